@@ -1,0 +1,48 @@
+# make demo   build the bundled sample of real ECGs, show what is in it, draw plots
+# make test   the whole quality gate, as continuous integration runs it
+# make bench  the benchmarks, on the real records in $(ECGSTORE_DATA)
+
+PYTHON ?= python3
+BIN := .venv/bin
+ECGSTORE_DATA ?= ../shared/data
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/ecgstore
+	mkdir -p demo
+	$(BIN)/python -m ecgstore build --sample -o demo/demo.h5 --overwrite
+	$(BIN)/python -m ecgstore info demo/demo.h5
+	$(BIN)/python -m ecgstore plot demo/demo.h5 HR00001 -o demo/HR00001.png
+	$(BIN)/python -m ecgstore plot demo/demo.h5 --filter HR00001 -o demo/HR00001-filter.png
+	$(BIN)/python -m ecgstore plot demo/demo.h5 --classes -o demo/classes.png
+	@echo "demo/demo.h5 is a store of real ECGs; its plots lie beside it"
+
+test: .venv/ecgstore-dev lint
+	$(BIN)/python -m pytest
+	rm -rf dist && $(BIN)/python -m build --outdir dist .
+	$(PYTHON) tests/wheel_smoke.py dist constraints.txt
+
+lint: .venv/ecgstore-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/ecgstore-dev
+	mkdir -p bench/results
+	$(BIN)/python bench/bench_build.py $(ECGSTORE_DATA) --json bench/results/build.json
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/ecgstore: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) -e .
+	touch $@
+
+.venv/ecgstore-dev: .venv/ecgstore
+	$(INSTALL) -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv demo dist build *.egg-info

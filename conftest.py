@@ -1,0 +1,3 @@
+"""Collect pipes/ and models/ once, through their import names ecgstore.*."""
+
+collect_ignore = ["pipes", "models"]

@@ -1,0 +1,58 @@
+"""Every exception raised on purpose.
+
+::
+
+    EcgStoreError(Exception)          catch this for everything raised on purpose
+    ├── ConfigError(ValueError)       an option or a class set is not usable
+    ├── StoreClosedError              used after close
+    ├── RecordNotFoundError(LookupError)
+    ├── SchemaError(ValueError)       a file is not what the schema says
+    └── RecordError(ValueError)       one record cannot be converted
+
+A message says where and what, what was expected, and what to do.
+"""
+
+from ecgstore.reasons import Reason
+
+
+class EcgStoreError(Exception):
+    """Anything that went wrong and that the caller can act on."""
+
+
+class ConfigError(EcgStoreError, ValueError):
+    """An option, a preset or a class set is not usable."""
+
+
+class StoreClosedError(EcgStoreError):
+    """A store was used after it was closed."""
+
+
+class RecordNotFoundError(EcgStoreError, LookupError):
+    """No record of that name is in the store.
+
+    Not a `KeyError`, whose message would be shown in quotes.
+    """
+
+
+class SchemaError(EcgStoreError, ValueError):
+    """A file is not an ecgstore file, or does not hold what the schema says."""
+
+
+class RecordError(EcgStoreError, ValueError):
+    """One record cannot be converted; a build puts it into quarantine.
+
+    Parameters
+    ----------
+    reason : Reason
+        Why, as a code that can be counted.
+    detail : str
+        What was found where, and what was expected.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(reason, detail)  # both, so that it survives pickling
+        self.reason = reason
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"

@@ -1,0 +1,76 @@
+"""One ECG in memory, and the order of the leads."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from ecgstore.arrays import BoolArray, FloatArray
+
+LEADS: Final = (
+    "I",
+    "II",
+    "III",
+    "aVR",
+    "aVL",
+    "aVF",
+    "V1",
+    "V2",
+    "V3",
+    "V4",
+    "V5",
+    "V6",
+)
+"""The order of the leads in every array of this package."""
+
+N_LEADS: Final = len(LEADS)
+
+MARKS: Final = (
+    "p_on",
+    "p_peak",
+    "p_off",
+    "qrs_on",
+    "r_peak",
+    "qrs_off",
+    "t_on",
+    "t_peak",
+    "t_off",
+)
+"""The order of the fiducial marks of one beat in one lead."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Record:
+    """One 12-lead recording with its metadata, as its files give it.
+
+    Attributes
+    ----------
+    record_id : str
+        Name of the record, without ``.mat`` or any other extension.
+    signal : ndarray of shape (12, n_samples)
+        Voltages in mV in the order of `LEADS`; NaN where a sample is missing.
+    fs : float
+        Sampling rate in Hz, from the header.
+    n_samples_original : int
+        Samples per lead of the whole recording; `signal` may hold its beginning
+        only.
+    age : float
+        Age in years; NaN where unknown (also where the header says 300 or -1).
+    sex : str
+        ``"male"``, ``"female"`` or ``"unknown"``.
+    dx : tuple of str
+        SNOMED CT codes in the header's order, each once.
+    checksum_differs : ndarray of shape (12,)
+        Whether the header's checksum of a lead disagrees with the signal; False
+        where the header has none or only the beginning was read.
+    first_value_differs : ndarray of shape (12,)
+        Whether the header's first value of a lead disagrees with the signal.
+    """
+
+    record_id: str
+    signal: FloatArray
+    fs: float
+    n_samples_original: int
+    age: float
+    sex: str
+    dx: tuple[str, ...]
+    checksum_differs: BoolArray
+    first_value_differs: BoolArray

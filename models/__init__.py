@@ -1,0 +1,1 @@
+"""Extractors, fusion and training, imported as `ecgstore.models`."""

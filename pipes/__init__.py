@@ -1,0 +1,1 @@
+"""Stream batches from a store: torchdata nodes, imported as `ecgstore.pipes`."""
