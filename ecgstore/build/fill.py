@@ -1,0 +1,219 @@
+"""Third phase of a build: preprocess records and write their rows, in any order."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import h5py
+import numpy as np
+
+from ecgstore.arrays import Float32Array, FloatArray, UInt8Array
+from ecgstore.build.writer import RowWriter
+from ecgstore.config import Config
+from ecgstore.errors import RecordError
+from ecgstore.features import Beats, BeatStatus, compute, find_beats
+from ecgstore.reasons import Reason
+from ecgstore.signals.preprocess import (
+    Preprocessed,
+    first_seconds,
+    preprocess,
+    to_int16,
+    to_mv,
+)
+from ecgstore.signals.quality import Quality, measure
+from ecgstore.sources import read_record
+from ecgstore.storage import schema
+from ecgstore.storage.hdf5 import read_config
+from ecgstore.storage.integrity import row_checksum
+
+BLOCK_ROWS: Final = 16
+"""Rows a task: some MB, which are on the disk before they count as done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A record that passed the scan and failed afterwards."""
+
+    path: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What became of a block of rows."""
+
+    n_rows: int
+    n_bytes: int
+    failures: list[Failure] = field(default_factory=list)
+
+
+class Filler:
+    """Fill blocks of rows of a partial file.
+
+    What is written is a function of the partial file, the rows and the records
+    alone, so any process on any machine that sees both can do it, and do it again.
+
+    Parameters
+    ----------
+    partial : Path
+        The planned file.
+    base : Path
+        The folder below which the paths in `/records/path` begin.
+    """
+
+    def __init__(self, partial: Path, base: Path) -> None:
+        self._partial = partial
+        self._base = base
+        with h5py.File(partial, "r", locking=False) as file:
+            self._config = read_config(file, partial)
+            self._specs = {
+                path: (file[path].dtype, file[path].shape[1:])
+                for path in written_by_fill(self._config)
+            }
+            self._writer = RowWriter(partial, file, self._specs)
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._writer.close()
+
+    def __call__(self, rows: range) -> Filled:
+        """Fill consecutive rows and mark them as done."""
+        block = {
+            path: np.zeros((len(rows), *shape), dtype)
+            for path, (dtype, shape) in self._specs.items()
+        }
+        failures = []
+        for place, (path, fs) in enumerate(self._records(rows)):
+            try:
+                self._fill(place, path, fs, block)
+            except RecordError as error:
+                failures.append(Failure(path, error.reason, error.detail))
+            except MemoryError:
+                raise
+            except Exception as error:  # a defect of ours must not stop a build
+                detail = f"{type(error).__name__}: {error}"
+                failures.append(Failure(path, Reason.UNEXPECTED_ERROR, detail))
+        state = block.pop(schema.STATE)
+        for path, values in block.items():
+            self._writer.write(path, rows.start, values)
+        if not failures:
+            # Rows count as done only once their data cannot be lost any more.
+            self._writer.sync()
+            state[...] = 1
+            self._writer.write(schema.STATE, rows.start, state)
+        return Filled(len(rows), block[schema.SIGNALS].nbytes, failures)
+
+    def _records(self, rows: range) -> list[tuple[str, float]]:
+        """Return path and sampling rate of the records of some rows."""
+        with h5py.File(self._partial, "r", locking=False) as file:
+            records = file[schema.RECORDS]
+            paths = records["path"][rows.start : rows.stop]
+            rates = records["fs_original"][rows.start : rows.stop]
+        return [
+            (path.decode(), float(fs)) for path, fs in zip(paths, rates, strict=True)
+        ]
+
+    def _fill(self, place: int, path: str, fs: float, block: dict[str, Any]) -> None:
+        """Compute one row of every dataset."""
+        config = self._config
+        seen_s = config.duration_s + config.margin_s
+        record = read_record(self._base / path, max_samples=math.ceil(seen_s * fs))
+        prepared = preprocess(
+            record.signal,
+            record.fs,
+            fs_out=config.fs,
+            duration_s=config.duration_s,
+            margin_s=config.margin_s,
+            low_hz=config.low_hz,
+            high_hz=config.high_hz,
+            order=config.filter_order,
+            max_gap_s=config.max_gap_s,
+        )
+        stored, saturated = _encode(prepared.signal, config)
+        block[schema.SIGNALS][place] = stored
+        block[schema.CHECKSUMS][place] = row_checksum(block[schema.SIGNALS][place])
+        # Beats and features come from the stored numbers, so that anybody who has
+        # the store can compute them again.
+        signal = _decode(stored, config)[:, : prepared.n_real_samples]
+        beats = self._beats(signal)
+        _put_beats(place, beats, block)
+        block[schema.FEATURES][place] = compute(
+            signal, beats, config.fs, config.rr_convention
+        )
+        window = first_seconds(record.signal, record.fs, config.duration_s)
+        quality = measure(window, record.fs)
+        for name, value in self._quality(quality, prepared, saturated, beats).items():
+            block[f"{schema.QUALITY}/{name}"][place] = value
+
+    def _beats(self, signal: FloatArray) -> Beats:
+        """Return the beats of a record, if they are wanted."""
+        if not self._config.beats:
+            return Beats.none(BeatStatus.NOT_COMPUTED)
+        return find_beats(signal, self._config.fs, max_beats=self._config.max_beats)
+
+    def _quality(
+        self,
+        quality: Quality,
+        prepared: Preprocessed,
+        saturated: Float32Array,
+        beats: Beats,
+    ) -> dict[str, Any]:
+        """Return the row of every dataset in `/quality` that is not in the header."""
+        values = {name: getattr(quality, name) for name in quality.__slots__}
+        values["saturated_fraction"] = saturated
+        values[schema.PAD_LENGTH] = self._config.n_samples - prepared.n_real_samples
+        values[schema.BEATS_STATUS] = int(beats.status)
+        return values
+
+
+def written_by_fill(config: Config) -> list[str]:
+    """Return the paths of the datasets whose rows are written by filling."""
+    specs = schema.row_specs(
+        config,
+        0,
+        dict.fromkeys(schema.RECORD_TEXTS, 0),
+        features=[],
+        beats_status={},
+    )
+    return [spec.path for spec in specs if spec.by_fill]
+
+
+def blocks_to_do(state: UInt8Array) -> Iterator[range]:
+    """Yield the rows that are not filled yet, in blocks of consecutive ones.
+
+    Examples
+    --------
+    >>> [*blocks_to_do(np.array([0, 1, 0, 0], np.uint8))]
+    [range(0, 1), range(2, 4)]
+    """
+    rows = np.flatnonzero(state == 0)
+    for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
+        for begin in range(0, len(run), BLOCK_ROWS):
+            block = run[begin : begin + BLOCK_ROWS]
+            yield range(int(block[0]), int(block[-1]) + 1)
+
+
+def _encode(signal: FloatArray, config: Config) -> tuple[Any, Float32Array]:
+    """Return a signal as it is stored, and the part of each lead out of range."""
+    if config.dtype == "float32":
+        return signal.astype(np.float32), np.zeros(len(signal), np.float32)
+    counts, saturated = to_int16(signal)
+    return counts, saturated
+
+
+def _decode(stored: Any, config: Config) -> FloatArray:
+    """Return the voltages in mV that a stored signal stands for."""
+    mv = to_mv(stored) if config.dtype == "int16" else stored
+    return np.asarray(mv, np.float64)
+
+
+def _put_beats(place: int, beats: Beats, block: dict[str, Any]) -> None:
+    """Set the beats of one row; what has no beat is -1."""
+    n_beats = len(beats.r_peaks)
+    block[schema.R_PEAKS][place] = -1
+    block[schema.R_PEAKS][place, :n_beats] = beats.r_peaks
+    block[schema.FIDUCIALS][place] = -1
+    block[schema.FIDUCIALS][place, :, :n_beats] = beats.fiducials

@@ -1,0 +1,255 @@
+"""What a scan found, kept on disk so that memory does not grow with the records."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from ecgstore.errors import EcgStoreError
+from ecgstore.reasons import Reason
+
+
+class Status(StrEnum):
+    """What became of a header found on disk."""
+
+    SELECTED = "selected"
+    NOT_SELECTED = "not_selected"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One header found on disk, and what the scan says of it.
+
+    Attributes
+    ----------
+    path : str
+        Path of the header below the folder that all sources share, with ``/``.
+    stamp : str
+        Sizes and times of the files, to notice that they changed.
+    status : Status
+        What became of it.
+    source, record_id : str
+        Whose it is; the file's name stands in for an unreadable record's name.
+    dx : str
+        SNOMED codes, separated by commas.
+    checksum_differs, first_value_differs : int
+        A bit per lead, lead I lowest.
+    reason, detail : str
+        Why it is in quarantine; else empty.
+    """
+
+    path: str
+    stamp: str
+    status: str
+    source: str
+    record_id: str
+    dx: str = ""
+    age: float | None = None
+    sex: str = "unknown"
+    fs: float = 0.0
+    n_samples: int = 0
+    sha256: str = ""
+    checksum_differs: int = 0
+    first_value_differs: int = 0
+    reason: str = ""
+    detail: str = ""
+
+
+_COLUMNS = tuple(each.name for each in fields(Entry))
+
+
+class Journal:
+    """Entries of one build in an SQLite file, locked while it is open.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file; None keeps the journal in memory.
+
+    Raises
+    ------
+    EcgStoreError
+        If another process has it open, or it cannot be written.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        try:
+            self._connection = sqlite3.connect(
+                path or ":memory:", isolation_level=None, timeout=0.0
+            )
+            # The lock is held until close: two builds must not write one partial.
+            self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute("BEGIN EXCLUSIVE")
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS identity (text TEXT NOT NULL)"
+            )
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS entries ("
+                "path TEXT PRIMARY KEY, stamp, status, source, record_id, dx, "
+                "age REAL, sex, fs REAL, n_samples INTEGER, sha256, "
+                "checksum_differs INTEGER, first_value_differs INTEGER, "
+                "reason, detail, "
+                "seen INTEGER NOT NULL DEFAULT 1)"
+            )
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise EcgStoreError(
+                f"{path}: cannot be locked ({error}); if another build writes the same "
+                "store, wait for it; else check that the folder exists and is writable"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise EcgStoreError(
+                f"{path}: the journal of an unfinished build is damaged ({error}); "
+                "delete it to start again"
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._connection.close()
+
+    @property
+    def identity(self) -> str | None:
+        """Options and sources of the build that began this journal."""
+        row = self._connection.execute("SELECT text FROM identity").fetchone()
+        return None if row is None else str(row[0])
+
+    @identity.setter
+    def identity(self, text: str) -> None:
+        with self._transaction():
+            self._connection.execute("DELETE FROM identity")
+            self._connection.execute("INSERT INTO identity VALUES (?)", (text,))
+
+    def _transaction(self) -> "_Transaction":
+        """Return a context in which all is written or nothing."""
+        return _Transaction(self._connection)
+
+    # -- scanning -----------------------------------------------------------
+
+    def begin_scan(self) -> None:
+        """Forget which entries were met, and which of them were duplicates."""
+        with self._transaction():
+            self._connection.execute("UPDATE entries SET seen = 0")
+            self._connection.execute(
+                "UPDATE entries SET status = ?, reason = '', detail = '' "
+                "WHERE reason = ?",
+                (Status.SELECTED, Reason.DUPLICATE_RECORD_ID),
+            )
+
+    def known(self, path: str, stamp: str) -> str | None:
+        """Return the status of an entry whose files are unchanged, else None."""
+        row = self._connection.execute(
+            "SELECT status FROM entries WHERE path = ? AND stamp = ?", (path, stamp)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def keep(self, paths: Iterable[str]) -> None:
+        """Note that known entries were met again."""
+        with self._transaction():
+            self._connection.executemany(
+                "UPDATE entries SET seen = 1 WHERE path = ?",
+                ((path,) for path in paths),
+            )
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Write entries, in place of older ones of the same files."""
+        marks = ", ".join("?" * len(_COLUMNS))
+        with self._transaction():
+            self._connection.executemany(
+                f"INSERT OR REPLACE INTO entries ({', '.join(_COLUMNS)}) "
+                f"VALUES ({marks})",
+                map(astuple, entries),
+            )
+
+    def end_scan(self) -> None:
+        """Drop what was not met, and quarantine all but one record of a name."""
+        with self._transaction():
+            self._connection.execute("DELETE FROM entries WHERE seen = 0")
+            self._connection.execute(
+                "UPDATE entries SET status = ?, reason = ?, detail = "
+                "'record ' || record_id || ' of ' || source || ' is also in ' || first "
+                "FROM (SELECT path AS twin, FIRST_VALUE(path) OVER ("
+                "PARTITION BY source, record_id ORDER BY path) AS first "
+                "FROM entries WHERE status = ?) WHERE path = twin AND path != first",
+                (Status.QUARANTINED, Reason.DUPLICATE_RECORD_ID, Status.SELECTED),
+            )
+
+    def quarantine(self, path: str, reason: str, detail: str) -> None:
+        """Leave out a record that turned out to be unusable after the scan."""
+        with self._transaction():
+            self._connection.execute(
+                "UPDATE entries SET status = ?, reason = ?, detail = ? WHERE path = ?",
+                (Status.QUARANTINED, reason, detail, path),
+            )
+
+    # -- planning and reporting ---------------------------------------------
+
+    def entries(self, status: Status) -> Iterator[Entry]:
+        """Yield entries in the order of a store's rows: by source, then record_id."""
+        cursor = self._connection.execute(
+            f"SELECT {', '.join(_COLUMNS)} FROM entries WHERE status = ? "
+            "ORDER BY source, record_id, path",
+            (status,),
+        )
+        for row in cursor:
+            yield Entry(**dict(zip(_COLUMNS, row, strict=True)))
+
+    def count(self, status: Status | None = None) -> int:
+        """Return the number of entries, of one status or of all."""
+        query = "SELECT COUNT(*) FROM entries"
+        found = (
+            self._connection.execute(query)
+            if status is None
+            else self._connection.execute(f"{query} WHERE status = ?", (status,))
+        )
+        return int(found.fetchone()[0])
+
+    def count_by(self, column: str, status: Status) -> Mapping[str, int]:
+        """Return how many entries of a status have each value of a column."""
+        cursor = self._connection.execute(
+            f"SELECT {column}, COUNT(*) FROM entries WHERE status = ? "
+            f"GROUP BY {column} ORDER BY {column}",
+            (status,),
+        )
+        return {str(value): int(count) for value, count in cursor}
+
+    def widths(self, status: Status, columns: Iterable[str]) -> dict[str, int]:
+        """Return the longest value of text columns, in bytes of UTF-8."""
+        names = list(columns)
+        longest = ", ".join(f"MAX(LENGTH(CAST({name} AS BLOB)))" for name in names)
+        row = self._connection.execute(
+            f"SELECT {longest} FROM entries WHERE status = ?", (status,)
+        ).fetchone()
+        return {name: int(width or 0) for name, width in zip(names, row, strict=True)}
+
+    def all_dx(self) -> Iterator[tuple[str, str, str]]:
+        """Yield status, source and codes of every entry whose header was readable."""
+        return self._connection.execute("SELECT status, source, dx FROM entries")
+
+    def duplicates(self) -> int:
+        """Return how many stored records have the signal of another one."""
+        row = self._connection.execute(
+            "SELECT COALESCE(SUM(n), 0) FROM (SELECT COUNT(*) AS n FROM entries "
+            "WHERE status = ? AND sha256 != '' GROUP BY sha256 HAVING n > 1)",
+            (Status.SELECTED,),
+        ).fetchone()
+        return int(row[0])
+
+
+class _Transaction:
+    """Commit at the end of a block, or roll back when it fails."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN")
+
+    def __exit__(self, kind: object, *rest: object) -> None:
+        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")

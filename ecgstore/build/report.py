@@ -1,0 +1,102 @@
+"""What a scan found, counted for people and programs."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ecgstore.build.journal import Journal, Status
+from ecgstore.config import Config
+from ecgstore.diagnoses import diagnoses
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReport:
+    """Counts of what was found on disk.
+
+    Attributes
+    ----------
+    n_found : int
+        Headers found.
+    n_selected : int
+        Records selected and usable.
+    n_not_selected : int
+        Records without a code of the class set, or of an excluded source.
+    n_quarantined : int
+        Selected records that cannot be used.
+    reasons : dict
+        Records in quarantine by reason.
+    sources : dict
+        Usable records by source.
+    classes : dict
+        Usable records by class; a record can be in several.
+    unknown_codes : dict
+        Codes, of all readable headers, that are not among the Challenge's.
+    n_identical : int
+        Usable records whose signal another one has, too.
+    warnings : list of str
+        What the user should know about these data.
+    """
+
+    n_found: int
+    n_selected: int
+    n_not_selected: int
+    n_quarantined: int
+    reasons: dict[str, int]
+    sources: dict[str, int]
+    classes: dict[str, int]
+    unknown_codes: dict[str, int]
+    n_identical: int
+    warnings: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts as plain values."""
+        return asdict(self)
+
+
+def make_report(journal: Journal, config: Config, *, has_patients: bool) -> ScanReport:
+    """Count what is in a journal.
+
+    Parameters
+    ----------
+    journal : Journal
+        A finished scan.
+    config : Config
+        Options of the build.
+    has_patients : bool
+        Whether records can be grouped by patient.
+    """
+    classes: Counter[str] = Counter(dict.fromkeys(config.classes.names, 0))
+    unknown: Counter[str] = Counter()
+    known = diagnoses()
+    for status, _, dx in journal.all_dx():
+        codes = set(dx.split(",")) if dx else set()
+        unknown.update(codes - known.keys())
+        if status == Status.SELECTED:
+            for name, label in zip(
+                config.classes.names, config.classes.label(codes), strict=True
+            ):
+                classes[name] += int(label)
+    sources = journal.count_by("source", Status.SELECTED)
+    return ScanReport(
+        n_found=journal.count(),
+        n_selected=journal.count(Status.SELECTED),
+        n_not_selected=journal.count(Status.NOT_SELECTED),
+        n_quarantined=journal.count(Status.QUARANTINED),
+        reasons=dict(journal.count_by("reason", Status.QUARANTINED)),
+        sources=dict(sources),
+        classes=dict(classes),
+        unknown_codes=dict(unknown.most_common()),
+        n_identical=journal.duplicates(),
+        warnings=_warnings(sources, has_patients),
+    )
+
+
+def _warnings(sources: Mapping[str, int], has_patients: bool) -> list[str]:
+    """Return what endangers the result without being an error."""
+    if has_patients or "ptb-xl" not in sources:
+        return []
+    return [
+        "ptb-xl has several records of some patients: without --patients "
+        "ptbxl_database.csv, folds may share patients"
+    ]

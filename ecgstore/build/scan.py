@@ -1,0 +1,265 @@
+"""First phase of a build: read every header and signal once; select and check."""
+
+import math
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from ecgstore.arrays import BoolArray
+from ecgstore.build.journal import Entry, Journal, Status
+from ecgstore.build.workers import run_tasks
+from ecgstore.config import Config
+from ecgstore.diagnoses import selects
+from ecgstore.errors import EcgStoreError, RecordError
+from ecgstore.reasons import Reason
+from ecgstore.signals.preprocess import first_seconds
+from ecgstore.signals.quality import check
+from ecgstore.sources import (
+    find_headers,
+    read_header,
+    read_record,
+    signal_sha256,
+    source_name,
+)
+
+_TASK_SIZE: Final = 16  # headers a task: tens of ms, so that sending it costs little
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The folders given to a build, and the folder they share.
+
+    Attributes
+    ----------
+    roots : tuple of Path
+        Absolute paths of the folders, or of single headers.
+    base : Path
+        The deepest folder that all of them lie in; paths in a store begin below it.
+    """
+
+    roots: tuple[Path, ...]
+    base: Path
+
+    @classmethod
+    def of(cls, sources: Sequence[str | Path]) -> "Folders":
+        """Return the folders as absolute paths.
+
+        Raises
+        ------
+        EcgStoreError
+            If there is none, one does not exist, or one lies in another.
+        """
+        if not sources:
+            raise EcgStoreError("no source folder given; expected one or more")
+        roots = tuple(Path(os.path.abspath(source)) for source in sources)
+        for number, root in enumerate(roots):
+            if not root.exists():
+                raise EcgStoreError(
+                    f"{root}: no such folder; expected a folder with .hea files"
+                )
+            for other in roots[:number]:
+                if root.is_relative_to(other) or other.is_relative_to(root):
+                    raise EcgStoreError(
+                        f"{root} and {other} overlap; give each record once"
+                    )
+        return cls(roots, Path(os.path.commonpath([root.parent for root in roots])))
+
+    def headers(self) -> Iterator[tuple[int, str]]:
+        """Yield the number of the root and the path below `base` of every header."""
+        for number, root in enumerate(self.roots):
+            for path in find_headers(root):
+                yield number, path.relative_to(self.base).as_posix()
+
+
+class Scanner:
+    """Do scanning tasks: lists of headers into lists of entries.
+
+    Parameters
+    ----------
+    config : Config
+        Options of the build.
+    folders : Folders
+        Where the records are.
+    with_signals : bool
+        Read and check the signals too; else headers only.
+    """
+
+    def __init__(self, config: Config, folders: Folders, with_signals: bool) -> None:
+        self._config = config
+        self._folders = folders
+        self._with_signals = with_signals
+
+    def __call__(self, task: Sequence[tuple[int, str, str]]) -> list[Entry]:
+        """Return the entry of every (root's number, path, stamp)."""
+        return [self._scan(*header) for header in task]
+
+    def _scan(self, root: int, path: str, stamp: str) -> Entry:
+        """Return the entry of one header; nothing in the files makes this fail."""
+        entry = Entry(
+            path=path,
+            stamp=stamp,
+            status=Status.NOT_SELECTED,
+            source=source_name(self._folders.base / path, self._folders.roots[root]),
+            record_id=PurePosixPath(path).stem,
+        )
+        if entry.source in self._config.exclude_sources:
+            return entry
+        try:
+            return self._read(entry)
+        except RecordError as error:
+            reason, detail = error.reason, error.detail
+        except MemoryError:
+            raise
+        except Exception as error:  # a defect of ours must not stop a build
+            reason = Reason.UNEXPECTED_ERROR
+            detail = f"{type(error).__name__}: {error}"
+        return replace(
+            entry, status=Status.QUARANTINED, reason=reason, detail=_one_line(detail)
+        )
+
+    def _read(self, entry: Entry) -> Entry:
+        """Return the entry completed from its files."""
+        config = self._config
+        path = self._folders.base / entry.path
+        header = read_header(path)
+        entry = replace(
+            entry,
+            record_id=header.record_id,
+            dx=",".join(header.dx),
+            age=None if math.isnan(header.age) else header.age,
+            sex=header.sex,
+            fs=header.fs,
+        )
+        if not selects(header.dx, config.classes, config.select):
+            return entry
+        entry = replace(entry, status=Status.SELECTED)
+        if not self._with_signals:
+            return entry
+        record = read_record(path)
+        check(
+            first_seconds(record.signal, record.fs, config.duration_s),
+            record.fs,
+            min_duration_s=config.min_duration_s,
+            max_gap_s=config.max_gap_s,
+            reject_flat_leads=config.reject_flat_leads,
+            max_clipped_fraction=config.max_clipped_fraction,
+        )
+        return replace(
+            entry,
+            n_samples=record.n_samples_original,
+            sha256=signal_sha256(record.signal),
+            checksum_differs=_bits(record.checksum_differs),
+            first_value_differs=_bits(record.first_value_differs),
+        )
+
+
+def scan(
+    journal: Journal,
+    folders: Folders,
+    config: Config,
+    *,
+    with_signals: bool,
+    n_workers: int,
+    report: Callable[[int, int, int], object],
+) -> None:
+    """Bring a journal up to date with the files on disk.
+
+    Entries whose files are unchanged since an earlier scan are kept.
+
+    Parameters
+    ----------
+    journal : Journal
+        Where the entries go.
+    folders : Folders
+        Where the records are.
+    config : Config
+        Options of the build; its limit ends the scan early.
+    with_signals : bool
+        Read and check the signals too; else headers only.
+    n_workers : int
+        Number of processes.
+    report : callable
+        Called with how many more headers are done, the bytes of their files, and how
+        many of them are in quarantine.
+    """
+    waiting: deque[list[_Found]] = deque()
+    make_worker = partial(Scanner, config, folders, with_signals)
+    journal.begin_scan()
+    n_selected = 0
+    for entries in run_tasks(make_worker, _tasks(journal, folders, waiting), n_workers):
+        fresh = {entry.path: entry for entry in entries}
+        n_bytes = n_quarantined = 0
+        met = []
+        for found in waiting.popleft():
+            status = found.known or fresh[found.path].status
+            met.append(found.path)
+            n_bytes += found.n_bytes
+            n_quarantined += status == Status.QUARANTINED
+            n_selected += status == Status.SELECTED
+            if n_selected == config.limit:
+                break
+        journal.add(fresh[path] for path in met if path in fresh)
+        journal.keep(path for path in met if path not in fresh)
+        report(len(met), n_bytes, n_quarantined)
+        if n_selected == config.limit:
+            break
+    journal.end_scan()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A header met on the way, and what the journal knows of it."""
+
+    path: str
+    n_bytes: int
+    known: str | None
+
+
+def _tasks(
+    journal: Journal, folders: Folders, waiting: deque[list[_Found]]
+) -> Iterator[list[tuple[int, str, str]]]:
+    """Yield headers that need scanning; append all headers met to `waiting`."""
+    headers = folders.headers()
+    while group := list(islice(headers, _TASK_SIZE)):
+        found, task = [], []
+        for root, path in group:
+            n_bytes, stamp = _stamp(folders.base / path)
+            known = journal.known(path, stamp)
+            found.append(_Found(path, n_bytes, known))
+            if known is None:
+                task.append((root, path, stamp))
+        waiting.append(found)
+        yield task
+
+
+def _stamp(header: Path) -> tuple[int, str]:
+    """Return the bytes of a record's files, and a text that changes with them."""
+    n_bytes, times = 0, []
+    for suffix in (".hea", ".mat", ".dat"):
+        try:
+            status = header.with_suffix(suffix).stat()
+        except OSError:
+            continue
+        n_bytes += status.st_size
+        times.append(f"{suffix}:{status.st_size}:{status.st_mtime_ns}")
+    return n_bytes, " ".join(times)
+
+
+def unchanged(folders: Folders, entry: Entry) -> bool:
+    """Return whether a record's files are still the ones that were scanned."""
+    return _stamp(folders.base / entry.path)[1] == entry.stamp
+
+
+def _bits(flags: BoolArray) -> int:
+    """Return flags as the bits of a number, the first one lowest."""
+    return sum(1 << place for place, flag in enumerate(flags) if flag)
+
+
+def _one_line(text: str) -> str:
+    """Return a text that a table can hold."""
+    return " ".join(text.split())[:500]

@@ -1,0 +1,92 @@
+"""Run many small tasks in several processes, in order, with bounded memory."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from ecgstore.errors import EcgStoreError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_TASKS_AHEAD = 4  # per worker: enough that none waits, few enough to hold in memory
+
+_work: Callable[[Any], Any]  # what this worker process does with a task
+
+
+def run_tasks(
+    make_worker: Callable[[], Callable[[Task], Result]],
+    tasks: Iterable[Task],
+    n_workers: int,
+) -> Iterator[Result]:
+    """Yield the result of every task, in the order of the tasks.
+
+    Parameters
+    ----------
+    make_worker : callable
+        Called once in each process; returns the function that does a task. Must be
+        picklable, as `functools.partial` of a class is.
+    tasks : iterable
+        Taken as they are needed, so that there may be any number.
+    n_workers : int
+        Number of processes; 1 works in this process.
+
+    Raises
+    ------
+    EcgStoreError
+        If a worker process died.
+    """
+    if n_workers == 1:
+        yield from map(make_worker(), tasks)
+        return
+    # Workers forked from a process with threads may deadlock, so a clean one forks.
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context(
+        "forkserver" if "forkserver" in methods else "spawn"
+    )
+    if "forkserver" in methods:
+        context.set_forkserver_preload(["ecgstore.build.scan", "ecgstore.build.fill"])
+    pool = ProcessPoolExecutor(n_workers, context, _begin, (make_worker,))
+    waiting: deque[Future[Any]] = deque()
+    try:
+        for task in tasks:
+            waiting.append(pool.submit(_do, task))
+            if len(waiting) >= n_workers * _TASKS_AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise EcgStoreError(
+            "a worker process died, as they do when memory runs out; run the same "
+            "command again to continue, with fewer --workers"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(make_worker: Callable[[], Callable[[Any], Any]]) -> None:
+    """Prepare a worker process."""
+    global _work
+    # Ctrl-C reaches the whole process group; the parent decides what to do about it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    _work = make_worker()
+
+
+def _end_with(parent: Any) -> None:
+    """End this process when its parent is gone, even killed."""
+    parent.join()
+    os._exit(1)
+
+
+def _do(task: Any) -> Any:
+    """Do one task in a worker process."""
+    return _work(task)

@@ -1,0 +1,158 @@
+"""Write a store's labels, features and peaks as the files other tools read."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from ecgstore.errors import EcgStoreError
+from ecgstore.features import q_s_peaks
+from ecgstore.record import LEADS, MARKS
+from ecgstore.storage import Store, schema
+from ecgstore.storage.durable import replace_file
+
+_BLOCK_ROWS: Final = 256
+
+
+def export_labels(store: Store, path: str | Path) -> None:
+    """Write a CSV file: record_id, source, fold, and 0 or 1 per class.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    path : str or Path
+        The file to write; replaced when it is complete.
+    """
+    records, labels = store.records, store.labels()
+    rows = zip(records.index, records["source"], records["fold"], labels, strict=True)
+    _write_csv(
+        Path(path),
+        ["record_id", "source", "fold", *store.label_names],
+        ([name, source, fold, *row.tolist()] for name, source, fold, row in rows),
+    )
+
+
+def export_features(store: Store, path: str | Path) -> None:
+    """Write a CSV file: record_id, and a column per feature, empty where undefined.
+
+    Parameters are those of `export_labels`.
+    """
+    features = store.features()
+    _write_csv(
+        Path(path),
+        ["record_id", *store.feature_names],
+        (
+            [name, *("" if np.isnan(value) else f"{value:.9g}" for value in row)]
+            for name, row in zip(features.index, features.to_numpy(), strict=True)
+        ),
+    )
+
+
+def export_peaks(store: Store, path: str | Path) -> None:
+    """Write a JSON file: sample indices of the P, Q, R, S and T peaks of each lead.
+
+    Every list has one element per beat of the record, null where a wave is absent, so
+    that the n-th elements of all lists belong to the same beat.
+
+    Parameters are those of `export_labels`.
+    """
+    with replace_file(Path(path)) as file:
+        file.write(f'{{"fs": {store.config.fs:g}, "records": {{')
+        separator = "\n"
+        for record_id, peaks in _peaks(store):
+            file.write(f"{separator}{json.dumps(record_id)}: {json.dumps(peaks)}")
+            separator = ",\n"
+        file.write("\n}}\n")
+
+
+def _peaks(store: Store) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the peaks of every record."""
+    mark = {name: place for place, name in enumerate(MARKS)}
+    padding = store.quality[schema.PAD_LENGTH].to_numpy()
+    for begin in range(0, len(store), _BLOCK_ROWS):
+        rows = np.arange(begin, min(begin + _BLOCK_ROWS, len(store)))
+        signals, r_peaks = store.signals(rows), store.r_peaks(rows)
+        fiducials = store.fiducials(rows)
+        for place, row in enumerate(rows.tolist()):
+            n_beats = int((r_peaks[place] >= 0).sum())
+            n_real = store.n_samples - padding[row]
+            marks = fiducials[place, :, :n_beats]
+            q_s = q_s_peaks(signals[place, :, :n_real].astype(np.float64), marks)
+            yield (
+                str(store.records.index[row]),
+                {
+                    "r_peaks": r_peaks[place, :n_beats].tolist(),
+                    "leads": {
+                        lead: {
+                            "P": _indices(marks[number, :, mark["p_peak"]]),
+                            "Q": _indices(q_s[number, :, 0]),
+                            "R": _indices(marks[number, :, mark["r_peak"]]),
+                            "S": _indices(q_s[number, :, 1]),
+                            "T": _indices(marks[number, :, mark["t_peak"]]),
+                        }
+                        for number, lead in enumerate(LEADS)
+                    },
+                },
+            )
+
+
+def _indices(values: Any) -> list[int | None]:
+    """Return sample indices, None where a mark is absent."""
+    return [None if value < 0 else value for value in values.tolist()]
+
+
+def _write_csv(path: Path, head: list[str], rows: Iterator[list[Any]]) -> None:
+    """Write a table as CSV."""
+    with replace_file(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(head)
+        writer.writerows(rows)
+
+
+EXPORTS: Final = {
+    "labels": ("labels.csv", export_labels),
+    "features": ("features.csv", export_features),
+    "peaks": ("peaks.json", export_peaks),
+}
+"""Every export: the file's name and the function that writes it."""
+
+
+def export(store: Store, folder: str | Path, names: list[str]) -> list[Path]:
+    """Write some exports into a folder, which is made if it does not exist.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    folder : str or Path
+        Where the files go.
+    names : list of str
+        Keys of `EXPORTS`.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    EcgStoreError
+        If the folder cannot be made.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EcgStoreError(
+            f"{folder}: cannot be made ({error.strerror}); choose another folder"
+        ) from error
+    written = []
+    for name in names:
+        file_name, write = EXPORTS[name]
+        write(store, folder / file_name)
+        written.append(folder / file_name)
+    return written

@@ -1,0 +1,66 @@
+"""Make what was written survive a crash, and give it its name only then."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from ecgstore.errors import EcgStoreError
+
+
+def sync_file(path: Path) -> None:
+    """Wait until a file's content is on the disk."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def publish(unfinished: Path, final: Path) -> None:
+    """Give a finished file its final name, in place of an older file of that name.
+
+    Afterwards, even if the machine stops, the final name means either the whole new
+    file or what it meant before.
+    """
+    sync_file(unfinished)
+    os.replace(unfinished, final)
+    if os.name == "posix":  # elsewhere folders cannot be opened, nor need to be
+        descriptor = os.open(final.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def replace_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a file that gets its name only when it is complete.
+
+    Parameters
+    ----------
+    path : Path
+        The final name; an older file of that name stays until the new one is whole.
+    mode : {"w", "wb"}
+        Text in UTF-8, or bytes.
+
+    Raises
+    ------
+    EcgStoreError
+        If the file cannot be written there.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    encoding, newline = ("utf-8", "") if mode == "w" else (None, None)
+    try:
+        try:
+            with unfinished.open(mode, encoding=encoding, newline=newline) as file:
+                yield file
+            publish(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise EcgStoreError(
+            f"{path}: cannot be written ({error.strerror}); check that the folder "
+            "exists, is writable and has room"
+        ) from error

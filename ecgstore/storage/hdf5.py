@@ -1,0 +1,122 @@
+"""Open a store's file with the HDF5 library, and see that it is what it should be."""
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ecgstore.config import Config
+from ecgstore.errors import EcgStoreError, SchemaError
+from ecgstore.storage import schema
+
+
+def open_hdf5(path: Path) -> h5py.File:
+    """Open a store's file for reading.
+
+    Raises
+    ------
+    EcgStoreError
+        If there is no such file.
+    SchemaError
+        If it is not an HDF5 file.
+    """
+    if not path.exists():
+        raise EcgStoreError(
+            f"{path}: no such file; expected a store made by "
+            "`ecgstore build SOURCE -o STORE`"
+        )
+    try:
+        return h5py.File(path, "r", locking=False)
+    except OSError as error:
+        raise SchemaError(
+            f"{path}: not a readable HDF5 file ({error}); expected a store made by "
+            "`ecgstore build`"
+        ) from error
+
+
+def read_config(file: h5py.File, path: Path) -> Config:
+    """Return the options in a file, after a look whether it is one of ours.
+
+    Raises
+    ------
+    SchemaError
+        If it is not.
+    """
+    name = text(file.attrs.get("format", b""))
+    if name != schema.FORMAT:
+        raise SchemaError(
+            f"{path}: not an ecgstore file (attribute format is {name!r}); expected a "
+            "store made by `ecgstore build`"
+        )
+    version = int(file.attrs.get("format_version", 0))
+    if version != schema.FORMAT_VERSION:
+        raise SchemaError(
+            f"{path}: format version {version}; this ecgstore reads version "
+            f"{schema.FORMAT_VERSION}: build the store again, or use the release in "
+            "the file's attribute software"
+        )
+    try:
+        return Config.from_json(text(file.attrs["config"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise SchemaError(
+            f"{path}: attribute config cannot be read ({error}); build the store again"
+        ) from error
+
+
+def check_layout(file: h5py.File, path: Path, config: Config) -> None:
+    """Refuse a file whose datasets are not what the schema says.
+
+    Raises
+    ------
+    SchemaError
+        Naming the dataset, what it is and what was expected.
+    """
+    expected = schema.row_specs(
+        config,
+        _length(file, schema.SIGNALS, 0),
+        dict.fromkeys(schema.RECORD_TEXTS, 1),
+        features=[("", "")] * _length(file, schema.FEATURES, 1),
+        beats_status={},
+    )
+    quarantine = schema.quarantine_specs(0, dict.fromkeys(schema.QUARANTINE_TEXTS, 1))
+    for spec in (*expected, *quarantine):
+        found = file.get(spec.path)
+        if not isinstance(found, h5py.Dataset):
+            raise SchemaError(
+                f"{path}: dataset /{spec.path} is missing; build the store again"
+            )
+        is_text = spec.dtype.kind == "S"
+        same_type = found.dtype.kind == "S" if is_text else found.dtype == spec.dtype
+        in_quarantine = spec.path.startswith(schema.QUARANTINE)
+        same_shape = found.ndim == 1 if in_quarantine else found.shape == spec.shape
+        if not (same_type and same_shape):
+            raise SchemaError(
+                f"{path}: dataset /{spec.path} is {found.dtype} of shape "
+                f"{found.shape}; expected {spec.dtype} of shape {spec.shape}"
+            )
+
+
+def _length(file: h5py.File, path: str, axis: int) -> int:
+    """Return the length of one axis of a dataset, 0 if there is no such thing."""
+    dataset = file.get(path)
+    is_long = isinstance(dataset, h5py.Dataset) and len(dataset.shape or ()) > axis
+    return int(dataset.shape[axis]) if is_long else 0
+
+
+def text(value: Any) -> str:
+    """Return an attribute's text."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def texts(values: Any) -> tuple[str, ...]:
+    """Return an attribute's array of texts."""
+    return tuple(text(value) for value in values)
+
+
+def column(dataset: h5py.Dataset) -> Any:
+    """Return a column as an array, texts as Python strings."""
+    values = dataset[...]
+    if values.dtype.kind != "S":
+        return values
+    return np.array([value.decode() for value in values.tolist()], object)

@@ -1,0 +1,77 @@
+"""Digests of a store's content: what sealing writes and verifying compares."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+import google_crc32c
+import h5py
+import numpy as np
+
+from ecgstore.arrays import UInt8Array
+from ecgstore.storage.schema import SIGNALS
+
+_BLOCK_BYTES: Final = 1 << 24
+
+
+def row_checksum(row: bytes | UInt8Array) -> int:
+    """Return the CRC-32C of a row's bytes, as in `/checksums`.
+
+    Examples
+    --------
+    >>> hex(row_checksum(b"123456789"))  # the check value of CRC-32C (RFC 3720)
+    '0xe3069283'
+    """
+    return int(google_crc32c.value(bytes(row)))
+
+
+def dataset_paths(file: h5py.File) -> list[str]:
+    """Return the paths of all datasets, sorted."""
+    paths: list[str] = []
+
+    def visit(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            paths.append(name)
+
+    file.visititems(visit)
+    return sorted(paths)
+
+
+def dataset_digests(file: h5py.File) -> dict[str, str]:
+    """Return the SHA-256 of the bytes of every dataset but `/signals`.
+
+    The signals are covered by `/checksums`, which is one of these datasets.
+    """
+    return {
+        path: _digest(file[path]) for path in dataset_paths(file) if path != SIGNALS
+    }
+
+
+def _digest(dataset: h5py.Dataset) -> str:
+    """Return the SHA-256 of a dataset's elements in C order."""
+    digest = hashlib.sha256()
+    if dataset.size:
+        row_nbytes = dataset.nbytes // dataset.shape[0]
+        step = max(1, _BLOCK_BYTES // max(1, row_nbytes))
+        for begin in range(0, dataset.shape[0], step):
+            digest.update(np.ascontiguousarray(dataset[begin : begin + step]).tobytes())
+    return digest.hexdigest()
+
+
+def fingerprint(config: str, digests: Mapping[str, str]) -> str:
+    """Return the digest that identifies a store's content.
+
+    Parameters
+    ----------
+    config : str
+        The attribute ``config``.
+    digests : Mapping
+        The digest of every dataset but `/signals`, by path.
+
+    Returns
+    -------
+    str
+        SHA-256 of the lines ``config``, then ``path digest`` in the order of paths.
+    """
+    lines = [config, *(f"{path} {digests[path]}" for path in sorted(digests))]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

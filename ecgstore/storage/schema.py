@@ -1,0 +1,281 @@
+"""Every HDF5 path, dtype and attribute of a store: the one place they are named.
+
+The file format is explained, for a reader in any language, in docs/format.md.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from ecgstore.config import Config
+from ecgstore.record import LEADS, MARKS, N_LEADS
+from ecgstore.signals.quality import QUALITY_COLUMNS
+
+FORMAT: Final = "ecgstore"
+FORMAT_VERSION: Final = 1
+ALIGNMENT_BYTES: Final = 4096
+
+SIGNALS: Final = "signals"
+LABELS: Final = "labels"
+FEATURES: Final = "features"
+FIDUCIALS: Final = "fiducials"
+R_PEAKS: Final = "r_peaks"
+FOLDS: Final = "folds"
+CHECKSUMS: Final = "checksums"
+STATE: Final = "state"
+QUALITY: Final = "quality"
+RECORDS: Final = "records"
+QUARANTINE: Final = "quarantine"
+
+MV_PER_COUNT: Final = 0.001
+"""Resolution of the int16 signals: 1 uV."""
+
+BEATS_STATUS: Final = "beats_status"
+PAD_LENGTH: Final = "pad_length"
+
+RECORD_NUMBERS: Final[Mapping[str, str]] = {
+    "age": "<f4",
+    "fs_original": "<f8",
+    "n_samples_original": "<i8",
+}
+RECORD_TEXTS: Final = (
+    "record_id",
+    "source",
+    "path",
+    "patient_id",
+    "sex",
+    "dx",
+    "sha256",
+)
+QUARANTINE_TEXTS: Final = ("path", "source", "record_id", "reason", "detail")
+
+
+@dataclass(frozen=True, slots=True)
+class QualityDataset:
+    """One dataset in `/quality`.
+
+    Attributes
+    ----------
+    name : str
+        Name of the dataset.
+    per_lead : bool
+        Shape (N, 12) instead of (N,).
+    dtype : str
+        NumPy's name of the stored type.
+    unit : str
+        Unit, ``"1"`` for ratios, counts and flags.
+    description : str
+        What it says, in a sentence.
+    """
+
+    name: str
+    per_lead: bool
+    dtype: str
+    unit: str
+    description: str
+
+    @property
+    def dtype_name(self) -> str:
+        """Type and shape, for people."""
+        return f"{np.dtype(self.dtype).name} {'(N, 12)' if self.per_lead else '(N,)'}"
+
+
+QUALITY_TABLE: Final[tuple[QualityDataset, ...]] = (
+    *(
+        QualityDataset(each.name, each.per_lead, "<f4", each.unit, each.definition)
+        for each in QUALITY_COLUMNS
+    ),
+    QualityDataset(
+        "saturated_fraction",
+        True,
+        "<f4",
+        "1",
+        "part of the stored samples that exceeded the range of int16 counts",
+    ),
+    QualityDataset(
+        "checksum_differs",
+        True,
+        "|u1",
+        "1",
+        "1 where the header's checksum of the lead disagrees with the signal file",
+    ),
+    QualityDataset(
+        "first_value_differs",
+        True,
+        "|u1",
+        "1",
+        "1 where the header's first value of the lead disagrees with the signal file",
+    ),
+    QualityDataset(
+        PAD_LENGTH,
+        False,
+        "<i4",
+        "samples",
+        "zeros at the end of the stored signal that are not part of the record",
+    ),
+    QualityDataset(
+        BEATS_STATUS, False, "|u1", "1", "how far beats could be found; see its flags"
+    ),
+)
+"""Every dataset in `/quality`: computed, then taken from the header."""
+
+HEADER_FLAGS: Final = ("checksum_differs", "first_value_differs")
+"""Quality columns known from the header, written when the build is planned."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSpec:
+    """One dataset: where it is, what it holds, and what it is called.
+
+    Attributes
+    ----------
+    path : str
+        Path in the file.
+    dtype : numpy.dtype
+        Stored type, always little-endian and of fixed width.
+    shape : tuple of int
+        Shape; the first axis counts rows.
+    by_fill : bool
+        Whether the rows are written when the build is filled, by offset, instead
+        of when it is planned.
+    attributes : Mapping
+        HDF5 attributes.
+    """
+
+    path: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    by_fill: bool = False
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def row_nbytes(self) -> int:
+        """Number of bytes of one row."""
+        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+
+
+def row_specs(
+    config: Config,
+    n_rows: int,
+    text_widths: Mapping[str, int],
+    *,
+    features: Sequence[tuple[str, str]],
+    beats_status: Mapping[str, int],
+) -> tuple[DatasetSpec, ...]:
+    """Return every dataset with one row per record, in the order of the file.
+
+    Parameters
+    ----------
+    config : Config
+        Options of the build.
+    n_rows : int
+        Number of records.
+    text_widths : Mapping
+        Bytes of the longest value of each text column in `/records`.
+    features : sequence of (name, unit)
+        The handcrafted features.
+    beats_status : Mapping
+        Name and value of every status of `/quality/beats_status`.
+    """
+    stored = "<i2" if config.dtype == "int16" else "<f4"
+    index = "<i2" if config.n_samples <= np.iinfo(np.int16).max else "<i4"
+    signal_attributes = {
+        "units": "mV",
+        "scale_factor": MV_PER_COUNT if config.dtype == "int16" else 1.0,
+        "fs": config.fs,
+        "leads": LEADS,
+    }
+    classes = config.classes.classes
+    specs = [
+        DatasetSpec(
+            SIGNALS,
+            np.dtype(stored),
+            (n_rows, N_LEADS, config.n_samples),
+            True,
+            signal_attributes,
+        ),
+        DatasetSpec(
+            LABELS,
+            np.dtype("u1"),
+            (n_rows, len(classes)),
+            attributes={
+                "names": [each.name for each in classes],
+                "codes": [",".join(each.codes) for each in classes],
+            },
+        ),
+        DatasetSpec(
+            FEATURES,
+            np.dtype("<f4"),
+            (n_rows, len(features)),
+            True,
+            {
+                "names": [name for name, _ in features],
+                "units": [unit for _, unit in features],
+            },
+        ),
+        DatasetSpec(
+            FIDUCIALS,
+            np.dtype(index),
+            (n_rows, N_LEADS, config.max_beats, len(MARKS)),
+            True,
+            {"marks": MARKS},
+        ),
+        DatasetSpec(R_PEAKS, np.dtype(index), (n_rows, config.max_beats), True),
+        *_quality_specs(n_rows, beats_status),
+        *(
+            DatasetSpec(f"{RECORDS}/{name}", np.dtype(kind), (n_rows,))
+            for name, kind in RECORD_NUMBERS.items()
+        ),
+        *(
+            DatasetSpec(
+                f"{RECORDS}/{name}",
+                np.dtype(f"S{max(1, text_widths[name])}"),
+                (n_rows,),
+            )
+            for name in RECORD_TEXTS
+        ),
+        DatasetSpec(FOLDS, np.dtype("i1"), (n_rows,)),
+        DatasetSpec(CHECKSUMS, np.dtype("<u4"), (n_rows,), True),
+        DatasetSpec(STATE, np.dtype("u1"), (n_rows,), True),
+    ]
+    return tuple(specs)
+
+
+def _quality_specs(n_rows: int, beats_status: Mapping[str, int]) -> list[DatasetSpec]:
+    """Return the datasets in `/quality`."""
+    specs = []
+    for each in QUALITY_TABLE:
+        attributes: dict[str, Any] = {
+            "units": each.unit,
+            "long_name": each.description,
+        }
+        if each.name == BEATS_STATUS:
+            # The names that the CF conventions give to an enumeration.
+            attributes["flag_values"] = np.array([*beats_status.values()], "u1")
+            attributes["flag_meanings"] = " ".join(beats_status)
+        specs.append(
+            DatasetSpec(
+                f"{QUALITY}/{each.name}",
+                np.dtype(each.dtype),
+                (n_rows, N_LEADS) if each.per_lead else (n_rows,),
+                each.name not in HEADER_FLAGS,
+                attributes,
+            )
+        )
+    return specs
+
+
+def quarantine_specs(
+    n_rows: int, text_widths: Mapping[str, int]
+) -> tuple[DatasetSpec, ...]:
+    """Return the datasets in `/quarantine`, one row per record left out."""
+    return tuple(
+        DatasetSpec(
+            f"{QUARANTINE}/{name}",
+            np.dtype(f"S{max(1, text_widths[name])}"),
+            (n_rows,),
+        )
+        for name in QUARANTINE_TEXTS
+    )

@@ -1,0 +1,95 @@
+"""Count what is in a store."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgstore.storage import schema
+from ecgstore.storage.store import Store
+
+
+def summarise(path: str | Path) -> dict[str, Any]:
+    """Return what is in a store, as plain values for printing and for JSON.
+
+    Parameters
+    ----------
+    path : str or Path
+        The store.
+
+    Returns
+    -------
+    dict
+        Size and shape, and counts of records by source, class, fold, flag, status of
+        the beats, and reason of quarantine.
+    """
+    with Store(path) as store:
+        labels = store.labels()
+        folds = store.records["fold"].to_numpy()
+        return {
+            "path": str(store.path),
+            "size_bytes": os.path.getsize(store.path),
+            "n_records": len(store),
+            "n_features": len(store.feature_names),
+            "signals": {
+                "shape": [len(store), store.n_leads, store.n_samples],
+                "dtype": store.dtype,
+                "fs": store.config.fs,
+            },
+            "software": store.software,
+            "fingerprint": store.fingerprint,
+            "sources": _counts(store.records["source"].to_numpy()),
+            "classes": _class_counts(store, labels),
+            "folds": {
+                int(fold): {
+                    "records": int((folds == fold).sum()),
+                    "classes": _class_counts(store, labels[folds == fold]),
+                }
+                for fold in np.unique(folds)
+            },
+            "flags": _flag_counts(store),
+            "beats": _beats_counts(store),
+            "quarantine": _counts(store.quarantine["reason"].to_numpy()),
+        }
+
+
+def _counts(values: Any) -> dict[str, int]:
+    """Return how often each value occurs."""
+    names, counts = np.unique(values.astype(str), return_counts=True)
+    return dict(zip(names.tolist(), counts.tolist(), strict=True))
+
+
+def _class_counts(store: Store, labels: Any) -> dict[str, int]:
+    """Return the number of records in each class."""
+    return dict(zip(store.label_names, labels.sum(axis=0).tolist(), strict=True))
+
+
+def _flag_counts(store: Store) -> dict[str, int]:
+    """Return the number of records with something to know about their signal."""
+    quality = store.quality
+
+    def any_lead(name: str, above: float = 0.0) -> int:
+        columns = [column for column in quality if str(column).startswith(f"{name}_")]
+        return int((quality[columns] > above).any(axis=1).sum())
+
+    counts = {
+        "a lead is flat": any_lead("flat_fraction", above=0.9999),
+        "a lead is clipped": any_lead("clipped_fraction"),
+        "missing samples interpolated": any_lead("missing_fraction"),
+        "exceeds the range of int16": any_lead("saturated_fraction"),
+        "header checksum differs": any_lead("checksum_differs"),
+        "header first value differs": any_lead("first_value_differs"),
+        "shorter than stored, padded": int((quality[schema.PAD_LENGTH] > 0).sum()),
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def _beats_counts(store: Store) -> dict[str, int]:
+    """Return the number of records by how far their beats were found."""
+    values = store.quality[schema.BEATS_STATUS].to_numpy()
+    return {
+        name: int((values == value).sum())
+        for name, value in store.beats_statuses.items()
+        if (values == value).any()
+    }

@@ -1,0 +1,93 @@
+"""Find damage in a store: every checksum and digest, compared with the content."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from ecgstore.storage import schema
+from ecgstore.storage.integrity import dataset_digests, fingerprint, row_checksum
+from ecgstore.storage.layout import SHA256
+from ecgstore.storage.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One thing in a store that is not what was written.
+
+    Attributes
+    ----------
+    where : str
+        The dataset, and the row and record if it is one row.
+    what : str
+        What was found, and what was expected.
+    """
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+def verify(
+    path: str | Path, report: Callable[[int], object] | None = None
+) -> Iterator[Damage]:
+    """Compare a store with its checksums, digests and fingerprint.
+
+    Parameters
+    ----------
+    path : str or Path
+        The store.
+    report : callable, optional
+        Called with the number of rows after each that were checked.
+
+    Yields
+    ------
+    Damage
+        Each damaged row of the signals, and each damaged other dataset.
+
+    Raises
+    ------
+    SchemaError
+        If the file is too damaged to be read as a store at all.
+    """
+    with Store(path) as store, h5py.File(store.path, "r", locking=False) as file:
+        digests = dataset_digests(file)
+        for name, digest in digests.items():
+            sealed = file[name].attrs.get(SHA256, b"").decode()
+            if sealed != digest:
+                yield Damage(
+                    f"/{name}", f"SHA-256 is {digest}, {sealed or 'none'} when sealed"
+                )
+        found = fingerprint(file.attrs["config"].decode(), digests)
+        if found != store.fingerprint:
+            yield Damage(
+                "/", f"fingerprint is {found}, {store.fingerprint} when sealed"
+            )
+        unfilled = np.flatnonzero(file[schema.STATE][...] != 1)
+        for row in unfilled.tolist():
+            yield Damage(f"/{schema.STATE} row {row}", "the row was never filled")
+        checksums = file[schema.CHECKSUMS][...]
+        signals = file[schema.SIGNALS]
+        row_values = np.empty(signals.shape[1:], signals.dtype)
+        for row, expected in enumerate(checksums.tolist()):
+            signals.read_direct(row_values, np.s_[row])
+            checksum = row_checksum(row_values)
+            if checksum != expected:
+                yield Damage(
+                    f"/{schema.SIGNALS} row {row} ({_name(store, row)})",
+                    f"CRC-32C is {checksum:08x}, {expected:08x} when built",
+                )
+            if report is not None:
+                report(1)
+
+
+def _name(store: Store, row: int) -> str:
+    """Return the name of a record, if its column can still be read."""
+    try:
+        return str(store.records.index[row])
+    except (OSError, ValueError):
+        return "name unreadable"
