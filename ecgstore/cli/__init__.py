@@ -1,0 +1,60 @@
+"""The command line: parses arguments, calls the library, prints."""
+
+import sys
+from typing import Any
+
+import click
+
+from ecgstore import __version__
+from ecgstore.cli.build import build
+from ecgstore.cli.classes import classes
+from ecgstore.cli.export import export
+from ecgstore.cli.features import features
+from ecgstore.cli.info import info
+from ecgstore.cli.plot import plot
+from ecgstore.cli.verify import verify
+from ecgstore.errors import EcgStoreError
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+Examples:
+  ecgstore build --sample -o demo.h5
+  ecgstore build training/ -o challenge.h5 --patients ptbxl_database.csv
+  ecgstore info challenge.h5
+""",
+)
+@click.version_option(__version__, prog_name="ecgstore")
+def cli() -> None:
+    """12-lead ECG datasets in one HDF5 file.
+
+    Select records by diagnosis, resample, cut or pad, filter, label, find beats
+    and compute features, all into one file that any HDF5 tool reads.
+    """
+
+
+for _command in (build, info, verify, export, plot, classes, features):
+    cli.add_command(_command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; a failure that the user can act on is one line and exit 1.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        What follows the program's name; that of this process if left out.
+    """
+    try:
+        cli.main(arguments, prog_name="ecgstore")
+    except EcgStoreError as error:
+        _fail(error)
+    except OSError as error:
+        _fail(error)
+
+
+def _fail(message: Any) -> None:
+    """Print one line and exit."""
+    click.echo(f"ecgstore: {message}", err=True)
+    sys.exit(1)

@@ -1,0 +1,121 @@
+"""``ecgstore classes``: class sets, their codes, and counts."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ecgstore.cli.tables import print_json, print_table
+
+if TYPE_CHECKING:
+    from ecgstore.diagnoses import DiagnosisCounts
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ecgstore classes
+  ecgstore classes training/ --classes cinc2020
+  ecgstore classes all_43101_labels.csv --codes
+"""
+)
+@click.argument("sources", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--classes",
+    "name",
+    metavar="NAME|FILE",
+    default="hybrid7",
+    show_default=True,
+    help="Class set to count: a preset or a TOML file.",
+)
+@click.option("--codes", is_flag=True, help="Count every single code too.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def classes(sources: tuple[Path, ...], name: str, codes: bool, as_json: bool) -> None:
+    """List class sets and their codes, or count the records of SOURCES in them.
+
+    SOURCES are folders of records, or CSV files with the columns record, source (or
+    tranche_name) and diagnosis, as in all_43101_labels.csv.
+    """
+    from ecgstore.diagnoses import class_set, count_diagnoses
+
+    chosen = class_set(name)
+    if not sources:
+        _print_sets(as_json)
+        return
+    unreadable: list[Path] = []
+    counts = count_diagnoses(chosen, _records(sources, unreadable))
+    if as_json:
+        from dataclasses import asdict
+
+        print_json({"unreadable_headers": len(unreadable), **asdict(counts)})
+        return
+    _print_counts(chosen.name, counts, codes)
+    if unreadable:
+        click.echo(f"{len(unreadable)} headers cannot be read, such as {unreadable[0]}")
+
+
+def _records(
+    sources: Iterable[Path], unreadable: list[Path]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield source and codes of every record of the folders and files."""
+    from tqdm import tqdm
+
+    from ecgstore.diagnoses import read_labels_csv
+    from ecgstore.errors import RecordError
+    from ecgstore.sources import find_headers, read_header, source_name
+
+    for root in sources:
+        if root.suffix == ".csv":
+            for row in read_labels_csv(root):
+                yield row.source, row.dx
+            continue
+        for path in tqdm(
+            find_headers(root), desc=str(root), unit=" headers", disable=None
+        ):
+            try:
+                yield source_name(path, root), read_header(path).dx
+            except RecordError:
+                unreadable.append(path)
+
+
+def _print_sets(as_json: bool) -> None:
+    """Print every preset with its classes and codes."""
+    from ecgstore.diagnoses import PRESETS, class_set
+
+    sets = [class_set(name) for name in PRESETS]
+    if as_json:
+        print_json([each.to_json() for each in sets])
+        return
+    for each in sets:
+        click.echo(f"{each.name} ({len(each.classes)} classes)")
+        print_table(
+            ["class", "codes", "description"],
+            [(one.name, " ".join(one.codes), one.description) for one in each.classes],
+        )
+    click.echo(
+        'A set of your own: a TOML file with name = "..." and a table [classes] with '
+        'lines such as AF = ["164889003"], given as --classes FILE.'
+    )
+
+
+def _print_counts(name: str, counts: "DiagnosisCounts", codes: bool) -> None:
+    """Print counts by class and source, and by code if asked for."""
+    head = [*counts.sources, "total"]
+    click.echo(f"records by class of {name} (one record can be in several):")
+    rows = [(row.key, *row.counts, row.total) for row in counts.classes]
+    rows.append(("none of them", *counts.without_class, sum(counts.without_class)))
+    rows.append(("records", *counts.records, sum(counts.records)))
+    print_table(["class", *head], rows)
+    if codes:
+        click.echo("records by code:")
+        print_table(
+            ["code", "name", *head],
+            [(row.key, row.name, *row.counts, row.total) for row in counts.codes],
+        )
+    if counts.unknown:
+        click.echo("records by code that is not among the Challenge's 111:")
+        print_table(
+            ["code", *head],
+            [(row.key, *row.counts, row.total) for row in counts.unknown],
+        )

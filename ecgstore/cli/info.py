@@ -1,0 +1,57 @@
+"""``ecgstore info``: what is in a store."""
+
+from pathlib import Path
+
+import click
+
+from ecgstore.cli.options import STORE
+from ecgstore.cli.summary import print_summary
+from ecgstore.cli.tables import print_json, print_table
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ecgstore info challenge.h5
+  ecgstore info challenge.h5 --json
+  ecgstore info challenge.h5 --quarantine
+"""
+)
+@click.argument("store", type=STORE)
+@click.option("--options", is_flag=True, help="Print the options of the build instead.")
+@click.option("--records", is_flag=True, help="List every record instead.")
+@click.option(
+    "--quarantine", is_flag=True, help="List every record left out, and why, instead."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def info(
+    store: Path, options: bool, records: bool, quarantine: bool, as_json: bool
+) -> None:
+    """Print what is in STORE: counts by source, class, fold and reason."""
+    import json
+
+    from ecgstore.storage import Store
+    from ecgstore.storage.summary import summarise
+
+    if sum((options, records, quarantine)) > 1:
+        raise click.UsageError("give one of --options, --records, --quarantine")
+    if options:
+        with Store(store) as opened:
+            print_json(json.loads(opened.config.to_json()))
+        return
+    if not (records or quarantine):
+        summary = summarise(store)
+        print_json(summary) if as_json else print_summary(summary)
+        return
+    with Store(store) as opened:
+        table = (
+            opened.quarantine
+            if quarantine
+            else opened.records.reset_index()[
+                ["record_id", "source", "patient_id", "age", "sex", "fold", "dx"]
+            ]
+        )
+    if as_json:
+        click.echo(table.to_json(orient="records", indent=2))
+    else:
+        print_table(list(table.columns), table.to_numpy().tolist(), indent="")

@@ -1,0 +1,35 @@
+"""Print what is in a store."""
+
+from typing import Any
+
+import click
+
+from ecgstore.cli.tables import print_counts, print_table
+
+
+def print_summary(summary: dict[str, Any]) -> None:
+    """Print the result of `ecgstore.storage.summary.summarise`."""
+    shape = " x ".join(map(str, summary["signals"]["shape"]))
+    click.echo(
+        f"{summary['path']}: {summary['n_records']} records, "
+        f"{summary['size_bytes'] / 1e6:.1f} MB"
+    )
+    click.echo(
+        f"  signals {shape} {summary['signals']['dtype']}, "
+        f"{summary['signals']['fs']:g} Hz, "
+        f"{summary['n_features']} features, made by {summary['software']}"
+    )
+    click.echo(f"  fingerprint {summary['fingerprint']}")
+    print_counts("records by source:", summary["sources"])
+    print_counts("records by class (one record can be in several):", summary["classes"])
+    click.echo("records by fold:")
+    print_table(
+        ["fold", "records", *summary["classes"]],
+        [
+            [fold, counts["records"], *counts["classes"].values()]
+            for fold, counts in summary["folds"].items()
+        ],
+    )
+    print_counts("records with a flag (see docs/format.md):", summary["flags"])
+    print_counts("beats by status:", summary["beats"])
+    print_counts("quarantine by reason:", summary["quarantine"])
