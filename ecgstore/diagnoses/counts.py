@@ -1,0 +1,132 @@
+"""How many records have which diagnosis, by source."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ecgstore.diagnoses.class_set import ClassSet
+from ecgstore.diagnoses.snomed import diagnoses
+
+
+def count_codes(dx: Iterable[Iterable[str]]) -> Counter[str]:
+    """Return in how many records each code occurs.
+
+    Parameters
+    ----------
+    dx : iterable of iterables of str
+        The codes of each record; a record that repeats a code counts once.
+
+    Examples
+    --------
+    >>> count_codes([("164889003", "164889003"), ("164889003",)])
+    Counter({'164889003': 2})
+    """
+    counts: Counter[str] = Counter()
+    for codes in dx:
+        counts.update(set(codes))
+    return counts
+
+
+@dataclass(frozen=True, slots=True)
+class CountRow:
+    """How many records of each source have one class or one code.
+
+    Attributes
+    ----------
+    key : str
+        The class's name, or the code.
+    name : str
+        The code's abbreviation, or what the class means; empty for an unknown code.
+    counts : tuple of int
+        Number of records by source, in the order of `DiagnosisCounts.sources`.
+    """
+
+    key: str
+    name: str
+    counts: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """Number of records in all sources."""
+        return sum(self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisCounts:
+    """A table of diagnoses by source; one record counts once in a row.
+
+    Attributes
+    ----------
+    sources : tuple of str
+        Names of the sources, sorted.
+    records : tuple of int
+        Number of records by source.
+    without_class : tuple of int
+        Number of records by source that have no class of the set.
+    classes : tuple of CountRow
+        One row per class of the set, in its order.
+    codes : tuple of CountRow
+        One row per known code that occurs or belongs to the set, in the order of
+        `diagnoses`.
+    unknown : tuple of CountRow
+        One row per code that `diagnoses` does not know, most frequent first.
+    """
+
+    sources: tuple[str, ...]
+    records: tuple[int, ...]
+    without_class: tuple[int, ...]
+    classes: tuple[CountRow, ...]
+    codes: tuple[CountRow, ...]
+    unknown: tuple[CountRow, ...]
+
+
+def count_diagnoses(
+    class_set: ClassSet, records: Iterable[tuple[str, Iterable[str]]]
+) -> DiagnosisCounts:
+    """Count records by class and by code, within every source.
+
+    Parameters
+    ----------
+    class_set : ClassSet
+        The classes to count.
+    records : iterable of (source, dx)
+        Where each record is from, and its codes.
+    """
+    n_records: Counter[str] = Counter()
+    n_without: Counter[str] = Counter()
+    by_column: Counter[tuple[str, int]] = Counter()
+    by_code: Counter[tuple[str, str]] = Counter()
+    for source, dx in records:
+        codes = set(dx)
+        columns = {class_set.columns[code] for code in codes & class_set.columns.keys()}
+        n_records[source] += 1
+        n_without[source] += not columns
+        by_column.update((source, column) for column in columns)
+        by_code.update((source, code) for code in codes)
+    sources = tuple(sorted(n_records))
+
+    def code_row(code: str) -> CountRow:
+        name = diagnoses()[code].abbreviation if code in diagnoses() else ""
+        return CountRow(code, name, tuple(by_code[each, code] for each in sources))
+
+    found = {code for _, code in by_code}
+    unknown = [code_row(code) for code in sorted(found - diagnoses().keys())]
+    return DiagnosisCounts(
+        sources=sources,
+        records=tuple(n_records[each] for each in sources),
+        without_class=tuple(n_without[each] for each in sources),
+        classes=tuple(
+            CountRow(
+                each.name,
+                each.description,
+                tuple(by_column[source, column] for source in sources),
+            )
+            for column, each in enumerate(class_set.classes)
+        ),
+        codes=tuple(
+            code_row(code)
+            for code in diagnoses()
+            if code in found or code in class_set.columns
+        ),
+        unknown=tuple(sorted(unknown, key=lambda row: -row.total)),
+    )

@@ -1,0 +1,55 @@
+"""Read the diagnoses of many records from one CSV file, without their signals."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from ecgstore.csv_rows import csv_rows
+from ecgstore.diagnoses.snomed import find_code
+
+_SEPARATOR: Final = re.compile("[;,]")
+
+
+class LabelRow(NamedTuple):
+    """What a labels file says about one record.
+
+    Attributes
+    ----------
+    record_id : str
+        Name of the record.
+    source : str
+        Where it is from, as the file names it.
+    dx : tuple of str
+        SNOMED CT codes, each once, in the file's order.
+    """
+
+    record_id: str
+    source: str
+    dx: tuple[str, ...]
+
+
+def read_labels_csv(path: str | Path) -> Iterator[LabelRow]:
+    """Yield the diagnoses of every record in a CSV file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A CSV file with the columns ``record_id`` (or ``record``), ``source`` (or
+        ``tranche_name``) and ``dx`` (or ``diagnosis``). The last holds codes or
+        abbreviations separated by ``;`` or ``,``; an abbreviation that is not known is
+        passed on as it is, so that it is counted and shown as unknown.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read or a column is absent.
+    """
+    rows = csv_rows(
+        path, ("record_id", "record"), ("source", "tranche_name"), ("dx", "diagnosis")
+    )
+    for _, row in rows:
+        record_id, source, dx = row.values()
+        texts = (text.strip() for text in _SEPARATOR.split(dx))
+        codes = dict.fromkeys(find_code(text) or text for text in texts if text)
+        yield LabelRow(record_id, source, tuple(codes))

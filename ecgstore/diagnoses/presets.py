@@ -1,0 +1,171 @@
+"""Class sets by name, and class sets of the user's own in a TOML file.
+
+A file of one's own looks like this; a class is a list of codes or abbreviations, or a
+table with a description::
+
+    name = "conduction"
+
+    [classes]
+    NSR = ["426783006"]
+    RBBB = ["RBBB", "CRBBB"]
+    LBBB = {codes = ["164909002"], description = "left bundle branch block"}
+
+An abbreviation stands for its own code only: the Challenge scores RBBB and CRBBB as one
+diagnosis, but a class holds both only if it names both.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from ecgstore.diagnoses.class_set import ClassSet, DiagnosisClass, describe
+from ecgstore.diagnoses.snomed import code_of, diagnoses
+from ecgstore.errors import ConfigError
+
+_HYBRID: Final = (
+    DiagnosisClass("NSR", "sinus rhythm", ("426783006",)),
+    DiagnosisClass("MI", "myocardial infarction", ("164865005",)),
+    DiagnosisClass("RBBB", "right bundle branch block", ("59118001", "713427006")),
+    DiagnosisClass("AF", "atrial fibrillation", ("164889003",)),
+    DiagnosisClass("NSSTTA", "nonspecific ST-T abnormality", ("428750005",)),
+    DiagnosisClass("MIs", "myocardial ischemia", ("164861001",)),
+    DiagnosisClass("LAD", "left axis deviation", ("39732003",)),
+)
+
+# What the Challenge merges, by the code that it keeps. RBBB has the name of the class
+# with the same codes in the hybrid sets; the code kept is that of CRBBB.
+_MERGED_NAMES: Final = {"713427006": "RBBB"}
+
+
+def _hybrid7() -> ClassSet:
+    """Return the seven classes of the hybrid models."""
+    return ClassSet("hybrid7", _HYBRID)
+
+
+def _hybrid6() -> ClassSet:
+    """Return the seven classes without left axis deviation."""
+    return ClassSet("hybrid6", _HYBRID[:-1])
+
+
+def _cinc2020() -> ClassSet:
+    """Return the 24 classes that the Challenge scores, equivalent codes merged."""
+    merged: dict[str, list[str]] = {}
+    for each in diagnoses().values():
+        if each.scored:
+            merged.setdefault(each.equivalent_to or each.code, []).append(each.code)
+    return ClassSet(
+        "cinc2020", tuple(_merged_class(kept, codes) for kept, codes in merged.items())
+    )
+
+
+def _merged_class(kept: str, codes: list[str]) -> DiagnosisClass:
+    """Return one scored class; the code that the Challenge keeps comes first."""
+    name = _MERGED_NAMES.get(kept, diagnoses()[kept].abbreviation)
+    ordered = (kept, *(code for code in codes if code != kept))
+    return DiagnosisClass(name, describe(ordered), ordered)
+
+
+PRESETS: Final[Mapping[str, Callable[[], ClassSet]]] = {
+    "hybrid7": _hybrid7,
+    "hybrid6": _hybrid6,
+    "cinc2020": _cinc2020,
+}
+"""The named class sets; the first is the default of a build."""
+
+
+@cache
+def _preset(name: str) -> ClassSet:
+    """Return a preset, made once."""
+    return PRESETS[name]()
+
+
+def class_set(name_or_path: str | Path) -> ClassSet:
+    """Return a preset, or the class set in a TOML file.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        ``"hybrid7"``, ``"hybrid6"``, ``"cinc2020"``, or the path of a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such preset or file, or the file is not a valid class set.
+
+    Examples
+    --------
+    >>> class_set("hybrid7").names
+    ('NSR', 'MI', 'RBBB', 'AF', 'NSSTTA', 'MIs', 'LAD')
+    >>> len(class_set("cinc2020").classes)
+    24
+    """
+    name = str(name_or_path)
+    if name in PRESETS:
+        return _preset(name)
+    path = Path(name_or_path)
+    if path.suffix.lower() == ".toml" or path.is_file():
+        return _read_class_set(path)
+    close = difflib.get_close_matches(name, PRESETS, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise ConfigError(
+        f"unknown class set {name!r}; {hint}expected {', '.join(PRESETS)}, or the "
+        "path of a TOML file"
+    )
+
+
+def _read_class_set(path: Path) -> ClassSet:
+    """Return the class set in a TOML file; errors name the file."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(
+            f"{path}: not a readable TOML file of a class set ({error}); expected "
+            'name = "..." and a table [classes] with lines such as: AF = ["164889003"]'
+        ) from error
+    try:
+        return _parse_class_set(content)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _parse_class_set(content: Mapping[str, Any]) -> ClassSet:
+    """Return the class set that a TOML file's content describes."""
+    unknown = [key for key in content if key not in ("name", "classes")]
+    if unknown:
+        raise ConfigError(
+            f"unknown key {unknown[0]!r}; expected name and [classes] only"
+        )
+    name = content.get("name")
+    if not isinstance(name, str):
+        raise ConfigError('there is no name; add a first line such as: name = "rhythm"')
+    if name in PRESETS:
+        raise ConfigError(f"the name {name!r} is a preset's; choose another one")
+    classes = content.get("classes")
+    if not isinstance(classes, dict):
+        raise ConfigError(
+            "there is no table [classes]; add one with lines such as: "
+            'AF = ["164889003"]'
+        )
+    return ClassSet(name, tuple(_parse_class(*item) for item in classes.items()))
+
+
+def _parse_class(name: str, value: object) -> DiagnosisClass:
+    """Return one class of a TOML file: a list of codes, or a table with it."""
+    table = value if isinstance(value, dict) else {"codes": value}
+    codes = table.get("codes")
+    description = table.get("description", "")
+    if (
+        not set(table) <= {"codes", "description"}
+        or not isinstance(description, str)
+        or not isinstance(codes, list)
+        or not all(isinstance(code, str) for code in codes)
+    ):
+        raise ConfigError(
+            f"class {name!r} is {value!r}; expected a list of codes in quotes, such as "
+            '["164889003"], or {codes = ["164889003"], description = "..."}'
+        )
+    resolved = tuple(code_of(code) for code in codes)
+    return DiagnosisClass(name, description or describe(resolved), resolved)

@@ -1,0 +1,388 @@
+"""Folds that never share a patient and have the same share of every class.
+
+Two steps: `group_records` finds which records must stay together, `assign_folds` deals
+the groups to the folds. Both depend on what is in the records and not on the order of
+the rows, and neither draws random numbers: the same records get the same folds.
+"""
+
+import re
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from ecgstore.arrays import FloatArray, IntArray
+from ecgstore.csv_rows import csv_rows
+from ecgstore.errors import ConfigError
+
+POOLED_SOURCES: Final = frozenset({"ptb", "st_petersburg_incart"})
+"""Sources whose records without a patient stay together, all in one fold.
+
+PTB has several records of 113 of its 290 patients, INCART two or three of most of its
+32, and the Challenge's record names do not tell which: apart they could leak.
+"""
+
+STRATA_WEIGHT: Final = 0.1
+"""How much an uneven stratum counts beside an equally uneven class or fold size.
+
+Where a whole source must stay in one fold (`POOLED_SOURCES`), even classes, even sizes
+and an even mix of the other sources exclude each other. At 0.1, on the 43,101 Challenge
+records, classes are within 8 %, sizes within 5 % and sources within 11 %.
+"""
+
+_MAX_FOLDS: Final = 127  # int8
+_MAX_SIGNATURE: Final = 2**62
+_FLOAT_INTEGER: Final = re.compile(r"(\d+)\.0+")
+
+
+Texts: TypeAlias = Sequence[str] | NDArray[np.object_] | NDArray[np.str_]
+"""One text per record."""
+
+
+def group_records(source: Texts, patient_id: Texts, signal_sha256: Texts) -> IntArray:
+    """Return which records must stay in one fold.
+
+    Records belong to one group if they have the same patient or the same signal, or
+    are linked by a chain of such records. A record whose patient is unknown is linked
+    by its signal only, unless its source is one of `POOLED_SOURCES`: all such records
+    of that source are one group.
+
+    Parameters
+    ----------
+    source : sequence of str, of length n_records
+        Name of each record's source.
+    patient_id : sequence of str, of length n_records
+        Each record's patient, ``""`` where unknown. The same text means the same
+        patient, also in another source: to merge two patients by mistake costs a little
+        balance, to part one patient leaks.
+    signal_sha256 : sequence of str, of length n_records
+        Hash of each record's signal in hexadecimal digits, ``""`` where unknown.
+
+    Returns
+    -------
+    ndarray of shape (n_records,)
+        Group numbers from 0. Groups are numbered by their smallest hash, so that a
+        record's number does not depend on the order of the rows.
+
+    Raises
+    ------
+    ValueError
+        If the three differ in length.
+
+    Examples
+    --------
+    >>> group_records(["ptb-xl"] * 4, ["7", "7", "8", ""], ["b", "d", "c", "d"])
+    array([0, 0, 1, 0])
+    """
+    n = len(source)
+    if len(patient_id) != n or len(signal_sha256) != n:
+        raise ValueError(
+            f"{n} sources, {len(patient_id)} patients and {len(signal_sha256)} hashes; "
+            "expected one of each per record"
+        )
+    hashes = np.array(signal_sha256, dtype="S")
+    order = np.argsort(hashes, kind="stable")
+    rows, others = _identical_neighbours(hashes, order)
+    patients = _first_rows(map(_patient_key, source, patient_id), n)
+    links = coo_array(
+        (
+            np.ones(n + len(rows), np.int8),
+            (np.concatenate([np.arange(n), rows]), np.concatenate([patients, others])),
+        ),
+        shape=(n, n),
+    )
+    n_groups, groups = connected_components(links, directed=False)
+    return _renumbered(groups.astype(np.int64), n_groups, order)
+
+
+def _patient_key(source: str, patient_id: str) -> Hashable:
+    """Return what a record shares with others of its patient; None for nothing."""
+    if patient_id:
+        return ("patient", patient_id)
+    return ("source", source) if source in POOLED_SOURCES else None
+
+
+def _first_rows(keys: Iterable[Hashable], n: int) -> IntArray:
+    """Return the first row that has each row's key; its own row for the key None."""
+    first: dict[Hashable, int] = {}
+    return np.fromiter(
+        (
+            row if key is None else first.setdefault(key, row)
+            for row, key in enumerate(keys)
+        ),
+        np.int64,
+        n,
+    )
+
+
+def _identical_neighbours(
+    hashes: NDArray[np.bytes_], order: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Return pairs of rows that follow each other in `order` and share a hash."""
+    ordered = hashes[order]
+    same = (ordered[1:] == ordered[:-1]) & (ordered[1:] != b"")
+    return order[1:][same], order[:-1][same]
+
+
+def _renumbered(groups: IntArray, n_groups: int, order: IntArray) -> IntArray:
+    """Return the groups numbered by where their first row stands in `order`."""
+    place = np.empty(n_groups, np.int64)
+    backwards = np.arange(len(order))[::-1]
+    place[groups[order[backwards]]] = (
+        backwards  # the last write, the first place, stays
+    )
+    number = np.empty(n_groups, np.int64)
+    number[np.argsort(place)] = np.arange(n_groups)
+    renumbered: IntArray = number[groups]
+    return renumbered
+
+
+def assign_folds(
+    labels: ArrayLike,
+    groups: ArrayLike,
+    n_folds: int = 10,
+    *,
+    strata: ArrayLike | None = None,
+) -> NDArray[np.int8]:
+    """Return a fold for every record: whole groups, even sizes, even classes.
+
+    Parameters
+    ----------
+    labels : array_like of shape (n_records, n_classes)
+        Multi-hot labels. Every column gets an even share of every fold.
+    groups : array_like of shape (n_records,)
+        Group numbers; records of one group get one fold. Groups of equal content are
+        dealt to the folds in the order of their numbers.
+    n_folds : int
+        Number of folds, 2 to 127.
+    strata : array_like of shape (n_records,), optional
+        A further property to spread evenly, such as the source; it yields to the
+        labels where both cannot be even (`STRATA_WEIGHT`).
+
+    Returns
+    -------
+    ndarray of shape (n_records,)
+        Folds from 0. With fewer groups than folds, some folds are empty.
+
+    Raises
+    ------
+    ValueError
+        If the shapes disagree or `n_folds` is out of range.
+
+    Notes
+    -----
+    Every fold should hold ``1 / n_folds`` of all records and of the records of every
+    class and stratum. Groups are placed one after the other where they add least to the
+    sum, over folds and properties, of the squared relative differences from that goal;
+    groups that are large or rare come first, common ones fill the gaps. Groups with the
+    same counts are placed in one go, so that the time depends on how many different
+    ones there are.
+
+    The result does not depend on the order of the rows, as long as every record keeps
+    its group's number.
+
+    Examples
+    --------
+    >>> assign_folds([[1], [1], [0], [0], [0]], [0, 1, 2, 2, 3], n_folds=2)
+    array([0, 1, 0, 0, 1], dtype=int8)
+    """
+    columns = np.asarray(labels)
+    group_of = np.asarray(groups)
+    stratum_of = np.zeros(len(group_of)) if strata is None else np.asarray(strata)
+    if columns.ndim != 2 or not len(columns) == len(group_of) == len(stratum_of):
+        raise ValueError(
+            f"labels have shape {columns.shape}, groups {group_of.shape}, strata "
+            f"{stratum_of.shape}; expected one row, group and stratum per record"
+        )
+    if not 2 <= n_folds <= _MAX_FOLDS:
+        raise ValueError(f"n_folds is {n_folds}; expected 2 to {_MAX_FOLDS}")
+    if not len(columns):
+        return np.empty(0, np.int8)
+    group_of = np.unique(group_of, return_inverse=True)[1].reshape(-1)
+    counts = _counts_by_group(columns, group_of, stratum_of)
+    n_strata = counts.shape[1] - 1 - columns.shape[1]
+    importance = np.ones(counts.shape[1])
+    importance[len(importance) - n_strata :] = STRATA_WEIGHT
+    kinds, kind_of = _distinct_rows(counts)
+    quotas = _deal(
+        counts[kinds],
+        np.bincount(kind_of),
+        importance / np.maximum(counts.sum(axis=0), 1.0) ** 2,
+        n_folds,
+    )
+    fold_of_group = _spread(quotas, kind_of)
+    folds: NDArray[np.int8] = fold_of_group[group_of]
+    return folds
+
+
+def _counts_by_group(
+    columns: NDArray[Any], group_of: IntArray, stratum_of: NDArray[Any]
+) -> IntArray:
+    """Return each group's number of records: all, by class, by stratum."""
+    n_groups = int(group_of.max()) + 1
+    strata, stratum = np.unique(stratum_of, return_inverse=True)
+    members = [
+        np.ones(len(group_of), bool),
+        *columns.T,
+        *(stratum.reshape(-1) == each for each in range(len(strata))),
+    ]
+    return np.stack(
+        [
+            np.bincount(group_of, weights=each, minlength=n_groups).astype(np.int64)
+            for each in members
+        ],
+        axis=1,
+    )
+
+
+def _distinct_rows(counts: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the first index of each distinct row, in ascending order of the rows.
+
+    The second array tells which of them each row is. Same as `numpy.unique` along
+    axis 0, but packs as many columns as fit into one integer before it sorts.
+    """
+    packed = np.zeros(len(counts), np.int64)
+    size = 1  # packed numbers are below it
+    for column in counts.T:
+        n_values = int(column.max()) + 1
+        if size * n_values > _MAX_SIGNATURE:
+            distinct, packed = np.unique(packed, return_inverse=True)
+            size = len(distinct)
+        packed = packed * n_values + column
+        size *= n_values
+    _, first, kind_of = np.unique(packed, return_index=True, return_inverse=True)
+    return first, kind_of
+
+
+def _deal(
+    counts: IntArray, n_copies: IntArray, weights: FloatArray, n_folds: int
+) -> IntArray:
+    """Return how many groups of every kind each fold gets.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_kinds, n_columns)
+        Records of one group of each kind by column.
+    n_copies : ndarray of shape (n_kinds,)
+        Number of groups of each kind.
+    weights : ndarray of shape (n_columns,)
+        Cost of a squared difference of one record in each column.
+    n_folds : int
+        Number of folds.
+
+    Returns
+    -------
+    ndarray of shape (n_kinds, n_folds)
+        Number of groups.
+
+    Notes
+    -----
+    Sums run over the first axis and over few columns: their order, and with it every
+    last bit and every tie, is the same on all machines.
+    """
+    steps = np.zeros(len(counts))  # what a second copy in a fold costs above the first
+    for column, weight in zip(counts.T, weights, strict=True):
+        steps += weight * column.astype(float) ** 2
+    goals = (counts * n_copies[:, None]).sum(axis=0) / n_folds
+    excess = np.repeat(-goals[:, None], n_folds, axis=1)  # (n_columns, n_folds)
+    quotas = np.zeros((len(counts), n_folds), np.int64)
+    for kind in np.argsort(-steps, kind="stable"):
+        present = np.flatnonzero(counts[kind])
+        group = counts[kind, present]
+        costs = ((weights[present] * group)[:, None] * excess[present]).sum(axis=0)
+        quotas[kind] = _cheapest(costs, float(steps[kind]), int(n_copies[kind]))
+        excess[present] += group[:, None] * quotas[kind]
+    return quotas
+
+
+def _cheapest(costs: FloatArray, step: float, n_copies: int) -> IntArray:
+    """Return how many copies each fold gets if each goes where it is cheapest.
+
+    A first copy costs `costs[fold]`, each further one in the same fold `step` more.
+    Like water that fills a vessel: all folds below one level are filled up to it.
+    """
+    ascending = np.sort(costs)
+    levels = (n_copies * step + np.cumsum(ascending)) / np.arange(1, len(costs) + 1)
+    level = levels[np.flatnonzero(ascending <= levels)[-1]]
+    # One less than fits, so that rounding never hands out too many; then one by one.
+    filled = np.floor((level - costs) / step) - 1
+    quota: IntArray = np.maximum(filled, 0).astype(np.int64)
+    for _ in range(n_copies - int(quota.sum())):
+        quota[np.argmin(costs + quota * step)] += 1
+    return quota
+
+
+def _spread(quotas: IntArray, kind_of: IntArray) -> NDArray[np.int8]:
+    """Return every group's fold; within a kind, folds take turns."""
+    n_folds = quotas.shape[1]
+    quota = quotas.reshape(-1)
+    cell = np.repeat(np.arange(len(quota)), quota)  # kind * n_folds + fold
+    nth = np.arange(len(cell)) - (np.cumsum(quota) - quota)[cell]
+    turn = (nth + 0.5) / quota[cell]
+    fold = cell % n_folds
+    fold_of_group = np.empty(len(kind_of), np.int8)
+    in_turn = np.lexsort((fold, turn, cell // n_folds))
+    fold_of_group[np.argsort(kind_of, kind="stable")] = fold[in_turn]
+    return fold_of_group
+
+
+def read_patients(path: str | Path) -> Mapping[str, str]:
+    """Return the patient of every record that a CSV file names.
+
+    Parameters
+    ----------
+    path : str or Path
+        A CSV file with the columns ``record_id`` and ``patient_id``, or ``ecg_id`` and
+        ``patient_id`` as in PTB-XL's ``ptbxl_database.csv``; others are ignored.
+
+    Returns
+    -------
+    Mapping
+        Patient by record. An ``ecg_id`` stands for three records: 1 is ``HR00001`` in
+        the Challenge, and ``00001_hr`` and ``00001_lr`` in PTB-XL itself. Numbers are
+        freed from a decimal point: ``15709.0`` is ``15709``.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, lacks a column or has no rows, if a record or a
+        patient is empty, an ``ecg_id`` is not a number, or a record has two patients.
+    """
+    patients: dict[str, str] = {}
+    for where, row in csv_rows(path, ("record_id", "ecg_id"), ("patient_id",)):
+        patient = _without_point(row["patient_id"])
+        for record_id in _record_ids(where, row):
+            if not record_id or not patient:
+                raise ConfigError(
+                    f"{where} has an empty record or patient; fill it in, or remove "
+                    "the line: a record without one has no known patient"
+                )
+            if patients.setdefault(record_id, patient) != patient:
+                raise ConfigError(
+                    f"{where} gives record {record_id} to patient {patient!r}, an "
+                    f"earlier line to patient {patients[record_id]!r}; expected one"
+                )
+    if not patients:
+        raise ConfigError(f"{path}: no rows; expected a record and its patient in each")
+    return patients
+
+
+def _record_ids(where: str, row: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the records that a row is about."""
+    if "record_id" in row:
+        return (row["record_id"],)
+    number = _without_point(row["ecg_id"])
+    if not (number.isascii() and number.isdigit()):
+        raise ConfigError(f"{where} has the ecg_id {number!r}; expected a number")
+    ecg_id = f"{int(number):05d}"
+    return (f"HR{ecg_id}", f"{ecg_id}_hr", f"{ecg_id}_lr")
+
+
+def _without_point(text: str) -> str:
+    """Return a whole number without the ``.0`` that pandas writes."""
+    match = _FLOAT_INTEGER.fullmatch(text)
+    return match[1] if match else text

@@ -1,0 +1,408 @@
+"""Groups of records that stay together, and folds that are even."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecgstore.arrays import IntArray, UInt8Array
+from ecgstore.diagnoses import class_set, read_labels_csv
+from ecgstore.errors import ConfigError, EcgStoreError
+from ecgstore.splits import (
+    POOLED_SOURCES,
+    _cheapest,
+    _distinct_rows,
+    assign_folds,
+    group_records,
+    read_patients,
+)
+
+Row = tuple[str, str, str]
+NOT_POOLED = ["georgia", "ptb-xl"]
+
+rows = st.tuples(
+    st.sampled_from([*NOT_POOLED, *sorted(POOLED_SOURCES)]),
+    st.sampled_from(["", "", "", *"abcdefgh"]),
+    st.integers(0, 12).map(lambda number: f"{number:064x}"),
+)
+
+
+def grouped(records: Sequence[Row]) -> IntArray:
+    source, patient_id, sha256 = zip(*records, strict=True) if records else ((),) * 3
+    return group_records(source, patient_id, sha256)
+
+
+def linked(one: Row, other: Row) -> bool:
+    """Whether two records must not be separated, by the definition."""
+    pooled = one[0] == other[0] and one[0] in POOLED_SOURCES
+    return (
+        (one[1] != "" and one[1] == other[1])
+        or (one[2] != "" and one[2] == other[2])
+        or (pooled and one[1] == other[1] == "")
+    )
+
+
+def components(records: Sequence[Row]) -> list[frozenset[int]]:
+    """Return for every row the rows of its group, by plain search."""
+    found = []
+    for start in range(len(records)):
+        group = {start}
+        frontier = [start]
+        while frontier:
+            row = frontier.pop()
+            new = {
+                other
+                for other in range(len(records))
+                if other not in group and linked(records[row], records[other])
+            }
+            group |= new
+            frontier += new
+        found.append(frozenset(group))
+    return found
+
+
+class TestGroups:
+    @given(st.lists(rows, max_size=24))
+    def test_equal_the_components_of_the_graph(self, records: list[Row]) -> None:
+        groups = grouped(records)
+        assert groups.dtype == np.int64
+        assert [
+            frozenset(np.flatnonzero(groups == each).tolist()) for each in groups
+        ] == components(records)
+        assert sorted(set(groups.tolist())) == list(range(len(set(groups.tolist()))))
+
+    @given(st.lists(rows, max_size=24), st.randoms())
+    def test_do_not_depend_on_the_order_of_the_rows(
+        self, records: list[Row], random: Random
+    ) -> None:
+        order = list(range(len(records)))
+        random.shuffle(order)
+        shuffled = grouped([records[row] for row in order])
+        assert shuffled.tolist() == grouped(records)[order].tolist()
+
+    @given(st.lists(rows, max_size=24))
+    def test_are_numbered_by_their_smallest_hash(self, records: list[Row]) -> None:
+        smallest: dict[int, str] = {}
+        for group, record in zip(grouped(records).tolist(), records, strict=True):
+            smallest[group] = min(record[2], smallest.get(group, record[2]))
+        ordered = [smallest[group] for group in range(len(smallest))]
+        assert ordered == sorted(ordered)
+
+    def test_records_of_unknown_patients_stay_alone(self) -> None:
+        assert len(set(grouped([("georgia", "", f"{n:x}") for n in range(9)]))) == 9
+
+    @pytest.mark.parametrize("source", sorted(POOLED_SOURCES))
+    def test_sources_without_a_crosswalk_stay_together(self, source: str) -> None:
+        records = [(source, "", f"{n:x}") for n in range(9)]
+        assert grouped(records).tolist() == [0] * 9
+        known = [(source, f"{n}", f"{n:x}") for n in range(9)]
+        assert grouped(known).tolist() == list(range(9))
+
+    def test_unknown_hashes_do_not_link(self) -> None:
+        assert grouped([("georgia", "", ""), ("georgia", "", "")]).tolist() == [0, 1]
+
+    def test_take_arrays(self) -> None:
+        columns = [
+            np.array(column, object)
+            for column in (["a", "a", "b"], ["1", "", "1"], ["aa", "bb", "cc"])
+        ]
+        assert group_records(*columns).tolist() == [0, 1, 0]
+
+    def test_lengths_must_agree(self) -> None:
+        with pytest.raises(ValueError, match="one of each per record"):
+            group_records(["a"], ["1", "2"], ["0"])
+
+    def test_real_identical_signals_share_a_group(self, shared_data: Path) -> None:
+        folder = shared_data / "challenge-2020"
+        paths = sorted((folder / "training").rglob("*.mat"))
+        patients = read_patients(folder / "ptbxl_database.csv")
+        groups = group_records(
+            [path.parent.parent.name for path in paths],
+            [patients.get(path.stem, "") for path in paths],
+            [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths],
+        )
+        group_of = dict(zip((path.stem for path in paths), groups, strict=True))
+        for one, other in (
+            ("HR00137", "HR00138"),
+            ("HR00143", "HR00144"),
+            ("HR00145", "HR00463"),
+            ("HR00456", "HR00457"),
+            ("HR00459", "HR00460"),
+            ("E07509", "E07510"),
+        ):
+            assert group_of[one] == group_of[other]
+        table = pd.read_csv(folder / "ptbxl_database.csv")
+        for _, same in table.groupby("patient_id")["ecg_id"]:
+            present = {group_of.get(f"HR{each:05d}") for each in same} - {None}
+            assert len(present) <= 1
+        assert len({group_of[path.stem] for path in paths if path.stem[0] == "S"}) == 1
+
+
+@st.composite
+def fold_inputs(draw: st.DrawFn) -> tuple[UInt8Array, IntArray, IntArray, int]:
+    """Draw labels, groups, strata and a number of folds."""
+    n = draw(st.integers(0, 60))
+    n_classes = draw(st.integers(0, 4))
+    seed = draw(st.integers(0, 2**32))
+    random = np.random.default_rng(seed)
+    labels = random.random((n, n_classes)) < draw(st.sampled_from([0, 0.1, 0.5, 1]))
+    groups = random.integers(-5, draw(st.integers(-4, 60)), n)
+    strata = random.integers(0, 3, n)
+    return labels.astype(np.uint8), groups, strata, draw(st.integers(2, 12))
+
+
+class TestFolds:
+    @given(fold_inputs())
+    def test_keep_groups_whole_and_leave_none_out(
+        self, drawn: tuple[UInt8Array, IntArray, IntArray, int]
+    ) -> None:
+        labels, groups, strata, n_folds = drawn
+        folds = assign_folds(labels, groups, n_folds, strata=strata)
+        assert folds.dtype == np.int8
+        assert folds.shape == groups.shape
+        assert all(0 <= fold < n_folds for fold in folds)
+        for group in set(groups.tolist()):
+            assert len(set(folds[groups == group].tolist())) == 1
+
+    @given(fold_inputs(), st.integers(0, 2**32))
+    def test_do_not_depend_on_the_order_of_the_rows(
+        self, drawn: tuple[UInt8Array, IntArray, IntArray, int], seed: int
+    ) -> None:
+        labels, groups, strata, n_folds = drawn
+        folds = assign_folds(labels, groups, n_folds, strata=strata)
+        order = np.random.default_rng(seed).permutation(len(groups))
+        shuffled = assign_folds(
+            labels[order], groups[order], n_folds, strata=strata[order]
+        )
+        assert shuffled.tolist() == folds[order].tolist()
+        again = assign_folds(labels, groups * 7 + 3, n_folds, strata=strata)
+        assert again.tolist() == folds.tolist()
+
+    @given(
+        st.lists(st.integers(0, 4), min_size=1, max_size=200),
+        st.integers(2, 12),
+    )
+    def test_one_class_per_record_is_dealt_evenly(
+        self, classes: list[int], n_folds: int
+    ) -> None:
+        labels = np.eye(5, dtype=np.uint8)[classes]
+        folds = assign_folds(labels, np.arange(len(classes)), n_folds)
+        sizes = np.bincount(folds, minlength=n_folds)
+        assert np.ptp(sizes) <= 1
+        for column in labels.T:
+            assert np.ptp(np.bincount(folds[column == 1], minlength=n_folds)) <= 1
+
+    @given(st.lists(st.integers(1, 9), min_size=1, max_size=60), st.integers(2, 12))
+    def test_sizes_differ_by_one_group_at_most(
+        self, sizes: list[int], n_folds: int
+    ) -> None:
+        groups = np.repeat(np.arange(len(sizes)), sizes)
+        folds = assign_folds(np.zeros((len(groups), 2), np.uint8), groups, n_folds)
+        assert np.ptp(np.bincount(folds, minlength=n_folds)) <= max(sizes)
+
+    @given(fold_inputs())
+    def test_strata_are_even_where_nothing_speaks_against_it(
+        self, drawn: tuple[UInt8Array, IntArray, IntArray, int]
+    ) -> None:
+        _, groups, strata, n_folds = drawn
+        folds = assign_folds(
+            np.empty((len(groups), 0)), np.arange(len(groups)), n_folds, strata=strata
+        )
+        for stratum in set(strata.tolist()):
+            n_each = np.bincount(folds[strata == stratum], minlength=n_folds)
+            assert np.ptp(n_each) <= 1
+
+    def test_labels_come_before_strata(self) -> None:
+        # One large group has all of stratum 0 and half of the positives.
+        strata = np.repeat([0, 1, 2], [100, 100, 300])
+        groups = np.where(strata == 0, 0, np.arange(500) + 1)
+        labels = ((strata == 0) | (strata == 1)).astype(np.uint8)[:, np.newaxis]
+        folds = assign_folds(labels, groups, 2, strata=strata)
+        positive, size = np.bincount(folds[labels[:, 0] == 1]), np.bincount(folds)
+        other = np.bincount(folds[strata == 1])
+        assert np.ptp(size) / 500 < np.ptp(positive) / 200 < 0.15
+        assert np.ptp(other) / 100 > 0.5
+
+    def test_groups_of_one_kind_take_turns(self) -> None:
+        folds = assign_folds(np.zeros((12, 1), np.uint8), np.arange(12), 3)
+        assert folds.tolist() == [0, 1, 2] * 4
+
+    @pytest.mark.parametrize(
+        ("labels", "groups", "expected"),
+        [
+            (np.empty((0, 7), np.uint8), [], []),
+            (np.empty((0, 0), np.uint8), [], []),
+            (np.ones((4, 2), np.uint8), [9, 9, 9, 9], [0, 0, 0, 0]),
+            (np.zeros((3, 2), np.uint8), [5, 1, 3], [2, 0, 1]),
+            (np.zeros((3, 0), np.uint8), [1, 2, 3], [0, 1, 2]),
+        ],
+        ids=["no rows", "nothing", "one group", "fewer groups than folds", "no labels"],
+    )
+    def test_degenerate_input(
+        self, labels: UInt8Array, groups: list[int], expected: list[int]
+    ) -> None:
+        assert assign_folds(labels, groups).tolist() == expected
+
+    @pytest.mark.parametrize(
+        ("call", "message"),
+        [
+            (lambda: assign_folds([1, 0], [0, 1]), "one row, group and stratum"),
+            (lambda: assign_folds([[1], [0]], [0]), "one row, group and stratum"),
+            (
+                lambda: assign_folds([[1], [0]], [0, 1], strata=["a"]),
+                "one row, group and stratum",
+            ),
+            (lambda: assign_folds([[1]], [0], 1), "n_folds is 1; expected 2 to 127"),
+            (lambda: assign_folds([[1]], [0], 128), "expected 2 to 127"),
+        ],
+        ids=["flat labels", "few groups", "few strata", "one fold", "many folds"],
+    )
+    def test_wrong_arguments(self, call: Callable[[], object], message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            call()
+
+    @given(
+        st.lists(st.integers(-50, 50), min_size=2, max_size=12),
+        st.integers(1, 8),
+        st.integers(0, 200),
+    )
+    def test_cheapest_equals_one_by_one(
+        self, costs: list[int], step: int, n_copies: int
+    ) -> None:
+        expected = np.zeros(len(costs), np.int64)
+        for _ in range(n_copies):
+            expected[np.argmin(costs + step * expected)] += 1
+        quota = _cheapest(np.array(costs, float), float(step), n_copies)
+        assert quota.sum() == n_copies
+
+        def total(quota: IntArray) -> int:
+            return int(
+                (np.array(costs) * quota + step * quota * (quota - 1) // 2).sum()
+            )
+
+        assert total(quota) == total(expected)
+
+    @pytest.mark.parametrize("largest", [1, 300, 2**40])
+    def test_distinct_rows_equal_numpys(self, largest: int) -> None:
+        random = np.random.default_rng(0)
+        counts = random.integers(0, 2, (200, 9)) * largest
+        expected = np.unique(counts, axis=0, return_index=True, return_inverse=True)
+        first, kind_of = _distinct_rows(counts)
+        assert first.tolist() == expected[1].tolist()
+        assert kind_of.tolist() == expected[2].reshape(-1).tolist()
+
+
+@pytest.fixture(scope="module")
+def records(shared_data: Path) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Sources and codes of the 43,101 records of the Challenge."""
+    found = list(read_labels_csv(shared_data / "challenge-2020/all_43101_labels.csv"))
+    return [row.source for row in found], [row.dx for row in found]
+
+
+class TestRealLabels:
+    @pytest.mark.parametrize("name", ["hybrid7", "cinc2020"])
+    def test_alone_every_class_is_even_to_one_record(
+        self, records: tuple[list[str], list[tuple[str, ...]]], name: str
+    ) -> None:
+        source, dx = records
+        labels = class_set(name).labels(dx)
+        folds = assign_folds(labels, np.arange(len(labels)), strata=source)
+        counts = np.stack([labels[folds == fold].sum(axis=0) for fold in range(10)])
+        assert np.abs(counts - labels.sum(axis=0) / 10).max() < 1
+        assert np.ptp(np.bincount(folds)) <= 1
+
+    @pytest.mark.parametrize("name", ["hybrid7", "cinc2020"])
+    def test_with_pooled_sources_shares_stay_as_documented(
+        self, records: tuple[list[str], list[tuple[str, ...]]], name: str
+    ) -> None:
+        source = np.array(records[0])
+        labels = class_set(name).labels(records[1])
+        groups = np.arange(len(source))
+        for number, pooled in enumerate(("PTB", "StPetersburg"), 1):
+            groups[source == pooled] = -number
+        folds = assign_folds(labels, groups, strata=source)
+        n = np.bincount(folds)
+        assert np.abs(n / n.mean() - 1).max() < 0.05
+        counts = np.stack([labels[folds == fold].sum(axis=0) for fold in range(10)])
+        shares = (counts / n[:, np.newaxis]) / labels.mean(axis=0)
+        assert np.abs(shares - 1).max() < 0.08
+        for each in ("CPSC", "CPSC-Extra", "Georgia", "PTB-XL"):
+            n_each = np.bincount(folds[source == each])
+            assert np.abs(n_each / n_each.mean() - 1).max() < 0.11
+
+
+class TestPatients:
+    def read(self, folder: Path, text: str) -> dict[str, str]:
+        path = folder / "patients.csv"
+        path.write_text(text, encoding="utf-8")
+        return dict(read_patients(path))
+
+    def test_ptbxl_database_works_as_it_is(self, shared_data: Path) -> None:
+        path = shared_data / "challenge-2020" / "ptbxl_database.csv"
+        patients = read_patients(path)
+        table = pd.read_csv(path)
+        assert len(patients) == 3 * len(table) == 1500
+        assert patients["HR00001"] == "15709"
+        for ecg_id, patient in zip(table["ecg_id"], table["patient_id"], strict=True):
+            assert patients[f"HR{ecg_id:05d}"] == str(int(patient))
+        # PTB-XL's own names: records100/00000/00001_lr, records500/00000/00001_hr
+        for column in ("filename_lr", "filename_hr"):
+            for name, patient in zip(table[column], table["patient_id"], strict=True):
+                assert patients[name.rpartition("/")[2]] == str(int(patient))
+
+    def test_record_ids_are_taken_as_they_are(self, tmp_path: Path) -> None:
+        text = "\ufeffpatient_id,age,record_id\np-1,3,A0001\n7.0,3,00012\np-1,,A0001\n"
+        assert self.read(tmp_path, text) == {"A0001": "p-1", "00012": "7"}
+
+    def test_ecg_ids_may_have_a_point(self, tmp_path: Path) -> None:
+        assert self.read(tmp_path, "ecg_id,patient_id\n12.0,3.50\n") == {
+            "HR00012": "3.50",
+            "00012_hr": "3.50",
+            "00012_lr": "3.50",
+        }
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("record,patient\na,b\n", "no column record_id or ecg_id; its columns are"),
+            ("record_id,patient\na,b\n", "no column patient_id"),
+            ("record_id,patient_id\n", "no rows"),
+            ("record_id,patient_id\na,\n", "line 2 has an empty record or patient"),
+            ("record_id,patient_id\n ,b\n", "line 2 has an empty record or patient"),
+            ("record_id,patient_id\na\n", "line 2 has 1 values; expected 2"),
+            (
+                "record_id,patient_id\na,1\na,2\n",
+                "line 3 gives record a to patient '2', an earlier line to patient '1'",
+            ),
+            ("ecg_id,patient_id\nHR00001,1\n", "the ecg_id 'HR00001'; expected a num"),
+            ("ecg_id,patient_id\n,1\n", "the ecg_id ''; expected a number"),
+            ("ecg_id,patient_id\n1,5\n1.0,6\n", "line 3 gives record HR00001 to"),
+        ],
+    )
+    def test_error_says_what_is_wrong(
+        self, tmp_path: Path, text: str, message: str
+    ) -> None:
+        with pytest.raises(ConfigError, match=message):
+            self.read(tmp_path, text)
+
+    def test_missing_file_is_an_error(self, tmp_path: Path) -> None:
+        with pytest.raises(EcgStoreError, match=r"no\.csv: not a readable CSV file"):
+            read_patients(tmp_path / "no.csv")
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(rows, min_size=1, max_size=40), st.integers(0, 2**32))
+def test_linked_records_never_part(records: list[Row], seed: int) -> None:
+    labels = np.random.default_rng(seed).integers(0, 2, (len(records), 3))
+    folds = assign_folds(
+        labels, grouped(records), strata=[source for source, _, _ in records]
+    )
+    for one, fold in zip(records, folds, strict=True):
+        for other, other_fold in zip(records, folds, strict=True):
+            assert not linked(one, other) or fold == other_fold
