@@ -1,9 +1,17 @@
 """Fixtures shared by all tests."""
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import ecgstore
+from ecgstore.arrays import Int16Array
+from ecgstore.record import LEADS
+from ecgstore.sample import patients_file, sample_folder
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -19,3 +27,64 @@ def shared_data() -> Path:
             "folder that holds the real records"
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def sample_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the store of the bundled sample, with beats, built once."""
+    out = tmp_path_factory.mktemp("sample") / "sample.h5"
+    ecgstore.build_store(
+        [sample_folder()], out, patients=patients_file(), n_workers=1, quiet=True
+    )
+    return out
+
+
+@pytest.fixture
+def few_records(tmp_path: Path) -> Path:
+    """Return a folder with a dozen records of the sample, in their layout."""
+    folder = tmp_path / "training"
+    headers = sorted(sample_folder().rglob("*.hea"))
+    for header in headers[::4]:
+        target = folder / header.parent.parent.name / "g1"
+        target.mkdir(parents=True, exist_ok=True)
+        for path in (header, header.with_suffix(".mat")):
+            shutil.copy(path, target)
+    return folder
+
+
+WriteRecord = Callable[..., Path]
+
+
+@pytest.fixture
+def write_record(tmp_path: Path) -> WriteRecord:
+    """Return a function that writes a Challenge record and returns its header."""
+
+    def write(
+        record_id: str,
+        adc: Int16Array | None = None,
+        *,
+        fs: float = 500,
+        dx: str = "426783006",
+        folder: str = "records",
+        gain: str = "1000/mV",
+        leads: tuple[str, ...] = LEADS,
+    ) -> Path:
+        if adc is None:
+            seed = sum(record_id.encode())
+            adc = np.random.default_rng(seed).integers(-900, 900, (len(leads), 5000))
+        adc = np.asarray(adc, np.int16)
+        path = tmp_path / folder / f"{record_id}.hea"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        name = f"{record_id}.mat"
+        lines = [f"{record_id} {len(leads)} {fs:g} {adc.shape[1]}"]
+        for lead, values in zip(leads, adc, strict=True):
+            total = int(np.int64(values.astype(np.int64).sum()).astype(np.int16))
+            lines.append(f"{name} 16+24 {gain} 16 0 {values[0]} {total} 0 {lead}")
+        lines += ["#Age: 50", "#Sex: Female", f"#Dx: {dx}", ""]
+        path.write_text("\n".join(lines), encoding="utf-8")
+        head = np.array([30, len(leads), adc.shape[1], 0, 4], "<i4").tobytes()
+        content = head + b"val\0" + adc.T.astype("<i2").tobytes()
+        path.with_suffix(".mat").write_bytes(content)
+        return path
+
+    return write

@@ -4,7 +4,8 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial as bind
 from pathlib import Path
 
@@ -78,28 +79,37 @@ def build_store(
     mapping = {} if patients is None else read_patients(patients)
     partial = final.with_name(final.name + ".partial")
     journal_path = final.with_name(final.name + ".partial.scan")
-    with Journal(journal_path) as journal:
-        _claim(journal, partial, _identity(folders, config, mapping))
-        try:
-            report = _run(
-                journal,
-                partial,
-                final,
-                folders,
-                config,
-                mapping,
-                n_workers or os.cpu_count() or 1,
-                quiet,
-            )
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise EcgStoreError(
-                f"{final.parent}: the disk is full; make room and run the same command "
-                "again to continue"
-            ) from error
-    journal_path.unlink(missing_ok=True)
+    to_continue = True
+    try:
+        with Journal(journal_path) as journal, _readable_errors(final):
+            _claim(journal, partial, _identity(folders, config, mapping))
+            try:
+                n_workers = n_workers or os.cpu_count() or 1
+                report = _run(
+                    journal, partial, final, folders, config, mapping, n_workers, quiet
+                )
+                to_continue = False
+            finally:
+                found_any = journal.count(Status.SELECTED) > 0
+                to_continue = to_continue and (found_any or partial.exists())
+    finally:
+        if not to_continue:
+            journal_path.unlink(missing_ok=True)
     return report
+
+
+@contextmanager
+def _readable_errors(final: Path) -> Iterator[None]:
+    """Say what to do about a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise EcgStoreError(
+            f"{final.parent}: the disk is full; make room and run the same command "
+            "again to continue"
+        ) from error
 
 
 def survey(
@@ -159,7 +169,8 @@ def _run(
             break
         # The number of rows is fixed, so records that fail now mean a new plan.
         for failure in failures:
-            journal.quarantine(failure.path, failure.reason, failure.detail)
+            detail = folders.shorten(failure.detail)
+            journal.quarantine(failure.path, failure.reason, detail)
         partial.unlink()
     report = make_report(journal, config, has_patients=bool(patients))
     seal(partial, final)

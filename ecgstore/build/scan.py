@@ -69,6 +69,10 @@ class Folders:
                     )
         return cls(roots, Path(os.path.commonpath([root.parent for root in roots])))
 
+    def shorten(self, detail: str) -> str:
+        """Return a message as one line that does not say where the folders are."""
+        return " ".join(detail.replace(f"{self.base}{os.sep}", "").split())[:500]
+
     def headers(self) -> Iterator[tuple[int, str]]:
         """Yield the number of the root and the path below `base` of every header."""
         for number, root in enumerate(self.roots):
@@ -118,9 +122,8 @@ class Scanner:
         except Exception as error:  # a defect of ours must not stop a build
             reason = Reason.UNEXPECTED_ERROR
             detail = f"{type(error).__name__}: {error}"
-        return replace(
-            entry, status=Status.QUARANTINED, reason=reason, detail=_one_line(detail)
-        )
+        detail = self._folders.shorten(detail)
+        return replace(entry, status=Status.QUARANTINED, reason=reason, detail=detail)
 
     def _read(self, entry: Entry) -> Entry:
         """Return the entry completed from its files."""
@@ -258,8 +261,3 @@ def unchanged(folders: Folders, entry: Entry) -> bool:
 def _bits(flags: BoolArray) -> int:
     """Return flags as the bits of a number, the first one lowest."""
     return sum(1 << place for place, flag in enumerate(flags) if flag)
-
-
-def _one_line(text: str) -> str:
-    """Return a text that a table can hold."""
-    return " ".join(text.split())[:500]

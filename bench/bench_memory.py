@@ -1,0 +1,118 @@
+"""Measure whether the memory of a build depends on the number of records.
+
+::
+
+    python bench/bench_memory.py FOLDER [--copies N] [--json PATH]
+
+Builds the real records of FOLDER, then as many copies of them as asked for under new
+record names, in new processes, without beats, and prints the peak resident memory of
+the parent and of its largest worker. Signals of copies are links, so that the disk
+holds them once.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from measuring import arguments, machine, write_json
+
+import ecgstore
+from ecgstore.sources import find_headers
+
+BUILD = """
+import sys
+import ecgstore
+from ecgstore.config import Config
+if __name__ == "__main__":
+    config = Config(select="all", beats=False)
+    ecgstore.build_store([sys.argv[1]], sys.argv[2], config, n_workers=2)
+"""
+
+
+def main() -> None:
+    """Build both, print a table, and write JSON if asked for."""
+    parser = arguments(__doc__ or "", rounds=1)
+    parser.add_argument(
+        "--copies", type=int, default=20_000, help="records (default: 20000)"
+    )
+    parser.add_argument(
+        "--scratch", type=Path, help="folder on a disk with room for the copies' store"
+    )
+    options = parser.parse_args()
+    results = []
+    with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
+        copies = Path(scratch, "copies")
+        _copy(options.folder, copies, options.copies)
+        for folder in (options.folder, copies):
+            results.append(_build(folder, Path(scratch)))
+            print(results[-1], flush=True)
+    report = machine("h5py", "numba", "scipy") | {"results": results}
+    write_json(options.json, report)
+
+
+def _copy(folder: Path, target: Path, n_copies: int) -> None:
+    """Write records with new names: headers anew, signals as links."""
+    headers = list(find_headers(folder))
+    for number in range(n_copies):
+        header = headers[number % len(headers)]
+        old, new = header.stem, f"{header.stem}{number // len(headers):03d}"
+        place = target / header.parent.relative_to(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        text = header.read_text(encoding="utf-8").replace(old, new)
+        (place / f"{new}.hea").write_text(text, encoding="utf-8")
+        source = header.with_suffix(".mat")
+        (place / f"{new}.mat").symlink_to(source.resolve())
+
+
+def _build(folder: Path, scratch: Path) -> dict[str, Any]:
+    """Build in a new process; return its memory and the size of the store."""
+    out = scratch / "out.h5"
+    command = [sys.executable, "-c", BUILD, os.path.abspath(folder), str(out)]
+    process = subprocess.Popen(command, start_new_session=True)
+    peaks: dict[int, float] = {}
+    while process.poll() is None:
+        for number in _processes(process.pid):
+            peaks[number] = max(peaks.get(number, 0.0), _peak_mb(number))
+        time.sleep(0.05)
+    if process.returncode:
+        raise SystemExit(f"the build of {folder} failed")
+    with ecgstore.open(out) as store:
+        n_records = len(store)
+    result = {
+        "records": n_records,
+        "store_mb": round(out.stat().st_size / 1e6, 1),
+        "parent_mb": round(peaks.pop(process.pid), 1),
+        "largest_worker_mb": round(max(peaks.values()), 1),
+    }
+    out.unlink()
+    return result
+
+
+def _processes(session: int) -> list[int]:
+    """Return the processes of a session."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[3]) == session:
+                    found.append(int(folder.name))
+    return found
+
+
+def _peak_mb(process: int) -> float:
+    """Return the largest resident memory that a process ever had."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""Beats, waves and handcrafted features."""
+
+from ecgstore.features.beats import Beats, BeatStatus, find_beats
+from ecgstore.features.morphology import q_s_peaks
+from ecgstore.features.table import (
+    FEATURE_NAMES,
+    FEATURES,
+    Feature,
+    compute,
+    markdown,
+)
+
+__all__ = [
+    "FEATURES",
+    "FEATURE_NAMES",
+    "BeatStatus",
+    "Beats",
+    "Feature",
+    "compute",
+    "find_beats",
+    "markdown",
+    "q_s_peaks",
+]

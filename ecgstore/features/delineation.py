@@ -1,0 +1,125 @@
+"""P waves, QRS complexes and T waves of several leads, by NeuroKit2."""
+
+import warnings
+from typing import Any, Final
+
+import numpy as np
+
+from ecgstore.arrays import FloatArray, IntArray
+from ecgstore.record import MARKS
+
+MIN_BEATS: Final = 2
+"""NeuroKit2 needs a distance between beats."""
+
+_NEUROKIT_NAMES: Final = {
+    "p_on": "ECG_P_Onsets",
+    "p_peak": "ECG_P_Peaks",
+    "p_off": "ECG_P_Offsets",
+    "qrs_on": "ECG_R_Onsets",
+    "qrs_off": "ECG_R_Offsets",
+    "t_on": "ECG_T_Onsets",
+    "t_peak": "ECG_T_Peaks",
+    "t_off": "ECG_T_Offsets",
+}
+
+_R_PEAK: Final = MARKS.index("r_peak")
+
+
+def delineate(signals: FloatArray, r_peaks: IntArray, fs: float) -> IntArray:
+    """Find the waves around the R-peaks of every signal.
+
+    This is ``neurokit2.ecg_delineate(method="prominence")`` (Emrich et al. 2024,
+    EUSIPCO, 1402-1406) for each signal, with the same marks; but the signals are laid
+    behind one another and given to NeuroKit2 in one call, because most of a call's time
+    goes into the table that it makes of its marks. Between two signals stand two beats
+    that do not exist, so placed that the stretch of signal in which NeuroKit2 searches
+    around the first and the last beat is the one it takes when it gets a signal alone.
+
+    Parameters
+    ----------
+    signals : ndarray of shape (n_signals, n_samples)
+        Voltages in mV, finite; the R waves point up.
+    r_peaks : ndarray of shape (n_signals, n_beats)
+        Sample indices of the R-peaks of every signal, strictly increasing, inside the
+        signal and at neither end; at least `MIN_BEATS`.
+    fs : float
+        Sampling rate in Hz.
+
+    Returns
+    -------
+    ndarray of shape (n_signals, n_beats, 9)
+        Sample indices of the marks in the order of `MARKS`; -1 where absent. Signals in
+        which NeuroKit2 fails have R-peaks only.
+    """
+    try:
+        return _delineate_together(signals, r_peaks, fs)
+    except Exception:
+        # Any error: NeuroKit2 has no list of those it raises. It may come from one
+        # signal, which must not cost the others their marks.
+        return np.stack(
+            [
+                _delineate_or_give_up(signal[None], peaks[None], fs)[0]
+                for signal, peaks in zip(signals, r_peaks, strict=True)
+            ]
+        )
+
+
+def _delineate_or_give_up(
+    signals: FloatArray, r_peaks: IntArray, fs: float
+) -> IntArray:
+    """Find the waves, or return the R-peaks alone if NeuroKit2 raises."""
+    try:
+        return _delineate_together(signals, r_peaks, fs)
+    except Exception:  # see `delineate`
+        marks = np.full((*r_peaks.shape, len(MARKS)), -1, np.int64)
+        marks[..., _R_PEAK] = r_peaks
+        return marks
+
+
+def _delineate_together(signals: FloatArray, r_peaks: IntArray, fs: float) -> IntArray:
+    """Lay the signals behind one another and find the waves of all of them."""
+    n_signals, n_samples = signals.shape
+    n_beats = r_peaks.shape[1]
+    # How far NeuroKit2 looks before the first and behind the last beat.
+    before = np.minimum(r_peaks[:, 0], (r_peaks[:, 1] - r_peaks[:, 0]) // 2)
+    behind = np.minimum(
+        n_samples - r_peaks[:, -1], (r_peaks[:, -1] - r_peaks[:, -2]) // 2
+    )
+    # (n_signals, 1 + n_beats + 1): a beat that does not exist on either side
+    beats = np.column_stack(
+        [r_peaks[:, 0] - 2 * before, r_peaks, r_peaks[:, -1] + 2 * behind]
+    )
+    starts = np.empty(n_signals, np.int64)
+    end = 0  # everything before is taken
+    for k in range(n_signals):
+        # No beat may stand at 0, nor may two stand side by side; `before` of the first
+        # beat must not reach 0, because NeuroKit2 drops marks there from its lists.
+        starts[k] = end + max(0, 2 + before[k] - beats[k, 0])
+        end = starts[k] + max(n_samples, int(beats[k, -1]) + 2)
+    line = np.zeros(end)
+    for signal, start in zip(signals, starts, strict=True):
+        line[start : start + n_samples] = signal
+    found = _neurokit((beats + starts[:, None]).ravel(), line, fs)
+    shape = (n_signals, 1 + n_beats + 1)
+    marks = np.empty((n_signals, n_beats, len(MARKS)), np.int64)
+    for column, name in enumerate(MARKS):
+        if column == _R_PEAK:
+            marks[..., column] = r_peaks
+            continue
+        positions = np.array(found[_NEUROKIT_NAMES[name]], np.float64).reshape(shape)
+        positions = positions[:, 1:-1] - starts[:, None]
+        marks[..., column] = np.where(np.isnan(positions), -1, positions)
+    return marks
+
+
+def _neurokit(r_peaks: IntArray, line: FloatArray, fs: float) -> Any:
+    """Return NeuroKit2's lists of marks, one entry per beat."""
+    import neurokit2
+
+    with warnings.catch_warnings():
+        # SciPy warns of peaks without prominence; they simply have no boundaries.
+        warnings.simplefilter("ignore")
+        _, found = neurokit2.ecg_delineate(
+            line, r_peaks, sampling_rate=fs, method="prominence"
+        )
+    return found

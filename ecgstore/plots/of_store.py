@@ -1,0 +1,129 @@
+"""The plots of a store: take what they show from it, and draw."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ecgstore.errors import EcgStoreError
+from ecgstore.plots.balance import class_balance
+from ecgstore.plots.filtering import filter_effect
+from ecgstore.plots.paper import ecg_paper
+from ecgstore.signals.gaps import interpolate_gaps, whole_samples
+from ecgstore.signals.preprocess import cut_or_pad, first_seconds, resample
+from ecgstore.sources import read_record, signal_sha256
+from ecgstore.storage import Store, StoredRecord
+
+
+def plot_record(store: Store, record_id: str) -> Figure:
+    """Draw a record on clinical grid paper, with its marks.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    record_id : str
+        The record's name.
+
+    Raises
+    ------
+    RecordNotFoundError
+        If there is no such record.
+    """
+    record = store[record_id]
+    signal = store.signals([record.row])[0].astype(np.float64)
+    return ecg_paper(
+        signal,
+        record.fs,
+        title=_title(record),
+        subtitle=_subtitle(store, record),
+        filter_text=f"{store.config.low_hz:g}-{store.config.high_hz:g} Hz",
+        marks=record.fiducials,
+        r_peaks=record.r_peaks,
+        n_real_samples=record.signal.shape[1],
+    )
+
+
+def plot_filter(store: Store, record_id: str, folders: Iterable[Path]) -> Figure:
+    """Draw some leads of a record before and after the band-pass filter.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    record_id : str
+        The record's name.
+    folders : iterable of Path
+        Where the original record may be: a folder given to the build, or one that
+        holds it.
+
+    Raises
+    ------
+    EcgStoreError
+        If the original is in none of the folders, or is not the record stored.
+    """
+    record = store[record_id]
+    path = _original(store, record, list(folders))
+    original = read_record(path)
+    if signal_sha256(original.signal) != store.records["sha256"].iloc[record.row]:
+        raise EcgStoreError(
+            f"{path}: not the signal that {store.path} was built from; give the folder "
+            "of the original with --source"
+        )
+    config = store.config
+    window = first_seconds(original.signal, original.fs, config.duration_s)
+    filled = interpolate_gaps(window, whole_samples(config.max_gap_s, original.fs))
+    raw, _ = cut_or_pad(
+        resample(filled, original.fs, config.fs), record.signal.shape[1]
+    )
+    return filter_effect(
+        raw,
+        record.signal.astype(np.float64),
+        record.fs,
+        title=f"{_title(record)}, before and after the filter",
+        band=(config.low_hz, config.high_hz),
+    )
+
+
+def plot_classes(store: Store) -> Figure:
+    """Draw the number of records per class, by source."""
+    labels = store.labels()
+    sources = store.records["source"].to_numpy()
+    return class_balance(
+        store.label_names,
+        {
+            str(source): labels[sources == source].sum(axis=0).tolist()
+            for source in sorted(set(sources))
+        },
+        title=f"{store.path.name}: {len(store)} records by class",
+    )
+
+
+def _title(record: StoredRecord) -> str:
+    """Return the name of a record and where it is from."""
+    return f"{record.record_id} ({record.source})"
+
+
+def _subtitle(store: Store, record: StoredRecord) -> str:
+    """Return what is known of the patient and the diagnoses."""
+    row = store.records.iloc[record.row]
+    age = "age unknown" if np.isnan(row["age"]) else f"{row['age']:.0f} years"
+    classes = ", ".join(name for name, is_in in record.labels.items() if is_in)
+    beats = len(record.r_peaks)
+    return f"{age}, {row['sex']}; {classes or 'no class of the set'}; {beats} beats"
+
+
+def _original(store: Store, record: StoredRecord, folders: list[Path]) -> Path:
+    """Return the header file of the record that a row was made from."""
+    path = Path(store.records["path"].iloc[record.row])
+    tails = [Path(*path.parts[begin:]) for begin in range(len(path.parts))]
+    for folder in folders:
+        for tail in tails:
+            if (folder / tail).is_file():
+                return folder / tail
+    raise EcgStoreError(
+        f"{path}: the original of {record.record_id} is not below "
+        f"{', '.join(map(str, folders))}; give the folder it was built from with "
+        "--source"
+    )

@@ -1,0 +1,129 @@
+"""The marks of the beats on an ECG print: waves on the curves, beats above a strip."""
+
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+
+from ecgstore.arrays import FloatArray, IntArray
+from ecgstore.plots.colours import BLUE, GREEN, GREY, VERMILION
+from ecgstore.plots.paper_layout import (
+    FOOTER,
+    GRID_LEFT,
+    GRID_WIDTH,
+    MM_PER_MV,
+    POINTS_PER_MM,
+    Rows,
+    Trace,
+)
+from ecgstore.record import LEADS
+
+_WAVES: Final = (("P", BLUE), ("QRS", VERMILION), ("T", GREEN))
+"""The waves in the order of their three marks each in `MARKS`, and their colours."""
+_BRACKET_HALF_MM: Final = 1.6
+_BRACKET_FOOT_MM: Final = 0.7
+_LEGEND_Y: Final = FOOTER - 9.0
+
+
+def draw_marks(
+    axes: Axes, rows: Rows, trace: Trace, marks: IntArray, fs: float
+) -> None:
+    """Draw a lead's marks on its curve: brackets around each wave, a dot on its peak.
+
+    `marks` has shape (n_beats, 9).
+    """
+    if not len(trace.samples):
+        return
+    first, last = trace.samples[[0, -1]]
+    row = trace.panel.row
+    for wave, (name, colour) in enumerate(_WAVES):
+        for part, mark in enumerate(("on", "peak", "off")):
+            at = marks[:, 3 * wave + part].astype(np.int64)
+            at = at[(at >= first) & (at <= last)]
+            x = trace.panel.x(at, fs)
+            y = rows.zero(row) + trace.mv[at - first] * MM_PER_MV
+            shown = (y > rows.bottom(row)) & (y < rows.top(row))  # not if NaN
+            gid = f"{LEADS[trace.panel.lead]}-{name}-{mark}"
+            _draw_mark(axes, x[shown], y[shown], mark, colour, gid)
+
+
+def _draw_mark(
+    axes: Axes, x: FloatArray, y: FloatArray, mark: str, colour: str, gid: str
+) -> None:
+    """Draw brackets that open (on) or close (off) a wave, or dots (peak)."""
+    if mark == "peak":
+        axes.plot(
+            x,
+            y,
+            linestyle="none",
+            marker="o",
+            markersize=2.8,
+            markerfacecolor=colour,
+            markeredgecolor="white",
+            markeredgewidth=0.3,
+            zorder=5,
+            gid=gid,
+        )
+        return
+    foot = _BRACKET_FOOT_MM if mark == "on" else -_BRACKET_FOOT_MM
+    across = np.array([foot, 0.0, 0.0, foot])
+    up = np.array([1.0, 1.0, -1.0, -1.0]) * _BRACKET_HALF_MM
+    corners = np.stack([x[:, None] + across, y[:, None] + up], axis=-1)  # (n, 4, 2)
+    axes.add_collection(
+        LineCollection(
+            list(corners),
+            colors=colour,
+            linewidths=0.24 * POINTS_PER_MM,
+            zorder=4,
+            gid=gid,
+        )
+    )
+
+
+def draw_legend(axes: Axes) -> None:
+    """Explain the marks below the grid, on the right."""
+    right = GRID_LEFT + GRID_WIDTH
+    y = np.array([_LEGEND_Y])
+    for x, mark, text in (
+        (right - 121.0, "on", "onset"),
+        (right - 105.0, "peak", "peak"),
+        (right - 90.0, "off", "offset"),
+    ):
+        _draw_mark(axes, np.array([x]), y, mark, GREY, "legend")
+        axes.text(x + 2.0, y[0], text, fontsize=8, color=GREY, va="center")
+    for place, (name, colour) in enumerate(_WAVES):
+        x = right - 64.0 + 22.0 * place
+        for offset, mark in ((0.0, "on"), (3.0, "peak"), (6.0, "off")):
+            _draw_mark(axes, np.array([x + offset]), y, mark, colour, "legend")
+        axes.text(x + 8.0, y[0], name, fontsize=8, color=colour, va="center")
+
+
+def draw_beats(
+    axes: Axes, rows: Rows, strip: Trace, r_peaks: IntArray, fs: float
+) -> None:
+    """Mark the record's beats above the rhythm strip."""
+    if not len(strip.samples):
+        return
+    row = strip.panel.row
+    highest = rows.zero(row) + strip.highest_mv * MM_PER_MV
+    y = min(highest + 3.0, rows.top(row) - 5.5)
+    at = r_peaks[(r_peaks >= 0) & (r_peaks <= strip.samples[-1])]
+    _draw_triangles(axes, strip.panel.x(at, fs), y, "r-peaks")
+    legend = np.array([GRID_LEFT + GRID_WIDTH - 140.0])
+    _draw_triangles(axes, legend, _LEGEND_Y, "legend")
+    axes.text(legend[0] + 2.0, _LEGEND_Y, "beat", fontsize=8, color=GREY, va="center")
+
+
+def _draw_triangles(axes: Axes, x: FloatArray, y: float, gid: str) -> None:
+    """Draw a triangle that points down at each beat."""
+    axes.plot(
+        x,
+        np.full(len(x), y),
+        linestyle="none",
+        marker="v",
+        markersize=3.5,
+        color=GREY,
+        zorder=4,
+        gid=gid,
+    )

@@ -1,0 +1,356 @@
+"""From the signal of a file to the signal of a store, one pure function per step.
+
+The order is that of `preprocess`: fill short gaps, resample, band-pass, cut or pad.
+Signals are in mV, of shape (n_leads, n_samples), and no step mixes leads.
+"""
+
+import functools
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+import scipy.signal
+
+from ecgstore.arrays import Float32Array, FloatArray, Int16Array
+from ecgstore.signals._filter_kernels import filter_forward_backward
+from ecgstore.signals.gaps import check_gaps, interpolate_gaps, whole_samples
+
+COUNTS_PER_MV: Final = 1000
+"""Counts of a stored sample per mV: one count is 1 uV."""
+
+MAX_COUNT: Final = 32767
+"""Largest stored count. -32768 is left out: WFDB reads it as a missing sample."""
+
+_MAX_DENOMINATOR: Final = 10_000
+_ZERO_CROSSINGS: Final = 16
+_KAISER_BETA: Final = 8.0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Preprocessed:
+    """A record as it is stored.
+
+    Attributes
+    ----------
+    signal : ndarray of shape (12, n_samples)
+        Filtered voltages in mV; zero from `n_real_samples` on.
+    n_real_samples : int
+        Samples per lead that were recorded; the rest is padding.
+    """
+
+    signal: FloatArray
+    n_real_samples: int
+
+
+def preprocess(
+    signal: FloatArray,
+    fs: float,
+    *,
+    fs_out: float,
+    duration_s: float,
+    margin_s: float,
+    low_hz: float,
+    high_hz: float,
+    order: int,
+    max_gap_s: float,
+) -> Preprocessed:
+    """Bring a record to the sampling rate, band and duration of a store.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (12, n_samples)
+        Voltages in mV; NaN where a sample is missing. What lies beyond
+        `duration_s + margin_s` is not looked at.
+    fs : float
+        Sampling rate of `signal` in Hz.
+    fs_out : float
+        Sampling rate of the result in Hz.
+    duration_s : float
+        Duration of the result in s.
+    margin_s : float
+        How far beyond `duration_s` the record is filtered, in s, so that the end of
+        the result is free of the filter's edge effect. It ends early at a sample
+        that is missing in any lead.
+    low_hz, high_hz, order
+        See `bandpass`.
+    max_gap_s : float
+        Longest run of missing samples that is interpolated, in s.
+
+    Returns
+    -------
+    Preprocessed
+        The first `duration_s` of the record, padded with zeros if it is shorter.
+
+    Raises
+    ------
+    RecordError
+        If a lead misses more samples in a row within the first `duration_s`; never
+        for a record of which `ecgstore.signals.quality.check` accepts
+        `first_seconds(signal, fs, duration_s)` under the same `max_gap_s`.
+    """
+    window = first_seconds(signal, fs, duration_s)
+    check_gaps(window, fs, max_gap_s)
+    with_margin = np.concatenate(
+        [
+            interpolate_gaps(window, whole_samples(max_gap_s, fs)),
+            _until_missing(
+                first_seconds(signal[:, window.shape[1] :], fs, margin_s),
+            ),
+        ],
+        axis=1,
+    )
+    resampled = resample(with_margin, fs, fs_out)
+    filtered = bandpass(resampled, fs_out, low_hz, high_hz, order)
+    return Preprocessed(*cut_or_pad(filtered, round(duration_s * fs_out)))
+
+
+def first_seconds(signal: FloatArray, fs: float, duration_s: float) -> FloatArray:
+    """Return a view of the beginning of a signal.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (n_leads, n_samples)
+        Voltages in mV.
+    fs : float
+        Sampling rate in Hz.
+    duration_s : float
+        How much to keep, in s; a part of a sampling interval keeps its sample.
+
+    Returns
+    -------
+    ndarray of shape (n_leads, n_kept)
+        The whole signal if it is shorter.
+
+    Examples
+    --------
+    >>> first_seconds(np.zeros((12, 3000)), 257.0, 10.0).shape
+    (12, 2570)
+    """
+    return signal[:, : -whole_samples(-duration_s, fs)]
+
+
+def resample(signal: FloatArray, fs_in: float, fs_out: float) -> FloatArray:
+    """Change the sampling rate with a polyphase low-pass filter.
+
+    Sample 0 stays at time 0. Beyond both ends the signal is taken to go on along the
+    straight line through its first and last sample, so that offsets and slopes pass
+    unchanged, also at the edges.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (n_leads, n_samples)
+        Voltages in mV.
+    fs_in, fs_out : float
+        Sampling rate of the signal and of the result in Hz. Their ratio is exact if
+        it is a fraction with a denominator up to 10,000, which it is for all rates
+        in use; otherwise it is off by less than 5e-5 (0.5 ms after 10 s).
+
+    Returns
+    -------
+    ndarray of shape (n_leads, ceil(n_samples * fs_out / fs_in))
+        The signal itself where the rates are equal.
+
+    Notes
+    -----
+    The low-pass filter is a windowed sinc with 16 zero crossings on each side of its
+    peak and a Kaiser window of beta 8: waves up to 0.8 times the lower of the two
+    Nyquist frequencies keep their amplitude within 1e-4, those beyond 1.2 times it are
+    damped by 80 dB (J. F. Kaiser, Proc. IEEE Int. Symp. Circuits Syst., 1974). With
+    the default of `scipy.signal.resample_poly` it is 2e-3 and 53 dB.
+
+    Examples
+    --------
+    >>> resample(np.ones((1, 4)), 1000.0, 500.0)
+    array([[1., 1.]])
+    """
+    ratio = Fraction(fs_out / fs_in).limit_denominator(_MAX_DENOMINATOR)
+    if ratio == 1 or signal.shape[1] == 0:
+        return signal
+    n_samples = signal.shape[1]
+    first, last = signal[:, :1], signal[:, -1:]
+    slope = (last - first) / max(n_samples - 1, 1)  # per sample of the input
+    up, down = ratio.as_integer_ratio()
+    resampled: FloatArray = scipy.signal.resample_poly(  # type: ignore[call-overload]
+        signal - (first + slope * np.arange(n_samples)),
+        up,
+        down,
+        axis=1,
+        window=_low_pass(max(up, down)),  # an array, which the stubs do not know
+    )
+    resampled += first + slope * (np.arange(resampled.shape[1]) * (down / up))
+    return resampled
+
+
+def bandpass(
+    signal: FloatArray, fs: float, low_hz: float, high_hz: float, order: int
+) -> FloatArray:
+    """Filter without delay: a Butterworth filter, forwards and backwards.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (n_leads, n_samples)
+        Voltages in mV, without missing samples.
+    fs : float
+        Sampling rate in Hz.
+    low_hz, high_hz : float
+        Where each of the two passes damps by 3 dB, so both together by 6 dB, in Hz.
+    order : int
+        Order of each flank in one pass; the second pass doubles it.
+
+    Returns
+    -------
+    ndarray of shape (n_leads, n_samples)
+        The filtered signal.
+
+    Raises
+    ------
+    ValueError
+        If not ``0 < low_hz < high_hz < fs / 2`` or if `order` is less than 1.
+
+    Notes
+    -----
+    Equal, bit by bit, to `scipy.signal.sosfiltfilt` with even padding of one period
+    of `low_hz`, or of all that a shorter signal has. Mirroring the signal like this
+    halves the edge effect of SciPy's default, a short point reflection: over 113
+    windows of 10 s from the middle of real long records (0.5-40 Hz, order 3), the
+    largest error within the first quarter of a second is 21 uV instead of 33 uV in the
+    median lead and 86 uV instead of 205 uV at the 95th percentile.
+    """
+    sections, steady_state = _band_pass_sections(fs, low_hz, high_hz, order)
+    n_leads, n_samples = signal.shape
+    if n_samples == 0:
+        return signal.copy()
+    n_pad = min(round(fs / low_hz), n_samples - 1)
+    samples = np.empty((n_pad + n_samples + n_pad, n_leads))  # transposed: see kernel
+    samples[:n_pad] = signal[:, n_pad:0:-1].T
+    samples[n_pad : n_pad + n_samples] = signal.T
+    samples[n_pad + n_samples :] = signal[:, -2 : -2 - n_pad : -1].T
+    filter_forward_backward(
+        sections, steady_state, samples, np.empty((2, n_leads)), np.empty(n_leads)
+    )
+    return np.ascontiguousarray(samples[n_pad : n_pad + n_samples].T)
+
+
+def cut_or_pad(signal: FloatArray, n_samples: int) -> tuple[FloatArray, int]:
+    """Bring a signal to a length, with zeros at the end where it is shorter.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (n_leads, n_samples_in)
+        Voltages in mV.
+    n_samples : int
+        Length of the result.
+
+    Returns
+    -------
+    ndarray of shape (n_leads, n_samples)
+        A copy.
+    int
+        How many samples at the beginning are real.
+
+    Examples
+    --------
+    >>> cut_or_pad(np.ones((1, 2)), 3)
+    (array([[1., 1., 0.]]), 2)
+    """
+    n_real_samples = min(signal.shape[1], n_samples)
+    result = np.zeros((signal.shape[0], n_samples))
+    result[:, :n_real_samples] = signal[:, :n_real_samples]
+    return result, n_real_samples
+
+
+def to_int16(signal: FloatArray) -> tuple[Int16Array, Float32Array]:
+    """Round a signal to counts of 1 uV, half to even.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (n_leads, n_samples)
+        Voltages in mV, without missing samples.
+
+    Returns
+    -------
+    ndarray of int16, shape (n_leads, n_samples)
+        Counts; voltages beyond +-32.767 mV become +-32767.
+    ndarray of float32, shape (n_leads,)
+        Fraction of each lead's samples that lay beyond.
+
+    Raises
+    ------
+    ValueError
+        If a sample is missing: no count stands for it.
+
+    Examples
+    --------
+    >>> to_int16(np.array([[0.0015, -40.0]]))
+    (array([[     2, -32767]], dtype=int16), array([0.5], dtype=float32))
+    """
+    counts = np.rint(signal * COUNTS_PER_MV)
+    largest = np.abs(counts).max(initial=0.0)
+    if np.isnan(largest):
+        raise ValueError(
+            "a sample is missing and no int16 count stands for that; fill the gaps "
+            "with interpolate_gaps first"
+        )
+    if largest <= MAX_COUNT:
+        return counts.astype(np.int16), np.zeros(len(signal), np.float32)
+    saturated = (np.abs(counts) > MAX_COUNT).mean(axis=1)
+    clipped = np.clip(counts, -MAX_COUNT, MAX_COUNT)
+    return clipped.astype(np.int16), saturated.astype(np.float32)
+
+
+def to_mv(counts: Int16Array) -> Float32Array:
+    """Return the voltages of stored counts.
+
+    Parameters
+    ----------
+    counts : ndarray of int16
+        Counts of 1 uV, of any shape.
+
+    Returns
+    -------
+    ndarray of float32
+        Voltages in mV.
+
+    Examples
+    --------
+    >>> to_mv(np.array([-1000, 0, 2], dtype=np.int16))
+    array([-1.   ,  0.   ,  0.002], dtype=float32)
+    """
+    return counts * np.float32(1 / COUNTS_PER_MV)
+
+
+def _until_missing(signal: FloatArray) -> FloatArray:
+    """Return the samples before the first that is missing in any lead."""
+    missing = np.isnan(signal).any(axis=0)
+    return signal[:, : missing.argmax()] if missing.any() else signal
+
+
+@functools.lru_cache(maxsize=16)
+def _low_pass(max_factor: int) -> FloatArray:
+    """Return the low-pass filter of a change of rate by `up` / `down`."""
+    n_taps = 2 * _ZERO_CROSSINGS * max_factor + 1
+    taps: FloatArray = scipy.signal.firwin(
+        n_taps, 1.0 / max_factor, window=("kaiser", _KAISER_BETA)
+    )
+    taps.flags.writeable = False  # shared by all callers
+    return taps
+
+
+@functools.lru_cache(maxsize=16)
+def _band_pass_sections(
+    fs: float, low_hz: float, high_hz: float, order: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return the second-order sections and their steady state for an input of 1."""
+    if not 0 < low_hz < high_hz < fs / 2:
+        raise ValueError(
+            f"cannot filter from {low_hz} to {high_hz} Hz at {fs} Hz; expected "
+            "0 < low_hz < high_hz < fs / 2"
+        )
+    if order < 1:
+        raise ValueError(f"order is {order}; expected 1 or more")
+    sections = scipy.signal.butter(
+        order, [low_hz, high_hz], "bandpass", fs=fs, output="sos"
+    )
+    steady_state = scipy.signal.sosfilt_zi(sections)
+    return sections, steady_state

@@ -1,0 +1,76 @@
+"""Loops over the samples of a record; callers check, kernels trust them."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ecgstore.arrays import FloatArray, Int16Array, IntArray
+
+_BLOCK = 512  # samples of a lead at a time: source and block stay in the L1 cache
+_MISSING = np.int16(-32768)  # WFDB's missing sample in 16-bit formats
+
+
+@njit(cache=True, nogil=True)
+def adc_to_mv(
+    adc: Int16Array,
+    n_leads: int,
+    positions: IntArray,
+    adc_gain: FloatArray,
+    baseline: FloatArray,
+    signal: FloatArray,
+    sums: IntArray,
+) -> None:
+    """Scale interleaved counts to mV lead by lead, and sum the counts of each lead.
+
+    `adc` holds n_samples frames of `n_leads` counts; row i of `signal`
+    (n_picked, n_samples) and `sums[i]` are lead `positions[i]` of a frame. Division,
+    not multiplication by the inverse, makes the result that of the definition to the
+    last bit; it costs nothing here, because picking the counts apart takes longer.
+    """
+    n_samples = signal.shape[1]
+    block = np.empty(_BLOCK, np.int16)
+    sums[:] = 0
+    for start in range(0, n_samples, _BLOCK):
+        length = min(_BLOCK, n_samples - start)
+        for lead in range(positions.size):
+            first = start * n_leads + positions[lead]
+            for k in range(length):
+                block[k] = adc[first + k * n_leads]
+            # Each of the following loops is simple enough to become vector code.
+            total = np.int32(0)
+            lowest = np.int16(0)
+            for k in range(length):
+                total = np.int32(total + block[k])
+                lowest = min(lowest, block[k])
+            sums[lead] += total
+            gain = adc_gain[lead]
+            zero = baseline[lead]
+            row = signal[lead, start : start + length]
+            for k in range(length):
+                row[k] = (np.float64(block[k]) - zero) / gain
+            if lowest == _MISSING:
+                for k in range(length):
+                    if block[k] == _MISSING:
+                        row[k] = np.nan
+
+
+@njit(cache=True, nogil=True)
+def mv_to_microvolts(signal: FloatArray, microvolts: NDArray[np.int32]) -> None:
+    """Round mV to microvolts, sample by sample; NaN becomes the lowest number.
+
+    `signal` is (n_leads, n_samples), `microvolts` (n_samples, n_leads).
+    """
+    n_leads, n_samples = signal.shape
+    block = np.empty((n_leads, 64), np.int32)
+    for start in range(0, n_samples, 64):
+        length = min(64, n_samples - start)
+        for lead in range(n_leads):
+            row = signal[lead, start : start + length]
+            for k in range(length):
+                value = min(max(np.rint(row[k] * 1000.0), -2147483647.0), 2147483647.0)
+                block[lead, k] = (
+                    np.int32(value) if row[k] == row[k] else np.int32(-2147483648)
+                )
+        for k in range(length):
+            for lead in range(n_leads):
+                microvolts[start + k, lead] = block[lead, k]

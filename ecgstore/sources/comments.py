@@ -1,0 +1,74 @@
+"""Age, sex and diagnoses from the comments of a header."""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+_MAX_AGE: Final = 150.0  # years; PTB-XL writes 300 for above 89
+_TAG: Final = re.compile(r"<(\w+)>:?([^<]*)")
+_SEXES: Final = {"m": "male", "male": "male", "f": "female", "female": "female"}
+
+
+def read_comments(comments: Sequence[str]) -> tuple[float, str, tuple[str, ...]]:
+    """Return what the comments of a header say about the patient.
+
+    Understood are the Challenges' ``# Age: 74`` and ``#Age: 74`` and the tags of LUDB
+    and INCART, ``#<age>: 65 <sex>: F``, in upper or lower case.
+
+    Parameters
+    ----------
+    comments : sequence of str
+        Comment lines, each with its ``#``.
+
+    Returns
+    -------
+    age : float
+        Age in years; NaN where there is none or it cannot be one.
+    sex : str
+        ``"male"``, ``"female"`` or ``"unknown"``.
+    dx : tuple of str
+        SNOMED CT codes in the order of the comments, each once.
+
+    Examples
+    --------
+    >>> read_comments(["# Age: 74", "#Sex: F", "# Dx: 426783006,39732003,426783006"])
+    (74.0, 'female', ('426783006', '39732003'))
+    """
+    age = math.nan
+    sex = "unknown"
+    dx: dict[str, None] = {}  # as an ordered set
+    for comment in comments:
+        for key, value in _entries(comment):
+            if key == "age" and math.isnan(age):
+                age = _age(value)
+            elif key == "sex" and sex == "unknown":
+                sex = _SEXES.get(value.strip().lower(), "unknown")
+            elif key == "dx":
+                dx.update(dict.fromkeys(_codes(value)))
+    return age, sex, tuple(dx)
+
+
+def _entries(comment: str) -> Iterator[tuple[str, str]]:
+    """Yield the keys, in lower case, and the values of a comment."""
+    plain, tag, _ = comment.partition("<")
+    key, _, value = plain.partition(":")
+    yield key.strip("# \t").lower(), value
+    if tag:
+        for key, value in _TAG.findall(comment):
+            yield key.lower(), value
+
+
+def _age(text: str) -> float:
+    """Return an age in years, or NaN."""
+    try:
+        age = float(text)
+    except ValueError:
+        return math.nan
+    return age if 0 <= age <= _MAX_AGE else math.nan
+
+
+def _codes(text: str) -> list[str]:
+    """Return the SNOMED CT codes of a list; what is no number is no code."""
+    codes = text.replace(",", " ").split()
+    return [code for code in codes if code.isascii() and code.isdigit()]

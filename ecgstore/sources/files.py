@@ -1,0 +1,84 @@
+"""Read files that may be missing, broken, or no files at all."""
+
+import os
+import stat
+from typing import Final
+
+from ecgstore.errors import RecordError
+from ecgstore.reasons import Reason
+
+# Without O_NONBLOCK, opening a named pipe would wait for a writer for ever.
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def read_start(path: str, n_bytes: int, reason: Reason) -> tuple[bytes, int]:
+    """Return the first bytes of a file, and the file's size.
+
+    Plain system calls: `open` would take as long as the reading itself.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    n_bytes : int
+        How many bytes to read at most; memory is taken only for bytes that exist.
+    reason : Reason
+        Reason of the error if the file cannot be read.
+
+    Returns
+    -------
+    tuple of bytes and int
+        The bytes, fewer if the file is shorter; the file's size in bytes.
+
+    Raises
+    ------
+    RecordError
+        If there is no such file, it is no regular file, or it cannot be read.
+    """
+    try:
+        handle = os.open(path, _FLAGS)
+        try:
+            size = _regular_size(os.fstat(handle))
+            data = os.read(handle, min(n_bytes, size))
+            while len(data) < min(n_bytes, size):  # a call reads at most 2 GiB
+                more = os.read(handle, min(n_bytes, size) - len(data))
+                if not more:
+                    raise ValueError("it became shorter while being read")
+                data += more
+        finally:
+            os.close(handle)
+    except (OSError, ValueError) as error:
+        raise _cannot_read(path, reason, error) from error
+    return data, size
+
+
+def file_size(path: str, reason: Reason) -> int:
+    """Return the size of a regular file in bytes.
+
+    Raises
+    ------
+    RecordError
+        With `reason`, if there is no such file or it is no regular file.
+    """
+    try:
+        return _regular_size(os.stat(path))
+    except (OSError, ValueError) as error:
+        raise _cannot_read(path, reason, error) from error
+
+
+def shown(path: str) -> str:
+    """Return a path that can be printed and stored, whatever bytes it is made of."""
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
+def _regular_size(status: os.stat_result) -> int:
+    """Return the size of a regular file; folders, pipes and devices are refused."""
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("not a regular file")
+    return status.st_size
+
+
+def _cannot_read(path: str, reason: Reason, error: OSError | ValueError) -> RecordError:
+    """Return the error for a file that cannot be read."""
+    why = error.strerror if isinstance(error, OSError) else str(error)
+    return RecordError(reason, f"{shown(path)}: cannot read the file ({why})")

@@ -1,0 +1,97 @@
+"""Find the headers of records in a tree of folders."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ecgstore.errors import EcgStoreError
+
+
+def find_headers(root: Path) -> Iterator[Path]:
+    """Find every ``.hea`` file below a folder, in any layout of folders.
+
+    The order is that of the names within each folder, so it is the same on every
+    machine. Only the names of one folder (and of those above it) are in memory at a
+    time. Hidden files and folders are left out; links to folders are followed, but no
+    folder is read twice, so that a loop of links ends.
+
+    Parameters
+    ----------
+    root : Path
+        A folder, or a single ``.hea`` file, which is then the only one yielded.
+
+    Returns
+    -------
+    iterator of Path
+        The headers; each begins with `root`.
+
+    Raises
+    ------
+    EcgStoreError
+        If `root` is neither, or (while iterating) a folder cannot be read.
+    """
+    if root.is_dir():
+        return _walk(os.fspath(root))
+    if not root.exists():
+        raise EcgStoreError(
+            f"{root}: no such folder; give the folder that holds the records' "
+            ".hea files, or one .hea file"
+        )
+    if root.suffix != ".hea":
+        raise EcgStoreError(
+            f"{root}: expected a folder or a .hea file; give the folder that holds it"
+        )
+    return iter((root,))
+
+
+def _walk(root: str) -> Iterator[Path]:
+    """Yield the headers below a folder, depth first, with a stack of open folders."""
+    visited = {_identity(root)}
+    stack = [(root, iter(_names(root)))]
+    while stack:
+        folder, names = stack[-1]
+        name = next(names, None)
+        if name is None:
+            stack.pop()
+            continue
+        path = os.path.join(folder, name)
+        if not name.endswith("/"):
+            yield Path(path)
+        elif (identity := _identity(path)) not in visited:
+            visited.add(identity)
+            stack.append((path, iter(_names(path))))
+
+
+def _names(folder: str) -> list[str]:
+    """Return the sorted names of a folder's headers, and of its folders with a "/"."""
+    names = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    names.append(f"{entry.name}/")
+                elif entry.name.endswith(".hea"):
+                    names.append(entry.name)
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    names.sort()
+    return names
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    """Return what is equal for two paths only if they lead to the same folder."""
+    try:
+        status = os.stat(folder)
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    return status.st_dev, status.st_ino
+
+
+def _unreadable(folder: str, error: OSError) -> EcgStoreError:
+    """Return the error for a folder that cannot be listed."""
+    return EcgStoreError(
+        f"{folder}: cannot read this folder ({error.strerror}); give yourself the "
+        "right to read it, or move it out of the source folder"
+    )

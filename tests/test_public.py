@@ -1,0 +1,71 @@
+"""The public names, the documentation, and the versions are what they claim."""
+
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import ecgstore
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_public_names_are_there() -> None:
+    for name in ecgstore.__all__:
+        assert getattr(ecgstore, name) is not None
+        assert name in dir(ecgstore)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        ecgstore.nonsense  # noqa: B018
+
+
+def test_lazy_names_are_those_that_type_checkers_see() -> None:
+    text = (ROOT / "ecgstore" / "__init__.py").read_text()
+    block = text.partition("if TYPE_CHECKING:")[2].partition("__version__")[0]
+    names = set(re.findall(r"\b\w+\b(?=,|\n|\)|$)", block)) & set(ecgstore.__all__)
+    assert names | {"open"} == set(ecgstore.__all__)
+
+
+def test_sub_packages_have_their_import_names() -> None:
+    for name in ("pipes", "models"):
+        module = importlib.import_module(f"ecgstore.{name}")
+        assert module.__name__ == f"ecgstore.{name}"
+        assert name not in sys.modules or not str(
+            getattr(sys.modules[name], "__file__", "")
+        ).startswith(str(ROOT))
+
+
+def test_every_package_goes_into_the_wheel() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    listed = set(project["tool"]["setuptools"]["packages"])
+    found = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for path in (ROOT / "ecgstore").rglob("__init__.py")
+    }
+    assert found | {"ecgstore.pipes", "ecgstore.models"} == listed
+
+
+def test_versions_agree() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == ecgstore.__version__
+    assert f"## [{ecgstore.__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"version: {ecgstore.__version__}" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_generated_pages_are_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "docs" / "generate.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -1,0 +1,379 @@
+"""Reading a store: rows, selections, kernels, errors, and other readers."""
+
+import multiprocessing
+import pickle
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pyfive
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import ecgstore
+from ecgstore.diagnoses import class_set
+from ecgstore.errors import (
+    EcgStoreError,
+    RecordNotFoundError,
+    SchemaError,
+    StoreClosedError,
+)
+from ecgstore.sample import sample_folder
+from ecgstore.storage._gather_kernels import gather_int16, gather_scaled
+from ecgstore.storage.schema import row_specs
+
+
+@pytest.fixture
+def store(sample_store: Path) -> Iterator[ecgstore.Store]:
+    with ecgstore.open(sample_store) as opened:
+        yield opened
+
+
+# -- kernel law -------------------------------------------------------------
+
+_files = hnp.arrays(np.int16, 40, elements=st.integers(-32768, 32767))
+_begins = hnp.arrays(np.int64, st.integers(0, 6), elements=st.integers(0, 30))
+
+
+@given(_files, _begins)
+def test_gather_equals_indexing(file: Any, begins: Any) -> None:
+    expected = file[begins[:, np.newaxis] + np.arange(10)]
+    out = np.empty((len(begins), 10), np.int16)
+    gather_int16(file, begins, out)
+    np.testing.assert_array_equal(out, expected)
+    scaled = np.empty((len(begins), 10), np.float32)
+    gather_scaled(file, begins, np.float32(0.001), scaled)
+    np.testing.assert_array_equal(scaled, expected.astype("f4") * np.float32(0.001))
+
+
+# -- signals ----------------------------------------------------------------
+
+
+def test_signals_are_those_of_the_file(store: ecgstore.Store) -> None:
+    rows = [3, 0, 3, len(store) - 1]
+    with h5py.File(store.path) as file:
+        expected = np.stack([file["signals"][row] for row in rows])
+    counts = store.signals(rows, dtype="int16")
+    np.testing.assert_array_equal(counts, expected)
+    mv = store.signals(rows)
+    assert mv.dtype == np.float32
+    np.testing.assert_array_equal(mv, expected.astype("f4") * np.float32(0.001))
+
+
+def test_signals_go_where_they_are_asked_to(store: ecgstore.Store) -> None:
+    out = np.empty((2, 12, 5000), np.float32)
+    assert store.signals(slice(0, 2), out=out) is out
+    np.testing.assert_array_equal(out, store.signals([0, 1]))
+    assert store.signals([]).shape == (0, 12, 5000)
+    for wrong in (out[:1], out.astype("f8"), out.transpose(0, 2, 1)):
+        with pytest.raises(ValueError, match="expected a C-contiguous array"):
+            store.signals([0, 1], out=wrong)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("row", [-1, 10**6])
+def test_row_outside_is_refused(store: ecgstore.Store, row: int) -> None:
+    with pytest.raises(IndexError, match="rows go from 0 to"):
+        store.signals([row])
+
+
+@pytest.mark.parametrize("rows", [[0.5], [True, False], [[1]], ["A0001"]])
+def test_what_is_no_row_is_refused(store: ecgstore.Store, rows: Any) -> None:
+    with pytest.raises(TypeError, match="row numbers"):
+        store.signals(rows)
+
+
+def test_closed_store_says_so(sample_store: Path) -> None:
+    store = ecgstore.open(sample_store)
+    store.close()
+    store.close()
+    with pytest.raises(StoreClosedError, match="open it again"):
+        store.signals([0])
+
+
+def _sum_of(store: ecgstore.Store, row: int) -> float:
+    return float(store.signals([row]).sum())
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_processes_share_a_store(store: ecgstore.Store, method: str) -> None:
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system cannot {method}")
+    rows = range(8)
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        sums = pool.starmap(_sum_of, [(store, row) for row in rows])
+    assert sums == [_sum_of(store, row) for row in rows]
+
+
+def test_threads_share_a_store(store: ecgstore.Store) -> None:
+    expected = store.signals([*range(len(store))])
+    wrong: list[int] = []
+
+    def read(seed: int) -> None:
+        for row in np.random.default_rng(seed).integers(0, len(store), 50).tolist():
+            found = store.signals([row])[0]
+            wrong.extend([] if np.array_equal(found, expected[row]) else [row])
+
+    threads = [threading.Thread(target=read, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_pickled_store_opens_the_same_file(store: ecgstore.Store) -> None:
+    with pickle.loads(pickle.dumps(store)) as copy:
+        assert copy.fingerprint == store.fingerprint
+        np.testing.assert_array_equal(copy.signals([1]), store.signals([1]))
+
+
+# -- records ----------------------------------------------------------------
+
+
+def test_record_by_name(store: ecgstore.Store) -> None:
+    for row, record_id in enumerate(store):
+        assert store.row(record_id) == row
+        assert record_id in store
+    record = store[record_id]
+    assert record.record_id == record_id
+    padding = int(store.quality["pad_length"].iloc[record.row])
+    assert record.signal.shape == (12, 5000 - padding)
+    assert record.fiducials.shape == (12, len(record.r_peaks), 9)
+    assert (np.diff(record.r_peaks) > 0).all()
+    assert list(record.labels) == list(store.label_names)
+    assert list(record.features) == list(store.feature_names)
+
+
+def test_unknown_record_gets_a_hint(store: ecgstore.Store) -> None:
+    with pytest.raises(RecordNotFoundError, match="did you mean HR0") as caught:
+        store["HR0x"]
+    assert isinstance(caught.value, LookupError)
+    assert not str(caught.value).startswith("'")
+    assert "HR0x" not in store
+
+
+def test_every_kind_of_label(store: ecgstore.Store) -> None:
+    assert store.labels().shape == (len(store), 7)
+    np.testing.assert_array_equal(store.labels("hybrid7"), store.labels())
+    relabelled = store.labels("cinc2020")
+    chosen = class_set("cinc2020")
+    for row, dx in enumerate(store.records["dx"]):
+        codes = set(dx.split(","))
+        expected = [bool(codes & set(each.codes)) for each in chosen.classes]
+        assert relabelled[row].tolist() == expected
+    np.testing.assert_array_equal(store.labels(rows=[2, 0]), store.labels()[[2, 0]])
+    np.testing.assert_array_equal(store.labels(chosen, rows=[2, 0]), relabelled[[2, 0]])
+
+
+def test_features_and_quality_have_the_records_names(store: ecgstore.Store) -> None:
+    for frame in (store.features(), store.quality, store.records):
+        assert frame.index.tolist() == list(store)
+    assert store.features([4, 1]).index.tolist() == [list(store)[4], list(store)[1]]
+    assert set(store.beats_statuses.values()) >= set(store.quality["beats_status"])
+
+
+def test_marks_of_some_rows_are_those_of_all(store: ecgstore.Store) -> None:
+    rows = [5, 2]
+    np.testing.assert_array_equal(store.fiducials(rows), store.fiducials()[rows])
+    np.testing.assert_array_equal(store.r_peaks(rows), store.r_peaks()[rows])
+
+
+# -- selecting --------------------------------------------------------------
+
+
+def test_conditions_are_joined_by_and(store: ecgstore.Store) -> None:
+    records, labels = store.records, store.labels()
+    af = store.label_names.index("AF")
+    everything = store.select()
+    assert everything.rows.tolist() == [*range(len(store))]
+    some = store.select(
+        folds=range(8), sources=["ptb-xl", "georgia"], classes=["AF", "NSR"]
+    )
+    nsr = store.label_names.index("NSR")
+    expected = [
+        row
+        for row in range(len(store))
+        if records["fold"].iloc[row] < 8
+        and records["source"].iloc[row] in ("ptb-xl", "georgia")
+        and (labels[row, af] or labels[row, nsr])
+    ]
+    assert some.rows.tolist() == expected
+    assert 0 < len(some) < len(store)
+    assert some.store is store
+
+
+def test_folds_share_nothing_and_lack_nothing(store: ecgstore.Store) -> None:
+    parts = [store.select(folds=[fold]).rows for fold in range(10)]
+    assert sorted(np.concatenate(parts).tolist()) == [*range(len(store))]
+
+
+def test_query_sees_all_columns(store: ecgstore.Store) -> None:
+    rows = store.select(query="age < 60 and sex == 'male' and pad_length == 0").rows
+    records = store.records
+    expected = (
+        (records["age"] < 60)
+        & (records["sex"] == "male")
+        & (store.quality["pad_length"] == 0)
+    )
+    assert rows.tolist() == np.flatnonzero(expected).tolist()
+    assert store.select(query="record_id == 'HR00001'").rows.tolist() == [
+        store.row("HR00001")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"folds": [10]}, "no fold 10; expected one of 0, 1"),
+        ({"sources": ["mit-bih"]}, "no source 'mit-bih'; expected one of cpsc_2018"),
+        ({"classes": ["XYZ"]}, "no class 'XYZ'; expected one of NSR"),
+        ({"query": "ages < 3"}, "query 'ages < 3' failed"),
+        ({"query": "age + 1"}, "is not a condition"),
+        ({"query": "import os"}, "failed"),
+    ],
+)
+def test_wrong_selection_says_what_is_there(
+    store: ecgstore.Store, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(EcgStoreError, match=message.replace("+", r"\+")):
+        store.select(**options)
+
+
+def test_one_name_in_place_of_a_list_is_refused(store: ecgstore.Store) -> None:
+    with pytest.raises(TypeError, match=r"expected a list: \['AF'\]"):
+        store.select(classes="AF")
+
+
+# -- files that are no stores -----------------------------------------------
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(EcgStoreError, match="no such file"):
+        ecgstore.open(tmp_path / "missing.h5")
+
+
+def test_file_of_another_kind(tmp_path: Path) -> None:
+    path = tmp_path / "text.h5"
+    path.write_text("not HDF5")
+    with pytest.raises(SchemaError, match="not a readable HDF5 file"):
+        ecgstore.open(path)
+    with h5py.File(path, "w") as file:
+        file["signals"] = [1]
+    with pytest.raises(SchemaError, match="not an ecgstore file"):
+        ecgstore.open(path)
+
+
+@pytest.fixture
+def copy(sample_store: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(sample_store, tmp_path / "copy.h5"))
+
+
+def test_other_version_of_the_format(copy: Path) -> None:
+    with h5py.File(copy, "r+") as file:
+        file.attrs["format_version"] = 99
+    with pytest.raises(SchemaError, match="format version 99"):
+        ecgstore.open(copy)
+
+
+def test_every_missing_dataset_is_named(copy: Path) -> None:
+    with ecgstore.open(copy) as store:
+        paths = [
+            spec.path
+            for spec in row_specs(
+                store.config,
+                1,
+                dict.fromkeys(ecgstore.storage.schema.RECORD_TEXTS, 1),
+                features=[("a", "1")],
+                beats_status={},
+            )
+        ]
+    for path in paths:
+        with h5py.File(copy, "r+") as file:
+            file.move(path, "elsewhere")
+        with pytest.raises(SchemaError, match=f"/{path} is missing"):
+            ecgstore.open(copy)
+        with h5py.File(copy, "r+") as file:
+            file.move("elsewhere", path)
+    ecgstore.open(copy).close()
+
+
+def test_wrong_shape_is_named(copy: Path) -> None:
+    with h5py.File(copy, "r+") as file:
+        del file["labels"]
+        file["labels"] = np.zeros((3, 7), "u1")
+    with pytest.raises(SchemaError, match=r"/labels is uint8 of shape \(3, 7\)"):
+        ecgstore.open(copy)
+
+
+def test_compressed_signals_are_refused(copy: Path) -> None:
+    with h5py.File(copy, "r+") as file:
+        signals, attributes = file["signals"][:], dict(file["signals"].attrs)
+        del file["signals"]
+        file.create_dataset(
+            "signals", data=signals, chunks=(1, 12, 5000), compression="gzip"
+        )
+        file["signals"].attrs.update(attributes)
+    with pytest.raises(SchemaError, match="h5repack"):
+        ecgstore.open(copy)
+
+
+def test_moved_chunks_are_found(copy: Path, sample_store: Path) -> None:
+    """Tools such as h5repack write chunks wherever they like."""
+    with h5py.File(copy, "r+") as file:
+        signals, attributes = file["signals"][:], dict(file["signals"].attrs)
+        del file["signals"]
+        created = file.create_dataset(
+            "signals", signals.shape, signals.dtype, chunks=(1, 12, 5000)
+        )
+        for row in reversed(range(len(signals))):
+            created[row] = signals[row]
+        created.attrs.update(attributes)
+    with ecgstore.open(copy) as moved, ecgstore.open(sample_store) as store:
+        rows = [*range(len(store))]
+        np.testing.assert_array_equal(moved.signals(rows), store.signals(rows))
+
+
+# -- other readers ----------------------------------------------------------
+
+
+def test_a_reader_without_libhdf5_reads_everything(sample_store: Path) -> None:
+    with pyfive.File(sample_store) as theirs, h5py.File(sample_store) as ours:
+        for path in (
+            "signals",
+            "labels",
+            "features",
+            "fiducials",
+            "r_peaks",
+            "folds",
+            "checksums",
+            "quality/ksqi",
+            "records/record_id",
+            "records/age",
+            "records/dx",
+        ):
+            expected, found = ours[path][:], theirs[path][:]
+            if expected.dtype.kind == "f":
+                np.testing.assert_array_equal(found, expected)
+            else:
+                assert found.tolist() == expected.tolist()
+        assert theirs["signals"].attrs["scale_factor"] == 0.001
+        assert bytes(theirs.attrs["format"]) == b"ecgstore"
+
+
+def test_format_keeps_its_promises(sample_store: Path) -> None:
+    with h5py.File(sample_store) as file:
+        chunks: list[Any] = []
+        file["signals"].id.chunk_iter(chunks.append)
+        assert all(chunk.byte_offset % 4096 == 0 for chunk in chunks)
+        assert file["signals"].id.get_create_plist().get_nfilters() == 0
+        for name in ("labels", "features", "fiducials", "records/dx"):
+            assert file[name].chunks is None
+            assert file[name].id.get_create_plist().get_obj_track_times() is False
+        assert (file["state"][:] == 1).all()
+        assert str(sample_folder()) not in file["records/path"][0].decode()
