@@ -64,10 +64,10 @@ above 0 and below high_hz (40.0)
     low_hz: float = _option(0.5, "lower edge of the band-pass filter in Hz")
     high_hz: float = _option(40.0, "upper edge of the band-pass filter in Hz")
     filter_order: int = _option(
-        2, "order of the Butterworth filter, before it runs forwards and backwards"
+        3, "order of the Butterworth filter, before it runs forwards and backwards"
     )
     margin_s: float = _option(
-        5.0, "seconds of a longer record beyond the cut that the filter sees"
+        3.0, "seconds of a longer record beyond the cut that the filter sees"
     )
     dtype: str = _option(
         "int16",

@@ -7,11 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 import ecgstore
 from ecgstore.arrays import Int16Array
 from ecgstore.record import LEADS
 from ecgstore.sample import patients_file, sample_folder
+
+# The first call of a kernel compiles it, which takes longer than any deadline.
+settings.register_profile("ecgstore", deadline=None)
+settings.load_profile("ecgstore")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -13,8 +13,8 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import scipy.io
 import scipy.signal
-import wfdb
 
 import ecgstore
 from ecgstore.build import fill, pipeline, scan
@@ -315,9 +315,9 @@ def test_without_pwrite_the_bytes_are_the_same(
 
 
 def reference(path: Path, config: Config) -> Any:
-    """Return a record's stored counts, computed with wfdb and scipy alone."""
-    record = wfdb.rdrecord(str(path.with_suffix("")))
-    signal, fs = record.p_signal.T, record.fs
+    """Return a record's stored counts by scipy alone; all gains here are 1000."""
+    fs = float(path.read_text().split()[2])
+    signal = scipy.io.loadmat(path.with_suffix(".mat"))["val"] / 1000
     signal = signal[:, : round((config.duration_s + config.margin_s) * fs)]
     if fs != config.fs:
         signal = scipy.signal.resample_poly(
@@ -330,7 +330,8 @@ def reference(path: Path, config: Config) -> Any:
         fs=config.fs,
         output="sos",
     )
-    signal = scipy.signal.sosfiltfilt(sections, signal, axis=1)
+    n_pad = min(round(config.fs / config.low_hz), signal.shape[1] - 1)
+    signal = scipy.signal.sosfiltfilt(sections, signal, padtype="even", padlen=n_pad)
     padded = np.zeros((12, config.n_samples))
     n_real = min(config.n_samples, signal.shape[1])
     padded[:, :n_real] = signal[:, :n_real]

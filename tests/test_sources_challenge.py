@@ -344,7 +344,7 @@ def _save(path: Path, content: bytes) -> Path:
     return path
 
 
-def _saved(version: str = "4", **variables: np.ndarray) -> bytes:
+def _saved(variables: dict[str, np.ndarray], version: str = "4") -> bytes:
     """Return what SciPy writes."""
     buffer = io.BytesIO()
     savemat(buffer, variables, format=version)  # type: ignore[arg-type]
@@ -360,7 +360,7 @@ def test_other_numbers_and_names_in_a_matlab_file(
     adc[4, 7] = -32768
     path = write_record("A0001", adc)
     expected = read_record(path)
-    _save(path, _saved(**{"fs": np.zeros((2, 2)), name: adc.astype(dtype)}))
+    _save(path, _saved({"fs": np.zeros((2, 2)), name: adc.astype(dtype)}))
     record = read_record(path)
     np.testing.assert_array_equal(record.signal, expected.signal)
     assert not record.checksum_differs.any()
@@ -382,7 +382,7 @@ def test_big_endian_matlab_file(write_record: WriteRecord) -> None:
 def test_nan_in_a_matlab_file_is_a_missing_sample(write_record: WriteRecord) -> None:
     adc = _adc().astype(np.float64)
     adc[2, 3] = np.nan
-    path = _save(write_record("A0001", _adc()), _saved(val=adc))
+    path = _save(write_record("A0001", _adc()), _saved({"val": adc}))
     np.testing.assert_array_equal(read_record(path).signal, adc / 1000)
 
 
@@ -394,19 +394,19 @@ def test_nan_in_a_matlab_file_is_a_missing_sample(write_record: WriteRecord) -> 
 def test_matlab_numbers_that_are_no_counts(
     write_record: WriteRecord, values: np.ndarray
 ) -> None:
-    path = _save(write_record("A0001", _adc()), _saved(val=values))
+    path = _save(write_record("A0001", _adc()), _saved({"val": values}))
     _refused(path, Reason.UNREADABLE_SIGNAL)
 
 
 def test_another_size_under_another_name(write_record: WriteRecord) -> None:
-    path = _save(write_record("A0001", _adc()), _saved(ecg=np.zeros((600, 12))))
+    path = _save(write_record("A0001", _adc()), _saved({"ecg": np.zeros((600, 12))}))
     _refused(path, Reason.WRONG_SIGNAL_SIZE, "{'ecg': (600, 12)}")
 
 
 def test_a_size_that_the_file_cannot_hold(write_record: WriteRecord) -> None:
     path = write_record("A0001", _adc())
     _edit(path, "500 600\n", "500 2000000000\n")
-    content = _saved(other=_adc())
+    content = _saved({"other": _adc()})
     content = struct.pack("<5i", 10, 12, 2_000_000_000, 0, 6) + content[20:]
     _save(path, content)
     _refused(path, Reason.TRUNCATED_SIGNAL_FILE, "expected 2000000000 samples")
@@ -418,7 +418,7 @@ def test_no_matlab_file(write_record: WriteRecord) -> None:
 
 
 def test_later_versions_are_refused_with_what_to_do(write_record: WriteRecord) -> None:
-    path = _save(write_record("A0001", _adc()), _saved("5", val=_adc()))
+    path = _save(write_record("A0001", _adc()), _saved({"val": _adc()}, version="5"))
     _refused(
         path, Reason.UNREADABLE_SIGNAL, "later version; save it again as version 4"
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 import h5py
 
 from ecgstore.storage.durable import publish
+from ecgstore.storage.hdf5 import text
 from ecgstore.storage.integrity import dataset_digests, fingerprint
 from ecgstore.storage.layout import SHA256, encoded
 
@@ -24,6 +25,6 @@ def seal(partial: Path, out: Path) -> None:
         for path, digest in digests.items():
             # Same type and width as before: only these bytes of the file change.
             file[path].attrs.modify(SHA256, encoded(digest))
-        config = file.attrs["config"].decode()
+        config = text(file.attrs["config"])
         file.attrs.modify("fingerprint", encoded(fingerprint(config, digests)))
     publish(partial, out)

@@ -25,7 +25,7 @@ def adc_to_mv(
     `adc` holds n_samples frames of `n_leads` counts; row i of `signal`
     (n_picked, n_samples) and `sums[i]` are lead `positions[i]` of a frame. Division,
     not multiplication by the inverse, makes the result that of the definition to the
-    last bit; it costs nothing here, because picking the counts apart takes longer.
+    last bit.
     """
     n_samples = signal.shape[1]
     block = np.empty(_BLOCK, np.int16)

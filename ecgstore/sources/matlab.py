@@ -101,7 +101,7 @@ def _to_counts(values: NDArray[Any], where: str) -> Int16Array:
     counts = np.clip(numbers, _MISSING, -_MISSING - 1).astype(np.int16)
     if (counts != numbers).any():
         raise _unreadable(
-            where, "numbers that are no 16-bit counts; its header scales them"
+            where, "other numbers than 16-bit counts, which the header scales"
         )
     counts.flags.writeable = False  # as those from a file: one kernel for both
     return counts

@@ -1,5 +1,7 @@
 """Open a store's file with the HDF5 library, and see that it is what it should be."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.storage import schema
 
 
-def open_hdf5(path: Path) -> h5py.File:
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """Open a store's file for reading.
 
     Raises
@@ -19,7 +22,8 @@ def open_hdf5(path: Path) -> h5py.File:
     EcgStoreError
         If there is no such file.
     SchemaError
-        If it is not an HDF5 file.
+        If it is not an HDF5 file, or so damaged that what is asked of it in the
+        context cannot be read.
     """
     if not path.exists():
         raise EcgStoreError(
@@ -27,12 +31,22 @@ def open_hdf5(path: Path) -> h5py.File:
             "`ecgstore build SOURCE -o STORE`"
         )
     try:
-        return h5py.File(path, "r", locking=False)
+        file = h5py.File(path, "r", locking=False)
     except OSError as error:
         raise SchemaError(
             f"{path}: not a readable HDF5 file ({error}); expected a store made by "
             "`ecgstore build`"
         ) from error
+    with file:
+        try:
+            yield file
+        except EcgStoreError:
+            raise
+        except Exception as error:  # h5py raises nearly anything on damaged files
+            raise SchemaError(
+                f"{path}: damaged, it cannot be read ({error}); build the store again "
+                "or restore it from a copy"
+            ) from error
 
 
 def read_config(file: h5py.File, path: Path) -> Config:

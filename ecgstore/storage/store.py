@@ -427,7 +427,7 @@ class Store:
                 f"array of {dtype} of shape {shape}"
             )
         offsets = self._offsets[numbers]
-        flat = out.reshape(len(numbers), -1)
+        flat = out.reshape(len(numbers), self.n_leads * self.n_samples)
         if dtype == "int16":
             self._map.gather_int16(offsets, flat)
         elif self._dtype == np.int16:

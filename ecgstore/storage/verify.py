@@ -7,7 +7,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from ecgstore.errors import SchemaError
 from ecgstore.storage import schema
+from ecgstore.storage.hdf5 import open_hdf5, text
 from ecgstore.storage.integrity import dataset_digests, fingerprint, row_checksum
 from ecgstore.storage.layout import SHA256
 from ecgstore.storage.store import Store
@@ -54,15 +56,13 @@ def verify(
     SchemaError
         If the file is too damaged to be read as a store at all.
     """
-    with Store(path) as store, h5py.File(store.path, "r", locking=False) as file:
+    with Store(path) as store, open_hdf5(store.path) as file:
         digests = dataset_digests(file)
         for name, digest in digests.items():
-            sealed = file[name].attrs.get(SHA256, b"").decode()
+            sealed = text(file[name].attrs.get(SHA256, "no digest"))
             if sealed != digest:
-                yield Damage(
-                    f"/{name}", f"SHA-256 is {digest}, {sealed or 'none'} when sealed"
-                )
-        found = fingerprint(file.attrs["config"].decode(), digests)
+                yield Damage(f"/{name}", f"SHA-256 is {digest}, {sealed} when sealed")
+        found = fingerprint(text(file.attrs["config"]), digests)
         if found != store.fingerprint:
             yield Damage(
                 "/", f"fingerprint is {found}, {store.fingerprint} when sealed"
@@ -70,24 +70,32 @@ def verify(
         unfilled = np.flatnonzero(file[schema.STATE][...] != 1)
         for row in unfilled.tolist():
             yield Damage(f"/{schema.STATE} row {row}", "the row was never filled")
-        checksums = file[schema.CHECKSUMS][...]
-        signals = file[schema.SIGNALS]
-        row_values = np.empty(signals.shape[1:], signals.dtype)
-        for row, expected in enumerate(checksums.tolist()):
-            signals.read_direct(row_values, np.s_[row])
-            checksum = row_checksum(row_values)
-            if checksum != expected:
-                yield Damage(
-                    f"/{schema.SIGNALS} row {row} ({_name(store, row)})",
-                    f"CRC-32C is {checksum:08x}, {expected:08x} when built",
-                )
-            if report is not None:
-                report(1)
+        yield from _damaged_rows(store, file, report)
+
+
+def _damaged_rows(
+    store: Store, file: h5py.File, report: Callable[[int], object] | None
+) -> Iterator[Damage]:
+    """Yield the rows of the signals that are not what was written."""
+    signals = file[schema.SIGNALS]
+    values = np.empty(signals.shape[1:], signals.dtype)
+    for row, expected in enumerate(file[schema.CHECKSUMS][...].tolist()):
+        where = f"/{schema.SIGNALS} row {row} ({_name(store, row)})"
+        try:
+            signals.read_direct(values, np.s_[row])
+        except OSError as error:
+            yield Damage(where, f"cannot be read ({error})")
+            continue
+        checksum = row_checksum(values)
+        if checksum != expected:
+            yield Damage(where, f"CRC-32C is {checksum:08x}, {expected:08x} when built")
+        if report is not None:
+            report(1)
 
 
 def _name(store: Store, row: int) -> str:
     """Return the name of a record, if its column can still be read."""
     try:
         return str(store.records.index[row])
-    except (OSError, ValueError):
+    except SchemaError:
         return "name unreadable"
