@@ -76,7 +76,8 @@ def write_record(tmp_path: Path) -> WriteRecord:
     ) -> Path:
         if adc is None:
             seed = sum(record_id.encode())
-            adc = np.random.default_rng(seed).integers(-900, 900, (len(leads), 5000))
+            noise = np.random.default_rng(seed).integers(-900, 900, (len(leads), 5000))
+            adc = noise.astype(np.int16)
         adc = np.asarray(adc, np.int16)
         path = tmp_path / folder / f"{record_id}.hea"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ from ecgstore.config import Config, make_config
 from ecgstore.errors import EcgStoreError
 from ecgstore.reasons import Reason
 from ecgstore.sample import sample_folder
+from ecgstore.sources import read_record
 
 WriteRecord = Callable[..., Path]
 FAST = Config(beats=False)
@@ -125,7 +126,7 @@ def test_continued_build_does_not_repeat_what_is_done(
         with pytest.raises(Stop):
             build(sample_folder(), out)
     read: list[str] = []
-    original = fill.read_record
+    original = read_record
 
     def counting(path: Path, **options: Any) -> Any:
         read.append(path.name)
@@ -485,7 +486,7 @@ def test_record_that_fails_after_the_scan_is_quarantined(
     clean = build(few_records, tmp_path / "clean.h5")
     with ecgstore.open(clean) as expected:
         victim = Path(expected.records["path"].iloc[2])
-    original = fill.read_record
+    original = read_record
 
     def failing(path: Path, **options: Any) -> Any:
         if path.name == victim.name:

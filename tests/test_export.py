@@ -34,7 +34,7 @@ def test_tables_hold_what_the_store_holds(sample_store: Path, tmp_path: Path) ->
             assert row["record_id"] == record
             values = [float(row[name] or "nan") for name in store.feature_names]
             expected = store.features([store.row(record)]).to_numpy()[0]
-            np.testing.assert_array_equal(np.float32(values), expected)
+            np.testing.assert_array_equal(np.array(values, np.float32), expected)
         content = json.loads(peaks.read_text())
         assert content["fs"] == 500
         assert list(content["records"]) == list(store)

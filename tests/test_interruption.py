@@ -65,7 +65,7 @@ def test_killed_build_leaves_nothing_under_the_final_name(
         wait_for(tmp_path / "out.h5.partial.scan" if seconds == 0 else partial, process)
         time.sleep(seconds)
         process.kill()
-        process.wait()
+        process.communicate()
         assert not out.exists()
         deadline = time.monotonic() + 20
         while processes_of(process.pid):  # the workers must notice and go

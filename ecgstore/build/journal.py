@@ -242,6 +242,12 @@ class Journal:
         return int(row[0])
 
 
+def remove(path: Path) -> None:
+    """Remove a journal that is closed, with what SQLite keeps beside it."""
+    path.unlink(missing_ok=True)
+    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
+
+
 class _Transaction:
     """Commit at the end of a block, or roll back when it fails."""
 

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from ecgstore.build.fill import Failure, Filler, blocks_to_do
-from ecgstore.build.journal import Journal, Status
+from ecgstore.build.journal import Journal, Status, remove
 from ecgstore.build.plan import plan, software
 from ecgstore.build.progress import Progress
 from ecgstore.build.report import ScanReport, make_report
@@ -94,7 +94,7 @@ def build_store(
                 to_continue = to_continue and (found_any or partial.exists())
     finally:
         if not to_continue:
-            journal_path.unlink(missing_ok=True)
+            remove(journal_path)
     return report
 
 

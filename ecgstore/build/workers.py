@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from ecgstore.errors import EcgStoreError
@@ -56,7 +57,8 @@ def run_tasks(
     waiting: deque[Future[Any]] = deque()
     try:
         for task in tasks:
-            waiting.append(pool.submit(_do, task))
+            with _ctrl_c_waits():
+                waiting.append(pool.submit(_do, task))
             if len(waiting) >= n_workers * _TASKS_AHEAD:
                 yield waiting.popleft().result()
         while waiting:
@@ -68,6 +70,19 @@ def run_tasks(
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Hold Ctrl-C back: in the middle of starting a process it would orphan it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(make_worker: Callable[[], Callable[[Any], Any]]) -> None:

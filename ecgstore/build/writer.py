@@ -78,7 +78,7 @@ class RowWriter:
         if self._map is not None:
             self._map[offset : offset + content.size] = content.ravel()
             return
-        left = memoryview(content).cast("B")
+        left = content.data.cast("B")
         while left:
             written = os.pwrite(self._descriptor, left, offset)
             left = left[written:]

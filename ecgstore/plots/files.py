@@ -1,15 +1,13 @@
 """Writing a figure to a file, whole or not at all, and the same bytes every time."""
 
-import os
-from io import BytesIO
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from ecgstore.errors import ConfigError, EcgStoreError
+from ecgstore.storage.durable import replace_file
 
 _METADATA: Final[dict[str, dict[str, str | None]]] = {
     ".png": {"Software": None},
@@ -50,31 +48,16 @@ def save(figure: Figure, path: str | Path) -> None:
         raise EcgStoreError(
             f"{path}: the folder {path.parent} does not exist; make it first"
         )
-    content = BytesIO()
-    with mpl.rc_context(
-        {
-            "savefig.bbox": None,  # "tight" would change the size, hence the scale
-            "svg.fonttype": "path",  # text looks the same wherever it is opened
-            "svg.hashsalt": "ecgstore",  # names of elements are random without one
-        }
+    with (
+        mpl.rc_context(
+            {
+                "savefig.bbox": None,  # "tight" would change the size, hence the scale
+                "svg.fonttype": "path",  # text looks the same wherever it is opened
+                "svg.hashsalt": "ecgstore",  # names of elements are random without one
+            }
+        ),
+        replace_file(path, "wb") as file,
     ):
         figure.savefig(
-            content, format=suffix[1:], dpi="figure", metadata=_METADATA[suffix]
+            file, format=suffix[1:], dpi="figure", metadata=_METADATA[suffix]
         )
-    _write_whole(path, content.getvalue())
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write `content` beside `path` and rename it to `path`."""
-    partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
-    try:
-        with partial.open("xb") as file:
-            file.write(content)
-        os.replace(partial, path)
-    except OSError as error:
-        raise EcgStoreError(
-            f"{path}: the figure cannot be written ({error.strerror}); check the "
-            "folder's permissions and free space"
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)

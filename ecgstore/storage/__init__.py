@@ -1,5 +1,6 @@
 """The file: its layout, and how its rows are read."""
 
-from ecgstore.storage.store import Selection, Store, StoredRecord
+from ecgstore.storage.selection import Selection
+from ecgstore.storage.store import Store, StoredRecord
 
 __all__ = ["Selection", "Store", "StoredRecord"]

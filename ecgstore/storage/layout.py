@@ -85,11 +85,11 @@ def encoded(values: str | Sequence[str], width: int | None = None) -> NDArray[An
     width : int, optional
         Bytes a text; those of the longest one if left out.
     """
-    one = isinstance(values, str)
-    data = [value.encode() for value in ([values] if one else values)]
+    many = [values] if isinstance(values, str) else values
+    data = [value.encode() for value in many]
     width = width or max([1, *map(len, data)])
     result = np.array(data, h5py.string_dtype("utf-8", width))
-    return result[0:1].reshape(()) if one else result
+    return result.reshape(()) if isinstance(values, str) else result
 
 
 def set_attribute(item: h5py.HLObject, name: str, value: Any) -> None:
@@ -127,7 +127,8 @@ def row_offsets(dataset: h5py.Dataset) -> IntArray:
         begin = dataset.id.get_offset()
         if begin is None:
             raise ValueError(f"/{dataset.name.strip('/')} has no place in the file")
-        return begin + row_nbytes * np.arange(n_rows, dtype=np.int64)
+        places: IntArray = np.arange(n_rows, dtype=np.int64) * row_nbytes + int(begin)
+        return places
     if (
         dataset.chunks != (1, *dataset.shape[1:])
         or dataset.id.get_create_plist().get_nfilters()

@@ -109,7 +109,8 @@ class Store:
             signals = file[schema.SIGNALS]
             self.scale_factor = float(signals.attrs["scale_factor"])
             self._dtype = signals.dtype
-            self._n_rows, self.n_leads, self.n_samples = signals.shape
+            self._n_rows = int(signals.shape[0])
+            self.n_leads, self.n_samples = map(int, signals.shape[1:])
             try:
                 self._offsets = row_offsets(signals)
             except ValueError as error:
@@ -293,11 +294,12 @@ class Store:
         ndarray of shape (n_rows, n_classes)
             1 where the record is in the class.
         """
+        some = slice(None) if rows is None else self._row_numbers(rows)
         if classes is None:
-            return self._rows_of(self._labels, rows)
+            return self._labels[some]
         chosen = class_set(classes) if isinstance(classes, str) else classes
-        codes = self._rows_of(self.records["dx"].to_numpy(), rows)
-        return chosen.labels([text.split(",") if text else [] for text in codes])
+        codes = self.records["dx"].to_numpy()[some]
+        return chosen.labels([each.split(",") if each else [] for each in codes])
 
     @cached_property
     def _labels(self) -> UInt8Array:
@@ -485,7 +487,3 @@ class Store:
                 f"{self.path}: no row {outside[0]}; rows go from 0 to {len(self) - 1}"
             )
         return numbers
-
-    def _rows_of(self, values: Any, rows: Rows | None) -> Any:
-        """Return some rows of a table in memory."""
-        return values if rows is None else values[self._row_numbers(rows)]
