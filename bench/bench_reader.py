@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import wfdb
 
+from ecgstore.errors import EcgStoreError
 from ecgstore.record import LEADS
 from ecgstore.sources import find_headers, read_header, read_record, signal_sha256
 
@@ -34,7 +35,14 @@ MAX_DIFFERENCE_MV = 1e-9
 def main() -> int:
     """Compare, time, print a table, and write JSON if asked for."""
     arguments = _arguments()
-    headers = [os.fspath(path) for path in find_headers(arguments.folder)]
+    try:
+        headers = [os.fspath(path) for path in find_headers(arguments.folder)]
+    except EcgStoreError as error:
+        print(f"bench_reader: {error}", file=sys.stderr)
+        return 1
+    if not headers:
+        print(f"bench_reader: {arguments.folder}: has no .hea files", file=sys.stderr)
+        return 1
     with tempfile.TemporaryDirectory() as scratch:
         names, n_mended = _for_wfdb(headers, Path(scratch))
         difference = max(_difference(name) for name in names)

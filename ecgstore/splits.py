@@ -39,7 +39,9 @@ _MAX_SIGNATURE: Final = 2**62
 _FLOAT_INTEGER: Final = re.compile(r"(\d+)\.0+")
 
 
-Texts: TypeAlias = Sequence[str] | NDArray[np.object_] | NDArray[np.str_]
+Texts: TypeAlias = (
+    Sequence[str] | NDArray[np.object_] | NDArray[np.str_] | NDArray[np.bytes_]
+)
 """One text per record."""
 
 

@@ -120,9 +120,11 @@ def test_missing_samples_of_every_format(tmp_path: Path, format_: str) -> None:
     adc = _adc(bits=min(bits, 12))
     adc[2, 5:9] = adc[7, -1] = -(1 << (bits - 1))
     path = _write(tmp_path, adc, formats=format_)
-    signal = read_record(path).signal
-    np.testing.assert_array_equal(np.isnan(signal), adc == -(1 << (bits - 1)))
-    np.testing.assert_array_equal(signal, _theirs(path))
+    record = read_record(path)
+    np.testing.assert_array_equal(np.isnan(record.signal), adc == -(1 << (bits - 1)))
+    np.testing.assert_array_equal(record.signal, _theirs(path))
+    assert not record.checksum_differs.any()
+    assert not record.first_value_differs.any()
 
 
 def test_twelve_of_fifteen_leads_in_any_order(tmp_path: Path) -> None:
@@ -177,6 +179,8 @@ def test_frank_leads_in_a_second_file_as_in_ptb(tmp_path: Path) -> None:
     lines = path.read_text().replace("rec 12", "rec 15").splitlines()
     lines += [f"rec.xyz 16 2000 16 0 0 0 0 {lead}" for lead in ("vx", "vy", "vz")]
     path.write_text("\n".join(lines))
+    np.testing.assert_array_equal(read_record(path).signal, adc / 1000)
+    path.write_text("\n".join([lines[0], *lines[13:], *lines[1:13]]))
     np.testing.assert_array_equal(read_record(path).signal, adc / 1000)
 
 
@@ -290,14 +294,14 @@ def test_a_header_that_claims_more_is_refused_at_once(tmp_path: Path) -> None:
     for format_ in ("16", "212", "516"):
         path = _write(tmp_path, _adc(), formats=format_)
         text = path.read_text()
-        for old, new in (
-            ("500 500", f"500 {10**12}"),
-            (f" {format_} ", f" {format_}x999999999 "),
-            (f" {format_} ", f" {format_}+{10**17} "),
+        for old, new, told in (
+            ("500 500", f"500 {10**12}", " 500 samples"),
+            (f" {format_} ", f" {format_}x999999999 ", " 0 samples"),
+            (f" {format_} ", f" {format_}+{10**17} ", " 0 samples"),
         ):
             path.write_text(text.replace(old, new))
             tracemalloc.start()
-            _refused(path, Reason.TRUNCATED_SIGNAL_FILE)
+            _refused(path, Reason.TRUNCATED_SIGNAL_FILE, told)
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             assert peak < 2_000_000
@@ -393,10 +397,16 @@ def test_flags_of_segments_are_flags_of_the_record(tmp_path: Path) -> None:
         {"p1": adc[:, :200], "p2": adc[:, 200:]},
     )
     assert not read_record(path).checksum_differs.any()
-    second = tmp_path / "p2.hea"
-    second.write_text(second.read_text().replace(" 0 V1\n", "1 0 V1\n"))
-    flags = read_record(path).checksum_differs
-    assert np.flatnonzero(flags).tolist() == [LEADS.index("V1")]
+    for name, lead in (("p1", "V1"), ("p2", "V2")):
+        part = tmp_path / f"{name}.hea"
+        text = part.read_text()
+        fields = next(line for line in text.splitlines() if line.endswith(lead)).split()
+        changed = [*fields[:5], "31", "77", *fields[7:]]
+        part.write_text(text.replace(" ".join(fields), " ".join(changed)))
+    record = read_record(path)
+    expected = [LEADS.index("V1"), LEADS.index("V2")]
+    assert np.flatnonzero(record.checksum_differs).tolist() == expected
+    assert np.flatnonzero(record.first_value_differs).tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -406,6 +416,7 @@ def test_flags_of_segments_are_flags_of_the_record(tmp_path: Path) -> None:
         ("multi/2 12 500 500\np1 100\np2 400\n", Reason.UNREADABLE_HEADER),
         ("multi/2 12 250 500\np1 200\np2 300\n", Reason.UNREADABLE_HEADER),
         ("multi/2 12 500\np1 200\nmulti 300\n", Reason.UNREADABLE_HEADER),
+        ("multi/1 12 500 300\nmulti 300\n", Reason.UNREADABLE_HEADER),
         ("multi/2 12 500\np1 200\ngone 300\n", Reason.UNREADABLE_HEADER),
         (f"multi/2 12 500\np1 200\n~ {10**15}\n", Reason.GAP_TOO_LONG),
         (

@@ -63,7 +63,7 @@ def rr_features(
     """
     r_peaks = np.ascontiguousarray(r_peaks, np.int64)
     offsets = np.array([0, len(r_peaks)])
-    row: FloatArray = rr_features_of_series(r_peaks, offsets, fs, convention)[0]
+    row: FloatArray = _compute(r_peaks, offsets, fs, convention)[0]
     return row
 
 
@@ -93,14 +93,21 @@ def rr_features_of_series(
     ValueError
         As `rr_features`, or if the offsets are no division of the beats.
     """
+    r_peaks = np.ascontiguousarray(r_peaks, np.int64)
+    offsets = np.ascontiguousarray(offsets, np.int64)
+    return _compute(r_peaks, offsets, fs, convention)
+
+
+def _compute(
+    r_peaks: IntArray, offsets: IntArray, fs: float, convention: str
+) -> FloatArray:
+    """Check the arguments, make room, and run the kernel."""
     if convention not in CONVENTIONS:
         raise ValueError(
             f"convention is {convention!r}; expected one of {', '.join(CONVENTIONS)}"
         )
     if not 0 < fs < math.inf:
         raise ValueError(f"fs is {fs!r}; expected a sampling rate in Hz")
-    r_peaks = np.ascontiguousarray(r_peaks, np.int64)
-    offsets = np.ascontiguousarray(offsets, np.int64)
     longest, n_bins = kernels.scratch_sizes(r_peaks, offsets, fs)
     if longest < 0:
         raise ValueError(

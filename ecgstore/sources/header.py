@@ -316,6 +316,6 @@ def _count(field: str) -> int:
 
     Also if it is long: nothing has so many samples, and converting it takes time.
     """
-    if not (field.isascii() and field.isdigit() and len(field) <= 18):
+    if not field.isdecimal() or len(field) > 18:
         raise ValueError(field)
     return int(field)

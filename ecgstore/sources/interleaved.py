@@ -109,8 +109,6 @@ def _dat_counts(
     if n_in_file < max(n_samples, 1):
         raise _truncated(file, n_in_file, n_samples)
     n_samples = n_samples or n_in_file
-    if offset % _ADC.itemsize:  # kernels take aligned arrays only
-        data, offset = data[offset:], 0
     n_counts = min(n_read, n_samples) * n_leads
     return np.frombuffer(data, _ADC, n_counts, offset), n_samples
 

@@ -111,7 +111,7 @@ def read_with_wfdb(
         np.stack([_scale(counts[row], row, leads, n_read) for row in range(N_LEADS)]),
         n_in_record,
         checksum_differs(leads.headers, [int(lead.sum()) for lead in counts])
-        if n_frames == n_samples
+        if n_read == n_samples
         else no_difference(N_LEADS),
         first_value_differs(leads.headers, [int(lead[0]) for lead in counts]),
     )
@@ -122,7 +122,7 @@ def _n_frames(file: SignalFile) -> int:
     format_, offset = file.leads[0].format, file.leads[0].byte_offset
     samples_per_frame = sum(lead.samples_per_frame for lead in file.leads)
     if format_ in _FLAC:
-        return (_flac_length(file) - offset) // file.leads[0].samples_per_frame
+        return max(0, _flac_length(file) - offset) // file.leads[0].samples_per_frame
     if format_ not in _SAMPLES_IN_BYTES:
         raise RecordError(
             Reason.UNREADABLE_HEADER,
@@ -131,7 +131,7 @@ def _n_frames(file: SignalFile) -> int:
         )
     n_samples, n_bytes = _SAMPLES_IN_BYTES[format_]
     size = file_size(file.path, Reason.MISSING_SIGNAL_FILE)
-    return (size - offset) * n_samples // (n_bytes * samples_per_frame)
+    return max(0, size - offset) * n_samples // (n_bytes * samples_per_frame)
 
 
 def _flac_length(file: SignalFile) -> int:

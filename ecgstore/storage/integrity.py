@@ -11,7 +11,7 @@ import numpy as np
 from ecgstore.arrays import UInt8Array
 from ecgstore.storage.schema import SIGNALS
 
-_BLOCK_BYTES: Final = 1 << 24
+_BLOCK_BYTES: Final = 1 << 20
 
 
 def row_checksum(row: bytes | UInt8Array) -> int:
@@ -54,7 +54,7 @@ def _digest(dataset: h5py.Dataset) -> str:
         row_nbytes = dataset.nbytes // dataset.shape[0]
         step = max(1, _BLOCK_BYTES // max(1, row_nbytes))
         for begin in range(0, dataset.shape[0], step):
-            digest.update(np.ascontiguousarray(dataset[begin : begin + step]).tobytes())
+            digest.update(np.ascontiguousarray(dataset[begin : begin + step]).data)
     return digest.hexdigest()
 
 
