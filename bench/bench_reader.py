@@ -189,17 +189,20 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def _print(results: Sequence[dict[str, Any]]) -> None:
-    """Print the table."""
-    print(
-        f"{'microseconds a record':24}{'wall, median (range)':>26}"
-        f"{'CPU, median (range)':>26}{'slower than ours':>26}"
-    )
+    """Print the table: medians, with the range over the rounds in brackets."""
+    columns = {
+        "wall": ("wall_us", ".0f"),
+        "CPU": ("cpu_us", ".0f"),
+        "times ours, wall": ("times_ours", ".1f"),
+        "times ours, CPU": ("times_ours_cpu", ".1f"),
+    }
+    print(f"{'microseconds a record':24}" + "".join(f"{name:>19}" for name in columns))
     for row in results:
-        ratio = _shown(row["times_ours"], ".1f") if "times_ours" in row else ""
-        print(
-            f"{row['name']:24}{_shown(row['wall_us'], '.0f'):>26}"
-            f"{_shown(row['cpu_us'], '.0f'):>26}{ratio:>26}"
-        )
+        cells = [
+            _shown(row[key], form) if key in row else ""
+            for key, form in columns.values()
+        ]
+        print(f"{row['name']:24}" + "".join(f"{cell:>19}" for cell in cells))
 
 
 def _shown(spread: dict[str, float], form: str) -> str:

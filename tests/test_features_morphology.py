@@ -12,7 +12,7 @@ from ecgstore.record import LEADS, MARKS
 
 FS = 500.0
 BEAT = np.array([-100, -80, -55, -25, 0, 25, 90, 130, 170])  # marks around an R-peak
-R_PEAKS = np.array([300, 700, 1100, 1500])
+R_PEAKS = np.array([300, 700, 1100, 1520])
 
 
 def marked(r_peaks: IntArray = R_PEAKS) -> Beats:

@@ -162,6 +162,15 @@ def test_equal_to_neurokit_on_real_beats(shared_data: Path) -> None:
     assert n_records > 90
 
 
+@pytest.mark.parametrize("fs", [360.0, 500.0, 1000.0])
+def test_differences_on_a_threshold_round_like_neurokit(fs: float) -> None:
+    """At 1000 Hz some differences of 50 samples are a rounding error above 50 ms."""
+    step = round(fs * 0.05)
+    for shortest in range(300, 420):
+        intervals = [shortest, shortest + step] * 5
+        assert_neurokit(np.cumsum([0, *intervals]), fs)
+
+
 # NeuroKit2 warns that the series is too short for its fractal features.
 @pytest.mark.filterwarnings("ignore")
 def test_poincare_features_equal_neurokit() -> None:

@@ -800,13 +800,13 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("ecgstore.plots.files.os.replace", fail)
+        patched.setattr("ecgstore.storage.durable.os.replace", fail)
         with pytest.raises(EcgStoreError, match="No space left on device"):
             save(small_figure(), path)
     broken = small_figure()
     with monkeypatch.context() as patched:
         patched.setattr(broken, "savefig", fail)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(EcgStoreError, match="No space left"):
             save(broken, path)
     assert path.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["a.svg"]
@@ -824,7 +824,7 @@ def test_the_file_appears_whole(
         seen.append(source.read_bytes())
         source.rename(target)
 
-    monkeypatch.setattr("ecgstore.plots.files.os.replace", watch)
+    monkeypatch.setattr("ecgstore.storage.durable.os.replace", watch)
     save(small_figure(), tmp_path / "a.png")
     assert seen == [(tmp_path / "a.png").read_bytes()]
 

@@ -18,6 +18,9 @@ A normal P wave lasts up to 120 ms. With NeuroKit2's own 100 ms, none lasts long
 LUDB the onsets in lead II are then 10 ms late instead of 3.
 """
 
+MAX_SAMPLES: Final = 150_000
+"""How many samples go into one call; NeuroKit2's table takes 80 bytes for each."""
+
 _NEUROKIT_NAMES: Final = {
     "p_on": "ECG_P_Onsets",
     "p_peak": "ECG_P_Peaks",
@@ -58,26 +61,31 @@ def delineate(signals: FloatArray, r_peaks: IntArray, fs: float) -> IntArray:
         Sample indices of the marks in the order of `MARKS`; -1 where absent. Signals in
         which NeuroKit2 fails have R-peaks only.
     """
+    n_together = max(1, MAX_SAMPLES // signals.shape[1])
+    return np.concatenate(
+        [
+            _delineate_some(
+                signals[k : k + n_together], r_peaks[k : k + n_together], fs
+            )
+            for k in range(0, len(signals), n_together)
+        ]
+    )
+
+
+def _delineate_some(signals: FloatArray, r_peaks: IntArray, fs: float) -> IntArray:
+    """Delineate signals in one call, or one by one if NeuroKit2 raises."""
     try:
         return _delineate_together(signals, r_peaks, fs)
     except Exception:
         # Any error: NeuroKit2 has no list of those it raises. It may come from one
         # signal, which must not cost the others their marks.
-        return np.stack(
-            [
-                _delineate_or_give_up(signal[None], peaks[None], fs)[0]
-                for signal, peaks in zip(signals, r_peaks, strict=True)
-            ]
-        )
-
-
-def _delineate_or_give_up(
-    signals: FloatArray, r_peaks: IntArray, fs: float
-) -> IntArray:
-    """Find the waves, or return the R-peaks alone if NeuroKit2 raises."""
-    try:
-        return _delineate_together(signals, r_peaks, fs)
-    except Exception:  # see `delineate`
+        if len(signals) > 1:
+            return np.concatenate(
+                [
+                    _delineate_some(signals[k : k + 1], r_peaks[k : k + 1], fs)
+                    for k in range(len(signals))
+                ]
+            )
         marks = np.full((*r_peaks.shape, len(MARKS)), -1, np.int64)
         marks[..., _R_PEAK] = r_peaks
         return marks

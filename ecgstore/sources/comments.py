@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 _MAX_AGE: Final = 150.0  # years; PTB-XL writes 300 for above 89
@@ -39,7 +39,13 @@ def read_comments(comments: Sequence[str]) -> tuple[float, str, tuple[str, ...]]
     sex = "unknown"
     dx: dict[str, None] = {}  # as an ordered set
     for comment in comments:
-        for key, value in _entries(comment):
+        plain, tag, _ = comment.partition("<")
+        key, _, value = plain.partition(":")
+        entries = [(key.strip("# \t"), value)]
+        if tag:
+            entries += _TAG.findall(comment)
+        for key, value in entries:
+            key = key.lower()
             if key == "age" and math.isnan(age):
                 age = _age(value)
             elif key == "sex" and sex == "unknown":
@@ -47,16 +53,6 @@ def read_comments(comments: Sequence[str]) -> tuple[float, str, tuple[str, ...]]
             elif key == "dx":
                 dx.update(dict.fromkeys(_codes(value)))
     return age, sex, tuple(dx)
-
-
-def _entries(comment: str) -> Iterator[tuple[str, str]]:
-    """Yield the keys, in lower case, and the values of a comment."""
-    plain, tag, _ = comment.partition("<")
-    key, _, value = plain.partition(":")
-    yield key.strip("# \t").lower(), value
-    if tag:
-        for key, value in _TAG.findall(comment):
-            yield key.lower(), value
 
 
 def _age(text: str) -> float:

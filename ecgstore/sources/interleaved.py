@@ -77,10 +77,15 @@ def read_interleaved(
     read_counts = _matlab_counts if file.path.lower().endswith(".mat") else _dat_counts
     adc, n_in_record = read_counts(file, n_samples, max_samples)
     n_read = adc.size // n_leads
-    positions = np.array(leads.positions) - file.first
+    rows = [-1] * n_leads  # of the signal, by the lead's place in a frame
+    for row, position in enumerate(leads.positions):
+        rows[position - file.first] = row
     signal = np.empty((N_LEADS, n_read))
     sums = np.empty(N_LEADS, dtype=np.int64)
-    adc_to_mv(adc, n_leads, positions, leads.adc_gain, leads.baseline, signal, sums)
+    words = adc.view(np.int64) if n_leads % 4 == 0 else adc
+    adc_to_mv(words, np.array(rows), leads.adc_gain, leads.baseline, signal, sums)
+    first_frame = adc[:n_leads].tolist()
+    firsts = [first_frame[position - file.first] for position in leads.positions]
     # A header that leaves the length open has no checksums either, says header(5).
     complete = n_read == n_samples
     return Samples(
@@ -89,7 +94,7 @@ def read_interleaved(
         checksum_differs(leads.headers, sums.tolist())
         if complete
         else no_difference(N_LEADS),
-        first_value_differs(leads.headers, adc[positions].tolist()),
+        first_value_differs(leads.headers, firsts),
     )
 
 

@@ -1,5 +1,6 @@
 """Pick the twelve standard leads of a record, and how their counts become mV."""
 
+import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -99,23 +100,22 @@ def twelve_leads(leads: Sequence[LeadHeader], where: str) -> TwelveLeads:
         positions,
         headers,
         np.array([_counts_per_mv(lead, where) for lead in headers]),
-        np.array([float(lead.baseline) for lead in headers]),
+        np.array([lead.baseline for lead in headers], dtype=np.float64),
     )
 
 
 def _counts_per_mv(lead: LeadHeader, where: str) -> float:
     """Return the gain of a lead in counts per mV."""
-    units_per_mv = _UNITS_PER_MV.get(lead.unit)
-    if units_per_mv is None:
+    gain = lead.adc_gain * _UNITS_PER_MV.get(lead.unit, math.nan)
+    if _MIN_GAIN <= gain <= _MAX_GAIN:
+        return gain
+    if lead.unit not in _UNITS_PER_MV:
         raise RecordError(
             Reason.UNKNOWN_UNIT,
             f"{where}: lead {lead.name} is in {lead.unit[:20]!r}; expected mV, uV or V",
         )
-    gain = lead.adc_gain * units_per_mv
-    if not _MIN_GAIN <= gain <= _MAX_GAIN:
-        raise RecordError(
-            Reason.BAD_GAIN,
-            f"{where}: lead {lead.name} has {lead.adc_gain:g} counts per {lead.unit}; "
-            f"expected {_MIN_GAIN:g} to {_MAX_GAIN:g} counts per mV",
-        )
-    return gain
+    raise RecordError(
+        Reason.BAD_GAIN,
+        f"{where}: lead {lead.name} has {lead.adc_gain:g} counts per {lead.unit}; "
+        f"expected {_MIN_GAIN:g} to {_MAX_GAIN:g} counts per mV",
+    )

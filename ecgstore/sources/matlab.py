@@ -103,6 +103,7 @@ def _to_counts(values: NDArray[Any], where: str) -> Int16Array:
         raise _unreadable(
             where, "other numbers than 16-bit counts, which the header scales"
         )
+    counts.flags.writeable = False  # as those from a file: one kernel for both
     return counts
 
 
