@@ -1,5 +1,6 @@
 """Every reason of quarantine, and the law that no file raises out of a build."""
 
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -158,6 +159,24 @@ def test_every_reason_is_tested() -> None:
     elsewhere = {Reason.DUPLICATE_RECORD_ID, Reason.UNEXPECTED_ERROR}
     assert {reason for reason, _, _ in FAULTS.values()} | elsewhere == set(Reason)
     assert all(reason.description for reason in Reason)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are always Unicode")
+def test_name_that_is_no_text_is_quarantined(
+    tmp_path: Path, write_record: WriteRecord
+) -> None:
+    header = write_record("A0001")
+    write_record("A0002")
+    try:
+        os.rename(header, os.fsencode(header.parent) + b"/A\xff1.hea")
+    except OSError:
+        pytest.skip("this file system takes Unicode names only")
+    report = ecgstore.build_store(
+        [header.parent], tmp_path / "out.h5", FAST, n_workers=1, quiet=True
+    )
+    assert report.reasons == {Reason.UNREADABLE_HEADER: 1}
+    with ecgstore.open(tmp_path / "out.h5") as store:
+        assert "rename" in store.quarantine["detail"][0]
 
 
 def test_what_is_no_reason_is_flagged(

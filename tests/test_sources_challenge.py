@@ -101,8 +101,12 @@ def test_units(write_record: WriteRecord, unit: str, mv_per_unit: float) -> None
     np.testing.assert_allclose(signal, adc / 2.5, rtol=1e-14, atol=0)
 
 
-def test_leads_are_put_in_order_and_others_left_out(write_record: WriteRecord) -> None:
-    names = [lead.lower() for lead in LEADS] + ["VX", "resp", "VZ"]
+@pytest.mark.parametrize("n_others", [0, 1, 3, 4])
+def test_leads_are_put_in_order_and_others_left_out(
+    write_record: WriteRecord, n_others: int
+) -> None:
+    others = ["VX", "resp", "VZ", "pleth"][:n_others]
+    names = [lead.lower() for lead in LEADS] + others
     order = np.random.default_rng(1).permutation(len(names))
     adc = np.random.default_rng(2).integers(-900, 900, (len(names), 700))
     leads = tuple(names[k] for k in order)

@@ -104,16 +104,23 @@ class Scanner:
 
     def _scan(self, root: int, path: str, stamp: str) -> Entry:
         """Return the entry of one header; nothing in the files makes this fail."""
+        shown = _storable(path)
+        source = source_name(self._folders.base / path, self._folders.roots[root])
         entry = Entry(
-            path=path,
+            path=shown,
             stamp=stamp,
             status=Status.NOT_SELECTED,
-            source=source_name(self._folders.base / path, self._folders.roots[root]),
-            record_id=PurePosixPath(path).stem,
+            source=_storable(source),
+            record_id=PurePosixPath(shown).stem,
         )
         if entry.source in self._config.exclude_sources:
             return entry
         try:
+            if shown != path:
+                raise RecordError(
+                    Reason.UNREADABLE_HEADER,
+                    f"{shown}: the name is not valid UTF-8; rename file or folder",
+                )
             return self._read(entry)
         except RecordError as error:
             reason, detail = error.reason, error.detail
@@ -232,8 +239,8 @@ def _tasks(
         found, task = [], []
         for root, path in group:
             n_bytes, stamp = _stamp(folders.base / path)
-            known = journal.known(path, stamp)
-            found.append(_Found(path, n_bytes, known))
+            known = journal.known(_storable(path), stamp)
+            found.append(_Found(_storable(path), n_bytes, known))
             if known is None:
                 task.append((root, path, stamp))
         waiting.append(found)
@@ -256,6 +263,11 @@ def _stamp(header: Path) -> tuple[int, str]:
 def unchanged(folders: Folders, entry: Entry) -> bool:
     """Return whether a record's files are still the ones that were scanned."""
     return _stamp(folders.base / entry.path)[1] == entry.stamp
+
+
+def _storable(path: str) -> str:
+    """Return a path as UTF-8 can hold it; the same path, but for strange bytes."""
+    return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _bits(flags: BoolArray) -> int:

@@ -59,37 +59,81 @@ _ROUNDING_MS = 1e-9
 
 
 @njit(cache=True, nogil=True)
-def scratch_sizes(r_peaks: IntArray, offsets: IntArray, fs: float) -> tuple[int, int]:
-    """Return the scratch that the features need: beats, and bins of the histogram.
+def n_bins_needed(r_peaks: IntArray, fs: float) -> int:
+    """Return the bins of the histogram that a series needs; -1 if it is not rising.
 
-    The first is -1 if the series are not what `rr_features_of_series` expects.
+    Only a series long enough for geometrical features needs any.
     """
-    if len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != len(r_peaks):
-        return -1, 0
-    longest = 0
-    n_bins = 0
-    for s in range(len(offsets) - 1):
-        first = offsets[s]
-        last = offsets[s + 1] - 1
-        if last < first - 1 or last >= len(r_peaks):
-            return -1, 0
-        longest = max(longest, last - first + 1)
-        widest = 0
-        for i in range(first, last):
-            interval = r_peaks[i + 1] - r_peaks[i]
-            if interval <= 0:
-                return -1, 0
-            widest = max(widest, interval)
-        # A minute of tolerance: the sum of the rounded intervals decides later.
-        if last > first and (r_peaks[last] - r_peaks[first]) / fs * 1000 > (
-            MIN_GEOMETRIC_MS - _MS_PER_MINUTE
-        ):
-            n_bins = max(n_bins, int(widest / fs * 1000 / BIN_MS) + 2)
-    return longest, n_bins
+    n_beats = len(r_peaks)
+    widest = 0
+    for i in range(n_beats - 1):
+        interval = r_peaks[i + 1] - r_peaks[i]
+        if interval <= 0:
+            return -1
+        widest = max(widest, interval)
+    # A minute of tolerance: the sum of the rounded intervals decides later.
+    if (
+        n_beats > 0
+        and (r_peaks[n_beats - 1] - r_peaks[0]) / fs * 1000
+        > MIN_GEOMETRIC_MS - _MS_PER_MINUTE
+    ):
+        return int(widest / fs * 1000 / BIN_MS) + 2
+    return 0
 
 
 @njit(cache=True, nogil=True)
-def rr_features_of_series(
+def most_bins_needed(r_peaks: IntArray, offsets: IntArray, fs: float) -> int:
+    """Return the most bins that one of many series needs; -1 if one is not rising."""
+    most = 0
+    for s in range(len(offsets) - 1):
+        needed = n_bins_needed(r_peaks[offsets[s] : offsets[s + 1]], fs)
+        if needed < 0:
+            return -1
+        most = max(most, needed)
+    return most
+
+
+@njit(cache=True, nogil=True)
+def features_of_one(
+    r_peaks: IntArray,
+    fs: float,
+    ddof: int,
+    pnn_ddof: int,
+    work: FloatArray,
+    histogram: IntArray,
+    row: FloatArray,
+) -> None:
+    """Write the features of a series of beats, which are strictly increasing.
+
+    `work` has 3 rows at least as long as the series, `histogram` at least
+    `n_bins_needed`, `row` N_FEATURES. `ddof` is taken off the divisor of standard
+    deviations, and `pnn_ddof` off that of pNNx.
+    """
+    row[:] = math.nan
+    row[N_BEATS] = len(r_peaks)
+    n = max(len(r_peaks) - 1, 0)
+    row[N_RR] = n
+    if n == 0:
+        return
+    rr = work[0, :n]
+    ordered = work[1, :n]
+    for i in range(n):
+        # In NeuroKit2's order of operations: |difference| > 50 ms hangs on it.
+        rr[i] = (r_peaks[i + 1] - r_peaks[i]) / fs * 1000
+        ordered[i] = rr[i]
+    _sort(ordered)
+    _write_order_features(rr, ordered, row)
+    _write_heart_rate(rr, ddof, work[2, :n], row)
+    if n >= 2:
+        _write_variability(rr, ddof, pnn_ddof, work[2, : n - 1], row)
+        _write_irregularity(rr, work[2, : n - 1], row)
+    if row[MEAN_RR] * n >= MIN_GEOMETRIC_MS:
+        row[HTI] = triangular_index(ordered)
+        row[TINN] = triangle_width(ordered, histogram)
+
+
+@njit(cache=True, nogil=True)
+def features_of_many(
     r_peaks: IntArray,
     offsets: IntArray,
     fs: float,
@@ -99,40 +143,13 @@ def rr_features_of_series(
     histogram: IntArray,
     out: FloatArray,
 ) -> None:
-    """Write the features of every series of beats.
+    """Write a row of `out` for every series ``r_peaks[offsets[s]:offsets[s + 1]]``.
 
-    Series s has the beats ``r_peaks[offsets[s]:offsets[s + 1]]``, strictly increasing.
-    `work` has 3 rows at least as long as the longest series; `histogram` has at least
-    one bin of `BIN_MS` more than the longest interval of a series that is long enough
-    for geometrical features; `out` has the shape (n_series, N_FEATURES). `ddof` is
-    taken off the divisor of SDNN, SDSD, SD1, SD2 and the sd of the heart rate, and
-    `pnn_ddof` off that of pNNx.
+    As `features_of_one`; the scratch is large enough for every series.
     """
     for s in range(len(offsets) - 1):
-        first = offsets[s]
-        n_beats = offsets[s + 1] - first
-        row = out[s]
-        row[:] = math.nan
-        row[N_BEATS] = n_beats
-        n = max(n_beats - 1, 0)
-        row[N_RR] = n
-        if n == 0:
-            continue
-        rr = work[0, :n]
-        ordered = work[1, :n]
-        for i in range(n):
-            # In NeuroKit2's order of operations: |difference| > 50 ms hangs on it.
-            rr[i] = (r_peaks[first + i + 1] - r_peaks[first + i]) / fs * 1000
-            ordered[i] = rr[i]
-        _sort(ordered)
-        _write_order_features(rr, ordered, row)
-        _write_heart_rate(rr, ddof, work[2, :n], row)
-        if n >= 2:
-            _write_variability(rr, ddof, pnn_ddof, work[2, : n - 1], row)
-            _write_irregularity(rr, work[2, : n - 1], row)
-        if row[MEAN_RR] * n >= MIN_GEOMETRIC_MS:
-            row[HTI] = triangular_index(ordered)
-            row[TINN] = triangle_width(ordered, histogram)
+        series = r_peaks[offsets[s] : offsets[s + 1]]
+        features_of_one(series, fs, ddof, pnn_ddof, work, histogram, out[s])
 
 
 @njit(cache=True, nogil=True)

@@ -163,7 +163,7 @@ def _well_apart(beats: IntArray, min_distance: int) -> IntArray:
 
 
 def _is_steep(signal: FloatArray, beats: IntArray, fs: float) -> BoolArray:
-    """Return whether the leads are as steep at a beat as they usually are."""
+    """Return whether half of the leads are as steep at a beat as they usually are."""
     from scipy.ndimage import uniform_filter1d
 
     if not len(beats):
@@ -180,6 +180,5 @@ def _is_steep(signal: FloatArray, beats: IntArray, fs: float) -> BoolArray:
     steepest = slope[:, np.clip(window, 0, signal.shape[1] - 1)].max(axis=2)
     # "lower": the few steepest are artefacts or ectopic beats and must not move it.
     usual = np.percentile(steepest, _USUAL_QUANTILE, axis=1, method="lower")
-    # The maximum only guards a lead that is flat at most of the beats.
-    relative = steepest / np.maximum(usual, np.finfo(np.float64).tiny)[:, None]
-    return np.asarray(np.median(relative, axis=0) >= MIN_RELATIVE_SLOPE)
+    enough = steepest >= MIN_RELATIVE_SLOPE * usual[:, None]
+    return np.asarray(enough.mean(axis=0) >= 0.5)

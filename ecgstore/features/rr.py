@@ -61,9 +61,21 @@ def rr_features(
     >>> dict(zip((each.name for each in RR_FEATURES), values.tolist()))["max_rr_ms"]
     850.0
     """
+    ddof, pnn_ddof = _divisors(fs, convention)
     r_peaks = np.ascontiguousarray(r_peaks, np.int64)
-    offsets = np.array([0, len(r_peaks)])
-    row: FloatArray = _compute(r_peaks, offsets, fs, convention)[0]
+    n_bins = kernels.n_bins_needed(r_peaks, fs)
+    if n_bins < 0:
+        raise ValueError("r_peaks must be strictly increasing")
+    row = np.empty(kernels.N_FEATURES)
+    kernels.features_of_one(
+        r_peaks,
+        fs,
+        ddof,
+        pnn_ddof,
+        np.empty((3, len(r_peaks))),
+        np.empty(n_bins, np.int64),
+        row,
+    )
     return row
 
 
@@ -93,37 +105,38 @@ def rr_features_of_series(
     ValueError
         As `rr_features`, or if the offsets are no division of the beats.
     """
+    ddof, pnn_ddof = _divisors(fs, convention)
     r_peaks = np.ascontiguousarray(r_peaks, np.int64)
     offsets = np.ascontiguousarray(offsets, np.int64)
-    return _compute(r_peaks, offsets, fs, convention)
-
-
-def _compute(
-    r_peaks: IntArray, offsets: IntArray, fs: float, convention: str
-) -> FloatArray:
-    """Check the arguments, make room, and run the kernel."""
-    if convention not in CONVENTIONS:
+    lengths = np.diff(offsets)
+    rising = len(offsets) > 0 and offsets[0] == 0 and (lengths >= 0).all()
+    if not rising or offsets[-1] != len(r_peaks):
         raise ValueError(
-            f"convention is {convention!r}; expected one of {', '.join(CONVENTIONS)}"
+            f"the offsets must rise from 0 to the number of beats, {len(r_peaks)}"
         )
-    if not 0 < fs < math.inf:
-        raise ValueError(f"fs is {fs!r}; expected a sampling rate in Hz")
-    longest, n_bins = kernels.scratch_sizes(r_peaks, offsets, fs)
-    if longest < 0:
-        raise ValueError(
-            "r_peaks must be strictly increasing in every series, and the offsets must "
-            f"rise from 0 to the number of beats, {len(r_peaks)}"
-        )
-    ddof, pnn_ddof = CONVENTIONS[convention]
-    out = np.empty((len(offsets) - 1, kernels.N_FEATURES))
-    kernels.rr_features_of_series(
+    n_bins = kernels.most_bins_needed(r_peaks, offsets, fs)
+    if n_bins < 0:
+        raise ValueError("r_peaks must be strictly increasing in every series")
+    out = np.empty((len(lengths), kernels.N_FEATURES))
+    kernels.features_of_many(
         r_peaks,
         offsets,
         fs,
         ddof,
         pnn_ddof,
-        np.empty((3, longest)),
+        np.empty((3, lengths.max(initial=0))),
         np.empty(n_bins, np.int64),
         out,
     )
     return out
+
+
+def _divisors(fs: float, convention: str) -> tuple[int, int]:
+    """Check the options; return what the convention takes off the divisors."""
+    if not 0 < fs < math.inf:
+        raise ValueError(f"fs is {fs!r}; expected a sampling rate in Hz")
+    if convention not in CONVENTIONS:
+        raise ValueError(
+            f"convention is {convention!r}; expected one of {', '.join(CONVENTIONS)}"
+        )
+    return CONVENTIONS[convention]

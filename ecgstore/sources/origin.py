@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 # Folder names, in lower case without punctuation. Besides the names themselves:
-# the folders of the Challenge's first archives of 2021 (WFDB_...).
+# the folders of the Challenge's first archives of 2021 (WFDB_...), and those of the
+# original databases on PhysioNet.
 _FOLDERS: Final = {
     "cpsc2018": "cpsc_2018",
     "cpsc2018extra": "cpsc_2018_extra",
@@ -28,6 +29,11 @@ _FOLDERS: Final = {
     "wfdbga": "georgia",
     "wfdbchapmanshaoxing": "chapman_shaoxing",
     "wfdbningbo": "ningbo",
+    "ptbdb": "ptb",
+    "ptbdiagnosticecgdatabase100": "ptb",
+    "incartdb": "st_petersburg_incart",
+    "stpetersburgincart12leadarrhythmiadatabase100": "st_petersburg_incart",
+    "ptbxlalargepubliclyavailableelectrocardiographydataset103": "ptb-xl",
 }
 
 # The Challenge's record names; JS is left out, since two sources share it.
