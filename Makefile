@@ -1,10 +1,9 @@
 # make demo   build the bundled sample of real ECGs, show what is in it, draw plots
 # make test   the whole quality gate, as continuous integration runs it
-# make bench  the benchmarks, on the real records in $(ECGSTORE_DATA)
+# make bench  the benchmarks, on the real records in the folder $(ECGSTORE_DATA)
 
 PYTHON ?= python3
 BIN := .venv/bin
-ECGSTORE_DATA ?= ../shared/data
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test lint bench clean
@@ -29,9 +28,19 @@ lint: .venv/ecgstore-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+ifeq ($(ECGSTORE_DATA),)
+bench:
+	$(error ECGSTORE_DATA is not set; give the folder that holds challenge-2020/training \
+	and ludb, as in: make bench ECGSTORE_DATA=path/to/data)
+else
+bench: CHALLENGE = "$(ECGSTORE_DATA)/challenge-2020/training"
 bench: .venv/ecgstore-dev
-	mkdir -p bench/results
-	$(BIN)/python bench/bench_build.py $(ECGSTORE_DATA) --json bench/results/build.json
+	$(BIN)/python bench/bench_build.py $(CHALLENGE) --json bench/results/build.json
+	$(BIN)/python bench/bench_reader.py $(CHALLENGE) --json bench/results/reader.json
+	$(BIN)/python bench/bench_signals.py $(CHALLENGE) --json bench/results/signals.json
+	$(BIN)/python bench/bench_features.py "$(ECGSTORE_DATA)/ludb" --json bench/results/features.json
+	$(BIN)/python bench/bench_memory.py $(CHALLENGE) --json bench/results/memory.json
+endif
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

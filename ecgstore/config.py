@@ -94,8 +94,10 @@ above 0 and below high_hz (40.0)
     )
 
     def __post_init__(self) -> None:
-        """Check every value."""
+        """Bring numbers to their type, and check every value."""
         for each in fields(self):
+            if each.type is float:  # so that equal options give equal text
+                object.__setattr__(self, each.name, float(getattr(self, each.name)))
             choices = each.metadata["choices"]
             value = getattr(self, each.name)
             if choices and value not in choices:

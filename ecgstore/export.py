@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.errors import EcgStoreError
 from ecgstore.features import q_s_peaks
 from ecgstore.record import LEADS, MARKS
@@ -37,17 +38,22 @@ def export_labels(store: Store, path: str | Path) -> None:
 
 
 def export_features(store: Store, path: str | Path) -> None:
-    """Write a CSV file: record_id, and a column per feature, empty where undefined.
+    """Write a CSV file: record_id, source, and a column per feature.
 
-    Parameters are those of `export_labels`.
+    An undefined value is empty. Parameters are those of `export_labels`.
     """
-    features = store.features()
+    sources, features = store.records["source"], store.features()
+    rows = zip(features.index, sources, features.to_numpy(), strict=True)
     _write_csv(
         Path(path),
-        ["record_id", *store.feature_names],
+        ["record_id", "source", *store.feature_names],
         (
-            [name, *("" if np.isnan(value) else f"{value:.9g}" for value in row)]
-            for name, row in zip(features.index, features.to_numpy(), strict=True)
+            [
+                name,
+                source,
+                *("" if np.isnan(value) else f"{value:.9g}" for value in row),
+            ]
+            for name, source, row in rows
         ),
     )
 
@@ -61,18 +67,18 @@ def export_peaks(store: Store, path: str | Path) -> None:
     Parameters are those of `export_labels`.
     """
     with replace_file(Path(path)) as file:
-        file.write(f'{{"fs": {store.config.fs:g}, "records": {{')
+        file.write(f'{{"fs": {store.config.fs:g}, "records": [')
         separator = "\n"
-        for record_id, peaks in _peaks(store):
-            file.write(f"{separator}{json.dumps(record_id)}: {json.dumps(peaks)}")
+        for peaks in _peaks(store):
+            file.write(separator + json.dumps(peaks))
             separator = ",\n"
-        file.write("\n}}\n")
+        file.write("\n]}\n")
 
 
-def _peaks(store: Store) -> Iterator[tuple[str, dict[str, Any]]]:
+def _peaks(store: Store) -> Iterator[dict[str, Any]]:
     """Yield the peaks of every record."""
-    mark = {name: place for place, name in enumerate(MARKS)}
     padding = store.quality[schema.PAD_LENGTH].to_numpy()
+    names, sources = store.records.index, store.records["source"].to_numpy()
     for begin in range(0, len(store), _BLOCK_ROWS):
         rows = np.arange(begin, min(begin + _BLOCK_ROWS, len(store)))
         signals, r_peaks = store.signals(rows), store.r_peaks(rows)
@@ -80,27 +86,32 @@ def _peaks(store: Store) -> Iterator[tuple[str, dict[str, Any]]]:
         for place, row in enumerate(rows.tolist()):
             n_beats = int((r_peaks[place] >= 0).sum())
             n_real = store.n_samples - padding[row]
-            marks = fiducials[place, :, :n_beats]
-            q_s = q_s_peaks(signals[place, :, :n_real].astype(np.float64), marks)
-            yield (
-                str(store.records.index[row]),
-                {
-                    "r_peaks": r_peaks[place, :n_beats].tolist(),
-                    "leads": {
-                        lead: {
-                            "P": _indices(marks[number, :, mark["p_peak"]]),
-                            "Q": _indices(q_s[number, :, 0]),
-                            "R": _indices(marks[number, :, mark["r_peak"]]),
-                            "S": _indices(q_s[number, :, 1]),
-                            "T": _indices(marks[number, :, mark["t_peak"]]),
-                        }
-                        for number, lead in enumerate(LEADS)
-                    },
-                },
-            )
+            signal = signals[place, :, :n_real].astype(np.float64)
+            yield {
+                "record_id": names[row],
+                "source": sources[row],
+                "r_peaks": r_peaks[place, :n_beats].tolist(),
+                "leads": _waves(signal, fiducials[place, :, :n_beats]),
+            }
 
 
-def _indices(values: Any) -> list[int | None]:
+def _waves(signal: FloatArray, marks: IntArray) -> dict[str, dict[str, list[Any]]]:
+    """Return the peaks of every wave in every lead."""
+    q_s = q_s_peaks(signal, marks)
+    column = {name: place for place, name in enumerate(MARKS)}
+    return {
+        lead: {
+            "P": _indices(marks[number, :, column["p_peak"]]),
+            "Q": _indices(q_s[number, :, 0]),
+            "R": _indices(marks[number, :, column["r_peak"]]),
+            "S": _indices(q_s[number, :, 1]),
+            "T": _indices(marks[number, :, column["t_peak"]]),
+        }
+        for number, lead in enumerate(LEADS)
+    }
+
+
+def _indices(values: IntArray) -> list[int | None]:
     """Return sample indices, None where a mark is absent."""
     return [None if value < 0 else value for value in values.tolist()]
 

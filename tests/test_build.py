@@ -242,6 +242,49 @@ def test_changed_and_removed_files_are_scanned_again(
         assert store.quarantine["reason"].tolist() == [Reason.UNREADABLE_HEADER]
 
 
+def test_files_are_those_that_the_header_names(
+    tmp_path: Path, write_record: WriteRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = write_record("A0001")
+    other = header.with_name("elsewhere.mat")
+    header.with_suffix(".mat").rename(other)
+    header.write_text(header.read_text().replace("A0001.mat", "elsewhere.mat"))
+    out = tmp_path / "out.h5"
+    with monkeypatch.context() as patch:
+        stop_after(patch, pipeline, "seal", 0)
+        with pytest.raises(Stop):
+            build(header.parent, out)
+    other.write_bytes(other.read_bytes()[:-1] + b"\x07")
+    with pytest.raises(EcgStoreError, match="changed since the unfinished build"):
+        build(header.parent, out)
+
+
+def test_options_may_change_before_anything_is_written(
+    few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.h5"
+    with monkeypatch.context() as patch:
+        stop_after(patch, pipeline, "plan", 0)
+        with pytest.raises(Stop):
+            build(few_records, out, Config(beats=False, select="all"))
+    build(few_records, out)
+    assert sha256(out) == sha256(build(few_records, tmp_path / "clean.h5"))
+
+
+def test_builds_leave_no_file_open(few_records: Path, tmp_path: Path) -> None:
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("this system does not show open files")
+    build(few_records, tmp_path / "first.h5")
+    before = len(os.listdir("/proc/self/fd"))
+    build(few_records, tmp_path / "second.h5")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_equal_options_give_equal_text() -> None:
+    assert Config(fs=500, max_gap_s=0).to_json() == Config(max_gap_s=0.0).to_json()
+    assert Config.from_json(FAST.to_json()) == FAST
+
+
 def test_two_builds_of_one_store_do_not_mix(few_records: Path, tmp_path: Path) -> None:
     with (
         Journal(tmp_path / "out.h5.partial.scan"),
@@ -436,6 +479,8 @@ def test_report_counts_everything(tmp_path: Path, write_record: WriteRecord) -> 
     assert report.n_not_selected == 2
     assert report.reasons == {"too_short": 1}
     assert report.unknown_codes == {"123": 1}
+    [left_out] = report.left_out
+    assert left_out["path"] == "records/A0003.hea"
     assert report.sources == {"cpsc_2018": 1}
     assert report.classes["NSR"] == 1
     assert json.loads(json.dumps(report.to_json()))["n_found"] == 4

@@ -163,12 +163,12 @@ def test_filter_plot_refuses_another_signal(
 ) -> None:
     folder = write_record("HR00001", folder="training/ptb-xl/g1").parent
     code, _, errors = run(
-        capsys, "plot", sample_store, "--filter", "HR00001", "--source", folder
+        capsys, "plot", sample_store, "--filter", "HR00001", "--records", folder
     )
     assert code == 1
     assert "not the signal" in errors
     code, _, errors = run(
-        capsys, "plot", sample_store, "--filter", "HR00002", "--source", folder
+        capsys, "plot", sample_store, "--filter", "HR00002", "--records", folder
     )
     assert code == 1
 

@@ -37,9 +37,10 @@ def test_tables_hold_what_the_store_holds(sample_store: Path, tmp_path: Path) ->
             np.testing.assert_array_equal(np.array(values, np.float32), expected)
         content = json.loads(peaks.read_text())
         assert content["fs"] == 500
-        assert list(content["records"]) == list(store)
-        for record, exported in content["records"].items():
-            stored_record = store[record]
+        assert [each["record_id"] for each in content["records"]] == list(store)
+        for exported in content["records"]:
+            stored_record = store[exported["record_id"]]
+            assert exported["source"] == stored_record.source
             assert exported["r_peaks"] == stored_record.r_peaks.tolist()
             for number, lead in enumerate(ecgstore.LEADS):
                 waves = exported["leads"][lead]

@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -63,6 +64,38 @@ def test_generated_pages_are_up_to_date() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_files_named_in_pages_exist() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for name in re.findall(r"`((?:tests|docs|bench)/[\w./]+)`", page.read_text()):
+            assert (ROOT / name).exists(), f"{page.name}: {name}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/format.md"])
+def test_python_in_pages_runs(
+    page: str, sample_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(sample_store, tmp_path / "challenge.h5")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    assert blocks
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, page, "exec"), names)
+
+
+def test_no_module_of_the_core_escapes_the_ban_of_torch() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts = project["tool"]["importlinter"]["contracts"]
+    [ban] = [each for each in contracts if each["type"] == "forbidden"]
+    modules = {
+        f"ecgstore.{path.stem}"
+        for path in (ROOT / "ecgstore").iterdir()
+        if (path.suffix == ".py" or (path / "__init__.py").exists())
+        and not path.stem.startswith("__")
+    }
+    assert set(ban["source_modules"]) == modules - {"ecgstore.pipes", "ecgstore.models"}
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -158,6 +158,29 @@ def test_unknown_record_gets_a_hint(store: ecgstore.Store) -> None:
     assert "HR0x" not in store
 
 
+def test_name_that_two_sources_share(tmp_path: Path) -> None:
+    folder = tmp_path / "both"
+    for source in ("ptb-xl", "georgia"):
+        (folder / source).mkdir(parents=True)
+        for path in sample_folder().glob("ptb-xl/g1/HR00001.*"):
+            shutil.copy(path, folder / source)
+    config = ecgstore.Config(beats=False)
+    out = tmp_path / "out.h5"
+    ecgstore.build_store([folder], out, config, n_workers=1, quiet=True)
+    with ecgstore.open(out) as store:
+        assert list(store) == ["georgia/HR00001", "ptb-xl/HR00001"]
+        assert [store[name].source for name in store] == ["georgia", "ptb-xl"]
+        with pytest.raises(RecordNotFoundError, match="say one of georgia/HR00001"):
+            store["HR00001"]
+
+
+def test_labels_take_a_file(store: ecgstore.Store, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\n[classes]\nAF = ["164889003"]\n')
+    af = store.labels()[:, store.label_names.index("AF")]
+    assert store.labels(path)[:, 0].tolist() == af.tolist()
+
+
 def test_every_kind_of_label(store: ecgstore.Store) -> None:
     assert store.labels().shape == (len(store), 7)
     np.testing.assert_array_equal(store.labels("hybrid7"), store.labels())

@@ -84,6 +84,31 @@ def test_changed_options_are_found(copy: Path) -> None:
     assert [damage.where for damage in verify(copy)] == ["/"]
 
 
+@pytest.mark.parametrize(
+    ("path", "attribute", "value"),
+    [
+        ("signals", "scale_factor", 0.002),
+        ("signals", "fs", 250.0),
+        ("quality/beats_status", "flag_values", [5, 4, 3, 2, 1, 0]),
+    ],
+)
+def test_changed_attribute_is_found(
+    copy: Path, path: str, attribute: str, value: object
+) -> None:
+    with h5py.File(copy, "r+") as file:
+        file[path].attrs.modify(attribute, value)
+    assert f"/{path}" in [damage.where for damage in verify(copy)]
+
+
+def test_swapped_names_are_found(copy: Path) -> None:
+    with h5py.File(copy, "r+") as file:
+        for path in ("features", "labels"):
+            names = file[path].attrs["names"]
+            file[path].attrs.modify("names", names[::-1])
+    where = [damage.where for damage in verify(copy)]
+    assert where == ["/features", "/labels", "/"]
+
+
 def test_damaged_structure_never_ends_in_a_traceback(copy: Path) -> None:
     """Flip bits in the file's own structures: an error of ours, or damage found."""
     chance = random.Random(2)

@@ -76,7 +76,7 @@ class Filler:
             self._writer = RowWriter(partial, file, self._specs)
 
     def close(self) -> None:
-        """Give the file back."""
+        """Give the partial file back."""
         self._writer.close()
 
     def __call__(self, rows: range) -> Filled:

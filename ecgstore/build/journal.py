@@ -27,8 +27,12 @@ class Entry:
     ----------
     path : str
         Path of the header below the folder that all sources share, with ``/``.
+    files : str
+        Names of the record's files in the folder of `path`, a line each.
     stamp : str
-        Sizes and times of the files, to notice that they changed.
+        Sizes and times of these files, to notice that they changed.
+    n_bytes : int
+        Their bytes.
     status : Status
         What became of it.
     source, record_id : str
@@ -42,10 +46,12 @@ class Entry:
     """
 
     path: str
-    stamp: str
     status: str
     source: str
     record_id: str
+    files: str = ""
+    stamp: str = ""
+    n_bytes: int = 0
     dx: str = ""
     age: float | None = None
     sex: str = "unknown"
@@ -89,12 +95,8 @@ class Journal:
                 "CREATE TABLE IF NOT EXISTS identity (text TEXT NOT NULL)"
             )
             self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS entries ("
-                "path TEXT PRIMARY KEY, stamp, status, source, record_id, dx, "
-                "age REAL, sex, fs REAL, n_samples INTEGER, sha256, "
-                "checksum_differs INTEGER, first_value_differs INTEGER, "
-                "reason, detail, "
-                "seen INTEGER NOT NULL DEFAULT 1)"
+                f"CREATE TABLE IF NOT EXISTS entries ({', '.join(_COLUMNS)}, "
+                "seen DEFAULT 1, PRIMARY KEY (path))"
             )
             self._connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
@@ -120,11 +122,12 @@ class Journal:
         row = self._connection.execute("SELECT text FROM identity").fetchone()
         return None if row is None else str(row[0])
 
-    @identity.setter
-    def identity(self, text: str) -> None:
+    def begin(self, identity: str) -> None:
+        """Forget everything, and note what the new build is."""
         with self._transaction():
+            self._connection.execute("DELETE FROM entries")
             self._connection.execute("DELETE FROM identity")
-            self._connection.execute("INSERT INTO identity VALUES (?)", (text,))
+            self._connection.execute("INSERT INTO identity VALUES (?)", (identity,))
 
     def _transaction(self) -> "_Transaction":
         """Return a context in which all is written or nothing."""
@@ -142,12 +145,12 @@ class Journal:
                 (Status.SELECTED, Reason.DUPLICATE_RECORD_ID),
             )
 
-    def known(self, path: str, stamp: str) -> str | None:
-        """Return the status of an entry whose files are unchanged, else None."""
+    def entry(self, path: str) -> Entry | None:
+        """Return the entry of a header, if there is one."""
         row = self._connection.execute(
-            "SELECT status FROM entries WHERE path = ? AND stamp = ?", (path, stamp)
+            f"SELECT {', '.join(_COLUMNS)} FROM entries WHERE path = ?", (path,)
         ).fetchone()
-        return None if row is None else str(row[0])
+        return None if row is None else Entry(**dict(zip(_COLUMNS, row, strict=True)))
 
     def keep(self, paths: Iterable[str]) -> None:
         """Note that known entries were met again."""
@@ -228,9 +231,9 @@ class Journal:
         ).fetchone()
         return {name: int(width or 0) for name, width in zip(names, row, strict=True)}
 
-    def all_dx(self) -> Iterator[tuple[str, str, str]]:
-        """Yield status, source and codes of every entry whose header was readable."""
-        return self._connection.execute("SELECT status, source, dx FROM entries")
+    def all_dx(self) -> Iterator[tuple[str, str]]:
+        """Yield status and codes of every entry; no codes if its header is bad."""
+        return self._connection.execute("SELECT status, dx FROM entries")
 
     def duplicates(self) -> int:
         """Return how many stored records have the signal of another one."""

@@ -116,7 +116,7 @@ def survey(
     sources: Sequence[str | Path],
     config: Config | None = None,
     *,
-    has_patients: bool = False,
+    patients: str | Path | None = None,
     n_workers: int | None = None,
     quiet: bool = False,
 ) -> ScanReport:
@@ -126,7 +126,9 @@ def survey(
     """
     config = config or Config()
     folders = Folders.of(sources)
-    with Journal(None) as journal, Progress("select", None, quiet=quiet) as progress:
+    mapping = {} if patients is None else read_patients(patients)
+    total = _n_headers(folders, config)
+    with Journal(None) as journal, Progress("select", total, quiet=quiet) as progress:
         scan(
             journal,
             folders,
@@ -135,7 +137,7 @@ def survey(
             n_workers=n_workers or os.cpu_count() or 1,
             report=progress.update,
         )
-        return make_report(journal, config, has_patients=has_patients)
+        return make_report(journal, config, has_patients=bool(mapping))
 
 
 def _run(
@@ -153,7 +155,7 @@ def _run(
         if partial.exists():
             _check_unchanged(journal, partial, folders)
         else:
-            with Progress("scan", config.limit, quiet=quiet) as progress:
+            with Progress("scan", _n_headers(folders, config), quiet=quiet) as progress:
                 scan(
                     journal,
                     folders,
@@ -175,6 +177,11 @@ def _run(
     report = make_report(journal, config, has_patients=bool(patients))
     seal(partial, final)
     return report
+
+
+def _n_headers(folders: Folders, config: Config) -> int | None:
+    """Return how many headers a scan will read; None where a limit will end it."""
+    return None if config.limit else sum(1 for _ in folders.headers())
 
 
 def _fill(
@@ -224,20 +231,22 @@ def _identity(folders: Folders, config: Config, patients: Mapping[str, str]) -> 
 def _claim(journal: Journal, partial: Path, identity: str) -> None:
     """Begin a build, or see that a stopped one was the same."""
     before = journal.identity
-    if before is None:
-        if partial.exists():
-            raise EcgStoreError(
-                f"{partial}: left by an unfinished build whose journal "
-                f"({journal.path}) is gone; delete it to start again"
-            )
-        journal.identity = identity
-    elif before != identity:
+    if before == identity:
+        return
+    if not partial.exists():  # nothing is written yet, so nothing can be mixed
+        journal.begin(identity)
+    elif before is None:
+        raise EcgStoreError(
+            f"{partial}: left by an unfinished build whose journal "
+            f"({journal.path}) is gone; delete it to start again"
+        )
+    else:
         theirs, ours = json.loads(before), json.loads(identity)
         differing = [name for name in ours if ours[name] != theirs.get(name)]
         raise EcgStoreError(
             f"{partial}: an unfinished build with other {' and '.join(differing)}"
             f"{_difference(theirs, ours)}; repeat its command to continue it, or "
-            f"delete {partial.name} and {partial.name}.scan to start again"
+            f"delete {partial.name} to start again"
         )
 
 

@@ -31,7 +31,9 @@ class ScanReport:
     classes : dict
         Usable records by class; a record can be in several.
     unknown_codes : dict
-        Codes, of all readable headers, that are not among the Challenge's.
+        How many records of those found have a code that is not the Challenge's.
+    left_out : list of dict
+        Path, reason and detail of every record in quarantine.
     n_identical : int
         Usable records whose signal another one has, too.
     warnings : list of str
@@ -46,6 +48,7 @@ class ScanReport:
     sources: dict[str, int]
     classes: dict[str, int]
     unknown_codes: dict[str, int]
+    left_out: list[dict[str, str]]
     n_identical: int
     warnings: list[str]
 
@@ -69,7 +72,7 @@ def make_report(journal: Journal, config: Config, *, has_patients: bool) -> Scan
     classes: Counter[str] = Counter(dict.fromkeys(config.classes.names, 0))
     unknown: Counter[str] = Counter()
     known = diagnoses()
-    for status, _, dx in journal.all_dx():
+    for status, dx in journal.all_dx():
         codes = set(dx.split(",")) if dx else set()
         unknown.update(codes - known.keys())
         if status == Status.SELECTED:
@@ -87,6 +90,10 @@ def make_report(journal: Journal, config: Config, *, has_patients: bool) -> Scan
         sources=dict(sources),
         classes=dict(classes),
         unknown_codes=dict(unknown.most_common()),
+        left_out=[
+            {"path": entry.path, "reason": entry.reason, "detail": entry.detail}
+            for entry in journal.entries(Status.QUARANTINED)
+        ],
         n_identical=journal.duplicates(),
         warnings=_warnings(sources, has_patients),
     )

@@ -20,9 +20,11 @@ from ecgstore.reasons import Reason
 from ecgstore.signals.preprocess import first_seconds
 from ecgstore.signals.quality import check
 from ecgstore.sources import (
+    Header,
     find_headers,
     read_header,
     read_record,
+    record_files,
     signal_sha256,
     source_name,
 )
@@ -98,21 +100,24 @@ class Scanner:
         self._folders = folders
         self._with_signals = with_signals
 
-    def __call__(self, task: Sequence[tuple[int, str, str]]) -> list[Entry]:
-        """Return the entry of every (root's number, path, stamp)."""
+    def __call__(self, task: Sequence[tuple[int, str]]) -> list[Entry]:
+        """Return the entry of every (root's number, path)."""
         return [self._scan(*header) for header in task]
 
-    def _scan(self, root: int, path: str, stamp: str) -> Entry:
+    def close(self) -> None:
+        """Do nothing: a scanner holds no file."""
+
+    def _scan(self, root: int, path: str) -> Entry:
         """Return the entry of one header; nothing in the files makes this fail."""
         shown = _storable(path)
         source = source_name(self._folders.base / path, self._folders.roots[root])
         entry = Entry(
             path=shown,
-            stamp=stamp,
             status=Status.NOT_SELECTED,
             source=_storable(source),
             record_id=PurePosixPath(shown).stem,
         )
+        entry = self._stamped(entry, [PurePosixPath(shown).name])
         if entry.source in self._config.exclude_sources:
             return entry
         try:
@@ -121,7 +126,10 @@ class Scanner:
                     Reason.UNREADABLE_HEADER,
                     f"{shown}: the name is not valid UTF-8; rename file or folder",
                 )
-            return self._read(entry)
+            header = read_header(self._folders.base / path)
+            files = record_files(self._folders.base / path, header)
+            entry = self._stamped(entry, files)
+            return self._read(entry, header)
         except RecordError as error:
             reason, detail = error.reason, error.detail
         except MemoryError:
@@ -132,11 +140,17 @@ class Scanner:
         detail = self._folders.shorten(detail)
         return replace(entry, status=Status.QUARANTINED, reason=reason, detail=detail)
 
-    def _read(self, entry: Entry) -> Entry:
+    def _stamped(self, entry: Entry, files: list[str]) -> Entry:
+        """Return the entry with the files that decide whether it is still true."""
+        n_bytes, stamp = _stamp(self._folders.base / entry.path, files)
+        return replace(
+            entry, files="\n".join(map(_storable, files)), n_bytes=n_bytes, stamp=stamp
+        )
+
+    def _read(self, entry: Entry, header: Header) -> Entry:
         """Return the entry completed from its files."""
         config = self._config
         path = self._folders.base / entry.path
-        header = read_header(path)
         entry = replace(
             entry,
             record_id=header.record_id,
@@ -197,72 +211,71 @@ def scan(
         Called with how many more headers are done, the bytes of their files, and how
         many of them are in quarantine.
     """
-    waiting: deque[list[_Found]] = deque()
+    waiting: deque[list[tuple[str, Entry | None]]] = deque()
     make_worker = partial(Scanner, config, folders, with_signals)
     journal.begin_scan()
     n_selected = 0
     for entries in run_tasks(make_worker, _tasks(journal, folders, waiting), n_workers):
         fresh = {entry.path: entry for entry in entries}
-        n_bytes = n_quarantined = 0
         met = []
-        for found in waiting.popleft():
-            status = found.known or fresh[found.path].status
-            met.append(found.path)
-            n_bytes += found.n_bytes
-            n_quarantined += status == Status.QUARANTINED
-            n_selected += status == Status.SELECTED
+        for path, known in waiting.popleft():
+            met.append(known or fresh[path])
+            n_selected += met[-1].status == Status.SELECTED
             if n_selected == config.limit:
                 break
-        journal.add(fresh[path] for path in met if path in fresh)
-        journal.keep(path for path in met if path not in fresh)
-        report(len(met), n_bytes, n_quarantined)
+        journal.add(entry for entry in met if entry.path in fresh)
+        journal.keep(entry.path for entry in met if entry.path not in fresh)
+        report(
+            len(met),
+            sum(entry.n_bytes for entry in met),
+            sum(entry.status == Status.QUARANTINED for entry in met),
+        )
         if n_selected == config.limit:
             break
     journal.end_scan()
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A header met on the way, and what the journal knows of it."""
-
-    path: str
-    n_bytes: int
-    known: str | None
-
-
 def _tasks(
-    journal: Journal, folders: Folders, waiting: deque[list[_Found]]
-) -> Iterator[list[tuple[int, str, str]]]:
-    """Yield headers that need scanning; append all headers met to `waiting`."""
+    journal: Journal,
+    folders: Folders,
+    waiting: deque[list[tuple[str, Entry | None]]],
+) -> Iterator[list[tuple[int, str]]]:
+    """Yield headers that need scanning; append all headers met to `waiting`.
+
+    There, a header has the entry that is still true, or None.
+    """
     headers = folders.headers()
     while group := list(islice(headers, _TASK_SIZE)):
-        found, task = [], []
+        met, task = [], []
         for root, path in group:
-            n_bytes, stamp = _stamp(folders.base / path)
-            known = journal.known(_storable(path), stamp)
-            found.append(_Found(_storable(path), n_bytes, known))
+            known = journal.entry(_storable(path))
+            if known is not None and not unchanged(folders, known):
+                known = None
+            met.append((_storable(path), known))
             if known is None:
-                task.append((root, path, stamp))
-        waiting.append(found)
+                task.append((root, path))
+        waiting.append(met)
         yield task
 
 
-def _stamp(header: Path) -> tuple[int, str]:
+def _stamp(header: Path, files: Sequence[str]) -> tuple[int, str]:
     """Return the bytes of a record's files, and a text that changes with them."""
     n_bytes, times = 0, []
-    for suffix in (".hea", ".mat", ".dat"):
+    for name in files:
         try:
-            status = header.with_suffix(suffix).stat()
-        except OSError:
+            status = header.with_name(name).stat()
+        except (OSError, ValueError):
+            times.append("-")
             continue
         n_bytes += status.st_size
-        times.append(f"{suffix}:{status.st_size}:{status.st_mtime_ns}")
+        times.append(f"{status.st_size}:{status.st_mtime_ns}")
     return n_bytes, " ".join(times)
 
 
 def unchanged(folders: Folders, entry: Entry) -> bool:
     """Return whether a record's files are still the ones that were scanned."""
-    return _stamp(folders.base / entry.path)[1] == entry.stamp
+    files = entry.files.split("\n")
+    return _stamp(folders.base / entry.path, files)[1] == entry.stamp
 
 
 def _storable(path: str) -> str:

@@ -7,7 +7,8 @@ import h5py
 from ecgstore.storage.durable import publish
 from ecgstore.storage.hdf5 import text
 from ecgstore.storage.integrity import dataset_digests, fingerprint
-from ecgstore.storage.layout import SHA256, encoded
+from ecgstore.storage.layout import encoded
+from ecgstore.storage.schema import SHA256
 
 
 def seal(partial: Path, out: Path) -> None:

@@ -9,20 +9,33 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ecgstore.errors import EcgStoreError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Task_contra = TypeVar("Task_contra", contravariant=True)
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Worker(Protocol[Task_contra, Result_co]):
+    """What does the tasks of one process."""
+
+    def __call__(self, task: Task_contra, /) -> Result_co:
+        """Do one task."""
+
+    def close(self) -> None:
+        """Give back what the worker holds; a process that ends does so by itself."""
+
 
 _TASKS_AHEAD = 4  # per worker: enough that none waits, few enough to hold in memory
 
-_work: Callable[[Any], Any]  # what this worker process does with a task
+_work: Worker[Any, Any]  # what this worker process does with a task
 
 
 def run_tasks(
-    make_worker: Callable[[], Callable[[Task], Result]],
+    make_worker: Callable[[], Worker[Task, Result]],
     tasks: Iterable[Task],
     n_workers: int,
 ) -> Iterator[Result]:
@@ -31,8 +44,8 @@ def run_tasks(
     Parameters
     ----------
     make_worker : callable
-        Called once in each process; returns the function that does a task. Must be
-        picklable, as `functools.partial` of a class is.
+        Called once in each process. Must be picklable, as `functools.partial` of a
+        class is.
     tasks : iterable
         Taken as they are needed, so that there may be any number.
     n_workers : int
@@ -44,7 +57,11 @@ def run_tasks(
         If a worker process died.
     """
     if n_workers == 1:
-        yield from map(make_worker(), tasks)
+        worker = make_worker()
+        try:
+            yield from map(worker, tasks)
+        finally:
+            worker.close()
         return
     # Workers forked from a process with threads may deadlock, so a clean one forks.
     methods = multiprocessing.get_all_start_methods()
@@ -85,7 +102,7 @@ def _ctrl_c_waits() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin(make_worker: Callable[[], Callable[[Any], Any]]) -> None:
+def _begin(make_worker: Callable[[], Worker[Any, Any]]) -> None:
     """Prepare a worker process."""
     global _work
     # Ctrl-C reaches the whole process group; the parent decides what to do about it.

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import numpy as np
@@ -36,12 +36,6 @@ class RowWriter:
         self._map: NDArray[np.uint8] | None = (
             None if hasattr(os, "pwrite") else np.memmap(partial, np.uint8, "r+")
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Give the file back."""

@@ -1,7 +1,7 @@
 """The command line: parses arguments, calls the library, prints."""
 
 import sys
-from typing import Any
+from typing import Final, NoReturn
 
 import click
 
@@ -14,6 +14,8 @@ from ecgstore.cli.info import info
 from ecgstore.cli.plot import plot
 from ecgstore.cli.verify import verify
 from ecgstore.errors import EcgStoreError
+
+_INTERRUPTED: Final = 130  # as shells say it: 128 and the number of the signal
 
 
 @click.group(
@@ -47,14 +49,22 @@ def main(arguments: list[str] | None = None) -> None:
         What follows the program's name; that of this process if left out.
     """
     try:
-        cli.main(arguments, prog_name="ecgstore")
+        sys.exit(cli.main(arguments, prog_name="ecgstore", standalone_mode=False))
+    except click.ClickException as error:  # a wrong use of the command line
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        _fail("interrupted", _INTERRUPTED)
     except EcgStoreError as error:
         _fail(error)
     except OSError as error:
-        _fail(error)
+        _fail(
+            f"{error.filename or 'a file'}: {error.strerror}; check that it is there "
+            "and may be read and written"
+        )
 
 
-def _fail(message: Any) -> None:
+def _fail(message: object, code: int = 1) -> NoReturn:
     """Print one line and exit."""
     click.echo(f"ecgstore: {message}", err=True)
-    sys.exit(1)
+    sys.exit(code)

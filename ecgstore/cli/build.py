@@ -13,7 +13,7 @@ from ecgstore.cli.tables import print_counts, print_json
 if TYPE_CHECKING:
     from ecgstore.build import ScanReport
 
-_INTERRUPTED = 130
+_MOST_LEFT_OUT = 20  # lines of the summary; the rest is in the store
 
 
 @click.command(
@@ -92,7 +92,7 @@ def build(
         report = survey(
             sources,
             config,
-            has_patients=patients is not None,
+            patients=patients,
             n_workers=workers,
             quiet=quiet,
         )
@@ -110,13 +110,13 @@ def build(
             overwrite=overwrite,
             quiet=quiet,
         )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         click.echo(
-            f"ecgstore: interrupted; {out}.partial keeps what is done: run the same "
-            "command again to continue",
+            f"what is done is kept in {out}.partial*; run the same command again to "
+            "continue",
             err=True,
         )
-        sys.exit(_INTERRUPTED)
+        raise click.Abort from error
     _print_report(report, as_json, out)
     if strict and report.n_quarantined:
         click.echo(
@@ -150,9 +150,22 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
     )
     for warning in report.warnings:
         click.echo(f"warning: {warning}", err=True)
+    _print_left_out(report, out)
     if summary is None:
         print_counts("records by source:", report.sources)
         print_counts("records by class:", report.classes)
         print_counts("quarantine by reason:", report.reasons)
     else:
         print_summary(summary)
+
+
+def _print_left_out(report: "ScanReport", out: Path | None) -> None:
+    """Print which records are in quarantine, and why."""
+    for each in report.left_out[:_MOST_LEFT_OUT]:
+        click.echo(f"  left out: {each['path']} ({each['reason']}): {each['detail']}")
+    n_more = len(report.left_out) - _MOST_LEFT_OUT
+    if n_more > 0:
+        where = (
+            "--json lists them" if out is None else f"ecgstore info {out} --quarantine"
+        )
+        click.echo(f"  ... and {n_more} more: {where}")

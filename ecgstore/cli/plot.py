@@ -12,7 +12,7 @@ from ecgstore.cli.options import STORE
 Examples:
   ecgstore plot challenge.h5 HR00001
   ecgstore plot challenge.h5 HR00001 -o ecg.svg
-  ecgstore plot challenge.h5 --filter HR00001 --source training/
+  ecgstore plot challenge.h5 --filter HR00001 --records training/
   ecgstore plot challenge.h5 --classes
 """
 )
@@ -23,7 +23,7 @@ Examples:
 )
 @click.option("--classes", is_flag=True, help="Number of records per class and source.")
 @click.option(
-    "--source",
+    "--records",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Folder the store was built from, for --filter.  [here, then the sample]",
 )
@@ -39,7 +39,7 @@ def plot(
     record: str | None,
     filter_record: str | None,
     classes: bool,
-    source: Path | None,
+    records: Path | None,
     out: Path | None,
 ) -> None:
     """Draw RECORD of STORE as a 12-lead ECG on clinical grid paper.
@@ -56,7 +56,7 @@ def plot(
         if record is not None:
             figure, name = plot_record(opened, record), record
         elif filter_record is not None:
-            folders = [source] if source else [Path.cwd(), sample_folder()]
+            folders = [records] if records else [Path.cwd(), sample_folder()]
             figure = plot_filter(opened, filter_record, folders)
             name = f"{filter_record}-filter"
         else:

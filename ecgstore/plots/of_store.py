@@ -10,8 +10,7 @@ from ecgstore.errors import EcgStoreError
 from ecgstore.plots.balance import class_balance
 from ecgstore.plots.filtering import filter_effect
 from ecgstore.plots.paper import ecg_paper
-from ecgstore.signals.gaps import interpolate_gaps, whole_samples
-from ecgstore.signals.preprocess import cut_or_pad, first_seconds, resample
+from ecgstore.signals.preprocess import before_filter
 from ecgstore.sources import read_record, signal_sha256
 from ecgstore.storage import Store, StoredRecord
 
@@ -69,16 +68,19 @@ def plot_filter(store: Store, record_id: str, folders: Iterable[Path]) -> Figure
     if signal_sha256(original.signal) != store.records["sha256"].iloc[record.row]:
         raise EcgStoreError(
             f"{path}: not the signal that {store.path} was built from; give the folder "
-            "of the original with --source"
+            "of the original with --records"
         )
     config = store.config
-    window = first_seconds(original.signal, original.fs, config.duration_s)
-    filled = interpolate_gaps(window, whole_samples(config.max_gap_s, original.fs))
-    raw, _ = cut_or_pad(
-        resample(filled, original.fs, config.fs), record.signal.shape[1]
+    raw = before_filter(
+        original.signal,
+        original.fs,
+        fs_out=config.fs,
+        duration_s=config.duration_s,
+        margin_s=config.margin_s,
+        max_gap_s=config.max_gap_s,
     )
     return filter_effect(
-        raw,
+        raw[:, : record.signal.shape[1]],
         record.signal.astype(np.float64),
         record.fs,
         title=f"{_title(record)}, before and after the filter",
@@ -125,5 +127,5 @@ def _original(store: Store, record: StoredRecord, folders: list[Path]) -> Path:
     raise EcgStoreError(
         f"{path}: the original of {record.record_id} is not below "
         f"{', '.join(map(str, folders))}; give the folder it was built from with "
-        "--source"
+        "--records"
     )

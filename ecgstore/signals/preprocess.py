@@ -89,6 +89,36 @@ def preprocess(
         for a record of which `ecgstore.signals.quality.check` accepts
         `first_seconds(signal, fs, duration_s)` under the same `max_gap_s`.
     """
+    resampled = before_filter(
+        signal,
+        fs,
+        fs_out=fs_out,
+        duration_s=duration_s,
+        margin_s=margin_s,
+        max_gap_s=max_gap_s,
+    )
+    filtered = bandpass(resampled, fs_out, low_hz, high_hz, order)
+    return Preprocessed(*cut_or_pad(filtered, round(duration_s * fs_out)))
+
+
+def before_filter(
+    signal: FloatArray,
+    fs: float,
+    *,
+    fs_out: float,
+    duration_s: float,
+    margin_s: float,
+    max_gap_s: float,
+) -> FloatArray:
+    """Return what the band-pass filter gets: gaps filled, margin kept, resampled.
+
+    Parameters and errors are those of `preprocess`.
+
+    Returns
+    -------
+    ndarray of shape (12, n_samples)
+        Voltages in mV at `fs_out`, of at most `duration_s + margin_s`.
+    """
     window = first_seconds(signal, fs, duration_s)
     check_gaps(window, fs, max_gap_s)
     with_margin = np.concatenate(
@@ -100,9 +130,7 @@ def preprocess(
         ],
         axis=1,
     )
-    resampled = resample(with_margin, fs, fs_out)
-    filtered = bandpass(resampled, fs_out, low_hz, high_hz, order)
-    return Preprocessed(*cut_or_pad(filtered, round(duration_s * fs_out)))
+    return resample(with_margin, fs, fs_out)
 
 
 def first_seconds(signal: FloatArray, fs: float, duration_s: float) -> FloatArray:

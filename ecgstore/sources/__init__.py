@@ -6,10 +6,11 @@ NaN for missing samples. What cannot be read raises `RecordError` and nothing el
 """
 
 from ecgstore.sources.find import find_headers
-from ecgstore.sources.fingerprint import signal_sha256
 from ecgstore.sources.header import Header, LeadHeader, Segment, read_header
 from ecgstore.sources.origin import source_name
 from ecgstore.sources.read import read_record
+from ecgstore.sources.record_files import record_files
+from ecgstore.sources.signal_hash import signal_sha256
 
 __all__ = [
     "Header",
@@ -18,6 +19,7 @@ __all__ = [
     "find_headers",
     "read_header",
     "read_record",
+    "record_files",
     "signal_sha256",
     "source_name",
 ]

@@ -71,7 +71,7 @@ def read_interleaved(
     RecordError
         If the file is missing, truncated, of another size or not in its format.
     """
-    from ecgstore.sources._kernels import adc_to_mv
+    from ecgstore.sources._samples_kernels import adc_to_mv
 
     n_leads = len(file.leads)
     read_counts = _matlab_counts if file.path.lower().endswith(".mat") else _dat_counts

@@ -107,7 +107,8 @@ def check_layout(file: h5py.File, path: Path, config: Config) -> None:
         if not (same_type and same_shape):
             raise SchemaError(
                 f"{path}: dataset /{spec.path} is {found.dtype} of shape "
-                f"{found.shape}; expected {spec.dtype} of shape {spec.shape}"
+                f"{found.shape}; expected {spec.dtype} of shape {spec.shape}: build "
+                "the store again"
             )
 
 

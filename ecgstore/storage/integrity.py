@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from ecgstore.arrays import UInt8Array
-from ecgstore.storage.schema import SIGNALS
+from ecgstore.storage.schema import SHA256, SIGNALS
 
 _BLOCK_BYTES: Final = 1 << 20
 
@@ -38,23 +38,28 @@ def dataset_paths(file: h5py.File) -> list[str]:
 
 
 def dataset_digests(file: h5py.File) -> dict[str, str]:
-    """Return the SHA-256 of the bytes of every dataset but `/signals`.
+    """Return the SHA-256 of every dataset, by path.
 
-    The signals are covered by `/checksums`, which is one of these datasets.
+    It is taken over the elements in C order, then over each attribute but the digest
+    itself, sorted by name: the name, and its stored bytes. The elements of `/signals`
+    are left out: `/checksums`, which is one of these datasets, covers them row by row.
     """
-    return {
-        path: _digest(file[path]) for path in dataset_paths(file) if path != SIGNALS
-    }
+    return {path: _digest(file[path]) for path in dataset_paths(file)}
 
 
 def _digest(dataset: h5py.Dataset) -> str:
-    """Return the SHA-256 of a dataset's elements in C order."""
+    """Return the SHA-256 of a dataset and its attributes."""
     digest = hashlib.sha256()
-    if dataset.size:
+    if dataset.size and dataset.name != f"/{SIGNALS}":
         row_nbytes = dataset.nbytes // dataset.shape[0]
         step = max(1, _BLOCK_BYTES // max(1, row_nbytes))
         for begin in range(0, dataset.shape[0], step):
             digest.update(np.ascontiguousarray(dataset[begin : begin + step]).data)
+    for name in sorted(set(dataset.attrs) - {SHA256}):
+        attribute = dataset.attrs.get_id(name)
+        value = np.empty(attribute.shape, attribute.dtype)
+        attribute.read(value)
+        digest.update(name.encode() + value.tobytes())
     return digest.hexdigest()
 
 
@@ -66,7 +71,7 @@ def fingerprint(config: str, digests: Mapping[str, str]) -> str:
     config : str
         The attribute ``config``.
     digests : Mapping
-        The digest of every dataset but `/signals`, by path.
+        The digest of every dataset, by path.
 
     Returns
     -------

@@ -9,10 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import IntArray
-from ecgstore.storage.schema import ALIGNMENT_BYTES, SIGNALS, DatasetSpec
-
-SHA256: Final = "sha256"
-"""Attribute of every dataset but `/signals`: SHA-256 of its bytes."""
+from ecgstore.storage.schema import ALIGNMENT_BYTES, SHA256, SIGNALS, DatasetSpec
 
 UNSEALED: Final = "-" * 64
 """Value of a digest that is not known yet."""
@@ -71,8 +68,7 @@ def _create_dataset(file: h5py.File, spec: DatasetSpec) -> None:
     dataset = h5py.Dataset(identifier)
     for name, value in spec.attributes.items():
         set_attribute(dataset, name, value)
-    if spec.path != SIGNALS:
-        set_attribute(dataset, SHA256, UNSEALED)
+    set_attribute(dataset, SHA256, UNSEALED)
 
 
 def encoded(values: str | Sequence[str], width: int | None = None) -> NDArray[Any]:

@@ -2,12 +2,10 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ecgstore.arrays import Float32Array, Int16Array, IntArray
-from ecgstore.storage._gather_kernels import gather_int16, gather_scaled
 
 
 class MemoryMap:
@@ -35,25 +33,28 @@ class MemoryMap:
         out : ndarray of shape (n_rows, n_values)
             Where the rows go, contiguous.
         """
-        gather_int16(self._values(np.int16), offsets // 2, out)
+        from ecgstore.storage._gather_kernels import gather_int16  # loads numba
+
+        gather_int16(self._values(), offsets // 2, out)
 
     def gather_scaled(self, offsets: IntArray, scale: float, out: Float32Array) -> None:
         """Copy the rows that begin at `offsets` into `out`, multiplied by `scale`."""
-        gather_scaled(self._values(np.int16), offsets // 2, np.float32(scale), out)
+        from ecgstore.storage._gather_kernels import gather_scaled
+
+        gather_scaled(self._values(), offsets // 2, np.float32(scale), out)
 
     def gather_float32(self, offsets: IntArray, out: Float32Array) -> None:
         """Copy the float32 rows that begin at `offsets` into `out`."""
-        # Two int16 words for every float32, moved as they are.
-        gather_int16(self._values(np.int16), offsets // 2, out.view(np.int16))
+        self.gather_int16(offsets, out.view(np.int16))  # two words each, as they are
 
     def close(self) -> None:
         """Forget the mapping; it goes when the last view of it goes."""
         self._bytes = None
 
-    def _values(self, dtype: Any) -> Any:
-        """Return the mapped file as an array of whole values."""
+    def _values(self) -> Int16Array:
+        """Return the mapped file as an array of int16."""
         if self._bytes is None:
-            return np.zeros(0, dtype)
-        whole = self._bytes.size // np.dtype(dtype).itemsize
+            return np.zeros(0, np.int16)
         # A plain array: numba compiles for it once, and numpy.memmap adds nothing.
-        return np.asarray(self._bytes)[: whole * np.dtype(dtype).itemsize].view(dtype)
+        whole = np.asarray(self._bytes)[: self._bytes.size // 2 * 2]
+        return whole.view(np.int16)

@@ -29,6 +29,9 @@ QUALITY: Final = "quality"
 RECORDS: Final = "records"
 QUARANTINE: Final = "quarantine"
 
+SHA256: Final = "sha256"
+"""Attribute of every dataset: the digest of its content."""
+
 MV_PER_COUNT: Final = 0.001
 """Resolution of the int16 signals: 1 uV."""
 

@@ -114,9 +114,10 @@ class Store:
             try:
                 self._offsets = row_offsets(signals)
             except ValueError as error:
+                chunk = "x".join(map(str, (1, *signals.shape[1:])))
                 raise SchemaError(
                     f"{self.path}: {error}; bring it back to the layout it was built "
-                    "with, such as by h5repack -f NONE -l signals:CHUNK=1x12x5000"
+                    f"with, such as by h5repack -f NONE -l signals:CHUNK={chunk}"
                 ) from error
             self.label_names = texts(file[schema.LABELS].attrs["names"])
             self.feature_names = texts(file[schema.FEATURES].attrs["names"])
@@ -152,10 +153,14 @@ class Store:
         return self._n_rows
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.records.index)
+        """Yield every record's name, ``source/name`` where two sources share it."""
+        for name, source in zip(
+            self.records.index, self.records["source"], strict=True
+        ):
+            yield name if len(self._rows_by_id[name]) == 1 else f"{source}/{name}"
 
     def __contains__(self, record_id: object) -> bool:
-        return record_id in self.records.index
+        return bool(self._rows_named(str(record_id)))
 
     def row(self, record_id: str) -> int:
         """Return the row of a record.
@@ -170,11 +175,8 @@ class Store:
         RecordNotFoundError
             If no record, or more than one, has that name.
         """
-        source, _, name = str(record_id).rpartition("/")
-        rows = self._rows_by_id.get(name, [])
-        if source:
-            sources = self.records["source"].to_numpy()
-            rows = [row for row in rows if sources[row] == source]
+        rows = self._rows_named(record_id)
+        name = record_id.rpartition("/")[2]
         if len(rows) == 1:
             return rows[0]
         if rows:
@@ -187,6 +189,13 @@ class Store:
         raise RecordNotFoundError(
             f"{self.path}: no record {record_id!r}{self._hint(name)}"
         )
+
+    def _rows_named(self, record_id: str) -> list[int]:
+        """Return the rows of a name, or of ``source/name``."""
+        source, _, name = record_id.rpartition("/")
+        rows = self._rows_by_id.get(name, [])
+        sources = self.records["source"]
+        return [row for row in rows if source in ("", sources.iloc[row])]
 
     @cached_property
     def _rows_by_id(self) -> dict[str, list[int]]:
@@ -277,13 +286,16 @@ class Store:
             )
 
     def labels(
-        self, classes: ClassSet | str | None = None, rows: Rows | None = None
+        self,
+        classes: ClassSet | str | Path | None = None,
+        *,
+        rows: Rows | None = None,
     ) -> UInt8Array:
         """Return which classes every record is in.
 
         Parameters
         ----------
-        classes : ClassSet or str, optional
+        classes : ClassSet, str or Path, optional
             Another class set than the store was built with: a preset, a TOML file or
             a `ClassSet`, applied to all the codes of every record.
         rows : optional
@@ -297,7 +309,7 @@ class Store:
         some = slice(None) if rows is None else self._row_numbers(rows)
         if classes is None:
             return self._labels[some]
-        chosen = class_set(classes) if isinstance(classes, str) else classes
+        chosen = classes if isinstance(classes, ClassSet) else class_set(classes)
         codes = self.records["dx"].to_numpy()[some]
         return chosen.labels([each.split(",") if each else [] for each in codes])
 

@@ -11,7 +11,6 @@ from ecgstore.errors import SchemaError
 from ecgstore.storage import schema
 from ecgstore.storage.hdf5 import open_hdf5, text
 from ecgstore.storage.integrity import dataset_digests, fingerprint, row_checksum
-from ecgstore.storage.layout import SHA256
 from ecgstore.storage.store import Store
 
 
@@ -59,7 +58,7 @@ def verify(
     with Store(path) as store, open_hdf5(store.path) as file:
         digests = dataset_digests(file)
         for name, digest in digests.items():
-            sealed = text(file[name].attrs.get(SHA256, "no digest"))
+            sealed = text(file[name].attrs.get(schema.SHA256, "no digest"))
             if sealed != digest:
                 yield Damage(f"/{name}", f"SHA-256 is {digest}, {sealed} when sealed")
         found = fingerprint(text(file.attrs["config"]), digests)
@@ -83,12 +82,13 @@ def _damaged_rows(
         where = f"/{schema.SIGNALS} row {row} ({_name(store, row)})"
         try:
             signals.read_direct(values, np.s_[row])
+            checksum = row_checksum(values)
+            if checksum != expected:
+                yield Damage(
+                    where, f"CRC-32C is {checksum:08x}, {expected:08x} when built"
+                )
         except OSError as error:
             yield Damage(where, f"cannot be read ({error})")
-            continue
-        checksum = row_checksum(values)
-        if checksum != expected:
-            yield Damage(where, f"CRC-32C is {checksum:08x}, {expected:08x} when built")
         if report is not None:
             report(1)
 

@@ -1,4 +1,4 @@
-"""A fingerprint of a signal that does not depend on how its file stores it."""
+"""A hash of a signal that does not depend on how its file stores it."""
 
 import hashlib
 
@@ -10,7 +10,7 @@ from ecgstore.arrays import FloatArray
 def signal_sha256(signal: FloatArray) -> str:
     r"""Return the SHA-256 of a signal in whole microvolts.
 
-    The same ECG has the same fingerprint in every file format, so that copies of a
+    The same ECG has the same hash in every file format, so that copies of a
     recording can be found and kept in one fold.
 
     Parameters
@@ -36,7 +36,7 @@ def signal_sha256(signal: FloatArray) -> str:
     ... ).hexdigest()
     True
     """
-    from ecgstore.sources._kernels import mv_to_microvolts
+    from ecgstore.sources._samples_kernels import mv_to_microvolts
 
     n_leads, n_samples = signal.shape
     microvolts = np.empty((n_samples, n_leads), dtype=np.int32)
