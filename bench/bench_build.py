@@ -1,25 +1,44 @@
-"""Time a build on real records: every stage alone, then whole builds on one core.
+"""Time a build on real records: every stage alone, whole builds, and two comparisons.
 
 ::
 
-    python bench/bench_build.py FOLDER [--rounds N] [--json PATH]
+    python bench/bench_build.py FOLDER [--records N] [--series N] [--rounds N]
+        [--json PATH]
 
-FOLDER holds Challenge records. A whole build without beats is timed from the first
-header to the final name, in one process; so is one with beats, on fewer records.
+FOLDER holds Challenge records. All stages run with the default options of a build. A
+whole build without beats is timed from the first header to the final name, in one
+process; so is one with beats, on fewer records. The reader is compared with wfdb's, the
+RR features with NeuroKit2's.
 """
 
 import functools
+import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import arguments, in_turn, machine, shown, spread, write_json
+from bench_features import compare_rr
+from bench_reader import compare_readers
+from measuring import (
+    add_count,
+    arguments,
+    in_turn,
+    over,
+    print_summary,
+    print_table,
+    shown,
+    spread,
+    summary,
+    write_json,
+)
+from records import accepted, headers_in, options_of
 
 import ecgstore
+from ecgstore.arrays import FloatArray
 from ecgstore.config import Config
-from ecgstore.features import compute, find_beats
+from ecgstore.features import Beats, compute, find_beats
 from ecgstore.record import Record
 from ecgstore.signals.preprocess import (
     Preprocessed,
@@ -29,129 +48,119 @@ from ecgstore.signals.preprocess import (
     to_mv,
 )
 from ecgstore.signals.quality import check, measure
-from ecgstore.sources import find_headers, read_header, read_record, signal_sha256
+from ecgstore.sources import read_header, read_record, signal_sha256
 from ecgstore.storage.integrity import row_checksum
-
-N_FOR_STAGES = 60
-N_FOR_BEATS = 60
 
 
 def main() -> None:
-    """Print both tables, and write JSON if asked for."""
-    options = arguments(__doc__ or "", rounds=5).parse_args()
-    headers = list(find_headers(options.folder))
-    if not headers:
-        raise SystemExit(f"{options.folder} has no records")
-    step = max(1, len(headers) // N_FOR_STAGES)
-    stages = _stages(headers[::step])
-    seconds = in_turn(stages, options.rounds)
-    n_stages = len(headers[::step])
-    rows = {
-        name: spread([1e3 * each / n_stages for each in of_stage])
-        for name, of_stage in seconds.items()
-    }
-    print(f"{'ms a record (' + str(n_stages) + ' records)':44}{'median (range)':>24}")
-    for name, row in rows.items():
-        print(f"{name:44}{shown(row):>24}")
-    builds = _builds(options.folder, options.rounds)
-    print(f"{'records/s of a whole build, one core':44}{'median (range)':>24}")
-    for name, row in builds.items():
-        print(f"{name:44}{shown(row, 0):>24}")
-    report = machine("h5py", "neurokit2", "numba", "scipy")
-    report |= {
+    """Print all tables, and write JSON if asked for."""
+    parser = arguments(__doc__, folder="folder with Challenge records", rounds=5)
+    add_count(parser, "--records", 60, "records for the stages and the beats")
+    add_count(parser, "--series", 10_000, "random RR series to compare")
+    options = parser.parse_args()
+    headers = headers_in(options.folder)
+    some = headers[:: math.ceil(len(headers) / options.records)]
+    records = [*accepted(some, Config())]
+    if not records:
+        raise SystemExit(f"{options.folder}: a build would leave out all its records")
+    times = in_turn(_stages(records, Config()), options.rounds)
+    rows = summary(
+        {name: of_all.each(len(records)) for name, of_all in times.items()}, "ms"
+    )
+    print(f"Stages of a build, {len(records)} records")
+    print_summary("a record", rows, "ms", digits=2)
+    results = {
         "rounds": options.rounds,
-        "records": len(headers),
-        "stages": {"records": n_stages, "ms_a_record": rows},
-        "builds": {"records_per_second": builds},
+        "stages": {"records": len(records), "a_record": rows},
+        "builds": _time_builds(options.folder, options.records, options.rounds),
+        "reader": compare_readers(headers, options.rounds),
+        "rr": compare_rr(options.series, options.rounds),
     }
-    write_json(options.json, report)
+    write_json(options.json, results)
 
 
-def _stages(headers: list[Path]) -> dict[str, Callable[[], object]]:
+def _stages(
+    found: Sequence[tuple[Path, Record]], config: Config
+) -> dict[str, Callable[[], None]]:
     """Return every stage as work on all records, each with its own input ready."""
-    records = [read_record(path) for path in headers]
-    windows = [first_seconds(each.signal, each.fs, 10.0) for each in records]
-    prepared = [_preprocess(each) for each in records]
+    headers = [path for path, _ in found]
+    records = [record for _, record in found]
+    signals = [each.signal for each in records]
+    rates = [each.fs for each in records]
+    windows = [
+        first_seconds(signal, fs, config.duration_s)
+        for signal, fs in zip(signals, rates, strict=True)
+    ]
+    seen_s = config.duration_s + config.margin_s
+    accepts, prepares, finds = (
+        options_of(step, config) for step in (check, preprocess, find_beats)
+    )
+
+    def prepare(signal: FloatArray, fs: float) -> Preprocessed:
+        return preprocess(signal, fs, **prepares)
+
+    def find(signal: FloatArray) -> Beats:
+        return find_beats(signal, config.fs, **finds)
+
+    prepared = [prepare(each.signal, each.fs) for each in records]
     counts = [to_int16(each.signal)[0] for each in prepared]
-    signals = [
+    stored = [
         to_mv(each)[:, : one.n_real_samples].astype(np.float64)
         for each, one in zip(counts, prepared, strict=True)
     ]
-    beats = [find_beats(each, 500.0, max_beats=50) for each in signals]
-    accepted: dict[str, Any] = {
-        "min_duration_s": 2.0,
-        "max_gap_s": 0.1,
-        "reject_flat_leads": False,
-        "max_clipped_fraction": 1.0,
-    }
-
-    def each_of(function: Callable[..., object], *columns: list[Any]) -> object:
-        return [function(*values) for values in zip(*columns, strict=True)]
-
-    rates = [each.fs for each in records]
-    stage = functools.partial(functools.partial, each_of)
+    beats = [find(each) for each in stored]
     return {
-        "scan: read_header": stage(read_header, headers),
-        "scan, fill: read_record": stage(read_record, headers),
-        "scan: quality.check": stage(
-            lambda window, fs: check(window, fs, **accepted), windows, rates
+        "scan: read_header": over(read_header, headers),
+        "scan: read_record": over(read_record, headers),
+        "scan: quality.check": over(
+            functools.partial(check, **accepts), windows, rates
         ),
-        "scan: signal_sha256": stage(
-            signal_sha256, [record.signal for record in records]
+        "scan: signal_sha256": over(signal_sha256, signals),
+        "fill: read_record, what the filter sees": over(
+            lambda path, fs: read_record(path, max_samples=math.ceil(seen_s * fs)),
+            headers,
+            rates,
         ),
-        "fill: preprocess": stage(_preprocess, records),
-        "fill: to_int16": stage(to_int16, [each.signal for each in prepared]),
-        "fill: row_checksum": stage(row_checksum, counts),
-        "fill: quality.measure": stage(measure, windows, rates),
-        "fill: find_beats (NeuroKit2)": stage(
-            lambda signal: find_beats(signal, 500.0, max_beats=50), signals
-        ),
-        "fill: features": stage(
-            lambda signal, found: compute(signal, found, 500.0, "neurokit"),
-            signals,
-            beats,
+        "fill: preprocess": over(prepare, signals, rates),
+        "fill: to_int16": over(to_int16, [each.signal for each in prepared]),
+        "fill: row_checksum": over(row_checksum, counts),
+        "fill: quality.measure": over(measure, windows, rates),
+        "fill: find_beats (NeuroKit2)": over(find, stored),
+        "fill: features": over(
+            lambda x, y: compute(x, y, config.fs, config.rr_convention), stored, beats
         ),
     }
 
 
-def _preprocess(record: Record) -> Preprocessed:
-    """Preprocess a record with the default options."""
-    config = Config()
-    return preprocess(
-        record.signal,
-        record.fs,
-        fs_out=config.fs,
-        duration_s=config.duration_s,
-        margin_s=config.margin_s,
-        low_hz=config.low_hz,
-        high_hz=config.high_hz,
-        order=config.filter_order,
-        max_gap_s=config.max_gap_s,
-    )
-
-
-def _builds(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
-    """Return the records a second of whole builds, all records of the folder."""
+def _time_builds(folder: Path, n_with_beats: int, rounds: int) -> dict[str, Any]:
+    """Time whole builds on one core; print a table and return it."""
+    configs = {
+        "without beats": Config(select="all", beats=False),
+        "with beats": Config(select="all", limit=n_with_beats),
+    }
     n_stored: dict[str, int] = {}
 
-    def build(name: str, config: Config) -> None:
+    def build(name: str) -> None:
         with tempfile.TemporaryDirectory() as scratch:
+            out = Path(scratch, "out.h5")
             report = ecgstore.build_store(
-                [folder], Path(scratch, "out.h5"), config, n_workers=1, quiet=True
+                [folder], out, configs[name], n_workers=1, quiet=True
             )
         n_stored[name] = report.n_selected
 
-    contestants = {
-        name: functools.partial(build, name, config)
-        for name, config in {
-            "without beats": Config(select="all", beats=False),
-            "with beats": Config(select="all", limit=N_FOR_BEATS),
-        }.items()
+    times = in_turn({name: functools.partial(build, name) for name in configs}, rounds)
+    speeds = {
+        name: spread(n_stored[name] / seconds for seconds in of_builds.wall)
+        for name, of_builds in times.items()
     }
-    seconds = in_turn(contestants, rounds)
+    print_table(
+        "whole builds on one core",
+        ["records", "records/s, median (range)"],
+        {name: [str(n_stored[name]), shown(speeds[name], 1)] for name in speeds},
+    )
     return {
-        name: spread([n_stored[name] / each for each in of_build])
-        for name, of_build in seconds.items()
+        name: {"records": n_stored[name], "records_per_second": speeds[name]}
+        for name in configs
     }
 
 

@@ -4,27 +4,23 @@
 
     python bench/bench_signals.py FOLDER [--rounds N] [--json PATH]
 
-Every record is read once and every stage runs on it `rounds` times, in turn, on one
-core; a round's result is the mean over the records that the stage applies to. The
-band-pass is compared with SciPy's before anything is timed.
+All stages run on every record, in turn, with the default options of a build; a round's
+result is the mean over the records that the stage applies to. The band-pass of every
+record is compared with SciPy's before it is timed.
 """
 
-import argparse
 import functools
-import json
-import os
-import platform
 import statistics
-import time
-from collections.abc import Callable
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import numpy as np
 import scipy.signal
+from measuring import Times, arguments, in_turn, print_summary, summary, write_json
+from records import accepted, headers_in, options_of
 
 from ecgstore.arrays import FloatArray
+from ecgstore.config import Config
 from ecgstore.record import Record
 from ecgstore.signals.gaps import interpolate_gaps, whole_samples
 from ecgstore.signals.preprocess import (
@@ -36,148 +32,96 @@ from ecgstore.signals.preprocess import (
     to_int16,
 )
 from ecgstore.signals.quality import check, measure
-from ecgstore.sources import find_headers, read_record
 
-FS_OUT = 500.0
-DURATION_S = 10.0
-MARGIN_S = 3.0
-LOW_HZ, HIGH_HZ, ORDER = 0.5, 40.0, 3
-MAX_GAP_S = 0.1
+BANDPASS: Final = "bandpass"
+SCIPY: Final = "scipy.signal.sosfiltfilt, the same result"
 
 
-def main() -> int:
+def main() -> None:
     """Time every record, print a table, and write JSON if asked for."""
-    arguments = _arguments()
-    paths = list(find_headers(arguments.folder))
-    if not paths:
-        raise SystemExit(f"{arguments.folder} has no records")
-    times: dict[str, list[list[float]]] = {}
-    for path in paths:
-        for name, stage in _stages(read_record(path)).items():
-            times.setdefault(name, []).append(_time(stage, arguments.rounds))
-    results: list[dict[str, Any]] = [
-        {"name": name, "records": len(records), "ms": _spread(records)}
-        for name, records in times.items()
-    ]
-    print(f"{'ms a record':44}{'records':>8}{'median (range)':>24}")
-    for row in results:
-        ms = row["ms"]
-        shown = f"{ms['median']:.3f} ({ms['min']:.3f}-{ms['max']:.3f})"
-        print(f"{row['name']:44}{row['records']:>8}{shown:>24}")
-    if arguments.json:
-        report = _machine() | {"rounds": arguments.rounds, "results": results}
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
-    return 0
+    parser = arguments(__doc__, folder="folder with records", rounds=9)
+    options = parser.parse_args()
+    config = Config()
+    of_records: dict[str, list[Times]] = {}
+    for _, record in accepted(headers_in(options.folder), config):
+        for name, times in in_turn(_stages(record, config), options.rounds).items():
+            of_records.setdefault(name, []).append(times)
+    if not of_records:
+        raise SystemExit(f"{options.folder}: a build would leave out all its records")
+    means = {name: _mean(records) for name, records in of_records.items()}
+    rivals = {BANDPASS: SCIPY}
+    rows = summary(means, "ms", rivals)
+    print_summary("a record", rows, "ms", digits=3, rivals=rivals)
+    stages = {
+        name: {"records": len(of_records[name]), **row} for name, row in rows.items()
+    }
+    write_json(options.json, {"rounds": options.rounds, "a_record": stages})
 
 
-def _arguments() -> argparse.Namespace:
-    """Return the command line's arguments."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", type=Path, help="folder with Challenge records")
-    parser.add_argument("--rounds", type=int, default=9, help="rounds (default: 9)")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write results here")
-    return parser.parse_args()
+def _mean(records: Sequence[Times]) -> Times:
+    """Return the mean over the records of every round."""
+    return Times(
+        [*map(statistics.fmean, zip(*(each.wall for each in records), strict=True))],
+        [*map(statistics.fmean, zip(*(each.cpu for each in records), strict=True))],
+    )
 
 
-def _stages(record: Record) -> dict[str, Callable[[], object]]:
+def _stages(record: Record, config: Config) -> dict[str, Callable[[], object]]:
     """Return the stages that apply to a record, each with its own input."""
     signal, fs = record.signal, record.fs
-    window = first_seconds(signal, fs, DURATION_S)
-    with_margin = first_seconds(signal, fs, DURATION_S + MARGIN_S)
-    resampled = resample(with_margin, fs, FS_OUT)
-    filtered = bandpass(resampled, FS_OUT, LOW_HZ, HIGH_HZ, ORDER)
-    if not np.array_equal(filtered, _scipy_bandpass(resampled)):
+    accepts = options_of(check, config)
+    prepares = options_of(preprocess, config)
+    longest_gap = whole_samples(config.max_gap_s, fs)
+    window = first_seconds(signal, fs, config.duration_s)
+    with_margin = first_seconds(signal, fs, config.duration_s + config.margin_s)
+    filled = interpolate_gaps(with_margin, longest_gap)
+    resampled = resample(filled, fs, config.fs)
+    band = config.fs, config.low_hz, config.high_hz, config.filter_order
+    filtered = bandpass(resampled, *band)
+    theirs = _scipy_bandpass(resampled, *band)
+    if not np.array_equal(filtered, theirs, equal_nan=True):
         raise SystemExit(f"{record.record_id}: the band-pass differs from SciPy's")
-    cut, _ = cut_or_pad(filtered, round(DURATION_S * FS_OUT))
+    cut, _ = cut_or_pad(filtered, config.n_samples)
 
     stages: dict[str, Callable[[], object]] = {
-        "quality.check": lambda: check(
-            window,
-            fs,
-            min_duration_s=2.0,
-            max_gap_s=MAX_GAP_S,
-            reject_flat_leads=False,
-            max_clipped_fraction=0.5,
-        ),
+        "quality.check": lambda: check(window, fs, **accepts),
         "quality.measure": lambda: measure(window, fs),
-        "interpolate_gaps": lambda: interpolate_gaps(
-            with_margin, whole_samples(MAX_GAP_S, fs)
-        ),
+        "interpolate_gaps": lambda: interpolate_gaps(with_margin, longest_gap),
     }
-    if fs != FS_OUT:
-        stages[f"resample {fs:g} -> {FS_OUT:g} Hz"] = lambda: resample(
-            with_margin, fs, FS_OUT
+    if fs != config.fs:
+        stages[f"resample {fs:g} -> {config.fs:g} Hz"] = lambda: resample(
+            filled, fs, config.fs
         )
-    stages |= {
-        "bandpass": lambda: bandpass(resampled, FS_OUT, LOW_HZ, HIGH_HZ, ORDER),
-        "scipy.signal.sosfiltfilt, the same result": lambda: _scipy_bandpass(resampled),
-        "cut_or_pad": lambda: cut_or_pad(filtered, round(DURATION_S * FS_OUT)),
+    return stages | {
+        BANDPASS: lambda: bandpass(resampled, *band),
+        SCIPY: lambda: _scipy_bandpass(resampled, *band),
+        "cut_or_pad": lambda: cut_or_pad(filtered, config.n_samples),
         f"preprocess, all of it from {fs:g} Hz": lambda: preprocess(
-            signal,
-            fs,
-            fs_out=FS_OUT,
-            duration_s=DURATION_S,
-            margin_s=MARGIN_S,
-            low_hz=LOW_HZ,
-            high_hz=HIGH_HZ,
-            order=ORDER,
-            max_gap_s=MAX_GAP_S,
+            signal, fs, **prepares
         ),
         "to_int16": lambda: to_int16(cut),
     }
-    return stages
 
 
-def _scipy_bandpass(signal: FloatArray) -> FloatArray:
+def _scipy_bandpass(
+    signal: FloatArray, fs: float, low_hz: float, high_hz: float, order: int
+) -> FloatArray:
     """Filter as `bandpass` does, with SciPy alone."""
-    n_pad = min(round(FS_OUT / LOW_HZ), signal.shape[1] - 1)
+    n_pad = min(round(fs / low_hz), signal.shape[1] - 1)
     filtered: FloatArray = scipy.signal.sosfiltfilt(
-        _sections(), signal, padtype="even", padlen=n_pad
+        _sections(fs, low_hz, high_hz, order), signal, padtype="even", padlen=n_pad
     )
     return filtered
 
 
 @functools.cache
-def _sections() -> FloatArray:
+def _sections(fs: float, low_hz: float, high_hz: float, order: int) -> FloatArray:
     """Return the filter, designed once as in `bandpass`."""
     sections: FloatArray = scipy.signal.butter(
-        ORDER, [LOW_HZ, HIGH_HZ], "bandpass", fs=FS_OUT, output="sos"
+        order, [low_hz, high_hz], "bandpass", fs=fs, output="sos"
     )
     return sections
 
 
-def _time(stage: Callable[[], object], rounds: int) -> list[float]:
-    """Return the ms of every round; one before them warms caches and compiles."""
-    stage()
-    spent = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        stage()
-        spent.append(1e3 * (time.perf_counter() - start))
-    return spent
-
-
-def _spread(records: list[list[float]]) -> dict[str, float]:
-    """Return median and range over the rounds of the mean over the records."""
-    rounds = [statistics.fmean(each) for each in zip(*records, strict=True)]
-    return {
-        "median": statistics.median(rounds),
-        "min": min(rounds),
-        "max": max(rounds),
-    }
-
-
-def _machine() -> dict[str, Any]:
-    """Return what the numbers were measured on."""
-    return {
-        "machine": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "versions": {
-            name: version(name) for name in ("ecgstore", "numba", "numpy", "scipy")
-        },
-    }
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

@@ -1,6 +1,7 @@
-"""One ECG in memory, and the order of the leads."""
+"""One ECG in memory, and the order of the leads and of the marks."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final
 
 from ecgstore.arrays import BoolArray, FloatArray
@@ -23,18 +24,23 @@ LEADS: Final = (
 
 N_LEADS: Final = len(LEADS)
 
-MARKS: Final = (
-    "p_on",
-    "p_peak",
-    "p_off",
-    "qrs_on",
-    "r_peak",
-    "qrs_off",
-    "t_on",
-    "t_peak",
-    "t_off",
-)
-"""The order of the fiducial marks of one beat in one lead."""
+
+class Mark(IntEnum):
+    """A fiducial mark of one beat in one lead: its place in every array of marks."""
+
+    P_ON = 0
+    P_PEAK = 1
+    P_OFF = 2
+    QRS_ON = 3
+    R_PEAK = 4
+    QRS_OFF = 5
+    T_ON = 6
+    T_PEAK = 7
+    T_OFF = 8
+
+
+MARKS: Final = tuple(mark.name.lower() for mark in Mark)
+"""Names of the marks, ``"p_on"`` to ``"t_off"``, in the order of `Mark`."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

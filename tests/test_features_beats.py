@@ -12,13 +12,13 @@ from scipy.signal import butter, sosfiltfilt
 
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.features import Beats, BeatStatus, find_beats
+from ecgstore.features import beats as beats_module
 from ecgstore.features import delineation as delineation_module
 from ecgstore.features.agreement import agreed_beats
 from ecgstore.features.delineation import delineate
-from ecgstore.record import LEADS, MARKS
+from ecgstore.record import LEADS, Mark
 
 FS = 500.0
-R_PEAK = MARKS.index("r_peak")
 
 # Time from the R-peak in s, width in s, and height in mV of P, Q, R, S and T.
 WAVES = (
@@ -76,12 +76,15 @@ def check(beats: Beats, n_samples: int, max_beats: int = 50) -> None:
     for lead in marks:
         in_time = lead[lead >= 0]
         assert (np.diff(in_time) >= 0).all()
-        r_peaks = lead[:, R_PEAK]
+        r_peaks = lead[:, Mark.R_PEAK]
         assert (r_peaks >= 0).all() or (lead == -1).all()
         assert (np.abs(r_peaks - beats.r_peaks)[r_peaks >= 0] <= 0.1 * FS).all()
-    for wave in (slice(0, 3), slice(6, 9)):
-        boundaries, peak = present[..., wave][..., [0, 2]], present[..., wave][..., 1]
-        assert not (boundaries.any(axis=2) & ~peak).any()
+    for on, peak, off in (
+        (Mark.P_ON, Mark.P_PEAK, Mark.P_OFF),
+        (Mark.T_ON, Mark.T_PEAK, Mark.T_OFF),
+    ):
+        boundaries = present[..., on] | present[..., off]
+        assert not (boundaries & ~present[..., peak]).any()
 
 
 @pytest.mark.parametrize("rate", [30, 45, 60, 90, 120, 150, 180])
@@ -93,18 +96,19 @@ def test_every_beat_is_found_once(rate: float) -> None:
     assert beats.status == BeatStatus.OK
     assert len(beats.r_peaks) == len(times)
     assert np.abs(beats.r_peaks - times * FS).max() <= 2
-    assert (beats.fiducials[..., R_PEAK] >= 0).all()
+    assert (beats.fiducials[..., Mark.R_PEAK] >= 0).all()
     # QRS complexes are delineated at any rate, P and T waves where there is room.
-    assert (beats.fiducials[..., [3, 5]] >= 0).mean() > 0.99
+    assert (beats.fiducials[..., [Mark.QRS_ON, Mark.QRS_OFF]] >= 0).mean() > 0.99
     if rate <= 90:
-        assert (beats.fiducials[:, 1:-1, [1, 7]] >= 0).mean() > 0.9
+        peaks = beats.fiducials[:, 1:-1, [Mark.P_PEAK, Mark.T_PEAK]]
+        assert (peaks >= 0).mean() > 0.9
 
 
 def test_waves_lie_where_they_were_put() -> None:
     times = regular(60)
     beats = find_beats(ecg(times, noise=0.002), FS, max_beats=50)
-    for mark, (delay, _, _) in (("p_peak", WAVES[0]), ("t_peak", WAVES[4])):
-        marks = beats.fiducials[:, 1:-1, MARKS.index(mark)]
+    for mark, (delay, _, _) in ((Mark.P_PEAK, WAVES[0]), (Mark.T_PEAK, WAVES[4])):
+        marks = beats.fiducials[:, 1:-1, mark]
         error = marks / FS - (times[1:-1] + delay)
         assert np.abs(error[marks >= 0]).max() < 0.02
 
@@ -113,7 +117,7 @@ def test_waves_of_avr_are_found_upside_down() -> None:
     signal = ecg(regular(60))
     beats = find_beats(signal, FS, max_beats=50)
     avr = LEADS.index("aVR")
-    p_peaks = beats.fiducials[avr, 1:, MARKS.index("p_peak")]
+    p_peaks = beats.fiducials[avr, 1:, Mark.P_PEAK]
     assert (signal[avr, p_peaks] < -0.03).all()
 
 
@@ -122,9 +126,8 @@ def test_p_waves_need_the_agreement_of_the_leads() -> None:
     times = np.cumsum(np.random.default_rng(0).uniform(0.5, 1.1, 11))
     with_p = find_beats(ecg(times, noise=0.02), FS, max_beats=50)
     without = find_beats(ecg(times, noise=0.02, p_wave=False), FS, max_beats=50)
-    p_peak = MARKS.index("p_peak")
-    assert (with_p.fiducials[:, 1:, p_peak] >= 0).mean() > 0.9
-    assert (without.fiducials[:, 1:, p_peak] >= 0).mean() < 0.3
+    assert (with_p.fiducials[:, 1:, Mark.P_PEAK] >= 0).mean() > 0.9
+    assert (without.fiducials[:, 1:, Mark.P_PEAK] >= 0).mean() < 0.3
     assert len(without.r_peaks) == len(times)
 
 
@@ -190,6 +193,64 @@ def test_t_waves_are_no_beats() -> None:
     np.testing.assert_array_equal(beats, true)
 
 
+def test_a_lead_without_a_vote_keeps_its_r_peaks_in_the_order_of_the_beats() -> None:
+    """Its highest sample near the beat lies behind its peak of the next beat."""
+    beats = np.array([300, 700, 1100, 1500, 1600])
+    peaks = np.array([335, 735, 1135, 1563])  # late by 35, but the last one early by 37
+    lead = np.linspace(0, 1, 2000)
+    r_peaks = beats_module._lead_r_peaks(peaks, beats, lead, FS)
+    # The window around 1500 is moved by 35 too, but ends halfway to the next beat.
+    np.testing.assert_array_equal(r_peaks, [335, 735, 1135, 1549, 1563])
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_r_peaks_of_a_lead_rise_with_the_beats(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    places = 20 + np.cumsum(rng.integers(100, 200, 20))
+    beats = places[rng.random(20) < 0.8]
+    shifted = places + rng.integers(-60, 61) + rng.integers(-20, 21, 20)
+    peaks = shifted[(rng.random(20) < 0.7) & (shifted >= 0)]
+    lead = rng.normal(0, 1, int(places[-1]) + 12)
+    r_peaks = beats_module._lead_r_peaks(peaks[peaks < len(lead)], beats, lead, FS)
+    assert (np.diff(r_peaks) > 0).all()
+    assert (np.abs(r_peaks - beats) < 50).all()
+
+
+def marks_of_one(**places: int) -> IntArray:
+    """Return the marks of a single beat; -1 where none is given."""
+    marks = np.full((1, len(Mark)), -1)
+    for name, place in places.items():
+        marks[0, Mark[name]] = place
+    return marks
+
+
+@pytest.mark.parametrize(
+    ("own", "common", "expected"),
+    [
+        ({"QRS_ON": 100, "QRS_OFF": 150}, {"QRS_ON": 90, "QRS_OFF": 160}, (90, 160)),
+        # never narrower
+        ({"QRS_ON": 100, "QRS_OFF": 150}, {"QRS_ON": 105, "QRS_OFF": 145}, (100, 150)),
+        # not into the P wave, nor into the T wave
+        ({"P_OFF": 95, "QRS_ON": 100}, {"QRS_ON": 90}, (95, -1)),
+        ({"QRS_OFF": 150, "T_ON": 155}, {"QRS_OFF": 160}, (-1, 155)),
+        # no limit where the P wave ends after the onset, or the T wave begins too soon
+        ({"P_OFF": 110, "QRS_ON": 100}, {"QRS_ON": 90}, (100, -1)),
+        ({"QRS_OFF": 150, "T_ON": 140}, {"QRS_OFF": 160}, (-1, 160)),
+        # what one of the two lacks
+        ({}, {"QRS_ON": 90, "QRS_OFF": 160}, (-1, -1)),
+        ({"QRS_ON": 100, "QRS_OFF": 150}, {}, (100, 150)),
+    ],
+)
+def test_qrs_complexes_are_widened_up_to_their_neighbours(
+    own: dict[str, int], common: dict[str, int], expected: tuple[int, int]
+) -> None:
+    marks = marks_of_one(**own)[None]
+    widened = beats_module._widened(marks, marks_of_one(**common))[0, 0]
+    assert (widened[Mark.QRS_ON], widened[Mark.QRS_OFF]) == expected
+    others = [mark for mark in Mark if mark not in (Mark.QRS_ON, Mark.QRS_OFF)]
+    np.testing.assert_array_equal(widened[others], marks[0, 0, others])
+
+
 def test_beats_close_together() -> None:
     times = np.array([0.5, 1.3, 1.54, 2.4, 3.2, 3.45, 4.3, 5.1, 5.9, 6.7, 7.5, 8.3])
     beats = find_beats(ecg(times), FS, max_beats=50)
@@ -232,7 +293,7 @@ def test_unusable_leads_cost_no_beats(bad: float, n_bad: int) -> None:
         assert beats.status == BeatStatus.OK
         assert len(beats.r_peaks) == len(times)
         assert (beats.fiducials[12 - n_bad :] == -1).all()
-        assert (beats.fiducials[: 12 - n_bad, :, R_PEAK] >= 0).all()
+        assert (beats.fiducials[: 12 - n_bad, :, Mark.R_PEAK] >= 0).all()
 
 
 def test_scale_does_not_matter() -> None:
@@ -252,11 +313,11 @@ def test_few_beats(times: list[float], duration: float) -> None:
     assert np.abs(beats.r_peaks - np.array(times) * FS).max() <= 3
     if len(times) == 1:
         assert beats.status == BeatStatus.TOO_FEW_BEATS
-        assert (beats.fiducials[..., R_PEAK] >= 0).all()
-        assert (np.delete(beats.fiducials, R_PEAK, axis=2) == -1).all()
+        assert (beats.fiducials[..., Mark.R_PEAK] >= 0).all()
+        assert (np.delete(beats.fiducials, Mark.R_PEAK, axis=2) == -1).all()
     else:
         assert beats.status == BeatStatus.OK
-        assert (beats.fiducials[..., MARKS.index("qrs_on")] >= 0).mean() > 0.9
+        assert (beats.fiducials[..., Mark.QRS_ON] >= 0).mean() > 0.9
 
 
 @pytest.mark.parametrize("duration", [0.5, 1.0, 2.0, 3.9])
@@ -401,7 +462,7 @@ def test_delineation_failing_everywhere(monkeypatch: pytest.MonkeyPatch) -> None
     beats = find_beats(ecg(times), FS, max_beats=50)
     assert beats.status == BeatStatus.DETECTOR_FAILED
     assert len(beats.r_peaks) == len(times)
-    assert (beats.fiducials[..., R_PEAK] >= 0).all()
+    assert (beats.fiducials[..., Mark.R_PEAK] >= 0).all()
     check(beats, 5000)
 
 
@@ -420,8 +481,8 @@ def test_a_lead_that_neurokit_cannot_delineate_costs_only_itself(
     monkeypatch.setattr(delineation_module, "_delineate_together", fails_on_lead_1)
     marks = delineate(signal, r_peaks, FS)
     np.testing.assert_array_equal(marks[[0, 2]], expected[[0, 2]])
-    assert (np.delete(marks[1], R_PEAK, axis=1) == -1).all()
-    np.testing.assert_array_equal(marks[1, :, R_PEAK], r_peaks[1])
+    assert (np.delete(marks[1], Mark.R_PEAK, axis=1) == -1).all()
+    np.testing.assert_array_equal(marks[1, :, Mark.R_PEAK], r_peaks[1])
 
 
 def neurokit_alone(lead: FloatArray, r_peaks: IntArray) -> dict[str, FloatArray]:
@@ -453,13 +514,11 @@ def test_leads_together_get_the_marks_of_leads_alone(n_beats: int) -> None:
     n_compared = 0
     for lead, peaks, got in zip(signals, r_peaks, marks, strict=True):
         alone = neurokit_alone(lead, peaks)
-        for column, name in enumerate(MARKS):
-            if column == R_PEAK:
-                continue
-            expected = alone[delineation_module._NEUROKIT_NAMES[name]]
+        for mark, name in delineation_module._NEUROKIT_NAMES.items():
+            expected = alone[name]
             if len(expected) < n_beats:  # NeuroKit2 forgets marks at sample 0
                 continue
-            ours = np.where(got[:, column] < 0, np.nan, got[:, column])
+            ours = np.where(got[:, mark] < 0, np.nan, got[:, mark])
             np.testing.assert_array_equal(ours, expected)
             n_compared += 1
     assert n_compared > 30
@@ -474,7 +533,7 @@ def test_long_records_are_delineated_in_parts(monkeypatch: pytest.MonkeyPatch) -
         np.testing.assert_array_equal(beats.fiducials, expected.fiducials)
 
 
-def ludb(folder: Path) -> list[tuple[FloatArray, list[dict[str, IntArray]]]]:
+def ludb(folder: Path) -> list[tuple[FloatArray, list[dict[Mark | str, IntArray]]]]:
     """Return signals and annotations per lead of every fourth LUDB record."""
     import wfdb
 
@@ -488,10 +547,10 @@ def ludb(folder: Path) -> list[tuple[FloatArray, list[dict[str, IntArray]]]]:
         for lead in LEADS:
             marks = wfdb.rdann(path, lead.lower())
             is_qrs = np.flatnonzero(np.array(marks.symbol) == "N")
-            places = {
-                "qrs_on": marks.sample[is_qrs - 1],
-                "r_peak": marks.sample[is_qrs],
-                "qrs_off": marks.sample[is_qrs + 1],
+            places: dict[Mark | str, IntArray] = {
+                Mark.QRS_ON: marks.sample[is_qrs - 1],
+                Mark.R_PEAK: marks.sample[is_qrs],
+                Mark.QRS_OFF: marks.sample[is_qrs + 1],
                 "ends": marks.sample[[0, -1]],
             }
             annotations.append(places)
@@ -504,7 +563,7 @@ def test_beats_of_ludb(shared_data: Path) -> None:
     if not (shared_data / "ludb" / "data").is_dir():
         pytest.skip(f"{shared_data / 'ludb'} is not there")
     n_hits = n_marks = n_found = 0
-    errors: dict[str, list[float]] = {"qrs_on": [], "qrs_off": []}
+    errors: dict[Mark, list[float]] = {Mark.QRS_ON: [], Mark.QRS_OFF: []}
     for signal, annotations in ludb(shared_data):
         beats = find_beats(signal, FS, max_beats=50)
         check(beats, signal.shape[1])
@@ -512,16 +571,18 @@ def test_beats_of_ludb(shared_data: Path) -> None:
         for lead, marks in enumerate(annotations):
             first, last = marks["ends"]
             found = beats.fiducials[lead]
-            found = found[(found[:, R_PEAK] >= first) & (found[:, R_PEAK] <= last)]
-            distance = np.abs(marks["r_peak"][:, None] - found[:, R_PEAK])
+            found = found[
+                (found[:, Mark.R_PEAK] >= first) & (found[:, Mark.R_PEAK] <= last)
+            ]
+            distance = np.abs(marks[Mark.R_PEAK][:, None] - found[:, Mark.R_PEAK])
             hit = distance.min(axis=1) <= 0.15 * FS
             n_hits += int(hit.sum())
             n_marks += len(hit)
             n_found += len(found)
             nearest = found[distance.argmin(axis=1)[hit]]
-            for name, each in errors.items():
-                ours = nearest[:, MARKS.index(name)]
-                difference = (ours - marks[name][hit])[ours >= 0]
+            for mark, each in errors.items():
+                ours = nearest[:, mark]
+                difference = (ours - marks[mark][hit])[ours >= 0]
                 each.extend((1000 * difference / FS).tolist())
     assert n_marks > 2000
     assert 2 * n_hits / (n_marks + n_found) > 0.997

@@ -9,18 +9,17 @@ import pytest
 
 from ecgstore import features
 from ecgstore.features import (
-    FEATURE_NAMES,
     FEATURES,
     Beats,
     BeatStatus,
     compute,
     markdown,
-    morphology,
-    table,
 )
 from ecgstore.features.rr import CONVENTIONS
-from ecgstore.record import LEADS, MARKS
+from ecgstore.features.table import GROUPS, RR, FeatureGroup
+from ecgstore.record import LEADS
 
+NAMES = [each.name for each in FEATURES]
 UNITS = {"ms": "_ms", "mV": "_mv"}
 
 
@@ -31,7 +30,7 @@ def some_beats() -> Beats:
 
 
 def test_names_are_unique_and_carry_their_unit() -> None:
-    assert len(set(FEATURE_NAMES)) == len(FEATURES)
+    assert len(set(NAMES)) == len(FEATURES)
     for each in FEATURES:
         suffixes = [s for s in UNITS.values() if each.name.endswith(s)]
         assert suffixes == [s for u, s in UNITS.items() if u == each.unit], each.name
@@ -40,32 +39,49 @@ def test_names_are_unique_and_carry_their_unit() -> None:
         assert each.source
 
 
-def test_functions_exist_and_give_that_many_values() -> None:
-    counts = {
-        function: sum(each.function == function for each in FEATURES)
-        for function in {each.function for each in FEATURES}
-    }
-    beats = some_beats()
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.title)
+def test_the_function_that_a_group_names_gives_its_values(
+    group: FeatureGroup,
+) -> None:
+    rng = np.random.default_rng(0)
+    signal, beats = rng.normal(0, 1, (12, 5000)), some_beats()
+    module, _, name = group.function.rpartition(".")
+    function = getattr(importlib.import_module(module), name)
     arguments = {"rr_features": (beats.r_peaks, 500.0)}
-    for dotted, n_features in counts.items():
-        module, _, name = dotted.rpartition(".")
-        function = getattr(importlib.import_module(module), name)
-        values = function(*arguments.get(name, (np.zeros((12, 5000)), beats, 500.0)))
-        assert len(values) == n_features
+    expected = function(*arguments.get(name, (signal, beats, 500.0)))
+    values = group.values(signal, beats, 500.0, "neurokit")
+    assert len(values) == len(group.features)
+    assert {each.function for each in group.features} == {group.function}
+    np.testing.assert_array_equal(values[-expected.size :], expected.ravel())
 
 
-def test_wave_features_are_named_in_the_order_of_their_columns() -> None:
-    names = [each.name for each in table.WAVE_FEATURES]
-    expected = [*morphology.WAVE_FEATURES]
-    for lead in LEADS:
-        expected += [f"{lead}_{name}" for name in morphology.WAVE_FEATURES]
-    assert names == expected
+def test_features_per_lead_are_the_medians_and_then_each_lead() -> None:
+    per_lead = np.arange(24.0).reshape(12, 2)
+    per_lead[3] = np.nan
+    definitions = (("a", "1", "one", "here"), ("b", "1", "other", "there"))
+    group = FeatureGroup("Made", "", definitions, True, "f", lambda *_: per_lead)
+    values = group.values(np.zeros((12, 1)), some_beats(), 500.0, "neurokit")
+    row = dict(zip([each.name for each in group.features], values, strict=True))
+    assert [*row][:4] == ["a", "b", "I_a", "I_b"]
+    assert [row["a"], row["b"], row["V6_a"], row["V6_b"]] == [12, 13, 22, 23]
+    assert np.isnan(row["aVR_a"])
+    formulas = [each.formula for each in group.features]
+    assert formulas[1] == "median over the leads: other"
+    assert formulas[-1] == "lead V6: other"
+
+
+def test_the_columns_are_those_of_the_groups_in_turn() -> None:
+    assert [*FEATURES] == [each for group in GROUPS for each in group.features]
+    signal, beats = np.zeros((12, 5000)), some_beats()
+    parts = [group.values(signal, beats, 500.0, "neurokit") for group in GROUPS]
+    expected = np.concatenate(parts).astype(np.float32)
+    np.testing.assert_array_equal(compute(signal, beats, 500.0), expected)
 
 
 def test_a_row_holds_both_groups() -> None:
     rng = np.random.default_rng(0)
     signal, beats = rng.normal(0, 1, (12, 5000)), some_beats()
-    row = dict(zip(FEATURE_NAMES, compute(signal, beats, 500.0).tolist(), strict=True))
+    row = dict(zip(NAMES, compute(signal, beats, 500.0).tolist(), strict=True))
     assert row["n_beats"] == 12
     assert row["mean_rr_ms"] == 800
     assert row["mean_hr"] == 75
@@ -81,7 +97,7 @@ def test_values_are_float32() -> None:
 
 def test_a_record_without_beats_has_counts_only() -> None:
     row = compute(np.zeros((12, 5000)), Beats.none(BeatStatus.NO_BEATS), 500.0)
-    assert FEATURE_NAMES[:2] == ("n_beats", "n_rr")
+    assert NAMES[:2] == ["n_beats", "n_rr"]
     assert (row[:2] == 0).all()
     assert np.isnan(row[2:]).all()
 
@@ -92,7 +108,7 @@ def test_beats_not_computed_are_not_counted() -> None:
 
 
 def test_the_convention_reaches_the_rr_features() -> None:
-    column = FEATURE_NAMES.index("pnn60")
+    column = NAMES.index("pnn60")
     beats = Beats(np.array([100, 500, 1000]), np.full((12, 3, 9), -1), BeatStatus.OK)
     values = [
         compute(np.zeros((12, 2000)), beats, 500.0, convention)[column]
@@ -107,14 +123,16 @@ def test_markdown_shows_every_feature() -> None:
     page = markdown()
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     shown = [line.split("`")[1] for line in rows]
-    assert shown == [*FEATURE_NAMES[: len(shown)]]
-    assert len(shown) == len(table.RR_FEATURES) + len(morphology.WAVE_FEATURES)
+    assert shown == NAMES[: len(shown)]  # the others are those of the leads
+    assert len(shown) == sum(len(group.definitions) for group in GROUPS)
     # A bar inside a formula must not end its cell.
     cells = [line.replace("\\|", "").count("|") for line in rows]
     assert set(cells) == {5}
     assert str(len(FEATURES)) in page
-    for lead in LEADS:
-        assert lead in page
+    for group in GROUPS:
+        assert f"## {group.title}\n\n{group.notes}" in page
+    assert f"`I_{shown[len(RR.definitions)]}`" in page
+    assert ", ".join(LEADS) in page
 
 
 def test_the_table_loads_nothing_slow() -> None:
@@ -131,4 +149,3 @@ def test_the_table_loads_nothing_slow() -> None:
 def test_public_names() -> None:
     for name in features.__all__:
         assert getattr(features, name) is not None
-    assert len(MARKS) == 9

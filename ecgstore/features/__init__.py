@@ -3,7 +3,6 @@
 from ecgstore.features.beats import Beats, BeatStatus, find_beats
 from ecgstore.features.morphology import q_s_peaks
 from ecgstore.features.table import (
-    FEATURE_NAMES,
     FEATURES,
     Feature,
     compute,
@@ -12,7 +11,6 @@ from ecgstore.features.table import (
 
 __all__ = [
     "FEATURES",
-    "FEATURE_NAMES",
     "BeatStatus",
     "Beats",
     "Feature",

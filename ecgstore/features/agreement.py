@@ -99,19 +99,14 @@ def _centres(
     votes = np.cumsum(changes[:-1])
     quorum = (len(lead_peaks) + 1) // 2
     centres = []
-    for begin, end in _runs(votes >= quorum).tolist():
+    edges = np.diff(votes >= quorum, prepend=False, append=False)
+    for begin, end in np.flatnonzero(edges).reshape(-1, 2).tolist():
         run = votes[begin:end]
         first = int(run.argmax())
         fewer = np.flatnonzero(run[first:] < run[first])
         last = (first + int(fewer[0]) if len(fewer) else len(run)) - 1
         centres.append(begin + (first + last) / 2)
     return np.array(centres)
-
-
-def _runs(condition: BoolArray) -> IntArray:
-    """Return begin and end of every run of True, as an array of shape (n_runs, 2)."""
-    edges = np.diff(condition.astype(np.int8), prepend=0, append=0)
-    return np.flatnonzero(edges).reshape(-1, 2)
 
 
 def _votes_for(

@@ -16,7 +16,7 @@ from ecgstore.features.agreement import (
 )
 from ecgstore.features.delineation import MIN_BEATS, delineate
 from ecgstore.features.medians import median_of_rows
-from ecgstore.record import LEADS, MARKS, N_LEADS
+from ecgstore.record import LEADS, N_LEADS, Mark
 
 MIN_RANGE_MV: Final = 1e-3
 """A lead whose values all lie within this range is flat."""
@@ -29,9 +29,6 @@ _R_WINDOW_S: Final = 0.06
 _P_TOLERANCE_S: Final = 0.04
 _P_FAR_S: Final = 0.1
 
-_P_ON, _P_PEAK, _P_OFF, _QRS_ON, _R_PEAK, _QRS_OFF, _T_ON, _T_PEAK, _T_OFF = range(
-    len(MARKS)
-)
 _AVR: Final = LEADS.index("aVR")
 
 
@@ -63,7 +60,7 @@ class Beats:
         Sample indices of the record's beats, int64, strictly increasing.
     fiducials : ndarray of shape (12, n_beats, 9)
         Sample indices of the marks of each beat in each lead, int64, in the order of
-        `ecgstore.record.MARKS`; -1 where absent. The marks ``[:, b]`` belong to the
+        `ecgstore.record.Mark`; -1 where absent. The marks ``[:, b]`` belong to the
         beat ``r_peaks[b]``, and those that are present follow one another in time.
         A lead that is flat or misses samples has no marks.
     status : BeatStatus
@@ -84,7 +81,7 @@ class Beats:
         (12, 0, 9)
         """
         return cls(
-            np.empty(0, np.int64), np.empty((N_LEADS, 0, len(MARKS)), np.int64), status
+            np.empty(0, np.int64), np.empty((N_LEADS, 0, len(Mark)), np.int64), status
         )
 
 
@@ -159,13 +156,13 @@ def find_beats(signal: FloatArray, fs: float, *, max_beats: int) -> Beats:
     r_peaks = np.stack(
         [_lead_r_peaks(peaks, beats, signal[lead], fs) for lead, peaks in found.items()]
     )
-    fiducials = np.full((N_LEADS, len(beats), len(MARKS)), -1, np.int64)
+    fiducials = np.full((N_LEADS, len(beats), len(Mark)), -1, np.int64)
     if len(beats) < MIN_BEATS:
-        fiducials[leads, :, _R_PEAK] = r_peaks
+        fiducials[leads, :, Mark.R_PEAK] = r_peaks
         return Beats(beats, fiducials, BeatStatus.TOO_FEW_BEATS)
     fiducials[leads] = _waves(voltages, leads, r_peaks, beats, fs)
     status = BeatStatus.OK
-    if not (np.delete(fiducials, _R_PEAK, axis=2) >= 0).any():
+    if not (np.delete(fiducials, Mark.R_PEAK, axis=2) >= 0).any():
         status = BeatStatus.DETECTOR_FAILED
     elif len(beats) > max_beats:
         status = BeatStatus.TOO_MANY_BEATS
@@ -249,7 +246,7 @@ def _waves(
         upright[k] = -signal[k]
         tops[k] = _tops(upright[k], beats, fs)
     marks = delineate(upright, tops, fs)
-    marks[:-1, :, _R_PEAK] = r_peaks
+    marks[:-1, :, Mark.R_PEAK] = r_peaks
     lead_marks = _widened(_agreed_p(marks[:-1], fs), marks[-1])
     return _in_order(lead_marks, signal.shape[1])
 
@@ -265,15 +262,15 @@ def _tops(lead: FloatArray, beats: IntArray, fs: float) -> IntArray:
 def _widened(marks: IntArray, common: IntArray) -> IntArray:
     """Widen the QRS complexes to the common one, up to the waves beside them."""
     marks = marks.copy()
-    on, off = marks[..., _QRS_ON], marks[..., _QRS_OFF]
-    p_off, t_on = marks[..., _P_OFF], marks[..., _T_ON]
-    common_on = np.where(p_off <= on, np.maximum(common[:, _QRS_ON], p_off), on)
+    on, off = marks[..., Mark.QRS_ON], marks[..., Mark.QRS_OFF]
+    p_off, t_on = marks[..., Mark.P_OFF], marks[..., Mark.T_ON]
+    common_on = np.where(p_off <= on, np.maximum(common[:, Mark.QRS_ON], p_off), on)
     common_off = np.where(
-        t_on >= off, np.minimum(common[:, _QRS_OFF], t_on), common[:, _QRS_OFF]
+        t_on >= off, np.minimum(common[:, Mark.QRS_OFF], t_on), common[:, Mark.QRS_OFF]
     )
-    has_common = (common[:, _QRS_ON] >= 0) & (on >= 0)
-    marks[..., _QRS_ON] = np.where(has_common, np.minimum(on, common_on), on)
-    marks[..., _QRS_OFF] = np.where(off >= 0, np.maximum(off, common_off), off)
+    has_common = (common[:, Mark.QRS_ON] >= 0) & (on >= 0)
+    marks[..., Mark.QRS_ON] = np.where(has_common, np.minimum(on, common_on), on)
+    marks[..., Mark.QRS_OFF] = np.where(off >= 0, np.maximum(off, common_off), off)
     return marks
 
 
@@ -284,11 +281,11 @@ def _agreed_p(marks: IntArray, fs: float) -> IntArray:
     from it: an r wave before the R-peak of V1 is taken for a P wave otherwise.
     """
     marks = marks.copy()
-    peaks = np.where(marks[..., _P_PEAK] >= 0, marks[..., _P_PEAK], np.nan)
+    peaks = np.where(marks[..., Mark.P_PEAK] >= 0, marks[..., Mark.P_PEAK], np.nan)
     distance = np.abs(peaks - median_of_rows(peaks.T))  # NaN compares as False
     near = (distance <= round(_P_TOLERANCE_S * fs)).sum(axis=0)
     far = distance > round(_P_FAR_S * fs)
-    marks[far | (near < (len(marks) + 1) // 2), _P_ON : _P_OFF + 1] = -1
+    marks[far | (near < (len(marks) + 1) // 2), Mark.P_ON : Mark.P_OFF + 1] = -1
     return marks
 
 
@@ -296,17 +293,20 @@ def _in_order(marks: IntArray, n_samples: int) -> IntArray:
     """Drop marks at the ends of the record, and those that are out of order."""
     marks = np.where((marks <= 0) | (marks >= n_samples - 1), -1, marks)
     for outwards in (
-        (_QRS_ON, _P_OFF, _P_PEAK, _P_ON),
-        (_QRS_OFF, _T_ON, _T_PEAK, _T_OFF),
+        (Mark.QRS_ON, Mark.P_OFF, Mark.P_PEAK, Mark.P_ON),
+        (Mark.QRS_OFF, Mark.T_ON, Mark.T_PEAK, Mark.T_OFF),
     ):
-        inner = marks[..., _R_PEAK]
-        for column in outwards:
-            mark = marks[..., column]
-            beyond = mark <= inner if column < _R_PEAK else mark >= inner
-            kept = (mark >= 0) & beyond
-            marks[..., column] = np.where(kept, mark, -1)
-            inner = np.where(kept, mark, inner)
-    for peak, boundaries in ((_P_PEAK, (_P_ON, _P_OFF)), (_T_PEAK, (_T_ON, _T_OFF))):
-        for column in boundaries:
-            marks[marks[..., peak] < 0, column] = -1
+        inner = marks[..., Mark.R_PEAK]
+        for mark in outwards:
+            places = marks[..., mark]
+            beyond = places <= inner if mark < Mark.R_PEAK else places >= inner
+            kept = (places >= 0) & beyond
+            marks[..., mark] = np.where(kept, places, -1)
+            inner = np.where(kept, places, inner)
+    for peak, boundaries in (
+        (Mark.P_PEAK, (Mark.P_ON, Mark.P_OFF)),
+        (Mark.T_PEAK, (Mark.T_ON, Mark.T_OFF)),
+    ):
+        for mark in boundaries:
+            marks[marks[..., peak] < 0, mark] = -1
     return marks

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from ecgstore.arrays import FloatArray, IntArray
-from ecgstore.record import MARKS
+from ecgstore.record import Mark
 
 MIN_BEATS: Final = 2
 """NeuroKit2 needs a distance between beats."""
@@ -22,17 +22,16 @@ MAX_SAMPLES: Final = 150_000
 """How many samples go into one call; NeuroKit2's table takes 80 bytes for each."""
 
 _NEUROKIT_NAMES: Final = {
-    "p_on": "ECG_P_Onsets",
-    "p_peak": "ECG_P_Peaks",
-    "p_off": "ECG_P_Offsets",
-    "qrs_on": "ECG_R_Onsets",
-    "qrs_off": "ECG_R_Offsets",
-    "t_on": "ECG_T_Onsets",
-    "t_peak": "ECG_T_Peaks",
-    "t_off": "ECG_T_Offsets",
+    Mark.P_ON: "ECG_P_Onsets",
+    Mark.P_PEAK: "ECG_P_Peaks",
+    Mark.P_OFF: "ECG_P_Offsets",
+    Mark.QRS_ON: "ECG_R_Onsets",
+    Mark.QRS_OFF: "ECG_R_Offsets",
+    Mark.T_ON: "ECG_T_Onsets",
+    Mark.T_PEAK: "ECG_T_Peaks",
+    Mark.T_OFF: "ECG_T_Offsets",
 }
-
-_R_PEAK: Final = MARKS.index("r_peak")
+"""What NeuroKit2 calls its marks; the R-peaks are given."""
 
 
 def delineate(signals: FloatArray, r_peaks: IntArray, fs: float) -> IntArray:
@@ -58,7 +57,7 @@ def delineate(signals: FloatArray, r_peaks: IntArray, fs: float) -> IntArray:
     Returns
     -------
     ndarray of shape (n_signals, n_beats, 9)
-        Sample indices of the marks in the order of `MARKS`; -1 where absent. Signals in
+        Sample indices of the marks in the order of `Mark`; -1 where absent. Signals in
         which NeuroKit2 fails have R-peaks only.
     """
     n_together = max(1, MAX_SAMPLES // signals.shape[1])
@@ -86,8 +85,8 @@ def _delineate_some(signals: FloatArray, r_peaks: IntArray, fs: float) -> IntArr
                     for k in range(len(signals))
                 ]
             )
-        marks = np.full((*r_peaks.shape, len(MARKS)), -1, np.int64)
-        marks[..., _R_PEAK] = r_peaks
+        marks = np.full((*r_peaks.shape, len(Mark)), -1, np.int64)
+        marks[..., Mark.R_PEAK] = r_peaks
         return marks
 
 
@@ -116,14 +115,12 @@ def _delineate_together(signals: FloatArray, r_peaks: IntArray, fs: float) -> In
         line[start : start + n_samples] = signal
     found = _neurokit((beats + starts[:, None]).ravel(), line, fs)
     shape = (n_signals, 1 + n_beats + 1)
-    marks = np.empty((n_signals, n_beats, len(MARKS)), np.int64)
-    for column, name in enumerate(MARKS):
-        if column == _R_PEAK:
-            marks[..., column] = r_peaks
-            continue
-        positions = np.array(found[_NEUROKIT_NAMES[name]], np.float64).reshape(shape)
+    marks = np.empty((n_signals, n_beats, len(Mark)), np.int64)
+    marks[..., Mark.R_PEAK] = r_peaks
+    for mark, name in _NEUROKIT_NAMES.items():
+        positions = np.array(found[name], np.float64).reshape(shape)
         positions = positions[:, 1:-1] - starts[:, None]
-        marks[..., column] = np.where(np.isnan(positions), -1, positions)
+        marks[..., mark] = np.where(np.isnan(positions), -1, positions)
     return marks
 
 

@@ -13,18 +13,20 @@ def median_of_rows(values: FloatArray) -> FloatArray:
     Parameters
     ----------
     values : ndarray of shape (n_rows, n_values)
-        Numbers and NaNs; at least one column.
+        Numbers and NaNs.
 
     Returns
     -------
     ndarray of shape (n_rows,)
-        Medians; NaN for a row that holds nothing else.
+        Medians; NaN for a row that holds no number.
 
     Examples
     --------
     >>> median_of_rows(np.array([[3.0, np.nan, 1.0], [5.0, 7.0, 6.0]]))
     array([2., 6.])
     """
+    if not values.shape[1]:
+        return np.full(len(values), np.nan)
     ordered = np.sort(values, axis=1)  # NaNs come last
     n_valid = np.isfinite(ordered).sum(axis=1)
     middles = np.stack([np.maximum(n_valid - 1, 0) // 2, n_valid // 2], axis=1)

@@ -1,4 +1,4 @@
-"""Durations and amplitudes of the waves, per lead and over the leads."""
+"""Durations and amplitudes of the waves of each lead."""
 
 from typing import Final
 
@@ -7,34 +7,14 @@ import numpy as np
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.features.beats import Beats
 from ecgstore.features.medians import median_of_rows
-from ecgstore.record import MARKS, N_LEADS
+from ecgstore.record import Mark
 
 BASELINE_S: Final = 0.02
 """The isoelectric level of a beat is the mean over this time before QRS onset."""
 
-WAVE_FEATURES: Final = (
-    "p_presence",
-    "p_duration_ms",
-    "pr_interval_ms",
-    "qrs_duration_ms",
-    "qt_interval_ms",
-    "qtc_bazett_ms",
-    "qtc_fridericia_ms",
-    "p_amplitude_mv",
-    "q_amplitude_mv",
-    "r_amplitude_mv",
-    "s_amplitude_mv",
-    "t_amplitude_mv",
-)
-"""Names of the features that every lead has, in the order of the columns."""
-
-_P_ON, _P_PEAK, _P_OFF, _QRS_ON, _R_PEAK, _QRS_OFF, _T_ON, _T_PEAK, _T_OFF = range(
-    len(MARKS)
-)
-
 
 def wave_features(signal: FloatArray, beats: Beats, fs: float) -> FloatArray:
-    """Return the wave features of a record, over all leads and per lead.
+    """Return the wave features of each lead of a record.
 
     Parameters
     ----------
@@ -47,9 +27,9 @@ def wave_features(signal: FloatArray, beats: Beats, fs: float) -> FloatArray:
 
     Returns
     -------
-    ndarray of shape (13 * n_wave_features,)
-        The features of `WAVE_FEATURES`, first the medians over the leads, then those
-        of each lead in the order of `LEADS`; NaN where undefined.
+    ndarray of shape (12, n_features)
+        The features that `ecgstore.features.table.WAVES` names and defines, in that
+        order, float64; NaN where undefined.
 
     Notes
     -----
@@ -60,8 +40,43 @@ def wave_features(signal: FloatArray, beats: Beats, fs: float) -> FloatArray:
     their beat, the mean of the `BASELINE_S` before QRS onset: the PR segment, where
     there is one.
     """
-    per_lead = _of_leads(np.asarray(signal, np.float64), beats, fs)
-    return np.concatenate([median_of_rows(per_lead.T), per_lead.ravel()])
+    signal = np.asarray(signal, np.float64)
+    marks = beats.fiducials
+    n_beats = len(beats.r_peaks)
+    times = np.where(marks >= 0, marks, np.nan) / fs * 1000
+    durations = [
+        median_of_rows(times[..., end] - times[..., begin])
+        for begin, end in (
+            (Mark.P_ON, Mark.P_OFF),
+            (Mark.P_ON, Mark.QRS_ON),
+            (Mark.QRS_ON, Mark.QRS_OFF),
+            (Mark.QRS_ON, Mark.T_OFF),
+        )
+    ]
+    qt = durations[-1]
+    rr_s = float(np.median(np.diff(beats.r_peaks))) / fs if n_beats > 1 else np.nan
+    q_s = q_s_peaks(signal, marks)
+    peaks = (
+        marks[..., Mark.P_PEAK],
+        q_s[..., 0],
+        marks[..., Mark.R_PEAK],
+        q_s[..., 1],
+        marks[..., Mark.T_PEAK],
+    )
+    level = _isoelectric_level(signal, marks[..., Mark.QRS_ON], fs)
+    has_marks = (marks[..., Mark.R_PEAK] >= 0).any(axis=1)
+    n_p_waves = (marks[..., Mark.P_PEAK] >= 0).sum(axis=1)
+    presence = np.where(has_marks, n_p_waves / max(n_beats, 1), np.nan)
+    return np.stack(
+        [
+            presence,
+            *durations,
+            qt / rr_s**0.5,
+            qt / rr_s ** (1 / 3),
+            *(median_of_rows(_values(signal, each) - level) for each in peaks),
+        ],
+        axis=1,
+    )
 
 
 def q_s_peaks(signal: FloatArray, fiducials: IntArray) -> IntArray:
@@ -72,7 +87,7 @@ def q_s_peaks(signal: FloatArray, fiducials: IntArray) -> IntArray:
     signal : ndarray of shape (12, n_samples)
         Voltages in mV.
     fiducials : ndarray of shape (12, n_beats, 9)
-        Marks in the order of `MARKS`; -1 where absent.
+        Marks in the order of `Mark`; -1 where absent.
 
     Returns
     -------
@@ -85,13 +100,13 @@ def q_s_peaks(signal: FloatArray, fiducials: IntArray) -> IntArray:
     --------
     >>> signal = np.tile([0.0, 0.0, -0.1, 0.5, 1.0, 0.3, -0.2, 0.0, 0.0], (12, 1))
     >>> marks = np.full((12, 1, 9), -1)
-    >>> marks[:, 0, 3:6] = 1, 4, 7
+    >>> marks[:, 0, [Mark.QRS_ON, Mark.R_PEAK, Mark.QRS_OFF]] = 1, 4, 7
     >>> q_s_peaks(signal, marks)[0].tolist()
     [[2, 6]]
     """
     signal = np.asarray(signal)
     on, r_peak, off = (
-        fiducials[..., column] for column in (_QRS_ON, _R_PEAK, _QRS_OFF)
+        fiducials[..., mark] for mark in (Mark.QRS_ON, Mark.R_PEAK, Mark.QRS_OFF)
     )
     return np.stack([_lowest(signal, on, r_peak), _lowest(signal, r_peak, off)], axis=2)
 
@@ -111,47 +126,6 @@ def _lowest(signal: FloatArray, begin: IntArray, end: IntArray) -> IntArray:
     lowest = lowest[..., 0]
     inside = defined & (lowest > begin) & (lowest < end)
     return np.where(inside, lowest, -1)
-
-
-def _of_leads(signal: FloatArray, beats: Beats, fs: float) -> FloatArray:
-    """Return the features of every lead, of shape (12, n_wave_features)."""
-    marks = beats.fiducials
-    n_beats = len(beats.r_peaks)
-    if not n_beats:
-        return np.full((N_LEADS, len(WAVE_FEATURES)), np.nan)
-    times = np.where(marks >= 0, marks, np.nan) / fs * 1000
-    durations = [
-        median_of_rows(times[..., end] - times[..., begin])
-        for begin, end in (
-            (_P_ON, _P_OFF),
-            (_P_ON, _QRS_ON),
-            (_QRS_ON, _QRS_OFF),
-            (_QRS_ON, _T_OFF),
-        )
-    ]
-    qt = durations[-1]
-    rr_s = float(np.median(np.diff(beats.r_peaks))) / fs if n_beats > 1 else np.nan
-    q_s = q_s_peaks(signal, marks)
-    peaks = (
-        marks[..., _P_PEAK],
-        q_s[..., 0],
-        marks[..., _R_PEAK],
-        q_s[..., 1],
-        marks[..., _T_PEAK],
-    )
-    level = _isoelectric_level(signal, marks[..., _QRS_ON], fs)
-    has_marks = (marks[..., _R_PEAK] >= 0).any(axis=1)
-    presence = np.where(has_marks, (marks[..., _P_PEAK] >= 0).mean(axis=1), np.nan)
-    return np.stack(
-        [
-            presence,
-            *durations,
-            qt / rr_s**0.5,
-            qt / rr_s ** (1 / 3),
-            *(median_of_rows(_values(signal, each) - level) for each in peaks),
-        ],
-        axis=1,
-    )
 
 
 def _isoelectric_level(signal: FloatArray, qrs_on: IntArray, fs: float) -> FloatArray:

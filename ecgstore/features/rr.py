@@ -84,6 +84,9 @@ def rr_features_of_series(
 ) -> FloatArray:
     """Return the RR-interval features of many series of beats, laid end to end.
 
+    For whoever has the beats of a whole dataset, or of the windows of a long record,
+    and wants no Python between them; a build calls `rr_features` record by record.
+
     Parameters
     ----------
     r_peaks : ndarray of shape (n_beats,)

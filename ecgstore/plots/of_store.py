@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from ecgstore.diagnoses import diagnoses
 from ecgstore.errors import EcgStoreError
 from ecgstore.plots.balance import class_balance
 from ecgstore.plots.filtering import filter_effect
@@ -111,9 +112,11 @@ def _subtitle(store: Store, record: StoredRecord) -> str:
     """Return what is known of the patient and the diagnoses."""
     row = store.records.iloc[record.row]
     age = "age unknown" if np.isnan(row["age"]) else f"{row['age']:.0f} years"
-    classes = ", ".join(name for name, is_in in record.labels.items() if is_in)
+    codes = [code for code in row["dx"].split(",") if code]
+    known = diagnoses()
+    names = [known[code].abbreviation if code in known else code for code in codes]
     beats = len(record.r_peaks)
-    return f"{age}, {row['sex']}; {classes or 'no class of the set'}; {beats} beats"
+    return f"{age}, {row['sex']}; {', '.join(names) or 'no diagnosis'}; {beats} beats"
 
 
 def _original(store: Store, record: StoredRecord, folders: list[Path]) -> Path:

@@ -17,10 +17,15 @@ from ecgstore.plots.paper_layout import (
     Rows,
     Trace,
 )
-from ecgstore.record import LEADS
+from ecgstore.record import LEADS, Mark
 
-_WAVES: Final = (("P", BLUE), ("QRS", VERMILION), ("T", GREEN))
-"""The waves in the order of their three marks each in `MARKS`, and their colours."""
+_WAVES: Final = (
+    ("P", (Mark.P_ON, Mark.P_PEAK, Mark.P_OFF), BLUE),
+    ("QRS", (Mark.QRS_ON, Mark.R_PEAK, Mark.QRS_OFF), VERMILION),
+    ("T", (Mark.T_ON, Mark.T_PEAK, Mark.T_OFF), GREEN),
+)
+"""The waves, the marks of their `_PARTS`, and their colours."""
+_PARTS: Final = ("on", "peak", "off")
 _BRACKET_HALF_MM: Final = 1.6
 _BRACKET_FOOT_MM: Final = 0.7
 _LEGEND_Y: Final = FOOTER - 9.0
@@ -37,22 +42,22 @@ def draw_marks(
         return
     first, last = trace.samples[[0, -1]]
     row = trace.panel.row
-    for wave, (name, colour) in enumerate(_WAVES):
-        for part, mark in enumerate(("on", "peak", "off")):
-            at = marks[:, 3 * wave + part].astype(np.int64)
+    for name, wave_marks, colour in _WAVES:
+        for part, mark in zip(_PARTS, wave_marks, strict=True):
+            at = marks[:, mark].astype(np.int64)
             at = at[(at >= first) & (at <= last)]
             x = trace.panel.x(at, fs)
             y = rows.zero(row) + trace.mv[at - first] * MM_PER_MV
             shown = (y > rows.bottom(row)) & (y < rows.top(row))  # not if NaN
-            gid = f"{LEADS[trace.panel.lead]}-{name}-{mark}"
-            _draw_mark(axes, x[shown], y[shown], mark, colour, gid)
+            gid = f"{LEADS[trace.panel.lead]}-{name}-{part}"
+            _draw_mark(axes, x[shown], y[shown], part, colour, gid)
 
 
 def _draw_mark(
-    axes: Axes, x: FloatArray, y: FloatArray, mark: str, colour: str, gid: str
+    axes: Axes, x: FloatArray, y: FloatArray, part: str, colour: str, gid: str
 ) -> None:
     """Draw brackets that open (on) or close (off) a wave, or dots (peak)."""
-    if mark == "peak":
+    if part == "peak":
         axes.plot(
             x,
             y,
@@ -66,7 +71,7 @@ def _draw_mark(
             gid=gid,
         )
         return
-    foot = _BRACKET_FOOT_MM if mark == "on" else -_BRACKET_FOOT_MM
+    foot = _BRACKET_FOOT_MM if part == "on" else -_BRACKET_FOOT_MM
     across = np.array([foot, 0.0, 0.0, foot])
     up = np.array([1.0, 1.0, -1.0, -1.0]) * _BRACKET_HALF_MM
     corners = np.stack([x[:, None] + across, y[:, None] + up], axis=-1)  # (n, 4, 2)
@@ -85,17 +90,17 @@ def draw_legend(axes: Axes) -> None:
     """Explain the marks below the grid, on the right."""
     right = GRID_LEFT + GRID_WIDTH
     y = np.array([_LEGEND_Y])
-    for x, mark, text in (
+    for x, part, text in (
         (right - 121.0, "on", "onset"),
         (right - 105.0, "peak", "peak"),
         (right - 90.0, "off", "offset"),
     ):
-        _draw_mark(axes, np.array([x]), y, mark, GREY, "legend")
+        _draw_mark(axes, np.array([x]), y, part, GREY, "legend")
         axes.text(x + 2.0, y[0], text, fontsize=8, color=GREY, va="center")
-    for place, (name, colour) in enumerate(_WAVES):
+    for place, (name, _, colour) in enumerate(_WAVES):
         x = right - 64.0 + 22.0 * place
-        for offset, mark in ((0.0, "on"), (3.0, "peak"), (6.0, "off")):
-            _draw_mark(axes, np.array([x + offset]), y, mark, colour, "legend")
+        for offset, part in zip((0.0, 3.0, 6.0), _PARTS, strict=True):
+            _draw_mark(axes, np.array([x + offset]), y, part, colour, "legend")
         axes.text(x + 8.0, y[0], name, fontsize=8, color=colour, va="center")
 
 
