@@ -123,7 +123,11 @@ above 0 and below high_hz (40.0)
         )
         self._require("filter_order", 1 <= self.filter_order <= 8, "1 to 8")
         self._require("margin_s", 0 <= self.margin_s <= 60, "0 to 60 s")
-        self._require("min_duration_s", 0 <= self.min_duration_s <= 3600, "0 to 3600 s")
+        self._require(
+            "min_duration_s",
+            0 <= self.min_duration_s <= self.duration_s,
+            f"0 to duration_s ({self.duration_s}) seconds",
+        )
         self._require("max_gap_s", 0 <= self.max_gap_s <= 10, "0 to 10 s")
         self._require(
             "max_clipped_fraction", 0 <= self.max_clipped_fraction <= 1, "0 to 1"

@@ -11,7 +11,7 @@ import numpy as np
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.errors import EcgStoreError
 from ecgstore.features import q_s_peaks
-from ecgstore.record import LEADS, MARKS
+from ecgstore.record import LEADS, Mark
 from ecgstore.storage import Store, schema
 from ecgstore.storage.durable import replace_file
 
@@ -98,14 +98,13 @@ def _peaks(store: Store) -> Iterator[dict[str, Any]]:
 def _waves(signal: FloatArray, marks: IntArray) -> dict[str, dict[str, list[Any]]]:
     """Return the peaks of every wave in every lead."""
     q_s = q_s_peaks(signal, marks)
-    column = {name: place for place, name in enumerate(MARKS)}
     return {
         lead: {
-            "P": _indices(marks[number, :, column["p_peak"]]),
+            "P": _indices(marks[number, :, Mark.P_PEAK]),
             "Q": _indices(q_s[number, :, 0]),
-            "R": _indices(marks[number, :, column["r_peak"]]),
+            "R": _indices(marks[number, :, Mark.R_PEAK]),
             "S": _indices(q_s[number, :, 1]),
-            "T": _indices(marks[number, :, column["t_peak"]]),
+            "T": _indices(marks[number, :, Mark.T_PEAK]),
         }
         for number, lead in enumerate(LEADS)
     }

@@ -20,7 +20,7 @@ import ecgstore
 from ecgstore.build import fill, pipeline, scan
 from ecgstore.build.journal import Journal
 from ecgstore.config import Config, make_config
-from ecgstore.errors import EcgStoreError
+from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.reasons import Reason
 from ecgstore.sample import sample_folder
 from ecgstore.sources import read_record
@@ -335,6 +335,53 @@ def test_full_disk_is_one_message_and_the_build_continues(
         with pytest.raises(EcgStoreError, match="disk is full"):
             build(few_records, out)
     build(few_records, out)
+
+
+def test_damaged_partial_is_named(
+    few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.h5"
+    with monkeypatch.context() as patch:
+        stop_after(patch, pipeline, "seal", 0)
+        with pytest.raises(Stop):
+            build(few_records, out)
+    (tmp_path / "out.h5.partial").write_bytes(b"junk")
+    with pytest.raises(EcgStoreError, match=r"delete .* to start again"):
+        build(few_records, out)
+
+
+def test_full_disk_of_the_journal_is_one_message(
+    few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Journal, "add", full)
+    with pytest.raises(EcgStoreError, match="disk is full"):
+        build(few_records, tmp_path / "out.h5")
+
+
+def test_partial_file_is_no_store(
+    few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_after(patch, pipeline, "seal", 0)
+        with pytest.raises(Stop):
+            build(few_records, tmp_path / "out.h5")
+    with pytest.raises(SchemaError, match="unfinished build"):
+        ecgstore.open(tmp_path / "out.h5.partial")
+
+
+def test_options_that_match_nothing_are_said(few_records: Path, tmp_path: Path) -> None:
+    patients = tmp_path / "patients.csv"
+    patients.write_text("record_id,patient_id\nnobody,1\n")
+    config = Config(beats=False, exclude_sources=("st_petersburg",))
+    report = ecgstore.survey(
+        [few_records], config, patients=patients, n_workers=1, quiet=True
+    )
+    assert "is it the right CSV file?" in report.warnings[0]
+    assert "ptb-xl" in report.warnings[1]
+    assert "excluded st_petersburg" in report.warnings[2]
 
 
 def test_too_small_a_disk_is_noticed_before_the_work(

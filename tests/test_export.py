@@ -10,6 +10,7 @@ import pytest
 import ecgstore
 from ecgstore.errors import EcgStoreError
 from ecgstore.export import EXPORTS, export
+from ecgstore.record import Mark
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -45,7 +46,7 @@ def test_tables_hold_what_the_store_holds(sample_store: Path, tmp_path: Path) ->
             for number, lead in enumerate(ecgstore.LEADS):
                 waves = exported["leads"][lead]
                 r_peaks = [-1 if each is None else each for each in waves["R"]]
-                assert r_peaks == stored_record.fiducials[number, :, 4].tolist()
+                assert r_peaks == stored_record.fiducials[number, :, Mark.R_PEAK].tolist()
                 for q, r, s in zip(waves["Q"], waves["R"], waves["S"], strict=True):
                     assert q is None or q <= r
                     assert s is None or s >= r

@@ -28,6 +28,8 @@ def start(out: Path) -> "subprocess.Popen[str]":
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        # Even where this process was started to ignore it, as shells do with "&".
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

@@ -4,10 +4,12 @@ import errno
 import hashlib
 import json
 import os
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial as bind
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -100,15 +102,22 @@ def build_store(
 
 @contextmanager
 def _readable_errors(final: Path) -> Iterator[None]:
-    """Say what to do about a full disk."""
+    """Say what to do about a full disk, and about damage to an unfinished build."""
     try:
         yield
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
+    except (OSError, sqlite3.Error) as error:
+        number = getattr(error, "errno", None)
+        if number in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error):
+            raise EcgStoreError(
+                f"{final.parent}: the disk is full; make room and run the same command "
+                "again to continue"
+            ) from error
+        if number is not None:
             raise
+        # Errors of HDF5 and SQLite, which have no number, say nothing of the file.
         raise EcgStoreError(
-            f"{final.parent}: the disk is full; make room and run the same command "
-            "again to continue"
+            f"{final.name}.partial: cannot be used ({error}); delete {final}.partial* "
+            "to start again"
         ) from error
 
 
@@ -137,7 +146,7 @@ def survey(
             n_workers=n_workers or os.cpu_count() or 1,
             report=progress.update,
         )
-        return make_report(journal, config, has_patients=bool(mapping))
+        return make_report(journal, config, mapping)
 
 
 def _run(
@@ -174,7 +183,7 @@ def _run(
             detail = folders.shorten(failure.detail)
             journal.quarantine(failure.path, failure.reason, detail)
         partial.unlink()
-    report = make_report(journal, config, has_patients=bool(patients))
+    report = make_report(journal, config, patients)
     seal(partial, final)
     return report
 
@@ -241,13 +250,21 @@ def _claim(journal: Journal, partial: Path, identity: str) -> None:
             f"({journal.path}) is gone; delete it to start again"
         )
     else:
-        theirs, ours = json.loads(before), json.loads(identity)
+        theirs, ours = _parsed(before), json.loads(identity)
         differing = [name for name in ours if ours[name] != theirs.get(name)]
         raise EcgStoreError(
             f"{partial}: an unfinished build with other {' and '.join(differing)}"
             f"{_difference(theirs, ours)}; repeat its command to continue it, or "
             f"delete {partial.name} to start again"
         )
+
+
+def _parsed(identity: str) -> dict[str, Any]:
+    """Return an identity; nothing in common with any if it is unreadable."""
+    try:
+        return dict(json.loads(identity))
+    except (TypeError, ValueError):
+        return {}
 
 
 def _difference(theirs: Mapping[str, object], ours: Mapping[str, object]) -> str:

@@ -57,7 +57,9 @@ class ScanReport:
         return asdict(self)
 
 
-def make_report(journal: Journal, config: Config, *, has_patients: bool) -> ScanReport:
+def make_report(
+    journal: Journal, config: Config, patients: Mapping[str, str]
+) -> ScanReport:
     """Count what is in a journal.
 
     Parameters
@@ -66,8 +68,8 @@ def make_report(journal: Journal, config: Config, *, has_patients: bool) -> Scan
         A finished scan.
     config : Config
         Options of the build.
-    has_patients : bool
-        Whether records can be grouped by patient.
+    patients : Mapping
+        The patient_id of records, by record_id.
     """
     classes: Counter[str] = Counter(dict.fromkeys(config.classes.names, 0))
     unknown: Counter[str] = Counter()
@@ -89,21 +91,42 @@ def make_report(journal: Journal, config: Config, *, has_patients: bool) -> Scan
         reasons=dict(journal.count_by("reason", Status.QUARANTINED)),
         sources=dict(sources),
         classes=dict(classes),
-        unknown_codes=dict(unknown.most_common()),
+        unknown_codes=dict(sorted(unknown.items(), key=lambda each: (-each[1], each))),
         left_out=[
             {"path": entry.path, "reason": entry.reason, "detail": entry.detail}
             for entry in journal.entries(Status.QUARANTINED)
         ],
         n_identical=journal.duplicates(),
-        warnings=_warnings(sources, has_patients),
+        warnings=_warnings(journal, config, patients),
     )
 
 
-def _warnings(sources: Mapping[str, int], has_patients: bool) -> list[str]:
+def _warnings(
+    journal: Journal, config: Config, patients: Mapping[str, str]
+) -> list[str]:
     """Return what endangers the result without being an error."""
-    if has_patients or "ptb-xl" not in sources:
-        return []
-    return [
-        "ptb-xl has several records of some patients: without --patients "
-        "ptbxl_database.csv, folds may share patients"
-    ]
+    warnings = []
+    n_known: Counter[str] = Counter()
+    n_of_source: Counter[str] = Counter()
+    for entry in journal.entries(Status.SELECTED):
+        n_of_source[entry.source] += 1
+        n_known[entry.source] += entry.record_id in patients
+    if patients and not n_known.total():
+        warnings.append(
+            f"none of the {len(patients)} patients given belongs to a selected record: "
+            "is it the right CSV file?"
+        )
+    n_unknown = n_of_source["ptb-xl"] - n_known["ptb-xl"]
+    if n_unknown:
+        warnings.append(
+            f"the patients of {n_unknown} ptb-xl records are unknown, and some have "
+            "several: folds may share patients (--patients ptbxl_database.csv)"
+        )
+    found = {*n_of_source, *journal.count_by("source", Status.NOT_SELECTED)}
+    missed = set(config.exclude_sources) - found
+    if missed:
+        warnings.append(
+            f"no record is of the excluded {', '.join(sorted(missed))}; found are "
+            + ", ".join(sorted(found))
+        )
+    return warnings

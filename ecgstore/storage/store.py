@@ -26,7 +26,7 @@ from ecgstore.storage.hdf5 import (
     text,
     texts,
 )
-from ecgstore.storage.layout import row_offsets
+from ecgstore.storage.layout import UNSEALED, row_offsets
 from ecgstore.storage.rows import MemoryMap
 from ecgstore.storage.selection import Selection, select
 
@@ -106,6 +106,11 @@ class Store:
                     strict=True,
                 )
             )
+            if self.fingerprint == UNSEALED:
+                raise SchemaError(
+                    f"{self.path}: an unfinished build; run its command again to "
+                    "finish it"
+                )
             signals = file[schema.SIGNALS]
             self.scale_factor = float(signals.attrs["scale_factor"])
             self._dtype = signals.dtype
