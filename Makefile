@@ -46,6 +46,7 @@ endif
 	$(PYTHON) -m venv .venv
 
 .venv/ecgstore: .venv/bin/python pyproject.toml constraints.txt
+	@echo "installing into .venv: a minute or two"
 	$(INSTALL) -e .
 	touch $@
 

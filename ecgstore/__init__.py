@@ -85,4 +85,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """List the public names before they are imported."""
-    return [*globals(), *__all__]
+    return sorted(__all__)

@@ -56,7 +56,7 @@ above 0 and below high_hz (40.0)
         choices=("any", "first", "all"),
     )
     exclude_sources: tuple[str, ...] = _option((), "sources to leave out")
-    limit: int | None = _option(None, "stop after this many records")
+    limit: int | None = _option(None, "stop after this many selected records")
     fs: float = _option(500.0, "sampling rate of the store in Hz")
     duration_s: float = _option(
         10.0, "length of every stored signal in s: longer records are cut at their end"
@@ -205,7 +205,15 @@ def _typed(name: str, value: object, current: object, origin: str) -> object:
         return _expect(name, value, int, "a whole number", origin)
     if isinstance(current, float) and isinstance(value, int):
         value = value if isinstance(value, bool) else float(value)
-    return _expect(name, value, type(current), type(current).__name__, origin)
+    return _expect(name, value, type(current), _KINDS[type(current)], origin)
+
+
+_KINDS: Final = {
+    bool: "true or false",
+    float: "a number, without quotes",
+    int: "a whole number, without quotes",
+    str: "a text in quotes",
+}
 
 
 def _expect(name: str, value: object, kind: type, expected: str, origin: str) -> Any:
@@ -274,7 +282,8 @@ def _read_toml(path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"{path}: not a readable TOML file of options ({error}); "
+            f"{path}: not a readable TOML file of options ({reason}); "
             "expected lines such as: fs = 500"
         ) from error

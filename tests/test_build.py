@@ -389,7 +389,7 @@ def test_too_small_a_disk_is_noticed_before_the_work(
 ) -> None:
     free = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
-    with pytest.raises(EcgStoreError, match=r"needs .* GB"):
+    with pytest.raises(EcgStoreError, match=r"needs .* MB"):
         build(few_records, tmp_path / "out.h5")
     assert not (tmp_path / "out.h5.partial").exists()
 

@@ -216,6 +216,14 @@ def test_features_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
         (["classes", "nowhere"], 1, "nowhere"),
         (["classes", "--classes", "nope"], 1, "nope"),
         (["nonsense"], 2, "No such command"),
+        (
+            ["build", "--sample", "-o", "x.h5", "--all-records", "--select", "any"],
+            2,
+            "both",
+        ),
+        (["features", "--json", "--markdown"], 2, "not both"),
+        (["classes", "."], 1, "no records"),
+        (["info", "."], 2, "directory"),
     ],
 )
 def test_mistakes_end_in_one_line(
@@ -236,6 +244,20 @@ def test_mistakes_end_in_one_line(
         assert errors.startswith("ecgstore: ")
         assert errors.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_interrupted_command_exits_130(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    sample_store: Path,
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ecgstore.storage.summary.summarise", interrupt)
+    code, _, errors = run(capsys, "info", sample_store)
+    assert code == 130
+    assert errors.strip() == "ecgstore: interrupted"
 
 
 def test_every_command_has_help_and_examples(

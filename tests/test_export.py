@@ -46,7 +46,8 @@ def test_tables_hold_what_the_store_holds(sample_store: Path, tmp_path: Path) ->
             for number, lead in enumerate(ecgstore.LEADS):
                 waves = exported["leads"][lead]
                 r_peaks = [-1 if each is None else each for each in waves["R"]]
-                assert r_peaks == stored_record.fiducials[number, :, Mark.R_PEAK].tolist()
+                marks = stored_record.fiducials[number]
+                assert r_peaks == marks[:, Mark.R_PEAK].tolist()
                 for q, r, s in zip(waves["Q"], waves["R"], waves["S"], strict=True):
                     assert q is None or q <= r
                     assert s is None or s >= r

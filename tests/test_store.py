@@ -78,8 +78,25 @@ def test_signals_go_where_they_are_asked_to(store: ecgstore.Store) -> None:
 
 @pytest.mark.parametrize("row", [-1, 10**6])
 def test_row_outside_is_refused(store: ecgstore.Store, row: int) -> None:
-    with pytest.raises(IndexError, match="rows go from 0 to"):
-        store.signals([row])
+    for read in (store.signals, store.fiducials, store.r_peaks, store.features):
+        with pytest.raises(IndexError, match="rows go from 0 to"):
+            read([row])
+
+
+def test_selection_stands_for_its_rows(store: ecgstore.Store) -> None:
+    some = store.select(folds=[1, 2])
+    np.testing.assert_array_equal(store.signals(some), store.signals(some.rows))
+    np.testing.assert_array_equal(store.labels(rows=some), store.labels(rows=some.rows))
+
+
+def test_damaged_record_is_refused(copy: Path) -> None:
+    with h5py.File(copy, "r+") as file:
+        file["signals"][3, 5, 100] ^= 1
+    with ecgstore.open(copy) as store:
+        names = list(store)
+        assert store[names[2]].row == 2
+        with pytest.raises(SchemaError, match=f"row 3 .{names[3]}. is damaged"):
+            store[names[3]]
 
 
 @pytest.mark.parametrize("rows", [[0.5], [True, False], [[1]], ["A0001"]])
@@ -151,11 +168,13 @@ def test_record_by_name(store: ecgstore.Store) -> None:
 
 
 def test_unknown_record_gets_a_hint(store: ecgstore.Store) -> None:
+    with pytest.raises(RecordNotFoundError, match="did you mean HR00001\\?"):
+        store["hr00001"]
     with pytest.raises(RecordNotFoundError, match="did you mean HR0") as caught:
-        store["HR0x"]
+        store["HR0001"]
     assert isinstance(caught.value, LookupError)
     assert not str(caught.value).startswith("'")
-    assert "HR0x" not in store
+    assert "HR0001" not in store
 
 
 def test_name_that_two_sources_share(tmp_path: Path) -> None:
@@ -279,6 +298,11 @@ def test_one_name_in_place_of_a_list_is_refused(store: ecgstore.Store) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(EcgStoreError, match="no such file"):
         ecgstore.open(tmp_path / "missing.h5")
+
+
+def test_folder_in_place_of_a_file(tmp_path: Path) -> None:
+    with pytest.raises(EcgStoreError, match="a folder"):
+        ecgstore.open(tmp_path)
 
 
 def test_file_of_another_kind(tmp_path: Path) -> None:

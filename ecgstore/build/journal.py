@@ -101,8 +101,11 @@ class Journal:
             self._connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
             raise EcgStoreError(
-                f"{path}: cannot be locked ({error}); if another build writes the same "
-                "store, wait for it; else check that the folder exists and is writable"
+                f"{path}: another build writes the same store; wait for it, or choose "
+                "another output"
+                if "locked" in str(error)
+                else f"{path}: cannot be written ({error}); check that the folder is "
+                "writable and has room"
             ) from error
         except sqlite3.DatabaseError as error:
             raise EcgStoreError(

@@ -107,7 +107,8 @@ def _readable_errors(final: Path) -> Iterator[None]:
         yield
     except (OSError, sqlite3.Error) as error:
         number = getattr(error, "errno", None)
-        if number in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error):
+        full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        if number in full or "disk is full" in str(error):
             raise EcgStoreError(
                 f"{final.parent}: the disk is full; make room and run the same command "
                 "again to continue"
@@ -297,9 +298,15 @@ def _check_any_selected(journal: Journal, folders: Folders) -> None:
             "files, at any depth"
         )
     reasons = journal.count_by("reason", Status.QUARANTINED)
+    entry = next(journal.entries(Status.QUARANTINED), None)
+    advice = (
+        "choose other --classes, or --all-records"
+        if entry is None
+        else f"such as {entry.path}: {entry.detail}"
+    )
     raise EcgStoreError(
         f"{where}: none of {journal.count()} records can be stored: "
         f"{journal.count(Status.NOT_SELECTED)} are not selected"
         + "".join(f", {count} {reason}" for reason, count in reasons.items())
-        + "; choose other --classes, or --all-records"
+        + f"; {advice}"
     )

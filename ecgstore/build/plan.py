@@ -110,8 +110,8 @@ def _check_room(partial: Path, needed: int) -> None:
     free = shutil.disk_usage(partial.parent).free
     if needed > free:
         raise EcgStoreError(
-            f"{partial.parent}: the store needs {needed / 1e9:.1f} GB and the disk has "
-            f"{free / 1e9:.1f} GB free; make room or choose another folder"
+            f"{partial.parent}: the store needs {needed / 1e6:,.0f} MB and the disk "
+            f"has {free / 1e6:,.0f} MB free; make room or choose another folder"
         )
 
 

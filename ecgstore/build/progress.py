@@ -1,5 +1,6 @@
 """Show how far a build is: a bar on a terminal, now and then a line elsewhere."""
 
+import contextlib
 import sys
 import time
 from types import TracebackType
@@ -8,6 +9,11 @@ from typing import Final, Self
 from tqdm import tqdm
 
 _SECONDS_BETWEEN_LINES: Final = 10.0
+
+# What matters most stands first: a narrow terminal cuts the end.
+_BAR: Final = (
+    "{desc}: {n_fmt}/{total_fmt} |{bar}|{postfix}, {rate_fmt}, {remaining} left"
+)
 
 
 class Progress:
@@ -34,13 +40,18 @@ class Progress:
         self._n_bytes = self._n_quarantined = 0
         self._began = self._last_line = time.monotonic()
         self._lines = not quiet and not sys.stderr.isatty()
-        self._bar = tqdm(
-            desc=phase,
-            total=total,
-            initial=done,
-            unit=" records",
-            dynamic_ncols=True,
-            disable=quiet or self._lines,
+        # Not even a disabled bar: it would start a thread of its own.
+        self._bar = (
+            None
+            if quiet or self._lines
+            else tqdm(
+                desc=phase,
+                total=total,
+                initial=done,
+                unit=" records",
+                dynamic_ncols=True,
+                bar_format=_BAR,
+            )
         )
 
     def __enter__(self) -> Self:
@@ -52,7 +63,8 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
         if self._lines:
             self._print_line()
 
@@ -71,8 +83,9 @@ class Progress:
         self._done += n_records
         self._n_bytes += n_bytes
         self._n_quarantined += n_quarantined
-        self._bar.set_postfix_str(self._rates(), refresh=False)
-        self._bar.update(n_records)
+        if self._bar is not None:
+            self._bar.set_postfix_str(self._rates(), refresh=False)
+            self._bar.update(n_records)
         if self._lines and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
             self._print_line()
 
@@ -80,8 +93,8 @@ class Progress:
         """Return megabytes a second and the size of the quarantine."""
         seconds = max(time.monotonic() - self._began, 1e-9)
         return (
-            f"{self._n_bytes / 1e6 / seconds:.1f} MB/s, "
-            f"{self._n_quarantined} quarantined"
+            f"{self._n_quarantined} quarantined, "
+            f"{self._n_bytes / 1e6 / seconds:.1f} MB/s"
         )
 
     def _print_line(self) -> None:
@@ -93,9 +106,10 @@ class Progress:
         left = ""
         if self._total is not None and rate > 0 and self._done < self._total:
             left = f", {(self._total - self._done) / rate:.0f} s left"
-        print(
-            f"{self._phase}: {self._done}{of} records, {rate:.0f} records/s, "
-            f"{self._rates()}{left}",
-            file=sys.stderr,
-            flush=True,
-        )
+        with contextlib.suppress(BrokenPipeError):  # nobody reads: no reason to stop
+            print(
+                f"{self._phase}: {self._done}{of} records, {rate:.0f} records/s, "
+                f"{self._rates()}{left}",
+                file=sys.stderr,
+                flush=True,
+            )

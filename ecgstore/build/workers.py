@@ -6,10 +6,9 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from ecgstore.errors import EcgStoreError
 
@@ -30,6 +29,8 @@ class Worker(Protocol[Task_contra, Result_co]):
 
 
 _TASKS_AHEAD = 4  # per worker: enough that none waits, few enough to hold in memory
+
+_SECONDS_BETWEEN_LOOKS = 0.2
 
 _work: Worker[Any, Any]  # what this worker process does with a task
 
@@ -72,34 +73,61 @@ def run_tasks(
         context.set_forkserver_preload(["ecgstore.build.scan", "ecgstore.build.fill"])
     pool = ProcessPoolExecutor(n_workers, context, _begin, (make_worker,))
     waiting: deque[Future[Any]] = deque()
-    try:
-        for task in tasks:
-            with _ctrl_c_waits():
+    with _Interruption() as interruption:
+        try:
+            for task in tasks:
                 waiting.append(pool.submit(_do, task))
-            if len(waiting) >= n_workers * _TASKS_AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool as error:
-        raise EcgStoreError(
-            "a worker process died, as they do when memory runs out; run the same "
-            "command again to continue, with fewer --workers"
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+                if len(waiting) >= n_workers * _TASKS_AHEAD:
+                    yield _result(waiting.popleft(), interruption)
+            while waiting:
+                yield _result(waiting.popleft(), interruption)
+        except BrokenProcessPool as error:
+            raise EcgStoreError(
+                "a worker process died, as they do when memory runs out; run the same "
+                "command again to continue, with fewer --workers"
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
-@contextmanager
-def _ctrl_c_waits() -> Iterator[None]:
-    """Hold Ctrl-C back: in the middle of starting a process it would orphan it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _result(future: Future[Any], interruption: "_Interruption") -> Any:
+    """Wait for a result, and now and then look whether somebody pressed Ctrl-C."""
+    while not wait([future], timeout=_SECONDS_BETWEEN_LOOKS).done:
+        interruption.check()
+    interruption.check()
+    return future.result()
+
+
+class _Interruption:
+    """Turn Ctrl-C into a flag as long as a pool lives.
+
+    In the middle of starting or ending a process, the exception that Python raises by
+    itself would leave the pool waiting for ever. A second Ctrl-C raises it anyway.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def __enter__(self) -> Self:
+        self._main = threading.current_thread() is threading.main_thread()
+        if self._main:
+            self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._main:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, *_: object) -> None:
+        """Take note of one Ctrl-C; give way to a second one."""
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+
+    def check(self) -> None:
+        """Raise what Ctrl-C asked for."""
+        if self._asked:
+            raise KeyboardInterrupt
 
 
 def _begin(make_worker: Callable[[], Worker[Any, Any]]) -> None:

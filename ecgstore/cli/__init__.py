@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:  # a wrong use of the command line
         error.show()
         sys.exit(error.exit_code)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         _fail("interrupted", _INTERRUPTED)
     except EcgStoreError as error:
         _fail(error)

@@ -82,6 +82,8 @@ def build(
     from ecgstore.build import build_store, survey
     from ecgstore.sample import patients_file, sample_folder
 
+    if all_records and flags["select"] not in (None, "all"):
+        raise click.UsageError("give --all-records or --select, not both")
     config = config_from(preset, config_file, all_records, flags)
     if sample:
         sources = (*sources, sample_folder())
@@ -111,11 +113,12 @@ def build(
             quiet=quiet,
         )
     except KeyboardInterrupt as error:
-        click.echo(
-            f"what is done is kept in {out}.partial*; run the same command again to "
-            "continue",
-            err=True,
-        )
+        if list(out.parent.glob(f"{out.name}.partial*")):
+            click.echo(
+                f"what is done is kept in {out}.partial*; run the same command again "
+                "to continue",
+                err=True,
+            )
         raise click.Abort from error
     _print_report(report, as_json, out)
     if strict and report.n_quarantined:
@@ -152,6 +155,7 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
         click.echo(f"warning: {warning}", err=True)
     _print_left_out(report, out)
     if summary is None:
+        click.echo("only headers were read: a build may leave out more records")
         print_counts("records by source:", report.sources)
         print_counts("records by class:", report.classes)
         print_counts("quarantine by reason:", report.reasons)

@@ -38,6 +38,7 @@ def classes(sources: tuple[Path, ...], name: str, codes: bool, as_json: bool) ->
     tranche_name) and diagnosis, as in all_43101_labels.csv.
     """
     from ecgstore.diagnoses import class_set, count_diagnoses
+    from ecgstore.errors import EcgStoreError
 
     chosen = class_set(name)
     if not sources:
@@ -45,6 +46,11 @@ def classes(sources: tuple[Path, ...], name: str, codes: bool, as_json: bool) ->
         return
     unreadable: list[Path] = []
     counts = count_diagnoses(chosen, _records(sources, unreadable))
+    if not counts.records and not unreadable:
+        raise EcgStoreError(
+            f"{', '.join(map(str, sources))}: no records; expected .hea files at any "
+            "depth, or a CSV file of labels"
+        )
     if as_json:
         from dataclasses import asdict
 

@@ -1,5 +1,8 @@
 """``ecgstore features``: the handcrafted features and their definitions."""
 
+import shutil
+import textwrap
+
 import click
 
 from ecgstore.cli.tables import print_json
@@ -20,17 +23,23 @@ def features(as_markdown: bool, as_json: bool) -> None:
 
     from ecgstore.features import FEATURES, markdown
 
+    if as_markdown and as_json:
+        raise click.UsageError("give --markdown or --json, not both")
     if as_markdown:
         click.echo(markdown(), nl=False)
     elif as_json:
         print_json([asdict(each) for each in FEATURES])
     else:
+        width = shutil.get_terminal_size().columns
         for each in FEATURES:
             click.echo(f"{each.name} [{each.unit}]")
-            click.echo(
-                click.wrap_text(
-                    f"{each.formula}\n{each.source}; {each.function}",
-                    initial_indent="    ",
-                    subsequent_indent="    ",
+            for line in (each.formula, f"{each.source}; {each.function}"):
+                indent = "    "
+                click.echo(
+                    textwrap.fill(
+                        line,
+                        max(40, min(width, 100)),
+                        initial_indent=indent,
+                        subsequent_indent=indent,
+                    )
                 )
-            )

@@ -30,11 +30,13 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             f"{path}: no such file; expected a store made by "
             "`ecgstore build SOURCE -o STORE`"
         )
+    if path.is_dir():
+        raise EcgStoreError(f"{path}: a folder; expected the file of a store")
     try:
         file = h5py.File(path, "r", locking=False)
     except OSError as error:
         raise SchemaError(
-            f"{path}: not a readable HDF5 file ({error}); expected a store made by "
+            f"{path}: not a readable HDF5 file; expected a store made by "
             "`ecgstore build`"
         ) from error
     with file:

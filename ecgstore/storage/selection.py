@@ -70,7 +70,7 @@ def _known(
     store: "Store", what: str, wanted: Iterable[Any], known: Sequence[Any]
 ) -> list[Any]:
     """Return the wanted values, all of them among those the store knows."""
-    if isinstance(wanted, str):
+    if isinstance(wanted, str | int):
         raise TypeError(f"{wanted!r} is one {what}; expected a list: [{wanted!r}]")
     values = list(wanted)
     for value in values:

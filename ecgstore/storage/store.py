@@ -1,10 +1,11 @@
 """Open a store: select rows, read signals, labels, features and marks."""
 
+import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias, overload
+from typing import Any, Final, Literal, Self, TypeAlias, overload
 
 import numpy as np
 import pandas as pd
@@ -26,12 +27,15 @@ from ecgstore.storage.hdf5 import (
     text,
     texts,
 )
+from ecgstore.storage.integrity import row_checksum
 from ecgstore.storage.layout import UNSEALED, row_offsets
 from ecgstore.storage.rows import MemoryMap
 from ecgstore.storage.selection import Selection, select
 
-Rows: TypeAlias = Sequence[int] | IntArray | slice
-"""Row numbers of a store."""
+Rows: TypeAlias = Sequence[int] | IntArray | slice | Selection
+"""Row numbers of a store, or what `Store.select` returned."""
+
+_MOST_COMPARED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,20 +220,23 @@ class Store:
         left_out = quarantine[quarantine["record_id"] == record_id]
         if len(left_out):
             return f"; it was left out: {left_out['detail'].iloc[0]}"
-        # difflib takes seconds over a corpus; a shared beginning says enough.
-        for length in range(len(record_id), 0, -1):
-            close = [
-                known
-                for known in self._rows_by_id
-                if known.startswith(record_id[:length])
-            ]
-            if close:
-                return f"; did you mean {', '.join(close[:3])}?"
+        # Comparing with all names of a large store would take seconds.
+        similar = [
+            known
+            for known in self._rows_by_id
+            if known[:1].casefold() == record_id[:1].casefold()
+            and abs(len(known) - len(record_id)) <= 2
+        ]
+        exact = [known for known in similar if known.casefold() == record_id.casefold()]
+        close = exact or difflib.get_close_matches(record_id, similar[:_MOST_COMPARED])
+        if close:
+            return f"; did you mean {', '.join(close)}?"
         return "; `ecgstore info --records` lists them"
 
     def __getitem__(self, record_id: str) -> StoredRecord:
-        """Return one record by its name, without padding."""
+        """Return one record by its name, without padding, its checksum compared."""
         row = self.row(record_id)
+        self._check_row(row)
         record = self.records.iloc[row]
         padding = int(self.quality[schema.PAD_LENGTH].iloc[row])
         r_peaks = self.r_peaks([row])[0]
@@ -250,6 +257,18 @@ class Store:
             r_peaks=r_peaks[:n_beats],
             fiducials=self.fiducials([row])[0, :, :n_beats],
         )
+
+    def _check_row(self, row: int) -> None:
+        """Refuse a row of signals that is not what was written."""
+        with open_hdf5(self.path) as file:
+            expected = int(file[schema.CHECKSUMS][row])
+            found = row_checksum(file[schema.SIGNALS][row])
+        if found != expected:
+            raise SchemaError(
+                f"{self.path}: row {row} ({self.records.index[row]}) is damaged, its "
+                f"CRC-32C is {found:08x} instead of {expected:08x}; `ecgstore verify` "
+                "lists all damage"
+            )
 
     @cached_property
     def records(self) -> pd.DataFrame:
@@ -405,7 +424,7 @@ class Store:
 
         Parameters
         ----------
-        rows : sequence of int, ndarray or slice
+        rows : sequence of int, ndarray, slice or Selection
             Row numbers, in any order, repeated if wished.
         out : ndarray of shape (n_rows, 12, n_samples), optional
             Where to put them: C-contiguous, of the type asked for.
@@ -477,11 +496,11 @@ class Store:
 
     def _read(self, path: str, rows: Rows | None) -> IntArray:
         """Read rows of an integer dataset through the HDF5 library."""
+        numbers = None if rows is None else self._row_numbers(rows)
         with open_hdf5(self.path) as file:
             dataset = file[path]
-            if rows is None:
+            if numbers is None:
                 return np.asarray(dataset[...], np.int64)
-            numbers = self._row_numbers(rows)
             result = np.empty((len(numbers), *dataset.shape[1:]), np.int64)
             for place, row in enumerate(numbers):
                 result[place] = dataset[row]
@@ -489,6 +508,8 @@ class Store:
 
     def _row_numbers(self, rows: Rows) -> IntArray:
         """Return row numbers as an array, every one inside the store."""
+        if isinstance(rows, Selection):
+            return rows.rows
         if isinstance(rows, slice):
             return np.arange(len(self))[rows]
         numbers = np.asarray(rows)
