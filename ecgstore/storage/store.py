@@ -1,11 +1,10 @@
 """Open a store: select rows, read signals, labels, features and marks."""
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal, Self, TypeAlias, overload
+from typing import Any, Literal, Self, TypeAlias, overload
 
 import numpy as np
 import pandas as pd
@@ -29,13 +28,12 @@ from ecgstore.storage.hdf5 import (
 )
 from ecgstore.storage.integrity import row_checksum
 from ecgstore.storage.layout import UNSEALED, row_offsets
+from ecgstore.storage.names import RecordNames
 from ecgstore.storage.rows import MemoryMap
 from ecgstore.storage.selection import Selection, select
 
 Rows: TypeAlias = Sequence[int] | IntArray | slice | Selection
 """Row numbers of a store, or what `Store.select` returned."""
-
-_MOST_COMPARED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,13 +161,10 @@ class Store:
 
     def __iter__(self) -> Iterator[str]:
         """Yield every record's name, ``source/name`` where two sources share it."""
-        for name, source in zip(
-            self.records.index, self.records["source"], strict=True
-        ):
-            yield name if len(self._rows_by_id[name]) == 1 else f"{source}/{name}"
+        return iter(self._names)
 
     def __contains__(self, record_id: object) -> bool:
-        return bool(self._rows_named(str(record_id)))
+        return bool(self._names.rows(str(record_id)))
 
     def row(self, record_id: str) -> int:
         """Return the row of a record.
@@ -184,54 +179,30 @@ class Store:
         RecordNotFoundError
             If no record, or more than one, has that name.
         """
-        rows = self._rows_named(record_id)
-        name = record_id.rpartition("/")[2]
+        rows = self._names.rows(record_id)
         if len(rows) == 1:
             return rows[0]
         if rows:
-            names = ", ".join(
-                f"{self.records['source'].iloc[row]}/{name}" for row in rows
-            )
+            choices = ", ".join(self._names.full(row) for row in rows)
             raise RecordNotFoundError(
-                f"{self.path}: several records are named {name!r}; say one of {names}"
+                f"{self.path}: several records are named {record_id!r}; say one of "
+                f"{choices}"
             )
-        raise RecordNotFoundError(
-            f"{self.path}: no record {record_id!r}{self._hint(name)}"
+        quarantine = self.quarantine
+        left_out = quarantine["detail"][quarantine["record_id"] == record_id]
+        hint = (
+            f"it was left out: {left_out.iloc[0]}"
+            if len(left_out)
+            else self._names.hint(record_id)
         )
-
-    def _rows_named(self, record_id: str) -> list[int]:
-        """Return the rows of a name, or of ``source/name``."""
-        source, _, name = record_id.rpartition("/")
-        rows = self._rows_by_id.get(name, [])
-        sources = self.records["source"]
-        return [row for row in rows if source in ("", sources.iloc[row])]
+        raise RecordNotFoundError(f"{self.path}: no record {record_id!r}; {hint}")
 
     @cached_property
-    def _rows_by_id(self) -> dict[str, list[int]]:
-        """Rows of every record name."""
-        rows: dict[str, list[int]] = {}
-        for row, record_id in enumerate(self.records.index):
-            rows.setdefault(record_id, []).append(row)
-        return rows
-
-    def _hint(self, record_id: str) -> str:
-        """Say what a missing record might have been, or why it is not there."""
-        quarantine = self.quarantine
-        left_out = quarantine[quarantine["record_id"] == record_id]
-        if len(left_out):
-            return f"; it was left out: {left_out['detail'].iloc[0]}"
-        # Comparing with all names of a large store would take seconds.
-        similar = [
-            known
-            for known in self._rows_by_id
-            if known[:1].casefold() == record_id[:1].casefold()
-            and abs(len(known) - len(record_id)) <= 2
-        ]
-        exact = [known for known in similar if known.casefold() == record_id.casefold()]
-        close = exact or difflib.get_close_matches(record_id, similar[:_MOST_COMPARED])
-        if close:
-            return f"; did you mean {', '.join(close)}?"
-        return "; `ecgstore info --records` lists them"
+    def _names(self) -> RecordNames:
+        """The names of all records."""
+        return RecordNames(
+            self.records.index.to_list(), self.records["source"].to_list()
+        )
 
     def __getitem__(self, record_id: str) -> StoredRecord:
         """Return one record by its name, without padding, its checksum compared."""
