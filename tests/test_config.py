@@ -174,18 +174,18 @@ def test_whole_numbers_stand_for_floats(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('fs = "500"', "option fs is '500'; expected float"),
-        ("fs = true", "option fs is True; expected float"),
+        ('fs = "500"', "option fs is '500'; expected a number"),
+        ("fs = true", "option fs is True; expected a number"),
         ("fs = nan", "option fs is nan"),
-        ("filter_order = 3.0", "option filter_order is 3.0; expected int"),
-        ("filter_order = true", "option filter_order is True; expected int"),
-        ("beats = 1", "option beats is 1; expected bool"),
+        ("filter_order = 3.0", "option filter_order is 3.0; expected a whole number"),
+        ("filter_order = true", "option filter_order is True; expected a whole number"),
+        ("beats = 1", "option beats is 1; expected true or false"),
         ("reject_flat_leads = 'yes'", "option reject_flat_leads is 'yes'"),
         ("limit = 1.5", "option limit is 1.5; expected a whole number"),
         ("limit = true", "option limit is True; expected a whole number"),
         ("classes = 7", "option classes is 7; expected a preset or a file"),
         ("exclude_sources = 'ptb'", "option exclude_sources is 'ptb'; expected a list"),
-        ("select = 1", "option select is 1; expected str"),
+        ("select = 1", "option select is 1; expected a text"),
         ("dtype = 'int8'", "option dtype is 'int8'; expected one of int16, float32"),
         ("frequency = 500", "unknown option 'frequency'; expected one of beats"),
         ("[signals]\nfs = 500", "unknown option 'signals'"),
@@ -241,6 +241,7 @@ def reference(header: Path, config: Config) -> Any:
         {"filter_order": 5},
         {"margin_s": 0.0},
         {"margin_s": 1.0},
+        {"margin_s": 4.5},
         {"duration_s": 6.0},
     ],
     ids=str,
@@ -257,7 +258,7 @@ def test_filter_options_reach_the_signals(
     if options:
         other = reference(header, Config(duration_s=config.duration_s))
         if "duration_s" not in options:
-            assert np.abs(counts - other).max() > 5
+            assert np.abs(counts - other).max() > 1
 
 
 def test_sampling_rate_reaches_the_signals(

@@ -11,12 +11,13 @@ from hypothesis.extra.numpy import arrays
 from scipy.signal import butter, sosfiltfilt
 
 from ecgstore.arrays import FloatArray, IntArray
-from ecgstore.features import Beats, BeatStatus, find_beats
+from ecgstore.features import FEATURES, Beats, BeatStatus, compute, find_beats
 from ecgstore.features import beats as beats_module
 from ecgstore.features import delineation as delineation_module
 from ecgstore.features.agreement import agreed_beats
 from ecgstore.features.delineation import delineate
 from ecgstore.record import LEADS, Mark
+from ecgstore.sources import read_record
 
 FS = 500.0
 
@@ -60,7 +61,7 @@ def regular(rate: float, duration: float = 10.0) -> FloatArray:
     return np.arange(0.4, duration - 0.3, 60 / rate)
 
 
-def check(beats: Beats, n_samples: int, max_beats: int = 50) -> None:
+def check(beats: Beats, n_samples: int, max_beats: int = 50, fs: float = FS) -> None:
     """Assert what holds for the beats of anything."""
     n_beats = len(beats.r_peaks)
     assert isinstance(beats.status, BeatStatus)
@@ -78,13 +79,15 @@ def check(beats: Beats, n_samples: int, max_beats: int = 50) -> None:
         assert (np.diff(in_time) >= 0).all()
         r_peaks = lead[:, Mark.R_PEAK]
         assert (r_peaks >= 0).all() or (lead == -1).all()
-        assert (np.abs(r_peaks - beats.r_peaks)[r_peaks >= 0] <= 0.1 * FS).all()
+        assert (np.abs(r_peaks - beats.r_peaks)[r_peaks >= 0] <= 0.1 * fs).all()
     for on, peak, off in (
         (Mark.P_ON, Mark.P_PEAK, Mark.P_OFF),
         (Mark.T_ON, Mark.T_PEAK, Mark.T_OFF),
     ):
         boundaries = present[..., on] | present[..., off]
         assert not (boundaries & ~present[..., peak]).any()
+        wave = marks[..., on : off + 1][present[..., on : off + 1].all(axis=-1)]
+        assert (np.diff(wave) > 0).all()
 
 
 @pytest.mark.parametrize("rate", [30, 45, 60, 90, 120, 150, 180])
@@ -178,11 +181,32 @@ def test_beats_do_not_jitter_with_the_leads_that_see_them() -> None:
 
 
 def test_a_beat_needs_half_of_the_leads() -> None:
-    true = np.arange(300, 4800, 400)
+    true = np.sort(np.r_[np.arange(300, 4800, 400), 2100])
     signal = ecg(true / FS)
     for n_seeing, expected in ((5, len(true) - 1), (6, len(true))):
+        fewer = true[true != 2100]
+        lead_peaks = [true if k < n_seeing else fewer for k in range(12)]
+        assert len(agreed_beats(lead_peaks, signal, FS)) == expected
+
+
+def test_a_beat_in_a_long_gap_needs_a_quarter_of_the_leads() -> None:
+    true = np.arange(300, 4800, 400)
+    signal = ecg(true / FS)
+    for n_seeing, expected in ((2, len(true) - 1), (3, len(true))):
         lead_peaks = [true if k < n_seeing else np.delete(true, 4) for k in range(12)]
         assert len(agreed_beats(lead_peaks, signal, FS)) == expected
+
+
+def test_what_a_quarter_of_the_leads_sees_in_a_pause_is_no_beat() -> None:
+    """Neither soon after a beat, nor where the signal is flat."""
+    true = np.delete(np.arange(300, 4800, 400), [4, 5])  # 1500 to 2700
+    for extra in (1690, 2100, 2510):
+        signal = ecg(true / FS)
+        lead_peaks = [np.sort(np.r_[true, extra])] * 5 + [true] * 7
+        np.testing.assert_array_equal(agreed_beats(lead_peaks, signal, FS), true)
+        signal = ecg(np.sort(np.r_[true, extra]) / FS)  # now it is steep
+        n_beats = len(agreed_beats(lead_peaks, signal, FS))
+        assert n_beats == len(true) + (extra == 2100)
 
 
 def test_t_waves_are_no_beats() -> None:
@@ -201,6 +225,16 @@ def test_a_lead_without_a_vote_keeps_its_r_peaks_in_the_order_of_the_beats() -> 
     r_peaks = beats_module._lead_r_peaks(peaks, beats, lead, FS)
     # The window around 1500 is moved by 35 too, but ends halfway to the next beat.
     np.testing.assert_array_equal(r_peaks, [335, 735, 1135, 1549, 1563])
+
+
+@pytest.mark.parametrize("peaks", [[0, 1999], []])
+def test_r_peaks_stand_off_the_ends_of_the_record(peaks: list[int]) -> None:
+    """NeuroKit2 has no room for a wave there, and marks at the ends are dropped."""
+    lead = np.abs(np.linspace(-1, 1, 2000))  # highest at the ends
+    beats = np.array([12, 1987])
+    r_peaks = beats_module._lead_r_peaks(np.array(peaks, int), beats, lead, FS)
+    np.testing.assert_array_equal(r_peaks, [1, 1998])
+    np.testing.assert_array_equal(beats_module._tops(lead, beats, FS), [1, 1998])
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -233,7 +267,7 @@ def marks_of_one(**places: int) -> IntArray:
         # not into the P wave, nor into the T wave
         ({"P_OFF": 95, "QRS_ON": 100}, {"QRS_ON": 90}, (95, -1)),
         ({"QRS_OFF": 150, "T_ON": 155}, {"QRS_OFF": 160}, (-1, 155)),
-        # no limit where the P wave ends after the onset, or the T wave begins too soon
+        # beside a P wave that ends too late, or a T wave that begins too soon
         ({"P_OFF": 110, "QRS_ON": 100}, {"QRS_ON": 90}, (100, -1)),
         ({"QRS_OFF": 150, "T_ON": 140}, {"QRS_OFF": 160}, (-1, 160)),
         # what one of the two lacks
@@ -249,6 +283,93 @@ def test_qrs_complexes_are_widened_up_to_their_neighbours(
     assert (widened[Mark.QRS_ON], widened[Mark.QRS_OFF]) == expected
     others = [mark for mark in Mark if mark not in (Mark.QRS_ON, Mark.QRS_OFF)]
     np.testing.assert_array_equal(widened[others], marks[0, 0, others])
+
+
+@pytest.mark.parametrize(
+    ("own", "kept"),
+    [
+        ((50, 80, 95), (50, 80, 95)),
+        ((50, 94, 120), (50, 94, 100)),  # ends where the common complex begins
+        ((50, 101, 110), (-1, -1, -1)),  # an r wave
+        ((10, 49, 60), (-1, -1, -1)),  # 62 ms from the others
+    ],
+)
+def test_a_p_wave_is_near_the_others_and_before_the_common_qrs_complex(
+    own: tuple[int, int, int], kept: tuple[int, int, int]
+) -> None:
+    wave = [Mark.P_ON, Mark.P_PEAK, Mark.P_OFF]
+    marks = np.full((12, 1, len(Mark)), -1)
+    marks[:, 0, wave] = 50, 80, 95
+    marks[6, 0, wave] = own
+    agreed = beats_module._agreed_p(marks, marks_of_one(QRS_ON=100), FS)
+    assert tuple(agreed[6, 0, wave]) == kept
+    np.testing.assert_array_equal(np.delete(agreed, 6, 0), np.delete(marks, 6, 0))
+    # Without a common complex, a P wave can only be far away.
+    agreed = beats_module._agreed_p(marks, marks_of_one(), FS)
+    assert tuple(agreed[6, 0, wave]) == ((-1, -1, -1) if own[1] == 49 else own)
+
+
+@pytest.mark.parametrize(
+    ("p_wave", "t_wave", "p_kept", "t_kept"),
+    [
+        ((50, 60, 70), (200, 215, 230), True, True),
+        ((50, 60, 69), (200, 215, 229), False, False),  # 38 and 58 ms
+        ((50, 50, 90), (200, 260, 260), False, False),  # a peak that is an end
+        ((60, 60, 60), (200, 200, 200), False, False),
+        ((-1, 60, 62), (200, 215, -1), True, True),  # an end is unknown
+    ],
+)
+def test_waves_too_narrow_are_dropped(
+    p_wave: tuple[int, int, int],
+    t_wave: tuple[int, int, int],
+    p_kept: bool,
+    t_kept: bool,
+) -> None:
+    marks = marks_of_one(QRS_ON=100, R_PEAK=120, QRS_OFF=140)
+    marks[0, Mark.P_ON : Mark.P_OFF + 1] = p_wave
+    marks[0, Mark.T_ON : Mark.T_OFF + 1] = t_wave
+    (got,) = beats_module._wide_enough(marks, FS)
+    p, qrs, t = got.reshape(3, 3).tolist()
+    assert p == ([*p_wave] if p_kept else [-1, -1, -1])
+    assert qrs == [100, 120, 140]
+    assert t == ([*t_wave] if t_kept else [-1, t_wave[1], -1])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "georgia/g1/E07501",
+        "georgia/g1/E07502",
+        "georgia/g1/E07508",
+        "ptb/g1/S0004",
+        "cpsc_2018/g1/A0006",
+        "cpsc_2018_extra/g1/Q0077",
+        "ptb/g1/S0002",
+    ],
+)
+def test_features_of_records_that_were_wrong_once(shared_data: Path, name: str) -> None:
+    """The r wave of V1 was a P wave, and the S wave the end of the QRS complex."""
+    header = shared_data / "challenge-2020" / "training" / f"{name}.hea"
+    if not header.exists():
+        pytest.skip(f"{header} is not there")
+    record = read_record(header)
+    signal = band_passed(record.signal[:, : round(10 * record.fs)], record.fs)
+    beats = find_beats(signal, record.fs, max_beats=50)
+    check(beats, signal.shape[1], fs=record.fs)
+    names = [each.name for each in FEATURES]
+    values = compute(signal, beats, record.fs).tolist()
+    row = dict(zip(names, values, strict=True))
+    for lead in LEADS:
+        assert row[f"{lead}_qrs_duration_ms"] >= 60
+        for wave in ("q", "s"):
+            assert not row[f"{lead}_{wave}_amplitude_mv"] > 0
+        assert not row[f"{lead}_r_amplitude_mv"] <= 0
+    if name.endswith("Q0077"):
+        for lead in ("II", "III", "aVF", "V3", "V4", "V5", "V6"):
+            assert row[f"{lead}_s_amplitude_mv"] < -0.4
+        assert row["qrs_duration_ms"] > 100
+    if name.endswith(("E07501", "E07502")):
+        assert row["V1_s_amplitude_mv"] < -0.5 or row["V1_q_amplitude_mv"] < -0.5
 
 
 def test_beats_close_together() -> None:

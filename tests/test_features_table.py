@@ -55,18 +55,19 @@ def test_the_function_that_a_group_names_gives_its_values(
     np.testing.assert_array_equal(values[-expected.size :], expected.ravel())
 
 
-def test_features_per_lead_are_the_medians_and_then_each_lead() -> None:
-    per_lead = np.arange(24.0).reshape(12, 2)
-    per_lead[3] = np.nan
+def test_features_of_the_record_come_before_those_of_the_leads() -> None:
+    values = np.arange(26.0).reshape(13, 2)
     definitions = (("a", "1", "one", "here"), ("b", "1", "other", "there"))
-    group = FeatureGroup("Made", "", definitions, True, "f", lambda *_: per_lead)
-    values = group.values(np.zeros((12, 1)), some_beats(), 500.0, "neurokit")
-    row = dict(zip([each.name for each in group.features], values, strict=True))
-    assert [*row][:4] == ["a", "b", "I_a", "I_b"]
-    assert [row["a"], row["b"], row["V6_a"], row["V6_b"]] == [12, 13, 22, 23]
-    assert np.isnan(row["aVR_a"])
+    group = FeatureGroup(
+        "Made", "", definitions, True, "f", lambda *_: values, {"b": "all at once"}
+    )
+    row = group.values(np.zeros((12, 1)), some_beats(), 500.0, "neurokit")
+    np.testing.assert_array_equal(row, np.arange(26.0))
+    names = [each.name for each in group.features]
+    assert names[:4] == ["a", "b", "I_a", "I_b"]
+    assert names[-1] == "V6_b"
     formulas = [each.formula for each in group.features]
-    assert formulas[1] == "median over the leads: other"
+    assert formulas[:3] == ["median over the leads: one", "all at once", "lead I: one"]
     assert formulas[-1] == "lead V6: other"
 
 
@@ -81,6 +82,7 @@ def test_the_columns_are_those_of_the_groups_in_turn() -> None:
 def test_a_row_holds_both_groups() -> None:
     rng = np.random.default_rng(0)
     signal, beats = rng.normal(0, 1, (12, 5000)), some_beats()
+    signal[:, beats.r_peaks] += 10
     row = dict(zip(NAMES, compute(signal, beats, 500.0).tolist(), strict=True))
     assert row["n_beats"] == 12
     assert row["mean_rr_ms"] == 800

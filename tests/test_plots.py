@@ -441,6 +441,33 @@ def test_beats_stand_above_the_rhythm_strip() -> None:
     assert "beat" in texts(figure)
 
 
+@pytest.mark.parametrize("height", [0.5, 1.5, 3.0, 30.0])
+def test_no_beat_is_hidden_by_the_name_of_the_strip(height: float) -> None:
+    signal = np.zeros((12, N_SAMPLES))
+    signal[:, 2000] = height
+    figure = ecg_paper(signal, FS, r_peaks=np.array([5, 41, 2000]))
+    figure.draw_without_rendering()
+    axes = only_axes(figure)
+    x, y = xy(line(figure, "r-peaks"))
+    names = [each for each in axes.texts if each.get_text() == "II"]
+    strip = min(names, key=lambda each: each.get_position()[1])
+    box = strip.get_window_extent().transformed(axes.transData.inverted())
+    below = box.y0 - y[:2]
+    assert (x[:2] < box.x1).all()  # they would be hidden at its height
+    assert (below > 0.6).all()  # half a triangle
+
+
+def test_brackets_at_the_same_place_are_both_seen() -> None:
+    marks = np.full((12, 1, 9), -1)
+    marks[0, 0, [MARKS.index("p_off"), MARKS.index("qrs_on")]] = 500
+    figure = ecg_paper(slopes(), FS, marks=marks)
+    (p_off,) = brackets(figure, "I-P-off")
+    (qrs_on,) = brackets(figure, "I-QRS-on")
+    heights = [np.ptp(each.get_segments()[0][:, 1]) for each in (p_off, qrs_on)]
+    assert heights[1] - heights[0] > 1.0  # mm
+    assert p_off.get_zorder() > qrs_on.get_zorder()
+
+
 def test_the_legend_is_there_when_there_are_marks() -> None:
     plain = texts(ecg_paper(slopes(), FS))
     marked = texts(ecg_paper(slopes(), FS, marks=some_marks()))

@@ -30,7 +30,12 @@ from ecgstore.plots.paper_layout import (
     fit_rows,
     lay_out,
 )
-from ecgstore.plots.paper_marks import draw_beats, draw_legend, draw_marks
+from ecgstore.plots.paper_marks import (
+    draw_beats,
+    draw_legend,
+    draw_marks,
+    height_of_beats,
+)
 from ecgstore.record import LEADS, MARKS, N_LEADS
 
 _DPI: Final = 254  # ten pixels per mm: every grid line is drawn alike
@@ -108,7 +113,7 @@ def ecg_paper(
     cut_off = [
         LEADS[trace.panel.lead] for trace in traces if _draw_trace(axes, rows, trace)
     ]
-    _draw_names(axes, rows, traces, fs)
+    _draw_names(axes, rows, traces, fs, above_beats=r_peaks is not None)
     if marks is not None:
         for trace in traces:
             draw_marks(axes, rows, trace, marks[trace.panel.lead], fs)
@@ -226,12 +231,19 @@ def _draw_trace(axes: Axes, rows: Rows, trace: Trace) -> bool:
     return _draw_cut_off(axes, trace.x, y, top, bottom)
 
 
-def _draw_names(axes: Axes, rows: Rows, traces: Sequence[Trace], fs: float) -> None:
-    """Write the leads' names above the beginnings of the curves, level in each row."""
+def _draw_names(
+    axes: Axes, rows: Rows, traces: Sequence[Trace], fs: float, *, above_beats: bool
+) -> None:
+    """Write the leads' names above the beginnings of the curves, level in each row.
+
+    That of the rhythm strip stands above the triangles of the beats, if there are any.
+    """
     for row in range(N_ROWS):
         in_row = [trace for trace in traces if trace.panel.row == row]
         highest = max(_highest_below_name(trace) for trace in in_row)
         y = min(rows.zero(row) + max(highest + 4.0, 9.0), rows.top(row) - 2.5)
+        if above_beats and row == N_ROWS - 1:
+            y = max(y, height_of_beats(rows, traces[-1]) + 3.0)
         for trace in in_row:
             _draw_name(axes, trace.panel, y, len(trace.samples) / fs)
 

@@ -20,13 +20,17 @@ from ecgstore.plots.paper_layout import (
 from ecgstore.record import LEADS, Mark
 
 _WAVES: Final = (
-    ("P", (Mark.P_ON, Mark.P_PEAK, Mark.P_OFF), BLUE),
-    ("QRS", (Mark.QRS_ON, Mark.R_PEAK, Mark.QRS_OFF), VERMILION),
-    ("T", (Mark.T_ON, Mark.T_PEAK, Mark.T_OFF), GREEN),
+    ("P", (Mark.P_ON, Mark.P_PEAK, Mark.P_OFF), BLUE, 1.0),
+    ("QRS", (Mark.QRS_ON, Mark.R_PEAK, Mark.QRS_OFF), VERMILION, 1.8),
+    ("T", (Mark.T_ON, Mark.T_PEAK, Mark.T_OFF), GREEN, 1.0),
 )
-"""The waves, the marks of their `_PARTS`, and their colours."""
+"""The waves, the marks of their `_PARTS`, their colours, and half their brackets' mm.
+
+Where a P wave ends at the QRS onset, both brackets stand on one line; the lower one is
+drawn upon the higher one, so that both are seen.
+"""
 _PARTS: Final = ("on", "peak", "off")
-_BRACKET_HALF_MM: Final = 1.6
+_LEGEND_HALF_MM: Final = 1.6
 _BRACKET_FOOT_MM: Final = 0.7
 _LEGEND_Y: Final = FOOTER - 9.0
 
@@ -42,7 +46,7 @@ def draw_marks(
         return
     first, last = trace.samples[[0, -1]]
     row = trace.panel.row
-    for name, wave_marks, colour in _WAVES:
+    for name, wave_marks, colour, half_mm in _WAVES:
         for part, mark in zip(_PARTS, wave_marks, strict=True):
             at = marks[:, mark].astype(np.int64)
             at = at[(at >= first) & (at <= last)]
@@ -50,11 +54,17 @@ def draw_marks(
             y = rows.zero(row) + trace.mv[at - first] * MM_PER_MV
             shown = (y > rows.bottom(row)) & (y < rows.top(row))  # not if NaN
             gid = f"{LEADS[trace.panel.lead]}-{name}-{part}"
-            _draw_mark(axes, x[shown], y[shown], part, colour, gid)
+            _draw_mark(axes, x[shown], y[shown], part, colour, half_mm, gid)
 
 
 def _draw_mark(
-    axes: Axes, x: FloatArray, y: FloatArray, part: str, colour: str, gid: str
+    axes: Axes,
+    x: FloatArray,
+    y: FloatArray,
+    part: str,
+    colour: str,
+    half_mm: float,
+    gid: str,
 ) -> None:
     """Draw brackets that open (on) or close (off) a wave, or dots (peak)."""
     if part == "peak":
@@ -73,14 +83,14 @@ def _draw_mark(
         return
     foot = _BRACKET_FOOT_MM if part == "on" else -_BRACKET_FOOT_MM
     across = np.array([foot, 0.0, 0.0, foot])
-    up = np.array([1.0, 1.0, -1.0, -1.0]) * _BRACKET_HALF_MM
+    up = np.array([1.0, 1.0, -1.0, -1.0]) * half_mm
     corners = np.stack([x[:, None] + across, y[:, None] + up], axis=-1)  # (n, 4, 2)
     axes.add_collection(
         LineCollection(
             list(corners),
             colors=colour,
             linewidths=0.24 * POINTS_PER_MM,
-            zorder=4,
+            zorder=4.5 - 0.1 * half_mm,
             gid=gid,
         )
     )
@@ -95,13 +105,21 @@ def draw_legend(axes: Axes) -> None:
         (right - 105.0, "peak", "peak"),
         (right - 90.0, "off", "offset"),
     ):
-        _draw_mark(axes, np.array([x]), y, part, GREY, "legend")
+        _draw_mark(axes, np.array([x]), y, part, GREY, _LEGEND_HALF_MM, "legend")
         axes.text(x + 2.0, y[0], text, fontsize=8, color=GREY, va="center")
-    for place, (name, _, colour) in enumerate(_WAVES):
+    for place, (name, _, colour, half_mm) in enumerate(_WAVES):
         x = right - 64.0 + 22.0 * place
         for offset, part in zip((0.0, 3.0, 6.0), _PARTS, strict=True):
-            _draw_mark(axes, np.array([x + offset]), y, part, colour, "legend")
+            at = np.array([x + offset])
+            _draw_mark(axes, at, y, part, colour, half_mm, "legend")
         axes.text(x + 8.0, y[0], name, fontsize=8, color=colour, va="center")
+
+
+def height_of_beats(rows: Rows, strip: Trace) -> float:
+    """Return where the triangles of the beats stand, with room for a name above."""
+    row = strip.panel.row
+    highest = rows.zero(row) + strip.highest_mv * MM_PER_MV
+    return min(highest + 3.0, rows.top(row) - 5.5)
 
 
 def draw_beats(
@@ -110,9 +128,7 @@ def draw_beats(
     """Mark the record's beats above the rhythm strip."""
     if not len(strip.samples):
         return
-    row = strip.panel.row
-    highest = rows.zero(row) + strip.highest_mv * MM_PER_MV
-    y = min(highest + 3.0, rows.top(row) - 5.5)
+    y = height_of_beats(rows, strip)
     at = r_peaks[(r_peaks >= 0) & (r_peaks <= strip.samples[-1])]
     _draw_triangles(axes, strip.panel.x(at, fs), y, "r-peaks")
     legend = np.array([GRID_LEFT + GRID_WIDTH - 140.0])
