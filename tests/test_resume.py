@@ -126,11 +126,12 @@ def test_stop_after_a_record_failed(
     out = tmp_path / "out.h5"
     name = "quarantine" if owner is Journal else "unlink"
     stopped_build(monkeypatch, owner, name, few_records, out)
-    with h5py.File(tmp_path / "out.h5.partial") as file:
-        state = file["state"][...]
-        assert Path(file["records/path"][3].decode()).name == victim
-    assert state[3] == 0
-    assert (state.sum() > 0) == (block_rows < len(state))
+    if owner is Path:  # stopped before the plan was dropped
+        with h5py.File(tmp_path / "out.h5.partial") as file:
+            state = file["state"][...]
+            assert Path(file["records/path"][3].decode()).name == victim
+        assert state[3] == 0
+        assert (state.sum() > 0) == (block_rows < len(state))
     build(few_records, out)
     assert sha256(out) == sha256(direct)
     with ecgstore.open(out) as store:

@@ -180,10 +180,11 @@ def _run(
         if not failures:
             break
         # The number of rows is fixed, so records that fail now mean a new plan.
+        # First the plan goes: notes without it would count what it may still store.
+        partial.unlink()
         for failure in failures:
             detail = folders.shorten(failure.detail)
             journal.quarantine(failure.path, failure.reason, detail)
-        partial.unlink()
     report = make_report(journal, config, patients)
     seal(partial, final)
     return report

@@ -128,8 +128,11 @@ class Scanner:
                 )
             header = read_header(self._folders.base / path)
             files = record_files(self._folders.base / path, header)
-            entry = self._stamped(entry, files)
-            return self._read(entry, header)
+            entry = _described(self._stamped(entry, files), header)
+            if not selects(header.dx, self._config.classes, self._config.select):
+                return entry
+            entry = replace(entry, status=Status.SELECTED)
+            return self._checked(entry) if self._with_signals else entry
         except RecordError as error:
             reason, detail = error.reason, error.detail
         except MemoryError:
@@ -147,24 +150,10 @@ class Scanner:
             entry, files="\n".join(map(_storable, files)), n_bytes=n_bytes, stamp=stamp
         )
 
-    def _read(self, entry: Entry, header: Header) -> Entry:
-        """Return the entry completed from its files."""
+    def _checked(self, entry: Entry) -> Entry:
+        """Return the entry completed from its signal, if that can be used."""
         config = self._config
-        path = self._folders.base / entry.path
-        entry = replace(
-            entry,
-            record_id=header.record_id,
-            dx=",".join(header.dx),
-            age=None if math.isnan(header.age) else header.age,
-            sex=header.sex,
-            fs=header.fs,
-        )
-        if not selects(header.dx, config.classes, config.select):
-            return entry
-        entry = replace(entry, status=Status.SELECTED)
-        if not self._with_signals:
-            return entry
-        record = read_record(path)
+        record = read_record(self._folders.base / entry.path)
         check(
             first_seconds(record.signal, record.fs, config.duration_s),
             record.fs,
@@ -180,6 +169,18 @@ class Scanner:
             checksum_differs=_bits(record.checksum_differs),
             first_value_differs=_bits(record.first_value_differs),
         )
+
+
+def _described(entry: Entry, header: Header) -> Entry:
+    """Return the entry completed from its header."""
+    return replace(
+        entry,
+        record_id=header.record_id,
+        dx=",".join(header.dx),
+        age=None if math.isnan(header.age) else header.age,
+        sex=header.sex,
+        fs=header.fs,
+    )
 
 
 def scan(
