@@ -48,9 +48,11 @@ def test_tables_hold_what_the_store_holds(sample_store: Path, tmp_path: Path) ->
                 r_peaks = [-1 if each is None else each for each in waves["R"]]
                 marks = stored_record.fiducials[number]
                 assert r_peaks == marks[:, Mark.R_PEAK].tolist()
-                for q, r, s in zip(waves["Q"], waves["R"], waves["S"], strict=True):
-                    assert q is None or q <= r
-                    assert s is None or s >= r
+                begin, end = marks[:, Mark.QRS_ON], marks[:, Mark.QRS_OFF]
+                for beat, (q, s) in enumerate(zip(waves["Q"], waves["S"], strict=True)):
+                    assert q is None or begin[beat] <= q <= end[beat]
+                    assert s is None or begin[beat] <= s <= end[beat]
+                    assert q is None or s is None or q < s
 
 
 def test_half_written_table_never_has_its_name(

@@ -83,8 +83,9 @@ def run_tasks(
                 yield _result(waiting.popleft(), interruption)
         except BrokenProcessPool as error:
             raise EcgStoreError(
-                "a worker process died, as they do when memory runs out; run the same "
-                "command again to continue, with fewer --workers"
+                "a worker process died: if memory ran out, run the same command again "
+                "with fewer workers to continue; a script that asks for several must "
+                "begin with if __name__ == '__main__':"
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
