@@ -62,7 +62,7 @@ def test_killed_build_leaves_nothing_under_the_final_name(
     expected = hashlib.sha256(sample_store.read_bytes()).hexdigest()
     out = tmp_path / "out.h5"
     partial = tmp_path / "out.h5.partial"
-    for seconds in (0.0, 0.3, 0.9):
+    for seconds in (0.0, 0.1, 0.4):
         process = start(out)
         wait_for(tmp_path / "out.h5.partial.scan" if seconds == 0 else partial, process)
         time.sleep(seconds)
