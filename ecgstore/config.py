@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
-from ecgstore.diagnoses import ClassSet, class_set
+from ecgstore.diagnoses import SELECT_RULES, ClassSet, class_set
 from ecgstore.errors import ConfigError
 
 
@@ -53,7 +53,7 @@ above 0 and below high_hz (40.0)
         "any",
         "which records to keep: any of the codes is in the class set, the first code "
         "is, or all records",
-        choices=("any", "first", "all"),
+        choices=SELECT_RULES,
     )
     exclude_sources: tuple[str, ...] = _option((), "sources to leave out")
     limit: int | None = _option(None, "stop after this many selected records")

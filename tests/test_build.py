@@ -87,6 +87,21 @@ def stop_after(
     monkeypatch.setattr(owner, name, stopping)
 
 
+def stopped_build(
+    monkeypatch: pytest.MonkeyPatch,
+    phase: str,
+    source: Path,
+    out: Path,
+    config: Config = FAST,
+    **options: Any,
+) -> None:
+    """Stop a build where a phase would begin."""
+    with monkeypatch.context() as patch:
+        stop_after(patch, pipeline, phase, 0)
+        with pytest.raises(Stop):
+            build(source, out, config, **options)
+
+
 @pytest.mark.parametrize(
     ("owner", "name", "calls"),
     [
@@ -192,10 +207,7 @@ def test_options_of_an_unfinished_build_cannot_change(
     few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out.h5"
-    with monkeypatch.context() as patch:
-        stop_after(patch, pipeline, "seal", 0)
-        with pytest.raises(Stop):
-            build(few_records, out)
+    stopped_build(monkeypatch, "seal", few_records, out)
     with pytest.raises(EcgStoreError, match=r"other options \(options: low_hz: 0\.5"):
         build(few_records, out, Config(beats=False, low_hz=1.0))
     other = tmp_path / "other"
@@ -211,10 +223,7 @@ def test_files_of_an_unfinished_build_cannot_change(
     with ecgstore.open(build(few_records, tmp_path / "before.h5")) as store:
         header = few_records.parent / store.records["path"].iloc[0]
     out = tmp_path / "out.h5"
-    with monkeypatch.context() as patch:
-        stop_after(patch, pipeline, "seal", 0)
-        with pytest.raises(Stop):
-            build(few_records, out)
+    stopped_build(monkeypatch, "seal", few_records, out)
     signal = header.with_suffix(".mat")
     signal.write_bytes(signal.read_bytes()[:-24])
     with pytest.raises(EcgStoreError, match="changed since the unfinished build"):
@@ -228,10 +237,7 @@ def test_changed_and_removed_files_are_scanned_again(
     few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out.h5"
-    with monkeypatch.context() as patch:
-        stop_after(patch, pipeline, "plan", 0)
-        with pytest.raises(Stop):
-            build(few_records, out)
+    stopped_build(monkeypatch, "plan", few_records, out)
     first, second, *_ = sorted(few_records.rglob("*.hea"))
     first.unlink()
     second.write_text("nonsense")
@@ -250,10 +256,7 @@ def test_files_are_those_that_the_header_names(
     header.with_suffix(".mat").rename(other)
     header.write_text(header.read_text().replace("A0001.mat", "elsewhere.mat"))
     out = tmp_path / "out.h5"
-    with monkeypatch.context() as patch:
-        stop_after(patch, pipeline, "seal", 0)
-        with pytest.raises(Stop):
-            build(header.parent, out)
+    stopped_build(monkeypatch, "seal", header.parent, out)
     other.write_bytes(other.read_bytes()[:-1] + b"\x07")
     with pytest.raises(EcgStoreError, match="changed since the unfinished build"):
         build(header.parent, out)
@@ -263,10 +266,9 @@ def test_options_may_change_before_anything_is_written(
     few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out.h5"
-    with monkeypatch.context() as patch:
-        stop_after(patch, pipeline, "plan", 0)
-        with pytest.raises(Stop):
-            build(few_records, out, Config(beats=False, select="all"))
+    stopped_build(
+        monkeypatch, "plan", few_records, out, Config(beats=False, select="all")
+    )
     build(few_records, out)
     assert sha256(out) == sha256(build(few_records, tmp_path / "clean.h5"))
 
@@ -313,10 +315,7 @@ def test_existing_store_stays_until_the_new_one_is_complete(
     with pytest.raises(EcgStoreError, match="--overwrite"):
         build(few_records, out)
     other = Config(beats=False, high_hz=30.0)
-    with monkeypatch.context() as patch:
-        stop_after(patch, pipeline, "seal", 0)
-        with pytest.raises(Stop):
-            build(few_records, out, other, overwrite=True)
+    stopped_build(monkeypatch, "seal", few_records, out, other, overwrite=True)
     assert sha256(out) == before
     build(few_records, out, other, overwrite=True)
     assert sha256(out) != before
@@ -341,10 +340,7 @@ def test_damaged_partial_is_named(
     few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out.h5"
-    with monkeypatch.context() as patch:
-        stop_after(patch, pipeline, "seal", 0)
-        with pytest.raises(Stop):
-            build(few_records, out)
+    stopped_build(monkeypatch, "seal", few_records, out)
     (tmp_path / "out.h5.partial").write_bytes(b"junk")
     with pytest.raises(EcgStoreError, match=r"delete .* to start again"):
         build(few_records, out)
@@ -364,10 +360,7 @@ def test_full_disk_of_the_journal_is_one_message(
 def test_partial_file_is_no_store(
     few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        stop_after(patch, pipeline, "seal", 0)
-        with pytest.raises(Stop):
-            build(few_records, tmp_path / "out.h5")
+    stopped_build(monkeypatch, "seal", few_records, tmp_path / "out.h5")
     with pytest.raises(SchemaError, match="unfinished build"):
         ecgstore.open(tmp_path / "out.h5.partial")
 
@@ -671,10 +664,7 @@ def test_saturation_is_flagged(tmp_path: Path, write_record: WriteRecord) -> Non
 def test_journal_is_an_ordinary_database(
     few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        stop_after(patch, pipeline, "plan", 0)
-        with pytest.raises(Stop):
-            build(few_records, tmp_path / "out.h5")
+    stopped_build(monkeypatch, "plan", few_records, tmp_path / "out.h5")
     connection = sqlite3.connect(tmp_path / "out.h5.partial.scan")
     (count,) = connection.execute("SELECT COUNT(*) FROM entries").fetchone()
     connection.close()

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -65,6 +66,22 @@ def test_exception_of_a_worker_reaches_the_caller() -> None:
     got: list[object] = []
     with pytest.raises(ValueError, match="invalid literal"):
         got.extend(run_tasks(maker(int), ["1", "2", "no number", "4"], 2))
+
+
+@pytest.mark.parametrize("n_tasks", [1, 40])
+def test_ctrl_c_is_never_lost(n_tasks: int) -> None:
+    """Not between results, and not after the last one."""
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        results = run_tasks(maker(int), ["7"] * n_tasks, 2)
+        assert next(results) == 7
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            list(results)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_worker_of_this_process_is_closed_even_after_a_failure() -> None:

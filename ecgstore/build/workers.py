@@ -81,6 +81,7 @@ def run_tasks(
                     yield _result(waiting.popleft(), interruption)
             while waiting:
                 yield _result(waiting.popleft(), interruption)
+            interruption.check()
         except BrokenProcessPool as error:
             raise EcgStoreError(
                 "a worker process died: if memory ran out, run the same command again "

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import click
 
-from ecgstore.config import PRESETS, Config
+from ecgstore.config import PRESETS, Config, make_config
+from ecgstore.diagnoses import SELECT_RULES
 
 STORE: Final = click.Path(path_type=Path, dir_okay=False)
 """The type of an argument that names a store."""
@@ -45,7 +46,7 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--select",
-            type=click.Choice(["any", "first", "all"]),
+            type=click.Choice(SELECT_RULES),
             help=descriptions["select"] + "  [any]",
         ),
         click.option(
@@ -97,8 +98,6 @@ def config_from(
     preset: str, config_file: Path | None, all_records: bool, flags: dict[str, Any]
 ) -> Config:
     """Return the options that the flags ask for."""
-    from ecgstore.config import make_config
-
     given = {
         name: value
         for name, value in flags.items()
