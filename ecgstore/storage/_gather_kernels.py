@@ -1,34 +1,98 @@
-"""Kernels that copy rows of a mapped file into one batch."""
+"""Kernels that copy parts of the rows of a mapped file into one batch.
+
+Several threads may run a kernel on the same batch: each takes the next row that nobody
+has taken, until none is left. So a thread that comes late is of use, and none waits
+longer than for one row.
+"""
+
+from typing import Any
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
-from ecgstore.arrays import Float32Array, Int16Array, IntArray
+from ecgstore.arrays import Float32Array, Int16Array, IntArray, UInt8Array
+
+_raw_memcpy: Any = cgutils.raw_memcpy  # untyped
+
+
+def _generate_take(_context: Any, counter: Any) -> Any:
+    """Return ``counter[0]`` and add one to it, atomically."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        one = ir.Constant(array.data.type.pointee, 1)
+        return builder.atomic_rmw("add", array.data, one, "monotonic")
+
+    return types.intp(counter), generate
+
+
+_take: Any = intrinsic(_generate_take)
+
+
+def _generate_copy(_context: Any, target: Any, source: Any, n_bytes: Any) -> Any:
+    """Copy bytes by the C library's memcpy, which no compiled loop equals."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        to, of = (
+            context.make_array(kind)(context, builder, value).data
+            for kind, value in zip(signature.args[:2], arguments[:2], strict=True)
+        )
+        _raw_memcpy(builder, to, of, arguments[2], 1)
+        return context.get_dummy_value()
+
+    return types.void(target, source, types.intp), generate
+
+
+_copy: Any = intrinsic(_generate_copy)
 
 
 @njit(cache=True, nogil=True)
-def gather_int16(file: Int16Array, begins: IntArray, out: Int16Array) -> None:
-    """Copy row i from ``file[begins[i]:]`` to ``out[i]``; every row lies in `file`."""
-    n_values = out.shape[1]
-    for i in range(begins.shape[0]):
-        # Slices let the compiler drop the bounds arithmetic and copy whole words.
-        source = file[begins[i] : begins[i] + n_values]
-        row = out[i]
-        for j in range(n_values):
-            row[j] = source[j]
+def gather(
+    file: UInt8Array,
+    offsets: IntArray,
+    pieces: IntArray,
+    begins: IntArray,
+    out: UInt8Array,
+    next_row: IntArray,
+) -> None:
+    """Copy ``file[offsets[i] + pieces[k] + begins[i]:]`` to ``out[i, k]``, in bytes.
+
+    Everything lies in `file`; `next_row` holds the row to begin with.
+    """
+    n_bytes = out.shape[2]
+    i = _take(next_row)
+    while i < offsets.shape[0]:
+        begin = offsets[i] + begins[i]
+        for k in range(pieces.shape[0]):
+            _copy(out[i, k], file[begin + pieces[k] :], n_bytes)
+        i = _take(next_row)
 
 
 @njit(cache=True, nogil=True)
 def gather_scaled(
-    file: Int16Array, begins: IntArray, scale: np.float32, out: Float32Array
+    file: Int16Array,
+    offsets: IntArray,
+    pieces: IntArray,
+    begins: IntArray,
+    scale: np.float32,
+    out: Float32Array,
+    next_row: IntArray,
 ) -> None:
-    """Copy as `gather_int16` and multiply by `scale`, in one pass over memory.
+    """Do as `gather`, in values instead of bytes, and multiply by `scale`.
 
     `scale` is a float32, so that the product is the one a GPU computes.
     """
-    n_values = out.shape[1]
-    for i in range(begins.shape[0]):
-        source = file[begins[i] : begins[i] + n_values]
-        row = out[i]
-        for j in range(n_values):
-            row[j] = np.float32(source[j]) * scale
+    n_values = out.shape[2]
+    i = _take(next_row)
+    while i < offsets.shape[0]:
+        begin = offsets[i] + begins[i]
+        for k in range(pieces.shape[0]):
+            # Slices let the compiler drop the bounds arithmetic.
+            source = file[begin + pieces[k] : begin + pieces[k] + n_values]
+            target = out[i, k]
+            for j in range(n_values):
+                target[j] = np.float32(source[j]) * scale
+        i = _take(next_row)

@@ -1,0 +1,41 @@
+"""A node that changes every batch by a function."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from torchdata.nodes import BaseNode
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class Map(BaseNode[B]):
+    """A node that gives out a function of every item of its source.
+
+    Parameters
+    ----------
+    source : BaseNode
+        Where items come from.
+    function : callable
+        Takes an item and returns another. For exact resume it must depend on the item
+        alone: take what is random from `Batch.seeds`.
+    """
+
+    def __init__(self, source: BaseNode[A], function: Callable[[A], B]) -> None:
+        super().__init__()
+        self._source = source
+        self._function = function
+
+    def reset(self, initial_state: dict[str, Any] | None = None) -> None:
+        """Begin the next epoch, or go on from a state."""
+        super().reset(initial_state)
+        self._source.reset(initial_state)
+
+    def next(self) -> B:
+        """Return the function of the next item."""
+        return self._function(next(self._source))
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the state of the source."""
+        state: dict[str, Any] = self._source.state_dict()
+        return state
