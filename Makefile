@@ -1,12 +1,13 @@
 # make demo   build the bundled sample of real ECGs, show what is in it, draw plots
 # make test   the whole quality gate, as continuous integration runs it
 # make bench  the benchmarks, on the real records in the folder $(ECGSTORE_DATA)
+# make bench-peers  the same for other loaders, in environments of their own
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench bench-peers clean
 
 demo: .venv/ecgstore
 	mkdir -p demo
@@ -29,9 +30,9 @@ lint: .venv/ecgstore-dev
 	$(BIN)/lint-imports
 
 ifeq ($(ECGSTORE_DATA),)
-bench:
+bench bench-peers:
 	$(error ECGSTORE_DATA is not set; give the folder that holds challenge-2020/training \
-	and ludb, as in: make bench ECGSTORE_DATA=path/to/data)
+	and ludb, as in: make $@ ECGSTORE_DATA=path/to/data)
 else
 bench: CHALLENGE = "$(ECGSTORE_DATA)/challenge-2020/training"
 bench: .venv/ecgstore-dev
@@ -40,7 +41,23 @@ bench: .venv/ecgstore-dev
 	$(BIN)/python bench/bench_signals.py $(CHALLENGE) --json bench/results/signals.json
 	$(BIN)/python bench/bench_features.py "$(ECGSTORE_DATA)/ludb" --json bench/results/features.json
 	$(BIN)/python bench/bench_memory.py $(CHALLENGE) --json bench/results/memory.json
+	$(BIN)/python bench/bench_pipes.py $(CHALLENGE) --json bench/results/pipes.json --plot bench/results/pipes.png
+
+bench-peers: CHALLENGE = "$(ECGSTORE_DATA)/challenge-2020/training"
+bench-peers: .venv/ecgstore-dev .venv-peers/installed .venv-peers-mosaic/installed
+	$(BIN)/python bench/pipes_peers.py $(CHALLENGE) --json bench/results/pipes-peers.json --plot bench/results/pipes-peers.png
 endif
+
+.venv-peers/installed: PINS = bench/peers/requirements.txt
+.venv-peers/installed: bench/peers/requirements.txt
+.venv-peers-mosaic/installed: PINS = bench/peers/requirements-mosaic.txt
+.venv-peers-mosaic/installed: bench/peers/requirements-mosaic.txt
+.venv-peers/installed .venv-peers-mosaic/installed:
+	@echo "installing other loaders into $(@D): some minutes, and some GB"
+	$(PYTHON) -m venv $(@D)
+	echo '*' > $(@D)/.gitignore
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $(PINS)
+	touch $@
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -55,4 +72,4 @@ endif
 	touch $@
 
 clean:
-	rm -rf .venv demo dist build *.egg-info
+	rm -rf .venv .venv-peers .venv-peers-mosaic demo dist build *.egg-info

@@ -1,4 +1,4 @@
-"""Every exception raised on purpose.
+"""Every exception and warning raised on purpose.
 
 ::
 
@@ -8,6 +8,8 @@
     ├── RecordNotFoundError(LookupError)
     ├── SchemaError(ValueError)       a file is not what the schema says
     └── RecordError(ValueError)       one record cannot be converted
+
+    SlowPatternWarning(UserWarning)   the same could be had several times as fast
 
 A message says where and what, what was expected, and what to do.
 """
@@ -56,3 +58,7 @@ class RecordError(EcgStoreError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}"
+
+
+class SlowPatternWarning(UserWarning):
+    """What is being done could be done several times as fast, and how."""

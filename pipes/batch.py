@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ecgstore.arrays import BytesArray, IntArray, UInt64Array
+from ecgstore.record import LEADS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +60,10 @@ class Batch:
         Columns of the records' table: numbers as tensors, texts as lists.
     mv_per_count : float
         Millivolts of 1 in `signals`: 1.0 for voltages.
+    leads : tuple of str
+        Names of the leads, in the order of `signals`.
+    fs : float
+        Sampling rate of the signals in Hz.
     """
 
     rows: Tensor
@@ -72,6 +77,8 @@ class Batch:
     r_peaks: Tensor | None = None
     columns: Mapping[str, Tensor | list[str]] = field(default_factory=dict)
     mv_per_count: float = 1.0
+    leads: tuple[str, ...] = LEADS
+    fs: float = 500.0
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -1,5 +1,6 @@
 """Memory for batches that is used again as soon as nobody looks at it."""
 
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -55,7 +56,7 @@ class Buffers:
         dtype : numpy dtype
             Its type.
         """
-        n_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
         block = self._recent_block(n_bytes)
         if block is None:
             block = self._free_block(n_bytes)

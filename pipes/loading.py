@@ -123,6 +123,7 @@ def loader(
     target = torch.device("cpu" if device is None else device)
     on_gpu = target.type != "cpu"
     is_scaled_there = on_gpu and selection.store.dtype == "int16"
+    sharing = WorkSharing()
     reader = RecordReader(
         selection.store,
         fields,
@@ -130,9 +131,9 @@ def loader(
         leads=leads,
         window=window,
         buffers=Buffers(max(prefetch, 1) + 1, pinned=target.type == "cuda"),
+        sharing=sharing,
     )
-    sharing = WorkSharing()
-    node: BaseNode[Batch] = Read(rows, reader, sharing)
+    node: BaseNode[Batch] = Read(rows, reader)
     transforms = [transform] if callable(transform) else list(transform)
     if not on_gpu:
         node = _mapped(node, transforms)

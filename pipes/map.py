@@ -33,7 +33,15 @@ class Map(BaseNode[B]):
 
     def next(self) -> B:
         """Return the function of the next item."""
-        return self._function(next(self._source))
+        item = next(self._source)
+        try:
+            return self._function(item)
+        except StopIteration as error:
+            # Let through, it would end the epoch: the rest would be lost silently.
+            raise RuntimeError(
+                f"{self._function!r} raised StopIteration; expected an item for every "
+                "item"
+            ) from error
 
     def get_state(self) -> dict[str, Any]:
         """Return the state of the source."""

@@ -32,7 +32,7 @@ class Prefetch(BaseNode[T]):
         greatly, and the fewer batches are under way, the more of them fit into the
         processor's cache.
     sharing : WorkSharing, optional
-        The same one as the `Read` node's, to let a waiting consumer help to read.
+        The same one as the `RecordReader`'s, to let a waiting consumer help it.
     """
 
     def __init__(

@@ -7,7 +7,6 @@ from torchdata.nodes import BaseNode
 
 from ecgstore.pipes.batch import Batch, RowBatch
 from ecgstore.pipes.reading import RecordReader
-from ecgstore.pipes.sharing import WorkSharing
 from ecgstore.storage.rows import waits_for_disk
 
 _ROWS_AHEAD: Final = 256
@@ -30,20 +29,12 @@ class Read(BaseNode[Batch]):
         Where row batches come from.
     reader : RecordReader
         What to read of them.
-    sharing : WorkSharing, optional
-        Through which a waiting consumer can help; see `Prefetch`.
     """
 
-    def __init__(
-        self,
-        source: BaseNode[RowBatch],
-        reader: RecordReader,
-        sharing: WorkSharing | None = None,
-    ) -> None:
+    def __init__(self, source: BaseNode[RowBatch], reader: RecordReader) -> None:
         super().__init__()
         self._source = source
         self._reader = reader
-        self._sharing = WorkSharing() if sharing is None else sharing
         self._ahead: deque[tuple[RowBatch, dict[str, Any]]] = deque()
         self._state: dict[str, Any] | None = None
         self._n_cold = 0
@@ -63,7 +54,7 @@ class Read(BaseNode[Batch]):
         self._look_ahead()
         rows, self._state = self._ahead.popleft()
         waits = waits_for_disk()
-        batch = self._reader.read(rows, self._sharing.run)
+        batch = self._reader.read(rows)
         self._n_cold = max(self._n_cold - 1, 0)
         if waits_for_disk() > waits:
             self._n_cold = _BATCHES_COLD

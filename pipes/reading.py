@@ -1,6 +1,7 @@
 """Read some fields of some records of a store into a batch."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from ecgstore.arrays import IntArray
 from ecgstore.pipes.batch import Batch, RowBatch
 from ecgstore.pipes.buffers import Buffers
+from ecgstore.pipes.sharing import WorkSharing
 from ecgstore.pipes.window import (
     Window,
     marks_in_window,
@@ -42,6 +44,8 @@ class RecordReader:
         Which samples. Marks are counted from its beginning.
     buffers : Buffers, optional
         Memory for signals.
+    sharing : WorkSharing, optional
+        Lets a waiting consumer help to copy signals; see `Prefetch`.
 
     Raises
     ------
@@ -58,6 +62,7 @@ class RecordReader:
         leads: Iterable[str] | None = None,
         window: Window = None,
         buffers: Buffers | None = None,
+        sharing: WorkSharing | None = None,
     ) -> None:
         self._arrays, self._columns = _known_fields(store, fields)
         if dtype not in ("float32", "int16"):
@@ -67,7 +72,9 @@ class RecordReader:
                 f"{store.path} holds float32 mV, no int16 counts; ask for 'float32'"
             )
         self._leads = None if leads is None else lead_numbers(leads)
-        self._n_leads = store.n_leads if self._leads is None else len(self._leads)
+        chosen = np.arange(store.n_leads) if self._leads is None else self._leads
+        self._lead_names = tuple(LEADS[number] for number in chosen)
+        self._fs = store.config.fs
         self._window = window
         self._n_window = window_length(window, store.n_samples)
         self._dtype = dtype
@@ -76,59 +83,60 @@ class RecordReader:
         self._signals = store.signal_rows
         self._table = store.table
         self._buffers = Buffers() if buffers is None else buffers
+        self._sharing = WorkSharing() if sharing is None else sharing
 
-    def read(
-        self,
-        batch: RowBatch,
-        run: Callable[[Callable[[], None]], None] = lambda work: work(),
-    ) -> Batch:
+    def read(self, batch: RowBatch) -> Batch:
         """Return the records of a batch.
 
         Parameters
         ----------
         batch : RowBatch
             Which records.
-        run : callable
-            Runs the work of copying signals; several threads may call what it is
-            given, at the same time.
         """
         rows = batch.rows
-        padding = self._table(f"{schema.QUALITY}/{schema.PAD_LENGTH}")[rows]
-        n_real = self._n_samples - padding.astype(np.int64)
-        begins = window_begins(self._window, n_real, batch.seeds)
-        n_real_here = n_real if begins is None else n_real - begins
+        n_real, begins = self._place(batch)
+        arrays: dict[str, Tensor] = {}
+        with ExitStack() as copying:
+            if "signals" in self._arrays:
+                shape = (len(rows), len(self._lead_names), self._n_window)
+                out = self._buffers.take(shape, self._dtype)
+                gather = self._signals.gather(rows, out, self._leads, begins)
+                copying.enter_context(self._sharing.share(gather))
+                arrays["signals"] = torch.from_numpy(out)
+            for name in self._arrays:
+                if name != "signals":
+                    arrays[name] = self._array(name, rows, begins)
+            columns = {name: self._column(name, rows) for name in self._columns}
+            names = self._table(f"{schema.RECORDS}/record_id")[rows]
         return Batch(
             rows=torch.from_numpy(rows),
             seeds=batch.seeds,
-            names=self._table(f"{schema.RECORDS}/record_id")[rows],
-            n_real_samples=torch.from_numpy(n_real_here.clip(0, self._n_window)),
+            names=names,
+            n_real_samples=torch.from_numpy(n_real),
             mv_per_count=self._mv_per_count,
-            columns={name: self._column(name, rows) for name in self._columns},
-            **{name: self._array(name, rows, begins, run) for name in self._arrays},
+            leads=self._lead_names,
+            fs=self._fs,
+            columns=columns,
+            **arrays,
         )
 
     def will_need(self, batch: RowBatch) -> None:
         """Let the system read signals now that `read` will be asked for soon."""
-        if "signals" not in self._arrays:
-            return
-        padding = self._table(f"{schema.QUALITY}/{schema.PAD_LENGTH}")[batch.rows]
-        n_real = self._n_samples - padding.astype(np.int64)
-        begins = window_begins(self._window, n_real, batch.seeds)
-        self._signals.will_need(batch.rows, self._n_window, self._leads, begins)
+        if "signals" in self._arrays:
+            _, begins = self._place(batch)
+            self._signals.will_need(batch.rows, self._n_window, self._leads, begins)
 
-    def _array(
-        self,
-        name: str,
-        rows: IntArray,
-        begins: IntArray | None,
-        run: Callable[[Callable[[], None]], None],
-    ) -> Tensor:
-        """Return one field of the records."""
-        if name == "signals":
-            shape = (len(rows), self._n_leads, self._n_window)
-            out = self._buffers.take(shape, self._dtype)
-            run(self._signals.gather(rows, out, self._leads, begins))
-            return torch.from_numpy(out)
+    def _place(self, batch: RowBatch) -> tuple[IntArray, IntArray | None]:
+        """Return how many samples in each record's window are real, and its begin."""
+        padding = self._table(f"{schema.QUALITY}/{schema.PAD_LENGTH}")[batch.rows]
+        n_real: IntArray = np.int64(self._n_samples) - padding
+        begins = window_begins(self._window, n_real, batch.seeds)
+        if begins is not None:
+            n_real = np.maximum(n_real - begins, 0)
+        return np.minimum(n_real, self._n_window), begins
+
+    def _array(self, name: str, rows: IntArray, begins: IntArray | None) -> Tensor:
+        """Return one field of the records, other than signals."""
         values: NDArray[Any] = self._table(name)[rows]
         if name == "fiducials" and self._leads is not None:
             values = values[:, self._leads]

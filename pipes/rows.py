@@ -1,7 +1,8 @@
 """The first node of a pipe: which records come next."""
 
 import hashlib
-from typing import Any, Final
+import operator
+from typing import Any, Final, SupportsIndex
 
 import numpy as np
 from torchdata.nodes import BaseNode
@@ -52,6 +53,8 @@ class Rows(BaseNode[RowBatch]):
     ------
     EcgStoreError
         If there are no records.
+    TypeError
+        If a number is not a whole one.
     ValueError
         If the arguments do not fit together.
     """
@@ -69,10 +72,12 @@ class Rows(BaseNode[RowBatch]):
     ) -> None:
         super().__init__()
         self.selection = as_selection(selection)
+        batch_size = _whole("batch_size", batch_size)
+        rank, world_size = _whole("rank", rank), _whole("world_size", world_size)
         _check(self.selection, order, batch_size, rank, world_size)
         self._order = order
         self._batch_size = batch_size
-        self._seed = seed
+        self._seed = _whole("seed", seed)
         self._rank, self._world_size = rank, world_size
         self._drop_last = drop_last
         self._identity = {
@@ -80,8 +85,12 @@ class Rows(BaseNode[RowBatch]):
             "fingerprint": self.selection.store.fingerprint,
             "rows": _digest(self.selection.rows),
             "n_rows": len(self.selection),
-            "seed": seed,
-            **order.describe(),
+            "seed": self._seed,
+            # Names of their own: an order's seed is another one than that of records.
+            **{
+                "order" if name == "order" else f"order_{name}": value
+                for name, value in order.describe().items()
+            },
         }
         self._epoch, self._consumed = 0, 0
         self._wanted_epoch: int | None = None
@@ -104,7 +113,7 @@ class Rows(BaseNode[RowBatch]):
         """Let the next `reset` begin a certain epoch."""
         if epoch < 0:
             raise ValueError(f"epoch is {epoch}; expected 0 or more")
-        self._wanted_epoch = epoch
+        self._wanted_epoch = _whole("epoch", epoch)
 
     def reset(self, initial_state: dict[str, Any] | None = None) -> None:
         """Begin the next epoch, or go on from a state.
@@ -151,6 +160,11 @@ class Rows(BaseNode[RowBatch]):
 
     def _positions(self, begin: int, end: int) -> tuple[IntArray, UInt64Array]:
         """Return places and random numbers of some positions, through a chunk."""
+        if end - begin > _CHUNK:
+            return (
+                self._order.places(self._epoch, begin, end),
+                seeds(self._seed, self._epoch, begin, end),
+            )
         first = begin - begin % _CHUNK
         middle = first + _CHUNK
         if end > middle:
@@ -168,7 +182,9 @@ class Rows(BaseNode[RowBatch]):
             )
             self._chunk_of = self._epoch, first
         places, numbers = self._chunk
-        return places[begin - first : end - first], numbers[begin - first : end - first]
+        part = slice(begin - first, end - first)
+        # A copy: the chunk may be needed again, and batches belong to their users.
+        return places[part], numbers[part].copy()
 
     def _restore(self, state: dict[str, Any]) -> None:
         """Go on from a state, if it is one of this order."""
@@ -178,7 +194,9 @@ class Rows(BaseNode[RowBatch]):
                     f"the state to resume from has {name} {state.get(name)!r}, this "
                     f"pipe has {value!r}; {_ADVICE.get(name, _ADVICE_ORDER)}"
                 )
-        self._epoch, self._consumed = state["epoch"], state["consumed"]
+        epoch = _count_of(state, "epoch")
+        consumed = _count_of(state, "consumed", len(self._order))
+        self._epoch, self._consumed = epoch, consumed
 
 
 _ADVICE: Final = {
@@ -197,26 +215,28 @@ def as_selection(records: Selection | Store) -> Selection:
     ------
     TypeError
         If it is neither.
+    EcgStoreError
+        If there is no record in it.
     """
-    if isinstance(records, Selection):
-        return records
     if isinstance(records, Store):
-        return Selection(records, np.arange(len(records)))
-    raise TypeError(
-        f"{records!r} is neither a store nor a selection; expected "
-        "ecgstore.open(path) or store.select(...)"
-    )
+        records = Selection(records, np.arange(len(records)))
+    if not isinstance(records, Selection):
+        raise TypeError(
+            f"{records!r} is neither a store nor a selection; expected "
+            "ecgstore.open(path) or store.select(...)"
+        )
+    if not len(records):
+        raise EcgStoreError(
+            f"{records.store.path}: no record is selected; expected at least one: "
+            "ask for less in store.select(...)"
+        )
+    return records
 
 
 def _check(
     selection: Selection, order: Order, batch_size: int, rank: int, world_size: int
 ) -> None:
     """Refuse arguments that do not fit together."""
-    if not len(selection):
-        raise EcgStoreError(
-            f"{selection.store.path}: no record is selected; expected at least one: "
-            "ask for less in store.select(...)"
-        )
     if order.n != len(selection):
         raise ValueError(
             f"the order is one of {order.n} places and the selection has "
@@ -224,10 +244,32 @@ def _check(
         )
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; expected 1 or more")
+    if world_size < 1:
+        raise ValueError(f"world_size is {world_size}; expected 1 or more")
     if not 0 <= rank < world_size:
         raise ValueError(
             f"rank is {rank} of {world_size}; expected 0 to {world_size - 1}"
         )
+
+
+def _whole(name: str, value: SupportsIndex) -> int:
+    """Return a whole number as int, which fits into JSON; anything else is an error."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}; expected a whole number") from None
+
+
+def _count_of(state: dict[str, Any], name: str, highest: int | None = None) -> int:
+    """Return a number of things out of a state, if it can be one."""
+    value = state.get(name)
+    if isinstance(value, int) and value >= 0 and (highest is None or value <= highest):
+        return value
+    limit = "" if highest is None else f" to {highest}"
+    raise EcgStoreError(
+        f"the state to resume from has {name} {value!r}; expected a whole number from "
+        f"0{limit}: it was changed since it was saved, resume from another one"
+    )
 
 
 def _digest(rows: IntArray) -> str:

@@ -1,7 +1,8 @@
 """Let a thread that waits for a batch help to make it."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class WorkSharing:
@@ -22,8 +23,9 @@ class WorkSharing:
         self._work: Callable[[], None] | None = None
         self._n_helping = 0
 
-    def run(self, work: Callable[[], None]) -> None:
-        """Do some work, together with whoever waits meanwhile.
+    @contextmanager
+    def share(self, work: Callable[[], None]) -> Iterator[None]:
+        """Offer some work to whoever waits; at the end of the block it is done.
 
         Parameters
         ----------
@@ -35,8 +37,9 @@ class WorkSharing:
             self._work = work
             self.condition.notify_all()
         try:
-            work()
+            yield
         finally:
+            work()
             with self.condition:
                 self._work = None
                 self.condition.wait_for(lambda: not self._n_helping)

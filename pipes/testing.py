@@ -58,6 +58,11 @@ def assert_resumes_exactly(
         for item in _epoch(pipe, None):
             digests[-1].append(digest(item))
             states[-1].append(_checked(pipe.state_dict()))
+        if not digests[-1]:
+            raise AssertionError(
+                f"no item in epoch {number}; expected some to compare, with a pipe of "
+                "more records or a smaller batch size"
+            )
         states.append([states[-1][-1]] if number < n_epochs - 1 else [])
     for epoch, saved in enumerate(states):
         for step, state in enumerate(saved):
@@ -79,6 +84,12 @@ def _compare_rest(
     """Compare what a restored pipe yields with what it did not yield before."""
     epoch, step = begins
     restored: dict[str, Any] | None = json.loads(json.dumps(state))
+    _load(pipe, json.loads(json.dumps(state)))
+    if pipe.state_dict() != state:
+        raise AssertionError(
+            f"{where}: saved again at once, the state is {pipe.state_dict()}; expected "
+            f"{state}"
+        )
     while epoch < len(digests):
         found = 0
         for number, item in enumerate(_epoch(pipe, restored), step):
@@ -103,17 +114,25 @@ def _compare_rest(
 
 def _epoch(pipe: Any, state: dict[str, Any] | None) -> Iterator[Any]:
     """Begin an epoch, or go on from a state."""
+    if isinstance(pipe, BaseNode) or state is not None:
+        _load(pipe, state)
+    return iter(pipe)
+
+
+def _load(pipe: Any, state: dict[str, Any] | None) -> None:
+    """Bring a pipe to a state; a node to the next epoch if there is none."""
     if isinstance(pipe, BaseNode):
         pipe.reset(state)
-        return iter(pipe)
-    if state is not None:
+    else:
         pipe.load_state_dict(state)
-    return iter(pipe)
 
 
 def _checked(state: dict[str, Any]) -> dict[str, Any]:
     """Return a state, if it is small and survives JSON."""
-    text = json.dumps(state)
+    try:
+        text = json.dumps(state)
+    except (TypeError, ValueError) as error:
+        raise AssertionError(f"the state {state} cannot be JSON: {error}") from error
     if json.loads(text) != state:
         raise AssertionError(f"the state {state} is another one after JSON")
     if len(text) >= _MAX_STATE_BYTES:

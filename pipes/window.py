@@ -1,5 +1,6 @@
 """Which samples of a record a batch holds."""
 
+import operator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -49,10 +50,14 @@ def window_length(window: Window, n_samples: int) -> int:
     """
     if window is None:
         return n_samples
-    if isinstance(window, RandomCrop):
-        begin, end = 0, window.n_samples
-    else:
-        begin, end = window
+    try:
+        begin, end = (
+            (0, operator.index(window.n_samples))
+            if isinstance(window, RandomCrop)
+            else map(operator.index, window)
+        )
+    except (TypeError, ValueError):  # not two of them, or no whole numbers
+        begin, end = 0, 0
     if not 0 <= begin < end <= n_samples:
         raise ValueError(
             f"window is {window!r}; expected samples within 0 to {n_samples}, such as "
@@ -103,9 +108,10 @@ def marks_in_window(
     ndarray of the same shape
         Each mark in its old place, -1 where it is absent or outside the window.
     """
+    absent = marks.dtype.type(-1)
     if begins is not None:
         shape = (-1,) + (1,) * (marks.ndim - 1)
-        first = begins.astype(np.int16).reshape(shape)
-        marks = np.where(marks < 0, np.int16(-1), marks - first)
+        first = begins.astype(marks.dtype).reshape(shape)
+        marks = np.where(marks < 0, absent, marks - first)
     inside = (marks >= 0) & (marks < n_window)
-    return np.where(inside, marks, np.int16(-1))
+    return np.where(inside, marks, absent)

@@ -15,19 +15,56 @@ import ecgstore
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def test_public_names_are_there() -> None:
-    for name in ecgstore.__all__:
-        assert getattr(ecgstore, name) is not None
-        assert name in dir(ecgstore)
+LAZY = ("ecgstore", "ecgstore.pipes")
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_public_names_are_there(package: str) -> None:
+    module = importlib.import_module(package)
+    assert module.__all__ == sorted(module.__all__, key=_as_ruff_sorts)
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+        assert name in dir(module)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        ecgstore.nonsense  # noqa: B018
+        module.nonsense  # noqa: B018
 
 
-def test_lazy_names_are_those_that_type_checkers_see() -> None:
-    text = (ROOT / "ecgstore" / "__init__.py").read_text()
-    block = text.partition("if TYPE_CHECKING:")[2].partition("__version__")[0]
-    names = set(re.findall(r"\b\w+\b(?=,|\n|\)|$)", block)) & set(ecgstore.__all__)
-    assert names | {"open"} == set(ecgstore.__all__)
+def _as_ruff_sorts(name: str) -> tuple[int, str]:
+    kind = 0 if name.isupper() else 1 if name[0].isupper() else 2
+    return kind, name
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_lazy_names_are_those_that_type_checkers_see(package: str) -> None:
+    module = importlib.import_module(package)
+    text = Path(str(module.__file__)).read_text()
+    block = text.partition("if TYPE_CHECKING:")[2].partition("\n\n")[0]
+    names = set(re.findall(r"\b\w+\b(?=,|\n|\)|$)", block)) & set(module.__all__)
+    assert names | ({"open"} & set(module.__all__)) == set(module.__all__)
+
+
+def test_importing_the_packages_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, ecgstore.pipes; "
+        "print(sorted({'torch', 'torchdata', 'numba', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_pipes_without_torch_say_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from ecgstore import pipes\n"
+        "try:\n    pipes.loader\n"
+        "except ImportError as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert 'pip install "ecgstore[torch]"' in done.stdout
 
 
 def test_sub_packages_have_their_import_names() -> None:
@@ -72,7 +109,7 @@ def test_files_named_in_pages_exist() -> None:
             assert (ROOT / name).exists(), f"{page.name}: {name}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/format.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/format.md", "docs/pipes.md"])
 def test_python_in_pages_runs(
     page: str, sample_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

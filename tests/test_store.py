@@ -12,9 +12,6 @@ import h5py
 import numpy as np
 import pyfive
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 import ecgstore
 from ecgstore.diagnoses import class_set
@@ -25,7 +22,6 @@ from ecgstore.errors import (
     StoreClosedError,
 )
 from ecgstore.sample import sample_folder
-from ecgstore.storage._gather_kernels import gather_int16, gather_scaled
 from ecgstore.storage.schema import row_specs
 
 
@@ -33,23 +29,6 @@ from ecgstore.storage.schema import row_specs
 def store(sample_store: Path) -> Iterator[ecgstore.Store]:
     with ecgstore.open(sample_store) as opened:
         yield opened
-
-
-# -- kernel law -------------------------------------------------------------
-
-_files = hnp.arrays(np.int16, 40, elements=st.integers(-32768, 32767))
-_begins = hnp.arrays(np.int64, st.integers(0, 6), elements=st.integers(0, 30))
-
-
-@given(_files, _begins)
-def test_gather_equals_indexing(file: Any, begins: Any) -> None:
-    expected = file[begins[:, np.newaxis] + np.arange(10)]
-    out = np.empty((len(begins), 10), np.int16)
-    gather_int16(file, begins, out)
-    np.testing.assert_array_equal(out, expected)
-    scaled = np.empty((len(begins), 10), np.float32)
-    gather_scaled(file, begins, np.float32(0.001), scaled)
-    np.testing.assert_array_equal(scaled, expected.astype("f4") * np.float32(0.001))
 
 
 # -- signals ----------------------------------------------------------------

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import IntArray
+from ecgstore.storage.chunk_index import chunk_offsets
 from ecgstore.storage.schema import ALIGNMENT_BYTES, SHA256, SIGNALS, DatasetSpec
 
 UNSEALED: Final = "-" * 64
@@ -133,7 +134,13 @@ def row_offsets(dataset: h5py.Dataset) -> IntArray:
             f"{dataset.name} has chunks of {dataset.chunks} or a filter; expected one "
             "uncompressed chunk per row"
         )
-    offsets = np.full(n_rows, -1, np.int64)
+    known = chunk_offsets(dataset)
+    return _library_offsets(dataset) if known is None else known
+
+
+def _library_offsets(dataset: h5py.Dataset) -> IntArray:
+    """Return where every row's chunk begins, as the HDF5 library says."""
+    offsets = np.full(dataset.shape[0], -1, np.int64)
 
     def place(chunk: Any) -> None:
         offsets[chunk.chunk_offset[0]] = chunk.byte_offset

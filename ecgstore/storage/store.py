@@ -1,13 +1,13 @@
 """Open a store: select rows, read signals, labels, features and marks."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ecgstore.arrays import (
     Float32Array,
@@ -16,68 +16,33 @@ from ecgstore.arrays import (
     UInt8Array,
 )
 from ecgstore.diagnoses import ClassSet, class_set
-from ecgstore.errors import RecordNotFoundError, SchemaError, StoreClosedError
-from ecgstore.storage import schema
-from ecgstore.storage.hdf5 import (
-    check_layout,
-    column,
-    open_hdf5,
-    read_config,
-    text,
-    texts,
+from ecgstore.errors import (
+    EcgStoreError,
+    RecordNotFoundError,
+    SchemaError,
+    StoreClosedError,
 )
+from ecgstore.storage import schema
+from ecgstore.storage.frames import quality_frame, quarantine_frame, records_frame
 from ecgstore.storage.integrity import row_checksum
-from ecgstore.storage.layout import UNSEALED, row_offsets
 from ecgstore.storage.names import RecordNames
-from ecgstore.storage.rows import MemoryMap
+from ecgstore.storage.opening import open_file
+from ecgstore.storage.row_numbers import Rows, row_numbers
+from ecgstore.storage.rows import SignalRows
 from ecgstore.storage.selection import Selection, select
+from ecgstore.storage.stored_record import StoredRecord
+from ecgstore.storage.tables import Tables
 
-Rows: TypeAlias = Sequence[int] | IntArray | slice | Selection
-"""Row numbers of a store, or what `Store.select` returned."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StoredRecord:
-    """One record as a store holds it.
-
-    Attributes
-    ----------
-    record_id, source, patient_id : str
-        Who it is; `patient_id` is empty where unknown.
-    row : int
-        Its row in every dataset of the store.
-    signal : ndarray of shape (12, n_real_samples)
-        Filtered voltages in mV, float32, without the padding.
-    fs : float
-        Sampling rate in Hz.
-    labels : dict
-        Every class of the store and whether the record is in it.
-    features : dict
-        Every handcrafted feature; NaN where undefined.
-    r_peaks : ndarray of shape (n_beats,)
-        Sample indices of the record's beats.
-    fiducials : ndarray of shape (12, n_beats, 9)
-        Sample indices of the marks of every beat, -1 where absent.
-    """
-
-    record_id: str
-    source: str
-    patient_id: str
-    row: int
-    signal: Float32Array
-    fs: float
-    labels: dict[str, bool]
-    features: dict[str, float]
-    r_peaks: IntArray
-    fiducials: IntArray
+if TYPE_CHECKING:
+    from ecgstore.pipes.dataset import StoreDataset
 
 
 class Store:
     """A finished store, opened for reading.
 
-    Tables are read when first asked for and kept; signals are read from a memory
-    map of the file. A store can be used from several threads, survives `fork`, and
-    is pickled as its path.
+    Everything is read from a memory map of the file, data frames when they are first
+    asked for. A store can be used from several threads, survives `fork`, and is pickled
+    as its path.
 
     Parameters
     ----------
@@ -94,42 +59,21 @@ class Store:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._map: MemoryMap | None = None
-        with open_hdf5(self.path) as file:
-            self.config = read_config(file, self.path)
-            check_layout(file, self.path, self.config)
-            self.software: str = text(file.attrs["software"])
-            self.fingerprint: str = text(file.attrs["fingerprint"])
-            status = file[schema.QUALITY][schema.BEATS_STATUS].attrs
-            self.beats_statuses = dict(
-                zip(
-                    text(status["flag_meanings"]).split(),
-                    status["flag_values"].tolist(),
-                    strict=True,
-                )
-            )
-            if self.fingerprint == UNSEALED:
-                raise SchemaError(
-                    f"{self.path}: an unfinished build; run its command again to "
-                    "finish it"
-                )
-            signals = file[schema.SIGNALS]
-            self.scale_factor = float(signals.attrs["scale_factor"])
-            self._dtype = signals.dtype
-            self._n_rows = int(signals.shape[0])
-            self.n_leads, self.n_samples = map(int, signals.shape[1:])
-            try:
-                self._offsets = row_offsets(signals)
-            except ValueError as error:
-                chunk = "x".join(map(str, (1, *signals.shape[1:])))
-                raise SchemaError(
-                    f"{self.path}: {error}; bring it back to the layout it was built "
-                    f"with, such as by h5repack -f NONE -l signals:CHUNK={chunk}"
-                ) from error
-            self.label_names = texts(file[schema.LABELS].attrs["names"])
-            self.feature_names = texts(file[schema.FEATURES].attrs["names"])
-            self.feature_units = texts(file[schema.FEATURES].attrs["units"])
-        self._map = MemoryMap(self.path)
+        opened = open_file(self.path)
+        self.config = opened.config
+        self.software = opened.software
+        self.fingerprint = opened.fingerprint
+        self.beats_statuses = opened.beats_statuses
+        self.label_names = opened.label_names
+        self.feature_names = opened.feature_names
+        self.feature_units = opened.feature_units
+        self.scale_factor = opened.signals.scale
+        self.n_leads = opened.signals.n_leads
+        self.n_samples = opened.signals.n_samples
+        self._n_rows = len(opened.signals.offsets)
+        self._dtype = opened.signals.dtype
+        self._signals: SignalRows | None = opened.signals
+        self._tables: Tables | None = opened.tables
 
     @property
     def dtype(self) -> str:
@@ -149,10 +93,39 @@ class Store:
         return f"<ecgstore.Store {self.path}: {len(self)} records>"
 
     def close(self) -> None:
-        """Give the memory map back; reading signals afterwards is an error."""
-        if self._map is not None:
-            self._map.close()
-        self._map = None
+        """Give the memory map back; reading from the store afterwards is an error.
+
+        Data frames that were asked for before, and arrays that `table` returned, can
+        still be used.
+        """
+        if self._signals is not None:
+            self._signals.file.close()
+        self._signals = self._tables = None
+
+    @property
+    def signal_rows(self) -> SignalRows:
+        """The rows of the signals in the mapped file, for loaders.
+
+        Raises
+        ------
+        StoreClosedError
+            If the store was closed.
+        """
+        if self._signals is None:
+            raise self._closed()
+        return self._signals
+
+    def _open_tables(self) -> Tables:
+        """Return the tables, unless the store was closed."""
+        if self._tables is None:
+            raise self._closed()
+        return self._tables
+
+    def _closed(self) -> StoreClosedError:
+        """Return the error for reading from a closed store."""
+        return StoreClosedError(
+            f"{self.path}: the store is closed; open it again to read from it"
+        )
 
     # -- records ------------------------------------------------------------
 
@@ -231,9 +204,10 @@ class Store:
 
     def _check_row(self, row: int) -> None:
         """Refuse a row of signals that is not what was written."""
-        with open_hdf5(self.path) as file:
-            expected = int(file[schema.CHECKSUMS][row])
-            found = row_checksum(file[schema.SIGNALS][row])
+        stored = np.empty((1, self.n_leads, self.n_samples), self._dtype)
+        self.signal_rows.gather(np.array([row]), stored)()
+        expected = int(self.table(schema.CHECKSUMS)[row])
+        found = row_checksum(stored.tobytes())
         if found != expected:
             raise SchemaError(
                 f"{self.path}: row {row} ({self.records.index[row]}) is damaged, its "
@@ -244,14 +218,7 @@ class Store:
     @cached_property
     def records(self) -> pd.DataFrame:
         """Metadata of every record, indexed by record_id, with its fold."""
-        columns: dict[str, Any] = {}
-        with open_hdf5(self.path) as file:
-            group = file[schema.RECORDS]
-            for name in (*schema.RECORD_TEXTS, *schema.RECORD_NUMBERS):
-                columns[name] = column(group[name])
-            columns["fold"] = file[schema.FOLDS][...]
-        frame = pd.DataFrame(columns)
-        return frame.set_index("record_id")
+        return records_frame(self._open_tables())
 
     @cached_property
     def quality(self) -> pd.DataFrame:
@@ -259,26 +226,12 @@ class Store:
 
         Per-lead quantities have a column per lead, such as ``ksqi_V1``.
         """
-        columns: dict[str, Any] = {}
-        with open_hdf5(self.path) as file:
-            leads = texts(file[schema.SIGNALS].attrs["leads"])
-            for each in schema.QUALITY_TABLE:
-                values = file[schema.QUALITY][each.name][...]
-                if each.per_lead:
-                    for number, lead in enumerate(leads):
-                        columns[f"{each.name}_{lead}"] = values[:, number]
-                else:
-                    columns[each.name] = values
-        return pd.DataFrame(columns, index=self.records.index)
+        return quality_frame(self._open_tables(), self.records.index)
 
     @cached_property
     def quarantine(self) -> pd.DataFrame:
         """Every selected record that was left out, and why."""
-        with open_hdf5(self.path) as file:
-            group = file[schema.QUARANTINE]
-            return pd.DataFrame(
-                {name: column(group[name]) for name in schema.QUARANTINE_TEXTS}
-            )
+        return quarantine_frame(self._open_tables())
 
     def labels(
         self,
@@ -303,17 +256,11 @@ class Store:
         """
         some = slice(None) if rows is None else self._row_numbers(rows)
         if classes is None:
-            return self._labels[some]
+            labels: UInt8Array = np.array(self.table(schema.LABELS)[some])
+            return labels
         chosen = classes if isinstance(classes, ClassSet) else class_set(classes)
         codes = self.records["dx"].to_numpy()[some]
         return chosen.labels([each.split(",") if each else [] for each in codes])
-
-    @cached_property
-    def _labels(self) -> UInt8Array:
-        """The stored labels."""
-        with open_hdf5(self.path) as file:
-            labels: UInt8Array = file[schema.LABELS][...]
-        return labels
 
     def features(self, rows: Rows | None = None) -> pd.DataFrame:
         """Return the handcrafted features, indexed by record_id.
@@ -329,10 +276,10 @@ class Store:
     @cached_property
     def _features(self) -> pd.DataFrame:
         """The stored features."""
-        with open_hdf5(self.path) as file:
-            values = file[schema.FEATURES][...]
         return pd.DataFrame(
-            values, index=self.records.index, columns=list(self.feature_names)
+            self.table(schema.FEATURES).copy(),
+            index=self.records.index,
+            columns=list(self.feature_names),
         )
 
     # -- selecting ----------------------------------------------------------
@@ -416,10 +363,7 @@ class Store:
         IndexError
             If a row is outside the store.
         """
-        if self._map is None:
-            raise StoreClosedError(
-                f"{self.path}: the store is closed; open it again to read signals"
-            )
+        signals = self.signal_rows
         numbers = self._row_numbers(rows)
         shape = (len(numbers), self.n_leads, self.n_samples)
         if dtype not in ("float32", "int16"):
@@ -435,14 +379,7 @@ class Store:
                 f"out is {out.dtype} of shape {out.shape}; expected a C-contiguous "
                 f"array of {dtype} of shape {shape}"
             )
-        offsets = self._offsets[numbers]
-        flat = out.reshape(len(numbers), self.n_leads * self.n_samples)
-        if dtype == "int16":
-            self._map.gather_int16(offsets, flat)
-        elif self._dtype == np.int16:
-            self._map.gather_scaled(offsets, self.scale_factor, flat)
-        else:
-            self._map.gather_float32(offsets, flat)
+        signals.gather(numbers, out)()
         return out
 
     def r_peaks(self, rows: Rows | None = None) -> IntArray:
@@ -465,34 +402,68 @@ class Store:
         """
         return self._read(schema.FIDUCIALS, rows)
 
-    def _read(self, path: str, rows: Rows | None) -> IntArray:
-        """Read rows of an integer dataset through the HDF5 library."""
-        numbers = None if rows is None else self._row_numbers(rows)
-        with open_hdf5(self.path) as file:
-            dataset = file[path]
-            if numbers is None:
-                return np.asarray(dataset[...], np.int64)
-            result = np.empty((len(numbers), *dataset.shape[1:]), np.int64)
-            for place, row in enumerate(numbers):
-                result[place] = dataset[row]
-            return result
+    def _read(self, name: str, rows: Rows | None) -> IntArray:
+        """Return rows of a table of integers."""
+        table = self.table(name)
+        some = table if rows is None else table[self._row_numbers(rows)]
+        return some.astype(np.int64)
+
+    def table(self, name: str) -> NDArray[Any]:
+        """Return a dataset other than the signals as it is stored, without reading it.
+
+        Parameters
+        ----------
+        name : str
+            Path in the file, such as ``"quality/ksqi"`` or ``"records/age"``; all of
+            them are in docs/format.md.
+
+        Returns
+        -------
+        ndarray of shape (n_records, ...)
+            A view of the mapped file, not writeable; texts are UTF-8 bytes. It keeps
+            the file open as long as it lives.
+
+        Raises
+        ------
+        ValueError
+            If there is no such table.
+        StoreClosedError
+            If the store was closed.
+        """
+        return self._open_tables()[name]
+
+    def as_dataset(
+        self,
+        rows: Rows | None = None,
+        *,
+        fields: Iterable[str] = ("signals", "labels"),
+        dtype: Literal["float32", "int16"] = "float32",
+        leads: Iterable[str] | None = None,
+        window: tuple[int, int] | None = None,
+    ) -> "StoreDataset":
+        """Return records as a PyTorch dataset, for code built on DataLoader.
+
+        See `ecgstore.pipes.dataset.StoreDataset` for the parameters.
+
+        Raises
+        ------
+        EcgStoreError
+            If PyTorch is not installed.
+        """
+        try:
+            from ecgstore.pipes.dataset import StoreDataset
+        except ModuleNotFoundError as error:
+            raise EcgStoreError(
+                f"a dataset needs {error.name}; expected it to be installed: "
+                'pip install "ecgstore[torch]"'
+            ) from error
+        return StoreDataset(
+            self, rows, fields=fields, dtype=dtype, leads=leads, window=window
+        )
 
     def _row_numbers(self, rows: Rows) -> IntArray:
         """Return row numbers as an array, every one inside the store."""
-        if isinstance(rows, Selection):
-            return rows.rows
-        if isinstance(rows, slice):
-            return np.arange(len(self))[rows]
-        numbers = np.asarray(rows)
-        if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
-            raise TypeError(
-                "rows are not row numbers; expected a sequence of whole numbers, such "
-                "as store.select(...).rows"
-            )
-        numbers = numbers.astype(np.int64, copy=False)
-        outside = numbers[(numbers < 0) | (numbers >= len(self))]
-        if outside.size:
-            raise IndexError(
-                f"{self.path}: no row {outside[0]}; rows go from 0 to {len(self) - 1}"
-            )
-        return numbers
+        try:
+            return row_numbers(rows, len(self))
+        except IndexError as error:
+            raise IndexError(f"{self.path}: {error}") from None

@@ -1,0 +1,59 @@
+"""Make data frames of a store's tables."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ecgstore.errors import SchemaError
+from ecgstore.record import LEADS
+from ecgstore.storage import schema
+from ecgstore.storage.tables import Tables
+
+
+def records_frame(tables: Tables) -> pd.DataFrame:
+    """Return metadata of every record, indexed by record_id, with its fold."""
+    columns = {
+        name: _column(tables, f"{schema.RECORDS}/{name}")
+        for name in (*schema.RECORD_TEXTS, *schema.RECORD_NUMBERS)
+    }
+    columns["fold"] = _column(tables, schema.FOLDS)
+    return pd.DataFrame(columns).set_index("record_id")
+
+
+def quality_frame(tables: Tables, index: pd.Index) -> pd.DataFrame:
+    """Return the quality of every record; per-lead ones with a column per lead."""
+    columns: dict[str, NDArray[Any]] = {}
+    for each in schema.QUALITY_TABLE:
+        values = _column(tables, f"{schema.QUALITY}/{each.name}")
+        if each.per_lead:
+            for number, lead in enumerate(LEADS):
+                columns[f"{each.name}_{lead}"] = values[:, number]
+        else:
+            columns[each.name] = values
+    return pd.DataFrame(columns, index=index)
+
+
+def quarantine_frame(tables: Tables) -> pd.DataFrame:
+    """Return every selected record that was left out, and why."""
+    return pd.DataFrame(
+        {
+            name: _column(tables, f"{schema.QUARANTINE}/{name}")
+            for name in schema.QUARANTINE_TEXTS
+        }
+    )
+
+
+def _column(tables: Tables, name: str) -> NDArray[Any]:
+    """Return a table, texts as Python strings; pandas copies what it is given."""
+    values = tables[name]
+    if values.dtype.kind != "S":
+        return values
+    try:
+        return np.array([value.decode() for value in values.tolist()], object)
+    except UnicodeDecodeError as error:
+        raise SchemaError(
+            f"/{name}: damaged, it cannot be read ({error}); build the store again or "
+            "restore it from a copy"
+        ) from error

@@ -1,0 +1,114 @@
+"""Open a finished store's file: everything about it but its rows."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+
+from ecgstore.arrays import IntArray
+from ecgstore.config import Config
+from ecgstore.errors import SchemaError
+from ecgstore.storage import schema
+from ecgstore.storage.hdf5 import check_layout, open_hdf5, read_config, text, texts
+from ecgstore.storage.layout import UNSEALED, row_offsets
+from ecgstore.storage.rows import MemoryMap, SignalRows
+from ecgstore.storage.tables import Tables, table_places
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedFile:
+    """What a store's file says, and where in the mapped file its rows lie.
+
+    Attributes
+    ----------
+    config : Config
+        Options of the build.
+    software : str
+        Versions of what the numbers depend on.
+    fingerprint : str
+        Digest that identifies the content.
+    beats_statuses : dict
+        Value of every status of `/quality/beats_status` by its name.
+    label_names, feature_names, feature_units : tuple of str
+        Names of the columns of `/labels` and `/features`, and units of the latter.
+    signals : SignalRows
+        The rows of `/signals`.
+    tables : Tables
+        All other datasets.
+    """
+
+    config: Config
+    software: str
+    fingerprint: str
+    beats_statuses: dict[str, int]
+    label_names: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    feature_units: tuple[str, ...]
+    signals: SignalRows
+    tables: Tables
+
+
+def open_file(path: Path) -> OpenedFile:
+    """Open a store's file.
+
+    Raises
+    ------
+    EcgStoreError
+        If there is no such file.
+    SchemaError
+        If the file is not a finished ecgstore file of a known version, or its signals
+        do not lie there row by row.
+    """
+    with open_hdf5(path) as file:
+        config = read_config(file, path)
+        datasets = check_layout(file, path, config)
+        fingerprint = text(file.attrs["fingerprint"])
+        if fingerprint == UNSEALED:
+            raise SchemaError(
+                f"{path}: an unfinished build; run its command again to finish it"
+            )
+        software = text(file.attrs["software"])
+        status = datasets[f"{schema.QUALITY}/{schema.BEATS_STATUS}"].attrs
+        beats_statuses = dict(
+            zip(
+                text(status["flag_meanings"]).split(),
+                status["flag_values"].tolist(),
+                strict=True,
+            )
+        )
+        label_names = texts(datasets[schema.LABELS].attrs["names"])
+        feature_names = texts(datasets[schema.FEATURES].attrs["names"])
+        feature_units = texts(datasets[schema.FEATURES].attrs["units"])
+        signals = datasets[schema.SIGNALS]
+        dtype = signals.dtype
+        n_leads, n_samples = map(int, signals.shape[1:])
+        scale_factor = float(signals.attrs["scale_factor"])
+        offsets = _signal_offsets(signals, path)
+        places = table_places(datasets)
+    content = MemoryMap(path)
+    return OpenedFile(
+        config,
+        software,
+        fingerprint,
+        beats_statuses,
+        label_names,
+        feature_names,
+        feature_units,
+        SignalRows(content, offsets, dtype, n_leads, n_samples, scale_factor),
+        Tables(path, places, content.bytes),
+    )
+
+
+def _signal_offsets(signals: h5py.Dataset, path: Path) -> IntArray:
+    """Return where every row of the signals begins, if they can be read in place."""
+    try:
+        offsets = row_offsets(signals)
+        if (offsets % 2).any():
+            raise ValueError(f"{signals.name} has rows at odd offsets")
+    except ValueError as error:
+        chunk = "x".join(map(str, (1, *signals.shape[1:])))
+        raise SchemaError(
+            f"{path}: {error}; bring it back to the layout it was built with, such as "
+            f"by h5repack -t 4096 -a 4096 -f NONE -l signals:CHUNK={chunk}"
+        ) from error
+    return offsets

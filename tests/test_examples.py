@@ -1,0 +1,177 @@
+"""The examples run as they say, and go on where they were killed."""
+
+import importlib.util
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+KILLED = """
+import os, runpy, signal, sys, torch
+
+n_saves, saves = int(sys.argv[1]), []
+save = torch.save
+
+def save_and_die(*arguments):
+    save(*arguments)
+    saves.append(arguments)
+    if len(saves) == n_saves:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+torch.save = save_and_die
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+SEVERAL_RUNS = """
+import runpy, sys
+
+for line in sys.stdin.read().splitlines():
+    sys.argv = line.split("\\t")
+    runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Compute with one thread everywhere: the same bits, and quicker."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
+
+
+def run_here(
+    monkeypatch: pytest.MonkeyPatch, name: str, *arguments: str | Path
+) -> None:
+    """Run an example in this process."""
+    monkeypatch.setattr(sys, "argv", [str(EXAMPLES / name), *map(str, arguments)])
+    runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+
+
+def run(
+    *arguments: str | Path, text: str = "", cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run Python in a process of its own."""
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def test_train_loop_killed_mid_epoch_ends_with_the_same_bits(
+    sample_store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = [str(sample_store), "--epochs", "2"]
+    options += ["--batch-size", "8", "--save-every", "2"]
+    whole, killed = tmp_path / "whole.pt", tmp_path / "killed.pt"
+    run_here(monkeypatch, "train_loop.py", *options, "--checkpoint", whole)
+    assert capsys.readouterr().out.count("loss of the last batch") == 2
+
+    program = tmp_path / "killed.py"
+    program.write_text(KILLED)
+    # Epochs of 5 steps, saved after steps 2, 4, 5: the fifth save is in epoch 1, and
+    # it is not the checkpoint yet when the process dies.
+    example = EXAMPLES / "train_loop.py"
+    done = run(program, "5", example, *options, "--checkpoint", killed)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    state = torch.load(killed)["loader"]
+    assert (state["epoch"], state["consumed"]) == (1, 16)
+
+    run_here(monkeypatch, "train_loop.py", *options, "--checkpoint", killed)
+    expected, found = torch.load(whole), torch.load(killed)
+    assert found["loader"] == expected["loader"]
+    assert found["loader"]["epoch"] == 2
+    for part in ("model", "optimizer"):
+        torch.testing.assert_close(found[part], expected[part], rtol=0, atol=0)
+    capsys.readouterr()
+
+    run_here(monkeypatch, "train_loop.py", *options, "--checkpoint", killed)
+    assert capsys.readouterr().out == ""  # all epochs are done
+
+
+def test_ddp_killed_goes_on_with_another_number_of_ranks(
+    sample_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    one_rank = {"RANK": 0, "LOCAL_RANK": 0, "WORLD_SIZE": 1, "MASTER_PORT": port}
+    for name, value in {**one_rank, "MASTER_ADDR": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, str(value))
+    options = [str(sample_store), "--epochs", "1", "--save-every", "2"]
+    whole, killed = tmp_path / "whole.pt", tmp_path / "killed.pt"
+    alone = ["--batch-size", "8"]
+    run_here(monkeypatch, "ddp.py", *options, *alone, "--checkpoint", whole)
+
+    program = tmp_path / "killed.py"
+    program.write_text(KILLED)
+    two_ranks = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    example = EXAMPLES / "ddp.py"
+    done = run(
+        *(*two_ranks, program, "2", example, *options),
+        *("--batch-size", "4", "--checkpoint", killed),
+    )
+    assert done.returncode, done.stderr
+    state = torch.load(killed)["loader"]
+    assert (state["epoch"], state["consumed"]) == (0, 16), done.stderr
+
+    run_here(monkeypatch, "ddp.py", *options, *alone, "--checkpoint", killed)
+    expected, found = torch.load(whole), torch.load(killed)
+    assert found["loader"] == expected["loader"]
+    # Two ranks add gradients in another order than one does.
+    torch.testing.assert_close(found["network"], expected["network"])
+
+
+def test_lightning_goes_on_mid_epoch_and_at_its_end(
+    sample_store: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("lightning")
+    # Epochs of 4 steps.
+    runs = [("whole", 11), ("stopped", 4), ("stopped", 6), ("stopped", 11)]
+    options = [str(sample_store), "--batch-size", "8", "--save-every", "1"]
+    text = "\n".join(
+        "\t".join(
+            [
+                str(EXAMPLES / "lightning_module.py"),
+                *(*options, "--folder", folder, "--steps", str(n_steps)),
+            ]
+        )
+        for folder, n_steps in runs
+    )
+    done = run("-c", SEVERAL_RUNS, text=text, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    whole, stopped = (
+        torch.load(tmp_path / folder / "last.ckpt") for folder in ("whole", "stopped")
+    )
+    assert whole["global_step"] == stopped["global_step"] == 11
+    assert whole["EcgData"] == stopped["EcgData"]
+    assert (whole["EcgData"]["epoch"], whole["EcgData"]["consumed"]) == (2, 24)
+    torch.testing.assert_close(
+        stopped["state_dict"], whole["state_dict"], rtol=0, atol=0
+    )
+
+
+def test_lightning_missing_is_said(sample_store: Path) -> None:
+    if importlib.util.find_spec("lightning"):
+        pytest.skip("Lightning is there")
+    done = run(EXAMPLES / "lightning_module.py", sample_store)
+    assert done.returncode == 1
+    assert done.stderr == "this example needs Lightning: pip install lightning\n"
