@@ -11,13 +11,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ecgstore.pipes.augment import (
+        Augment,
+        Augmentation,
+        BaselineWander,
+        Draws,
+        Gain,
+        LeadDropout,
+        Powerline,
+        TimeMask,
+        TimeShift,
+        WhiteNoise,
+        WhiteNoiseAtSnr,
+    )
     from ecgstore.pipes.batch import Batch, RowBatch
+    from ecgstore.pipes.buffers import Buffers
+    from ecgstore.pipes.dataset import StoreDataset
     from ecgstore.pipes.device import ToDevice
     from ecgstore.pipes.loading import Loader, loader
     from ecgstore.pipes.map import Map
     from ecgstore.pipes.prefetch import Prefetch
     from ecgstore.pipes.read import Read
     from ecgstore.pipes.reading import RecordReader
+    from ecgstore.pipes.replay import Headspace, headspace
     from ecgstore.pipes.rows import Rows
     from ecgstore.pipes.sample import (
         BlockShuffled,
@@ -30,15 +46,25 @@ if TYPE_CHECKING:
         mixing,
     )
     from ecgstore.pipes.sharing import WorkSharing
+    from ecgstore.pipes.standardise import Standardise, StandardiseFeatures
     from ecgstore.pipes.window import RandomCrop
 
 _HOMES = {
+    "Augment": "augment",
+    "Augmentation": "augment",
+    "BaselineWander": "augment",
     "Batch": "batch",
     "BlockShuffled": "sample",
+    "Buffers": "buffers",
     "ClassBalanced": "sample",
+    "Draws": "augment",
+    "Gain": "augment",
+    "Headspace": "replay",
+    "LeadDropout": "augment",
     "Loader": "loading",
     "Map": "map",
     "Order": "sample",
+    "Powerline": "augment",
     "Prefetch": "prefetch",
     "RandomCrop": "window",
     "Read": "read",
@@ -48,20 +74,37 @@ _HOMES = {
     "Rows": "rows",
     "Sequential": "sample",
     "Shuffled": "sample",
+    "Standardise": "standardise",
+    "StandardiseFeatures": "standardise",
+    "StoreDataset": "dataset",
+    "TimeMask": "augment",
+    "TimeShift": "augment",
     "ToDevice": "device",
     "Weighted": "sample",
+    "WhiteNoise": "augment",
+    "WhiteNoiseAtSnr": "augment",
     "WorkSharing": "sharing",
+    "headspace": "replay",
     "loader": "loading",
     "mixing": "sample",
 }
 
 __all__ = [
+    "Augment",
+    "Augmentation",
+    "BaselineWander",
     "Batch",
     "BlockShuffled",
+    "Buffers",
     "ClassBalanced",
+    "Draws",
+    "Gain",
+    "Headspace",
+    "LeadDropout",
     "Loader",
     "Map",
     "Order",
+    "Powerline",
     "Prefetch",
     "RandomCrop",
     "Read",
@@ -71,9 +114,17 @@ __all__ = [
     "Rows",
     "Sequential",
     "Shuffled",
+    "Standardise",
+    "StandardiseFeatures",
+    "StoreDataset",
+    "TimeMask",
+    "TimeShift",
     "ToDevice",
     "Weighted",
+    "WhiteNoise",
+    "WhiteNoiseAtSnr",
     "WorkSharing",
+    "headspace",
     "loader",
     "mixing",
 ]

@@ -1,8 +1,6 @@
 """The first node of a pipe: which records come next."""
 
-import hashlib
-import operator
-from typing import Any, Final, SupportsIndex
+from typing import Any, Final
 
 import numpy as np
 from torchdata.nodes import BaseNode
@@ -10,7 +8,7 @@ from torchdata.nodes import BaseNode
 from ecgstore.arrays import IntArray, UInt64Array
 from ecgstore.errors import EcgStoreError
 from ecgstore.pipes.batch import RowBatch
-from ecgstore.pipes.sample import Order, n_batches, next_batch, seeds, share
+from ecgstore.pipes.sample import Order, n_batches, next_batch, seeds, share, whole
 from ecgstore.storage import Selection, Store
 
 STATE_VERSION: Final = 1
@@ -72,18 +70,18 @@ class Rows(BaseNode[RowBatch]):
     ) -> None:
         super().__init__()
         self.selection = as_selection(selection)
-        batch_size = _whole("batch_size", batch_size)
-        rank, world_size = _whole("rank", rank), _whole("world_size", world_size)
+        batch_size = whole("batch_size", batch_size)
+        rank, world_size = whole("rank", rank), whole("world_size", world_size)
         _check(self.selection, order, batch_size, rank, world_size)
         self._order = order
         self._batch_size = batch_size
-        self._seed = _whole("seed", seed)
+        self._seed = whole("seed", seed)
         self._rank, self._world_size = rank, world_size
         self._drop_last = drop_last
         self._identity = {
             "version": STATE_VERSION,
             "fingerprint": self.selection.store.fingerprint,
-            "rows": _digest(self.selection.rows),
+            "rows": self.selection.rows_sha256[:16],
             "n_rows": len(self.selection),
             "seed": self._seed,
             # Names of their own: an order's seed is another one than that of records.
@@ -113,7 +111,7 @@ class Rows(BaseNode[RowBatch]):
         """Let the next `reset` begin a certain epoch."""
         if epoch < 0:
             raise ValueError(f"epoch is {epoch}; expected 0 or more")
-        self._wanted_epoch = _whole("epoch", epoch)
+        self._wanted_epoch = whole("epoch", epoch)
 
     def reset(self, initial_state: dict[str, Any] | None = None) -> None:
         """Begin the next epoch, or go on from a state.
@@ -252,14 +250,6 @@ def _check(
         )
 
 
-def _whole(name: str, value: SupportsIndex) -> int:
-    """Return a whole number as int, which fits into JSON; anything else is an error."""
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} is {value!r}; expected a whole number") from None
-
-
 def _count_of(state: dict[str, Any], name: str, highest: int | None = None) -> int:
     """Return a number of things out of a state, if it can be one."""
     value = state.get(name)
@@ -270,8 +260,3 @@ def _count_of(state: dict[str, Any], name: str, highest: int | None = None) -> i
         f"the state to resume from has {name} {value!r}; expected a whole number from "
         f"0{limit}: it was changed since it was saved, resume from another one"
     )
-
-
-def _digest(rows: IntArray) -> str:
-    """Return a short digest of row numbers, the same on every machine."""
-    return hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()[:16]

@@ -271,7 +271,7 @@ class Weighted(Order):
         if not values.any():
             raise ValueError("all weights are 0; expected at least one above 0")
         self.n = len(values)
-        self.seed = _whole("seed", seed)
+        self.seed = whole("seed", seed)
         self.n_draws = self.n if n_draws is None else _count("n_draws", n_draws)
         # With the largest weight as unit, no sum is too large or too small for a float.
         self._cumulative: FloatArray = np.cumsum(values / values.max())
@@ -341,7 +341,7 @@ class ClassBalanced(Order):
                 stacklevel=2,
             )
         self.n = len(is_in)
-        self.seed = _whole("seed", seed)
+        self.seed = whole("seed", seed)
         self.n_draws = self.n if n_draws is None else _count("n_draws", n_draws)
         self._counts = counts[counts > 0]
         self._begins: IntArray = np.cumsum(self._counts) - self._counts
@@ -652,6 +652,27 @@ def _expected_entropy(sizes: IntArray, batch_size: int) -> float:
     return math.log2(batch_size) - total / batch_size
 
 
+def whole(name: str, value: SupportsIndex) -> int:
+    """Return a whole number as int, which fits into JSON.
+
+    Parameters
+    ----------
+    name : str
+        What it is, for the error.
+    value : int or NumPy integer
+        The number.
+
+    Raises
+    ------
+    TypeError
+        If it is not a whole number.
+    """
+    try:
+        return int(operator.index(value))
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}; expected a whole number") from None
+
+
 def _x_log_x(counts: IntArray) -> FloatArray:
     """Return each count times its binary logarithm, 0 for 0."""
     logarithms: FloatArray = np.log2(np.maximum(counts, 1))
@@ -670,17 +691,9 @@ def _digest(values: NDArray[Any]) -> str:
     return hashlib.blake2b(head + little.tobytes(), digest_size=16).hexdigest()
 
 
-def _whole(name: str, value: SupportsIndex) -> int:
-    """Return a whole number as int; anything else is an error."""
-    try:
-        return int(operator.index(value))
-    except TypeError:
-        raise TypeError(f"{name} is {value!r}; expected a whole number") from None
-
-
 def _count(name: str, value: SupportsIndex) -> int:
     """Return a number of things, at least one and not too many."""
-    number = _whole(name, value)
+    number = whole(name, value)
     if not 1 <= number <= MAX_PLACES:
         raise ValueError(f"{name} is {number}; expected 1 to {MAX_PLACES}")
     return number
@@ -694,7 +707,7 @@ def _set_counts(order: Order, *names: str) -> None:
 
 def _set_seed(order: Shuffled | BlockShuffled) -> None:
     """Check the seed of a frozen order."""
-    object.__setattr__(order, "seed", _whole("seed", order.seed))
+    object.__setattr__(order, "seed", whole("seed", order.seed))
 
 
 def _check_epoch(epoch: int) -> None:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from ecgstore.arrays import FloatArray
 from ecgstore.pipes.augment_base import clear_padding
 from ecgstore.pipes.batch import Batch
-from ecgstore.pipes.standardise_base import Standardisation, rows_digest
+from ecgstore.pipes.standardise_base import Standardisation
 from ecgstore.record import LEADS
 from ecgstore.storage import Selection
 from ecgstore.storage.schema import PAD_LENGTH
@@ -102,7 +102,7 @@ class Standardise(Standardisation):
             per=per,
             fs=selection.store.config.fs,
             fingerprint=selection.store.fingerprint,
-            rows_sha256=rows_digest(selection.rows),
+            rows_sha256=selection.rows_sha256,
             n_records=len(selection),
         )
 
@@ -210,7 +210,7 @@ class StandardiseFeatures(Standardisation):
             sd=tuple(np.sqrt(variance).tolist()),
             features=tuple(selection.store.feature_names),
             fingerprint=selection.store.fingerprint,
-            rows_sha256=rows_digest(selection.rows),
+            rows_sha256=selection.rows_sha256,
             n_records=len(selection),
         )
 

@@ -1,6 +1,5 @@
 """What a standardisation remembers: its statistics, and what they were fitted on."""
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -8,9 +7,6 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
-import numpy as np
-
-from ecgstore.arrays import IntArray
 from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.storage import Selection
 from ecgstore.storage.durable import replace_file
@@ -30,7 +26,7 @@ class Standardisation:
     fingerprint : str
         `Store.fingerprint` of the store it was fitted on.
     rows_sha256 : str
-        Digest of the rows it was fitted on, see `rows_digest`.
+        `Selection.rows_sha256` of the rows it was fitted on.
     n_records : int
         Their number.
     """
@@ -45,7 +41,7 @@ class Standardisation:
         """Return whether it was fitted on exactly these rows of this very store."""
         return (
             self.fingerprint == selection.store.fingerprint
-            and self.rows_sha256 == rows_digest(selection.rows)
+            and self.rows_sha256 == selection.rows_sha256
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,11 +125,6 @@ class Standardisation:
     def divisors(self) -> tuple[float, ...]:
         """Return the standard deviations, 1 for a constant."""
         return tuple(sd if sd > 0 else 1.0 for sd in self.sd)
-
-
-def rows_digest(rows: IntArray) -> str:
-    """Return the SHA-256 of row numbers, as little-endian 64-bit integers."""
-    return hashlib.sha256(np.ascontiguousarray(rows, "<i8").tobytes()).hexdigest()
 
 
 def _are_statistics(mean: Any, sd: Any) -> bool:

@@ -1,6 +1,5 @@
 """The examples run as they say, and go on where they were killed."""
 
-import importlib.util
 import os
 import runpy
 import signal
@@ -123,12 +122,10 @@ def test_ddp_killed_goes_on_with_another_number_of_ranks(
 
     program = tmp_path / "killed.py"
     program.write_text(KILLED)
-    two_ranks = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    example = EXAMPLES / "ddp.py"
-    done = run(
-        *(*two_ranks, program, "2", example, *options),
-        *("--batch-size", "4", "--checkpoint", killed),
-    )
+    two_ranks: list[str | Path] = ["-m", "torch.distributed.run", "--standalone"]
+    two_ranks += ["--nproc-per-node=2", program, "2", EXAMPLES / "ddp.py"]
+    half = ["--batch-size", "4"]
+    done = run(*two_ranks, *options, *half, "--checkpoint", killed)
     assert done.returncode, done.stderr
     state = torch.load(killed)["loader"]
     assert (state["epoch"], state["consumed"]) == (0, 16), done.stderr
@@ -170,8 +167,8 @@ def test_lightning_goes_on_mid_epoch_and_at_its_end(
 
 
 def test_lightning_missing_is_said(sample_store: Path) -> None:
-    if importlib.util.find_spec("lightning"):
-        pytest.skip("Lightning is there")
-    done = run(EXAMPLES / "lightning_module.py", sample_store)
+    hidden = "import sys; sys.modules['lightning'] = None"
+    text = f"{EXAMPLES / 'lightning_module.py'}\t{sample_store}"
+    done = run("-c", f"{hidden}\n{SEVERAL_RUNS}", text=text)
     assert done.returncode == 1
     assert done.stderr == "this example needs Lightning: pip install lightning\n"

@@ -19,7 +19,6 @@ from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.pipes import standardise
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.standardise import Standardise, StandardiseFeatures
-from ecgstore.pipes.standardise_base import rows_digest
 from ecgstore.record import LEADS
 
 
@@ -342,10 +341,10 @@ def test_says_what_it_was_fitted_on(
     assert not replace(fitted, fingerprint="another").fitted_on(training)
 
 
-def test_digest_of_rows() -> None:
-    expected = hashlib.sha256(bytes([3, *[0] * 7, 0, 1, *[0] * 6])).hexdigest()
-    assert rows_digest(np.array([3, 256])) == expected
-    assert rows_digest(np.array([9, 3, 9, 256])[1::2]) == expected
+def test_digest_of_rows(store: ecgstore.Store) -> None:
+    expected = hashlib.sha256(bytes([3, *[0] * 7, 40, *[0] * 7])).hexdigest()
+    rows = np.array([3, 9, 40])
+    assert ecgstore.Selection(store, rows[::2]).rows_sha256 == expected
 
 
 Spoil = Callable[[dict[str, Any]], Any]

@@ -248,6 +248,33 @@ def test_query_sees_all_columns(store: ecgstore.Store) -> None:
     ]
 
 
+def test_select_among_rows(store: ecgstore.Store) -> None:
+    assert store.select(rows=[9, 3, 9]).rows.tolist() == [3, 9]
+    assert store.select(rows=slice(40, None)).rows.tolist() == [*range(40, len(store))]
+    fold = store.select(folds=[1])
+    assert store.select(rows=fold, folds=[2]).rows.size == 0
+    with pytest.raises(IndexError, match="no row 99; rows go from 0 to 43"):
+        store.select(rows=[99])
+
+
+@pytest.mark.parametrize(
+    ("rows", "error"),
+    [
+        ([1.0, 2.0], TypeError),
+        ([[1, 2]], TypeError),
+        ([2, 1], ValueError),
+        ([1, 1], ValueError),
+        ([-1, 1], IndexError),
+        ([1, 44], IndexError),
+    ],
+)
+def test_selection_of_wrong_rows(
+    store: ecgstore.Store, rows: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=r"expected|rows go from 0 to 43"):
+        ecgstore.Selection(store, np.array(rows))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

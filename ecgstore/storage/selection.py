@@ -1,6 +1,8 @@
 """Select rows of a store by fold, source, class, or any condition."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,25 +16,54 @@ if TYPE_CHECKING:
 
 
 class Selection:
-    """Some rows of a store, in their order.
+    """Some rows of a store, in their order; usually made by `Store.select`.
 
-    Attributes
+    Parameters
     ----------
     store : Store
         The store.
     rows : ndarray of shape (n_rows,)
         Row numbers, increasing, each once.
+
+    Raises
+    ------
+    TypeError
+        If `rows` are no whole numbers.
+    ValueError
+        If they are not increasing.
+    IndexError
+        If one of them is not in the store.
     """
 
     def __init__(self, store: "Store", rows: IntArray) -> None:
+        if rows.ndim != 1 or rows.dtype.kind not in "iu":
+            raise TypeError(
+                f"rows are {rows.dtype} of shape {rows.shape}; expected a row of whole "
+                "numbers, such as np.flatnonzero(...)"
+            )
+        if (np.diff(rows) <= 0).any():
+            raise ValueError(
+                "rows are not increasing; expected each once, in the order of the "
+                "store, as np.unique(rows) returns them"
+            )
+        if rows.size and not 0 <= rows[0] <= rows[-1] < len(store):
+            raise IndexError(
+                f"{store.path}: rows {rows[0]} to {rows[-1]}; rows go from 0 to "
+                f"{len(store) - 1}"
+            )
         self.store = store
-        self.rows = rows
+        self.rows: IntArray = rows.astype(np.int64, copy=False)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __repr__(self) -> str:
         return f"<{len(self)} of {len(self.store)} records of {self.store.path}>"
+
+    @cached_property
+    def rows_sha256(self) -> str:
+        """SHA-256 of the row numbers, as little-endian 64-bit integers."""
+        return hashlib.sha256(self.rows.astype("<i8").tobytes()).hexdigest()
 
 
 def select(
@@ -42,6 +73,7 @@ def select(
     sources: Iterable[str] | None,
     classes: Iterable[str] | None,
     query: str | None,
+    rows: IntArray | None,
 ) -> Selection:
     """Select the rows that fulfil every condition; see `Store.select`."""
     keep: BoolArray = np.ones(len(store), bool)
@@ -55,6 +87,8 @@ def select(
         keep &= store.labels()[:, columns].any(axis=1)
     if query is not None:
         keep &= _fulfils(store, query)
+    if rows is not None:
+        keep &= np.bincount(rows, minlength=len(store)) > 0
     return Selection(store, np.flatnonzero(keep))
 
 

@@ -291,6 +291,7 @@ class Store:
         sources: Iterable[str] | None = None,
         classes: Iterable[str] | None = None,
         query: str | None = None,
+        rows: Rows | None = None,
     ) -> Selection:
         """Select rows that fulfil every condition given.
 
@@ -305,6 +306,8 @@ class Store:
         query : str, optional
             An expression over the columns of `records`, `features` and `quality`, as
             `pandas.DataFrame.query` takes it, such as ``"age < 40 and sex == 'male'"``.
+        rows : sequence of int, ndarray, slice or Selection, optional
+            Row numbers to choose from.
 
         Returns
         -------
@@ -314,8 +317,17 @@ class Store:
         ------
         EcgStoreError
             If a source, class or fold is not in the store, or the query fails.
+        IndexError
+            If a row is not in the store.
         """
-        return select(self, folds=folds, sources=sources, classes=classes, query=query)
+        return select(
+            self,
+            folds=folds,
+            sources=sources,
+            classes=classes,
+            query=query,
+            rows=None if rows is None else self._row_numbers(rows),
+        )
 
     # -- arrays -------------------------------------------------------------
 
