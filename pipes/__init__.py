@@ -43,9 +43,9 @@ if TYPE_CHECKING:
         Sequential,
         Shuffled,
         Weighted,
-        mixing,
     )
     from ecgstore.pipes.sharing import WorkSharing
+    from ecgstore.pipes.shuffle_quality import mixing
     from ecgstore.pipes.standardise import Standardise, StandardiseFeatures
     from ecgstore.pipes.window import RandomCrop
 
@@ -86,7 +86,7 @@ _HOMES = {
     "WorkSharing": "sharing",
     "headspace": "replay",
     "loader": "loading",
-    "mixing": "sample",
+    "mixing": "shuffle_quality",
 }
 
 __all__ = [

@@ -8,7 +8,9 @@ from torchdata.nodes import BaseNode
 from ecgstore.arrays import IntArray, UInt64Array
 from ecgstore.errors import EcgStoreError
 from ecgstore.pipes.batch import RowBatch
-from ecgstore.pipes.sample import Order, n_batches, next_batch, seeds, share, whole
+from ecgstore.pipes.checks import whole
+from ecgstore.pipes.ranks import n_batches, next_batch, share
+from ecgstore.pipes.sample import Order, seeds
 from ecgstore.storage import Selection, Store
 
 STATE_VERSION: Final = 1

@@ -6,22 +6,18 @@ epoch is found at once, and what is left does not depend on who took what is gon
 """
 
 import hashlib
-import math
-import operator
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Final, SupportsIndex
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ecgstore.arrays import FloatArray, IntArray, UInt64Array
-from ecgstore.pipes.permutation import MAX_PLACES, key_of, mix, permute
-
-_GROUPS: Final = 64
+from ecgstore.pipes.checks import count, whole
+from ecgstore.pipes.permutation import key_of, mix, permute
 
 
 class _Purpose(IntEnum):
@@ -272,7 +268,7 @@ class Weighted(Order):
             raise ValueError("all weights are 0; expected at least one above 0")
         self.n = len(values)
         self.seed = whole("seed", seed)
-        self.n_draws = self.n if n_draws is None else _count("n_draws", n_draws)
+        self.n_draws = self.n if n_draws is None else count("n_draws", n_draws)
         # With the largest weight as unit, no sum is too large or too small for a float.
         self._cumulative: FloatArray = np.cumsum(values / values.max())
         self._digest = _digest(values)
@@ -342,7 +338,7 @@ class ClassBalanced(Order):
             )
         self.n = len(is_in)
         self.seed = whole("seed", seed)
-        self.n_draws = self.n if n_draws is None else _count("n_draws", n_draws)
+        self.n_draws = self.n if n_draws is None else count("n_draws", n_draws)
         self._counts = counts[counts > 0]
         self._begins: IntArray = np.cumsum(self._counts) - self._counts
         # Members of the first class, of the second, and so on.
@@ -456,234 +452,6 @@ def seeds(seed: int, epoch: int, begin: int, end: int) -> UInt64Array:
     return mix(key_of(_Purpose.SEEDS, seed, epoch), positions)
 
 
-def share(n: int, rank: int, world_size: int) -> slice:
-    """Return which part of a global batch is for one rank.
-
-    Parameters
-    ----------
-    n : int
-        How many positions the global batch has.
-    rank : int
-        Which rank, from 0 to ``world_size - 1``.
-    world_size : int
-        How many ranks share the batch.
-
-    Returns
-    -------
-    slice
-        Successive positions. The parts of all ranks, one after the other, are the
-        batch, and their sizes differ by at most one.
-
-    Raises
-    ------
-    ValueError
-        If `n` is negative or there is no such rank.
-
-    Examples
-    --------
-    >>> [share(7, rank, 3) for rank in range(3)]
-    [slice(0, 2, None), slice(2, 4, None), slice(4, 7, None)]
-    """
-    if n < 0:
-        raise ValueError(f"n is {n}; expected 0 or more")
-    _count("world_size", world_size)
-    if not 0 <= rank < world_size:
-        raise ValueError(f"rank is {rank}; expected 0 to {world_size - 1}")
-    return slice(n * rank // world_size, n * (rank + 1) // world_size)
-
-
-def next_batch(rest: int, batch_size: int, world_size: int, drop_last: bool) -> int:
-    """Return how many positions of an epoch the next global batch takes.
-
-    Depends on what is left and not on what was taken, so that an epoch can go on with
-    another batch size or other ranks.
-
-    Parameters
-    ----------
-    rest : int
-        How many positions are left.
-    batch_size : int
-        How many records each rank takes at a time.
-    world_size : int
-        How many ranks there are.
-    drop_last : bool
-        Whether to leave out a last global batch that would be smaller.
-
-    Returns
-    -------
-    int
-        0 at the end of the epoch, else ``batch_size * world_size`` as long as there are
-        so many. The last batch takes what is left. If that were fewer records than
-        ranks, then the batch before it leaves some, so that each rank has the same
-        number of batches and none of them waits for ever for the others. This cannot be
-        done where `batch_size` is 1 or the whole rest is fewer than the ranks: there,
-        parts of the last batch are empty.
-
-    Raises
-    ------
-    ValueError
-        If a number is too small.
-
-    Examples
-    --------
-    >>> next_batch(13, batch_size=3, world_size=4, drop_last=False)  # then 5
-    8
-    """
-    size = _check_batch(rest, batch_size, world_size)
-    if rest < size:
-        return 0 if drop_last else rest
-    leaves_too_few = 0 < rest - size < world_size
-    if leaves_too_few and batch_size > 1 and not drop_last:
-        return size - world_size
-    return size
-
-
-def n_batches(rest: int, batch_size: int, world_size: int, drop_last: bool) -> int:
-    """Return how many global batches are left, as `next_batch` takes them.
-
-    Parameters
-    ----------
-    rest, batch_size, world_size, drop_last
-        As for `next_batch`.
-
-    Returns
-    -------
-    int
-        How many.
-
-    Raises
-    ------
-    ValueError
-        If a number is too small.
-
-    Examples
-    --------
-    >>> n_batches(13, batch_size=3, world_size=4, drop_last=False)
-    2
-    """
-    size = _check_batch(rest, batch_size, world_size)
-    return rest // size if drop_last else -(-rest // size)
-
-
-def mixing(
-    order: Order,
-    batch_size: int,
-    groups: Sequence[Any] | NDArray[Any] | None = None,
-    epoch: int = 0,
-) -> float:
-    """Return how well an order mixes: 1 like a random permutation, 0 not at all.
-
-    Parameters
-    ----------
-    order : Order
-        What to measure.
-    batch_size : int
-        How many successive positions make a batch, at least 2. A last batch that is
-        smaller does not count.
-    groups : array-like of shape (n,), optional
-        Which group each place belongs to, for example its source or its patient; 64
-        equal parts of the places, in their order, if not given.
-    epoch : int
-        Which epoch to measure.
-
-    Returns
-    -------
-    float
-        The entropy of the groups in a batch, averaged over all batches, relative to
-        what is expected of a batch drawn without replacement. Above 1 by chance, or if
-        the order spreads the groups more evenly than chance does.
-
-    Raises
-    ------
-    ValueError
-        If the batch size is below 2 or above what there is, if `groups` does not fit,
-        or if all places are in one group.
-
-    Examples
-    --------
-    >>> round(mixing(Sequential(6400), batch_size=100), 2)
-    0.0
-    >>> round(mixing(Shuffled(6400, seed=0), batch_size=100), 2)
-    1.0
-
-    Notes
-    -----
-    The expectation is exact: how many records of a batch belong to a group follows the
-    hypergeometric distribution.
-    """
-    most = min(order.n, len(order))
-    if not 2 <= batch_size <= most:
-        raise ValueError(f"batch_size is {batch_size}; expected 2 to {most}")
-    if groups is None:
-        group_of: IntArray = np.arange(order.n) * _GROUPS // order.n
-    else:
-        group_of = np.unique(np.asarray(groups), return_inverse=True)[1]
-    if group_of.shape != (order.n,):
-        raise ValueError(
-            f"groups have shape {group_of.shape}; expected one for each of the "
-            f"{order.n} places"
-        )
-    sizes = np.bincount(group_of)
-    if np.count_nonzero(sizes) < 2:
-        raise ValueError("all places are in one group; expected at least 2 groups")
-    n_whole = len(order) // batch_size
-    found = group_of[order.places(epoch, 0, n_whole * batch_size)]
-    batches = np.repeat(np.arange(n_whole), batch_size)
-    counts = np.unique(batches * len(sizes) + found, return_counts=True)[1]
-    # The entropy of counts c that add up to m is log(m) - sum(c log(c)) / m.
-    entropy = math.log2(batch_size) - _x_log_x(counts).sum() / counts.sum()
-    return float(entropy / _expected_entropy(sizes, batch_size))
-
-
-def _expected_entropy(sizes: IntArray, batch_size: int) -> float:
-    """Return the mean entropy of groups, in bits, in batches without replacement."""
-    n = int(sizes.sum())
-    total = 0.0
-    for size, n_groups in zip(*np.unique(sizes, return_counts=True), strict=True):
-        low = max(batch_size - (n - int(size)), 0)
-        counts = np.arange(low, min(batch_size, int(size)) + 1)
-        log_ways = [
-            _log_choose(int(size), count)
-            + _log_choose(n - int(size), batch_size - count)
-            for count in counts.tolist()
-        ]
-        chances = np.exp(np.array(log_ways) - _log_choose(n, batch_size))
-        total += float(n_groups * (chances * _x_log_x(counts)).sum())
-    return math.log2(batch_size) - total / batch_size
-
-
-def whole(name: str, value: SupportsIndex) -> int:
-    """Return a whole number as int, which fits into JSON.
-
-    Parameters
-    ----------
-    name : str
-        What it is, for the error.
-    value : int or NumPy integer
-        The number.
-
-    Raises
-    ------
-    TypeError
-        If it is not a whole number.
-    """
-    try:
-        return int(operator.index(value))
-    except TypeError:
-        raise TypeError(f"{name} is {value!r}; expected a whole number") from None
-
-
-def _x_log_x(counts: IntArray) -> FloatArray:
-    """Return each count times its binary logarithm, 0 for 0."""
-    logarithms: FloatArray = np.log2(np.maximum(counts, 1))
-    return counts * logarithms
-
-
-def _log_choose(n: int, k: int) -> float:
-    """Return the natural logarithm of the number of ways to choose k of n."""
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-
-
 def _digest(values: NDArray[Any]) -> str:
     """Return a hash of an array, the same on every machine."""
     little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
@@ -691,18 +459,10 @@ def _digest(values: NDArray[Any]) -> str:
     return hashlib.blake2b(head + little.tobytes(), digest_size=16).hexdigest()
 
 
-def _count(name: str, value: SupportsIndex) -> int:
-    """Return a number of things, at least one and not too many."""
-    number = whole(name, value)
-    if not 1 <= number <= MAX_PLACES:
-        raise ValueError(f"{name} is {number}; expected 1 to {MAX_PLACES}")
-    return number
-
-
 def _set_counts(order: Order, *names: str) -> None:
     """Check numbers of things in a frozen order."""
     for name in names:
-        object.__setattr__(order, name, _count(name, getattr(order, name)))
+        object.__setattr__(order, name, count(name, getattr(order, name)))
 
 
 def _set_seed(order: Shuffled | BlockShuffled) -> None:
@@ -720,10 +480,3 @@ def _check_range(begin: int, end: int) -> None:
     """Refuse positions that are none."""
     if not 0 <= begin <= end:
         raise ValueError(f"positions {begin} to {end}; expected 0 <= begin <= end")
-
-
-def _check_batch(rest: int, batch_size: int, world_size: int) -> int:
-    """Check what makes up a global batch and return its size."""
-    if rest < 0:
-        raise ValueError(f"rest is {rest}; expected 0 or more")
-    return _count("batch_size", batch_size) * _count("world_size", world_size)

@@ -4,7 +4,6 @@ import itertools
 import json
 import math
 import pickle
-import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 
 from ecgstore.arrays import FloatArray, IntArray, UInt8Array
 from ecgstore.pipes.permutation import MAX_PLACES, key_of, mix, permute
+from ecgstore.pipes.ranks import n_batches, next_batch, share
 from ecgstore.pipes.sample import (
     BlockShuffled,
     ClassBalanced,
@@ -25,12 +25,9 @@ from ecgstore.pipes.sample import (
     Sequential,
     Shuffled,
     Weighted,
-    mixing,
-    n_batches,
-    next_batch,
     seeds,
-    share,
 )
+from ecgstore.pipes.shuffle_quality import mixing
 
 MASK_32 = 2**32 - 1
 MASK_64 = 2**64 - 1
@@ -262,17 +259,14 @@ def test_places_of_the_largest_permutation_are_spread_evenly() -> None:
         assert abs(deviations(counts, 200_000 / 256)) < 4
 
 
-def test_time_and_memory_do_not_depend_on_how_many_places_there_are() -> None:
+def test_memory_does_not_depend_on_how_many_places_there_are() -> None:
     places = np.arange(4096)
     permute(places, 4096, 0)
     tracemalloc.start()
-    begun = time.perf_counter()
     permute(places, MAX_PLACES, 0)
-    seconds = time.perf_counter() - begun
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1_000_000
-    assert seconds < 1.0
 
 
 # Orders.
