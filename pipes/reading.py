@@ -21,6 +21,9 @@ from ecgstore.pipes.window import (
 )
 from ecgstore.record import LEADS
 from ecgstore.storage import Store, schema
+from ecgstore.storage.rows import load_kernels
+
+load_kernels()  # with PyTorch's import and not within the first batch
 
 ARRAYS: Final = ("signals", "labels", "features", "fiducials", "r_peaks")
 """Fields that are attributes of a batch; others are columns of the records' table."""

@@ -1,5 +1,7 @@
 """Gathering parts of rows from a mapped file, by one thread or several."""
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -122,3 +124,26 @@ def test_a_closed_file_is_not_read(tmp_path: Path) -> None:
         signals.gather(np.zeros(1, np.int64), out)
     prepared()  # holds the mapping it was prepared for
     assert not out.any()
+
+
+def test_kernels_loaded_before_are_those_of_every_batch(
+    sample_store: Path,
+) -> None:
+    # In a new process: here, other tests have called them with other types.
+    code = f"""
+import ecgstore
+from ecgstore import pipes
+pipes.RecordReader
+from ecgstore.storage import _gather_kernels as kernels
+both = (kernels.gather, kernels.gather_scaled)
+loaded = [len(each.signatures) for each in both]
+store = ecgstore.open({str(sample_store)!r})
+for dtype in ("int16", "float32"):
+    for options in ({{}}, {{"leads": ["II"], "window": (3, 90)}}):
+        next(iter(pipes.loader(store, 4, shuffle=True, dtype=dtype, **options)))
+print(loaded, [len(each.signatures) for each in both])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[1, 1] [1, 1]\n"

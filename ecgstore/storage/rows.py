@@ -73,6 +73,23 @@ class MemoryMap:
         self._map = self._bytes = None
 
 
+def load_kernels() -> None:
+    """Load the kernels that gather rows, so that the first batch need not wait.
+
+    The first call of a kernel in a process takes numba half a second, whatever the
+    kernel does, and some seconds more the first time on a machine.
+    """
+    from ecgstore.storage import _gather_kernels as kernels
+
+    no_rows, next_row = np.zeros(0, np.int64), np.zeros(1, np.int64)
+    file: UInt8Array = np.frombuffer(b"", np.uint8)  # not writeable, as a mapping is
+    to = np.empty((0, 0, 0), np.uint8)
+    kernels.gather(file, no_rows, no_rows, no_rows, to, next_row)
+    values, scale = file.view(np.int16), np.float32(1)
+    target = np.empty((0, 0, 0), np.float32)
+    kernels.gather_scaled(values, no_rows, no_rows, no_rows, scale, target, next_row)
+
+
 def waits_for_disk() -> int:
     """Return how often this thread had to wait for a page of a file so far.
 
