@@ -8,39 +8,31 @@
 FOLDER holds Challenge records; they are repeated to as many rows as asked for. All
 contestants get the same rows, each from the kind of file that suits it best, in batches
 of 64, and yield the same: that is compared by checksums before anything is timed.
-Each runs in a process of its own, and they take turns. Cold epochs and memory need
-Linux, and a scratch folder on a real disk.
+Each runs in a process of its own, and they take turns. Needs Linux; cold epochs also
+need a scratch folder on a real disk.
 """
 
 import argparse
-import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import pipes_parts as parts
-from measuring import add_count, arguments, machine, write_json
+from measuring import add_count, spread, write_json
+from pipes_command import conditions, parser_of, scratch_folder
+from pipes_contestants import (
+    BLOCKS,
+    CEILING,
+    COLD_CEILING,
+    ECGSTORE,
+    LOADERS,
+    RESUMABLE,
+)
 from pipes_data import make_files
-from pipes_parts import MEMCPY, MEMMAP, READERS
 from pipes_plot import plot
-from pipes_turns import Kind
-from pipes_workloads import BATCH_SIZE, WORKLOADS, Files
+from pipes_with_ecgstore import blocks
+from pipes_workloads import BATCH_SIZE, SEED, WORKLOADS, Files
 
-ECGSTORE: Final = "ecgstore"
-STATEFUL: Final = "StatefulDataLoader, tuned h5py"
-
-LOADERS: Final = {
-    ECGSTORE: Kind("pipes_with_ecgstore", "Ecgstore"),
-    MEMMAP: Kind("pipes_with_numpy", "Memmap"),
-    "DataLoader, h5py": Kind("pipes_with_h5py", "Plain"),
-    "DataLoader, h5py, 2 workers": Kind("pipes_with_h5py", "Plain2"),
-    "DataLoader, tuned h5py": Kind("pipes_with_h5py", "Tuned"),
-    "DataLoader, tuned h5py, 2 workers": Kind("pipes_with_h5py", "Tuned2"),
-    STATEFUL: Kind("pipes_with_torchdata", "Stateful"),
-}
-CEILING: Final = {MEMCPY: Kind("pipes_with_numpy", "Memcpy")}
-COLD_CEILING: Final = {READERS: Kind("pipes_with_numpy", "ManyReaders")}
-RESUMABLE: Final = {name: LOADERS[name] for name in (ECGSTORE, STATEFUL)}
+from ecgstore.pipes import Order, Shuffled, mixing
 
 PARTS: Final = (
     "throughput",
@@ -56,17 +48,8 @@ PARTS: Final = (
 def main() -> None:
     """Measure all parts, print tables, and write JSON and a plot if asked for."""
     options = _parser().parse_args()
-    versions = {name: version(name) for name in ("torch", "torchdata")}
-    results: dict[str, Any] = {
-        **machine(),
-        "versions": {**machine()["versions"], **versions},
-        "rounds": options.rounds,
-        "batch_size": BATCH_SIZE,
-        "rows": options.rows,
-        "large_rows": options.large,
-    }
-    with tempfile.TemporaryDirectory() as temporary:
-        scratch = options.scratch or Path(temporary)
+    results = {**conditions(options), "large_rows": options.large}
+    with scratch_folder(options) as scratch:
         files = make_files(options.folder, scratch, options.rows)
         for part in PARTS:
             if part in options.parts:
@@ -92,7 +75,13 @@ def _measure(
             {**CEILING, **LOADERS}, large, parts.SHUFFLED, options.rounds
         )
     if part == "cold":
-        return parts.cold({**COLD_CEILING, **LOADERS}, files, rounds)
+        results = parts.cold({**COLD_CEILING, **LOADERS, **BLOCKS}, files, rounds)
+        # How well each order mixes, 1 being a random permutation: what its speed costs.
+        orders = {ECGSTORE: Shuffled(files.n_rows, SEED), **_blocks(files.n_rows)}
+        for name, order in orders.items():
+            results[name]["mixing"] = spread([mixing(order, BATCH_SIZE)])
+            print(f"mixing, {name}: {results[name]['mixing']['median']:.2f}")
+        return results
     if part == "resume":
         return parts.resume(RESUMABLE, files, rounds)
     if part == "start_up":
@@ -105,6 +94,11 @@ def _measure(
     }
 
 
+def _blocks(n_rows: int) -> dict[str, Order]:
+    """Return the orders in blocks by the names of their contestants."""
+    return dict.fromkeys(BLOCKS, blocks(n_rows))
+
+
 def _large(options: argparse.Namespace, scratch: Path) -> Files:
     """Return the files with many rows."""
     return make_files(options.folder, scratch, options.large)
@@ -112,17 +106,12 @@ def _large(options: argparse.Namespace, scratch: Path) -> Files:
 
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of the command's arguments."""
-    parser = arguments(__doc__, folder="folder with Challenge records", rounds=7)
-    add_count(parser, "--rows", 8_004, "rows that the records are repeated to")
+    parser = parser_of(__doc__)
     add_count(parser, "--large", 43_101, "rows of the parts 'large' and 'memory'")
     add_count(parser, "--steps", 60, "training steps in a round")
     parser.add_argument(
         "--parts", nargs="+", choices=PARTS, default=PARTS, help="measure these only"
     )
-    parser.add_argument(
-        "--scratch", type=Path, help="folder that keeps the rows for the next run"
-    )
-    parser.add_argument("--plot", type=Path, metavar="PATH", help="draw results here")
     return parser
 
 

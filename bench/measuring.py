@@ -182,13 +182,16 @@ def shown(values: Spread, digits: int) -> str:
     return f"{median:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
 
 
-def machine() -> dict[str, Any]:
-    """Return what the numbers depend on: processor, cores, versions, commit."""
+def machine(*libraries: str) -> dict[str, Any]:
+    """Return what the numbers depend on: processor, cores, versions, commit.
+
+    `libraries` are those whose versions matter besides `LIBRARIES`.
+    """
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in LIBRARIES},
+        "versions": {name: version(name) for name in (*LIBRARIES, *libraries)},
         "commit": _commit(),
     }
 

@@ -54,6 +54,16 @@ def resident_mb(session: int) -> float:
     return total * 1024 / 1e6
 
 
+def forget_peaks(session: int) -> None:
+    """Let the largest resident memory of a session's processes begin anew.
+
+    A process otherwise begins with that of the process that it was started from.
+    """
+    for process in processes_of(session):
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{process}/clear_refs").write_text("5", encoding="ascii")
+
+
 def drop_from_memory(path: Path) -> None:
     """Drop a file from the page cache; nobody may have it mapped."""
     descriptor = os.open(path, os.O_RDONLY)

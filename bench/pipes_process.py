@@ -15,17 +15,20 @@ import gc
 import hashlib
 import importlib
 import json
+import math
 import multiprocessing
 import os
-import resource
+import shutil
 import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from pipes_memory import forget_peaks, resident_mb
 from pipes_workloads import (
     BATCH_SIZE,
     WORKLOADS,
@@ -48,6 +51,7 @@ class Runner:
         self._files = Files.in_folder(folder)
         self._workload = WORKLOADS[workload]
         self._n_epochs = 0
+        self._contestant: Any = None
         self._batches: Iterator[Batch] | None = None
 
     def load(self) -> dict[str, Any]:
@@ -55,6 +59,39 @@ class Runner:
         begin = time.perf_counter()
         self._make = getattr(importlib.import_module(self._module), self._name)
         return {"wall": time.perf_counter() - begin}
+
+    def prepare(self) -> dict[str, Any]:
+        """Write the files of the contestant's own format, if they are not there.
+
+        Returns
+        -------
+        dict
+            ``wall``: the seconds that it took, now or when it was done; ``mb`` on disk,
+            0 for those who read the files that all have; ``versions`` of the libraries.
+        """
+        module = importlib.import_module(self._module)
+        contestant = getattr(module, self._name)
+        versions = {name: version(name) for name in module.LIBRARIES}
+        if not hasattr(contestant, "prepare"):
+            return {"wall": 0.0, "mb": 0.0, "versions": versions}
+        folder = self._files.own_folder(self._module)
+        done = folder / "prepared.json"
+        if done.exists():
+            known: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
+            if known["versions"] == versions:
+                return known
+        partial = folder.with_name(f"{folder.name}.partial")
+        for old in (folder, partial):
+            shutil.rmtree(old, ignore_errors=True)
+        partial.mkdir()
+        begin = time.perf_counter()
+        contestant.prepare(self._files, partial)
+        wall = time.perf_counter() - begin
+        n_bytes = sum(path.stat().st_size for path in partial.rglob("*"))
+        answer = {"wall": wall, "mb": n_bytes / 1e6, "versions": versions}
+        (partial / done.name).write_text(json.dumps(answer), encoding="utf-8")
+        partial.rename(folder)
+        return answer
 
     def open(self) -> dict[str, Any]:
         """Make the contestant."""
@@ -68,21 +105,29 @@ class Runner:
         found = content(self._files, self._contestant.epoch(rows))
         return {"found": found, "expected": self._expected(rows)}
 
-    def epoch(self, consume: bool) -> dict[str, Any]:
-        """Time some epochs, with a consumer that reads every byte or with none."""
+    def epoch(self, consume: bool, seconds: float | None = None) -> dict[str, Any]:
+        """Time some epochs, with a consumer that reads every byte or with none.
+
+        An epoch that takes longer than `seconds` ends with the batch that it is at.
+        """
         orders = [self._next_rows() for _ in range(self._workload.repeats)]
+        forget_peaks(os.getsid(0))
         wall, cpu = time.perf_counter(), processor_seconds()
         n_records = 0
         for rows in orders:
-            for _, signals, _ in self._contestant.epoch(rows):
+            end = time.perf_counter() + (math.inf if seconds is None else seconds)
+            batches = iter(self._contestant.epoch(rows))  # closed after the clock stops
+            for _, signals, _ in batches:
                 n_records += len(signals)
                 if consume:
                     read_every_byte(signals)
+                if time.perf_counter() > end:
+                    break
         return {
             "wall": time.perf_counter() - wall,
             "cpu": processor_seconds() - cpu,
             "records": n_records,
-            "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "peak_rss_mb": resident_mb(os.getsid(0)),
         }
 
     def first_batch(self) -> dict[str, Any]:
@@ -128,6 +173,11 @@ class Runner:
         from pipes_training import train
 
         return train(self._endless(), steps)
+
+    def close(self) -> None:
+        """End what the contestant keeps running, if it does."""
+        if hasattr(self._contestant, "close"):
+            self._contestant.close()
 
     def _endless(self) -> Iterator[Batch]:
         """Yield batches, epoch after epoch."""
@@ -192,6 +242,7 @@ def serve(runner: Runner, answers: int) -> None:
                 traceback.print_exc()
                 answer = {"error": f"{type(error).__name__}: {error}"}
             print(json.dumps(answer), file=out)
+    runner.close()
 
 
 def main() -> None:

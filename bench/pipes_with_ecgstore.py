@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 from pipes_workloads import BATCH_SIZE, FOLD, SEED, Batch, Files, Workload
 
 import ecgstore
-from ecgstore.pipes import loader
+from ecgstore.pipes import BlockShuffled, Order, loader
+
+BLOCK_SIZE, WINDOW_BLOCKS = 64, 16
+"""Blocks of 7.7 MB, 16 of which are mixed with each other."""
 
 
 class Ecgstore:
@@ -16,17 +19,22 @@ class Ecgstore:
 
     def __init__(self, files: Files, workload: Workload) -> None:
         store = ecgstore.open(files.store)
+        order = self._order(len(store))
         self._loader = loader(
             store.select(folds=[FOLD]) if workload.selected else store,
             batch_size=BATCH_SIZE,
-            shuffle=workload.shuffle,
+            shuffle=workload.shuffle and order is None,
             seed=SEED,
+            order=order,
             fields=("signals", "labels"),
             dtype=workload.dtype,
             leads=["II"] if workload.one_lead else None,
             window=(0, 1000) if workload.one_lead else None,
             drop_last=False,
         )
+
+    def _order(self, n_rows: int) -> Order | None:
+        """Return the order, if it is another one than the workload says."""
 
     def epoch(self, rows: NDArray[np.int64]) -> Iterable[Batch]:
         """Return the batches of the next epoch."""
@@ -46,3 +54,16 @@ class Ecgstore:
         """Yield what is left of the epoch."""
         for batch in self._loader:
             yield batch.rows, batch.signals, batch.labels
+
+
+class Blocks(Ecgstore):
+    """The same, shuffled in blocks: for the workload with all rows in random order."""
+
+    def _order(self, n_rows: int) -> Order:
+        """Return the order in blocks."""
+        return blocks(n_rows)
+
+
+def blocks(n_rows: int) -> Order:
+    """Return an order in blocks."""
+    return BlockShuffled(n_rows, SEED, BLOCK_SIZE, WINDOW_BLOCKS)

@@ -67,6 +67,10 @@ class Files:
         """The folder of all of them."""
         return Path(self.store).parent
 
+    def own_folder(self, module: str) -> Path:
+        """Return the folder of what a contestant's module prepares for itself."""
+        return self.folder / module
+
 
 def index_of(folder: str | Path) -> Path:
     """Return the path of the file that lists all others and is written last."""
@@ -124,7 +128,14 @@ WORKLOADS: Final = {
 
 
 class Contestant(Protocol):
-    """One way to load, made for one workload."""
+    """One way to load, made for one workload.
+
+    Some can also be asked for their ``state()`` within an epoch, and for what is left
+    of an epoch by ``resume(state)``; those that keep something running have a
+    ``close()``; those with files of their own, a static ``prepare(files, folder)`` that
+    writes them. Modules of other environments name the ``LIBRARIES`` whose versions
+    matter.
+    """
 
     def __init__(self, files: Files, workload: Workload) -> None:
         """Open the files; everything that is done once."""
@@ -133,7 +144,8 @@ class Contestant(Protocol):
         """Return the batches of the next epoch.
 
         Those who take an order from outside go over `rows`, which was drawn before the
-        clock started. Others draw their own.
+        clock started. Others draw their own. Signals are copies: pages of a file that
+        are only mapped are no batch to train on.
         """
 
 
@@ -178,9 +190,9 @@ def content(files: Files, batches: Iterable[Batch]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``records``, ``dtype``, ``shape`` of a record, ``rows``: a digest over the
-        checksum of each row's signal and labels and how often the row came; ``order``:
-        a digest of the order of rows.
+        ``records``, ``batches``, ``dtype``, ``shape`` of a record, ``rows``: a digest
+        over the checksum of each row's signal and labels and how often the row came;
+        ``in_row_order``: whether rows only went up.
 
     Raises
     ------
@@ -189,7 +201,7 @@ def content(files: Files, batches: Iterable[Batch]) -> dict[str, Any]:
     """
     checksums = np.zeros(files.n_rows, np.uint32)
     times = np.zeros(files.n_rows, np.uint32)
-    order = hashlib.sha256()
+    n_batches, last, in_row_order = 0, -1, True
     kinds = set()
     for batch in batches:
         rows, signals, labels = (np.asarray(each) for each in batch)
@@ -198,7 +210,8 @@ def content(files: Files, batches: Iterable[Batch]) -> dict[str, Any]:
                 "signals are not C-contiguous; expected a batch of records"
             )
         kinds.add((str(signals.dtype), signals.shape[1:], str(labels.dtype)))
-        order.update(rows.astype("<i8").tobytes())
+        in_row_order &= bool(np.all(np.diff(rows, prepend=last) > 0))
+        n_batches, last = n_batches + 1, rows[-1]
         for row, signal, label in zip(rows.tolist(), signals, labels, strict=True):
             checksums[row] = zlib.crc32(label.tobytes(), zlib.crc32(signal))
             times[row] += 1
@@ -207,11 +220,12 @@ def content(files: Files, batches: Iterable[Batch]) -> dict[str, Any]:
     [(dtype, shape, label_dtype)] = kinds
     return {
         "records": int(times.sum()),
+        "batches": n_batches,
         "dtype": dtype,
         "shape": [*shape],
         "label_dtype": label_dtype,
         "rows": hashlib.sha256(checksums.tobytes() + times.tobytes()).hexdigest(),
-        "order": order.hexdigest(),
+        "in_row_order": in_row_order,
     }
 
 

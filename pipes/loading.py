@@ -203,10 +203,11 @@ class Loader:
         epoch : int
             Which epoch, from 0.
         """
+        root = self._open_root()
         if not (self._is_at_state and epoch == self.epoch):
             self._rows.set_epoch(epoch)
-            self._open_root().reset(None)
-            self._state = self._open_root().state_dict()
+            root.reset(None)
+            self._state = root.state_dict()
             self._is_at_state = True
             self._n_loops += 1
 

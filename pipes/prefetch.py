@@ -4,7 +4,6 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from torchdata.nodes import BaseNode
@@ -46,7 +45,6 @@ class Prefetch(BaseNode[T]):
         self._sharing = WorkSharing() if sharing is None else sharing
         self._state: State | None = None
         self._run: _Run[T] | None = None
-        self._stop: Callable[[], object] = bool  # ends the run
 
     def reset(self, initial_state: State | None = None) -> None:
         """Begin the next epoch, or go on from a state."""
@@ -61,8 +59,10 @@ class Prefetch(BaseNode[T]):
     def next(self) -> T:
         """Return the next item."""
         if self._run is None:
-            self._run = _Run(self._source, self._depth, self._sharing)
-            self._stop = weakref.finalize(self, self._run.stop)
+            # Its thread begins when it can be ended again, even after Ctrl-C.
+            run: _Run[T] = _Run(self._source, self._depth, self._sharing)
+            self._finalizer = weakref.finalize(self, run.stop)
+            self._run = run
         try:
             item, self._state = self._run.take()
         except StopIteration:
@@ -86,8 +86,10 @@ class Prefetch(BaseNode[T]):
 
     def _end(self) -> None:
         """End the thread."""
-        self._stop()
-        self._run = None
+        if self._run is not None:
+            self._run.stop()  # not by the finalizer: that can be called only once
+            self._finalizer.detach()
+            self._run = None
 
 
 class _Run(Generic[T]):
@@ -95,7 +97,7 @@ class _Run(Generic[T]):
 
     def __init__(self, source: BaseNode[T], depth: int, sharing: WorkSharing) -> None:
         self._sharing = sharing
-        self._condition = sharing.condition
+        self._lock, self._condition = sharing.lock, sharing.condition
         self._depth = depth
         self._ready: deque[tuple[T, State]] = deque()
         self._error: BaseException | None = None
@@ -106,7 +108,7 @@ class _Run(Generic[T]):
         self._thread = threading.Thread(
             target=self._produce, args=(source,), name="ecgstore-prefetch", daemon=True
         )
-        self._thread.start()
+        self._has_begun = False
 
     def take(self) -> tuple[T, State]:
         """Wait for the next item and return it, with the state after it."""
@@ -115,25 +117,34 @@ class _Run(Generic[T]):
                 "this process was forked while its parent was iterating, and threads "
                 "do not survive that; make the loader in the process that uses it"
             )
-        with self._condition:
-            self._sharing.wait_for(lambda: bool(self._ready or self._error))
+        if not self._has_begun:
+            self._has_begun = True
+            self._thread.start()
+        self._sharing.wait_for(lambda: bool(self._ready or self._error))
+        with self._lock:
             if self._ready:
                 item = self._ready.popleft()
                 self._condition.notify_all()
                 return item
             error, self._error = self._error, None
-            assert error is not None
-        raise error
+        assert error is not None
+        try:
+            raise error
+        finally:
+            # Its traceback refers to this frame, and that to the whole pipe.
+            del error
 
     def stop(self) -> None:
         """End the thread and forget what nobody has taken."""
         if os.getpid() != self._process:
             return
-        with self._condition:
+        with self._lock:
             self._stopped = True
             self._ready.clear()
+            self._error = None  # it refers to the source
             self._condition.notify_all()
-        if self._thread is not threading.current_thread():
+        # One that Ctrl-C kept from beginning will see that it is stopped.
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
 
     def _produce(self, source: BaseNode[T]) -> None:
@@ -142,13 +153,13 @@ class _Run(Generic[T]):
             while self._has_room():
                 self._put(next(source), source.state_dict())
         except BaseException as error:
-            with self._condition:
-                self._error = error
+            with self._lock:
+                self._error = None if self._stopped else error
                 self._condition.notify_all()
 
     def _has_room(self) -> bool:
         """Wait for room, and return whether the thread shall go on."""
-        with self._condition:
+        with self._lock:
             self._condition.wait_for(
                 lambda: self._stopped or len(self._ready) < self._depth
             )
@@ -156,7 +167,7 @@ class _Run(Generic[T]):
 
     def _put(self, item: T, state: State) -> None:
         """Hand an item over; no reference to it stays behind in this thread."""
-        with self._condition:
+        with self._lock:
             if not self._stopped:
                 self._ready.append((item, state))
             self._condition.notify_all()

@@ -13,15 +13,19 @@ class WorkSharing:
 
     Attributes
     ----------
+    lock : threading.RLock
+        To be held where `condition` is used. Hold it by name: unlike a condition's
+        ``with``, its own cannot be interrupted by Ctrl-C between locking and entering.
     condition : threading.Condition
         Notified when there is work, when it is done, and by users of this class when
         anything else changes that one may wait for.
     """
 
     def __init__(self) -> None:
-        self.condition = threading.Condition()
+        self.lock = threading.RLock()
+        self.condition = threading.Condition(self.lock)
         self._work: Callable[[], None] | None = None
-        self._n_helping = 0
+        self._helpers: set[int] = set()  # threads
 
     @contextmanager
     def share(self, work: Callable[[], None]) -> Iterator[None]:
@@ -33,39 +37,40 @@ class WorkSharing:
             Takes pieces of the work until none is left, when called by one thread or
             by several at the same time. All is done when every call has returned.
         """
-        with self.condition:
+        with self.lock:
             self._work = work
             self.condition.notify_all()
         try:
             yield
         finally:
             work()
-            with self.condition:
+            with self.lock:
                 self._work = None
-                self.condition.wait_for(lambda: not self._n_helping)
+                self.condition.wait_for(lambda: not self._helpers)
 
     def wait_for(self, ready: Callable[[], bool]) -> None:
-        """Wait until something is so, and help meanwhile; holds `condition`.
+        """Wait until something is so, and help meanwhile.
 
         Parameters
         ----------
         ready : callable
-            Whether it is so; called with `condition` held.
+            Whether it is so; called with `lock` held.
         """
-        while not ready():
-            work, self._work = self._work, None
-            if work is None:
-                self.condition.wait()
-            else:
-                self._help(work)
-
-    def _help(self, work: Callable[[], None]) -> None:
-        """Do a share of the work without holding `condition`."""
-        self._n_helping += 1
-        self.condition.release()
-        try:
-            work()
-        finally:
-            self.condition.acquire()
-            self._n_helping -= 1
-            self.condition.notify_all()
+        me = threading.get_ident()
+        while True:
+            try:
+                with self.lock:
+                    self.condition.wait_for(lambda: ready() or self._work)
+                    if ready():
+                        return
+                    work, self._work = self._work, None
+                    assert work is not None
+                    self._helpers.add(me)
+                work()
+            finally:
+                if me in self._helpers:
+                    # At once and without `lock`: were Ctrl-C to come between,
+                    # the thread that shares the work would wait for ever.
+                    self._helpers.discard(me)
+                    with self.lock:
+                        self.condition.notify_all()

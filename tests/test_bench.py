@@ -1,5 +1,6 @@
 """Every benchmark at toy size: it runs, agrees with its rivals, and writes JSON."""
 
+import importlib
 import json
 import math
 import runpy
@@ -23,6 +24,8 @@ from ecgstore.sources import read_record
 REPOSITORY = Path(__file__).resolve().parent.parent
 BENCH = REPOSITORY / "bench"
 LUDB = REPOSITORY / "tests" / "data" / "ludb"
+
+LINUX = Path("/proc/self/smaps_rollup").exists()
 
 RunBench = Callable[..., dict[str, Any]]
 
@@ -174,3 +177,192 @@ def test_filters_that_disagree_are_not_timed(
     monkeypatch.setattr("ecgstore.signals.preprocess.bandpass", off_by_a_little)
     with pytest.raises(SystemExit, match="differs from SciPy's"):
         run_bench("bench_signals", few_records)
+
+
+@pytest.fixture
+def bench_module(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Return a function that imports a module of the benchmarks."""
+    monkeypatch.syspath_prepend(BENCH)
+    return importlib.import_module
+
+
+def test_loaders_yield_what_is_expected(
+    bench_module: Callable[[str], Any], few_records: Path, tmp_path: Path
+) -> None:
+    contestants = bench_module("pipes_contestants")
+    files = bench_module("pipes_data").make_files(few_records, tmp_path / "rows", 130)
+    for workload in bench_module("pipes_workloads").WORKLOADS:
+        for name, kind in contestants.LOADERS.items():
+            if "workers" in name:
+                continue  # the same classes; a process with threads must not fork
+            runner = bench_module("pipes_process").Runner(
+                kind.module, kind.name, str(files.folder), workload
+            )
+            runner.load()
+            runner.open()
+            answer = runner.content()
+            assert answer["found"] == answer["expected"], (name, workload)
+            assert answer["expected"]["records"] > 1
+
+
+@pytest.mark.skipif(not LINUX, reason="reads /proc")
+def test_pipes(
+    run_bench: RunBench,
+    bench_module: Callable[[str], Any],
+    few_records: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All parts, for ecgstore's loader alone: each start of a process takes a second.
+
+    What the other loaders yield is tested above.
+    """
+    contestants = bench_module("pipes_contestants")
+    ours = {"ecgstore": contestants.LOADERS["ecgstore"]}
+    for name in ("LOADERS", "RESUMABLE"):
+        monkeypatch.setattr(contestants, name, ours)
+    workloads = bench_module("pipes_workloads").WORKLOADS
+    some = {name: workloads[name] for name in ("one fold of ten",)}
+    monkeypatch.setattr("pipes_workloads.WORKLOADS", some)
+    parts = ["throughput", "large", "resume", "start_up", "training", "memory"]
+    if can_leave_memory(bench_module, tmp_path / "file"):
+        parts.append("cold")
+    plot = tmp_path / "pipes.png"
+    report = run_bench(
+        "bench_pipes",
+        few_records,
+        *["--rows=130", "--large=140", "--rounds=1", "--steps=2", f"--plot={plot}"],
+        *["--parts", *parts],
+    )
+    assert "torch" in report["versions"]
+    assert set(report["throughput"]) == set(some)
+    row = report["throughput"]["one fold of ten"]["idle consumer"]["ecgstore"]
+    assert row["records_per_s"]["median"] > 0
+    assert row["peak_rss_mb"]["median"] > 10
+    assert "percent_of_memcpy" in row
+    assert report["resume"]["ecgstore"]["rest_is_the_same"]
+    assert set(report["memory"]) == {"130", "140"}
+    assert set(parts) <= set(report)
+    assert plot.stat().st_size > 0
+
+
+def can_leave_memory(bench_module: Callable[[str], Any], path: Path) -> bool:
+    """Return whether a file in a folder can be dropped from the page cache."""
+    memory = bench_module("pipes_memory")
+    path.write_bytes(bytes(1 << 20))
+    memory.drop_from_memory(path)
+    return bool(memory.part_in_memory(path) < 0.01)
+
+
+@pytest.mark.skipif(not LINUX, reason="reads /proc")
+def test_loaders_that_disagree_are_not_timed(
+    run_bench: RunBench,
+    bench_module: Callable[[str], Any],
+    few_records: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = """
+from pipes_with_numpy import Memmap
+
+class Wrong(Memmap):
+    def epoch(self, rows):
+        for some, signals, labels in super().epoch(rows):
+            signals[0, 3, 1000] += 1
+            yield some, signals, labels
+"""
+    (tmp_path / "wrong.py").write_text(source, encoding="utf-8")
+    kind = bench_module("pipes_turns").Kind("wrong", "Wrong", folder=str(tmp_path))
+    monkeypatch.setattr("pipes_contestants.LOADERS", {"wrong": kind})
+    with pytest.raises(SystemExit, match=r"wrong: rows is .* nothing was timed"):
+        run_bench("bench_pipes", few_records, "--rows=20", "--parts", "throughput")
+
+
+@pytest.mark.skipif(not LINUX, reason="reads /proc")
+def test_says_which_environment_is_missing(
+    run_bench: RunBench,
+    bench_module: Callable[[str], Any],
+    few_records: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench_module("pipes_contestants")
+    monkeypatch.setattr("pipes_contestants.ENVIRONMENTS", tmp_path)
+    message = (
+        r"\.venv-peers-mosaic: expected the environment of mosaicml-streaming.*"
+        r"'make bench-peers'"
+    )
+    with pytest.raises(SystemExit, match=message):
+        run_bench("pipes_peers", few_records, "--only", "mosaicml-streaming")
+
+
+def test_prepares_files_once_and_whole(
+    bench_module: Callable[[str], Any],
+    few_records: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = """
+LIBRARIES = ("numpy",)
+
+class Peer:
+    @staticmethod
+    def prepare(files, folder):
+        (folder / "part").write_bytes(bytes(1000))
+        if (files.folder / "full disk").exists():
+            raise OSError("no space")
+        (folder / "rest").write_bytes(bytes(1000))
+"""
+    (tmp_path / "a_peer.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    files = bench_module("pipes_data").make_files(few_records, tmp_path / "rows", 20)
+    process = bench_module("pipes_process")
+    runner = process.Runner("a_peer", "Peer", str(files.folder), "shuffled int16")
+    full = files.folder / "full disk"
+    full.touch()
+    with pytest.raises(OSError, match="no space"):
+        runner.prepare()
+    assert not files.own_folder("a_peer").exists()
+    full.unlink()
+    answer = runner.prepare()
+    assert answer["mb"] == 0.002
+    assert answer["versions"] == {"numpy": np.__version__}
+    full.touch()  # it is not asked for again
+    assert runner.prepare() == answer
+    monkeypatch.setattr(process, "version", lambda name: "another")
+    with pytest.raises(OSError, match="no space"):
+        runner.prepare()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not LINUX, reason="reads /proc")
+def test_peers(
+    run_bench: RunBench,
+    bench_module: Callable[[str], Any],
+    few_records: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    contestants = bench_module("pipes_contestants")
+    peers = [
+        name
+        for name, peer in contestants.PEERS.items()
+        if (contestants.ENVIRONMENTS / peer.environment / "installed").exists()
+    ]
+    if not peers:
+        pytest.skip("no environment of a peer; make .venv-peers/installed makes one")
+    workloads = ["shuffled float32 mV", "sequential int16"]
+    monkeypatch.setattr(contestants, "PEER_WORKLOADS", workloads)
+    monkeypatch.setattr(contestants, "BESIDE_PEERS", {})
+    plot = tmp_path / "peers.png"
+    report = run_bench(
+        "pipes_peers",
+        few_records,
+        *["--rows=130", "--rounds=1", f"--plot={plot}", "--only", *peers],
+    )
+    assert set(report["throughput"]) == set(workloads)
+    for name in peers:
+        assert report["peers"][name]["versions"]
+        row = report["throughput"]["sequential int16"]["idle consumer"][name]
+        assert row["records_per_s"]["median"] > 0
+    assert plot.stat().st_size > 0
