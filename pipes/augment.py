@@ -49,7 +49,7 @@ class Augment:
     --------
     >>> Augment(Gain(), TimeShift(probability=0.2))
     Augment(Gain(probability=0.5, factor=(0.8, 1.2)), TimeShift(probability=0.2, \
-max_shift_s=0.5, fs=500.0))
+max_shift_s=0.5))
     """
 
     def __init__(self, *augmentations: Augmentation) -> None:

@@ -60,25 +60,21 @@ class TimeShift(Augmentation):
     ----------
     max_shift_s : float
         The furthest move to either side in s.
-    fs : float
-        Sampling rate of the signals in Hz.
     probability : float
         Part of the records that are changed.
     """
 
     max_shift_s: float = 0.5
-    fs: float = 500.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_positive("max_shift_s", self.max_shift_s)
-        check_positive("fs", self.fs)
 
     def apply(self, batch: Batch, chosen: BoolArray, draws: Draws) -> Batch:
         """Move signals and marks."""
         signals = signals_in_mv(batch, type(self).__name__)
         n_samples = signals.shape[-1]
-        furthest = min(round(self.max_shift_s * self.fs), n_samples)
+        furthest = min(round(self.max_shift_s * batch.fs), n_samples)
         shifts = np.floor(draws.uniform(-furthest, furthest + 1)).astype(np.int64)
         shifts *= chosen
         for record, shift in enumerate(shifts.tolist()):
@@ -114,7 +110,7 @@ def _moved_marks(marks: Tensor | None, moved: Tensor, n_samples: int) -> Tensor 
 
 @dataclass(frozen=True, kw_only=True)
 class LeadDropout(Augmentation):
-    """Set whole leads to zero, as of electrodes that came off; one lead always stays.
+    """Set whole leads to zero, as of recorders with fewer leads; one always stays.
 
     Marks of a lead that is gone stay.
 
@@ -158,25 +154,21 @@ class TimeMask(Augmentation):
     ----------
     duration_s : tuple of float
         Range of the stretch's duration in s; up to a tenth of 10 s.
-    fs : float
-        Sampling rate of the signals in Hz.
     probability : float
         Part of the records that are changed.
     """
 
     duration_s: Range = (0.1, 1.0)
-    fs: float = 500.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_range("duration_s", self.duration_s, 0)
-        check_positive("fs", self.fs)
 
     def apply(self, batch: Batch, chosen: BoolArray, draws: Draws) -> Batch:
         """Set the stretch to zero."""
         signals = signals_in_mv(batch, type(self).__name__)
         n_samples = signals.shape[-1]
-        durations = np.rint(draws.uniform(*self.duration_s) * self.fs)
+        durations = np.rint(draws.uniform(*self.duration_s) * batch.fs)
         durations = np.minimum(durations, n_samples) * chosen
         begins = np.floor(draws.uniform() * (n_samples + 1 - durations))
         ends = (begins + durations).astype(np.int64).tolist()

@@ -7,6 +7,7 @@ import torch
 import torch.distributed
 from torchdata.nodes import BaseNode
 
+from ecgstore.errors import EcgStoreError
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.buffers import Buffers
 from ecgstore.pipes.device import ToDevice
@@ -130,7 +131,8 @@ def loader(
         dtype="int16" if is_scaled_there else dtype,
         leads=leads,
         window=window,
-        buffers=Buffers(max(prefetch, 1) + 1, pinned=target.type == "cuda"),
+        # On a GPU's behalf, the batch that is being copied holds one more.
+        buffers=Buffers(max(prefetch, 1) + 1 + on_gpu, pinned=target.type == "cuda"),
         sharing=sharing,
     )
     node: BaseNode[Batch] = Read(rows, reader)
@@ -236,6 +238,11 @@ class Loader:
         EcgStoreError
             If the state is of another store, selection, order or seed.
         """
+        if not isinstance(state_dict, dict):
+            raise EcgStoreError(
+                f"the state to resume from is {state_dict!r}; expected what "
+                "state_dict() returned"
+            )
         self._open_root().reset(state_dict)
         self._state = dict(state_dict)
         self._is_at_state = True

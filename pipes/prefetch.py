@@ -120,14 +120,20 @@ class _Run(Generic[T]):
         if not self._has_begun:
             self._has_begun = True
             self._thread.start()
-        self._sharing.wait_for(lambda: bool(self._ready or self._error))
+        self._sharing.wait_for(
+            lambda: bool(self._ready or self._error or self._stopped)
+        )
         with self._lock:
             if self._ready:
                 item = self._ready.popleft()
                 self._condition.notify_all()
                 return item
             error, self._error = self._error, None
-        assert error is not None
+        if error is None:
+            raise RuntimeError(
+                "the loader was closed while this thread waited for a batch; make a "
+                "new one"
+            )
         try:
             raise error
         finally:
@@ -143,6 +149,8 @@ class _Run(Generic[T]):
             self._ready.clear()
             self._error = None  # it refers to the source
             self._condition.notify_all()
+        # The consumer itself may be here, in the handler of a signal.
+        self._sharing.leave()
         # One that Ctrl-C kept from beginning will see that it is stopped.
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()

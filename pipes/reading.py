@@ -25,6 +25,9 @@ from ecgstore.storage.rows import load_kernels
 
 load_kernels()  # with PyTorch's import and not within the first batch
 
+_WORTH_SHARING: Final = 1_000_000
+"""Bytes of a batch below which waking another thread takes longer than copying."""
+
 ARRAYS: Final = ("signals", "labels", "features", "fiducials", "r_peaks")
 """Fields that are attributes of a batch; others are columns of the records' table."""
 
@@ -104,7 +107,10 @@ class RecordReader:
                 shape = (len(rows), len(self._lead_names), self._n_window)
                 out = self._buffers.take(shape, self._dtype)
                 gather = self._signals.gather(rows, out, self._leads, begins)
-                copying.enter_context(self._sharing.share(gather))
+                if out.nbytes < _WORTH_SHARING:
+                    gather()
+                else:
+                    copying.enter_context(self._sharing.share(gather))
                 arrays["signals"] = torch.from_numpy(out)
             for name in self._arrays:
                 if name != "signals":

@@ -48,6 +48,12 @@ class WorkSharing:
                 self._work = None
                 self.condition.wait_for(lambda: not self._helpers)
 
+    def leave(self) -> None:
+        """Let nobody wait for this thread's help, which it has ended."""
+        with self.lock:
+            self._helpers.discard(threading.get_ident())
+            self.condition.notify_all()
+
     def wait_for(self, ready: Callable[[], bool]) -> None:
         """Wait until something is so, and help meanwhile.
 

@@ -159,6 +159,16 @@ class Standardise(Standardisation):
                 f"{len(self.leads)}: {', '.join(self.leads)}; fit with the same leads= "
                 "as are read"
             )
+        if batch.leads != self.leads:
+            raise ValueError(
+                f"Standardise got the leads {', '.join(batch.leads)}; it was fitted on "
+                f"{', '.join(self.leads)}: fit with the same leads= as are read"
+            )
+        if batch.fs != self.fs:
+            raise ValueError(
+                f"Standardise got signals of {batch.fs:g} Hz; it was fitted on signals "
+                f"of {self.fs:g} Hz: fit it on the store that is read"
+            )
         return batch, batch.signals
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgstore.errors import StoreClosedError
-from ecgstore.storage.rows import MemoryMap, SignalRows
+from ecgstore.storage.rows import MemoryMap, SignalRows, waits_for_disk
 
 N_ROWS, N_LEADS, N_SAMPLES = 7, 3, 10
 ROW = N_LEADS * N_SAMPLES
@@ -110,6 +111,43 @@ def test_will_need_takes_any_range(rows: Any) -> None:
     signals, _ = rows
     signals.will_need(np.arange(N_ROWS), N_SAMPLES)
     signals.will_need(np.arange(2), 4, np.array([0, 2]), np.array([6, 0]))
+
+
+@pytest.mark.parametrize("leads", [None, [2, 0]])
+def test_will_need_asks_for_what_is_gathered(
+    rows: Any, leads: list[int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signals, _ = rows
+    asked: list[tuple[int, int]] = []
+
+    def note(_file: MemoryMap, offsets: Any, n_bytes: int) -> None:
+        asked.extend((begin, begin + n_bytes) for begin in offsets.tolist())
+
+    monkeypatch.setattr(MemoryMap, "will_need", note)
+    size, wanted, begins = signals.dtype.itemsize, np.array([5, 2]), np.array([6, 1])
+    some = None if leads is None else np.array(leads)
+    signals.will_need(wanted, 4, some, begins)
+    for row, begin in zip(wanted, begins, strict=True):
+        for lead in leads or range(N_LEADS):
+            first = signals.offsets[row] + (lead * N_SAMPLES + begin) * size
+            assert any(a <= first and first + 4 * size <= b for a, b in asked)
+    n_values = 2 * 4 if leads else (N_LEADS - 1) * N_SAMPLES + 4
+    assert sum(b - a for a, b in asked) == 2 * n_values * size  # and no more
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_waits_for_the_disk_are_this_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    asked: list[int] = []
+
+    def usage(who: int) -> SimpleNamespace:
+        asked.append(who)
+        return SimpleNamespace(ru_majflt=7)
+
+    monkeypatch.setattr(resource, "getrusage", usage)
+    assert waits_for_disk() == 7
+    assert asked == [resource.RUSAGE_THREAD]
 
 
 def test_a_closed_file_is_not_read(tmp_path: Path) -> None:

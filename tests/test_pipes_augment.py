@@ -87,6 +87,7 @@ def take(batch: Batch, records: list[int], *, offset: int = 0) -> Batch:
         names=batch.names[records],
         n_real_samples=batch.n_real_samples[records],
         signals=signals,
+        fs=batch.fs,
         fiducials=None if batch.fiducials is None else batch.fiducials[records],
         r_peaks=None if batch.r_peaks is None else batch.r_peaks[records],
     )
@@ -296,7 +297,7 @@ def test_wander_is_the_sum_of_sinusoids_it_is_defined_as() -> None:
 def test_wander_is_slow_at_every_rate(fs: float) -> None:
     n_samples = round(60 * fs)
     pool = make_batch(3, 2, n_samples, padded=False)
-    found = added(BaselineWander(frequency_hz=(0.2, 0.4), fs=fs), pool)
+    found = added(BaselineWander(frequency_hz=(0.2, 0.4)), replace(pool, fs=fs))
     power = np.abs(np.fft.rfft(found * np.hanning(n_samples))) ** 2
     hz = np.fft.rfftfreq(n_samples, 1 / fs)
     within = power[..., (hz > 0.15) & (hz < 0.45)].sum(axis=-1)
@@ -386,7 +387,7 @@ def test_shift_moves_marks_with_the_signal() -> None:
                 if mark >= 0:
                     values[record, lead, mark] = beat + 1
     before = copy(pool)
-    result = TimeShift(max_shift_s=0.4, fs=250, probability=1)(pool)
+    result = TimeShift(max_shift_s=0.4, probability=1)(replace(pool, fs=250.0))
     assert result.fiducials is not None
     assert result.r_peaks is not None
     assert result.fiducials.dtype == torch.int16
@@ -540,10 +541,7 @@ def test_wrong_batches(transform: Any) -> None:
         (lambda: Gain(factor=(0.0, float("nan"))), "factor is"),
         (lambda: WhiteNoise(sd_mv=(-0.1, 0.1)), "sd_mv is .* numbers from 0"),
         (lambda: WhiteNoiseAtSnr(snr_db=(300, 400)), "snr_db is .* -100 to 200"),
-        (lambda: BaselineWander(frequency_hz=(0.1, 90)), "frequency_hz is .* to 15.6"),
-        (lambda: BaselineWander(fs=0), "fs is 0; expected a number above 0"),
-        (lambda: Powerline(fs=100), "at 60 Hz; expected one below .* .50 Hz"),
-        (lambda: Powerline(mains_hz=(60,), harmonics=(1, 1, 1, 1)), "at 300 Hz"),
+        (lambda: BaselineWander(frequency_hz=(-1, 1)), "frequency_hz is"),
         (lambda: Powerline(mains_hz=()), "mains_hz is empty"),
         (lambda: TimeShift(max_shift_s=-1), "max_shift_s is -1"),
         (lambda: LeadDropout(lead_probability=2), "lead_probability is 2"),
@@ -553,6 +551,22 @@ def test_wrong_batches(transform: Any) -> None:
 def test_wrong_settings(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "fs", "message"),
+    [
+        (BaselineWander(frequency_hz=(0.1, 90)), 500.0, "frequency_hz is .* to 15.6"),
+        (Powerline(), 100.0, "at 60 Hz; expected one below .* .50 Hz"),
+        (Powerline(mains_hz=(60,), harmonics=(1, 1, 1, 1)), 500.0, "at 300 Hz"),
+    ],
+)
+def test_what_a_sampling_rate_cannot_hold(
+    augmentation: Any, fs: float, message: str
+) -> None:
+    pool = replace(make_batch(9), fs=fs)
+    with pytest.raises(ValueError, match=message):
+        augmentation(pool)
 
 
 def test_augment_takes_augmentations_only() -> None:

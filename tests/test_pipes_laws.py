@@ -979,6 +979,32 @@ def test_another_pipes_state_is_refused(
             assert len(list(loader)) == len(loader)
 
 
+def test_a_state_belongs_to_its_user(few: Selection) -> None:
+    for prefetch in (0, 2):
+        loader = make_loader(few, prefetch=prefetch)
+        for _ in loader:
+            break
+        before = dict(loader.state_dict())
+        loader.state_dict().clear()
+        assert loader.state_dict() == before
+        mine = dict(before)
+        loader.load_state_dict(mine)
+        mine["consumed"] = 0
+        assert loader.state_dict() == before
+
+
+@pytest.mark.parametrize("state", [None, [], "state"])
+def test_what_is_no_state_is_refused(few: Selection, state: Any) -> None:
+    loader = make_loader(few)
+    for _ in loader:
+        break
+    before = loader.state_dict()
+    with pytest.raises(EcgStoreError, match="expected what state_dict"):
+        loader.load_state_dict(state)
+    assert loader.state_dict() == before
+    assert loader.epoch == 0
+
+
 def test_a_refused_state_changes_nothing(few: Selection) -> None:
     wrong = make_loader(few, seed=8).state_dict()
     for prefetch in (0, 2):

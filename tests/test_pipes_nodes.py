@@ -545,6 +545,52 @@ def test_to_device_moves_every_tensor(store: Store) -> None:
         assert loader.epoch == 1
 
 
+def test_texts_and_names_go_along_to_a_device(store: Store) -> None:
+    batch = pipes.RecordReader(store, ("labels", "age", "dx")).read(row_batch([1, 2]))
+    moved = batch.to("meta")
+    assert list(moved.columns) == list(batch.columns)
+    assert moved.columns["dx"] == batch.columns["dx"]
+    assert moved.record_ids == batch.record_ids
+
+
+def test_every_tensor_is_pinned(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = pipes.RecordReader(store, (*ARRAYS, "age", "dx")).read(row_batch([1, 2]))
+    pinned: list[torch.Tensor] = []
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        pinned.append(tensor.clone())
+        return pinned[-1]
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    found = list(batch.pin_memory().tensors())
+    assert len(found) == 8
+    assert {id(each) for each in found} == {id(each) for each in pinned}
+
+
+def test_a_batch_says_which_leads_it_has_and_at_which_rate(tmp_path: Path) -> None:
+    out = tmp_path / "slow.h5"
+    config = Config(fs=250, beats=False, limit=2)
+    ecgstore.build_store([sample_folder()], out, config, n_workers=1, quiet=True)
+    with ecgstore.open(out) as slow:
+        for leads in (None, ("V5", "II")):
+            batch = next(iter(pipes.loader(slow, 2, leads=leads)))
+            assert batch.leads == (leads or LEADS)
+            assert batch.fs == 250
+
+
+def test_spoilt_seeds_do_not_come_back(store: Store) -> None:
+    # The same epoch again: the order's chunk is still there.
+    for prefetch in (0, 2):
+        loader = pipes.loader(store, 5, shuffle=True, fields=(), prefetch=prefetch)
+        plain = [digest(batch) for batch in loader]
+        loader.set_epoch(0)
+        for batch in loader:
+            batch.seeds[:] = 0
+            batch.rows.zero_()
+        loader.set_epoch(0)
+        assert [digest(batch) for batch in loader] == plain
+
+
 def test_transforms_of_a_device_run_there(store: Store) -> None:
     seen: list[str] = []
 

@@ -306,7 +306,7 @@ def test_lead_subset(store: ecgstore.Store, training: ecgstore.Selection) -> Non
     assert fitted.mean == (whole.mean[1], whole.mean[10])
     batch = read(store, training.rows)
     assert batch.signals is not None
-    two = replace(batch, signals=batch.signals[:, [1, 10]])
+    two = replace(batch, signals=batch.signals[:, [1, 10]], leads=("II", "V5"))
     expected = signals_of(whole(read(store, training.rows)))[:, [1, 10]]
     np.testing.assert_array_equal(signals_of(fitted(two)), expected)
     for call in (fitted, fitted.inverse):
@@ -314,6 +314,21 @@ def test_lead_subset(store: ecgstore.Store, training: ecgstore.Selection) -> Non
             ValueError, match=r"of 12 leads; it was fitted on 2: II, V5"
         ):
             call(batch)
+
+
+def test_other_leads_and_rates_are_refused(
+    store: ecgstore.Store, training: ecgstore.Selection
+) -> None:
+    fitted = Standardise.fit(training, leads=["II", "V5"])
+    batch = read(store, training.rows)
+    assert batch.signals is not None
+    turned = replace(batch, signals=batch.signals[:, [10, 1]], leads=("V5", "II"))
+    slow = replace(batch, signals=batch.signals[:, [1, 10]], leads=("II", "V5"), fs=9.0)
+    for call in (fitted, fitted.inverse):
+        with pytest.raises(ValueError, match="leads V5, II; it was fitted on II, V5"):
+            call(turned)
+        with pytest.raises(ValueError, match=r"of 9 Hz; it was fitted on .* of 500 Hz"):
+            call(slow)
 
 
 # -- kept with what it was fitted on ------------------------------------------
