@@ -135,7 +135,7 @@ def _stages(
 def _time_builds(folder: Path, n_with_beats: int, rounds: int) -> dict[str, Any]:
     """Time whole builds on one core; print a table and return it."""
     configs = {
-        "without beats": Config(select="all", beats=False),
+        "without beats": Config(select="all", beats="none"),
         "with beats": Config(select="all", limit=n_with_beats),
     }
     n_stored: dict[str, int] = {}

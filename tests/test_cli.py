@@ -109,7 +109,7 @@ def test_options_from_flags_file_and_preset(
     assert config.select == "first"
     assert config.exclude_sources == ("ptb",)
     assert config.classes.name == "hybrid6"
-    assert not config.beats
+    assert config.beats == "none"
 
 
 def test_info_shows_everything_counted(

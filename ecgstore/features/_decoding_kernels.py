@@ -1,0 +1,260 @@
+"""From the network's evidence of waves to beats and marks.
+
+Times are in cells of 8 ms, fractional; cell k lies around k. A wave's evidence is the
+probability that a cell lies in it, so its sum over an edge is where the edge is
+expected: sharp to a fraction of a cell if the network is sure.
+"""
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+
+from ecgstore.arrays import Float32Array, FloatArray, IntArray
+
+P: Final = 1
+QRS: Final = 3
+T: Final = 5
+"""The class of the part before the peak; that of the part behind follows."""
+
+_TAIL: Final = 0.02
+"""A wave ends where its evidence falls below this, ..."""
+
+_BUMP: Final = 0.1
+"""... or rises by more than this on the way out: another wave begins."""
+
+
+@njit(cache=True, nogil=True)
+def to_probabilities(logits: Float32Array, pad: int, out: Float32Array) -> None:
+    """Set `out` of shape (n_leads, 7, n) to the softmax of the padded logits."""
+    n = out.shape[2]
+    highest = np.empty(n, np.float32)
+    total = np.empty(n, np.float32)
+    bits = np.empty(n, np.int32)
+    power = bits.view(np.float32)
+    for lead in range(len(out)):
+        highest[:] = logits[lead, 0][pad : pad + n]
+        for i in range(1, out.shape[1]):
+            row = logits[lead, i][pad : pad + n]
+            for t in range(n):
+                highest[t] = max(highest[t], row[t])
+        total[:] = 0
+        for i in range(out.shape[1]):
+            row, to = logits[lead, i][pad : pad + n], out[lead, i]
+            for t in range(n):
+                # exp(x) = 2 ** whole * 2 ** part; the polynomial is the Taylor series
+                # of 2 ** part at 0 for a part of -0.5 to 0.5, good to 2e-7.
+                x = max((row[t] - highest[t]) * np.float32(1.4426950408889634), -100)
+                whole = np.floor(np.float32(x) + np.float32(0.5))
+                y = (np.float32(x) - whole) * np.float32(0.6931471805599453)
+                series = np.float32(1 / 720) * y + np.float32(1 / 120)
+                series = series * y + np.float32(1 / 24)
+                series = series * y + np.float32(1 / 6)
+                series = series * y + np.float32(1 / 2)
+                series = series * y + np.float32(1)
+                series = series * y + np.float32(1)
+                bits[t] = (np.int32(whole) + np.int32(127)) << np.int32(23)
+                to[t] = series
+            for t in range(n):
+                to[t] *= power[t]
+                total[t] += to[t]
+        for i in range(out.shape[1]):
+            to = out[lead, i]
+            for t in range(n):
+                to[t] /= total[t]
+
+
+@njit(cache=True, nogil=True)
+def wave_evidence(chances: Float32Array, wave: int, out: Float32Array) -> None:
+    """Set each row of `out` to a lead's evidence of a wave, the last to their mean."""
+    n_leads = len(chances)
+    mean = out[n_leads]
+    mean[:] = 0
+    for lead in range(n_leads):
+        row, before, after = out[lead], chances[lead, wave], chances[lead, wave + 1]
+        for t in range(len(row)):
+            row[t] = before[t] + after[t]
+            mean[t] += row[t]
+    for t in range(len(mean)):
+        mean[t] /= np.float32(n_leads)
+
+
+@njit(cache=True, nogil=True)
+def find_complexes(
+    evidence: Float32Array,
+    high: float,
+    low: float,
+    min_mass: float,
+    min_rr: float,
+    begins: IntArray,
+    ends: IntArray,
+) -> int:
+    """Find QRS complexes in the evidence of all leads together; return their number.
+
+    A complex is a run of evidence above `low` that reaches `high` and sums to
+    `min_mass` cells. Of two nearer than `min_rr` the smaller is left out.
+    """
+    n, n_found = len(evidence), 0
+    last_mass, last_centre = 0.0, -1e9
+    t = 0
+    while t < n:
+        if evidence[t] < low:
+            t += 1
+            continue
+        begin = t
+        highest, mass, moment = 0.0, 0.0, 0.0
+        while t < n and evidence[t] >= low:
+            highest = max(highest, evidence[t])
+            mass += evidence[t]
+            moment += evidence[t] * t
+            t += 1
+        if highest < high or mass < min_mass:
+            continue
+        centre = moment / mass
+        if centre - last_centre < min_rr:
+            if mass <= last_mass:
+                continue
+            n_found -= 1
+        if n_found == len(begins):
+            break
+        begins[n_found], ends[n_found] = begin, t
+        last_mass, last_centre = mass, centre
+        n_found += 1
+    return n_found
+
+
+@njit(cache=True, nogil=True)
+def strongest_run(
+    evidence: Float32Array, low: int, high: int, level: float
+) -> tuple[int, float, float]:
+    """Return place and value of the top, and the sum, of the run with the largest sum.
+
+    Runs are cells of `low` to `high` (excluded) above `level`; a sum of 0 is none.
+    """
+    best_sum, best_top, best_place = 0.0, 0.0, -1
+    total, top, place = 0.0, 0.0, -1
+    for t in range(low, high):
+        if evidence[t] >= level:
+            total += evidence[t]
+            if evidence[t] > top:
+                top, place = evidence[t], t
+        if evidence[t] < level or t == high - 1:
+            if total > best_sum:
+                best_sum, best_top, best_place = total, top, place
+            total, top, place = 0.0, 0.0, -1
+    return best_place, best_top, best_sum
+
+
+@njit(cache=True, nogil=True)
+def place_wave(
+    evidence: Float32Array,
+    before: Float32Array,
+    top: int,
+    low: int,
+    high: int,
+    marks: FloatArray,
+) -> tuple[int, int]:
+    """Set the marks of the wave around `top`; return its first and last cell.
+
+    Onset and offset are where the sum of the evidence expects them. The peak is where
+    the part before it turns into the part behind it with the fewest wrong cells: it may
+    be one of two, as in a biphasic wave, and the expected place between them is none.
+    """
+    first, total = top, float(evidence[top])
+    while (
+        first > low
+        and evidence[first - 1] >= _TAIL
+        and evidence[first - 1] <= evidence[first] + _BUMP
+    ):
+        first -= 1
+        total += evidence[first]
+    marks[0] = top + 0.5 - total
+    last, total = top, float(evidence[top])
+    while (
+        last < high - 1
+        and evidence[last + 1] >= _TAIL
+        and evidence[last + 1] <= evidence[last] + _BUMP
+    ):
+        last += 1
+        total += evidence[last]
+    marks[2] = top - 0.5 + total
+    right, best, split = 0.0, 0.0, first
+    for k in range(first, last + 1):
+        right += 2 * before[k] - evidence[k]
+        if right > best:
+            best, split = right, k + 1
+    # The place between the cells `split - 1` and `split` where both parts are equal.
+    part = 0.5
+    if first < split <= last:
+        above = 2 * before[split - 1] - evidence[split - 1]
+        below = 2 * before[split] - evidence[split]
+        part = min(max(above / max(above - below, 1e-6), 0.0), 1.0)
+    marks[1] = min(max(split - 1 + part, marks[0]), marks[2])
+    return first, last
+
+
+@njit(cache=True, nogil=True)
+def place_marks(
+    chances: Float32Array,
+    p: Float32Array,
+    qrs: Float32Array,
+    t: Float32Array,
+    begins: IntArray,
+    ends: IntArray,
+    level: float,
+    strength: FloatArray,
+    marks: FloatArray,
+) -> None:
+    """Set the marks of each lead and beat, NaN where there is none.
+
+    `p`, `qrs` and `t` have a row per lead and their mean below. `strength` of shape
+    (n_leads, n_beats, 2) is set to the highest evidence of the P and the T wave.
+    """
+    n_leads, n_beats, n = len(chances), len(begins), qrs.shape[1]
+    mean = qrs[n_leads]
+    marks[:] = np.nan
+    strength[:] = 0
+    mean_before = np.zeros(n, np.float32)
+    for lead in range(n_leads):
+        for k in range(n):
+            mean_before[k] += chances[lead, QRS, k] / np.float32(n_leads)
+    for lead in range(n_leads):
+        floor = 0
+        for b in range(n_beats):
+            next_begin = begins[b + 1] if b + 1 < n_beats else n
+            low = max(begins[b] - 6, floor)
+            high = min(ends[b] + 6, next_begin)
+            top = begins[b]
+            for k in range(begins[b], ends[b]):
+                if qrs[lead, k] > qrs[lead, top]:
+                    top = k
+            if qrs[lead, top] >= 0.4:
+                first, last = place_wave(
+                    qrs[lead], chances[lead, QRS], top, low, high, marks[lead, b, 3:6]
+                )
+            else:
+                top = begins[b] + int(mean[begins[b] : ends[b]].argmax())
+                first, last = place_wave(
+                    mean, mean_before, top, low, high, marks[lead, b, 3:6]
+                )
+            # The P wave: behind the waves of the beat before.
+            top, value, total = strongest_run(p[lead], floor, first, level)
+            if total > 0:
+                place_wave(
+                    p[lead], chances[lead, P], top, floor, first, marks[lead, b, 0:3]
+                )
+                strength[lead, b, 0] = value
+            floor = last + 1
+            # The T wave: up to the QRS complex of the next beat.
+            top, value, total = strongest_run(t[lead], floor, next_begin, level)
+            if total > 0:
+                _, floor = place_wave(
+                    t[lead],
+                    chances[lead, T],
+                    top,
+                    floor,
+                    next_begin,
+                    marks[lead, b, 6:9],
+                )
+                strength[lead, b, 1] = value
+                floor += 1
