@@ -10,11 +10,25 @@ from ludb import FS, MATCH_S, Annotation, LudbRecord
 from measuring import print_table
 from neurokit_alone import neurokit_marks
 
-from ecgstore.arrays import FloatArray
+from ecgstore.arrays import Float32Array, FloatArray
 from ecgstore.config import Config
-from ecgstore.features import find_beats
+from ecgstore.features import Beats, find_beats
+from ecgstore.features.delineator import find_beats_with
 from ecgstore.record import LEADS, MARKS, Mark
 from ecgstore.signals.preprocess import bandpass
+
+TIGHT_S: Final = {
+    Mark.P_ON: 0.05,
+    Mark.P_PEAK: 0.05,
+    Mark.P_OFF: 0.05,
+    Mark.QRS_ON: 0.04,
+    Mark.R_PEAK: 0.04,
+    Mark.QRS_OFF: 0.04,
+    Mark.T_ON: 0.05,
+    Mark.T_PEAK: 0.05,
+    Mark.T_OFF: 0.1,
+}
+"""Tolerances of Martinez et al. 2004, IEEE Trans Biomed Eng 51:570-581, in s."""
 
 _LEADS_SHOWN: Final = ("record", "II", "all")
 
@@ -31,6 +45,7 @@ class Score:
     n_found: int = 0
     n_hits_inside: int = 0
     n_found_inside: int = 0
+    n_tight_hits: int = 0
 
     def add(self, mark: Mark, annotation: Annotation, found: FloatArray) -> None:
         """Match the marks of one lead, nearest pairs first.
@@ -51,6 +66,7 @@ class Score:
         self.n_found += int((hit | inside).sum())
         self.n_found_inside += int(inside.sum())
         self.n_hits_inside += len(_match(annotated, found[inside]))
+        self.n_tight_hits += len(_match(annotated, found, TIGHT_S[mark]))
 
     def summary(self) -> dict[str, float | None]:
         """Return sensitivity, precision, F1, and mean and sd of the error in ms."""
@@ -61,6 +77,7 @@ class Score:
             "ppv": _ratio(hits, self.n_found),
             "f1": _ratio(2 * hits, self.n_annotated + self.n_found),
             "f1_inside": _ratio(2 * self.n_hits_inside, n_inside),
+            "f1_tight": _ratio(2 * self.n_tight_hits, self.n_annotated + self.n_found),
             "mean_ms": statistics.fmean(self.errors_ms) if hits else None,
             "sd_ms": statistics.pstdev(self.errors_ms) if hits else None,
         }
@@ -71,10 +88,12 @@ def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def _match(annotated: FloatArray, found: FloatArray) -> list[tuple[int, int]]:
+def _match(
+    annotated: FloatArray, found: FloatArray, within_s: float = MATCH_S
+) -> list[tuple[int, int]]:
     """Return pairs of places within the tolerance, each mark once, nearest first."""
     distance = np.abs(np.subtract.outer(annotated, found))
-    near = np.argwhere(distance <= MATCH_S * FS)
+    near = np.argwhere(distance <= within_s * FS)
     order = np.argsort(distance[near[:, 0], near[:, 1]], kind="stable")
     pairs: list[tuple[int, int]] = []
     taken: tuple[set[int], set[int]] = (set(), set())
@@ -86,16 +105,24 @@ def _match(annotated: FloatArray, found: FloatArray) -> list[tuple[int, int]]:
     return pairs
 
 
-def score_marks(records: Sequence[LudbRecord], config: Config) -> dict[str, Any]:
-    """Score ecgstore and NeuroKit2 alone on records, print a table, return it."""
+def score_marks(
+    records: Sequence[LudbRecord],
+    config: Config,
+    weights: Sequence[Float32Array] | None = None,
+) -> dict[str, Any]:
+    """Score ecgstore and NeuroKit2 alone on records, print a table, return it.
+
+    With the weights of networks that were trained on a part of the records, record k
+    is shown to network k modulo their number.
+    """
     scores: dict[Key, Score] = {}
-    for record in records:
-        _score(record, config, scores)
+    for k, record in enumerate(records):
+        _score(record, config, scores, weights[k % len(weights)] if weights else None)
     print(
         f"Marks of {len(records)} LUDB records within {1000 * MATCH_S:.0f} ms of the "
         "cardiologists', by leads"
     )
-    columns = ["Se", "PPV", "F1", "F1 inside", "error, ms: mean", "sd"]
+    columns = ["Se", "PPV", "F1", "F1 inside", "F1 tight", "error, ms: mean", "sd"]
     rows: dict[str, list[str]] = {}
     result: dict[str, Any] = {"records": len(records), "within_ms": 1000 * MATCH_S}
     for leads, mark, who in sorted(scores, key=_table_order):
@@ -109,11 +136,19 @@ def score_marks(records: Sequence[LudbRecord], config: Config) -> dict[str, Any]
     return result
 
 
-def _score(record: LudbRecord, config: Config, scores: dict[Key, Score]) -> None:
+def _score(
+    record: LudbRecord,
+    config: Config,
+    scores: dict[Key, Score],
+    weights: Float32Array | None,
+) -> None:
     """Add the marks of one record."""
     band = config.low_hz, config.high_hz, config.filter_order
     signal = bandpass(record.signal, FS, *band)
-    beats = find_beats(signal, FS, max_beats=config.max_beats)
+    if weights is None:
+        beats: Beats = find_beats(signal, FS, max_beats=config.max_beats)
+    else:
+        beats = find_beats_with(weights, signal, FS, config.max_beats)
 
     def add(
         leads: str, mark: Mark, who: str, to: Annotation, found: FloatArray

@@ -125,7 +125,7 @@ def _stages(
         "fill: to_int16": over(to_int16, [each.signal for each in prepared]),
         "fill: row_checksum": over(row_checksum, counts),
         "fill: quality.measure": over(measure, windows, rates),
-        "fill: find_beats (NeuroKit2)": over(find, stored),
+        "fill: find_beats": over(find, stored),
         "fill: features": over(
             lambda x, y: compute(x, y, config.fs, config.rr_convention), stored, beats
         ),

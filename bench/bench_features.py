@@ -2,8 +2,8 @@
 
 ::
 
-    python bench/bench_features.py LUDB [--series N] [--records N] [--rounds N]
-        [--json PATH]
+    python bench/bench_features.py LUDB [--weights FILE] [--series N] [--records N]
+        [--rounds N] [--json PATH]
 
 LUDB is the folder with the records of the Lobachevsky University Database (``*.hea``,
 ``*.dat`` and one annotation file per lead). Three tables are printed:
@@ -11,10 +11,15 @@ LUDB is the folder with the records of the Lobachevsky University Database (``*.
 * the RR features against `neurokit2.hrv_time`, equal before anything is timed;
 * the time of finding and delineating beats, by part, and of NeuroKit2 alone;
 * the marks of the LUDB records against those of the cardiologists, next to NeuroKit2's.
+
+The package's own network has seen all these records. With ``--weights``, the file that
+``python -m ecgstore.models.delineator_training LUDB --folds 5 -o FILE`` writes, every
+record is shown to the network that has not.
 """
 
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import neurokit2
@@ -32,10 +37,9 @@ from measuring import (
 )
 from neurokit_alone import HRV_TIME, neurokit_marks
 
-from ecgstore.arrays import FloatArray, IntArray
+from ecgstore.arrays import Float32Array, FloatArray, IntArray
 from ecgstore.config import Config
-from ecgstore.features import beats as beats_module
-from ecgstore.features import compute, find_beats
+from ecgstore.features import Beats, compute, find_beats, neurokit
 from ecgstore.features.agreement import agreed_beats
 from ecgstore.features.delineation import delineate
 from ecgstore.features.rr import rr_features, rr_features_of_series
@@ -62,7 +66,9 @@ def main() -> None:
     parser = arguments(__doc__, folder="folder with the LUDB records", rounds=7)
     add_count(parser, "--series", 10_000, "random RR series to compare")
     add_count(parser, "--records", 200, "LUDB records, the first ones")
+    parser.add_argument("--weights", type=Path, help="networks of the folds")
     options = parser.parse_args()
+    weights = _weights_of(options.weights) if options.weights else None
     config = Config()
     results = {
         "rounds": options.rounds,
@@ -73,7 +79,7 @@ def main() -> None:
         results["beats"] = _time_beats(
             records[:N_TIMED_RECORDS], config, options.rounds
         )
-        results["ludb"] = score_marks(records, config)
+        results["ludb"] = score_marks(records, config, weights)
     write_json(options.json, results)
 
 
@@ -160,6 +166,13 @@ def _rr_difference(r_peaks: IntArray) -> float:
 # Time of the beats ------------------------------------------------------------------
 
 
+def _weights_of(path: Path) -> list[Float32Array]:
+    """Return the weights of the folds, in their order."""
+    with np.load(path) as file:
+        names = sorted(name for name in file if name.startswith("weights_"))
+        return [file[name] for name in names]
+
+
 def _time_beats(
     records: Sequence[LudbRecord], config: Config, rounds: int
 ) -> dict[str, Any]:
@@ -168,11 +181,14 @@ def _time_beats(
     band = config.low_hz, config.high_hz, config.filter_order
     signals = [bandpass(each, FS, *band) for each in raw]
 
-    def find(signal: FloatArray) -> beats_module.Beats:
+    def find(signal: FloatArray) -> Beats:
         return find_beats(signal, FS, max_beats=config.max_beats)
 
+    def find_with_neurokit(signal: FloatArray) -> Beats:
+        return find_beats(signal, FS, max_beats=config.max_beats, engine="neurokit")
+
     def peaks_of_leads(signal: FloatArray) -> list[IntArray | None]:
-        return [beats_module._lead_peaks(lead, FS) for lead in signal]
+        return [neurokit._lead_peaks(lead, FS) for lead in signal]
 
     def alone(signal: FloatArray, cleaned: bool) -> None:
         for lead in signal:
@@ -191,6 +207,7 @@ def _time_beats(
             "NeuroKit2 alone, cleaning": over(lambda x: alone(x, True), raw),
             "NeuroKit2 alone": over(lambda x: alone(x, False), signals),
             "find_beats": over(find, signals),
+            "find_beats, neurokit": over(find_with_neurokit, signals),
             "  peaks of the leads": over(peaks_of_leads, signals),
             "  agreement": over(lambda x, y: agreed_beats(y, x, FS), signals, seen),
             "  delineation": over(

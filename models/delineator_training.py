@@ -131,7 +131,7 @@ def main(arguments: list[str] | None = None) -> None:
             steps, total=options.steps, desc=f"fold {fold}", mininterval=5
         ) as bar:
             mean = None
-            for loss, network in bar:
+            for loss, network in bar:  # noqa: B007
                 mean = loss if mean is None else 0.98 * mean + 0.02 * loss
                 bar.set_postfix(loss=f"{mean:.4f}", refresh=False)
         name = f"weights_{fold}" if options.folds else "weights"

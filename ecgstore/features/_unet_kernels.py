@@ -59,7 +59,7 @@ def _block(
             z[i][PAD : PAD + n] = common[i][PAD : PAD + n]
         add_mixed(z[:width], w, k_point, y[:width], 0, n)
         add_rectified(x[lead], z, n)
-    return k_bias + width
+    return int(k_bias + width)
 
 
 @njit(cache=True, nogil=True)
@@ -75,7 +75,7 @@ def _down(
         fill_rows(out[lead], w, k_bias, n)
         add_mixed(out[lead], w, k_point, y[:width], 0, n)
         rectify(out[lead], n)
-    return k_bias + width_out
+    return int(k_bias + width_out)
 
 
 @njit(cache=True, nogil=True)
@@ -84,12 +84,12 @@ def _up(
 ) -> int:
     """Double the rate of all leads from `n` times, added to `out`."""
     width, width_out = x.shape[1], out.shape[1]
-    k_bias: int = k + width * width_out
+    k_bias = k + width * width_out
     for lead in range(len(x)):
         fill_rows(y[:width_out], w, k_bias, n)
         add_mixed(y[:width_out], w, k, x[lead], 0, n)
         add_doubled(out[lead], y, n)
-    return k_bias + width_out
+    return int(k_bias + width_out)
 
 
 @njit(cache=True, nogil=True)

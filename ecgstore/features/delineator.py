@@ -14,6 +14,7 @@ from ecgstore.features import _marks_kernels as kernels
 from ecgstore.features import _unet_kernels as network
 from ecgstore.features._network_kernels import PAD
 from ecgstore.features.beats import Beats, BeatStatus, usable_leads
+from ecgstore.features.medians import median_of_rows
 from ecgstore.record import N_LEADS, Mark
 from ecgstore.signals.gaps import interpolate_gaps
 
@@ -35,6 +36,18 @@ to 1 uV leaves a range of 2 or 3 uV in a lead that was not connected.
 
 MIN_RR_S: Final = 0.2
 """Shortest time between two beats: 300 beats per minute."""
+
+P_SEEN: Final = 0.02
+P_AGREED: Final = 0.4
+P_CERTAIN: Final = 0.75
+P_NEIGHBOURS: Final = 6
+P_STEADY_BEATS: Final = 4
+P_STEADY_PART: Final = 0.75
+P_STEADY_S: Final = 0.008
+P_CERTAIN_IF_STEADY: Final = 0.5
+"""A beat has a P wave if the mean evidence of the leads is at least `P_AGREED`, and
+that of up to 6 beats on either side, of those with any evidence, `P_CERTAIN`; less is
+needed if most of them have some, and the PR intervals deviate little."""
 
 MAX_R_DISTANCE_S: Final = 0.1
 """How far a lead's R-peak may be from the record's; beyond, the lead is destroyed."""
@@ -95,7 +108,14 @@ def find_beats(signal: FloatArray, fs: float, max_beats: int) -> Beats:
     Parameters and results are those of `ecgstore.features.beats.find_beats`, which
     checks them.
     """
-    seen = see(signal, fs, weights())
+    return find_beats_with(weights(), signal, fs, max_beats)
+
+
+def find_beats_with(
+    values: Float32Array, signal: FloatArray, fs: float, max_beats: int
+) -> Beats:
+    """Find beats and waves with other weights than the package's."""
+    seen = see(signal, fs, values)
     if seen is None:
         return Beats.none(BeatStatus.NO_BEATS)
     evidence, voltages = seen
@@ -183,6 +203,11 @@ def decode(
     decoding.place_marks(
         chances, waves[0], waves[1], waves[2], begins, ends, _LEVEL, strength, marks
     )
+    pr_s = seconds * median_of_rows(
+        (marks[..., Mark.R_PEAK] - marks[..., Mark.P_PEAK]).T
+    )
+    present = has_p_wave(strength[..., 0].mean(axis=0), pr_s)
+    marks[:, ~present, : Mark.P_OFF + 1] = np.nan
     places = np.empty(marks.shape, np.int64)
     reaches = np.array([round(s * fs) for s in _REACH_S])
     shortest = np.array([round(s * fs) for s in _SHORTEST_S])
@@ -195,6 +220,50 @@ def decode(
     if len(r_peaks) > max_beats:
         status = BeatStatus.TOO_MANY_BEATS
     return Beats(r_peaks[:max_beats], fiducials[:, :max_beats], status)
+
+
+def has_p_wave(strength: FloatArray, pr_s: FloatArray) -> BoolArray:
+    """Return which beats have a P wave.
+
+    Parameters
+    ----------
+    strength : ndarray of shape (n_beats,)
+        The highest evidence of a P wave before each beat, mean of the leads.
+    pr_s : ndarray of shape (n_beats,)
+        Time from the P to the R-peak in s, median of the leads; NaN without any.
+
+    Returns
+    -------
+    ndarray of shape (n_beats,)
+        Whether the leads agree that there is one, and the beats around are not in
+        doubt. In sinus rhythm the evidence is near 1, or 0 before ventricular beats; in
+        atrial fibrillation it is anything between. Where it is weak before nearly all
+        beats but comes at the same time, it is a flat P wave.
+
+    Examples
+    --------
+    >>> pr = np.array([0.16, np.nan, 0.16, 0.16])
+    >>> has_p_wave(np.array([0.98, 0.0, 0.99, 0.97]), pr).tolist()
+    [True, False, True, True]
+    >>> pr = np.array([0.10, 0.16, 0.21, np.nan])
+    >>> has_p_wave(np.array([0.9, 0.4, 0.6, 0.0]), pr).tolist()
+    [False, False, False, False]
+    """
+    seen = strength > P_SEEN
+    present = np.zeros(len(strength), np.bool_)
+    for b in np.flatnonzero(strength >= P_AGREED):
+        near = slice(max(b - P_NEIGHBOURS, 0), b + P_NEIGHBOURS + 1)
+        of_seen = seen[near]
+        pr = pr_s[near][of_seen]
+        spread = np.abs(pr - np.median(pr)).mean()
+        steady = (
+            len(pr) >= P_STEADY_BEATS
+            and of_seen.mean() >= P_STEADY_PART
+            and spread <= P_STEADY_S
+        )
+        certain = P_CERTAIN_IF_STEADY if steady else P_CERTAIN
+        present[b] = strength[near][of_seen].mean() >= certain
+    return present
 
 
 def _keep_near(marks: IntArray, r_peaks: IntArray, furthest: int) -> None:
