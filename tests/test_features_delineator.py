@@ -173,7 +173,7 @@ def test_decoding_equals_plain_python(seed: int) -> None:
     assert_equals_python(
         decoding.place_wave, waves[1, 0], chances[0, 3], 14, 0, 60, np.zeros(3)
     )
-    marks, strength = np.zeros((2, n_beats, 9)), np.zeros((2, n_beats, 2))
+    marks, strength = np.zeros((2, n_beats, 9)), np.zeros((2, n_beats))
     found = (begins[:n_beats], ends[:n_beats], 0.3, strength, marks)
     assert_equals_python(decoding.place_marks, chances, *waves, *found)
     decoding.place_marks(chances, waves[0], waves[1], waves[2], *found)

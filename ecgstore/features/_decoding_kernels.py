@@ -24,6 +24,18 @@ _BUMP: Final = 0.1
 """... or rises by more than this on the way out: another wave begins."""
 
 
+_OWN_QRS: Final = 0.4
+"""A lead with less evidence of a complex than this gets the marks of all leads."""
+
+_QRS_MARGIN: Final = 6
+"""How far a lead's complex may reach beyond that of all leads: 48 ms."""
+
+_P_REACH: Final = 63
+_T_REACH: Final = 100
+"""Where the search for a P wave begins, and for a T wave ends: 0.5 s before, and
+0.8 s behind the QRS complex."""
+
+
 @njit(cache=True, nogil=True)
 def to_probabilities(logits: Float32Array, pad: int, out: Float32Array) -> None:
     """Set `out` of shape (n_leads, 7, n) to the softmax of the padded logits."""
@@ -208,7 +220,7 @@ def place_marks(
     """Set the marks of each lead and beat, NaN where there is none.
 
     `p`, `qrs` and `t` have a row per lead and their mean below. `strength` of shape
-    (n_leads, n_beats, 2) is set to the highest evidence of the P and the T wave.
+    (n_leads, n_beats) is set to the highest evidence of the P wave.
     """
     n_leads, n_beats, n = len(chances), len(begins), qrs.shape[1]
     mean = qrs[n_leads]
@@ -222,13 +234,13 @@ def place_marks(
         floor = 0
         for b in range(n_beats):
             next_begin = begins[b + 1] if b + 1 < n_beats else n
-            low = max(begins[b] - 6, floor)
-            high = min(ends[b] + 6, next_begin)
+            low = max(begins[b] - _QRS_MARGIN, floor)
+            high = min(ends[b] + _QRS_MARGIN, next_begin)
             top = begins[b]
             for k in range(begins[b], ends[b]):
                 if qrs[lead, k] > qrs[lead, top]:
                     top = k
-            if qrs[lead, top] >= 0.4:
+            if qrs[lead, top] >= _OWN_QRS:
                 first, last = place_wave(
                     qrs[lead], chances[lead, QRS], top, low, high, marks[lead, b, 3:6]
                 )
@@ -238,15 +250,17 @@ def place_marks(
                     mean, mean_before, top, low, high, marks[lead, b, 3:6]
                 )
             # The P wave: behind the waves of the beat before.
-            top, value, total = strongest_run(p[lead], floor, first, level)
+            low = max(floor, first - _P_REACH)
+            top, value, total = strongest_run(p[lead], low, first, level)
             if total > 0:
                 place_wave(
                     p[lead], chances[lead, P], top, floor, first, marks[lead, b, 0:3]
                 )
-                strength[lead, b, 0] = value
+                strength[lead, b] = value
             floor = last + 1
             # The T wave: up to the QRS complex of the next beat.
-            top, value, total = strongest_run(t[lead], floor, next_begin, level)
+            high = min(next_begin, last + _T_REACH)
+            top, value, total = strongest_run(t[lead], floor, high, level)
             if total > 0:
                 _, floor = place_wave(
                     t[lead],
@@ -256,5 +270,4 @@ def place_marks(
                     next_begin,
                     marks[lead, b, 6:9],
                 )
-                strength[lead, b, 1] = value
                 floor += 1

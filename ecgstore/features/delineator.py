@@ -56,6 +56,8 @@ HEIGHT: Final = 4.0
 """The usual range of a lead as the network sees it."""
 
 LIMIT: Final = 20.0
+"""What is larger is cut off: a step or a spike."""
+
 WINDOW: Final = 250
 """Samples at 250 Hz in which a lead's range is taken."""
 
@@ -68,12 +70,20 @@ PART: Final = 1 << 14
 OVERLAP: Final = 1 << 11
 """Samples that two parts share, more than twice what the network sees around one."""
 
-_HIGH: Final = 0.5
-_LOW: Final = 0.25
-_MIN_MASS: Final = 3.0
-_LEVEL: Final = 0.5
-_REACH_S: Final = (0.016, 0.016, 0.024)
-_SHORTEST_S: Final = (0.04, 0.02, 0.06)
+HIGH: Final = 0.5
+LOW: Final = 0.25
+MIN_MASS: Final = 3.0
+"""A QRS complex is a run of mean evidence above `LOW` that reaches `HIGH` and sums to
+`MIN_MASS` cells of 8 ms."""
+
+LEVEL: Final = 0.5
+"""Evidence above which a lead has a P or a T wave."""
+
+REACH_S: Final = (0.016, 0.016, 0.024)
+"""How far the peaks of P, QRS and T move to an extremum of the signal, in s."""
+
+SHORTEST_S: Final = (0.04, 0.02, 0.06)
+"""Shortest P wave, QRS complex and T wave in s; what is shorter is none."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -190,7 +200,7 @@ def decode(
     begins = np.empty(n_cells // 2 + 1, np.int64)
     ends = np.empty_like(begins)
     n_beats = decoding.find_complexes(
-        waves[1, n_leads], _HIGH, _LOW, _MIN_MASS, MIN_RR_S / seconds, begins, ends
+        waves[1, n_leads], HIGH, LOW, MIN_MASS, MIN_RR_S / seconds, begins, ends
     )
     # A complex that an end of the record cuts into is no beat: where its onset or
     # offset is, and whether it is one at all, cannot be seen.
@@ -199,18 +209,18 @@ def decode(
     if not len(begins):
         return Beats.none(BeatStatus.NO_BEATS)
     marks = np.empty((n_leads, len(begins), len(Mark)))
-    strength = np.empty((n_leads, len(begins), 2))
+    strength = np.empty((n_leads, len(begins)))
     decoding.place_marks(
-        chances, waves[0], waves[1], waves[2], begins, ends, _LEVEL, strength, marks
+        chances, waves[0], waves[1], waves[2], begins, ends, LEVEL, strength, marks
     )
     pr_s = seconds * median_of_rows(
         (marks[..., Mark.R_PEAK] - marks[..., Mark.P_PEAK]).T
     )
-    present = has_p_wave(strength[..., 0].mean(axis=0), pr_s)
+    present = has_p_wave(strength.mean(axis=0), pr_s)
     marks[:, ~present, : Mark.P_OFF + 1] = np.nan
     places = np.empty(marks.shape, np.int64)
-    reaches = np.array([round(s * fs) for s in _REACH_S])
-    shortest = np.array([round(s * fs) for s in _SHORTEST_S])
+    reaches = np.array([round(s * fs) for s in REACH_S])
+    shortest = np.array([round(s * fs) for s in SHORTEST_S])
     kernels.settle(marks, voltages, cell, reaches, shortest, places)
     r_peaks = np.median(places[:, :, Mark.R_PEAK], axis=0).astype(np.int64)
     _keep_near(places, r_peaks, math.floor(MAX_R_DISTANCE_S * fs))
