@@ -114,6 +114,14 @@ def test_features(run_bench: RunBench) -> None:
     assert report["ludb"]["record"]["r_peak"]["ecgstore"]["se"] == 1
 
 
+def test_diagnoses(run_bench: RunBench) -> None:
+    report = run_bench("bench_diagnoses", sample_folder())
+    areas = {each["feature"]: each["auroc"] for each in report["auroc"]}
+    assert areas["V1_qrs_area_mv_ms"] > 0.8
+    assert all(0 <= area <= 1 for area in areas.values())
+    assert 50 <= report["normal"]["mean_hr"][2] <= 100
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_memory(run_bench: RunBench, few_records: Path) -> None:
     report = run_bench("bench_memory", few_records, "--rounds=1", "--copies=60")
