@@ -7,10 +7,9 @@ from ecgstore.features.feature import Definition, FeatureGroup, Inputs
 from ecgstore.features.morphology import EARLY, LATE
 
 _CSE: Final = "CSE 1985, Eur. Heart J. 6:815"
-_IEC: Final = "IEC 60601-2-51:2003, annex GG"
+_LEAST_WAVE: Final = "ecgstore; least wave of IEC 60601-2-51:2003, annex GG"
 _AHA_4: Final = "Rautaharju et al. 2009, Circulation 119:e241"
 _EXERCISE: Final = "Fletcher et al. 2013, Circulation 128:873"
-_ISOELECTRIC: Final = "isoelectric level as IEC 60601-2-51:2003, annex GG"
 
 _ABSENT: Final = "no beat has the marks"
 _NO_P: Final = "p_presence is below 0.5 or undefined, or no beat has the marks"
@@ -53,7 +52,7 @@ _DEFINITIONS: Final = (
         "p_amplitude_mv",
         "mV",
         "voltage at the P peak - isoelectric level",
-        _ISOELECTRIC,
+        "ecgstore",
         (-0.5, 0.5),
         _NO_P,
     ),
@@ -61,7 +60,7 @@ _DEFINITIONS: Final = (
         "q_amplitude_mv",
         "mV",
         "lowest voltage of the QRS complex before any r wave - isoelectric level",
-        _IEC,
+        _LEAST_WAVE,
         (-5, 0),
         "no beat has a Q wave",
     ),
@@ -69,7 +68,7 @@ _DEFINITIONS: Final = (
         "r_amplitude_mv",
         "mV",
         "voltage at the R peak - isoelectric level, if that is 0.03 mV or more",
-        _IEC,
+        _LEAST_WAVE,
         (0.03, 5),
         "no beat has an R wave",
     ),
@@ -77,7 +76,7 @@ _DEFINITIONS: Final = (
         "s_amplitude_mv",
         "mV",
         "lowest voltage of the QRS complex behind an r wave - isoelectric level",
-        _IEC,
+        _LEAST_WAVE,
         (-5, 0),
         "no beat has an S wave",
     ),
@@ -85,7 +84,7 @@ _DEFINITIONS: Final = (
         "t_amplitude_mv",
         "mV",
         "voltage at the T peak - isoelectric level",
-        _ISOELECTRIC,
+        "ecgstore",
         (-2, 2),
         _ABSENT,
     ),
