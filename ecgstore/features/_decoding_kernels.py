@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from ecgstore.arrays import Float32Array, FloatArray, IntArray
+from ecgstore.arrays import BoolArray, Float32Array, FloatArray, IntArray
 
 P: Final = 1
 QRS: Final = 3
@@ -271,3 +271,43 @@ def place_marks(
                     marks[lead, b, 6:9],
                 )
                 floor += 1
+
+
+@njit(cache=True, nogil=True)
+def has_p_wave(
+    strength: FloatArray,
+    pr: FloatArray,
+    seen: float,
+    agreed: float,
+    certain: float,
+    certain_if_steady: float,
+    steady: float,
+    n_around: int,
+    scratch: FloatArray,
+    out: BoolArray,
+) -> None:
+    """Set `out` to whether each beat has a P wave; see the delineator.
+
+    `scratch` has room for the PR intervals of `2 * n_around + 1` beats.
+    """
+    n_beats = len(strength)
+    for b in range(n_beats):
+        out[b] = False
+        if strength[b] < agreed:
+            continue
+        first, last = max(b - n_around, 0), min(b + n_around + 1, n_beats)
+        n, total = 0, 0.0
+        for k in range(first, last):
+            if strength[k] > seen:
+                scratch[n] = pr[k]
+                total += strength[k]
+                n += 1
+        intervals = scratch[:n]
+        intervals.sort()
+        middle = 0.5 * (intervals[(n - 1) // 2] + intervals[n // 2])
+        spread = 0.0
+        for k in range(n):
+            spread += abs(intervals[k] - middle) / n
+        enough = n >= 4 and 4 * n >= 3 * (last - first)
+        is_steady = enough and spread <= steady
+        out[b] = total / n >= (certain_if_steady if is_steady else certain)

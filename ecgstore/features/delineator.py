@@ -41,13 +41,11 @@ P_SEEN: Final = 0.02
 P_AGREED: Final = 0.4
 P_CERTAIN: Final = 0.75
 P_NEIGHBOURS: Final = 6
-P_STEADY_BEATS: Final = 4
-P_STEADY_PART: Final = 0.75
 P_STEADY_S: Final = 0.008
 P_CERTAIN_IF_STEADY: Final = 0.5
 """A beat has a P wave if the mean evidence of the leads is at least `P_AGREED`, and
 that of up to 6 beats on either side, of those with any evidence, `P_CERTAIN`; less is
-needed if most of them have some, and the PR intervals deviate little."""
+needed if three of four have some, and the PR intervals deviate little."""
 
 MAX_R_DISTANCE_S: Final = 0.1
 """How far a lead's R-peak may be from the record's; beyond, the lead is destroyed."""
@@ -259,20 +257,20 @@ def has_p_wave(strength: FloatArray, pr_s: FloatArray) -> BoolArray:
     >>> has_p_wave(np.array([0.9, 0.4, 0.6, 0.0]), pr).tolist()
     [False, False, False, False]
     """
-    seen = strength > P_SEEN
-    present = np.zeros(len(strength), np.bool_)
-    for b in np.flatnonzero(strength >= P_AGREED):
-        near = slice(max(b - P_NEIGHBOURS, 0), b + P_NEIGHBOURS + 1)
-        of_seen = seen[near]
-        pr = pr_s[near][of_seen]
-        spread = np.abs(pr - np.median(pr)).mean()
-        steady = (
-            len(pr) >= P_STEADY_BEATS
-            and of_seen.mean() >= P_STEADY_PART
-            and spread <= P_STEADY_S
-        )
-        certain = P_CERTAIN_IF_STEADY if steady else P_CERTAIN
-        present[b] = strength[near][of_seen].mean() >= certain
+    present = np.empty(len(strength), np.bool_)
+    scratch = np.empty(2 * P_NEIGHBOURS + 1)
+    decoding.has_p_wave(
+        strength,
+        pr_s,
+        P_SEEN,
+        P_AGREED,
+        P_CERTAIN,
+        P_CERTAIN_IF_STEADY,
+        P_STEADY_S,
+        P_NEIGHBOURS,
+        scratch,
+        present,
+    )
     return present
 
 
