@@ -275,6 +275,7 @@ def test_marks_behind_the_end_are_refused() -> None:
 def plain_q_s(lead: FloatArray, beats: IntArray) -> list[list[int]]:
     """Return Q and S of the beats of one lead, by their definition."""
     found = [[-1, -1] for _ in beats]
+    kind = 0  # 0: Q, 1: S
     for side in (0, 1):
         places, rises = {}, []
         for b, (on, r_peak, off) in enumerate(beats):
@@ -289,7 +290,7 @@ def plain_q_s(lead: FloatArray, beats: IntArray) -> list[list[int]]:
                 continue
             places[b] = place
             rises.append(lead[on : place + 1].max() - lead[on])
-        kind = int(bool(rises) and np.median(rises) >= 0.03)  # 0: Q, 1: S
+        kind = max(kind, int(bool(rises) and np.median(rises) >= 0.03))
         for b, place in places.items():
             if found[b][kind] < 0 or lead[place] < lead[found[b][kind]]:
                 found[b][kind] = place
@@ -351,6 +352,19 @@ def test_a_tiny_r_wave_does_not_come_and_go_with_noise() -> None:
     found = q_s_peaks(signal, marks)
     assert (found[..., 0] == -1).all()
     assert (found[..., 1] == 50 + 80 * np.arange(5) + 4).all()
+
+
+def test_no_q_wave_follows_an_s_wave() -> None:
+    """Not either if the beats with the later dip are others than with the first."""
+    signal = np.zeros((12, 300))
+    marks = np.full((12, 3, 9), -1)
+    for b, values in enumerate([[0.1, -0.5, 0.2], [0.1, -0.5, 0.2], [-0.2, 0, -0.6]]):
+        at = 50 + 80 * b
+        signal[:, at + 2 : at + 5] = values
+        marks[:, b, QRS] = at, at + 4 - 2 * (b == 2), at + 8
+    found = q_s_peaks(signal, marks)
+    assert (found[..., 0] == -1).all()
+    assert found[0, :, 1].tolist() == [53, 133, 214]
 
 
 def test_q_and_s_are_absent_without_a_dip() -> None:

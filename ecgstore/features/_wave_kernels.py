@@ -137,6 +137,7 @@ def q_s_of_lead(
     `work` is at least as long as there are beats.
     """
     places[:] = -1
+    kind = 0  # 0: Q, 1: S
     for side in range(2):
         # By all beats of the lead: alone, a tiny r wave would come and go with noise.
         n_rises = 0
@@ -149,7 +150,8 @@ def q_s_of_lead(
         if n_rises == 0:
             continue
         sort(work[:n_rises])
-        kind = int(median_of_sorted(work[:n_rises]) >= MIN_WAVE_MV)  # 0: Q, 1: S
+        # What an r wave is before, it is before in what follows: no Q behind an S.
+        kind = max(kind, int(median_of_sorted(work[:n_rises]) >= MIN_WAVE_MV))
         for b in range(len(marks)):
             dip = _dip(lead, marks[b], side)
             if dip >= 0 and (places[b, kind] < 0 or lead[dip] < lead[places[b, kind]]):

@@ -94,7 +94,8 @@ def q_s_peaks(signal: FloatArray, fiducials: IntArray) -> IntArray:
         R-peak, and the lowest behind it up to the QRS offset, if they lie 0.03 mV or
         more below the voltage at QRS onset. Each is an S wave if the signal rises above
         that voltage by as much before it (in the median of the lead's beats), which is
-        an r wave, and a Q wave if not; the lower one of two of a kind is taken.
+        an r wave, or behind an S wave, and a Q wave if not; the lower one of two of a
+        kind is taken.
 
     Raises
     ------
