@@ -7,7 +7,7 @@ LUDB is the folder with the headers, signals and annotations (``1.hea``, ``1.dat
 on the other four, and their weights are written together, for
 ``bench/bench_features.py`` to measure records that a network has not seen.
 
-Training is deterministic: the same records, options and version of torch give the same
+Training is deterministic: the same records, options, torch and processor give the same
 weights.
 """
 

@@ -119,6 +119,7 @@ def test_layers_equal_plain_python() -> None:
     out = padded(rng, 3, n + 2 * PAD)
     assert_equals_python(layers.add_mixed, out, w, 5, x, -1, n)
     assert_equals_python(layers.fill_rows, out, w, 7, n)
+    assert_equals_python(layers.copy_rows, x, out, n)  # to the first three
     assert_equals_python(layers.rectify, out, n)
     assert_equals_python(layers.add_rectified, x, padded(rng, 8, n + 2 * PAD), n)
     same = padded(rng, 8, n + 2 * PAD)

@@ -53,29 +53,33 @@ def add_mixed(
     `shift`, at most PAD.
     """
     begin, end = PAD + shift, PAD + shift + n
-    for i in range(len(out)):
-        row = out[i][PAD : PAD + n]
-        for j in range(0, len(x), 8):
-            add_eight(
-                row,
-                w,
-                k + i * len(x) + j,
-                x[j][begin:end],
-                x[j + 1][begin:end],
-                x[j + 2][begin:end],
-                x[j + 3][begin:end],
-                x[j + 4][begin:end],
-                x[j + 5][begin:end],
-                x[j + 6][begin:end],
-                x[j + 7][begin:end],
-            )
+    width = len(x)
+    for j in range(0, width, 8):
+        x0, x1 = x[j][begin:end], x[j + 1][begin:end]
+        x2, x3 = x[j + 2][begin:end], x[j + 3][begin:end]
+        x4, x5 = x[j + 4][begin:end], x[j + 5][begin:end]
+        x6, x7 = x[j + 6][begin:end], x[j + 7][begin:end]
+        for i in range(len(out)):
+            row = out[i][PAD : PAD + n]
+            add_eight(row, w, k + i * width + j, x0, x1, x2, x3, x4, x5, x6, x7)
 
 
 @njit(cache=True, nogil=True)
 def fill_rows(out: Float32Array, values: Float32Array, k: int, n: int) -> None:
     """Set each row of `out` to its bias, which begin at `values[k]`."""
     for i in range(len(out)):
-        out[i][PAD : PAD + n] = values[k + i]
+        row, value = out[i][PAD : PAD + n], values[k + i]
+        for t in range(n):
+            row[t] = value
+
+
+@njit(cache=True, nogil=True)
+def copy_rows(out: Float32Array, x: Float32Array, n: int) -> None:
+    """Copy the rows of `x` to the first rows of `out`."""
+    for i in range(len(x)):
+        row, to = x[i][PAD : PAD + n], out[i][PAD : PAD + n]
+        for t in range(n):
+            to[t] = row[t]
 
 
 @njit(cache=True, nogil=True)

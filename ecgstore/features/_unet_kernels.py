@@ -11,6 +11,7 @@ from ecgstore.features._network_kernels import (
     add_doubled,
     add_mixed,
     add_rectified,
+    copy_rows,
     depthwise_half,
     depthwise_seven,
     fill_rows,
@@ -55,8 +56,7 @@ def _block(
         add_mixed(common, w, k_shared, shared, 0, n)
     for lead in range(n_leads):
         depthwise_seven(x[lead], w, k, y, n)
-        for i in range(width):
-            z[i][PAD : PAD + n] = common[i][PAD : PAD + n]
+        copy_rows(z, common, n)
         add_mixed(z[:width], w, k_point, y[:width], 0, n)
         add_rectified(x[lead], z, n)
     return int(k_bias + width)
