@@ -25,10 +25,11 @@ class BeatStatus(IntEnum):
     OK = 0
     """Beats were found and delineated."""
     NO_BEATS = 1
-    """No lead is usable (all flat or with missing samples), or no beat was seen by
-    at least half of the usable leads: noise, asystole, a record that is too short."""
+    """No lead is usable (all flat or with missing samples), or the usable leads show no
+    beat together: noise, asystole, a record that is too short."""
     TOO_FEW_BEATS = 2
-    """There is a single beat: its R-peaks are given, its waves are not delineated."""
+    """There is a single beat: its R-peaks are given, its waves are not delineated.
+    Only the engine "neurokit" needs more."""
     NOT_COMPUTED = 3
     """Beats were not asked for."""
     DETECTOR_FAILED = 4
@@ -50,7 +51,8 @@ class Beats:
         `ecgstore.record.Mark`; -1 where absent. The marks ``[:, b]`` belong to the
         beat ``r_peaks[b]``, and those that are present follow one another in time.
         P waves with both ends last 40 ms or more, T waves 60 ms, with the peak strictly
-        inside. A lead that is flat or misses samples has no marks.
+        inside. A lead that is flat or misses samples has no marks ("ecgstore" fills
+        gaps of 100 ms first).
     status : BeatStatus
         How the search ended.
     """
