@@ -227,6 +227,15 @@ def test_peaks_stay_inside_their_wave() -> None:
     assert marks_kernels.nearest_peak(row, 9, 2, 0, 11) == 9
 
 
+def test_of_two_positive_waves_the_clearly_higher_one_is_r() -> None:
+    row = np.array([0, 2, 3, 2, -4, -5, 1, 6, 5, 2, 0], float)
+    assert marks_kernels.r_peak(row, 2, 1, 0, 10) == 7  # rsR'
+    row[7:9] = 3.5, 3
+    assert marks_kernels.r_peak(row, 2, 1, 0, 10) == 2  # as high: what the network says
+    deep = np.array([0, -1, -4, -9, -4, -1, 0, 1, 0, 0], float)
+    assert marks_kernels.r_peak(deep, 3, 1, 0, 9) == 3  # a QS complex
+
+
 def test_shipped_weights_say_where_they_come_from() -> None:
     path = files("ecgstore.features").joinpath(delineator.WEIGHTS)
     with path.open("rb") as file, np.load(file) as data:

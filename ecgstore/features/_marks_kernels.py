@@ -1,9 +1,15 @@
 """From a record's samples to the network's, and from its cells back to samples."""
 
+from typing import Final
+
 import numpy as np
 from numba import njit
 
 from ecgstore.arrays import Float32Array, FloatArray, IntArray
+
+R_WAVE: Final = 0.25
+R_HIGHER: Final = 0.15
+"""An R' is this high, and higher than the other wave by this, in parts of the range."""
 
 
 @njit(cache=True, nogil=True)
@@ -91,6 +97,25 @@ def nearest_peak(row: FloatArray, place: int, reach: int, on: int, off: int) -> 
 
 
 @njit(cache=True, nogil=True)
+def r_peak(row: FloatArray, place: int, reach: int, on: int, off: int) -> int:
+    """Return the R-peak of a QRS complex that the network sees at a place.
+
+    It is the extremum nearest to the place, unless another positive wave inside the
+    complex is clearly higher: of R and R', LUDB's cardiologists mark the higher one.
+    """
+    place = nearest_peak(row, place, reach, on, off)
+    low, high, best = row[on], row[on], place
+    for t in range(on + 1, off):
+        low, high = min(low, row[t]), max(high, row[t])
+        is_peak = row[t] > row[t - 1] and row[t] >= row[t + 1]
+        if is_peak and row[t] > row[best]:
+            best = t
+    span = high - low
+    is_wave = row[best] - row[on] >= R_WAVE * span
+    return best if is_wave and row[best] - row[place] >= R_HIGHER * span else place
+
+
+@njit(cache=True, nogil=True)
 def settle(
     marks: FloatArray,
     signal: FloatArray,
@@ -138,7 +163,7 @@ def settle(
                 if off - on >= 2:
                     place = min(max(place, on + 1), off - 1)
                     if is_qrs:
-                        place = nearest_peak(row, place, reaches[wave], on, off)
+                        place = r_peak(row, place, reaches[wave], on, off)
                     else:
                         place = highest_near(row, place, reaches[wave], on, off)
                     place = min(max(place, 1), n - 2)
