@@ -107,22 +107,23 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="folder with Challenge records")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write results here")
     options = parser.parse_args()
-    values, dx = features_of(options.folder)
+    values, dx = features_of(options.folder, Config())
     claims = measure_claims(values, dx)
     normal = measure_normal(values, dx)
     write_json(options.json, {"records": len(dx), "auroc": claims, "normal": normal})
 
 
-def features_of(folder: Path) -> tuple[dict[str, FloatArray], list[set[str]]]:
+def features_of(
+    folder: Path, config: Config
+) -> tuple[dict[str, FloatArray], list[set[str]]]:
     """Return the features of a folder's records by name, and their diagnoses."""
-    config = Config()
     rows, dx = [], []
     for _, record in accepted(headers_in(folder), config):
         prepared = preprocess(
             record.signal, record.fs, **options_of(preprocess, config)
         )
         signal = prepared.signal[:, : prepared.n_real_samples]
-        beats = find_beats(signal, config.fs, max_beats=config.max_beats)
+        beats = find_beats(signal, config.fs, **options_of(find_beats, config))
         rows.append(compute(signal, beats, config.fs, config.rr_convention))
         dx.append({*record.dx})
     columns = np.array(rows, np.float64).T
