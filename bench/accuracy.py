@@ -21,14 +21,14 @@ TIGHT_S: Final = {
     Mark.R_PEAK: 0.04,
     Mark.QRS_OFF: 0.04,
     Mark.T_ON: 0.05,
-    Mark.T_PEAK: 0.05,
+    Mark.T_PEAK: 0.075,
     Mark.T_OFF: 0.1,
 }
 """The tighter tolerances in s, next to the 150 ms of EC57.
 
 For boundaries those that comparisons of delineators name after Martinez et al. 2004,
-IEEE Trans Biomed Eng 51:570-581. Peaks, for which there are none, get that of their
-wave's onset.
+IEEE Trans Biomed Eng 51:570-581. There are none for peaks, which get what lies between
+those of their wave's ends.
 """
 
 RECORD: Final = "record"
