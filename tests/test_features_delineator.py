@@ -172,7 +172,7 @@ def test_decoding_equals_plain_python(seed: int) -> None:
     assert n_beats >= 2
     assert_equals_python(decoding.strongest_run, waves[0, 0], 3, 110, 0.3)
     assert_equals_python(
-        decoding.place_wave, waves[1, 0], chances[0, 3], 14, 0, 60, np.zeros(3)
+        decoding.place_wave, waves[1, 0], chances[0, 3], 14, 0, 60, 2.0, np.zeros(3)
     )
     marks, strength = np.zeros((2, n_beats, 9)), np.zeros((2, n_beats))
     found = (begins[:n_beats], ends[:n_beats], 0.3, strength, marks)
@@ -234,6 +234,36 @@ def test_of_two_positive_waves_the_clearly_higher_one_is_r() -> None:
     assert marks_kernels.r_peak(row, 2, 1, 0, 10) == 2  # as high: what the network says
     deep = np.array([0, -1, -4, -9, -4, -1, 0, 1, 0, 0], float)
     assert marks_kernels.r_peak(deep, 3, 1, 0, 9) == 3  # a QS complex
+
+
+def test_r_is_no_dip_of_a_positive_wave() -> None:
+    row = np.array([0, 2, 5, 4, 6, 3, 0, -1, -2, 0, 0], float)
+    assert marks_kernels.r_peak(row, 3, 1, 0, 10) == 4  # the higher side
+    row[4] = 4.5
+    assert marks_kernels.r_peak(row, 3, 1, 0, 10) == 2
+    flat_top = np.array([0, 2, 5, 5, 5, 5, 2, 0, -2, 0], float)
+    assert marks_kernels.r_peak(flat_top, 3, 1, 0, 9) == 3
+    notched = np.array([0, -2, -5, -4, -6, -3, 0, 0], float)
+    assert marks_kernels.r_peak(notched, 4, 1, 0, 7) == 4  # a QS complex
+
+
+def test_edges_take_out_what_training_counts_double() -> None:
+    """A sure wave from cell 10 to 19, and cells that may be of it on either side."""
+    before, after = np.zeros((2, 40), np.float32)
+    before[10:15] = after[15:20] = 1
+    before[9] = after[20] = 2 / 3
+    evidence = before + after
+    marks = np.zeros(3)
+    decoding.place_wave(evidence, before, 12, 0, 40, decoding.QRS_ODDS, marks)
+    np.testing.assert_allclose(marks, [9, 14.5, 20], atol=1e-6)
+    decoding.place_wave(evidence, before, 12, 0, 40, 1.0, marks)
+    np.testing.assert_allclose(marks, [9.5 - 2 / 3, 14.5, 19.5 + 2 / 3], atol=1e-6)
+
+
+def test_odds_of_qrs_are_those_of_training() -> None:
+    weights = training.CLASS_WEIGHTS
+    assert weights[decoding.QRS] == weights[decoding.QRS + 1] == decoding.QRS_ODDS
+    assert weights[0] == 1
 
 
 def test_shipped_weights_say_where_they_come_from() -> None:

@@ -97,20 +97,38 @@ def nearest_peak(row: FloatArray, place: int, reach: int, on: int, off: int) -> 
 
 
 @njit(cache=True, nogil=True)
+def higher_side(row: FloatArray, place: int, on: int, off: int) -> int:
+    """Return the higher of the tops on either side of a dip inside a wave."""
+    before, after = place, place
+    while before - 1 > on and row[before - 1] >= row[before]:
+        before -= 1
+    while after + 1 < off and row[after + 1] >= row[after]:
+        after += 1
+    return before if row[before] > row[after] else after
+
+
+@njit(cache=True, nogil=True)
 def r_peak(row: FloatArray, place: int, reach: int, on: int, off: int) -> int:
     """Return the R-peak of a QRS complex that the network sees at a place.
 
     It is the extremum nearest to the place, unless another positive wave inside the
     complex is clearly higher: of R and R', LUDB's cardiologists mark the higher one.
+    The dip of a notched R wave is an extremum too, but the mark belongs on the higher
+    side of it.
     """
-    place = nearest_peak(row, place, reach, on, off)
-    low, high, best = row[on], row[on], place
+    low, high = row[on], row[on]
     for t in range(on + 1, off):
         low, high = min(low, row[t]), max(high, row[t])
+    span = high - low
+    place = nearest_peak(row, place, reach, on, off)
+    is_top = row[place] >= row[place - 1] and row[place] >= row[place + 1]
+    if not is_top and row[place] - row[on] >= R_WAVE * span:
+        place = higher_side(row, place, on, off)
+    best = place
+    for t in range(on + 1, off):
         is_peak = row[t] > row[t - 1] and row[t] >= row[t + 1]
         if is_peak and row[t] > row[best]:
             best = t
-    span = high - low
     is_wave = row[best] - row[on] >= R_WAVE * span
     return best if is_wave and row[best] - row[place] >= R_HIGHER * span else place
 
