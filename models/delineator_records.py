@@ -65,9 +65,10 @@ def read_training_records(folder: Path) -> list[TrainingRecord]:
     Parameters
     ----------
     folder : Path
-        Holds the headers, signals and annotations (``1.hea``, ``1.dat``, ``1.i``, ...).
+        Holds the headers, signals and annotations (``1.hea``, ``1.dat``, ``1.i``, ...),
+        also in folders inside.
     """
-    headers = sorted(folder.glob("*.hea"), key=lambda path: path.stem.zfill(5))
+    headers = sorted(folder.rglob("*.hea"), key=lambda path: path.stem.zfill(5))
     return [_read(header) for header in headers]
 
 
