@@ -85,8 +85,8 @@ def suspicions_of_marks(fiducials: IntArray, fs: float) -> list[Suspicion]:
     list of Suspicion
         No beats at all; for the QRS complex and for the T wave, how far the leads are
         apart, without the tenth of them that is out on either side, in ms, median of
-        the beats; how near the part of the beats with a P wave is to one half; the part
-        of all beats in all leads that lacks a QRS complex, and a T wave.
+        the beats; the part of the beats with or without a P wave, whatever is less; the
+        part of all beats in all leads that lacks a QRS complex, and a T wave.
     """
     r_peaks = fiducials[..., Mark.R_PEAK] >= 0  # (n_records, 12, n_beats)
     beats = r_peaks.any(axis=1)
@@ -98,7 +98,7 @@ def suspicions_of_marks(fiducials: IntArray, fs: float) -> list[Suspicion]:
         p_part = p_waves / n_beats
         no_qrs = 1 - r_peaks.sum(axis=(1, 2)) / n_all
         no_t = 1 - t_waves / n_all
-    doubt = np.where(np.minimum(p_part, 1 - p_part) > 0, p_part, np.nan)
+    minority = np.minimum(p_part, 1 - p_part)
     ends = {
         "QRS ends": _apart(fiducials[..., Mark.QRS_OFF], fs),
         "QRS onsets": _apart(fiducials[..., Mark.QRS_ON], fs),
@@ -111,7 +111,7 @@ def suspicions_of_marks(fiducials: IntArray, fs: float) -> list[Suspicion]:
             Suspicion(f"{name} of the leads {{:.0f}} ms apart", values)
             for name, values in ends.items()
         ),
-        Suspicion("P waves in {:.0%} of the beats", doubt),
+        Suspicion("P waves: {:.0%} of the beats unlike the others", minority),
         Suspicion("no QRS complex in {:.0%} of the leads' beats", no_qrs),
         Suspicion("no T wave in {:.0%} of the leads' beats", no_t),
     ]
