@@ -360,7 +360,7 @@ def test_training_is_repeatable_and_learns() -> None:
     records = [made_record(0), made_record(1)]
     runs = []
     for _ in range(2):
-        steps = [*training.train(records, 8, 0)]
+        steps = [*training.train(records, 5, 0)]
         runs.append(([loss for loss, _ in steps], flat_weights(steps[-1][1])))
     assert runs[0][0] == runs[1][0]
     np.testing.assert_array_equal(runs[0][1], runs[1][1])
