@@ -88,8 +88,7 @@ def main() -> None:
     rivals = contestants(networks, config)
     with warnings.catch_warnings(action="ignore"):  # NeuroKit2 warns of single beats
         found = {who: [find(x) for x in shown_to] for who, find in rivals.items()}
-        exceptions = count_exceptions(found)
-        speed = time_beats(shown_to[:N_TIMED_RECORDS], rivals, config, options.rounds)
+    exceptions = count_exceptions(found)
     scores = score(records, found)
     print(
         f"{len(records)} LUDB records within {1000 * MATCH_S:.0f} ms of the "
@@ -97,6 +96,8 @@ def main() -> None:
     )
     print_scores(scores, (RECORD, "II", ALL))
     print_leads(scores, (OURS, PROMINENCE))
+    with warnings.catch_warnings(action="ignore"):
+        speed = time_beats(shown_to[:N_TIMED_RECORDS], rivals, config, options.rounds)
     results: dict[str, Any] = {
         "rounds": options.rounds,
         "records": len(records),
