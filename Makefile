@@ -39,7 +39,9 @@ bench: .venv/ecgstore-dev
 	$(BIN)/python bench/bench_build.py $(CHALLENGE) --json bench/results/build.json
 	$(BIN)/python bench/bench_reader.py $(CHALLENGE) --json bench/results/reader.json
 	$(BIN)/python bench/bench_signals.py $(CHALLENGE) --json bench/results/signals.json
-	$(BIN)/python bench/bench_features.py "$(ECGSTORE_DATA)/ludb" --json bench/results/features.json
+	$(BIN)/python bench/bench_features.py --json bench/results/features.json
+	$(BIN)/python bench/bench_beats.py "$(ECGSTORE_DATA)/ludb" --challenge $(CHALLENGE) $(FOLDS:%=--weights %) --json bench/results/beats.json --plot bench/results/beats.png
+	$(BIN)/python bench/bench_diagnoses.py $(CHALLENGE) --json bench/results/diagnoses.json
 	$(BIN)/python bench/bench_memory.py $(CHALLENGE) --json bench/results/memory.json
 	$(BIN)/python bench/bench_pipes.py $(CHALLENGE) --json bench/results/pipes.json --plot bench/results/pipes.png
 

@@ -1,25 +1,43 @@
-"""Score found marks against the cardiologists' on LUDB, ecgstore next to NeuroKit2."""
+"""Score found marks against the cardiologists' on LUDB."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
+from contestants import Found
 from ludb import FS, MATCH_S, Annotation, LudbRecord
 from measuring import print_table
-from neurokit_alone import neurokit_marks
 
 from ecgstore.arrays import FloatArray
-from ecgstore.config import Config
-from ecgstore.features import find_beats
 from ecgstore.record import LEADS, MARKS, Mark
-from ecgstore.signals.preprocess import bandpass
 
-_LEADS_SHOWN: Final = ("record", "II", "all")
+TIGHT_S: Final = {
+    Mark.P_ON: 0.05,
+    Mark.P_PEAK: 0.05,
+    Mark.P_OFF: 0.05,
+    Mark.QRS_ON: 0.04,
+    Mark.R_PEAK: 0.04,
+    Mark.QRS_OFF: 0.04,
+    Mark.T_ON: 0.05,
+    Mark.T_PEAK: 0.075,
+    Mark.T_OFF: 0.1,
+}
+"""The tighter tolerances in s, next to the 150 ms of EC57.
 
-Key = tuple[str, Mark, str]
-"""Leads, mark, and who found it."""
+For boundaries those that comparisons of delineators name after Martinez et al. 2004,
+IEEE Trans Biomed Eng 51:570-581. There are none for peaks, which get what lies between
+those of their wave's ends.
+"""
+
+RECORD: Final = "record"
+"""The record's beats, by all leads together."""
+ALL: Final = "all"
+"""All leads, pooled."""
+
+Scores = dict[str, dict[Mark, dict[str, "Score"]]]
+"""By leads (`RECORD`, one of `LEADS`, `ALL`), mark, and who found it."""
 
 
 @dataclass
@@ -31,6 +49,8 @@ class Score:
     n_found: int = 0
     n_hits_inside: int = 0
     n_found_inside: int = 0
+    n_tight_hits: int = 0
+    n_tight_hits_inside: int = 0
 
     def add(self, mark: Mark, annotation: Annotation, found: FloatArray) -> None:
         """Match the marks of one lead, nearest pairs first.
@@ -43,27 +63,39 @@ class Score:
         annotated = annotation.marks[mark]
         found = np.sort(found[found >= 0])  # absent: -1 or NaN, which compares as False
         inside = (found >= annotation.first) & (found <= annotation.last)
-        matched = _match(annotated, found)
+        matched = match(annotated, found)
         self.errors_ms += [1000 * (found[j] - annotated[i]) / FS for i, j in matched]
         self.n_annotated += len(annotated)
         hit = np.zeros(len(found), bool)
         hit[[j for _, j in matched]] = True
         self.n_found += int((hit | inside).sum())
         self.n_found_inside += int(inside.sum())
-        self.n_hits_inside += len(_match(annotated, found[inside]))
+        self.n_hits_inside += len(match(annotated, found[inside]))
+        self.n_tight_hits += len(match(annotated, found, TIGHT_S[mark]))
+        self.n_tight_hits_inside += len(match(annotated, found[inside], TIGHT_S[mark]))
 
     def summary(self) -> dict[str, float | None]:
         """Return sensitivity, precision, F1, and mean and sd of the error in ms."""
         hits = len(self.errors_ms)
+        n = self.n_annotated + self.n_found
         n_inside = self.n_annotated + self.n_found_inside
         return {
             "se": _ratio(hits, self.n_annotated),
             "ppv": _ratio(hits, self.n_found),
-            "f1": _ratio(2 * hits, self.n_annotated + self.n_found),
+            "f1": _ratio(2 * hits, n),
             "f1_inside": _ratio(2 * self.n_hits_inside, n_inside),
+            "f1_tight": _ratio(2 * self.n_tight_hits, n),
+            "f1_tight_inside": _ratio(2 * self.n_tight_hits_inside, n_inside),
             "mean_ms": statistics.fmean(self.errors_ms) if hits else None,
             "sd_ms": statistics.pstdev(self.errors_ms) if hits else None,
         }
+
+
+_COLUMNS: Final = (
+    *("Se", "PPV", "F1", "F1 inside", "F1 tight", "tight, inside"),
+    *("error, ms: mean", "sd"),
+)
+"""The headings of what `Score.summary` returns."""
 
 
 def _ratio(part: int, whole: int) -> float | None:
@@ -71,10 +103,12 @@ def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def _match(annotated: FloatArray, found: FloatArray) -> list[tuple[int, int]]:
+def match(
+    annotated: FloatArray, found: FloatArray, within_s: float = MATCH_S
+) -> list[tuple[int, int]]:
     """Return pairs of places within the tolerance, each mark once, nearest first."""
     distance = np.abs(np.subtract.outer(annotated, found))
-    near = np.argwhere(distance <= MATCH_S * FS)
+    near = np.argwhere(distance <= within_s * FS)
     order = np.argsort(distance[near[:, 0], near[:, 1]], kind="stable")
     pairs: list[tuple[int, int]] = []
     taken: tuple[set[int], set[int]] = (set(), set())
@@ -86,59 +120,70 @@ def _match(annotated: FloatArray, found: FloatArray) -> list[tuple[int, int]]:
     return pairs
 
 
-def score_marks(records: Sequence[LudbRecord], config: Config) -> dict[str, Any]:
-    """Score ecgstore and NeuroKit2 alone on records, print a table, return it."""
-    scores: dict[Key, Score] = {}
-    for record in records:
-        _score(record, config, scores)
-    print(
-        f"Marks of {len(records)} LUDB records within {1000 * MATCH_S:.0f} ms of the "
-        "cardiologists', by leads"
-    )
-    columns = ["Se", "PPV", "F1", "F1 inside", "error, ms: mean", "sd"]
-    rows: dict[str, list[str]] = {}
-    result: dict[str, Any] = {"records": len(records), "within_ms": 1000 * MATCH_S}
-    for leads, mark, who in sorted(scores, key=_table_order):
-        values = scores[leads, mark, who].summary()
-        result.setdefault(leads, {}).setdefault(MARKS[mark], {})[who] = values
-        rows[f"{leads:7}{MARKS[mark]:9}{who}"] = [
-            "" if value is None else f"{value:.{1 if name.endswith('_ms') else 4}f}"
-            for name, value in values.items()
-        ]
-    print_table("", columns, rows)
-    return result
+def score(
+    records: Sequence[LudbRecord], found: Mapping[str, Sequence[Found]]
+) -> Scores:
+    """Return the scores of all contestants; `found` has an entry for every record.
 
-
-def _score(record: LudbRecord, config: Config, scores: dict[Key, Score]) -> None:
-    """Add the marks of one record."""
-    band = config.low_hz, config.high_hz, config.filter_order
-    signal = bandpass(record.signal, FS, *band)
-    beats = find_beats(signal, FS, max_beats=config.max_beats)
+    Who finds no mark of a kind in any lead, such as a detector of R-peaks, has no
+    score for it; a lead in which a contestant fails counts as one without marks.
+    """
+    scores: Scores = {}
 
     def add(
-        leads: str, mark: Mark, who: str, to: Annotation, found: FloatArray
+        leads: str, mark: Mark, who: str, to: Annotation, places: FloatArray
     ) -> None:
-        scores.setdefault((leads, mark, who), Score()).add(mark, to, found)
+        by_who = scores.setdefault(leads, {}).setdefault(mark, {})
+        by_who.setdefault(who, Score()).add(mark, to, places)
 
-    r_peaks = beats.r_peaks.astype(float)
-    add("record", Mark.R_PEAK, "ecgstore", record.beats(), r_peaks)
-    for lead, annotation in enumerate(record.annotations):
-        of_ours = beats.fiducials[lead].astype(float).T
-        found = {
-            "ecgstore": dict(zip(Mark, of_ours, strict=True)),
-            "NeuroKit2": neurokit_marks(signal[lead], FS, cleaned=False),
-            "NeuroKit2, cleaning": neurokit_marks(
-                record.signal[lead], FS, cleaned=True
-            ),
+    nothing = np.empty(0)
+    for who, of_records in found.items():
+        finds = {m for each in of_records for lead in each.leads for m in lead}
+        sees_all_leads = any(each.beats is not None for each in of_records)
+        for record, one in zip(records, of_records, strict=True):
+            if sees_all_leads:
+                beats = nothing if one.beats is None else one.beats
+                add(RECORD, Mark.R_PEAK, who, record.beats(), beats)
+            for name, annotation, marks in zip(
+                LEADS, record.annotations, one.leads, strict=True
+            ):
+                for mark in sorted(finds):
+                    for leads in (name, ALL):
+                        add(leads, mark, who, annotation, marks.get(mark, nothing))
+    return scores
+
+
+def as_json(scores: Scores) -> dict[str, Any]:
+    """Return the figures by leads, mark and contestant."""
+    return {
+        leads: {
+            MARKS[mark]: {who: each.summary() for who, each in by_who.items()}
+            for mark, by_who in sorted(by_mark.items())
         }
-        for who, marks in found.items():
-            for mark in Mark:
-                places = marks.get(mark, np.empty(0))
-                for leads in ("II", "all") if LEADS[lead] == "II" else ("all",):
-                    add(leads, mark, who, annotation, places)
+        for leads, by_mark in scores.items()
+    }
 
 
-def _table_order(key: Key) -> tuple[int, int, str]:
-    """Sort by leads, mark and contestant; ours, in lower case, first."""
-    leads, mark, who = key
-    return _LEADS_SHOWN.index(leads), mark, who.swapcase()
+def print_scores(scores: Scores, leads: Sequence[str]) -> None:
+    """Print the figures of some leads in a row for every mark and contestant."""
+    rows: dict[str, list[str]] = {}
+    for name in leads:
+        for mark, by_who in sorted(scores.get(name, {}).items()):
+            for who, each in by_who.items():
+                rows[f"{name:7}{MARKS[mark]:9}{who}"] = [
+                    "" if value is None else f"{value:.{1 if '_ms' in key else 4}f}"
+                    for key, value in each.summary().items()
+                ]
+    print_table("", _COLUMNS, rows)
+
+
+def print_leads(scores: Scores, contestants: Sequence[str]) -> None:
+    """Print F1 and the sd of the error in ms of some contestants, lead by lead."""
+    rows: dict[str, list[str]] = {}
+    for mark in Mark:
+        for who in contestants:
+            values = [scores[lead][mark][who].summary() for lead in LEADS]
+            rows[f"{MARKS[mark]:9}{who}"] = [
+                f"{each['f1'] or 0:.3f}/{each['sd_ms'] or 0:.0f}" for each in values
+            ]
+    print_table("F1 / sd of the error in ms", LEADS, rows)

@@ -125,7 +125,7 @@ def _stages(
         "fill: to_int16": over(to_int16, [each.signal for each in prepared]),
         "fill: row_checksum": over(row_checksum, counts),
         "fill: quality.measure": over(measure, windows, rates),
-        "fill: find_beats (NeuroKit2)": over(find, stored),
+        "fill: find_beats": over(find, stored),
         "fill: features": over(
             lambda x, y: compute(x, y, config.fs, config.rr_convention), stored, beats
         ),
@@ -135,7 +135,7 @@ def _stages(
 def _time_builds(folder: Path, n_with_beats: int, rounds: int) -> dict[str, Any]:
     """Time whole builds on one core; print a table and return it."""
     configs = {
-        "without beats": Config(select="all", beats=False),
+        "without beats": Config(select="all", beats="none"),
         "with beats": Config(select="all", limit=n_with_beats),
     }
     n_stored: dict[str, int] = {}

@@ -1,26 +1,19 @@
-"""Measure beats and handcrafted features: speed, parity with NeuroKit2, accuracy.
+"""Measure the RR-interval features: speed, and parity with NeuroKit2.
 
 ::
 
-    python bench/bench_features.py LUDB [--series N] [--records N] [--rounds N]
-        [--json PATH]
+    python bench/bench_features.py [--series N] [--rounds N] [--json PATH]
 
-LUDB is the folder with the records of the Lobachevsky University Database (``*.hea``,
-``*.dat`` and one annotation file per lead). Three tables are printed:
-
-* the RR features against `neurokit2.hrv_time`, equal before anything is timed;
-* the time of finding and delineating beats, by part, and of NeuroKit2 alone;
-* the marks of the LUDB records against those of the cardiologists, next to NeuroKit2's.
+Our features and `neurokit2.hrv_time` get the same random series of R-peaks, and must be
+equal before anything is timed. Beats and marks are measured by `bench_beats.py`, all
+features of a record there and by `bench_build.py`.
 """
 
 import warnings
-from collections.abc import Sequence
 from typing import Any, Final
 
 import neurokit2
 import numpy as np
-from accuracy import score_marks
-from ludb import FS, LudbRecord, read_ludb
 from measuring import (
     add_count,
     arguments,
@@ -30,54 +23,33 @@ from measuring import (
     summary,
     write_json,
 )
-from neurokit_alone import HRV_TIME, neurokit_marks
+from neurokit_alone import HRV_TIME
 
-from ecgstore.arrays import FloatArray, IntArray
-from ecgstore.config import Config
-from ecgstore.features import beats as beats_module
-from ecgstore.features import compute, find_beats
-from ecgstore.features.agreement import agreed_beats
-from ecgstore.features.delineation import delineate
+from ecgstore.arrays import IntArray
 from ecgstore.features.rr import rr_features, rr_features_of_series
 from ecgstore.features.table import RR_FEATURES
-from ecgstore.record import Mark
-from ecgstore.signals.preprocess import bandpass
 
+FS: Final = 500.0
+"""Sampling rate of the series in Hz."""
 MAX_RR_DIFFERENCE: Final = 1e-9
 N_TIMED_SERIES: Final = 200
 N_REPEATS: Final = 50
 """How often our RR features run for every run of NeuroKit2's, to be long enough."""
-N_TIMED_RECORDS: Final = 20
 
 HRV: Final = "neurokit2.hrv_time"
 QUICK_HRV: Final = "neurokit2.hrv_time, TINN in one bin"
 """Most of its time goes into TINN, which means nothing below 20 min and is not ours."""
 ONE_BIN_MS: Final = 10_000
 RR_RIVALS: Final = {"rr_features": QUICK_HRV, "rr_features_of_series": QUICK_HRV}
-BEATS_RIVALS: Final = {"find_beats": "NeuroKit2 alone"}
 
 
 def main() -> None:
-    """Measure, print tables, and write JSON if asked for."""
-    parser = arguments(__doc__, folder="folder with the LUDB records", rounds=7)
+    """Measure, print the table, and write JSON if asked for."""
+    parser = arguments(__doc__, folder=None, rounds=7)
     add_count(parser, "--series", 10_000, "random RR series to compare")
-    add_count(parser, "--records", 200, "LUDB records, the first ones")
     options = parser.parse_args()
-    config = Config()
-    results = {
-        "rounds": options.rounds,
-        "rr": compare_rr(options.series, options.rounds),
-    }
-    records = read_ludb(options.folder, options.records)
-    with warnings.catch_warnings(action="ignore"):  # NeuroKit2 warns of single beats
-        results["beats"] = _time_beats(
-            records[:N_TIMED_RECORDS], config, options.rounds
-        )
-        results["ludb"] = score_marks(records, config)
-    write_json(options.json, results)
-
-
-# RR features ------------------------------------------------------------------------
+    rr = compare_rr(options.series, options.rounds)
+    write_json(options.json, {"rounds": options.rounds, "rr": rr})
 
 
 def compare_rr(n_series: int, rounds: int) -> dict[str, Any]:
@@ -155,63 +127,6 @@ def _rr_difference(r_peaks: IntArray) -> float:
             largest, 0.0 if both_undefined else np.nan_to_num(difference, nan=np.inf)
         )
     return float(largest)
-
-
-# Time of the beats ------------------------------------------------------------------
-
-
-def _time_beats(
-    records: Sequence[LudbRecord], config: Config, rounds: int
-) -> dict[str, Any]:
-    """Time finding beats, part by part; print a table and return it."""
-    raw = [each.signal for each in records]
-    band = config.low_hz, config.high_hz, config.filter_order
-    signals = [bandpass(each, FS, *band) for each in raw]
-
-    def find(signal: FloatArray) -> beats_module.Beats:
-        return find_beats(signal, FS, max_beats=config.max_beats)
-
-    def peaks_of_leads(signal: FloatArray) -> list[IntArray | None]:
-        return [beats_module._lead_peaks(lead, FS) for lead in signal]
-
-    def alone(signal: FloatArray, cleaned: bool) -> None:
-        for lead in signal:
-            neurokit_marks(lead, FS, cleaned=cleaned)
-
-    def delineate_all(signal: FloatArray, r_peaks: IntArray) -> None:
-        # Lead II once more stands for the root mean square of all leads.
-        delineate(
-            np.vstack([signal, signal[1:2]]), np.vstack([r_peaks, r_peaks[1:2]]), FS
-        )
-
-    found = [find(each) for each in signals]
-    seen = [[x for x in peaks_of_leads(each) if x is not None] for each in signals]
-    times = in_turn(
-        {
-            "NeuroKit2 alone, cleaning": over(lambda x: alone(x, True), raw),
-            "NeuroKit2 alone": over(lambda x: alone(x, False), signals),
-            "find_beats": over(find, signals),
-            "  peaks of the leads": over(peaks_of_leads, signals),
-            "  agreement": over(lambda x, y: agreed_beats(y, x, FS), signals, seen),
-            "  delineation": over(
-                delineate_all,
-                signals,
-                [each.fiducials[..., Mark.R_PEAK] for each in found],
-            ),
-            "compute (all features)": over(
-                lambda x, y: compute(x, y, FS, config.rr_convention), signals, found
-            ),
-        },
-        rounds,
-    )
-    each = {name: of_all.each(len(records)) for name, of_all in times.items()}
-    rows = summary(each, "ms", BEATS_RIVALS)
-    print(f"Beats, {len(records)} LUDB records of 12 leads and 10 s")
-    print_summary("a record", rows, "ms", digits=1, rivals=BEATS_RIVALS)
-    return {
-        "records": len(records),
-        "a_record": {name.strip(): row for name, row in rows.items()},
-    }
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ import sys
 import ecgstore
 from ecgstore.config import Config
 if __name__ == "__main__":
-    config = Config(select="all", beats=False)
+    config = Config(select="all", beats="none")
     ecgstore.build_store([sys.argv[1]], sys.argv[2], config, n_workers=2, quiet=True)
 """
 

@@ -44,6 +44,7 @@ class Annotation:
 class LudbRecord:
     """A raw signal in mV, of shape (12, n_samples), and the marks of its leads."""
 
+    record_id: str
     signal: FloatArray
     annotations: list[Annotation]
 
@@ -74,7 +75,8 @@ def _read(header: Path) -> LudbRecord:
     if record.fs != FS:
         raise SystemExit(f"{header}: {record.fs:g} Hz; expected LUDB's {FS:g} Hz")
     path = str(header.with_suffix(""))
-    return LudbRecord(record.signal, [_annotation(path, lead) for lead in LEADS])
+    annotations = [_annotation(path, lead) for lead in LEADS]
+    return LudbRecord(record.record_id, record.signal, annotations)
 
 
 def _annotation(path: str, lead: str) -> Annotation:

@@ -22,12 +22,16 @@ _UNITS: Final = {"ms": 1e3, "us": 1e6}
 
 
 def arguments(
-    description: str | None, *, folder: str, rounds: int
+    description: str | None, *, folder: str | None, rounds: int
 ) -> argparse.ArgumentParser:
-    """Return a parser with the arguments that every benchmark has."""
+    """Return a parser with the arguments that every benchmark has.
+
+    `folder` says what it holds; None for a benchmark that needs no files.
+    """
     first_line = (description or "").partition("\n")[0]
     parser = argparse.ArgumentParser(description=first_line)
-    parser.add_argument("folder", type=Path, help=folder)
+    if folder is not None:
+        parser.add_argument("folder", type=Path, help=folder)
     add_count(parser, "--rounds", rounds, "rounds of all that is measured")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write results here")
     return parser

@@ -31,37 +31,42 @@ HRV_TIME: Final = {
 """What `neurokit2.hrv_time` calls our RR features, after "HRV_"; it gives pNNx in %."""
 
 
-def neurokit_marks(
-    lead: FloatArray, fs: float, *, cleaned: bool
+def neurokit_peaks(lead: FloatArray, fs: float) -> FloatArray:
+    """Return the R-peaks of a lead, as sample indices."""
+    _, info = neurokit2.ecg_peaks(lead, sampling_rate=fs)
+    return np.asarray(info["ECG_R_Peaks"], np.float64)
+
+
+def neurokit_waves(
+    lead: FloatArray, fs: float, r_peaks: FloatArray, method: str
 ) -> dict[Mark, FloatArray]:
-    """Return NeuroKit2's marks of a lead with its own R-peaks; R-peaks if it fails.
+    """Return NeuroKit2's marks of a lead, without the R-peaks that it is given.
 
     Parameters
     ----------
     lead : ndarray of shape (n_samples,)
-        Voltages in mV: raw if `cleaned`, otherwise band-pass filtered.
+        Voltages in mV, filtered.
     fs : float
         Sampling rate in Hz.
-    cleaned : bool
-        Whether `neurokit2.ecg_clean` filters the lead first.
+    r_peaks : ndarray of shape (n_beats,)
+        What `neurokit_peaks` returned.
+    method : str
+        ``"dwt"`` (NeuroKit2's default) or ``"prominence"``.
 
     Returns
     -------
     dict
         Sample indices by mark, NaN where a beat lacks one.
+
+    Raises
+    ------
+    Exception
+        Of any kind: NeuroKit2 has no list of what it raises, as with one beat.
     """
-    if cleaned:
-        lead = neurokit2.ecg_clean(lead, sampling_rate=fs)
-    _, info = neurokit2.ecg_peaks(lead, sampling_rate=fs)
-    r_peaks = info["ECG_R_Peaks"]
-    marks = {Mark.R_PEAK: np.asarray(r_peaks, np.float64)}
-    try:
-        _, waves = neurokit2.ecg_delineate(
-            lead, r_peaks, sampling_rate=fs, method="prominence"
-        )
-    except Exception:  # NeuroKit2 has no list of what it raises, as with one beat
-        return marks
-    return marks | {
+    _, waves = neurokit2.ecg_delineate(
+        lead, r_peaks.astype(np.int64), sampling_rate=fs, method=method
+    )
+    return {
         mark: np.array(waves[their_name], np.float64)
         for mark, their_name in delineation._NEUROKIT_NAMES.items()
     }

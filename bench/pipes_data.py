@@ -27,7 +27,7 @@ from ecgstore.errors import EcgStoreError
 from ecgstore.storage import schema
 from ecgstore.storage.layout import UNSEALED, create_file, set_attribute
 
-CONFIG: Final = Config(select="all", beats=False)
+CONFIG: Final = Config(select="all", beats="none")
 
 _BLOCK_ROWS: Final = 256
 

@@ -12,7 +12,7 @@ from ecgstore.signals.preprocess import first_seconds
 from ecgstore.signals.quality import check
 from ecgstore.sources import find_headers, read_record
 
-_IN_CONFIG: Final = {"fs_out": "fs", "order": "filter_order"}
+_IN_CONFIG: Final = {"fs_out": "fs", "order": "filter_order", "engine": "beats"}
 
 
 def headers_in(folder: Path) -> list[Path]:

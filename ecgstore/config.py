@@ -11,6 +11,9 @@ from typing import Any, Final, Self
 from ecgstore.diagnoses import SELECT_RULES, ClassSet, class_set
 from ecgstore.errors import ConfigError
 
+BEATS: Final = ("ecgstore", "neurokit", "none")
+"""Engines of `ecgstore.features.find_beats`, and none."""
+
 
 def _option(default: Any, description: str, *, choices: tuple[str, ...] = ()) -> Any:
     """Return a dataclass field that carries its own documentation."""
@@ -84,8 +87,11 @@ above 0 and below high_hz (40.0)
     max_clipped_fraction: float = _option(
         0.5, "quarantine records with a larger part of a lead stuck at its extremes"
     )
-    beats: bool = _option(
-        True, "detect beats and compute handcrafted features (most of the time)"
+    beats: str = _option(
+        "ecgstore",
+        "what finds beats and waves, for the handcrafted features: the package's own "
+        "engine, NeuroKit2 (slow; for comparison), or none",
+        choices=BEATS,
     )
     rr_convention: str = _option(
         "neurokit",
@@ -165,6 +171,9 @@ above 0 and below high_hz (40.0)
         values = json.loads(text)
         values["classes"] = ClassSet.from_json(values["classes"])
         values["exclude_sources"] = tuple(values["exclude_sources"])
+        if isinstance(values["beats"], bool):
+            # Stores of before there was a choice: NeuroKit2 it was, or nothing.
+            values["beats"] = "neurokit" if values["beats"] else "none"
         return cls(**values)
 
     def updated(self, values: Mapping[str, object], origin: str) -> Self:
@@ -201,6 +210,9 @@ def _typed(name: str, value: object, current: object, origin: str) -> object:
     if name == "exclude_sources":
         items = _expect(name, value, list, "a list of sources", origin)
         return tuple(str(item) for item in items)
+    if name == "beats":
+        names = " or ".join(f'"{each}"' for each in BEATS)
+        return _expect(name, value, str, names, origin)
     if name == "limit":
         return _expect(name, value, int, "a whole number", origin)
     if isinstance(current, float) and isinstance(value, int):

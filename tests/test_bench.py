@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from wfdb import rdann as read_marks
 
 from ecgstore.arrays import FloatArray, IntArray
+from ecgstore.features import Beats, delineator
 from ecgstore.features.rr import rr_features
 from ecgstore.features.table import RR_FEATURES
-from ecgstore.record import Record
+from ecgstore.record import LEADS, Record
 from ecgstore.sample import sample_folder
 from ecgstore.signals.preprocess import bandpass
 from ecgstore.sources import read_record
@@ -36,10 +38,11 @@ def run_bench(
 ) -> RunBench:
     """Return a function that runs a script as by hand and returns its JSON."""
 
-    def run(name: str, folder: Path, *options: str) -> dict[str, Any]:
+    def run(name: str, folder: Path | None, *options: str) -> dict[str, Any]:
         script = BENCH / f"{name}.py"
         out = tmp_path / "results" / f"{name}.json"
-        arguments = [str(script), str(folder), *options, "--json", str(out)]
+        folders = [] if folder is None else [str(folder)]
+        arguments = [str(script), *folders, *options, "--json", str(out)]
         monkeypatch.setattr(sys, "argv", arguments)
         monkeypatch.syspath_prepend(BENCH)
         runpy.run_path(str(script), run_name="__main__")
@@ -103,18 +106,110 @@ def test_build(run_bench: RunBench, few_records: Path) -> None:
 
 
 def test_features(run_bench: RunBench) -> None:
+    assert_rr(run_bench("bench_features", None, "--rounds=1", "--series=20")["rr"], 20)
+
+
+MARKS_BY = {
+    "ecgstore",
+    "ecgstore --beats neurokit",
+    "NeuroKit2 prominence",
+    "NeuroKit2 prominence, cleaning",
+    "NeuroKit2 dwt",
+    "NeuroKit2 dwt, cleaning",
+}
+"""Who finds every mark; two others find R-peaks only."""
+
+
+@pytest.mark.slow
+def test_beats(run_bench: RunBench, few_records: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "beats.png"
     report = run_bench(
-        "bench_features", LUDB, "--rounds=1", "--records=1", "--series=20"
+        *("bench_beats", LUDB, "--rounds=1", "--records=2"),
+        *("--challenge", str(few_records), "--plot", str(picture)),
     )
-    assert_rr(report["rr"], 20)
-    assert report["beats"]["records"] == 1
-    assert report["beats"]["a_record"]["find_beats"]["times_as_fast"]["median"] > 0
-    marks = report["ludb"]["all"]
-    assert len(marks) == 9
-    for mark in marks.values():
-        assert {"ecgstore", "NeuroKit2", "NeuroKit2, cleaning"} == set(mark)
-        assert all(row["f1"] > 0.4 for row in mark.values())
-    assert report["ludb"]["record"]["r_peak"]["ecgstore"]["se"] == 1
+    assert report["records"] == 2
+    assert "trained on 2 of the records" in report["network"]
+    marks = report["marks"]
+    assert set(marks) == {"record", *LEADS, "all"}
+    for leads in (*LEADS, "all"):
+        assert len(marks[leads]) == 9
+        for name, by_who in marks[leads].items():
+            others = {"sleepecg", "wfdb xqrs"} if name == "r_peak" else set()
+            assert set(by_who) == MARKS_BY | others
+    for mark in marks["all"].values():
+        assert mark["ecgstore"]["f1"] > 0.95
+        assert mark["ecgstore"]["f1"] >= mark["ecgstore"]["f1_tight"]
+        assert mark["ecgstore"]["f1"] >= mark["ecgstore"]["f1_inside"]
+    for who in MARKS_BY:
+        assert (who in marks["record"]["r_peak"]) == who.startswith("ecgstore")
+    assert marks["record"]["r_peak"]["ecgstore"]["se"] == 1
+    assert report["exceptions"]["ecgstore"] == {"exceptions": 0, "kinds": {}}
+    times = report["speed"]["a_record"]
+    assert set(times) == set(report["exceptions"]) | {"ecgstore, and all features"}
+    slow = times["NeuroKit2 dwt"]["of_ecgstore_with_features"]["median"]
+    assert slow > times["ecgstore"]["of_ecgstore_with_features"]["median"]
+    presence = report["p_presence"]["ecgstore"]
+    assert presence["sinus"] > presence["af"] >= 0
+    for path in (picture, picture.with_stem("beats-cases")):
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def late_marks(path: str, lead: str) -> Any:
+    """Return the cardiologists' marks, all of them 60 ms late."""
+    found = read_marks(path, lead)
+    found.sample = found.sample + 30
+    return found
+
+
+def test_planted_disagreement_is_noticed(
+    run_bench: RunBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wfdb.rdann", late_marks)
+    report = run_bench("bench_beats", LUDB, "--rounds=1", "--records=1")
+    for who, score in report["marks"]["V5"]["r_peak"].items():
+        assert score["mean_ms"] == pytest.approx(-60, abs=10), who
+        assert score["f1"] > 0.9
+        assert score["f1_tight"] < 0.1
+
+
+def test_a_broken_engine_is_noticed(
+    run_bench: RunBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_arguments: Any) -> Beats:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr("ecgstore.features.delineator.find_beats", broken)
+    with pytest.raises(SystemExit, match="nothing was timed: ZeroDivisionError: pla"):
+        run_bench("bench_beats", LUDB, "--rounds=1", "--records=1")
+
+
+def test_folds_are_shown_what_they_have_not_seen(
+    run_bench: RunBench, tmp_path: Path
+) -> None:
+    package = Path(delineator.__file__).with_name(delineator.WEIGHTS)
+    good = np.load(package)["weights"]
+    folds = {"weights_0": good, "weights_1": np.zeros_like(good)}
+    path = tmp_path / "folds.npz"
+    about = json.dumps({"held_out": {"weights_0": ["1"], "weights_1": ["101"]}})
+    np.savez(path, about=np.array(about), **folds)
+    options = ("bench_beats", LUDB, "--rounds=1", f"--weights={path}")
+    report = run_bench(*options, "--records=1")
+    assert report["network"].startswith("2 networks")
+    assert report["marks"]["all"]["r_peak"]["ecgstore"]["f1"] > 0.99
+    np.savez(path, about=np.array(json.dumps({"held_out": {}})), **folds)
+    with pytest.raises(SystemExit, match="has not seen the records 1;"):
+        run_bench(*options, "--records=1")
+    np.savez(path, **folds)
+    with pytest.raises(SystemExit, match="expected a file of"):
+        run_bench(*options, "--records=1")
+
+
+def test_diagnoses(run_bench: RunBench) -> None:
+    report = run_bench("bench_diagnoses", sample_folder())
+    areas = {each["feature"]: each["auroc"] for each in report["auroc"]}
+    assert areas["V1_qrs_area_mv_ms"] > 0.8
+    assert all(0 <= area <= 1 for area in areas.values())
+    assert 50 <= report["normal"]["mean_hr"][2] <= 100
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
@@ -165,7 +260,7 @@ def test_features_that_disagree_are_not_timed(
 
     monkeypatch.setattr("ecgstore.features.rr.rr_features", without_pnn50)
     with pytest.raises(SystemExit, match="nothing was timed"):
-        run_bench("bench_features", LUDB, "--series=3")
+        run_bench("bench_features", None, "--series=3")
 
 
 def test_filters_that_disagree_are_not_timed(

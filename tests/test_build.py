@@ -26,7 +26,7 @@ from ecgstore.sample import sample_folder
 from ecgstore.sources import read_record
 
 WriteRecord = Callable[..., Path]
-FAST = Config(beats=False)
+FAST = Config(beats="none")
 
 
 def sha256(path: Path) -> str:
@@ -209,7 +209,7 @@ def test_options_of_an_unfinished_build_cannot_change(
     out = tmp_path / "out.h5"
     stopped_build(monkeypatch, "seal", few_records, out)
     with pytest.raises(EcgStoreError, match=r"other options \(options: low_hz: 0\.5"):
-        build(few_records, out, Config(beats=False, low_hz=1.0))
+        build(few_records, out, Config(beats="none", low_hz=1.0))
     other = tmp_path / "other"
     shutil.copytree(few_records, other)
     with pytest.raises(EcgStoreError, match="other sources"):
@@ -267,7 +267,7 @@ def test_options_may_change_before_anything_is_written(
 ) -> None:
     out = tmp_path / "out.h5"
     stopped_build(
-        monkeypatch, "plan", few_records, out, Config(beats=False, select="all")
+        monkeypatch, "plan", few_records, out, Config(beats="none", select="all")
     )
     build(few_records, out)
     assert sha256(out) == sha256(build(few_records, tmp_path / "clean.h5"))
@@ -314,7 +314,7 @@ def test_existing_store_stays_until_the_new_one_is_complete(
     before = sha256(out)
     with pytest.raises(EcgStoreError, match="--overwrite"):
         build(few_records, out)
-    other = Config(beats=False, high_hz=30.0)
+    other = Config(beats="none", high_hz=30.0)
     stopped_build(monkeypatch, "seal", few_records, out, other, overwrite=True)
     assert sha256(out) == before
     build(few_records, out, other, overwrite=True)
@@ -368,7 +368,7 @@ def test_partial_file_is_no_store(
 def test_options_that_match_nothing_are_said(few_records: Path, tmp_path: Path) -> None:
     patients = tmp_path / "patients.csv"
     patients.write_text("record_id,patient_id\nnobody,1\n")
-    config = Config(beats=False, exclude_sources=("st_petersburg",))
+    config = Config(beats="none", exclude_sources=("st_petersburg",))
     report = ecgstore.survey(
         [few_records], config, patients=patients, n_workers=1, quiet=True
     )
@@ -492,7 +492,7 @@ def test_any_code_of_the_class_set_selects(
     write_record("A0004", dx="999999,164889003,164889003")
 
     def stored(select: str) -> list[str]:
-        config = make_config(options={"beats": False, "select": select})
+        config = make_config(options={"beats": "none", "select": select})
         build(folder, tmp_path / "out.h5", config, overwrite=True)
         with ecgstore.open(tmp_path / "out.h5") as store:
             return list(store)
@@ -510,7 +510,7 @@ def test_report_counts_everything(tmp_path: Path, write_record: WriteRecord) -> 
     write_record("A0002", dx="270492004,123,123")
     write_record("A0003", np.zeros((12, 100), np.int16))
     write_record("Q0001")
-    config = Config(beats=False, exclude_sources=("cpsc_2018_extra",))
+    config = Config(beats="none", exclude_sources=("cpsc_2018_extra",))
     report = ecgstore.build_store(
         [folder], tmp_path / "out.h5", config, n_workers=1, quiet=True
     )
@@ -540,7 +540,7 @@ def test_survey_counts_what_a_build_selects(few_records: Path, tmp_path: Path) -
 def test_limit_takes_the_first_records(
     few_records: Path, tmp_path: Path, n_workers: int
 ) -> None:
-    config = Config(beats=False, limit=3)
+    config = Config(beats="none", limit=3)
     out = build(few_records, tmp_path / "out.h5", config, n_workers=n_workers)
     everything = build(few_records, tmp_path / "all.h5")
     with ecgstore.open(out) as store, ecgstore.open(everything) as all_records:
@@ -641,7 +641,7 @@ def test_several_folders_of_one_name(tmp_path: Path, write_record: WriteRecord) 
 
 def test_float32_stores_millivolts(few_records: Path, tmp_path: Path) -> None:
     counts = build(few_records, tmp_path / "int16.h5")
-    out = build(few_records, tmp_path / "f.h5", Config(beats=False, dtype="float32"))
+    out = build(few_records, tmp_path / "f.h5", Config(beats="none", dtype="float32"))
     with ecgstore.open(out) as store, ecgstore.open(counts) as expected:
         rows = range(len(store))
         ours, theirs = store.signals([*rows]), expected.signals([*rows])

@@ -109,7 +109,7 @@ def test_options_from_flags_file_and_preset(
     assert config.select == "first"
     assert config.exclude_sources == ("ptb",)
     assert config.classes.name == "hybrid6"
-    assert not config.beats
+    assert config.beats == "none"
 
 
 def test_info_shows_everything_counted(
@@ -149,12 +149,16 @@ def test_plots_have_names_of_their_own(
     run(capsys, "plot", sample_store, "HR00001")
     run(capsys, "plot", sample_store, "--filter", "HR00001")
     run(capsys, "plot", sample_store, "--classes")
+    run(capsys, "plot", sample_store, "--worst", "2")
+    run(capsys, "plot", sample_store, "--worst", "2", "--dx", "AF")
     run(capsys, "plot", sample_store, "HR00001", "-o", "ecg.svg")
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "HR00001-filter.png",
         "HR00001.png",
         "classes.png",
         "ecg.svg",
+        "worst-AF.png",
+        "worst.png",
     ]
 
 
@@ -209,6 +213,9 @@ def test_features_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
         (["export", "nowhere.h5", "out"], 1, "no such file"),
         (["plot", "nowhere.h5", "A0001"], 1, "no such file"),
         (["plot", "STORE"], 2, "give one of RECORD"),
+        (["plot", "STORE", "HR00001", "--worst", "3"], 2, "give one of RECORD"),
+        (["plot", "STORE", "HR00001", "--dx", "AF"], 2, "--dx chooses records for"),
+        (["plot", "STORE", "--worst", "3", "--dx", "AFX"], 1, "AFX"),
         (["plot", "STORE", "HR99999"], 1, "no record 'HR99999'"),
         (["plot", "STORE", "HR00001", "-o", "x.pdf"], 1, ".png"),
         (["plot", "STORE", "HR00001", "-o", "no/x.png"], 1, "does not exist"),

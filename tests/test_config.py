@@ -36,7 +36,7 @@ OTHER: dict[str, Any] = {
     "max_gap_s": 0.25,
     "reject_flat_leads": True,
     "max_clipped_fraction": 0.75,
-    "beats": False,
+    "beats": "none",
     "rr_convention": "mietus",
 }
 """A value of every option that is not the default."""
@@ -179,7 +179,8 @@ def test_whole_numbers_stand_for_floats(tmp_path: Path) -> None:
         ("fs = nan", "option fs is nan"),
         ("filter_order = 3.0", "option filter_order is 3.0; expected a whole number"),
         ("filter_order = true", "option filter_order is True; expected a whole number"),
-        ("beats = 1", "option beats is 1; expected true or false"),
+        ("beats = 1", 'option beats is 1; expected "ecgstore" or "neurokit" or'),
+        ("beats = true", 'option beats is True; expected "ecgstore" or "neurokit"'),
         ("reject_flat_leads = 'yes'", "option reject_flat_leads is 'yes'"),
         ("limit = 1.5", "option limit is 1.5; expected a whole number"),
         ("limit = true", "option limit is True; expected a whole number"),
@@ -251,7 +252,7 @@ def test_filter_options_reach_the_signals(
 ) -> None:
     noise = np.random.default_rng(5).integers(-900, 900, (12, 7500)).cumsum(axis=1)
     header = write_record("A0001", (noise % 4001 - 2000).astype(np.int16))
-    config = Config(beats=False, **options)
+    config = Config(beats="none", **options)
     with ecgstore.open(build(header.parent, tmp_path / "o.h5", config)) as store:
         counts = store.signals([0], dtype="int16")[0].astype(float)
     assert np.abs(counts - reference(header, config)).max() <= 0.51
@@ -269,7 +270,7 @@ def test_sampling_rate_reaches_the_signals(
         return 1000 * np.sin(2 * np.pi * 5 * time) * np.ones((12, 1))
 
     folder = write_record("A0001", wave(500).round().astype(np.int16)).parent
-    out = build(folder, tmp_path / "o.h5", Config(beats=False, fs=250))
+    out = build(folder, tmp_path / "o.h5", Config(beats="none", fs=250))
     with ecgstore.open(out) as store:
         counts = store.signals([0], dtype="int16")[0]
     assert counts.shape == (12, 2500)
@@ -331,7 +332,7 @@ def test_limits_of_the_quarantine(
 ) -> None:
     folder = write_record("A0001").parent
     write_record("A0002", adc.astype(np.int16))
-    config = Config(beats=False, **options)
+    config = Config(beats="none", **options)
     with ecgstore.open(build(folder, tmp_path / "o.h5", config)) as store:
         assert ("A0002" in store) == (reason is None)
         assert store.quarantine["reason"].tolist() == ([reason] if reason else [])
@@ -362,7 +363,9 @@ def test_convention_reaches_the_features(few_records: Path, tmp_path: Path) -> N
 def test_options_about_beats_dtype_and_sources(
     few_records: Path, tmp_path: Path
 ) -> None:
-    config = Config(beats=False, dtype="float32", exclude_sources=("ptb-xl", "georgia"))
+    config = Config(
+        beats="none", dtype="float32", exclude_sources=("ptb-xl", "georgia")
+    )
     with ecgstore.open(build(few_records, tmp_path / "o.h5", config)) as store:
         assert store.dtype == "float32"
         assert set(store.quality["beats_status"]) == {
@@ -397,8 +400,6 @@ def test_every_flag_reaches_the_store(
         elif name == "exclude_sources":
             for source in value:
                 flags += ["--exclude-source", source]
-        elif name == "beats":
-            flags.append("--no-beats")
         elif value is True:
             flags.append(flag)
         else:
@@ -410,7 +411,7 @@ def test_every_flag_reaches_the_store(
         assert len(store) <= 7
 
 
-@pytest.mark.parametrize("name", sorted(OTHER.keys() - {"classes", "beats"}))
+@pytest.mark.parametrize("name", sorted(OTHER.keys() - {"classes"}))
 def test_each_flag_changes_its_own_option(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -431,6 +432,32 @@ def test_each_flag_changes_its_own_option(
         main([*map(str, ("build", "x", "--dry-run", *words))])
     assert "seen enough" in capsys.readouterr().err
     assert seen == [Config(**{name: value})]
+
+
+def test_no_beats_is_beats_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[Config] = []
+
+    def survey(sources: object, config: Config, **options: object) -> None:
+        seen.append(config)
+        raise ConfigError("seen enough")
+
+    monkeypatch.setattr("ecgstore.build.survey", survey)
+    for flags in (["--no-beats"], ["--no-beats", "--beats", "none"]):
+        with pytest.raises(SystemExit):
+            main(["build", "x", "--dry-run", *flags])
+    assert seen == [Config(beats="none")] * 2
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main(["build", "x", "--dry-run", "--no-beats", "--beats", "neurokit"])
+    assert "--no-beats contradicts --beats neurokit" in capsys.readouterr().err
+
+
+def test_stores_of_before_there_were_engines_open() -> None:
+    for old, new in ((True, "neurokit"), (False, "none")):
+        values = json.loads(Config().to_json()) | {"beats": old}
+        assert Config.from_json(json.dumps(values)).beats == new
 
 
 def test_all_records_means_all(

@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.features import Beats, BeatStatus, q_s_peaks
 from ecgstore.features.morphology import wave_features
-from ecgstore.features.table import WAVES
+from ecgstore.features.wave_definitions import WAVES
 from ecgstore.record import LEADS, Mark
 
 FS = 500.0
-NAMES = [name for name, *_ in WAVES.definitions]
+NAMES = [each.name for each in WAVES.definitions]
+P_NAMES = {"p_duration_ms", "pr_interval_ms", "p_amplitude_mv", "p_area_mv_ms"}
+QTC_NAMES = {name for name in NAMES if name.startswith("qtc_")}
 P_WAVE = [Mark.P_ON, Mark.P_PEAK, Mark.P_OFF]
 QRS = [Mark.QRS_ON, Mark.R_PEAK, Mark.QRS_OFF]
 BEAT = np.array([-100, -80, -55, -25, 0, 25, 90, 130, 170])  # marks around an R-peak
@@ -42,7 +44,8 @@ def named(values: FloatArray) -> dict[str, dict[str, float]]:
     }
 
 
-HEIGHTS = {-80: 0.1, -10: -0.2, 0: 1.0, 12: -0.4, 130: 0.3}
+HEIGHTS = {-80: 0.1, -10: -0.22, 0: 1.0, 12: -0.4, 130: 0.3}
+HEIGHTS |= {25: 0.02, 45: 0.04, 55: 0.06, 65: 0.05}  # J, and 40, 60, 80 ms later
 
 
 def test_every_feature_of_known_marks() -> None:
@@ -56,16 +59,40 @@ def test_every_feature_of_known_marks() -> None:
         "qt_interval_ms": 390,
         "qtc_bazett_ms": 390 / np.sqrt(0.8),
         "qtc_fridericia_ms": 390 / 0.8 ** (1 / 3),
+        "qtc_framingham_ms": 390 + 154 * (1 - 0.8),
+        "qtc_hodges_ms": 390 + 1.75 * (75 - 60),
+        "jt_interval_ms": 290,
+        "tpeak_tend_ms": 80,
+        "r_peak_time_ms": 50,
+        "q_duration_ms": 32,  # from -25 to -9 samples
         "p_amplitude_mv": 0.1,
-        "q_amplitude_mv": -0.2,
+        "q_amplitude_mv": -0.22,
         "r_amplitude_mv": 1.0,
         "s_amplitude_mv": -0.4,
         "t_amplitude_mv": 0.3,
+        "qrs_range_mv": 1.4,
+        "j_level_mv": 0.02,
+        "st40_level_mv": 0.04,
+        "st60_level_mv": 0.06,
+        "st80_level_mv": 0.05,
+        "st_slope_mv_per_s": (0.05 - 0.02) / 0.08,
+        "p_area_mv_ms": 2 * 0.1,
+        "qrs_area_mv_ms": 2 * (-0.22 + 1.0 - 0.4 + 0.02 / 2),  # ends count by half
+        "t_area_mv_ms": 2 * 0.3,
+        "r_to_rs_ratio": 1 / 1.4,
+        "t_to_r_ratio": 0.3,
     }
+    flags = {"t_sign", "pathological_q"}
+    assert {*expected} | flags == {*NAMES}
     for lead, gain_mv in zip(("", *LEADS), [np.median(GAINS), *GAINS], strict=True):
         for name, value in expected.items():
-            gain = gain_mv if name.endswith("_mv") else 1
+            gain = gain_mv if "_mv" in name else 1
             assert features[lead][name] == pytest.approx(value * gain), (lead, name)
+    t_signs = (0.3 * GAINS >= 0.1).astype(float)
+    deep_q = (0.22 * GAINS >= 0.1).astype(float)
+    for name, values in (("t_sign", t_signs), ("pathological_q", deep_q)):
+        assert [features[lead][name] for lead in LEADS] == values.tolist()
+        assert features[""][name] == pytest.approx(values.mean())
 
 
 def test_amplitudes_do_not_depend_on_the_baseline() -> None:
@@ -115,7 +142,7 @@ def test_p_waves_in_few_beats_have_no_duration(n_without: int, absent: bool) -> 
     features = named(wave_features(signal_of(beats, HEIGHTS), beats, FS))
     for lead in ("", "II"):
         assert features[lead]["p_presence"] == 1 - n_without / 4
-        for name in ("p_duration_ms", "pr_interval_ms", "p_amplitude_mv"):
+        for name in P_NAMES:
             assert np.isnan(features[lead][name]) == absent
     assert features["V6"]["p_duration_ms"] == 90
 
@@ -147,7 +174,8 @@ def test_missing_marks_are_left_out() -> None:
     assert features["I"]["pr_interval_ms"] == 150
     assert np.isnan([*features["aVR"].values()]).all()
     undefined = {name for name, value in features["aVL"].items() if np.isnan(value)}
-    assert undefined == {"qt_interval_ms", "qtc_bazett_ms", "qtc_fridericia_ms"}
+    no_t_off = {"qt_interval_ms", "jt_interval_ms", "tpeak_tend_ms", "t_area_mv_ms"}
+    assert undefined == no_t_off | QTC_NAMES
 
 
 def test_no_p_waves_at_all() -> None:
@@ -156,14 +184,14 @@ def test_no_p_waves_at_all() -> None:
     features = named(wave_features(signal_of(beats, HEIGHTS), beats, FS))["V2"]
     assert features["p_presence"] == 0
     undefined = {name for name, value in features.items() if np.isnan(value)}
-    assert undefined == {"p_duration_ms", "pr_interval_ms", "p_amplitude_mv"}
+    assert undefined == P_NAMES
 
 
 def test_one_beat_has_no_corrected_qt() -> None:
     beats = marked(np.array([300]))
     features = named(wave_features(signal_of(beats, HEIGHTS), beats, FS))["II"]
     undefined = {name for name, value in features.items() if np.isnan(value)}
-    assert undefined == {"qtc_bazett_ms", "qtc_fridericia_ms"}
+    assert undefined == QTC_NAMES
 
 
 def test_beats_at_the_ends() -> None:
@@ -193,9 +221,61 @@ def test_nan_leads_without_marks_stay_out() -> None:
         np.testing.assert_array_equal(wave_features(signal, beats, FS), expected)
 
 
+def test_a_qs_complex_is_pathological_however_short() -> None:
+    beats = marked()
+    for depth, flag in ((-0.09, 0), (-0.2, 1)):
+        signal = np.zeros((12, 2000))
+        signal[:, beats.r_peaks] = depth
+        features = named(wave_features(signal, beats, FS))["V3"]
+        assert features["q_duration_ms"] == 52
+        assert np.isnan(features["r_amplitude_mv"])
+        assert features["pathological_q"] == flag
+    signal[:, beats.r_peaks + 10] = 0.5  # qR, and the Q wave is gone after 14 ms
+    signal[:, beats.r_peaks[0] - 18 : beats.r_peaks[0]] = -0.2
+    beats.fiducials[..., Mark.R_PEAK] += 10
+    beats.fiducials[..., Mark.QRS_ON] = beats.r_peaks[:, None].T - 6
+    features = named(wave_features(signal, beats, FS))["V3"]
+    assert features["q_duration_ms"] == 14
+    assert features["pathological_q"] == 0
+
+
+def test_a_q_wave_in_few_beats_is_no_flag() -> None:
+    beats = marked()
+    signal = signal_of(beats, HEIGHTS | {-10: 0.0})
+    signal[:, 300 - 12] -= 0.5
+    features = named(wave_features(signal, beats, FS))["V5"]
+    assert features["q_duration_ms"] >= 28
+    assert features["pathological_q"] == 0
+
+
+def test_st_levels_need_the_time() -> None:
+    beats = marked()
+    beats.fiducials[:, :3, Mark.QRS_OFF] = -1
+    signal = signal_of(beats, HEIGHTS)[:, : R_PEAKS[3] + 25 + 35]
+    beats.fiducials[beats.fiducials >= signal.shape[1]] = -1
+    features = named(wave_features(signal, beats, FS))["I"]
+    assert features["st40_level_mv"] == pytest.approx(0.04 * GAINS[0])
+    undefined = {name for name, value in features.items() if np.isnan(value)}
+    assert {"st80_level_mv", "st_slope_mv_per_s"} <= undefined
+    assert "st60_level_mv" not in undefined
+
+
+def test_marks_behind_the_end_are_refused() -> None:
+    beats = marked()
+    for function in (
+        lambda signal: wave_features(signal, beats, FS),
+        lambda signal: q_s_peaks(signal, beats.fiducials),
+    ):
+        with pytest.raises(ValueError, match="up to sample 1690 do not fit"):
+            function(np.zeros((12, 1690)))
+        with pytest.raises(ValueError, match="marks of 12 leads"):
+            function(np.zeros((11, 2000)))
+
+
 def plain_q_s(lead: FloatArray, beats: IntArray) -> list[list[int]]:
     """Return Q and S of the beats of one lead, by their definition."""
     found = [[-1, -1] for _ in beats]
+    kind = 0  # 0: Q, 1: S
     for side in (0, 1):
         places, rises = {}, []
         for b, (on, r_peak, off) in enumerate(beats):
@@ -210,7 +290,7 @@ def plain_q_s(lead: FloatArray, beats: IntArray) -> list[list[int]]:
                 continue
             places[b] = place
             rises.append(lead[on : place + 1].max() - lead[on])
-        kind = int(bool(rises) and np.median(rises) >= 0.03)  # 0: Q, 1: S
+        kind = max(kind, int(bool(rises) and np.median(rises) >= 0.03))
         for b, place in places.items():
             if found[b][kind] < 0 or lead[place] < lead[found[b][kind]]:
                 found[b][kind] = place
@@ -272,6 +352,19 @@ def test_a_tiny_r_wave_does_not_come_and_go_with_noise() -> None:
     found = q_s_peaks(signal, marks)
     assert (found[..., 0] == -1).all()
     assert (found[..., 1] == 50 + 80 * np.arange(5) + 4).all()
+
+
+def test_no_q_wave_follows_an_s_wave() -> None:
+    """Not either if the beats with the later dip are others than with the first."""
+    signal = np.zeros((12, 300))
+    marks = np.full((12, 3, 9), -1)
+    for b, values in enumerate([[0.1, -0.5, 0.2], [0.1, -0.5, 0.2], [-0.2, 0, -0.6]]):
+        at = 50 + 80 * b
+        signal[:, at + 2 : at + 5] = values
+        marks[:, b, QRS] = at, at + 4 - 2 * (b == 2), at + 8
+    found = q_s_peaks(signal, marks)
+    assert (found[..., 0] == -1).all()
+    assert found[0, :, 1].tolist() == [53, 133, 214]
 
 
 def test_q_and_s_are_absent_without_a_dip() -> None:

@@ -94,6 +94,9 @@ def plain(r_peaks: IntArray, fs: float, ddof: int, pnn_ddof: int) -> dict[str, f
             "sd2_ms": ((rr[1:] + rr[:-1]) / np.sqrt(2)).std(ddof=ddof),
             "turning_point_ratio": (d[:-1] * d[1:] < 0).mean(),
         }
+        counts = np.unique(np.floor(d / (0.05 * median) + 0.5), return_counts=True)[1]
+        part = counts / len(d)
+        values["diff_histogram_entropy"] = -(part * np.log(part)).sum() / np.log(len(d))
         if values["sd2_ms"] > 1e-9:
             values["sd1_sd2_ratio"] = values["sd1_ms"] / values["sd2_ms"]
     return values
@@ -290,6 +293,7 @@ def test_two_intervals_have_one_difference_only(convention: str) -> None:
         "sd2_ms",
         "sd1_sd2_ratio",
         "turning_point_ratio",
+        "diff_histogram_entropy",
         "hti",
         "tinn_ms",
     }
@@ -323,6 +327,16 @@ def test_conventions_differ_in_divisors_only() -> None:
 def test_ectopic_beats_are_counted() -> None:
     rhythm = [800, 800, 500, 1100, 800, 800, 800, 520, 1000, 800]
     assert named(rr_features(peaks_of(rhythm), 1000.0))["n_ectopic"] == 2
+
+
+def test_entropy_of_the_histogram_of_differences() -> None:
+    name = "diff_histogram_entropy"
+    assert named(rr_features(peaks_of([800] * 9), 1000.0))[name] == 0
+    no_two_alike = [800, 850, 750, 900, 700, 950, 650, 1000]
+    assert named(rr_features(peaks_of(no_two_alike), 1000.0))[name] == pytest.approx(1)
+    # differences of +-100 ms in turn, three of each: two bins with a half each
+    values = named(rr_features(peaks_of([800, 900] * 3 + [800]), 1000.0))
+    assert values[name] == pytest.approx(np.log(2) / np.log(6))
 
 
 def test_turning_points() -> None:

@@ -15,12 +15,24 @@ from ecgstore.features import (
     compute,
     markdown,
 )
+from ecgstore.features.feature import Definition, FeatureGroup, Inputs
+from ecgstore.features.page import range_text
 from ecgstore.features.rr import CONVENTIONS
-from ecgstore.features.table import GROUPS, RR, FeatureGroup
+from ecgstore.features.rr_definitions import RR
+from ecgstore.features.spectrum_definitions import SPECTRUM
+from ecgstore.features.table import GROUPS
 from ecgstore.record import LEADS
 
 NAMES = [each.name for each in FEATURES]
-UNITS = {"ms": "_ms", "mV": "_mv"}
+UNITS = {
+    "mV ms": "_mv_ms",
+    "mV/s": "_mv_per_s",
+    "mV^2": "_mv2",
+    "ms": "_ms",
+    "mV": "_mv",
+    "Hz": "_hz",
+    "deg": "_deg",
+}
 
 
 def some_beats() -> Beats:
@@ -32,11 +44,18 @@ def some_beats() -> Beats:
 def test_names_are_unique_and_carry_their_unit() -> None:
     assert len(set(NAMES)) == len(FEATURES)
     for each in FEATURES:
-        suffixes = [s for s in UNITS.values() if each.name.endswith(s)]
-        assert suffixes == [s for u, s in UNITS.items() if u == each.unit], each.name
-        assert each.unit in ("ms", "mV", "1/min", "1")
-        assert each.formula
-        assert each.source
+        suffixes = [u for u, suffix in UNITS.items() if each.name.endswith(suffix)]
+        assert (suffixes or ["1"])[0] == each.unit.replace("1/min", "1"), each.name
+
+
+def test_every_feature_says_what_it_is() -> None:
+    for each in FEATURES:
+        low, high = each.valid_range
+        assert -1e4 < low < high < 1e4
+        for text in (each.formula, each.source, each.undefined):
+            assert text
+            assert text.strip(" .") == text
+        assert "NaN" not in each.formula  # `undefined` says when
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.title)
@@ -45,41 +64,50 @@ def test_the_function_that_a_group_names_gives_its_values(
 ) -> None:
     rng = np.random.default_rng(0)
     signal, beats = rng.normal(0, 1, (12, 5000)), some_beats()
+    inputs = Inputs(signal, beats, 500.0, "neurokit")
     module, _, name = group.function.rpartition(".")
     function = getattr(importlib.import_module(module), name)
-    arguments = {"rr_features": (beats.r_peaks, 500.0)}
-    expected = function(*arguments.get(name, (signal, beats, 500.0)))
-    values = group.values(signal, beats, 500.0, "neurokit")
-    assert len(values) == len(group.features)
+    arguments = {
+        "rr_features": (beats.r_peaks, 500.0),
+        "wave_features": (signal, beats, 500.0),
+        "vector_features": (inputs.waves,),
+        "spectral_features": (signal, 500.0),
+        "f_wave_features": (signal, beats.r_peaks, 500.0),
+    }
+    values = group.call(inputs)
+    assert values.size == len(group.features)
     assert {each.function for each in group.features} == {group.function}
-    np.testing.assert_array_equal(values[-expected.size :], expected.ravel())
+    np.testing.assert_array_equal(values, function(*arguments[name]))
 
 
 def test_features_of_the_record_come_before_those_of_the_leads() -> None:
-    values = np.arange(26.0).reshape(13, 2)
-    definitions = (("a", "1", "one", "here"), ("b", "1", "other", "there"))
-    group = FeatureGroup(
-        "Made", "", definitions, True, "f", lambda *_: values, {"b": "all at once"}
+    definitions = (
+        Definition("a", "1", "one", "here", (0, 1), "never"),
+        Definition("b", "1", "other", "there", (-1, 2), "at night"),
     )
-    row = group.values(np.zeros((12, 1)), some_beats(), 500.0, "neurokit")
-    np.testing.assert_array_equal(row, np.arange(26.0))
+    group = FeatureGroup(
+        "Made", "", definitions, True, "f", lambda it: it.signal, {"b": "all at once"}
+    )
     names = [each.name for each in group.features]
     assert names[:4] == ["a", "b", "I_a", "I_b"]
     assert names[-1] == "V6_b"
     formulas = [each.formula for each in group.features]
     assert formulas[:3] == ["median over the leads: one", "all at once", "lead I: one"]
     assert formulas[-1] == "lead V6: other"
+    last = group.features[-1]
+    assert (last.valid_range, last.undefined) == ((-1, 2), "at night")
 
 
 def test_the_columns_are_those_of_the_groups_in_turn() -> None:
     assert [*FEATURES] == [each for group in GROUPS for each in group.features]
     signal, beats = np.zeros((12, 5000)), some_beats()
-    parts = [group.values(signal, beats, 500.0, "neurokit") for group in GROUPS]
-    expected = np.concatenate(parts).astype(np.float32)
+    inputs = Inputs(signal, beats, 500.0, "neurokit")
+    parts = [group.call(inputs) for group in GROUPS]
+    expected = np.concatenate(parts, axis=None).astype(np.float32)
     np.testing.assert_array_equal(compute(signal, beats, 500.0), expected)
 
 
-def test_a_row_holds_both_groups() -> None:
+def test_a_row_holds_all_groups() -> None:
     rng = np.random.default_rng(0)
     signal, beats = rng.normal(0, 1, (12, 5000)), some_beats()
     signal[:, beats.r_peaks] += 10
@@ -91,17 +119,23 @@ def test_a_row_holds_both_groups() -> None:
     level = signal[1, beats.r_peaks[:, None] - 25 - np.arange(1, 11)].mean(axis=1)
     expected = np.median(signal[1, beats.r_peaks] - level)
     assert row["II_r_amplitude_mv"] == pytest.approx(expected, rel=1e-6)
+    assert row["sokolow_lyon_mv"] > 5
+    assert row["spectral_entropy"] > 0.9
+    assert row["V1_f_wave_power_mv2"] > 0
 
 
 def test_values_are_float32() -> None:
     assert compute(np.zeros((12, 5000)), some_beats(), 500.0).dtype == np.float32
 
 
-def test_a_record_without_beats_has_counts_only() -> None:
-    row = compute(np.zeros((12, 5000)), Beats.none(BeatStatus.NO_BEATS), 500.0)
-    assert NAMES[:2] == ["n_beats", "n_rr"]
-    assert (row[:2] == 0).all()
-    assert np.isnan(row[2:]).all()
+def test_a_record_without_beats_has_counts_and_spectra() -> None:
+    signal = np.random.default_rng(0).normal(0, 1, (12, 5000))
+    values = compute(signal, Beats.none(BeatStatus.NO_BEATS), 500.0)
+    row = dict(zip(NAMES, values.tolist(), strict=True))
+    defined = {name for name, value in row.items() if not np.isnan(value)}
+    spectra = {each.name for each in SPECTRUM.features}
+    assert defined == {"n_beats", "n_rr"} | spectra
+    assert row["n_beats"] == row["n_rr"] == 0
 
 
 def test_beats_not_computed_are_not_counted() -> None:
@@ -125,11 +159,15 @@ def test_markdown_shows_every_feature() -> None:
     page = markdown()
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     shown = [line.split("`")[1] for line in rows]
-    assert shown == NAMES[: len(shown)]  # the others are those of the leads
+    per_group = [each.features[: len(each.definitions)] for each in GROUPS]
+    expected = [each for features in per_group for each in features]
+    assert shown == [each.name for each in expected]  # the others are the leads' own
+    for line, each in zip(rows, expected, strict=True):
+        assert line.endswith(f"| {range_text(each.valid_range)} | {each.undefined} |")
     assert len(shown) == sum(len(group.definitions) for group in GROUPS)
     # A bar inside a formula must not end its cell.
     cells = [line.replace("\\|", "").count("|") for line in rows]
-    assert set(cells) == {5}
+    assert set(cells) == {7}
     assert str(len(FEATURES)) in page
     for group in GROUPS:
         assert f"## {group.title}\n\n{group.notes}" in page

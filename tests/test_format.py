@@ -412,7 +412,7 @@ def test_width_of_indices_changes_at_the_right_length(
     tmp_path: Path, write_record: WriteRecord, n_samples: int, kind: str
 ) -> None:
     folder = write_record("A0001").parent
-    config = Config(duration_s=n_samples / 500, beats=False)
+    config = Config(duration_s=n_samples / 500, beats="none")
     assert config.n_samples == n_samples
     with h5py.File(build(folder, tmp_path / "o.h5", config)) as file:
         assert file["r_peaks"].dtype.str == kind

@@ -269,7 +269,7 @@ def test_pickled_dataset_of_another_store_is_refused(
     with ecgstore.open(path) as copied:
         pickled = pickle.dumps(copied.as_dataset())
     path.unlink()
-    config = ecgstore.Config(beats=False)
+    config = ecgstore.Config(beats="none")
     ecgstore.build_store([few_records], path, config, n_workers=1, quiet=True)
     with pytest.raises(SchemaError, match="was replaced by another store"):
         pickle.loads(pickled)

@@ -245,7 +245,7 @@ def float_store(
 ) -> Iterator[Store]:
     """A store of voltages: few records, short ones."""
     out = tmp_path_factory.mktemp("floats") / "floats.h5"
-    config = Config(dtype="float32", duration_s=4, beats=False, limit=5)
+    config = Config(dtype="float32", duration_s=4, beats="none", limit=5)
     ecgstore.build_store([sample_folder()], out, config, n_workers=1, quiet=True)
     with ecgstore.open(out) as opened:
         yield opened

@@ -17,7 +17,7 @@ from ecgstore.reasons import Reason
 from ecgstore.sample import sample_folder
 
 WriteRecord = Callable[..., Path]
-FAST = Config(beats=False)
+FAST = Config(beats="none")
 
 
 def edited(header: Path, old: str, new: str) -> None:
@@ -119,7 +119,7 @@ FAULTS: dict[str, tuple[Reason, Callable[[WriteRecord], object], Config]] = {
     "a flat lead, if rejected": (
         Reason.FLAT_LEAD,
         lambda write: write("A0001", with_run(2, 0, 5000, 0)),
-        Config(beats=False, reject_flat_leads=True),
+        Config(beats="none", reject_flat_leads=True),
     ),
     "clipped": (
         Reason.CLIPPED,
@@ -270,7 +270,7 @@ def test_no_broken_file_raises_out_of_a_build(
     for header, (in_header, mutation) in zip(headers[1:], faults, strict=True):
         path = folder / header.name
         mutate(path if in_header else path.with_suffix(".mat"), mutation)
-    config = Config(beats=False, select="all")
+    config = Config(beats="none", select="all")
     out = folder / "out.h5"
     report = ecgstore.build_store([folder], out, config, n_workers=1, quiet=True)
     assert report.n_found == len(headers)

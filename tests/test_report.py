@@ -21,7 +21,7 @@ from ecgstore.storage import Store
 from ecgstore.storage.summary import summarise
 
 WriteRecord = Callable[..., Path]
-FAST = Config(beats=False)
+FAST = Config(beats="none")
 
 
 @pytest.fixture

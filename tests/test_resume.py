@@ -20,7 +20,7 @@ from ecgstore.sources import read_record
 from ecgstore.storage.verify import verify
 
 WriteRecord = Callable[..., Path]
-FAST = Config(beats=False)
+FAST = Config(beats="none")
 LUDB = Path(__file__).resolve().parent / "data" / "ludb"
 
 
@@ -300,7 +300,7 @@ def test_changed_sample_is_scanned_again(
     changeable: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, signal = changeable
-    config = Config(beats=False, select="all")
+    config = Config(beats="none", select="all")
     before = build(folder, tmp_path / "before.h5", config)
     out = tmp_path / "out.h5"
     stopped_build(monkeypatch, pipeline, "plan", folder, out, config)
@@ -317,7 +317,7 @@ def test_changed_sample_ends_an_unfinished_build(
     changeable: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, signal = changeable
-    config = Config(beats=False, select="all")
+    config = Config(beats="none", select="all")
     out = tmp_path / "out.h5"
     stopped_build(monkeypatch, pipeline, "seal", folder, out, config)
     change_first_sample(signal)
@@ -333,7 +333,7 @@ def test_limit_holds_over_a_stop(
     task_size: int,
 ) -> None:
     monkeypatch.setattr(scan, "_TASK_SIZE", task_size)
-    config = Config(beats=False, limit=3)
+    config = Config(beats="none", limit=3)
     direct = build(few_records, tmp_path / "direct.h5", config)
     out = tmp_path / "out.h5"
     stopped_build(monkeypatch, pipeline, "plan", few_records, out, config)

@@ -217,7 +217,7 @@ def test_differences_from_the_header_are_flagged_by_lead(
     header.write_text("\n".join([*lines, ""]))
     out = tmp_path / "out.h5"
     ecgstore.build_store(
-        [header.parent], out, Config(beats=False), n_workers=1, quiet=True
+        [header.parent], out, Config(beats="none"), n_workers=1, quiet=True
     )
     with h5py.File(out) as file:
         for name, leads in (
@@ -238,7 +238,7 @@ def test_saturation_and_missing_samples_are_counted_by_lead(
     header = write_record("A0001", noise.astype(np.int16), gain="200/mV")
     out = tmp_path / "out.h5"
     ecgstore.build_store(
-        [header.parent], out, Config(beats=False), n_workers=1, quiet=True
+        [header.parent], out, Config(beats="none"), n_workers=1, quiet=True
     )
     with h5py.File(out) as file:
         missing = file["quality/missing_fraction"][0]
@@ -259,7 +259,7 @@ def test_saturation_and_missing_samples_are_counted_by_lead(
 def test_size_of_blocks_does_not_change_a_byte(
     few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = Config(beats=False, select="all")
+    config = Config(beats="none", select="all")
     for mat in sorted(few_records.rglob("*.mat"))[:4]:  # more than a block of them
         mat.write_bytes(mat.read_bytes()[:-1])
 

@@ -162,7 +162,7 @@ def test_name_that_two_sources_share(tmp_path: Path) -> None:
         (folder / source).mkdir(parents=True)
         for path in sample_folder().glob("ptb-xl/g1/HR00001.*"):
             shutil.copy(path, folder / source)
-    config = ecgstore.Config(beats=False)
+    config = ecgstore.Config(beats="none")
     out = tmp_path / "out.h5"
     ecgstore.build_store([folder], out, config, n_workers=1, quiet=True)
     with ecgstore.open(out) as store:

@@ -96,15 +96,14 @@ def test_unknown_table_is_answered_by_the_known(store: ecgstore.Store) -> None:
     ],
     ids=str,
 )
-@pytest.mark.parametrize(
-    "file",
-    [{}, {"libver": "latest", "alignment_threshold": 9, "alignment_interval": 8}],
-    ids=str,
-)
+@pytest.mark.parametrize("file", [{}, {"libver": "latest"}], ids=str)
 def test_rewritten_store_reads_the_same(
     store: ecgstore.Store, tmp_path: Path, file: dict[str, Any], options: dict[str, Any]
 ) -> None:
-    path = rewrite(store.path, tmp_path / "rewritten.h5", file, **options)
+    # Compressed tables take odd numbers of bytes, and the signals behind them would lie
+    # at odd places now and then.
+    aligned = {"alignment_threshold": 9, "alignment_interval": 8, **file}
+    path = rewrite(store.path, tmp_path / "rewritten.h5", aligned, **options)
     with ecgstore.open(path) as other:
         for name in ("labels", "quality/ksqi", "records/dx", "records/age", "r_peaks"):
             np.testing.assert_array_equal(other.table(name), store.table(name))

@@ -114,7 +114,7 @@ def test_size_of_tasks_and_number_of_workers_do_not_change_a_byte(
 ) -> None:
     def build(name: str, n_workers: int) -> str:
         out = tmp_path / name
-        config = Config(beats=False, select="all")
+        config = Config(beats="none", select="all")
         ecgstore.build_store(
             [few_records], out, config, n_workers=n_workers, quiet=True
         )

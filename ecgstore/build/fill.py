@@ -150,9 +150,12 @@ class Filler:
 
     def _beats(self, signal: FloatArray) -> Beats:
         """Return the beats of a record, if they are wanted."""
-        if not self._config.beats:
+        config = self._config
+        if config.beats == "none":
             return Beats.none(BeatStatus.NOT_COMPUTED)
-        return find_beats(signal, self._config.fs, max_beats=self._config.max_beats)
+        return find_beats(
+            signal, config.fs, max_beats=config.max_beats, engine=config.beats
+        )
 
     def _quality(
         self,

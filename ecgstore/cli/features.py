@@ -18,10 +18,11 @@ Examples:
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print as Markdown.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def features(as_markdown: bool, as_json: bool) -> None:
-    """Print every handcrafted feature: name, unit, formula, source, function."""
+    """Print every handcrafted feature: name, unit, range, formula, source, function."""
     from dataclasses import asdict
 
     from ecgstore.features import FEATURES, markdown
+    from ecgstore.features.page import range_text
 
     if as_markdown and as_json:
         raise click.UsageError("give --markdown or --json, not both")
@@ -32,8 +33,12 @@ def features(as_markdown: bool, as_json: bool) -> None:
     else:
         width = shutil.get_terminal_size().columns
         for each in FEATURES:
-            click.echo(f"{each.name} [{each.unit}]")
-            for line in (each.formula, f"{each.source}; {each.function}"):
+            click.echo(f"{each.name} [{each.unit}] {range_text(each.valid_range)}")
+            for line in (
+                each.formula,
+                f"NaN where {each.undefined}",
+                f"{each.source}; {each.function}",
+            ):
                 indent = "    "
                 click.echo(
                     textwrap.fill(

@@ -13,7 +13,7 @@ from ecgstore.diagnoses import SELECT_RULES
 STORE: Final = click.Path(path_type=Path, dir_okay=False)
 """The type of an argument that names a store."""
 
-_SPECIAL: Final = {"exclude_sources", "beats", "reject_flat_leads", "classes", "select"}
+_SPECIAL: Final = {"exclude_sources", "reject_flat_leads", "classes", "select"}
 
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -24,9 +24,7 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
             command = _flag(each, getattr(defaults, each.name))(command)
     descriptions = {each.name: each.metadata["description"] for each in fields(Config)}
     for decorator in (
-        click.option(
-            "--beats/--no-beats", default=None, help=descriptions["beats"] + "  [beats]"
-        ),
+        click.option("--no-beats", is_flag=True, help="The same as --beats none."),
         click.option(
             "--reject-flat-leads/--keep-flat-leads",
             default=None,
@@ -98,6 +96,12 @@ def config_from(
     preset: str, config_file: Path | None, all_records: bool, flags: dict[str, Any]
 ) -> Config:
     """Return the options that the flags ask for."""
+    if flags.pop("no_beats", False):
+        if flags["beats"] not in (None, "none"):
+            raise click.UsageError(
+                f"--no-beats contradicts --beats {flags['beats']}; give one of them"
+            )
+        flags["beats"] = "none"
     given = {
         name: value
         for name, value in flags.items()

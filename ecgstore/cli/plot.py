@@ -14,6 +14,7 @@ Examples:
   ecgstore plot challenge.h5 HR00001 -o ecg.svg
   ecgstore plot challenge.h5 --filter HR00001 --records training/
   ecgstore plot challenge.h5 --classes
+  ecgstore plot challenge.h5 --worst 24 --dx AF
 """
 )
 @click.argument("store", type=STORE)
@@ -22,6 +23,15 @@ Examples:
     "--filter", "filter_record", metavar="RECORD", help="Raw against filtered signal."
 )
 @click.option("--classes", is_flag=True, help="Number of records per class and source.")
+@click.option(
+    "--worst",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="The N records with the worst signals or the least agreement of the leads.",
+)
+@click.option(
+    "--dx", metavar="CODE|NAME", help="Only records with a diagnosis, for --worst."
+)
 @click.option(
     "--records",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -32,13 +42,16 @@ Examples:
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="A .png or .svg file.  [RECORD.png, RECORD-filter.png or classes.png]",
+    help="A .png or .svg file.  [RECORD.png, RECORD-filter.png, classes.png, "
+    "worst.png or worst-DX.png]",
 )
 def plot(
     store: Path,
     record: str | None,
     filter_record: str | None,
     classes: bool,
+    worst: int | None,
+    dx: str | None,
     records: Path | None,
     out: Path | None,
 ) -> None:
@@ -46,9 +59,20 @@ def plot(
 
     25 mm/s and 10 mm/mV when printed at its own size, with the marks of P, QRS and T.
     """
-    if sum((record is not None, filter_record is not None, classes)) != 1:
-        raise click.UsageError("give one of RECORD, --filter RECORD, --classes")
-    from ecgstore.plots import plot_classes, plot_filter, plot_record, save
+    given = (record is not None, filter_record is not None, classes, worst is not None)
+    if sum(given) != 1:
+        raise click.UsageError(
+            "give one of RECORD, --filter RECORD, --classes, --worst N"
+        )
+    if dx is not None and worst is None:
+        raise click.UsageError("--dx chooses records for --worst N; give that too")
+    from ecgstore.plots import (
+        plot_classes,
+        plot_filter,
+        plot_record,
+        plot_worst,
+        save,
+    )
     from ecgstore.sample import sample_folder
     from ecgstore.storage import Store
 
@@ -59,6 +83,9 @@ def plot(
             folders = [records] if records else [Path.cwd(), sample_folder()]
             figure = plot_filter(opened, filter_record, folders)
             name = f"{filter_record}-filter"
+        elif worst is not None:
+            figure = plot_worst(opened, worst, dx)
+            name = "worst" if dx is None else f"worst-{dx}"
         else:
             figure, name = plot_classes(opened), "classes"
     out = out or Path(name.replace("/", "-") + ".png")

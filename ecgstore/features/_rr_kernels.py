@@ -10,6 +10,7 @@ import math
 from numba import njit
 
 from ecgstore.arrays import FloatArray, IntArray
+from ecgstore.features._order_kernels import median_of_sorted, quantile, sort
 
 (
     N_BEATS,
@@ -44,14 +45,18 @@ from ecgstore.arrays import FloatArray, IntArray
     TURNING_POINT_RATIO,
     MEDIAN_ABS_DIFF_RATIO,
     N_ECTOPIC,
+    DIFF_HISTOGRAM_ENTROPY,
     N_FEATURES,
-) = range(33)
+) = range(34)
 
 BIN_MS = 1000 / 128
 """Width of the bins of the geometrical features (Task Force 1996): 1/128 s."""
 
 MIN_GEOMETRIC_MS = 20 * 60_000.0
 """Length from which HTI and TINN mean something (Task Force 1996): 20 minutes."""
+
+DIFF_BIN = 0.05
+"""Width of the bins of the differences, as a part of the median interval."""
 
 _MAD_TO_SD = 1.4826
 _MS_PER_MINUTE = 60_000.0
@@ -121,7 +126,7 @@ def features_of_one(
         # In NeuroKit2's order of operations: |difference| > 50 ms hangs on it.
         rr[i] = (r_peaks[i + 1] - r_peaks[i]) / fs * 1000
         ordered[i] = rr[i]
-    _sort(ordered)
+    sort(ordered)
     _write_order_features(rr, ordered, row)
     _write_heart_rate(rr, ddof, work[2, :n], row)
     if n >= 2:
@@ -150,39 +155,6 @@ def features_of_many(
     for s in range(len(offsets) - 1):
         series = r_peaks[offsets[s] : offsets[s + 1]]
         features_of_one(series, fs, ddof, pnn_ddof, work, histogram, out[s])
-
-
-@njit(cache=True, nogil=True)
-def _sort(values: FloatArray) -> None:
-    """Sort in place (Shell's sort with the gaps 1, 4, 13, ...: no allocation)."""
-    gap = 1
-    while gap < len(values) // 3:
-        gap = 3 * gap + 1
-    while gap:
-        for i in range(gap, len(values)):
-            value = values[i]
-            j = i
-            while j >= gap and values[j - gap] > value:
-                values[j] = values[j - gap]
-                j -= gap
-            values[j] = value
-        gap //= 3
-
-
-@njit(cache=True, nogil=True)
-def _quantile(ordered: FloatArray, part: float) -> float:
-    """Return a quantile by linear interpolation (type 7) of sorted values."""
-    place = part * (len(ordered) - 1)
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return float(ordered[below] + (ordered[above] - ordered[below]) * (place - below))
-
-
-@njit(cache=True, nogil=True)
-def _median(ordered: FloatArray) -> float:
-    """Return the median of sorted values."""
-    n = len(ordered)
-    return float(0.5 * (ordered[(n - 1) // 2] + ordered[n // 2]))
 
 
 @njit(cache=True, nogil=True)
@@ -231,18 +203,18 @@ def _write_order_features(rr: FloatArray, ordered: FloatArray, row: FloatArray) 
     total = 0.0
     for i in range(n):
         total += rr[i]
-    median = _median(ordered)
+    median = median_of_sorted(ordered)
     mad = _MAD_TO_SD * _median_distance(ordered, median)
     row[MEAN_RR] = total / n
     row[MEDIAN_RR] = median
     row[MAD_RR] = mad
-    row[PRC20_RR] = _quantile(ordered, 0.2)
-    row[PRC80_RR] = _quantile(ordered, 0.8)
+    row[PRC20_RR] = quantile(ordered, 0.2)
+    row[PRC80_RR] = quantile(ordered, 0.8)
     row[MIN_RR] = ordered[0]
     row[MAX_RR] = ordered[n - 1]
     if n >= 2:
         row[MCVNN] = mad / median
-        row[IQR_RR] = _quantile(ordered, 0.75) - _quantile(ordered, 0.25)
+        row[IQR_RR] = quantile(ordered, 0.75) - quantile(ordered, 0.25)
 
 
 @njit(cache=True, nogil=True)
@@ -312,11 +284,29 @@ def _write_irregularity(
         n_ectopic += rr[i] < 0.8 * median and rr[i + 1] > 1.15 * median
         if i:
             n_turns += (rr[i] - rr[i - 1]) * (rr[i + 1] - rr[i]) < 0
-    _sort(differences)
-    row[MEDIAN_ABS_DIFF_RATIO] = _median(differences) / median
+    sort(differences)
+    row[MEDIAN_ABS_DIFF_RATIO] = median_of_sorted(differences) / median
     row[N_ECTOPIC] = n_ectopic
     if n >= 3:
         row[TURNING_POINT_RATIO] = n_turns / (n - 2)
+        for i in range(n - 1):
+            place = (rr[i + 1] - rr[i]) / (DIFF_BIN * median)
+            differences[i] = math.floor(place + 0.5)
+        sort(differences)
+        row[DIFF_HISTOGRAM_ENTROPY] = _entropy_of_runs(differences) / math.log(n - 1)
+
+
+@njit(cache=True, nogil=True)
+def _entropy_of_runs(ordered: FloatArray) -> float:
+    """Return the Shannon entropy of sorted values, equal ones taken together."""
+    entropy = 0.0
+    begin = 0
+    for i in range(1, len(ordered) + 1):
+        if i == len(ordered) or ordered[i] != ordered[begin]:
+            part = (i - begin) / len(ordered)
+            entropy -= part * math.log(part)
+            begin = i
+    return entropy
 
 
 @njit(cache=True, nogil=True)

@@ -1,4 +1,4 @@
-"""Medians and quantiles that pass over what is missing."""
+"""Medians that pass over what is missing."""
 
 import numpy as np
 
@@ -32,34 +32,3 @@ def median_of_rows(values: FloatArray) -> FloatArray:
     middles = np.stack([np.maximum(n_valid - 1, 0) // 2, n_valid // 2], axis=1)
     middles = np.minimum(middles, values.shape[1] - 1)
     return np.asarray(np.take_along_axis(ordered, middles, axis=1).mean(axis=1))
-
-
-def quantile_of_rows(values: FloatArray, part: float) -> FloatArray:
-    """Return a quantile of each row without its NaNs, by linear interpolation.
-
-    Like `numpy.nanquantile`, which takes much longer for rows this short.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_rows, n_values)
-        Numbers and NaNs; at least one column.
-    part : float
-        Which quantile, from 0 to 1.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,)
-        Quantiles; NaN for a row that holds no number.
-
-    Examples
-    --------
-    >>> quantile_of_rows(np.array([[3.0, np.nan, 1.0], [5.0, 7.0, 6.0]]), 0.25)
-    array([1.5, 5.5])
-    """
-    ordered = np.sort(values, axis=1)  # NaNs come last
-    last = np.maximum(np.isfinite(ordered).sum(axis=1) - 1, 0)
-    below = np.floor(part * last).astype(np.int64)
-    above = np.minimum(below + 1, last)
-    row = np.arange(len(values))
-    low, high = ordered[row, below], ordered[row, above]
-    return np.asarray(low + (high - low) * (part * last - below))

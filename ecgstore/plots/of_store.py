@@ -2,18 +2,36 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from ecgstore.diagnoses import diagnoses
+from ecgstore.arrays import IntArray
+from ecgstore.diagnoses import code_of, diagnoses
 from ecgstore.errors import EcgStoreError
 from ecgstore.plots.balance import class_balance
+from ecgstore.plots.contact_sheet import SheetPanel, contact_sheet
 from ecgstore.plots.filtering import filter_effect
 from ecgstore.plots.paper import ecg_paper
+from ecgstore.plots.worst import (
+    Suspicion,
+    suspicions_of_marks,
+    suspicions_of_quality,
+    worst,
+)
 from ecgstore.signals.preprocess import before_filter
 from ecgstore.sources import read_record, signal_sha256
 from ecgstore.storage import Store, StoredRecord
+
+_QUALITY: Final = (
+    "flat_fraction",
+    "clipped_fraction",
+    "missing_fraction",
+    "psqi",
+    "bassqi",
+)
+_ROWS_AT_ONCE: Final = 1024
 
 
 def plot_record(store: Store, record_id: str) -> Figure:
@@ -101,6 +119,79 @@ def plot_classes(store: Store) -> Figure:
         },
         title=f"{store.path.name}: {len(store)} records by class",
     )
+
+
+def plot_worst(store: Store, n_records: int, diagnosis: str | None = None) -> Figure:
+    """Draw the records with the worst signals and the least agreement of the leads.
+
+    What speaks against a record is in `ecgstore.plots.worst`: missing beats, waves that
+    the leads see at different times or not at all, P waves in about half of the beats,
+    flat leads, noise, baseline wander, clipping and gaps. These take turns, and each
+    panel says which of them chose it.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    n_records : int
+        How many to draw; fewer if the store has fewer.
+    diagnosis : str, optional
+        Draw only records with this SNOMED CT code or abbreviation of the Challenge.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such diagnosis.
+    EcgStoreError
+        If no record is suspicious or has the diagnosis, or if beats were not computed.
+    """
+    rows = np.arange(len(store))
+    of_what = "records"
+    if diagnosis is not None:
+        code = code_of(diagnosis)
+        known = diagnoses()
+        of_what = f"records with {known[code].name if code in known else code}"
+        codes = store.records["dx"].str.split(",")
+        rows = np.flatnonzero([code in each for each in codes])
+    if store.config.beats == "none":
+        raise EcgStoreError(
+            f"{store.path}: built without beats, so there is no agreement to look at; "
+            "build it with --beats ecgstore"
+        )
+    chosen = worst(_suspicions(store, rows), n_records)
+    if not chosen:
+        raise EcgStoreError(f"{store.path}: no {of_what} to draw")
+    panels = []
+    for place, why in chosen:
+        record = store[store.records.index[rows[place]]]
+        panels.append(
+            SheetPanel(
+                record.signal.astype(np.float64),
+                record.fs,
+                f"{record.record_id}: {why}",
+                _subtitle(store, record),
+                record.fiducials,
+                record.r_peaks,
+            )
+        )
+    title = f"{store.path.name}: the worst of {len(rows)} {of_what}"
+    return contact_sheet(panels, title=title)
+
+
+def _suspicions(store: Store, rows: IntArray) -> list[Suspicion]:
+    """Return what speaks against rows, marks and signals in turn."""
+    parts = [
+        suspicions_of_marks(
+            store.fiducials(rows[begin : begin + _ROWS_AT_ONCE]), store.config.fs
+        )
+        for begin in range(0, max(len(rows), 1), _ROWS_AT_ONCE)
+    ]
+    of_marks = [
+        Suspicion(same[0].text, np.concatenate([each.values for each in same]))
+        for same in zip(*parts, strict=True)
+    ]
+    quality = {name: store.table(f"quality/{name}")[rows] for name in _QUALITY}
+    return [*of_marks, *suspicions_of_quality(quality)]
 
 
 def _title(record: StoredRecord) -> str:

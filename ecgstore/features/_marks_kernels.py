@@ -1,0 +1,195 @@
+"""From a record's samples to the network's, and from its cells back to samples."""
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+
+from ecgstore.arrays import Float32Array, FloatArray, IntArray
+
+R_WAVE: Final = 0.25
+R_HIGHER: Final = 0.15
+"""An R' is this high, and higher than the other wave by this, in parts of the range."""
+
+
+@njit(cache=True, nogil=True)
+def resample(signal: FloatArray, step: float, out: Float32Array) -> None:
+    """Set `out` to the signal at every `step` samples, beginning with the first.
+
+    Each value is the mean under a triangle of `step` samples on either side: linear
+    interpolation if `step` is below 1, and free of aliases above.
+    """
+    n = signal.shape[1]
+    reach = max(step, 1.0)
+    for lead in range(len(signal)):
+        row, to = signal[lead], out[lead]
+        for k in range(len(to)):
+            centre = k * step
+            first = max(int(np.ceil(centre - reach)), 0)
+            last = min(int(np.floor(centre + reach)), n - 1)
+            total, weights = 0.0, 0.0
+            for j in range(first, last + 1):
+                weight = reach - abs(j - centre)
+                total += weight * row[j]
+                weights += weight
+            to[k] = total / weights
+
+
+@njit(cache=True, nogil=True)
+def centre_and_scale(
+    x: Float32Array, window: int, quantile: float, height: float, limit: float
+) -> None:
+    """Centre each lead on its median, and scale it by its usual range, in place.
+
+    The usual range is a quantile of the ranges of all windows; it becomes `height`.
+    """
+    n = x.shape[1]
+    n_windows = max(n // window, 1)
+    size = min(window, n)
+    ranges = np.empty(n_windows, np.float32)
+    for lead in range(len(x)):
+        row = x[lead]
+        for k in range(n_windows):
+            part = row[k * size : (k + 1) * size]
+            low, high = part[0], part[0]
+            for t in range(size):
+                low, high = min(low, part[t]), max(high, part[t])
+            ranges[k] = high - low
+        ranges.sort()
+        usual = ranges[min(int(quantile * n_windows), n_windows - 1)]
+        if usual <= 0:
+            usual = max(ranges[n_windows - 1], np.float32(1e-30))
+        centre = np.median(row[::8].copy())
+        factor = np.float32(height) / usual
+        for t in range(n):
+            value = (row[t] - centre) * factor
+            row[t] = min(max(value, np.float32(-limit)), np.float32(limit))
+
+
+@njit(cache=True, nogil=True)
+def highest_near(row: FloatArray, place: int, reach: int, on: int, off: int) -> int:
+    """Return the extremum near a place and strictly inside a wave, or the place itself.
+
+    Heights are above the line through the wave's ends. An extremum at the border of
+    the search is a slope, and moves nothing.
+    """
+    low, high = max(place - reach, on + 1), min(place + reach, off - 1)
+    base, slope = row[on], (row[off] - row[on]) / (off - on)
+    best, best_height = place, -1.0
+    for t in range(low, high + 1):
+        height = abs(row[t] - base - slope * (t - on))
+        if height > best_height:
+            best, best_height = t, height
+    return place if abs(best - place) == reach else best
+
+
+@njit(cache=True, nogil=True)
+def nearest_peak(row: FloatArray, place: int, reach: int, on: int, off: int) -> int:
+    """Return the local extremum nearest to a place inside a wave, or the place itself.
+
+    Of an r wave beside a deep S wave, the place says which one is meant.
+    """
+    for distance in range(reach + 1):
+        for t in (place - distance, place + distance):
+            if on < t < off and (row[t] - row[t - 1]) * (row[t + 1] - row[t]) <= 0:
+                return t
+    return place
+
+
+@njit(cache=True, nogil=True)
+def higher_side(row: FloatArray, place: int, on: int, off: int) -> int:
+    """Return the higher of the tops on either side of a dip inside a wave."""
+    before, after = place, place
+    while before - 1 > on and row[before - 1] >= row[before]:
+        before -= 1
+    while after + 1 < off and row[after + 1] >= row[after]:
+        after += 1
+    return before if row[before] > row[after] else after
+
+
+@njit(cache=True, nogil=True)
+def r_peak(row: FloatArray, place: int, reach: int, on: int, off: int) -> int:
+    """Return the R-peak of a QRS complex that the network sees at a place.
+
+    It is the extremum nearest to the place, unless another positive wave inside the
+    complex is clearly higher: of R and R', LUDB's cardiologists mark the higher one.
+    The dip of a notched R wave is an extremum too, but the mark belongs on the higher
+    side of it.
+    """
+    low, high = row[on], row[on]
+    for t in range(on + 1, off):
+        low, high = min(low, row[t]), max(high, row[t])
+    span = high - low
+    place = nearest_peak(row, place, reach, on, off)
+    is_top = row[place] >= row[place - 1] and row[place] >= row[place + 1]
+    if not is_top and row[place] - row[on] >= R_WAVE * span:
+        place = higher_side(row, place, on, off)
+    best = place
+    for t in range(on + 1, off):
+        is_peak = row[t] > row[t - 1] and row[t] >= row[t + 1]
+        if is_peak and row[t] > row[best]:
+            best = t
+    is_wave = row[best] - row[on] >= R_WAVE * span
+    return best if is_wave and row[best] - row[place] >= R_HIGHER * span else place
+
+
+@njit(cache=True, nogil=True)
+def settle(
+    marks: FloatArray,
+    signal: FloatArray,
+    cell: float,
+    reaches: IntArray,
+    shortest: IntArray,
+    out: IntArray,
+) -> None:
+    """Set `out` to the marks as samples, peaks at extrema, -1 where absent.
+
+    Parameters
+    ----------
+    marks : ndarray of shape (n_leads, n_beats, 9)
+        In cells, in order, NaN where absent; QRS complexes are complete.
+    signal : ndarray of shape (n_leads, n_samples)
+        At least three samples.
+    cell : float
+        Samples per cell.
+    reaches : ndarray of shape (3,)
+        How far the peaks of P, QRS and T may move, in samples.
+    shortest : ndarray of shape (3,)
+        Shortest P wave, QRS complex and T wave, in samples; the others are left out, a
+        QRS complex keeps its R-peak.
+    out : ndarray of shape (n_leads, n_beats, 9)
+    """
+    n = signal.shape[1]
+    out[:] = -1
+    for lead in range(marks.shape[0]):
+        row = signal[lead]
+        for b in range(marks.shape[1]):
+            for wave in range(3):
+                first = 3 * wave
+                if np.isnan(marks[lead, b, first]):
+                    continue
+                on = int(np.round(marks[lead, b, first] * cell))
+                place = int(np.round(marks[lead, b, first + 1] * cell))
+                off = int(np.round(marks[lead, b, first + 2] * cell))
+                is_qrs = wave == 1
+                inside = on >= 1 and off <= n - 2
+                on, off = min(max(on, 0), n - 1), min(max(off, 0), n - 1)
+                wide = off - on >= max(shortest[wave], 2)
+                place = min(max(place, 1), n - 2)
+                if not wide and not is_qrs:
+                    continue
+                if off - on >= 2:
+                    place = min(max(place, on + 1), off - 1)
+                    if is_qrs:
+                        place = r_peak(row, place, reaches[wave], on, off)
+                    else:
+                        place = highest_near(row, place, reaches[wave], on, off)
+                    place = min(max(place, 1), n - 2)
+                if is_qrs:
+                    out[lead, b, first + 1] = place
+                    if wide and on >= 1 and on < place:
+                        out[lead, b, first] = on
+                    if wide and off <= n - 2 and off > place:
+                        out[lead, b, first + 2] = off
+                elif inside:
+                    out[lead, b, first : first + 3] = on, place, off

@@ -1,0 +1,198 @@
+"""Layers of the delineator's network: one lead at a time, vectorised along time.
+
+Arrays of features have the shape (n_leads, width, n_times + 2 * PAD) with zeros in the
+padding, so that no convolution tests for the ends. Sums are in a fixed order and
+multiplications are not contracted, so results are the same on every machine. The
+innermost loops run over single rows of at most nine arrays: LLVM gives up on more,
+because it has to prove at run time that none of them overlap.
+"""
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+
+from ecgstore.arrays import Float32Array
+
+PAD: Final = 8
+"""Zeros before and after every row: the largest reach of a convolution."""
+
+
+@njit(cache=True, nogil=True)
+def add_eight(
+    out: Float32Array,
+    w: Float32Array,
+    k: int,
+    x0: Float32Array,
+    x1: Float32Array,
+    x2: Float32Array,
+    x3: Float32Array,
+    x4: Float32Array,
+    x5: Float32Array,
+    x6: Float32Array,
+    x7: Float32Array,
+) -> None:
+    """Add eight rows to a row, each times its weight."""
+    w0, w1, w2, w3 = w[k], w[k + 1], w[k + 2], w[k + 3]
+    w4, w5, w6, w7 = w[k + 4], w[k + 5], w[k + 6], w[k + 7]
+    for t in range(len(out)):
+        out[t] += (
+            (w0 * x0[t] + w1 * x1[t])
+            + (w2 * x2[t] + w3 * x3[t])
+            + ((w4 * x4[t] + w5 * x5[t]) + (w6 * x6[t] + w7 * x7[t]))
+        )
+
+
+@njit(cache=True, nogil=True)
+def add_mixed(
+    out: Float32Array, w: Float32Array, k: int, x: Float32Array, shift: int, n: int
+) -> None:
+    """Add to each row of `out` the rows of `x`, weighted; `x` has a multiple of 8.
+
+    The weights begin at `w[k]`, those of the first row of `out` first. `x` is moved by
+    `shift`, at most PAD.
+    """
+    begin, end = PAD + shift, PAD + shift + n
+    width = len(x)
+    for j in range(0, width, 8):
+        x0, x1 = x[j][begin:end], x[j + 1][begin:end]
+        x2, x3 = x[j + 2][begin:end], x[j + 3][begin:end]
+        x4, x5 = x[j + 4][begin:end], x[j + 5][begin:end]
+        x6, x7 = x[j + 6][begin:end], x[j + 7][begin:end]
+        for i in range(len(out)):
+            row = out[i][PAD : PAD + n]
+            add_eight(row, w, k + i * width + j, x0, x1, x2, x3, x4, x5, x6, x7)
+
+
+@njit(cache=True, nogil=True)
+def fill_rows(out: Float32Array, values: Float32Array, k: int, n: int) -> None:
+    """Set each row of `out` to its bias, which begin at `values[k]`."""
+    for i in range(len(out)):
+        row, value = out[i][PAD : PAD + n], values[k + i]
+        for t in range(n):
+            row[t] = value
+
+
+@njit(cache=True, nogil=True)
+def copy_rows(out: Float32Array, x: Float32Array, n: int) -> None:
+    """Copy the rows of `x` to the first rows of `out`."""
+    for i in range(len(x)):
+        row, to = x[i][PAD : PAD + n], out[i][PAD : PAD + n]
+        for t in range(n):
+            to[t] = row[t]
+
+
+@njit(cache=True, nogil=True)
+def rectify(x: Float32Array, n: int) -> None:
+    """Set negative features to 0."""
+    for i in range(len(x)):
+        row = x[i][PAD : PAD + n]
+        for t in range(n):
+            row[t] = max(row[t], np.float32(0))
+
+
+@njit(cache=True, nogil=True)
+def add_rectified(x: Float32Array, y: Float32Array, n: int) -> None:
+    """Add the positive features of `y` to `x`."""
+    for i in range(len(x)):
+        to, row = x[i][PAD : PAD + n], y[i][PAD : PAD + n]
+        for t in range(n):
+            to[t] += max(row[t], np.float32(0))
+
+
+@njit(cache=True, nogil=True)
+def depthwise_seven(
+    x: Float32Array, w: Float32Array, k: int, out: Float32Array, n: int
+) -> None:
+    """Convolve each row with its own seven weights."""
+    for i in range(len(x)):
+        row, to = x[i][PAD - 3 : PAD + n + 3], out[i][PAD : PAD + n]
+        j = k + 7 * i
+        w0, w1, w2, w3 = w[j], w[j + 1], w[j + 2], w[j + 3]
+        w4, w5, w6 = w[j + 4], w[j + 5], w[j + 6]
+        for t in range(n):
+            to[t] = (
+                (w0 * row[t] + w1 * row[t + 1])
+                + (w2 * row[t + 2] + w3 * row[t + 3])
+                + ((w4 * row[t + 4] + w5 * row[t + 5]) + w6 * row[t + 6])
+            )
+
+
+@njit(cache=True, nogil=True)
+def depthwise_half(
+    x: Float32Array, w: Float32Array, k: int, out: Float32Array, n: int
+) -> None:
+    """Convolve each row with its own five weights, at every second of 2 n times."""
+    for i in range(len(x)):
+        row, to = x[i][PAD - 2 : PAD + 2 * n + 3], out[i][PAD : PAD + n]
+        j = k + 5 * i
+        w0, w1, w2, w3, w4 = w[j], w[j + 1], w[j + 2], w[j + 3], w[j + 4]
+        for t in range(n):
+            to[t] = (
+                (w0 * row[2 * t] + w1 * row[2 * t + 1])
+                + (w2 * row[2 * t + 2] + w3 * row[2 * t + 3])
+                + w4 * row[2 * t + 4]
+            )
+
+
+@njit(cache=True, nogil=True)
+def stem(
+    even: Float32Array,
+    odd: Float32Array,
+    w: Float32Array,
+    k: int,
+    out: Float32Array,
+    n: int,
+) -> None:
+    """Convolve a signal with nine weights a feature, at every second sample.
+
+    `even` and `odd` are the samples 2 t and 2 t + 1, padded; the biases follow the
+    weights.
+    """
+    a, b = even[PAD - 2 : PAD + n + 2], odd[PAD - 2 : PAD + n + 2]
+    for i in range(len(out)):
+        to = out[i][PAD : PAD + n]
+        j = k + 9 * i
+        bias = w[k + 9 * len(out) + i]
+        w0, w1, w2, w3, w4 = w[j], w[j + 1], w[j + 2], w[j + 3], w[j + 4]
+        w5, w6, w7, w8 = w[j + 5], w[j + 6], w[j + 7], w[j + 8]
+        for t in range(n):
+            value = (
+                bias
+                + (w0 * a[t] + w2 * a[t + 1])
+                + (w4 * a[t + 2] + w6 * a[t + 3])
+                + (w8 * a[t + 4] + w1 * b[t])
+                + ((w3 * b[t + 1] + w5 * b[t + 2]) + w7 * b[t + 3])
+            )
+            to[t] = max(value, np.float32(0))
+
+
+@njit(cache=True, nogil=True)
+def add_doubled(out: Float32Array, x: Float32Array, n: int) -> None:
+    """Add `x`, interpolated to twice its `n` times, to `out`."""
+    half = np.float32(0.5)
+    for i in range(len(out)):
+        row, to = x[i][PAD : PAD + n], out[i][PAD : PAD + 2 * n]
+        for t in range(n - 1):
+            to[2 * t] += row[t]
+            to[2 * t + 1] += half * (row[t] + row[t + 1])
+        to[2 * n - 2] += row[n - 1]
+        to[2 * n - 1] += row[n - 1]
+
+
+@njit(cache=True, nogil=True)
+def pool(x: Float32Array, out: Float32Array, n: int) -> None:
+    """Set `out` to the mean over the leads, and below it to the maximum."""
+    n_leads, width = x.shape[0], x.shape[1]
+    share = np.float32(1) / np.float32(n_leads)
+    for i in range(width):
+        mean, highest = out[i][PAD : PAD + n], out[width + i][PAD : PAD + n]
+        mean[:] = x[0, i][PAD : PAD + n]
+        highest[:] = mean
+        for lead in range(1, n_leads):
+            row = x[lead, i][PAD : PAD + n]
+            for t in range(n):
+                mean[t] += row[t]
+                highest[t] = max(highest[t], row[t])
+        for t in range(n):
+            mean[t] *= share
