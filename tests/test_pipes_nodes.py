@@ -569,7 +569,7 @@ def test_every_tensor_is_pinned(store: Store, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_batch_says_which_leads_it_has_and_at_which_rate(tmp_path: Path) -> None:
     out = tmp_path / "slow.h5"
-    config = Config(fs=250, beats=False, limit=2)
+    config = Config(fs=250, beats="none", limit=2)
     ecgstore.build_store([sample_folder()], out, config, n_workers=1, quiet=True)
     with ecgstore.open(out) as slow:
         for leads in (None, ("V5", "II")):
