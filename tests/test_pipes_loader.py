@@ -347,11 +347,14 @@ def test_an_old_loop_does_not_disturb_the_new_one(
     oldest_but_one = iter(loader)
     new = iter(loader)
     found = rows_of([next(new)])
+    before = threads()
     with pytest.raises(RuntimeError, match="iterated over again"):
         next(old)
+    assert threads() == before
     found += rows_of([next(new)])
     del old, oldest_but_one
-    assert len(threads()) == bool(prefetch)
+    assert threads() == before
+    assert len(before) == bool(prefetch)
     assert found + rows_of(new) == order_of(few, 1)
 
 
@@ -633,6 +636,19 @@ def test_ctrl_c_while_a_batch_is_waited_for(
     assert digests(taken) + digests(loader) == digests(make_rich(few))
 
 
+class SlowLock:
+    """A lock that somebody else holds each time, so that Ctrl-C comes before it."""
+
+    def __init__(self, lock: Any) -> None:
+        self._lock = lock
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *exception: object) -> None:
+        self._lock.release()
+
+
 class InterruptsAtCall:
     """Raises KeyboardInterrupt at a certain call in this thread, counted from 1.
 
@@ -647,6 +663,8 @@ class InterruptsAtCall:
     def __call__(self, frame: FrameType, event: str, _argument: object) -> None:
         if event not in ("call", "c_return") or not self._is_ours(frame):
             return
+        if event == "c_return" and frame.f_code is SlowLock.__enter__.__code__:
+            return  # a real lock is taken and entered at once
         self.n_calls += 1
         if self.n_calls == self.number:
             sys.setprofile(None)
@@ -661,13 +679,24 @@ class InterruptsAtCall:
         return module in {each.__module__ for each in ours}
 
 
+@pytest.mark.parametrize("is_slow", [False, True])
 @PREFETCHES
-def test_ctrl_c_at_any_moment(few: Selection, prefetch: int) -> None:
+def test_ctrl_c_at_any_moment(
+    few: Selection, monkeypatch: pytest.MonkeyPatch, prefetch: int, is_slow: bool
+) -> None:
     """No thread is left, nothing waits for ever, and the rest comes exactly.
 
     The batch that was on its way when the interrupt came may be lost to a user who
     goes on from `state_dict`, as between a yield and an assignment, but no other.
     """
+    begin = WorkSharing.__init__
+
+    def begin_slow(sharing: WorkSharing) -> None:
+        begin(sharing)
+        sharing.lock = SlowLock(sharing.lock)  # type: ignore[assignment]
+
+    if is_slow:
+        monkeypatch.setattr(WorkSharing, "__init__", begin_slow)
     expected = order_of(few, 0)
     interrupts = InterruptsAtCall(0)
     while interrupts.n_calls >= interrupts.number:
@@ -687,6 +716,9 @@ def test_ctrl_c_at_any_moment(few: Selection, prefetch: int) -> None:
         state = loader.state_dict()
         n_consumed = state["consumed"] or len(few) * state["epoch"]
         assert n_consumed - len(found) in (0, 3, 4)
+        for _ in loader:
+            break
+        assert not threads()
         loader.load_state_dict(state)
         rest = rows_of(loader)
         assert rest == (expected[n_consumed:] or order_of(few, 1))
