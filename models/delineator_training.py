@@ -5,7 +5,7 @@ Usage: python -m ecgstore.models.delineator_training LUDB -o delineator.npz
 LUDB is the folder with the headers, signals and annotations (``1.hea``, ``1.dat``,
 ``1.i``, ...). With ``--folds 5``, one network is trained for each fifth of the records
 on the other four, and their weights are written together, for
-``bench/bench_features.py`` to measure records that a network has not seen.
+``bench/bench_beats.py`` to measure records that a network has not seen.
 
 Training is deterministic: the same records, options, torch and processor give the same
 weights.

@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.features import Beats, BeatStatus, compute, find_beats
+from ecgstore.features._decoding_kernels import find_complexes
 from ecgstore.features.beats import ENGINES
 from ecgstore.record import LEADS, Mark
 from ecgstore.sample import sample_folder
@@ -405,6 +406,24 @@ def test_long_records_pass_in_parts(signal: FloatArray, expected: Beats) -> None
 def test_nothing_raises(signal: FloatArray, fs: float) -> None:
     beats = find(signal, fs)
     compute(signal, beats, fs, "neurokit")
+
+
+def test_a_lead_that_is_nearly_always_flat() -> None:
+    """Its usual range is so small that dividing by it is infinite."""
+    signal = np.zeros((12, 5000))
+    signal[0, ::2] = 1e-42
+    signal[0, 4000] = 5.0
+    beats = find(signal, 500.0)  # it ends, too
+    assert beats.status in (BeatStatus.OK, BeatStatus.NO_BEATS)
+    assert (beats.fiducials[1:] == -1).all()
+
+
+def test_evidence_that_is_none_ends() -> None:
+    evidence = np.full(50, np.nan, np.float32)
+    evidence[20:24] = 1
+    begins, ends = np.empty(9, np.int64), np.empty(9, np.int64)
+    assert find_complexes(evidence, 0.5, 0.1, 1.0, 25.0, begins, ends) == 1
+    assert (begins[0], ends[0]) == (20, 24)
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 import ecgstore
 from ecgstore import pipes
 from ecgstore.errors import StoreClosedError
+from ecgstore.pipes import reading
 from ecgstore.pipes.augment import (
     Augment,
     BaselineWander,
@@ -67,6 +68,14 @@ def store(sample_store: Path) -> Iterator[Store]:
 def few(store: Store) -> Selection:
     """Some rows that are neither all nor neighbours: 5 batches of 4, the last of 3."""
     return store.select(rows=range(3, 41, 2))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_batches_are_shared() -> Iterator[None]:
+    """Let a consumer that waits help with the small batches here as with large ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "_WORTH_SHARING", 0)
+        yield
 
 
 @pytest.fixture(autouse=True)

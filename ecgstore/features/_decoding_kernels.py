@@ -117,7 +117,7 @@ def find_complexes(
     last_mass, last_centre = 0.0, -1e9
     t = 0
     while t < n:
-        if evidence[t] < low:
+        if not evidence[t] >= low:  # also where it is NaN
             t += 1
             continue
         begin = t

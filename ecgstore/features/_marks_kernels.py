@@ -58,7 +58,8 @@ def centre_and_scale(
         ranges.sort()
         usual = ranges[min(int(quantile * n_windows), n_windows - 1)]
         if usual <= 0:
-            usual = max(ranges[n_windows - 1], np.float32(1e-30))
+            usual = ranges[n_windows - 1]
+        usual = max(usual, np.float32(1e-30))  # below, the factor could be infinite
         centre = np.median(row[::8].copy())
         factor = np.float32(height) / usual
         for t in range(n):

@@ -45,7 +45,7 @@ def find_beats(signal: FloatArray, fs: float, max_beats: int) -> Beats:
     record's beats are those that half of the usable leads agree on, see
     `ecgstore.features.agreement`. NeuroKit2 then delineates them in each lead around
     the lead's own R-peak. Three things are added, each better on LUDB than without it
-    (``bench/bench_features.py`` shows all marks next to NeuroKit2's own):
+    (``bench/bench_beats.py`` shows all marks next to NeuroKit2's own):
 
     * aVR is delineated upside down, since all its waves point down in a normal heart
       and the method looks for positive P waves and R waves.

@@ -263,7 +263,7 @@ below 0.5.
 
 **Limits.**
 
-* No feature is better than the marks. `bench/bench_features.py` measures those.
+* No feature is better than the marks. `bench/bench_beats.py` measures those.
 * QTc of a single lead is noisy: that of a record's leads has a standard deviation of
   19 ms (median over LUDB). The value without a lead's name is to be preferred.
 * `mean_hr` is mean(60000 / rr_i), not 60000 / `mean_rr_ms`, and never below it.
