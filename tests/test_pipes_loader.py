@@ -961,6 +961,20 @@ def test_a_loader_that_is_dropped_in_the_middle(own_store: Path, prefetch: int) 
     assert digests(kept)[:2] == before
 
 
+@pytest.mark.usefixtures("no_garbage_collector")
+def test_a_node_that_is_dropped_in_the_middle(few: Selection) -> None:
+    """Without a loader around it, nobody else tells its thread to end."""
+    order = pipes.Shuffled(len(few), SEED)
+    reader = pipes.RecordReader(few.store, ("labels",))
+    node: pipes.Prefetch[Batch] = pipes.Prefetch(
+        pipes.Read(pipes.Rows(few, order, 4), reader), 2
+    )
+    assert rows_of([next(node)]) == order_of(few, 0)[:4]
+    assert len(threads()) == 1
+    del node
+    assert not threads()
+
+
 @needs_proc
 @pytest.mark.usefixtures("no_garbage_collector")
 @PREFETCHES
