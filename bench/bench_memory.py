@@ -11,7 +11,6 @@ the parent and of its largest worker. Signals of copies are links, so that the d
 holds them once. Needs Linux, whose /proc tells the memory of a process.
 """
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from measuring import (
     spread,
     write_json,
 )
+from process_memory import peak_mb, processes_of
 from records import headers_in
 
 import ecgstore
@@ -111,8 +111,8 @@ def _build(folder: Path, scratch: Path) -> dict[str, float]:
     process = subprocess.Popen(command, start_new_session=True)
     peaks: dict[int, float] = {}
     while process.poll() is None:
-        for number in _processes(process.pid):
-            peaks[number] = max(peaks.get(number, 0.0), _peak_mb(number))
+        for number in processes_of(process.pid):
+            peaks[number] = max(peaks.get(number, 0.0), peak_mb(number))
         time.sleep(0.05)
     if process.returncode:
         raise SystemExit(f"the build of {folder} failed")
@@ -126,27 +126,6 @@ def _build(folder: Path, scratch: Path) -> dict[str, float]:
     }
     out.unlink()
     return result
-
-
-def _processes(session: int) -> list[int]:
-    """Return the processes of a session."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with contextlib.suppress(OSError):
-                fields = (folder / "stat").read_text().rpartition(")")[2].split()
-                if int(fields[3]) == session:
-                    found.append(int(folder.name))
-    return found
-
-
-def _peak_mb(process: int) -> float:
-    """Return the largest resident memory that a process ever had."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{process}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024 / 1e6
-    return 0.0
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from measuring import Spread, print_table, ratios, shown, spread
-from pipes_memory import drop_from_memory, part_in_memory, private_mb, resident_mb
 from pipes_turns import Answers, ContestantProcess, Kind, all_ready, in_turn
 from pipes_workloads import BATCH_SIZE, WORKLOADS, Files, Workload
+from process_memory import drop_from_memory, part_in_memory, private_mb, resident_mb
 
 MEMCPY: Final = "memcpy"
 MEMMAP: Final = "np.memmap"

@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from pipes_memory import forget_peaks, resident_mb
 from pipes_workloads import (
     BATCH_SIZE,
     WORKLOADS,
@@ -39,6 +38,7 @@ from pipes_workloads import (
     read_every_byte,
     rows_of_epoch,
 )
+from process_memory import forget_peaks, resident_mb
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 

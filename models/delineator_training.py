@@ -185,7 +185,17 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--only", type=int, nargs="*", help="train these folds only, from 0 on"
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    # Records that a fold holds out must be some, and must not be seen by another name.
+    if options.folds < 0 or options.folds == 1:
+        parser.error(f"--folds is {options.folds}; expected 2 or more")
+    wrong = [fold for fold in options.only or () if not 0 <= fold < options.folds]
+    if wrong:
+        parser.error(
+            f"--only names fold {wrong[0]} of {options.folds}; expected folds from 0 "
+            "to --folds - 1"
+        )
+    return options
 
 
 if __name__ == "__main__":

@@ -343,7 +343,7 @@ def test_pipes(
 
 def can_leave_memory(bench_module: Callable[[str], Any], path: Path) -> bool:
     """Return whether a file in a folder can be dropped from the page cache."""
-    memory = bench_module("pipes_memory")
+    memory = bench_module("process_memory")
     path.write_bytes(bytes(1 << 20))
     memory.drop_from_memory(path)
     return bool(memory.part_in_memory(path) < 0.01)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -381,6 +382,40 @@ def test_the_command_line_writes_weights(
         assert sorted(file) == ["about", "weights_0", "weights_1", "weights_2"]
         assert json.loads(str(file["about"]))["held_out"]["weights_1"] == ["made"]
     assert [path.name for path in tmp_path.iterdir()] == ["w.npz"]
+
+
+def test_what_a_fold_holds_out_does_not_touch_its_weights(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def weights_of_fold_1(seeds: tuple[int, ...]) -> Float32Array:
+        records = [
+            replace(made_record(seed), record_id=f"record {k}")
+            for k, seed in enumerate(seeds)
+        ]
+        monkeypatch.setattr(training, "read_training_records", lambda folder: records)
+        out = tmp_path / "w.npz"
+        options = ["--steps", "1", "--folds", "3", "--only", "1"]
+        training.main([str(tmp_path), "-o", str(out), *options])
+        with np.load(out) as file:
+            held_out = json.loads(str(file["about"]))["held_out"]
+            assert held_out == {"weights_1": ["record 1"]}
+            found: Float32Array = file["weights_1"]
+        return found
+
+    weights = weights_of_fold_1((0, 1, 2))
+    np.testing.assert_array_equal(weights, weights_of_fold_1((0, 99, 2)))
+    assert (weights != weights_of_fold_1((99, 1, 2))).any()
+
+
+@pytest.mark.parametrize(
+    "options", [["--folds", "5", "--only", "7"], ["--only", "1"], ["--folds", "1"]]
+)
+def test_folds_that_hold_nothing_out_are_refused(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        training.main([str(tmp_path), "-o", str(tmp_path / "w.npz"), *options])
+    assert "expected" in capsys.readouterr().err
 
 
 def test_a_folder_without_records_is_named(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.features import Beats, BeatStatus, q_s_peaks
 from ecgstore.features.morphology import wave_features
+from ecgstore.features.vectors import vector_features
 from ecgstore.features.wave_definitions import WAVES
 from ecgstore.record import LEADS, Mark
 
@@ -373,3 +374,15 @@ def test_q_and_s_are_absent_without_a_dip() -> None:
     marks[:, 0, QRS] = 3, 9, 15
     assert (q_s_peaks(signal, marks) == -1).all()
     assert q_s_peaks(signal, marks[:, :0]).shape == (12, 0, 2)
+
+
+def test_marks_that_do_not_fit_are_refused() -> None:
+    signal, beats = np.zeros((12, 2000)), marked()
+    more = Beats(np.arange(100, 1900, 100), beats.fiducials, beats.status)
+    with pytest.raises(ValueError, match="18 R-peaks and marks of 4 beats"):
+        wave_features(signal, more, FS)
+    short = Beats(beats.r_peaks, beats.fiducials[..., :8], beats.status)
+    with pytest.raises(ValueError, match="expected 9 for each beat"):
+        wave_features(signal, short, FS)
+    with pytest.raises(ValueError, match="rows of the record and of its 12 leads"):
+        vector_features(np.zeros((7, 31)))

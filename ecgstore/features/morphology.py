@@ -6,6 +6,7 @@ import numpy as np
 
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.features.beats import Beats
+from ecgstore.record import Mark
 
 # The kernels are imported where they are called: the table of features must be quick
 # to show, and numba is not quick to load.
@@ -51,7 +52,8 @@ def wave_features(signal: FloatArray, beats: Beats, fs: float) -> FloatArray:
     Raises
     ------
     ValueError
-        If a mark lies behind the end of the signal.
+        If a mark lies behind the end of the signal, or there are not as many marks
+        as R-peaks.
     """
     from ecgstore.features import _wave_kernels as kernels
 
@@ -60,6 +62,10 @@ def wave_features(signal: FloatArray, beats: Beats, fs: float) -> FloatArray:
     r_peaks = np.ascontiguousarray(beats.r_peaks, np.int64)
     _check(signal, marks)
     n_leads, n_beats = marks.shape[:2]
+    if len(r_peaks) != n_beats:
+        raise ValueError(
+            f"{len(r_peaks)} R-peaks and marks of {n_beats} beats; expected as many"
+        )
     out = np.empty((1 + n_leads, kernels.N_FEATURES))
     kernels.wave_features(
         signal,
@@ -129,4 +135,8 @@ def _check(signal: FloatArray, marks: IntArray) -> None:
         raise ValueError(
             f"marks of {len(marks)} leads up to sample {last} do not fit a signal of "
             f"the shape {signal.shape}"
+        )
+    if marks.shape[2:] != (len(Mark),):
+        raise ValueError(
+            f"marks have the shape {marks.shape}; expected {len(Mark)} for each beat"
         )

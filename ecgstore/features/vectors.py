@@ -3,6 +3,7 @@
 import numpy as np
 
 from ecgstore.arrays import FloatArray
+from ecgstore.record import N_LEADS
 
 
 def vector_features(waves: FloatArray) -> FloatArray:
@@ -19,6 +20,11 @@ def vector_features(waves: FloatArray) -> FloatArray:
         The features that `ecgstore.features.vector_definitions.VECTORS` names and
         defines, in that order, float64; NaN where undefined.
 
+    Raises
+    ------
+    ValueError
+        If there are other rows than these.
+
     Notes
     -----
     An axis is the direction of the areas of a wave in the median beat, as the areas of
@@ -29,6 +35,11 @@ def vector_features(waves: FloatArray) -> FloatArray:
     from ecgstore.features._wave_kernels import QRS_DURATION
 
     waves = np.ascontiguousarray(waves, np.float64)
+    if len(waves) != 1 + N_LEADS:
+        raise ValueError(
+            f"waves have the shape {waves.shape}; expected rows of the record and of "
+            f"its {N_LEADS} leads"
+        )
     row = np.empty(kernels.N_FEATURES)
     kernels.vector_features(waves[1:], waves[0, QRS_DURATION], row)
     return row

@@ -45,13 +45,16 @@ def resident_mb(session: int) -> float:
 
     Mapped pages of files count, and what several processes share counts for each.
     """
-    total = 0
-    for process in processes_of(session):
-        with contextlib.suppress(OSError):
-            for line in Path(f"/proc/{process}/status").read_text().splitlines():
-                if line.startswith("VmHWM:"):
-                    total += int(line.split()[1])
-    return total * 1024 / 1e6
+    return sum(map(peak_mb, processes_of(session)))
+
+
+def peak_mb(process: int) -> float:
+    """Return the largest resident memory that a process ever had, in MB."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
+    return 0.0
 
 
 def forget_peaks(session: int) -> None:
