@@ -1,1 +1,88 @@
-"""Extractors, fusion and training, imported as `ecgstore.models`."""
+"""Networks on ECGs: deep features, fusion with handcrafted ones, a fair comparison.
+
+>>> from ecgstore.models import create_model
+>>> network = create_model("resnet18", n_leads=12, n_classes=7)  # doctest: +SKIP
+
+Needs PyTorch, torchdata and scikit-learn: ``pip install "ecgstore[torch]"``. They are
+imported when a name of this package is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ecgstore.models.metrics import challenge_metric, challenge_scores
+    from ecgstore.models.scores import score
+
+    from ecgstore.models.checkpoint import Checkpoint
+    from ecgstore.models.comparison import compare
+    from ecgstore.models.create import MODELS, create_model
+    from ecgstore.models.extractor import Extractor
+    from ecgstore.models.extractor_training import train_extractor
+    from ecgstore.models.fusion import FusionNetwork, train_fusion
+    from ecgstore.models.inference import find
+    from ecgstore.models.settings import (
+        ComparisonSettings,
+        ModelSettings,
+        TrainingSettings,
+    )
+    from ecgstore.models.training import fit
+
+_HOMES = {
+    "MODELS": "create",
+    "Checkpoint": "checkpoint",
+    "ComparisonSettings": "settings",
+    "Extractor": "extractor",
+    "FusionNetwork": "fusion",
+    "ModelSettings": "settings",
+    "TrainingSettings": "settings",
+    "challenge_metric": "metrics",
+    "challenge_scores": "metrics",
+    "compare": "comparison",
+    "create_model": "create",
+    "find": "inference",
+    "fit": "training",
+    "score": "scores",
+    "train_extractor": "extractor_training",
+    "train_fusion": "fusion",
+}
+
+__all__ = [
+    "MODELS",
+    "Checkpoint",
+    "ComparisonSettings",
+    "Extractor",
+    "FusionNetwork",
+    "ModelSettings",
+    "TrainingSettings",
+    "challenge_metric",
+    "challenge_scores",
+    "compare",
+    "create_model",
+    "find",
+    "fit",
+    "score",
+    "train_extractor",
+    "train_fusion",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ecgstore.models' has no attribute {name!r}")
+    try:
+        home = import_module(f"ecgstore.models.{_HOMES[name]}")
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "torchdata", "sklearn"):
+            raise
+        raise ImportError(
+            f"ecgstore.models needs {error.name}, which is not installed; "
+            'pip install "ecgstore[torch]"'
+        ) from error
+    return getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    """List the public names before they are imported."""
+    return sorted(__all__)

@@ -1,0 +1,144 @@
+"""A trained extractor with all that is needed to use it on other records."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+import torch
+from torch import Tensor
+
+from ecgstore.config import Config
+from ecgstore.errors import EcgStoreError
+from ecgstore.models.create import create_model
+from ecgstore.models.extractor import Extractor
+from ecgstore.models.settings import ModelSettings
+from ecgstore.models.torch_files import read_torch_file, write_torch_file
+from ecgstore.pipes.decimate import Decimate
+from ecgstore.storage import Store
+
+_FORMAT: Final = "ecgstore model"
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A trained extractor.
+
+    Attributes
+    ----------
+    model : ModelSettings
+        Which network, and what it is given.
+    weights : dict
+        Its weights, and the running statistics of its normalisations.
+    label_names : tuple of str
+        Names of the classes, in the order of the logits.
+    config : Config
+        Options of the store it was trained on: preprocessing and class set.
+    fingerprint : str
+        `Store.fingerprint` of that store.
+    origin : dict
+        Settings, history and rows of the training, and versions of the software.
+    """
+
+    model: ModelSettings
+    weights: dict[str, Tensor]
+    label_names: tuple[str, ...]
+    config: Config
+    fingerprint: str
+    origin: dict[str, Any] = field(default_factory=dict)
+
+    def network(self) -> Extractor:
+        """Return the network, in evaluation mode."""
+        network = create_model(
+            self.model.model,
+            len(self.model.leads),
+            len(self.label_names),
+            self.model.per,
+        )
+        network.load_state_dict(self.weights)
+        return network.eval()
+
+    def decimate(self) -> Decimate:
+        """Return the batch transform from the store's sampling rate to the model's."""
+        return Decimate.to(self.model.fs or self.config.fs, self.config.fs)
+
+    def check(self, store: Store) -> None:
+        """Refuse a store whose signals or classes are others than those trained on.
+
+        Raises
+        ------
+        EcgStoreError
+            If the store was preprocessed in another way, or has other classes.
+        """
+        if store.label_names != self.label_names:
+            raise EcgStoreError(
+                f"{store.path}: its classes are {', '.join(store.label_names)}; the "
+                f"model was trained on {', '.join(self.label_names)}: build the store "
+                "with the same --classes"
+            )
+        for name in PREPROCESSING:
+            mine, its = getattr(self.config, name), getattr(store.config, name)
+            if mine != its:
+                raise EcgStoreError(
+                    f"{store.path}: its {name} is {its}; the model was trained on "
+                    f"{name} {mine}: build the store with the same options"
+                )
+
+    def save(self, path: str | Path) -> None:
+        """Write it to a file, which appears whole or not at all."""
+        write_torch_file(
+            Path(path),
+            {
+                "format": _FORMAT,
+                "version": _VERSION,
+                "model": self.model.to_dict(),
+                "weights": self.weights,
+                "label_names": list(self.label_names),
+                "config": self.config.to_json(),
+                "fingerprint": self.fingerprint,
+                "origin": self.origin,
+            },
+        )
+
+    @classmethod
+    def load(cls, path: str | Path, device: torch.device | str = "cpu") -> Self:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file, or the folder of a training with its ``best.pt``.
+        device : torch.device or str
+            Where the weights go.
+
+        Raises
+        ------
+        EcgStoreError
+            If there is no such file.
+        SchemaError
+            If it is no checkpoint.
+        """
+        path = Path(path)
+        content = read_torch_file(
+            path / "best.pt" if path.is_dir() else path, _FORMAT, _VERSION, device
+        )
+        model = content["model"]
+        return cls(
+            model=ModelSettings(**{**model, "leads": tuple(model["leads"])}),
+            weights=content["weights"],
+            label_names=tuple(content["label_names"]),
+            config=Config.from_json(content["config"]),
+            fingerprint=content["fingerprint"],
+            origin=content["origin"],
+        )
+
+
+PREPROCESSING: Final = (
+    "fs",
+    "low_hz",
+    "high_hz",
+    "filter_order",
+    "margin_s",
+    "max_gap_s",
+)
+"""Options that shape a signal; its duration does not matter to an extractor."""

@@ -1,0 +1,84 @@
+"""Train an extractor on folds of a store, into a folder: weights, history, curves."""
+
+import platform
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from ecgstore import __version__, pipes
+from ecgstore.models.checkpoint import Checkpoint
+from ecgstore.models.create import create_model
+from ecgstore.models.extractor import Extractor
+from ecgstore.models.settings import ModelSettings, TrainingSettings
+from ecgstore.models.training import fit
+from ecgstore.models.training_history import History
+from ecgstore.pipes.decimate import Decimate
+from ecgstore.storage import Selection
+
+AUGMENTATIONS: Final = (
+    pipes.Gain(),
+    pipes.TimeMask(probability=0.3),
+    pipes.LeadDropout(lead_probability=0.2, probability=0.3),
+    pipes.BaselineWander(probability=0.3),
+)
+"""Changes of the records that are learnt from; none of them moves a lead's polarity or
+the leads' ratios, which diagnoses depend on."""
+
+
+def new_extractor(settings: ModelSettings, n_classes: int, seed: int) -> Extractor:
+    """Return an extractor whose weights are a function of the seed."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        return create_model(
+            settings.model, len(settings.leads), n_classes, settings.per
+        )
+
+
+def train_extractor(
+    training: Selection,
+    validation: Selection | None,
+    model: ModelSettings,
+    settings: TrainingSettings,
+    *,
+    device: torch.device | str = "cpu",
+    state_file: Path | None = None,
+    on_epoch: Any = None,
+    quiet: bool = True,
+) -> tuple[Checkpoint, History]:
+    """Train an extractor; return it with its history.
+
+    Parameters are those of `training.fit`; the rest of a store is not looked at.
+    """
+    store = training.store
+    network = new_extractor(model, len(store.label_names), settings.seed)
+    history = fit(
+        network,
+        training,
+        validation,
+        settings,
+        transform=[Decimate.to(model.fs or store.config.fs, store.config.fs)],
+        augmentation=pipes.Augment(*AUGMENTATIONS) if settings.augment else None,
+        leads=model.leads,
+        device=device,
+        state_file=state_file,
+        origin={"model": model.to_dict()},
+        on_epoch=on_epoch,
+        quiet=quiet,
+    )
+    checkpoint = Checkpoint(
+        model=model,
+        weights={name: each.cpu() for name, each in network.state_dict().items()},
+        label_names=tuple(store.label_names),
+        config=store.config,
+        fingerprint=store.fingerprint,
+        origin={
+            "settings": settings.to_dict(),
+            "history": history.to_dict(),
+            "training_rows": training.rows.tolist(),
+            "validation_rows": [] if validation is None else validation.rows.tolist(),
+            "software": f"ecgstore {__version__}, torch {torch.__version__}, "
+            f"Python {platform.python_version()}",
+        },
+    )
+    return checkpoint, history

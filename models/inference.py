@@ -1,0 +1,108 @@
+"""What a trained network finds in records of a store, by their rows."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ecgstore import pipes
+from ecgstore.arrays import Float32Array, FloatArray, IntArray
+from ecgstore.models.distributed import all_parts
+from ecgstore.models.network import Network
+from ecgstore.models.progress import shown
+from ecgstore.storage import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a network finds in some records.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_records,)
+        Their rows in the store, increasing.
+    logits : ndarray of shape (n_records, n_classes)
+        Log odds, float32.
+    features : ndarray of shape (n_records, n_features)
+        Features, float32; none where the network has none.
+    """
+
+    rows: IntArray
+    logits: Float32Array
+    features: Float32Array
+
+    @property
+    def probabilities(self) -> FloatArray:
+        """Probability of each class, of the shape of `logits`."""
+        return probabilities_of(self.logits)
+
+
+def probabilities_of(logits: Float32Array) -> FloatArray:
+    """Return probabilities for log odds, in double precision.
+
+    Examples
+    --------
+    >>> probabilities_of(np.array([0.0, np.log(3.0)], np.float32)).round(3)
+    array([0.5 , 0.75])
+    """
+    probabilities: FloatArray = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    return probabilities
+
+
+@torch.inference_mode()
+def find(
+    network: Network,
+    selection: Selection,
+    *,
+    batch_size: int = 64,
+    transform: Sequence[Callable[[pipes.Batch], pipes.Batch]] = (),
+    leads: Sequence[str] | None = None,
+    device: torch.device | str = "cpu",
+    quiet: bool = True,
+) -> Found:
+    """Return what a network finds in records, in evaluation mode.
+
+    The network is left in the mode it was in. Under ``torchrun``, every process does
+    its part, and all get the whole.
+
+    Parameters
+    ----------
+    network : Module
+        A trained network; see `training.Network`.
+    selection : Selection
+        The records.
+    batch_size : int
+        Records at a time, which does not change what is found but for rounding.
+    transform : sequence of callable
+        Batch transforms, as in training.
+    leads : sequence of str, optional
+        Leads to read; all if left out.
+    device : torch.device or str
+        Where the network is.
+    quiet : bool
+        Show no progress.
+    """
+    was_training = network.training
+    network.eval()
+    rows, logits, features = [], [], []
+    try:
+        with pipes.loader(
+            selection,
+            batch_size,
+            fields=network.fields,
+            leads=leads,
+            transform=transform,
+            device=device,
+        ) as loader:
+            for batch in shown(loader, "reading records", len(loader), quiet):
+                found = network(*network.inputs(batch))
+                rows.append(batch.rows.cpu().numpy())
+                logits.append(found.logits.float().cpu().numpy())
+                features.append(found.features.float().cpu().numpy())
+    finally:
+        network.train(was_training)
+    parts = all_parts(tuple(map(np.concatenate, (rows, logits, features))))
+    whole = [np.concatenate(each) for each in zip(*parts, strict=True)]
+    order = np.argsort(whole[0], kind="stable")
+    return Found(*(each[order] for each in whole))

@@ -1,0 +1,49 @@
+"""Bring records to one size within a model, so that it is part of the checkpoint."""
+
+from typing import Final, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+Per = Literal["record", "lead"]
+
+_SMALLEST_SD_MV: Final = 1e-3
+"""A lead that varies less than the 1 uV of a stored count is not blown up to size 1."""
+
+
+class Normalise(nn.Module):
+    """Take each lead's mean away, and divide by a standard deviation.
+
+    Parameters
+    ----------
+    per : {"record", "lead"}
+        Divide all leads of a record by the standard deviation of all its samples, which
+        keeps their sizes relative to each other, as an electrical axis needs them; or
+        each lead by its own.
+    """
+
+    def __init__(self, per: Per = "record") -> None:
+        super().__init__()
+        if per not in get_args(Per):
+            raise ValueError(f"per is {per!r}; expected 'record' or 'lead'")
+        self.per = per
+
+    def forward(self, signals: Tensor, mask: Tensor | None) -> Tensor:
+        """Return the signals in standard deviations, padding zero.
+
+        Parameters
+        ----------
+        signals : Tensor of shape (n_records, n_leads, n_samples)
+            Voltages in mV.
+        mask : Tensor of shape (n_records, 1, n_samples), optional
+            1 at real samples.
+        """
+        if mask is None:
+            mask = torch.ones_like(signals[:1, :1])
+        count = mask.sum(-1, keepdim=True).clamp(min=1.0)
+        mean = (signals * mask).sum(-1, keepdim=True) / count
+        centred = (signals - mean) * mask
+        variance = centred.square().sum(-1, keepdim=True) / count
+        if self.per == "record":
+            variance = variance.mean(1, keepdim=True)
+        return centred / variance.sqrt().clamp(min=_SMALLEST_SD_MV)

@@ -1,0 +1,37 @@
+"""The same arguments, the same bits."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def reproducible(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed PyTorch and choose deterministic algorithms; undo both afterwards.
+
+    Where PyTorch has no deterministic algorithm for a GPU, it warns and goes on.
+
+    Parameters
+    ----------
+    seed : int
+        For PyTorch's random generators, whose states come back at the end.
+    device : torch.device
+        What is computed on.
+    """
+    on_gpu = device.type == "cuda"
+    if on_gpu:  # asked for by cuBLAS, before its first use in the process
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    with torch.random.fork_rng([device] if on_gpu else []):
+        torch.manual_seed(seed)
+        if not on_gpu:  # where all that networks here are made of is deterministic
+            yield
+            return
+        was_strict = torch.are_deterministic_algorithms_enabled()
+        only_warned = torch.is_deterministic_algorithms_warn_only_enabled()
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(was_strict, warn_only=only_warned)

@@ -1,0 +1,90 @@
+"""Everything that a stopped training needs to go on, in one file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from ecgstore.errors import EcgStoreError, SchemaError
+from ecgstore.models.torch_files import read_torch_file, write_torch_file
+
+FORMAT: Final = "ecgstore training state"
+VERSION: Final = 1
+
+
+def save_state(
+    path: Path, parts: Mapping[str, Any], told: dict[str, Any], rest: dict[str, Any]
+) -> None:
+    """Write a state; the file of before stays until the new one is whole.
+
+    Parameters
+    ----------
+    path : Path
+        Where to.
+    parts : Mapping
+        Things with a ``state_dict``: network, optimiser, schedule, loader.
+    told : dict
+        What the training was told; compared when it goes on.
+    rest : dict
+        Tensors and plain values that are given back.
+    """
+    state = {
+        "format": FORMAT,
+        "version": VERSION,
+        "told": told,
+        "parts": {name: part.state_dict() for name, part in parts.items()},
+        "random": _random_state(),
+        "rest": rest,
+    }
+    write_torch_file(path, state)
+
+
+def load_state(
+    path: Path, parts: Mapping[str, Any], told: dict[str, Any], device: torch.device
+) -> dict[str, Any]:
+    """Bring all parts to where a state left them, and return the rest.
+
+    Raises
+    ------
+    SchemaError
+        If the file is no state of a training.
+    EcgStoreError
+        If it is one of a training that was told something else.
+    """
+    state = read_torch_file(path, FORMAT, VERSION, device)
+    for name in sorted(told.keys() | state["told"].keys()):
+        mine, its = told.get(name), state["told"].get(name)
+        if mine != its:
+            raise EcgStoreError(
+                f"{path}: is of another training: its {name} is {_short(its)}, now it "
+                f"is {_short(mine)}; train as before, or remove the file to begin anew"
+            )
+    if state["parts"].keys() != parts.keys():
+        raise SchemaError(f"{path}: lacks parts of a training; remove it to begin anew")
+    for name, part in parts.items():
+        part.load_state_dict(state["parts"][name])
+    _restore_random_state(state["random"])
+    rest: dict[str, Any] = state["rest"]
+    return rest
+
+
+def _short(value: Any) -> str:
+    """Return a value for a message."""
+    text = str(value)
+    return text if len(text) <= 300 else f"{text[:300]}..."
+
+
+def _random_state() -> dict[str, Any]:
+    """Return the states of PyTorch's random generators."""
+    state = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def _restore_random_state(state: dict[str, Any]) -> None:
+    """Bring PyTorch's random generators to a state."""
+    torch.set_rng_state(state["cpu"].cpu())
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"].cpu())

@@ -1,0 +1,67 @@
+"""Gradient-boosted trees on a table of numbers, one ensemble for each class."""
+
+from typing import Any, Final
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from ecgstore.arrays import Float32Array, FloatArray, IntArray, UInt8Array
+
+_OPTIONS: Final[dict[str, Any]] = {
+    "learning_rate": 0.06,
+    "max_iter": 150,
+    "max_leaf_nodes": 15,
+    "min_samples_leaf": 10,
+    "l2_regularization": 1.0,
+    "max_features": 0.2,
+    "early_stopping": False,
+}
+
+
+class Trees:
+    """scikit-learn's histogram gradient boosting; missing numbers are a branch of it.
+
+    Parameters
+    ----------
+    table : ndarray of shape (n_records, n_columns)
+        Numbers of the records to learn from, NaN where missing.
+    labels : ndarray of shape (n_records, n_classes)
+        1 where a record is in a class.
+    seed : int
+        For the columns that are tried at each split.
+    """
+
+    def __init__(self, table: Float32Array, labels: UInt8Array, seed: int) -> None:
+        self._rates = labels.mean(axis=0)
+        self._columns = _varying(table)
+        table = table[:, self._columns]
+        self._classifiers = [
+            None
+            if len(np.unique(column)) < 2
+            else HistGradientBoostingClassifier(**_OPTIONS, random_state=seed).fit(
+                table, column
+            )
+            for column in labels.T
+        ]
+
+    def probabilities(self, table: Float32Array) -> FloatArray:
+        """Return the probability of each class: (n_records, n_classes).
+
+        That of a class which all or none of the records learnt from were in is 1 or 0.
+        """
+        table = table[:, self._columns]
+        columns = [
+            np.full(len(table), rate)
+            if classifier is None
+            else classifier.predict_proba(table)[:, 1]
+            for rate, classifier in zip(self._rates, self._classifiers, strict=True)
+        ]
+        return np.stack(columns, axis=1)
+
+
+def _varying(table: Float32Array) -> IntArray:
+    """Return the columns with two numbers or more; scikit-learn fails at others."""
+    known = ~np.isnan(table)
+    lowest = np.where(known, table, np.inf).min(axis=0)
+    highest = np.where(known, table, -np.inf).max(axis=0)
+    return np.flatnonzero(lowest < highest)
