@@ -136,27 +136,39 @@ def _ranking_scores_of_class(
     positive: BoolArray, probability: FloatArray, weights: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return one class's two scores under every weighting."""
+    n_negative = weights.T @ ~positive
     order = np.argsort(-probability, kind="stable")
     falling, positive = probability[order], positive[order]
-    # A threshold lies between different probabilities only.
-    ends = np.flatnonzero(np.append(falling[1:] != falling[:-1], True))
+    # A threshold lies between different probabilities only, and only where a positive
+    # is gained do the scores gain: most classes are rare, so that these are few.
+    is_first = np.append(True, falling[1:] != falling[:-1])
+    begins = np.flatnonzero(is_first)
+    steps = np.unique((np.cumsum(is_first) - 1)[positive])
+    auroc, average_precision = np.full((2, weights.shape[1]), np.nan)
+    if not len(steps):
+        return auroc, average_precision
+    ends = np.append(begins[1:], len(order))[steps]
+    begins = begins[steps]
+
     ordered = weights[order]  # (n_records, n_weightings)
-    true = np.cumsum(ordered * positive[:, None], axis=0)[ends]
-    false = np.cumsum(ordered * ~positive[:, None], axis=0)[ends]
-    n_positive, n_negative = true[-1], false[-1]
+    accepted = np.cumsum(ordered, axis=0)
+    before = np.where(begins[:, None] > 0, accepted[begins - 1], 0.0)
+    accepted = accepted[ends - 1]  # (n_steps, n_weightings)
+    n_found = np.cumsum(positive)
+    true = np.cumsum(ordered[positive], axis=0)[n_found[ends - 1] - 1]
+    true_before = np.vstack([np.zeros_like(true[:1]), true[:-1]])
+    gain = true - true_before
+    false = ((accepted - true) + (before - true_before)) / 2  # ties count half
+    n_positive = true[-1]
     defined = (n_positive > 0) & (n_negative > 0)
 
-    true_before = np.vstack([np.zeros_like(true[:1]), true[:-1]])
-    true_gain = true - true_before
-    false_gain = np.diff(false, axis=0, prepend=0.0)
-    area = (false_gain * (true_before + true)).sum(axis=0) / 2
-    # Where nothing counts yet, precision is 0 / 0; recall does not gain there either.
-    accepted = true + false
+    area = (gain * (n_negative - false)).sum(axis=0)
+    # Where nothing counts yet, precision is 0 / 0; nothing is gained there either.
     precision = np.divide(true, accepted, out=accepted, where=accepted > 0)
-    steps = (true_gain * precision).sum(axis=0)
-    auroc, average_precision = np.full((2, weights.shape[1]), np.nan)
     np.divide(area, n_positive * n_negative, out=auroc, where=defined)
-    np.divide(steps, n_positive, out=average_precision, where=defined)
+    np.divide(
+        (gain * precision).sum(axis=0), n_positive, out=average_precision, where=defined
+    )
     return auroc, average_precision
 
 
@@ -192,14 +204,14 @@ def calibration_error(
     share of records with the class, weighted by how many records are in the bin (Guo
     et al. 2017, *Proc. ICML*, PMLR 70:1321, for the probability of one class).
     """
+    n_records, n_classes = labels.shape
     bins = np.minimum((probabilities * n_bins).astype(np.int64), n_bins - 1)
-    excess = probabilities - labels
-    errors = []
-    for bin_of, excess_of in zip(bins.T, excess.T, strict=True):
-        order = np.argsort(bin_of, kind="stable")
-        begins = np.flatnonzero(np.diff(bin_of[order], prepend=-1))
-        weighted = weights[order] * excess_of[order, None]
-        # Weight times distance of the means is the distance of the sums.
-        errors.append(np.abs(np.add.reduceat(weighted, begins, axis=0)).sum(axis=0))
-    total: FloatArray = np.stack(errors, axis=1) / weights.sum(axis=0)[:, None]
-    return total
+    excess = np.zeros((n_records, n_classes, n_bins))
+    records, classes = np.indices(labels.shape)
+    excess[records, classes, bins] = probabilities - labels
+    # Weight times distance of the means is the distance of the sums.
+    distances = np.abs(weights.T @ excess.reshape(n_records, -1)).reshape(
+        -1, n_classes, n_bins
+    )
+    error: FloatArray = distances.sum(axis=2) / weights.sum(axis=0)[:, None]
+    return error
