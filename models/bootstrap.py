@@ -153,9 +153,9 @@ def paired_bootstrap(
     decisions : mapping of str to array_like of shape (n_records, n_classes)
         Which classes each record was said to have; of the same names.
     groups : array_like of shape (n_records,)
-        Whose each record is: numbers or texts. As many groups are drawn as there are,
-        with replacement, numbered in their sorted order: the order of the rows does not
-        matter.
+        Whose each record is: numbers or texts, such as those of
+        `ecgstore.splits.group_records`. As many groups are drawn as there are, with
+        replacement, numbered in their sorted order: that of the rows does not matter.
     n_resamples : int
         Number of resamples.
     seed : int

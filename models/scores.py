@@ -21,7 +21,7 @@ SCORE_TITLES: Final[Mapping[str, str]] = {
     "macro_average_precision": "macro average precision",
     "macro_f1": "macro F1",
     "subset_accuracy": "subset accuracy",
-    "macro_calibration_error": "macro calibration error (less is better)",
+    "macro_calibration_error": "calibration error (less is better)",
 }
 """What tables and plots call the scores."""
 
