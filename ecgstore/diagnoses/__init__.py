@@ -15,6 +15,7 @@ from ecgstore.diagnoses.counts import (
 from ecgstore.diagnoses.labels_csv import LabelRow, read_labels_csv
 from ecgstore.diagnoses.presets import PRESETS, class_set
 from ecgstore.diagnoses.snomed import Diagnosis, code_of, diagnoses
+from ecgstore.diagnoses.weights import challenge_weights
 
 __all__ = [
     "PRESETS",
@@ -25,6 +26,7 @@ __all__ = [
     "DiagnosisClass",
     "DiagnosisCounts",
     "LabelRow",
+    "challenge_weights",
     "class_set",
     "code_of",
     "count_codes",
