@@ -11,9 +11,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ecgstore.models.metrics import challenge_metric, challenge_scores
-    from ecgstore.models.scores import score
-
     from ecgstore.models.checkpoint import Checkpoint
     from ecgstore.models.comparison import compare
     from ecgstore.models.create import MODELS, create_model
@@ -21,6 +18,8 @@ if TYPE_CHECKING:
     from ecgstore.models.extractor_training import train_extractor
     from ecgstore.models.fusion import FusionNetwork, train_fusion
     from ecgstore.models.inference import find
+    from ecgstore.models.metrics import challenge_metric, challenge_scores
+    from ecgstore.models.scores import score
     from ecgstore.models.settings import (
         ComparisonSettings,
         ModelSettings,

@@ -19,6 +19,9 @@ from ecgstore.storage import Store
 _FORMAT: Final = "ecgstore model"
 _VERSION: Final = 1
 
+BEST: Final = "best.pt"
+"""The checkpoint in the folder of a training."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
@@ -120,7 +123,7 @@ class Checkpoint:
         """
         path = Path(path)
         content = read_torch_file(
-            path / "best.pt" if path.is_dir() else path, _FORMAT, _VERSION, device
+            path / BEST if path.is_dir() else path, _FORMAT, _VERSION, device
         )
         model = content["model"]
         return cls(

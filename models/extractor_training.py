@@ -1,8 +1,9 @@
-"""Train an extractor on folds of a store, into a folder: weights, history, curves."""
+"""Train an extractor on records of a store."""
 
 import platform
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 
@@ -22,17 +23,8 @@ AUGMENTATIONS: Final = (
     pipes.LeadDropout(lead_probability=0.2, probability=0.3),
     pipes.BaselineWander(probability=0.3),
 )
-"""Changes of the records that are learnt from; none of them moves a lead's polarity or
-the leads' ratios, which diagnoses depend on."""
-
-
-def new_extractor(settings: ModelSettings, n_classes: int, seed: int) -> Extractor:
-    """Return an extractor whose weights are a function of the seed."""
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
-        return create_model(
-            settings.model, len(settings.leads), n_classes, settings.per
-        )
+"""Changes of the records that are learnt from. None of them turns a lead around or
+changes the ratios of those that stay, which diagnoses depend on."""
 
 
 def train_extractor(
@@ -43,15 +35,33 @@ def train_extractor(
     *,
     device: torch.device | str = "cpu",
     state_file: Path | None = None,
-    on_epoch: Any = None,
+    on_epoch: Callable[[History], None] | None = None,
     quiet: bool = True,
 ) -> tuple[Checkpoint, History]:
     """Train an extractor; return it with its history.
 
-    Parameters are those of `training.fit`; the rest of a store is not looked at.
+    Parameters
+    ----------
+    training : Selection
+        Records to learn from.
+    validation : Selection or None
+        Records to choose an epoch by.
+    model : ModelSettings
+        Which network, and what it is given.
+    settings : TrainingSettings
+        How.
+    device, state_file, on_epoch, quiet
+        See `training.fit`.
+
+    Raises
+    ------
+    EcgStoreError
+        If no record is selected, or the state file is one of another training.
+    ValueError
+        If the store's sampling rate is no multiple of the model's.
     """
     store = training.store
-    network = new_extractor(model, len(store.label_names), settings.seed)
+    network = _new_extractor(model, len(store.label_names), settings.seed)
     history = fit(
         network,
         training,
@@ -69,7 +79,7 @@ def train_extractor(
     checkpoint = Checkpoint(
         model=model,
         weights={name: each.cpu() for name, each in network.state_dict().items()},
-        label_names=tuple(store.label_names),
+        label_names=store.label_names,
         config=store.config,
         fingerprint=store.fingerprint,
         origin={
@@ -82,3 +92,12 @@ def train_extractor(
         },
     )
     return checkpoint, history
+
+
+def _new_extractor(settings: ModelSettings, n_classes: int, seed: int) -> Extractor:
+    """Return an extractor whose weights are a function of the seed."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        return create_model(
+            settings.model, len(settings.leads), n_classes, settings.per
+        )

@@ -81,8 +81,8 @@ def by_source(store: Store, n_folds: int) -> list[OuterFold]:
     names = sorted(set(source))
     if len(names) < 2:
         raise EcgStoreError(
-            f"{store.path}: all records are of {names[0]}; expected two or more sources "
-            "to leave one out: leave the protocol 'sources' away"
+            f"{store.path}: all records are of {names[0]}; expected two or more "
+            "sources to leave one out: leave the protocol 'sources' away"
         )
     patient = patients(store)
     return [
