@@ -208,7 +208,7 @@ def test_intervals_cover_what_they_estimate_also_when_patients_repeat() -> None:
     """95 % intervals of the AUROC of two normal distributions one SD apart.
 
     Their AUROC is Phi(1 / sqrt(2)). Each patient has four equal records: an interval
-    that took them for independent would be half as wide and cover about 67 %.
+    that took them for independent would be half as wide and cover two thirds at most.
     """
     truth = 0.7602499389065233
     rng = np.random.default_rng(8)
