@@ -7,6 +7,7 @@ import runpy
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -289,6 +290,33 @@ def scratch(dozen_records: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         patch.syspath_prepend(BENCH)
         importlib.import_module("pipes_data").make_files(dozen_records, folder, 130)
     return folder
+
+
+def test_contestants_take_turns_in_other_orders(
+    bench_module: Callable[[str], Any],
+) -> None:
+    names = ["one", "two", "three", "four"]
+    asked: list[str] = []
+
+    def ask(name: str) -> dict[str, Any]:
+        asked.append(name)
+        return {"number": len(asked)}
+
+    answers = bench_module("pipes_turns").in_turn(names, ask, 7)
+    rounds = [tuple(asked[begin : begin + 4]) for begin in range(0, len(asked), 4)]
+    assert len(rounds) == 8
+    assert all(sorted(each) == sorted(names) for each in rounds)
+    assert len(set(rounds)) > 4
+    # Each answer is in the round in which it was given; the first round is left out.
+    for name in names:
+        expected = [4 * k + rounds[k].index(name) + 1 for k in range(1, 8)]
+        assert [each["number"] for each in answers[name]] == expected
+
+    again: list[str] = []
+    works = {name: partial(again.append, name) for name in names}
+    times = bench_module("measuring").in_turn(works, 7)
+    assert again == asked  # the same orders in every run
+    assert {len(each.wall) for each in times.values()} == {7}
 
 
 def test_loaders_yield_what_is_expected(
