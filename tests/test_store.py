@@ -159,6 +159,18 @@ def test_unknown_record_gets_a_hint(store: ecgstore.Store) -> None:
     assert "HR0001" not in store
 
 
+@pytest.mark.parametrize("row", [0, np.int64(3), slice(2), None])
+def test_row_instead_of_a_name_is_told_where_to_go(
+    store: ecgstore.Store, row: Any
+) -> None:
+    first = next(iter(store))
+    message = rf"instead of a record's name; expected a text such as '{first}'.*signals"
+    with pytest.raises(TypeError, match=message):
+        store[row]
+    with pytest.raises(TypeError, match=message):
+        store.row(row)
+
+
 def test_name_that_two_sources_share(tmp_path: Path) -> None:
     folder = tmp_path / "both"
     for source in ("ptb-xl", "georgia"):
