@@ -75,7 +75,7 @@ while loader.epoch < options.epochs:
             partial.replace(options.checkpoint)
     if dist.get_rank() == 0:
         print(f"epoch {epoch}: loss of the last batch {loss.item():.3f}")
-# Rank 0 may still be saving. A rank that leaves while another has something to say to
-# it can make that one abort (SIGABRT in gloo, on a busy machine): all leave together.
+# No rank takes the group apart before all are done, rank 0 with saving too: without
+# this, a rank was now and then seen to abort (SIGABRT) here on a busy machine.
 dist.barrier()
 dist.destroy_process_group()

@@ -61,7 +61,7 @@ def plot(
     """
     if dx is not None and worst is None:
         raise click.UsageError(
-            f"--dx chooses records for --worst N; give that too, such as "
+            "--dx chooses records for --worst N; give that too, such as "
             f"--worst 24 --dx {dx}"
         )
     given = (record is not None, filter_record is not None, classes, worst is not None)
