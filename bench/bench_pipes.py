@@ -8,8 +8,8 @@
 FOLDER holds Challenge records; they are repeated to as many rows as asked for. All
 contestants get the same rows, each from the kind of file that suits it best, in batches
 of 64, and yield the same: that is compared by checksums before anything is timed.
-Each runs in a process of its own, and they take turns. Needs Linux; cold epochs also
-need a scratch folder on a real disk.
+Each runs in a process of its own, and they take turns, in every round in another
+order. Needs Linux; cold epochs also need a scratch folder on a real disk.
 """
 
 import argparse

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import random
 import statistics
 import subprocess
 import time
@@ -78,12 +79,13 @@ def in_turn(
     """Return the seconds of every round, the contestants taking turns.
 
     So a busy machine slows all of them, and round k of one can be compared with round k
-    of another. One round before them warms caches and compiles kernels, and does not
-    count.
+    of another; within a round the order is that of `shuffled`. One round before them
+    warms caches and compiles kernels, and does not count.
     """
     times = {name: Times([], []) for name in contestants}
     for number in range(rounds + 1):
-        for name, work in contestants.items():
+        for name in shuffled([*contestants], number):
+            work = contestants[name]
             wall, cpu = time.perf_counter(), time.process_time()
             work()
             spent = time.perf_counter() - wall, time.process_time() - cpu
@@ -91,6 +93,16 @@ def in_turn(
                 times[name].wall.append(spent[0])
                 times[name].cpu.append(spent[1])
     return times
+
+
+def shuffled(names: Sequence[str], number: int) -> list[str]:
+    """Return the order of contestants within a round: another one in each round.
+
+    What one leaves behind, such as a full cache or a warm processor, is there for
+    whoever comes next; in one and the same order that would always be the same one.
+    The same number gives the same order, so that a run can be repeated.
+    """
+    return random.Random(number).sample(names, len(names))
 
 
 def over(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+from measuring import shuffled
 from pipes_workloads import Files, Workload
 
 PATIENCE_S: Final = 900
@@ -145,11 +146,12 @@ def in_turn(
     """Return what every contestant answered in each round, all taking turns.
 
     As `measuring.in_turn`, for contestants in processes of their own: one computes, the
-    others wait. One round before them does not count.
+    others wait. Each round has an order of its own. One round before them does not
+    count.
     """
     answers: Answers = {name: [] for name in names}
     for number in range(rounds + 1):
-        for name in names:
+        for name in shuffled(names, number):
             answer = ask(name)
             if number > 0:
                 answers[name].append(answer)

@@ -23,7 +23,7 @@ WIDTH = 88
 
 def command_page() -> str:
     """Return the help of every command."""
-    context = click.Context(cli, info_name="ecgstore")
+    context = click.Context(cli, info_name="ecgstore", **cli.context_settings)
     lines = [
         "# The command line",
         "",

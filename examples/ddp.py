@@ -5,6 +5,7 @@ torchrun --nproc-per-node=2 examples/ddp.py challenge.h5 --epochs 10
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 import torch
@@ -23,6 +24,11 @@ parser.add_argument("--batch-size", type=int, default=64, help="of each process"
 parser.add_argument("--checkpoint", type=Path, default="ddp.pt")
 parser.add_argument("--save-every", type=int, default=100, help="steps")
 options = parser.parse_args()
+if "LOCAL_RANK" not in os.environ:
+    sys.exit(
+        "this example is one process of several: expected torchrun to start it, such "
+        f"as torchrun --nproc-per-node=2 examples/ddp.py {options.store}"
+    )
 
 on_gpu = torch.cuda.is_available()
 local_rank = int(os.environ["LOCAL_RANK"])
@@ -69,4 +75,7 @@ while loader.epoch < options.epochs:
             partial.replace(options.checkpoint)
     if dist.get_rank() == 0:
         print(f"epoch {epoch}: loss of the last batch {loss.item():.3f}")
+# No rank takes the group apart before all are done, rank 0 with saving too: without
+# this, a rank was now and then seen to abort (SIGABRT) here on a busy machine.
+dist.barrier()
 dist.destroy_process_group()

@@ -12,6 +12,7 @@ from ecgstore.pipes.augment_noise import (
     WhiteNoiseAtSnr,
 )
 from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.checks import not_none
 from ecgstore.pipes.permutation import mix
 
 __all__ = [
@@ -76,7 +77,8 @@ max_shift_s=0.5))
         """
         seeds = batch.seeds
         for place, augmentation in enumerate(self.augmentations, start=1):
-            batch = augmentation(replace(batch, seeds=mix(place, seeds)))
+            changed = augmentation(replace(batch, seeds=mix(place, seeds)))
+            batch = not_none(augmentation, changed)
         return replace(batch, seeds=seeds)
 
     def __repr__(self) -> str:

@@ -1,9 +1,11 @@
-"""Numbers that callers give: whole ones, and numbers of things."""
+"""What callers give: whole numbers, numbers of things, functions that return some."""
 
 import operator
-from typing import SupportsIndex
+from typing import SupportsIndex, TypeVar
 
 from ecgstore.pipes.permutation import MAX_PLACES
+
+T = TypeVar("T")
 
 
 def whole(name: str, value: SupportsIndex) -> int:
@@ -33,3 +35,13 @@ def count(name: str, value: SupportsIndex) -> int:
     if not 1 <= number <= MAX_PLACES:
         raise ValueError(f"{name} is {number}; expected 1 to {MAX_PLACES}")
     return number
+
+
+def not_none(function: object, result: T | None) -> T:
+    """Return what a transform returned, unless it forgot to."""
+    if result is None:
+        raise TypeError(
+            f"{function!r} returned None; expected a batch: return the batch it was "
+            "given, or a changed one"
+        )
+    return result

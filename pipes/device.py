@@ -11,6 +11,37 @@ from ecgstore.pipes.batch import Batch
 _cuda: Any = torch.cuda  # its streams and events are untyped
 
 
+def device_of(device: torch.device | str) -> torch.device:
+    """Return a device that is there.
+
+    Parameters
+    ----------
+    device : torch.device or str
+        Which one.
+
+    Raises
+    ------
+    ValueError
+        If it is a CUDA device that this machine does not have.
+    """
+    found = torch.device(device)
+    if found.type != "cuda":
+        return found
+    n_devices = _cuda.device_count() if _cuda.is_available() else 0
+    if not n_devices:
+        raise ValueError(
+            f"device is {str(found)!r}, and PyTorch finds no CUDA device; expected one "
+            'that is there: use device="cpu", or a PyTorch with CUDA on a machine with '
+            "a GPU"
+        )
+    if found.index not in (None, *range(n_devices)):
+        raise ValueError(
+            f"device is {str(found)!r}; expected 'cuda:0' to 'cuda:{n_devices - 1}': "
+            f"PyTorch finds {n_devices} CUDA devices"
+        )
+    return found
+
+
 class ToDevice(BaseNode[Batch]):
     """A node that copies batches to a device, and makes voltages of counts there.
 
@@ -25,6 +56,11 @@ class ToDevice(BaseNode[Batch]):
         Where to.
     in_mv : bool
         Make float32 voltages in mV of counts.
+
+    Raises
+    ------
+    ValueError
+        If it is a CUDA device that this machine does not have.
     """
 
     def __init__(
@@ -36,7 +72,7 @@ class ToDevice(BaseNode[Batch]):
     ) -> None:
         super().__init__()
         self._source = source
-        self._device = torch.device(device)
+        self._device = device_of(device)
         self._in_mv = in_mv
         is_cuda = self._device.type == "cuda"
         self._stream = _cuda.Stream(self._device) if is_cuda else None

@@ -10,7 +10,7 @@ from torchdata.nodes import BaseNode
 from ecgstore.errors import EcgStoreError
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.buffers import Buffers
-from ecgstore.pipes.device import ToDevice
+from ecgstore.pipes.device import ToDevice, device_of
 from ecgstore.pipes.map import Map
 from ecgstore.pipes.prefetch import Prefetch
 from ecgstore.pipes.read import Read
@@ -90,8 +90,11 @@ def loader(
     ------
     EcgStoreError
         If no record is selected.
+    TypeError
+        If an argument is of another kind, such as an order that is none.
     ValueError
-        If an argument is not one of those, or they do not fit together.
+        If an argument is not one of those, or they do not fit together, or a CUDA
+        device is not there.
 
     Examples
     --------
@@ -121,7 +124,7 @@ def loader(
         world_size=world_size,
         drop_last=drop_last,
     )
-    target = torch.device("cpu" if device is None else device)
+    target = device_of("cpu" if device is None else device)
     on_gpu = target.type != "cpu"
     is_scaled_there = on_gpu and selection.store.dtype == "int16"
     sharing = WorkSharing()

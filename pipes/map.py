@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 from torchdata.nodes import BaseNode
 
+from ecgstore.pipes.checks import not_none
+
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -32,10 +34,16 @@ class Map(BaseNode[B]):
         self._source.reset(initial_state)
 
     def next(self) -> B:
-        """Return the function of the next item."""
+        """Return the function of the next item.
+
+        Raises
+        ------
+        TypeError
+            If the function returns None.
+        """
         item = next(self._source)
         try:
-            return self._function(item)
+            return not_none(self._function, self._function(item))
         except StopIteration as error:
             # Let through, it would end the epoch: the rest would be lost silently.
             raise RuntimeError(

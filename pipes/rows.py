@@ -54,7 +54,7 @@ class Rows(BaseNode[RowBatch]):
     EcgStoreError
         If there are no records.
     TypeError
-        If a number is not a whole one.
+        If a number is not a whole one, or the order is none.
     ValueError
         If the arguments do not fit together.
     """
@@ -237,6 +237,11 @@ def _check(
     selection: Selection, order: Order, batch_size: int, rank: int, world_size: int
 ) -> None:
     """Refuse arguments that do not fit together."""
+    if not isinstance(order, Order):
+        raise TypeError(
+            f"order is a {type(order).__name__}; expected an order, such as "
+            "pipes.Shuffled(n, seed) or pipes.ClassBalanced(labels, seed)"
+        )
     if order.n != len(selection):
         raise ValueError(
             f"the order is one of {order.n} places and the selection has "

@@ -44,10 +44,10 @@ def sample_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.fixture
-def few_records(tmp_path: Path) -> Path:
-    """Return a folder with a dozen records of the sample, in their layout."""
-    folder = tmp_path / "training"
+@pytest.fixture(scope="session")
+def dozen_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a dozen records of the sample, for tests that only read."""
+    folder = tmp_path_factory.mktemp("dozen") / "training"
     headers = sorted(sample_folder().rglob("*.hea"))
     for header in headers[::4]:
         target = folder / header.parent.parent.name / "g1"
@@ -55,6 +55,12 @@ def few_records(tmp_path: Path) -> Path:
         for path in (header, header.with_suffix(".mat")):
             shutil.copy(path, target)
     return folder
+
+
+@pytest.fixture
+def few_records(dozen_records: Path, tmp_path: Path) -> Path:
+    """Return a folder with the same records, of this test's own."""
+    return Path(shutil.copytree(dozen_records, tmp_path / "training"))
 
 
 WriteRecord = Callable[..., Path]

@@ -7,6 +7,7 @@ import runpy
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,15 +87,15 @@ def test_reader(run_bench: RunBench) -> None:
     assert_reader(report["reader"], 48)
 
 
-def test_signals(run_bench: RunBench, few_records: Path) -> None:
-    stages = run_bench("bench_signals", few_records, "--rounds", "1")["a_record"]
+def test_signals(run_bench: RunBench, dozen_records: Path) -> None:
+    stages = run_bench("bench_signals", dozen_records, "--rounds", "1")["a_record"]
     assert stages["bandpass"]["records"] == 12
     assert stages["to_int16"]["wall_ms"]["median"] > 0
 
 
-def test_build(run_bench: RunBench, few_records: Path) -> None:
+def test_build(run_bench: RunBench, dozen_records: Path) -> None:
     report = run_bench(
-        "bench_build", few_records, "--rounds=1", "--records=3", "--series=5"
+        "bench_build", dozen_records, "--rounds=1", "--records=3", "--series=5"
     )
     assert report["stages"]["records"] == 3
     stages = report["stages"]["a_record"]
@@ -121,11 +122,11 @@ MARKS_BY = {
 
 
 @pytest.mark.slow
-def test_beats(run_bench: RunBench, few_records: Path, tmp_path: Path) -> None:
+def test_beats(run_bench: RunBench, dozen_records: Path, tmp_path: Path) -> None:
     picture = tmp_path / "beats.png"
     report = run_bench(
         *("bench_beats", LUDB, "--rounds=1", "--records=2"),
-        *("--challenge", str(few_records), "--plot", str(picture)),
+        *("--challenge", str(dozen_records), "--plot", str(picture)),
     )
     assert report["records"] == 2
     assert "trained on 2 of the records" in report["network"]
@@ -172,6 +173,23 @@ def test_planted_disagreement_is_noticed(
         assert score["f1_tight"] < 0.1
 
 
+@pytest.fixture
+def few_rivals(
+    bench_module: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leave out most of those who find beats: NeuroKit2 takes a second a record."""
+    module = bench_module("contestants")
+    all_of_them = module.contestants
+    few = (module.OURS, module.NEUROKIT_ENGINE, module.PROMINENCE)
+
+    def contestants(*arguments: Any) -> dict[str, Any]:
+        found = all_of_them(*arguments)
+        return {name: found[name] for name in few}
+
+    monkeypatch.setattr(module, "contestants", contestants)
+
+
+@pytest.mark.usefixtures("few_rivals")
 def test_a_broken_engine_is_noticed(
     run_bench: RunBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +201,7 @@ def test_a_broken_engine_is_noticed(
         run_bench("bench_beats", LUDB, "--rounds=1", "--records=1")
 
 
+@pytest.mark.usefixtures("few_rivals")
 def test_folds_are_shown_what_they_have_not_seen(
     run_bench: RunBench, tmp_path: Path
 ) -> None:
@@ -213,12 +232,12 @@ def test_diagnoses(run_bench: RunBench) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
-def test_memory(run_bench: RunBench, few_records: Path) -> None:
-    report = run_bench("bench_memory", few_records, "--rounds=1", "--copies=60")
+def test_memory(run_bench: RunBench, dozen_records: Path) -> None:
+    report = run_bench("bench_memory", dozen_records, "--rounds=1", "--copies=24")
     memory = report["peak_memory"]
     assert memory["real records"]["records"]["median"] == 12
-    assert memory["copies"]["records"]["median"] == 60
-    assert memory["copies / real"]["records"]["median"] == 5
+    assert memory["copies"]["records"]["median"] == 24
+    assert memory["copies / real"]["records"]["median"] == 2
     assert memory["copies"]["parent_mb"]["min"] > 10
 
 
@@ -239,7 +258,7 @@ def test_says_what_is_wrong(
 
 
 def test_readers_that_disagree_are_not_timed(
-    run_bench: RunBench, few_records: Path, monkeypatch: pytest.MonkeyPatch
+    run_bench: RunBench, dozen_records: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def off_by_a_little(path: str) -> Record:
         record = read_record(path)
@@ -247,7 +266,7 @@ def test_readers_that_disagree_are_not_timed(
 
     monkeypatch.setattr("ecgstore.sources.read_record", off_by_a_little)
     with pytest.raises(SystemExit, match="nothing was timed"):
-        run_bench("bench_reader", few_records)
+        run_bench("bench_reader", dozen_records)
 
 
 def test_features_that_disagree_are_not_timed(
@@ -264,14 +283,14 @@ def test_features_that_disagree_are_not_timed(
 
 
 def test_filters_that_disagree_are_not_timed(
-    run_bench: RunBench, few_records: Path, monkeypatch: pytest.MonkeyPatch
+    run_bench: RunBench, dozen_records: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def off_by_a_little(signal: FloatArray, *options: Any) -> FloatArray:
         return bandpass(signal, *options) + 1e-12
 
     monkeypatch.setattr("ecgstore.signals.preprocess.bandpass", off_by_a_little)
     with pytest.raises(SystemExit, match="differs from SciPy's"):
-        run_bench("bench_signals", few_records)
+        run_bench("bench_signals", dozen_records)
 
 
 @pytest.fixture
@@ -281,13 +300,51 @@ def bench_module(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
     return importlib.import_module
 
 
+@pytest.fixture(scope="module")
+def scratch(dozen_records: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a scratch folder: the store that rows are copied from is built once."""
+    folder = tmp_path_factory.mktemp("scratch")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(BENCH)
+        importlib.import_module("pipes_data").make_files(dozen_records, folder, 130)
+    return folder
+
+
+def test_contestants_take_turns_in_other_orders(
+    bench_module: Callable[[str], Any],
+) -> None:
+    names = ["one", "two", "three", "four"]
+    asked: list[str] = []
+
+    def ask(name: str) -> dict[str, Any]:
+        asked.append(name)
+        return {"number": len(asked)}
+
+    answers = bench_module("pipes_turns").in_turn(names, ask, 7)
+    rounds = [tuple(asked[begin : begin + 4]) for begin in range(0, len(asked), 4)]
+    assert len(rounds) == 8
+    assert all(sorted(each) == sorted(names) for each in rounds)
+    assert len(set(rounds)) > 4
+    # Each answer is in the round in which it was given; the first round is left out.
+    for name in names:
+        expected = [4 * k + rounds[k].index(name) + 1 for k in range(1, 8)]
+        assert [each["number"] for each in answers[name]] == expected
+
+    again: list[str] = []
+    works = {name: partial(again.append, name) for name in names}
+    times = bench_module("measuring").in_turn(works, 7)
+    assert again == asked  # the same orders in every run
+    assert {len(each.wall) for each in times.values()} == {7}
+
+
 def test_loaders_yield_what_is_expected(
-    bench_module: Callable[[str], Any], few_records: Path, tmp_path: Path
+    bench_module: Callable[[str], Any], dozen_records: Path, scratch: Path
 ) -> None:
     contestants = bench_module("pipes_contestants")
-    files = bench_module("pipes_data").make_files(few_records, tmp_path / "rows", 130)
+    files = bench_module("pipes_data").make_files(dozen_records, scratch, 130)
     for workload in bench_module("pipes_workloads").WORKLOADS:
-        for name, kind in contestants.LOADERS.items():
+        in_blocks = contestants.BLOCKS if workload == "shuffled int16" else {}
+        for name, kind in {**contestants.LOADERS, **in_blocks}.items():
             if "workers" in name:
                 continue  # the same classes; a process with threads must not fork
             runner = bench_module("pipes_process").Runner(
@@ -304,11 +361,12 @@ def test_loaders_yield_what_is_expected(
 def test_pipes(
     run_bench: RunBench,
     bench_module: Callable[[str], Any],
-    few_records: Path,
+    dozen_records: Path,
+    scratch: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """All parts, for ecgstore's loader alone: each start of a process takes a second.
+    """For ecgstore's loader alone: each start of its process takes seconds.
 
     What the other loaders yield is tested above.
     """
@@ -319,15 +377,12 @@ def test_pipes(
     workloads = bench_module("pipes_workloads").WORKLOADS
     some = {name: workloads[name] for name in ("one fold of ten",)}
     monkeypatch.setattr("pipes_workloads.WORKLOADS", some)
-    parts = ["throughput", "large", "resume", "start_up", "training", "memory"]
-    if can_leave_memory(bench_module, tmp_path / "file"):
-        parts.append("cold")
     plot = tmp_path / "pipes.png"
     report = run_bench(
         "bench_pipes",
-        few_records,
-        *["--rows=130", "--large=140", "--rounds=1", "--steps=2", f"--plot={plot}"],
-        *["--parts", *parts],
+        dozen_records,
+        *["--rows=130", "--rounds=1", f"--scratch={scratch}", f"--plot={plot}"],
+        *["--parts", "throughput", "resume"],
     )
     assert "torch" in report["versions"]
     assert set(report["throughput"]) == set(some)
@@ -336,7 +391,35 @@ def test_pipes(
     assert row["peak_rss_mb"]["median"] > 10
     assert "percent_of_memcpy" in row
     assert report["resume"]["ecgstore"]["rest_is_the_same"]
-    assert set(report["memory"]) == {"130", "140"}
+    assert plot.stat().st_size > 0
+
+
+@pytest.mark.skipif(not LINUX, reason="reads /proc")
+def test_all_other_parts_of_pipes(
+    run_bench: RunBench,
+    bench_module: Callable[[str], Any],
+    dozen_records: Path,
+    scratch: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """For a loader of NumPy alone: these parts start many processes."""
+    contestants = bench_module("pipes_contestants")
+    quick = bench_module("pipes_turns").Kind("pipes_workloads", "Expected")
+    monkeypatch.setattr(contestants, "LOADERS", {"ecgstore": quick})
+    monkeypatch.setattr(contestants, "BLOCKS", {"ecgstore, in blocks": quick})
+    parts = ["large", "start_up", "training", "memory"]
+    if can_leave_memory(bench_module, tmp_path / "file"):
+        parts.append("cold")
+    plot = tmp_path / "pipes.png"
+    report = run_bench(
+        "bench_pipes",
+        dozen_records,
+        # Rows of its own: those that this process has mapped stay in memory.
+        *["--rows=131", "--large=140", "--rounds=1", "--steps=2", f"--plot={plot}"],
+        *[f"--scratch={scratch}", "--parts", *parts],
+    )
+    assert set(report["memory"]) == {"131", "140"}
     assert set(parts) <= set(report)
     assert plot.stat().st_size > 0
 
@@ -353,14 +436,15 @@ def can_leave_memory(bench_module: Callable[[str], Any], path: Path) -> bool:
 def test_loaders_that_disagree_are_not_timed(
     run_bench: RunBench,
     bench_module: Callable[[str], Any],
-    few_records: Path,
+    dozen_records: Path,
+    scratch: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source = """
-from pipes_with_numpy import Memmap
+from pipes_workloads import Expected
 
-class Wrong(Memmap):
+class Wrong(Expected):
     def epoch(self, rows):
         for some, signals, labels in super().epoch(rows):
             signals[0, 3, 1000] += 1
@@ -370,14 +454,18 @@ class Wrong(Memmap):
     kind = bench_module("pipes_turns").Kind("wrong", "Wrong", folder=str(tmp_path))
     monkeypatch.setattr("pipes_contestants.LOADERS", {"wrong": kind})
     with pytest.raises(SystemExit, match=r"wrong: rows is .* nothing was timed"):
-        run_bench("bench_pipes", few_records, "--rows=20", "--parts", "throughput")
+        run_bench(
+            "bench_pipes",
+            dozen_records,
+            *["--rows=130", f"--scratch={scratch}", "--parts", "throughput"],
+        )
 
 
 @pytest.mark.skipif(not LINUX, reason="reads /proc")
 def test_says_which_environment_is_missing(
     run_bench: RunBench,
     bench_module: Callable[[str], Any],
-    few_records: Path,
+    dozen_records: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -388,12 +476,13 @@ def test_says_which_environment_is_missing(
         r"'make bench-peers'"
     )
     with pytest.raises(SystemExit, match=message):
-        run_bench("pipes_peers", few_records, "--only", "mosaicml-streaming")
+        run_bench("pipes_peers", dozen_records, "--only", "mosaicml-streaming")
 
 
 def test_prepares_files_once_and_whole(
     bench_module: Callable[[str], Any],
-    few_records: Path,
+    dozen_records: Path,
+    scratch: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -410,7 +499,7 @@ class Peer:
 """
     (tmp_path / "a_peer.py").write_text(source, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    files = bench_module("pipes_data").make_files(few_records, tmp_path / "rows", 20)
+    files = bench_module("pipes_data").make_files(dozen_records, scratch, 20)
     process = bench_module("pipes_process")
     runner = process.Runner("a_peer", "Peer", str(files.folder), "shuffled int16")
     full = files.folder / "full disk"
@@ -434,7 +523,8 @@ class Peer:
 def test_peers(
     run_bench: RunBench,
     bench_module: Callable[[str], Any],
-    few_records: Path,
+    dozen_records: Path,
+    scratch: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -452,8 +542,9 @@ def test_peers(
     plot = tmp_path / "peers.png"
     report = run_bench(
         "pipes_peers",
-        few_records,
-        *["--rows=130", "--rounds=1", f"--plot={plot}", "--only", *peers],
+        dozen_records,
+        *["--rows=130", "--rounds=1", f"--scratch={scratch}", f"--plot={plot}"],
+        *["--only", *peers],
     )
     assert set(report["throughput"]) == set(workloads)
     for name in peers:

@@ -32,6 +32,7 @@ def test_build_prints_what_it_did(
     )
     assert code == 0
     assert "records by class" in printed
+    assert "beats and waves not searched for" in printed
     assert "ptb-xl" in printed
     assert "scan:" in errors
     assert "records/s" in errors
@@ -117,6 +118,8 @@ def test_info_shows_everything_counted(
 ) -> None:
     _, printed, _ = run(capsys, "info", sample_store)
     for text in ("records by source", "by class", "by fold", "fingerprint", "500 Hz"):
+        assert text in printed
+    for text in ("beats and waves found by the engine ecgstore", "beats by status"):
         assert text in printed
     _, printed, _ = run(capsys, "info", sample_store, "--records")
     assert "HR00001" in printed
@@ -215,6 +218,7 @@ def test_features_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
         (["plot", "STORE"], 2, "give one of RECORD"),
         (["plot", "STORE", "HR00001", "--worst", "3"], 2, "give one of RECORD"),
         (["plot", "STORE", "HR00001", "--dx", "AF"], 2, "--dx chooses records for"),
+        (["plot", "STORE", "--dx", "AF"], 2, "such as --worst 24 --dx AF"),
         (["plot", "STORE", "--worst", "3", "--dx", "AFX"], 1, "AFX"),
         (["plot", "STORE", "HR99999"], 1, "no record 'HR99999'"),
         (["plot", "STORE", "HR00001", "-o", "x.pdf"], 1, ".png"),
@@ -229,6 +233,7 @@ def test_features_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
             "both",
         ),
         (["features", "--json", "--markdown"], 2, "not both"),
+        (["features", "x.h5"], 2, "ecgstore export x.h5 FOLDER writes features.csv"),
         (["classes", "."], 1, "no records"),
         (["info", "."], 2, "directory"),
     ],
@@ -274,6 +279,7 @@ def test_every_command_has_help_and_examples(
         code, printed, _ = run(capsys, name, "--help")
         assert code == 0
         assert "Example" in printed
+        assert "-h, --help" in printed
         for parameter in command.params:
             if parameter.param_type_name == "option":
                 assert getattr(parameter, "help", None), f"{name} {parameter.name}"

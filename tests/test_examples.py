@@ -137,6 +137,17 @@ def test_ddp_killed_goes_on_with_another_number_of_ranks(
     torch.testing.assert_close(found["network"], expected["network"])
 
 
+def test_ddp_without_torchrun_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    with pytest.raises(SystemExit) as error:
+        run_here(monkeypatch, "ddp.py", "challenge.h5")
+    message = str(error.value)
+    assert "torchrun --nproc-per-node=2 examples/ddp.py challenge.h5" in message
+    assert "\n" not in message
+
+
 def test_lightning_goes_on_mid_epoch_and_at_its_end(
     sample_store: Path, tmp_path: Path
 ) -> None:

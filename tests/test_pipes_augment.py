@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import ecgstore
+from ecgstore.arrays import BoolArray
 from ecgstore.pipes import augment_base, augment_noise
 from ecgstore.pipes.augment import (
     Augment,
@@ -567,6 +568,20 @@ def test_what_a_sampling_rate_cannot_hold(
     pool = replace(make_batch(9), fs=fs)
     with pytest.raises(ValueError, match=message):
         augmentation(pool)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forgets(Augmentation):
+    """An augmentation that changes a batch in place and returns nothing."""
+
+    def apply(self, batch: Batch, chosen: BoolArray, draws: Draws) -> Any:
+        """Forget."""
+
+
+def test_an_augmentation_that_returns_nothing_is_named() -> None:
+    augment = Augment(Gain(), Forgets(probability=1.0))
+    with pytest.raises(TypeError, match=r"Forgets\(.*\) returned None; expected a ba"):
+        augment(make_batch(3))
 
 
 def test_augment_takes_augmentations_only() -> None:

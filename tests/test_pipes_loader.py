@@ -1158,6 +1158,46 @@ def test_shuffle_and_an_order_do_not_go_together(few: Selection) -> None:
         pipes.loader(few, shuffle=True, order=order)
 
 
+@pytest.mark.parametrize("order", ["shuffled", [3, 1, 2], torch.randperm(19)])
+def test_an_order_of_another_kind_is_refused(few: Selection, order: Any) -> None:
+    kind = type(order).__name__
+    with pytest.raises(TypeError, match=rf"order is a {kind}; expected an order, such"):
+        pipes.loader(few, order=order)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", torch.device("cuda")])
+def test_a_gpu_that_is_not_there_is_refused(
+    few: Selection, monkeypatch: pytest.MonkeyPatch, device: torch.device | str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    message = 'device is \'cuda.*finds no CUDA device; expected .* use device="cpu"'
+    with pytest.raises(ValueError, match=message):
+        pipes.loader(few, device=device)
+    with pytest.raises(ValueError, match=message):
+        pipes.ToDevice(make(few), device)
+
+
+def test_a_gpu_beyond_the_last_one_is_refused(
+    few: Selection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ValueError, match="'cuda:2'; expected 'cuda:0' to 'cuda:1'"):
+        pipes.loader(few, device="cuda:2")
+
+
+@PREFETCHES
+def test_a_transform_that_returns_nothing_is_named(
+    few: Selection, prefetch: int
+) -> None:
+    def forgets(batch: Batch) -> Any:
+        batch.signals.mul_(2)  # type: ignore[union-attr]
+
+    loader = pipes.loader(few, 4, transform=forgets, prefetch=prefetch)
+    with pytest.raises(TypeError, match=r"forgets.* returned None; expected a batch"):
+        next(iter(loader))
+
+
 def test_a_rank_of_how_many(few: Selection) -> None:
     with pytest.raises(ValueError, match="rank is 0 and world_size is None; expect"):
         pipes.loader(few, rank=0)

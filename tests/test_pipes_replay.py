@@ -133,13 +133,23 @@ def test_the_last_small_batch_counts_by_its_records(store: Store) -> None:
 
 
 def test_the_verdict_follows_the_numbers() -> None:
-    def verdict(stall: float, lowest: float) -> str:
-        result = Headspace(10, 40, 12, 48, stall, (lowest, stall + 0.01), (90, 110), 5)
+    def verdict(lowest: float, stall: float, highest: float) -> str:
+        result = Headspace(10, 40, 12, 48, stall, (lowest, highest), (90, 110), 5)
         return str(result).rpartition("; ")[2]
 
-    assert verdict(0.004, -0.02) == "no more than chance: not loader-bound."
-    assert verdict(0.03, 0.02) == "not loader-bound."
-    assert verdict(0.5, 0.4) == "loader-bound: 2 times as fast without."
+    assert verdict(-0.02, 0.004, 0.01) == "no more than chance: not loader-bound."
+    assert verdict(-0.9, -0.5, -0.1) == "no more than chance: not loader-bound."
+    assert verdict(0.02, 0.03, 0.04) == "not loader-bound."
+    assert verdict(0.4, 0.5, 0.51) == "loader-bound: 2 times as fast without."
+    assert verdict(0.02, 0.2, 0.51) == "loader-bound: 1.2 times as fast without."
+    for noisy in ((-0.4, 0.3, 0.6), (-0.01, 0.004, 0.08), (0.01, 0.03, 0.2)):
+        assert verdict(*noisy).startswith("cannot tell whether it is loader-bound")
+
+
+def test_another_loader_is_refused(store: Store) -> None:
+    other: Any = torch.utils.data.DataLoader(store.as_dataset())
+    with pytest.raises(TypeError, match="loader is a DataLoader; expected one that pi"):
+        headspace(other)
 
 
 def test_the_gpu_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,6 +112,7 @@ def test_summary_counts_what_pandas_counts(store: Store, sample_store: Path) -> 
     }
     assert summary["software"] == store.software
     assert summary["fingerprint"] == store.fingerprint
+    assert summary["beats_engine"] == "ecgstore"
     assert summary["sources"] == records["source"].value_counts().to_dict()
     assert summary["classes"] == labels.sum().to_dict()
     by_fold = labels.groupby(records["fold"].to_numpy())

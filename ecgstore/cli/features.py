@@ -9,21 +9,30 @@ from ecgstore.cli.tables import print_json
 
 
 @click.command(
+    context_settings={"allow_extra_args": True},  # to say what a store is given to
     epilog="""\b
 Examples:
   ecgstore features
   ecgstore features --markdown > docs/features.md
-"""
+""",
 )
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print as Markdown.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def features(as_markdown: bool, as_json: bool) -> None:
+@click.pass_context
+def features(context: click.Context, as_markdown: bool, as_json: bool) -> None:
     """Print every handcrafted feature: name, unit, range, formula, source, function."""
     from dataclasses import asdict
 
     from ecgstore.features import FEATURES, markdown
     from ecgstore.features.page import range_text
 
+    if context.args:
+        given = context.args[0]
+        raise click.UsageError(
+            f"this command explains the features and reads no file, but got {given}; "
+            f"their values in a store: ecgstore export {given} FOLDER writes "
+            "features.csv"
+        )
     if as_markdown and as_json:
         raise click.UsageError("give --markdown or --json, not both")
     if as_markdown:

@@ -59,13 +59,16 @@ def plot(
 
     25 mm/s and 10 mm/mV when printed at its own size, with the marks of P, QRS and T.
     """
+    if dx is not None and worst is None:
+        raise click.UsageError(
+            "--dx chooses records for --worst N; give that too, such as "
+            f"--worst 24 --dx {dx}"
+        )
     given = (record is not None, filter_record is not None, classes, worst is not None)
     if sum(given) != 1:
         raise click.UsageError(
             "give one of RECORD, --filter RECORD, --classes, --worst N"
         )
-    if dx is not None and worst is None:
-        raise click.UsageError("--dx chooses records for --worst N; give that too")
     from ecgstore.plots import (
         plot_classes,
         plot_filter,

@@ -19,6 +19,9 @@ def print_summary(summary: dict[str, Any]) -> None:
         f"{summary['signals']['fs']:g} Hz, "
         f"{summary['n_features']} features, made by {summary['software']}"
     )
+    engine = summary["beats_engine"]
+    by = "not searched for" if engine == "none" else f"found by the engine {engine}"
+    click.echo(f"  beats and waves {by}")
     click.echo(f"  fingerprint {summary['fingerprint']}")
     print_counts("records by source:", summary["sources"])
     print_counts("records by class (one record can be in several):", summary["classes"])

@@ -151,7 +151,16 @@ class Store:
         ------
         RecordNotFoundError
             If no record, or more than one, has that name.
+        TypeError
+            If it is no name.
         """
+        if not isinstance(record_id, str):
+            raise TypeError(
+                f"{self.path}: got {record_id!r} instead of a record's name; expected "
+                f"a text such as {next(iter(self), 'A0001')!r}: the names are "
+                "list(store), store.signals([row]) reads by row number, and "
+                "store.as_dataset() goes into a DataLoader"
+            )
         rows = self._names.rows(record_id)
         if len(rows) == 1:
             return rows[0]

@@ -21,8 +21,8 @@ def summarise(path: str | Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        Size and shape, and counts of records by source, class, fold, flag, status of
-        the beats, and reason of quarantine.
+        Size and shape, what found the beats, and counts of records by source, class,
+        fold, flag, status of the beats, and reason of quarantine.
     """
     with Store(path) as store:
         labels = store.labels()
@@ -49,6 +49,7 @@ def summarise(path: str | Path) -> dict[str, Any]:
                 for fold in np.unique(folds)
             },
             "flags": _flag_counts(store),
+            "beats_engine": store.config.beats,
             "beats": _beats_counts(store),
             "quarantine": _counts(store.quarantine["reason"].to_numpy()),
         }
