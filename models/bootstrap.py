@@ -149,9 +149,11 @@ def paired_bootstrap(
     labels : array_like of shape (n_records, n_classes)
         Which classes each record has, as bool or as 0 and 1.
     probabilities : mapping of str to array_like of shape (n_records, n_classes)
-        For each set of predictions, how likely each record has each class, 0 to 1.
+        For each set of predictions, how likely each record has each class, 0 to 1. With
+        an axis in front, of several trainings of one classifier, their scores are
+        averaged, in every draw: an estimate is that of one training.
     decisions : mapping of str to array_like of shape (n_records, n_classes)
-        Which classes each record was said to have; of the same names.
+        Which classes each record was said to have; of the same names and shapes.
     groups : array_like of shape (n_records,)
         Whose each record is: numbers or texts, such as those of
         `ecgstore.splits.group_records`. As many groups are drawn as there are, with
@@ -201,9 +203,7 @@ def paired_bootstrap(
     unique, group_of = np.unique(owner, return_inverse=True)
     counts = draw_counts(len(unique), n_resamples, seed)
     once = np.ones((len(true), 1))
-    values = {
-        name: weighted_scores(true, *each, once) for name, each in of_name.items()
-    }
+    values = {name: _mean_scores(true, runs, once) for name, runs in of_name.items()}
     resampled = _resampled(true, of_name, group_of, counts)
     auroc = resampled[next(iter(of_name))].by_class[:, CLASS_SCORES.index("auroc")]
     names = tuple(of_name)
@@ -231,8 +231,8 @@ def paired_bootstrap(
     )
 
 
-_Predictions = tuple[FloatArray, BoolArray]
-"""Probabilities and decisions."""
+_Predictions = list[tuple[FloatArray, BoolArray]]
+"""Probabilities and decisions of every training."""
 
 
 def _checked(
@@ -249,11 +249,28 @@ def _checked(
         )
     found = {}
     for name, given in probabilities.items():
-        decided = as_labels(decisions[name], f"decisions of {name!r}")
-        check_shape(decided, f"decisions of {name!r}", true.shape)
-        said = as_probabilities(given, f"probabilities of {name!r}", true.shape)
-        found[name] = (said, decided)
+        said, decided = (
+            each if each.ndim == 3 else each[np.newaxis]
+            for each in (np.asarray(given), np.asarray(decisions[name]))
+        )
+        if not 0 < len(said) == len(decided):
+            raise ValueError(
+                f"there are probabilities of {len(said)} and decisions of "
+                f"{len(decided)} trainings of {name!r}, expected as many, at least one"
+            )
+        found[name] = [
+            _checked_run(name, true, *run) for run in zip(said, decided, strict=True)
+        ]
     return found
+
+
+def _checked_run(
+    name: str, true: BoolArray, given: ArrayLike, decisions: ArrayLike
+) -> tuple[FloatArray, BoolArray]:
+    """Return the probabilities and decisions of one training."""
+    decided = as_labels(decisions, f"decisions of {name!r}")
+    check_shape(decided, f"decisions of {name!r}", true.shape)
+    return as_probabilities(given, f"probabilities of {name!r}", true.shape), decided
 
 
 def draw_counts(n_groups: int, n_resamples: int, seed: int) -> IntArray:
@@ -287,8 +304,8 @@ def _resampled(
     """Return the scores of every name under every draw."""
     blocks: dict[str, list[WeightedScores]] = {name: [] for name in of_name}
     for weights in _weights(group_of, counts):
-        for name, predictions in of_name.items():
-            blocks[name].append(weighted_scores(true, *predictions, weights))
+        for name, runs in of_name.items():
+            blocks[name].append(_mean_scores(true, runs, weights))
     return {
         name: WeightedScores(
             np.concatenate([each.whole for each in done]),
@@ -296,6 +313,17 @@ def _resampled(
         )
         for name, done in blocks.items()
     }
+
+
+def _mean_scores(
+    true: BoolArray, runs: _Predictions, weights: FloatArray
+) -> WeightedScores:
+    """Return the mean over some trainings of their scores under every weighting."""
+    scores = [weighted_scores(true, *run, weights) for run in runs]
+    return WeightedScores(
+        np.mean([each.whole for each in scores], axis=0),
+        np.mean([each.by_class for each in scores], axis=0),
+    )
 
 
 def _weights(group_of: IntArray, counts: IntArray) -> Iterator[FloatArray]:

@@ -9,21 +9,28 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from ecgstore.models.devices import chosen_device
+
 
 @contextmanager
-def process_group() -> Iterator[torch.device]:
+def process_group(name: str | None = None) -> Iterator[torch.device]:
     """Join the processes that ``torchrun`` started, if it did, and leave them after.
+
+    Parameters
+    ----------
+    name : str, optional
+        Name of the device, where it is not for ``torchrun`` to say.
 
     Yields
     ------
     torch.device
         What this process computes on: a GPU of its own, if there are any.
     """
-    has_gpu = torch.cuda.is_available()
     if "LOCAL_RANK" not in os.environ or dist.is_initialized():
-        yield torch.device("cuda" if has_gpu else "cpu")
+        yield chosen_device(name)
         return
     device = torch.device("cpu")
+    has_gpu = torch.cuda.is_available() and name != "cpu"
     if has_gpu:
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)

@@ -257,3 +257,31 @@ def test_wrong_arguments_are_refused() -> None:
         paired_bootstrap(
             labels, {**probabilities, "poor": labels[:4] * 0.5}, decisions, groups
         )
+
+
+def test_several_trainings_count_as_their_mean() -> None:
+    labels, probabilities, decisions, groups = example()
+    single = paired_bootstrap(labels, probabilities, decisions, groups, n_resamples=50)
+    result = paired_bootstrap(
+        labels,
+        {"mean": np.stack(list(probabilities.values())), "good": probabilities["good"]},
+        {"mean": np.stack(list(decisions.values())), "good": decisions["good"]},
+        groups,
+        n_resamples=50,
+    )
+    for name in SCORES:
+        halves = [single.scores[each][name].value for each in ("good", "poor")]
+        value = result.scores["mean"][name].value
+        assert value == pytest.approx(np.mean(halves))
+        difference = result.differences["mean", "good"][name]
+        expected = [each / 2 for each in single.differences["good", "poor"][name]]
+        assert [-difference.value, -difference.high, -difference.low] == pytest.approx(
+            expected
+        )
+
+
+def test_as_many_trainings_of_probabilities_as_of_decisions() -> None:
+    labels, probabilities, decisions, groups = example()
+    said, decided = probabilities["good"], decisions["good"]
+    with pytest.raises(ValueError, match="probabilities of 2 and decisions of 1"):
+        paired_bootstrap(labels, {"a": np.stack([said, said])}, {"a": decided}, groups)

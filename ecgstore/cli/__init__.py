@@ -8,10 +8,12 @@ import click
 from ecgstore import __version__
 from ecgstore.cli.build import build
 from ecgstore.cli.classes import classes
+from ecgstore.cli.compare import compare
 from ecgstore.cli.export import export
 from ecgstore.cli.features import features
 from ecgstore.cli.info import info
 from ecgstore.cli.plot import plot
+from ecgstore.cli.train import train
 from ecgstore.cli.verify import verify
 from ecgstore.errors import EcgStoreError
 
@@ -36,7 +38,7 @@ def cli() -> None:
     """
 
 
-for _command in (build, info, verify, export, plot, classes, features):
+for _command in (build, info, verify, export, plot, classes, features, train, compare):
     cli.add_command(_command)
 
 

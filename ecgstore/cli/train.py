@@ -1,0 +1,122 @@
+"""``ecgstore train``: a deep extractor on folds of a store."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ecgstore.cli.model_options import DEVICE, QUIET, model_options, settings_from
+from ecgstore.cli.options import STORE
+from ecgstore.cli.torch_needed import needs_torch
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ecgstore train challenge.h5 -o runs/resnet18
+  ecgstore train challenge.h5 -o runs/cnn --model cnn --fs 100
+  ecgstore train challenge.h5 -o runs/resnet18 --resume
+  torchrun --nproc-per-node=2 -m ecgstore train challenge.h5 -o runs/resnet18
+"""
+)
+@click.argument("store", type=STORE)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="FOLDER",
+    help="Where to: best.pt, last.pt, history.csv, curves.png.",
+)
+@click.option(
+    "--validation-folds",
+    default="8",
+    metavar="FOLDS",
+    show_default=True,
+    help="Folds that choose the epoch.",
+)
+@click.option(
+    "--test-folds",
+    default="9",
+    metavar="FOLDS",
+    show_default=True,
+    help="Folds that are not looked at; `ecgstore evaluate` is for them.",
+)
+@click.option("--resume", is_flag=True, help="Go on where FOLDER's training stopped.")
+@click.option("--seed", type=int, help="For all that is random.  [0]")
+@click.option(
+    "--save-every",
+    type=int,
+    metavar="STEPS",
+    help="Save within an epoch, too.  [at the end of each epoch]",
+)
+@model_options
+@DEVICE
+@QUIET
+def train(
+    store: Path,
+    out: Path,
+    validation_folds: str,
+    test_folds: str,
+    resume: bool,
+    device: str | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Train a network on STORE; stopped at any time, --resume goes on exactly.
+
+    It learns from all folds but those for validation and test. The weights of the
+    epoch with the best macro AUROC in validation are kept.
+    """
+    with needs_torch():
+        from ecgstore.models.checkpoint import BEST
+        from ecgstore.models.distributed import is_first_process, process_group
+        from ecgstore.models.settings import ModelSettings, TrainingSettings
+        from ecgstore.models.training_run import train_into
+    from ecgstore.storage import Store
+
+    model, settings = settings_from(options, ModelSettings(), TrainingSettings())
+    validation, test = folds_from(validation_folds), folds_from(test_folds)
+    learnt = [fold for fold in range(10) if fold not in {*validation, *test}]
+    if not learnt or set(validation) & set(test):
+        raise click.UsageError(
+            f"validation folds {validation_folds} and test folds {test_folds} share a "
+            "fold, or leave none to learn from"
+        )
+    with Store(store) as opened, process_group(device) as own_device:
+        history = train_into(
+            out,
+            opened.select(folds=learnt),
+            opened.select(folds=validation),
+            model,
+            settings,
+            resume=resume,
+            device=own_device,
+            quiet=quiet,
+        )
+        if not is_first_process():
+            return
+    best = history.epochs[history.best - 1]
+    waiting = max(each.waiting for each in history.epochs)
+    click.echo(
+        f"epoch {best.epoch} of {len(history.epochs)} is the best: macro AUROC "
+        f"{best.validation_auroc:.3f}, loss {best.validation_loss:.3f} in validation; "
+        f"at most {waiting:.1%} of an epoch's steps was spent waiting for data"
+    )
+    click.echo(
+        f"{out / BEST} has its weights; history.csv and curves.png are beside it"
+    )
+
+
+def folds_from(text: str) -> list[int]:
+    """Return the folds of a text such as ``"8"``, ``"7,8"`` or ``"0-3"``."""
+    folds: list[int] = []
+    try:
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            folds += range(int(first), int(last or first) + 1)
+    except ValueError:
+        folds = [-1]
+    if not all(0 <= fold <= 9 for fold in folds):
+        raise click.UsageError(f"{text!r} are no folds; expected such as 9 or 0-3,7")
+    return folds
