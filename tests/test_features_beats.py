@@ -361,6 +361,26 @@ def test_unusable_leads_cost_no_beats(
         assert (beats.fiducials[n_bad:, :, Mark.R_PEAK] >= 0).all()
 
 
+@pytest.mark.parametrize("fs", [250.0, 500.0, 1000.0])
+@pytest.mark.parametrize("at_s", [0.0, 4.4, 5.3])
+def test_spikes_in_most_leads_make_no_other_flat(fs: float, at_s: float) -> None:
+    fine = normal_record()
+    times = np.arange(int(10 * fs)) / fs
+    signal = np.array([np.interp(times, np.arange(5000) / FS, lead) for lead in fine])
+    # Two that were not connected: rounding, and a constant.
+    signal[10] = 0.001 * (np.arange(len(times)) % 3)
+    signal[11] = 0.2
+    expected = find(signal, fs)
+    assert (expected.fiducials[:10, :, Mark.R_PEAK] >= 0).all()
+    signal[:7, int(at_s * fs)] += 1000  # mV, far beyond what a lead of a record shows
+    beats = find(signal, fs)
+    # What most leads show at once between beats may be taken for one; none is lost.
+    distance = np.abs(np.subtract.outer(expected.r_peaks, beats.r_peaks))
+    assert (distance.min(axis=1) <= 0.01 * fs).all()
+    assert (beats.fiducials[7:10, :, Mark.R_PEAK] >= 0).all()
+    assert (beats.fiducials[10:] == -1).all()
+
+
 @pytest.mark.parametrize("n_samples", [0, 1, 2, 3, 10, 100, 500, 999, 2000])
 def test_short_records(signal: FloatArray, n_samples: int) -> None:
     beats = find(signal[:, :n_samples])

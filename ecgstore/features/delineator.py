@@ -26,12 +26,20 @@ WEIGHTS: Final = "delineator.npz"
 MAX_GAP_S: Final = 0.1
 """Missing samples are interpolated up to this long; a lead that misses more is out."""
 
-MIN_RANGE_MV: Final = 1e-9
+LEAST_RANGE_MV: Final = 1e-9
+"""A lead whose values all lie within this is constant, whatever its unit."""
+
 MIN_RELATIVE_RANGE: Final = 0.004
 """A lead with less than this part of the usual range of the leads is flat.
 
 Not less than a part of 1 mV, because the scale of a record shall not matter: rounding
 to 1 uV leaves a range of 2 or 3 uV in a lead that was not connected.
+"""
+
+USUAL_RANGE_S: Final = 2.0
+"""The usual range is the median over parts of the leads as long as this.
+
+In each of them is a beat, unless the heart is slower than 30 a minute.
 """
 
 MIN_RR_S: Final = 0.2
@@ -136,7 +144,7 @@ def see(
     """Return what the network sees in the usable leads, and their voltages in mV."""
     if np.isnan(signal).any():
         signal = interpolate_gaps(signal, round(MAX_GAP_S * fs))
-    leads = np.flatnonzero(_usable(signal))
+    leads = np.flatnonzero(_usable(signal, fs))
     step = fs / NETWORK_HZ
     n_samples = math.floor((signal.shape[1] - 1) / step) + 1
     if not len(leads) or n_samples < 2:
@@ -149,12 +157,17 @@ def see(
     return Evidence(leads, chances_of(x, values)), voltages
 
 
-def _usable(signal: FloatArray) -> BoolArray:
+def _usable(signal: FloatArray, fs: float) -> BoolArray:
     """Return which leads are whole, and not flat next to the others."""
-    usable = usable_leads(signal, MIN_RANGE_MV)
+    usable = usable_leads(signal, LEAST_RANGE_MV)
     if usable.any():
-        ranges = np.ptp(signal[usable], axis=1)
-        usable[usable] = ranges > MIN_RELATIVE_RANGE * np.median(ranges)
+        leads = signal if usable.all() else signal[usable]
+        # Not the median of whole leads: one spike in half of them would decide.
+        n_parts = max(int(leads.shape[1] / (USUAL_RANGE_S * fs)), 1)
+        size = leads.shape[1] // n_parts
+        parts = leads[:, : n_parts * size].reshape(len(leads), n_parts, size)
+        usual = np.median(np.ptp(parts, axis=2))
+        usable[usable] = np.ptp(leads, axis=1) > MIN_RELATIVE_RANGE * usual
     return usable
 
 
