@@ -85,14 +85,17 @@ def to_probabilities(logits: Float32Array, pad: int, out: Float32Array) -> None:
 
 @njit(cache=True, nogil=True)
 def wave_evidence(chances: Float32Array, wave: int, out: Float32Array) -> None:
-    """Set each row of `out` to a lead's evidence of a wave, the last to their mean."""
+    """Set each row of `out` to a lead's evidence of a wave, the last to their mean.
+
+    All of it is within 0 and 1: two probabilities may sum to a little more.
+    """
     n_leads = len(chances)
     mean = out[n_leads]
     mean[:] = 0
     for lead in range(n_leads):
         row, before, after = out[lead], chances[lead, wave], chances[lead, wave + 1]
         for t in range(len(row)):
-            row[t] = before[t] + after[t]
+            row[t] = min(before[t] + after[t], np.float32(1))
             mean[t] += row[t]
     for t in range(len(mean)):
         mean[t] /= np.float32(n_leads)
@@ -236,7 +239,8 @@ def place_marks(
     """Set the marks of each lead and beat, NaN where there is none.
 
     `p`, `qrs` and `t` have a row per lead and their mean below. `strength` of shape
-    (n_leads, n_beats) is set to the highest evidence of the P wave.
+    (n_leads, n_beats) is set to the highest evidence in any cell of the P wave, 0 where
+    there is none above `level`.
     """
     n_leads, n_beats, n = len(chances), len(begins), qrs.shape[1]
     mean = qrs[n_leads]
