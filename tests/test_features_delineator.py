@@ -94,7 +94,7 @@ def test_evidence_is_within_0_and_1() -> None:
     decoding.to_probabilities(logits, PAD, chances)
     assert chances.min() >= 0
     assert chances.max() <= 1
-    chances[:, decoding.QRS], chances[:, decoding.QRS + 1] = 0.25, 0.75000006
+    chances[:, decoding.QRS], chances[:, decoding.QRS + 1] = 0.5, 0.5000002
     out = np.empty((6, 4000), np.float32)
     for wave in (decoding.P, decoding.QRS, decoding.T):
         decoding.wave_evidence(chances, wave, out)
