@@ -238,6 +238,8 @@ def place_marks(
 ) -> None:
     """Set the marks of each lead and beat, NaN where there is none.
 
+    A P or a T wave that is still on in the first or the last cell is cut off by the
+    end of the record: neither its end nor its peak is known, and it gets no marks.
     `p`, `qrs` and `t` have a row per lead and their mean below. `strength` of shape
     (n_leads, n_beats) is set to the highest evidence in any cell of the P wave, 0 where
     there is none above `level`.
@@ -279,7 +281,7 @@ def place_marks(
             low = max(floor, first - _P_REACH)
             top, value, total = strongest_run(p[lead], low, first, level)
             if total > 0:
-                place_wave(
+                begin, _ = place_wave(
                     p[lead],
                     chances[lead, P],
                     top,
@@ -289,6 +291,9 @@ def place_marks(
                     marks[lead, b, 0:3],
                 )
                 strength[lead, b] = value
+                if begin == 0 and p[lead, 0] >= level:
+                    marks[lead, b, 0:3] = np.nan
+                    strength[lead, b] = 0
             floor = last + 1
             # The T wave: up to the QRS complex of the next beat.
             high = min(next_begin, last + _T_REACH)
@@ -303,6 +308,8 @@ def place_marks(
                     1.0,
                     marks[lead, b, 6:9],
                 )
+                if floor == n - 1 and t[lead, floor] >= level:
+                    marks[lead, b, 6:9] = np.nan
                 floor += 1
 
 
