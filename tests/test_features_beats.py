@@ -15,7 +15,7 @@ from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.features import Beats, BeatStatus, compute, find_beats
 from ecgstore.features._decoding_kernels import find_complexes
 from ecgstore.features.beats import ENGINES
-from ecgstore.features.delineator import Evidence, decode
+from ecgstore.features.delineator import Evidence, decode, find_beats_with, weights
 from ecgstore.record import LEADS, Mark
 from ecgstore.sample import sample_folder
 from ecgstore.signals.preprocess import bandpass
@@ -243,6 +243,29 @@ def test_one_destroyed_lead_changes_no_other(
         assert (beats.fiducials[lead] == -1).all()
     if how == "inverted":
         assert_alike(beats.fiducials[lead], expected.fiducials[lead], 15, part=0.9)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 0.0, 0.37, 1e9])
+@pytest.mark.parametrize("lead", [0, 7, 11])
+def test_a_lead_that_is_left_out_is_as_good_as_absent(
+    signal: FloatArray, bad: float, lead: int
+) -> None:
+    """Exactly: what is not shown to the network cannot change the others."""
+    absent = np.delete(signal, lead, 0)
+    expected = find_beats_with(weights(), absent, FS, 200)
+    spoilt = signal.copy()
+    spoilt[lead] = bad
+    if bad == 1e9:
+        spoilt[lead, ::2] = -bad
+    beats = find(spoilt)
+    np.testing.assert_array_equal(beats.r_peaks, expected.r_peaks)
+    others = np.delete(beats.fiducials, lead, 0)
+    np.testing.assert_array_equal(others, expected.fiducials[: len(others)])
+    assert (beats.fiducials[lead] == -1).all()
+    with_gap = signal.copy()
+    with_gap[lead, 2000:2100] = np.nan  # longer than what is filled
+    again = find(with_gap)
+    np.testing.assert_array_equal(again.fiducials, beats.fiducials)
 
 
 @pytest.mark.parametrize("n_leads", [1, 2, 3, 6])
