@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 from pathlib import Path
 
 # Through their import names ecgstore.*.
@@ -20,9 +19,6 @@ def _set_numba_cache() -> None:
     for path in sorted((root / "ecgstore").rglob("_*_kernels.py")):
         digest.update(path.read_bytes())
     folder = root / ".numba_cache" / digest.hexdigest()[:16]
-    if not folder.exists():
-        shutil.rmtree(folder.parent, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("NUMBA_CACHE_DIR", str(folder))
 
 
