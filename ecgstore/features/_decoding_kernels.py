@@ -239,7 +239,7 @@ def place_marks(
     """Set the marks of each lead and beat, NaN where there is none.
 
     A P or a T wave that is still on in the first or the last cell is cut off by the
-    end of the record: neither its end nor its peak is known, and it gets no marks.
+    end of the record: its onset or offset is set to a place outside.
     `p`, `qrs` and `t` have a row per lead and their mean below. `strength` of shape
     (n_leads, n_beats) is set to the highest evidence in any cell of the P wave, 0 where
     there is none above `level`.
@@ -292,8 +292,7 @@ def place_marks(
                 )
                 strength[lead, b] = value
                 if begin == 0 and p[lead, 0] >= level:
-                    marks[lead, b, 0:3] = np.nan
-                    strength[lead, b] = 0
+                    marks[lead, b, 0] = -1
             floor = last + 1
             # The T wave: up to the QRS complex of the next beat.
             high = min(next_begin, last + _T_REACH)
@@ -309,7 +308,7 @@ def place_marks(
                     marks[lead, b, 6:9],
                 )
                 if floor == n - 1 and t[lead, floor] >= level:
-                    marks[lead, b, 6:9] = np.nan
+                    marks[lead, b, 8] = n + 1
                 floor += 1
 
 
