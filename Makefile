@@ -74,4 +74,4 @@ endif
 	touch $@
 
 clean:
-	rm -rf .venv .venv-peers .venv-peers-mosaic demo dist build *.egg-info
+	rm -rf .venv .venv-peers .venv-peers-mosaic demo dist build *.egg-info .numba_cache

@@ -16,6 +16,7 @@ import pytest
 from wfdb import rdann as read_marks
 
 from ecgstore.arrays import FloatArray, IntArray
+from ecgstore.config import Config
 from ecgstore.features import Beats, delineator
 from ecgstore.features.rr import rr_features
 from ecgstore.features.table import RR_FEATURES
@@ -153,6 +154,39 @@ def test_beats(run_bench: RunBench, dozen_records: Path, tmp_path: Path) -> None
     assert presence["sinus"] > presence["af"] >= 0
     for path in (picture, picture.with_stem("beats-cases")):
         assert path.read_bytes().startswith(b"\x89PNG")
+
+
+MEAN_ERROR_MS = {
+    "p_on": 5.0,
+    "p_peak": 4.0,
+    "p_off": 5.0,
+    "qrs_on": 3.5,
+    "r_peak": 3.0,
+    "qrs_off": 4.5,
+    "t_on": 10.0,
+    "t_peak": 5.0,
+    "t_off": 8.0,
+}
+"""How far off a mark may be on average, in ms; all of them shifted by 4 ms fail."""
+
+
+def test_marks_are_neither_early_nor_late(
+    bench_module: Callable[[str], Any],
+) -> None:
+    """A constant shift is what comparisons of the engine with itself cannot see."""
+    contestants = bench_module("contestants")
+    config = Config()
+    records = bench_module("ludb").read_ludb(LUDB, 2)
+    shown_to = contestants.recordings(records, config)
+    ours = contestants.contestants({}, config)[contestants.OURS]
+    found = {"ecgstore": [ours(each) for each in shown_to]}
+    accuracy = bench_module("accuracy")
+    scores = accuracy.as_json(accuracy.score(records, found))
+    means = {name: by["ecgstore"]["mean_ms"] for name, by in scores["all"].items()}
+    assert set(means) == set(MEAN_ERROR_MS)
+    for name, limit in MEAN_ERROR_MS.items():
+        assert abs(means[name]) < limit, name
+    assert abs(scores["record"]["r_peak"]["ecgstore"]["mean_ms"]) < 3
 
 
 def late_marks(path: str, lead: str) -> Any:

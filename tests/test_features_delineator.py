@@ -86,6 +86,22 @@ def test_probabilities_equal_softmax() -> None:
     np.testing.assert_allclose(got, torch.softmax(inner, 1).numpy(), atol=1e-6)
 
 
+def test_evidence_is_within_0_and_1() -> None:
+    """Although probabilities that are rounded may sum to a little more."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 3, (5, 7, 4000 + 2 * PAD)).astype(np.float32)
+    chances = np.empty((5, 7, 4000), np.float32)
+    decoding.to_probabilities(logits, PAD, chances)
+    assert chances.min() >= 0
+    assert chances.max() <= 1
+    chances[:, decoding.QRS], chances[:, decoding.QRS + 1] = 0.5, 0.5000002
+    out = np.empty((6, 4000), np.float32)
+    for wave in (decoding.P, decoding.QRS, decoding.T):
+        decoding.wave_evidence(chances, wave, out)
+        assert out.min() >= 0
+        assert out.max() <= 1
+
+
 def small(rng: np.random.Generator, *shape: int) -> Float32Array:
     return rng.normal(0, 1, shape).astype(np.float32)
 

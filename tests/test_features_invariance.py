@@ -13,10 +13,10 @@ from ecgstore.record import LEADS, Mark
 FS = 500.0
 
 
-def row_of(signal: FloatArray, beats: Beats) -> dict[str, float]:
+def row_of(signal: FloatArray, beats: Beats, fs: float = FS) -> dict[str, float]:
     """Return all features by name."""
     names = (each.name for each in FEATURES)
-    return dict(zip(names, compute(signal, beats, FS).tolist(), strict=True))
+    return dict(zip(names, compute(signal, beats, fs).tolist(), strict=True))
 
 
 UNITS = {each.name: each.unit for each in FEATURES}
@@ -32,13 +32,16 @@ def assert_same(
             )
 
 
-def smooth_record() -> tuple[FloatArray, Beats]:
-    """Return twelve leads of the same heart, with waves far above all thresholds."""
-    fs_beat = np.array([-100, -80, -55, -25, 0, 25, 90, 130, 170])
+def smooth_record(fs: float = FS) -> tuple[FloatArray, Beats]:
+    """Return twelve leads of the same heart, with waves far above all thresholds.
+
+    It is defined in continuous time; samples below are those of 500 Hz.
+    """
+    around_r = np.array([-100, -80, -55, -25, 0, 25, 90, 130, 170])
     r_peaks = np.array([300, 720, 1110, 1500, 1930, 2330, 2700, 3120, 3550, 3960, 4400])
-    time = np.arange(5000)
+    time = np.arange(int(10 * fs)) * (500 / fs)
     gains = np.linspace(0.8, 2.1, 12) * np.where(np.arange(12) == 3, -1, 1)
-    wave = np.zeros(5000)
+    wave = np.zeros(len(time))
     for delay, width, height in (
         (-80, 10, 0.3),
         (-14, 4, -0.9),
@@ -50,8 +53,9 @@ def smooth_record() -> tuple[FloatArray, Beats]:
             wave += height * np.exp(-(((time - peak - delay) / width) ** 2) / 2)
     drift = 0.02 * np.sin(2 * np.pi * time / 77)
     signal = gains[:, None] * (wave + drift)
-    marks = np.tile(r_peaks[:, None] + fs_beat, (12, 1, 1))
-    return signal, Beats(r_peaks, marks, BeatStatus.OK)
+    marks = np.rint((r_peaks[:, None] + around_r) * (fs / 500)).astype(np.int64)
+    beats = np.rint(r_peaks * (fs / 500)).astype(np.int64)
+    return signal, Beats(beats, np.tile(marks, (12, 1, 1)), BeatStatus.OK)
 
 
 @pytest.mark.parametrize("scale", [1.5, 40.0])
@@ -77,6 +81,44 @@ def test_a_shift_in_time_changes_nothing_but_spectra() -> None:
     here = Beats(beats.r_peaks + 100, beats.fiducials + 100, BeatStatus.OK)
     got, expected = row_of(np.roll(signal, 37, axis=1), later), row_of(signal, here)
     assert_same(got, expected, ("power", "_mv2", "_hz", "entropy", "concentration"))
+
+
+@pytest.mark.parametrize("fs", [250.0, 500.0, 1000.0])
+def test_values_are_those_of_the_heart_at_any_sampling_rate(fs: float) -> None:
+    got = row_of(*smooth_record(fs), fs)
+    gain = dict(zip(LEADS, np.linspace(0.8, 2.1, 12).tolist(), strict=True))
+    axis = math.degrees(math.atan2(2 * gain["aVF"], math.sqrt(3) * gain["I"]))
+    for name, value, tolerance in (
+        ("mean_rr_ms", 820, 1e-3),
+        ("p_duration_ms", 90, 1000 / fs),
+        ("pr_interval_ms", 150, 1000 / fs),
+        ("qrs_duration_ms", 100, 1000 / fs),
+        ("qt_interval_ms", 390, 1000 / fs),
+        ("tpeak_tend_ms", 80, 1000 / fs),
+        ("V2_r_amplitude_mv", 3.0 * gain["V2"], 0.1),
+        ("V2_t_amplitude_mv", 0.9 * gain["V2"], 0.06),
+        ("V2_p_amplitude_mv", 0.3 * gain["V2"], 0.06),
+        ("V2_j_level_mv", 0.0, 0.06),
+        ("V2_t_area_mv_ms", 0.9 * gain["V2"] * 36 * math.sqrt(2 * math.pi), 6),
+        ("qrs_axis_deg", axis, 0.1),
+        ("t_axis_deg", axis, 0.1),
+    ):
+        assert got[name] == pytest.approx(value, abs=tolerance), name
+
+
+@pytest.mark.parametrize("fs", [250.0, 1000.0])
+def test_sampling_rate_changes_no_feature_by_more_than_a_sample(fs: float) -> None:
+    """Marks are rounded to samples, and so are durations."""
+    got, expected = row_of(*smooth_record(fs), fs), row_of(*smooth_record(), FS)
+    a_sample_ms = 1.1 * 1000 / min(fs, FS)  # QTc is a little longer than QT
+    for name, value in expected.items():
+        if "pathological_q" in name or "q_waves" in name:
+            continue  # the Q waves are hardly longer than 30 ms, or hardly shorter
+        within = {"ms": a_sample_ms, "mV": 0.02, "mV/s": 0.2}.get(UNITS[name], 1e-3)
+        relative = 0.05 if name == "cornell_product_mv_ms" else 0.01
+        assert got[name] == pytest.approx(
+            value, rel=relative, abs=within, nan_ok=True
+        ), name
 
 
 def test_order_of_the_leads_only_orders_the_leads() -> None:

@@ -368,6 +368,26 @@ def test_no_q_wave_follows_an_s_wave() -> None:
     assert found[0, :, 1].tolist() == [53, 133, 214]
 
 
+@pytest.mark.parametrize(
+    ("level", "amplitude"), [(0.0, -0.05), (-0.03, -0.02), (-0.1, np.nan)]
+)
+def test_q_is_found_from_qrs_onset_and_measured_from_the_isoelectric_level(
+    level: float, amplitude: float
+) -> None:
+    """The level before QRS onset lies below the voltage there in two of the cases."""
+    beats = marked()
+    signal = np.zeros((12, 2000))
+    for r in beats.r_peaks:
+        signal[:, r - 40 : r - 25] = level
+        signal[:, r - 10] = -0.05
+        signal[:, r] = 1.0
+    places = q_s_peaks(signal, beats.fiducials)
+    assert (places[..., 0] == beats.r_peaks - 10).all()
+    features = named(wave_features(signal, beats, FS))["V1"]
+    assert features["q_amplitude_mv"] == pytest.approx(amplitude, nan_ok=True)
+    assert features["q_duration_ms"] == 32
+
+
 def test_q_and_s_are_absent_without_a_dip() -> None:
     signal = np.tile(np.r_[np.arange(10), np.arange(10)[::-1]], (12, 1)).astype(float)
     marks = np.full((12, 1, 9), -1)

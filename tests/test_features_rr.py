@@ -327,6 +327,8 @@ def test_conventions_differ_in_divisors_only() -> None:
 def test_ectopic_beats_are_counted() -> None:
     rhythm = [800, 800, 500, 1100, 800, 800, 800, 520, 1000, 800]
     assert named(rr_features(peaks_of(rhythm), 1000.0))["n_ectopic"] == 2
+    interpolated = [800, 800, 400, 400, 800, 800]  # no pause: missed
+    assert named(rr_features(peaks_of(interpolated), 1000.0))["n_ectopic"] == 0
 
 
 def test_entropy_of_the_histogram_of_differences() -> None:

@@ -126,3 +126,21 @@ def test_size_of_tasks_and_number_of_workers_do_not_change_a_byte(
     monkeypatch.setattr(scan, "_TASK_SIZE", task_size)
     monkeypatch.setattr(fill, "BLOCK_ROWS", block_rows)
     assert build("other.h5", n_workers) == expected
+
+
+@pytest.mark.slow
+def test_beats_and_features_do_not_depend_on_the_number_of_workers(
+    few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every engine's results are those of the record alone, to the last bit."""
+    monkeypatch.setattr(fill, "BLOCK_ROWS", 1)  # so that each worker gets some rows
+    digests = set()
+    for n_workers in (1, 8):
+        out = tmp_path / f"{n_workers}.h5"
+        ecgstore.build_store(
+            [few_records], out, Config(), n_workers=n_workers, quiet=True
+        )
+        digests.add(hashlib.sha256(out.read_bytes()).hexdigest())
+        with ecgstore.open(out) as store:
+            assert store.features().notna().any(axis=1).all()
+    assert len(digests) == 1

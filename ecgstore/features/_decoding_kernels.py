@@ -85,14 +85,17 @@ def to_probabilities(logits: Float32Array, pad: int, out: Float32Array) -> None:
 
 @njit(cache=True, nogil=True)
 def wave_evidence(chances: Float32Array, wave: int, out: Float32Array) -> None:
-    """Set each row of `out` to a lead's evidence of a wave, the last to their mean."""
+    """Set each row of `out` to a lead's evidence of a wave, the last to their mean.
+
+    All of it is within 0 and 1: two probabilities may sum to a little more.
+    """
     n_leads = len(chances)
     mean = out[n_leads]
     mean[:] = 0
     for lead in range(n_leads):
         row, before, after = out[lead], chances[lead, wave], chances[lead, wave + 1]
         for t in range(len(row)):
-            row[t] = before[t] + after[t]
+            row[t] = min(before[t] + after[t], np.float32(1))
             mean[t] += row[t]
     for t in range(len(mean)):
         mean[t] /= np.float32(n_leads)
@@ -235,8 +238,11 @@ def place_marks(
 ) -> None:
     """Set the marks of each lead and beat, NaN where there is none.
 
+    A P or a T wave that is still on in the first or the last cell is cut off by the
+    end of the record: its onset or offset is set to a place outside.
     `p`, `qrs` and `t` have a row per lead and their mean below. `strength` of shape
-    (n_leads, n_beats) is set to the highest evidence of the P wave.
+    (n_leads, n_beats) is set to the highest evidence in any cell of the P wave, 0 where
+    there is none above `level`.
     """
     n_leads, n_beats, n = len(chances), len(begins), qrs.shape[1]
     mean = qrs[n_leads]
@@ -275,7 +281,7 @@ def place_marks(
             low = max(floor, first - _P_REACH)
             top, value, total = strongest_run(p[lead], low, first, level)
             if total > 0:
-                place_wave(
+                begin, _ = place_wave(
                     p[lead],
                     chances[lead, P],
                     top,
@@ -285,6 +291,8 @@ def place_marks(
                     marks[lead, b, 0:3],
                 )
                 strength[lead, b] = value
+                if begin == 0 and p[lead, 0] >= level:
+                    marks[lead, b, 0] = -1
             floor = last + 1
             # The T wave: up to the QRS complex of the next beat.
             high = min(next_begin, last + _T_REACH)
@@ -299,6 +307,8 @@ def place_marks(
                     1.0,
                     marks[lead, b, 6:9],
                 )
+                if floor == n - 1 and t[lead, floor] >= level:
+                    marks[lead, b, 8] = n + 1
                 floor += 1
 
 

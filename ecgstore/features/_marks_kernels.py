@@ -148,7 +148,8 @@ def settle(
     Parameters
     ----------
     marks : ndarray of shape (n_leads, n_beats, 9)
-        In cells, in order, NaN where absent; QRS complexes are complete.
+        In cells, in order, NaN where absent; QRS complexes are complete. P and T waves
+        that do not lie inside the signal are left out.
     signal : ndarray of shape (n_leads, n_samples)
         At least three samples.
     cell : float

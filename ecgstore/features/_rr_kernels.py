@@ -12,6 +12,10 @@ from numba import njit
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.features._order_kernels import median_of_sorted, quantile, sort
 
+# Numba stores the compiled kernels of this file until its contents change, so they
+# name the contents of the file whose kernels are compiled into these:
+# _order_kernels.py 37cb75f71ffca29e
+
 (
     N_BEATS,
     N_RR,

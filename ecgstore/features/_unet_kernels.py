@@ -20,6 +20,10 @@ from ecgstore.features._network_kernels import (
     stem,
 )
 
+# Numba stores the compiled kernels of this file until its contents change, so they
+# name the contents of the file whose kernels are compiled into these:
+# _network_kernels.py c40efb415260747f
+
 N_CLASSES: Final = 7
 STEP: Final = 16
 """The signal's length must be a multiple of this."""

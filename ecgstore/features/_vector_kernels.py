@@ -24,6 +24,10 @@ from ecgstore.features._wave_kernels import (
     T_AREA,
 )
 
+# Numba stores the compiled kernels of this file until its contents change, so they
+# name the contents of the file whose kernels are compiled into these:
+# _wave_kernels.py bb05f21a29de68f7
+
 (
     P_AXIS,
     QRS_AXIS,

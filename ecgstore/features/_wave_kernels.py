@@ -19,6 +19,10 @@ from ecgstore.features._order_kernels import (
     sort,
 )
 
+# Numba stores the compiled kernels of this file until its contents change, so they
+# name the contents of the file whose kernels are compiled into these:
+# _order_kernels.py 37cb75f71ffca29e
+
 P_ON, P_PEAK, P_OFF, QRS_ON, R_PEAK, QRS_OFF, T_ON, T_PEAK, T_OFF = range(9)
 
 # First what is the median over the beats of a value that each beat has, then what

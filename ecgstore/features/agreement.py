@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from ecgstore.arrays import BoolArray, FloatArray, IntArray
+from ecgstore.features.beats import MIN_RR_S
 from ecgstore.features.medians import median_of_rows
 
 TOLERANCE_S: Final = 0.075
@@ -13,9 +14,6 @@ TOLERANCE_S: Final = 0.075
 
 On the 100 odd records of LUDB every beat is found, and nothing else, for 40 to 125 ms.
 """
-
-MIN_RR_S: Final = 0.2
-"""Shortest time between two beats: 300 beats per minute."""
 
 MIN_RELATIVE_SLOPE: Final = 0.45
 """A beat flatter than this part of the record's usual QRS complex is no beat.

@@ -12,6 +12,9 @@ from ecgstore.record import N_LEADS, Mark
 ENGINES: Final = ("ecgstore", "neurokit")
 """What finds beats and waves; the first is the default."""
 
+MIN_RR_S: Final = 0.2
+"""Shortest time between two beats: 300 beats per minute."""
+
 MIN_RANGE_MV: Final = 1e-3
 """A lead whose values all lie within this range is flat."""
 
@@ -45,7 +48,8 @@ class Beats:
     Attributes
     ----------
     r_peaks : ndarray of shape (n_beats,)
-        Sample indices of the record's beats, int64, strictly increasing.
+        Sample indices of the record's beats, int64, increasing, at least `MIN_RR_S`
+        apart (rounded to samples).
     fiducials : ndarray of shape (12, n_beats, 9)
         Sample indices of the marks of each beat in each lead, int64, in the order of
         `ecgstore.record.Mark`; -1 where absent. The marks ``[:, b]`` belong to the

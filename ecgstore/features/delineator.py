@@ -13,7 +13,7 @@ from ecgstore.features import _decoding_kernels as decoding
 from ecgstore.features import _marks_kernels as kernels
 from ecgstore.features import _unet_kernels as network
 from ecgstore.features._network_kernels import PAD
-from ecgstore.features.beats import Beats, BeatStatus, usable_leads
+from ecgstore.features.beats import MIN_RR_S, Beats, BeatStatus, usable_leads
 from ecgstore.features.medians import median_of_rows
 from ecgstore.record import N_LEADS, Mark
 from ecgstore.signals.gaps import interpolate_gaps
@@ -21,12 +21,17 @@ from ecgstore.signals.gaps import interpolate_gaps
 NETWORK_HZ: Final = 250.0
 """Sampling rate of what the network sees; its results come at half of it."""
 
+CELL_S: Final = 2 / NETWORK_HZ
+"""How long a cell of the network's results is, in s."""
+
 WEIGHTS: Final = "delineator.npz"
 
 MAX_GAP_S: Final = 0.1
 """Missing samples are interpolated up to this long; a lead that misses more is out."""
 
-MIN_RANGE_MV: Final = 1e-9
+LEAST_RANGE_MV: Final = 1e-9
+"""A lead whose values all lie within this is constant, whatever its unit."""
+
 MIN_RELATIVE_RANGE: Final = 0.004
 """A lead with less than this part of the usual range of the leads is flat.
 
@@ -34,8 +39,11 @@ Not less than a part of 1 mV, because the scale of a record shall not matter: ro
 to 1 uV leaves a range of 2 or 3 uV in a lead that was not connected.
 """
 
-MIN_RR_S: Final = 0.2
-"""Shortest time between two beats: 300 beats per minute."""
+USUAL_RANGE_S: Final = 2.0
+"""The usual range is the median over parts of the leads as long as this.
+
+In each of them is a beat, unless the heart is slower than 30 a minute.
+"""
 
 P_SEEN: Final = 0.02
 P_AGREED: Final = 0.4
@@ -136,7 +144,7 @@ def see(
     """Return what the network sees in the usable leads, and their voltages in mV."""
     if np.isnan(signal).any():
         signal = interpolate_gaps(signal, round(MAX_GAP_S * fs))
-    leads = np.flatnonzero(_usable(signal))
+    leads = np.flatnonzero(_usable(signal, fs))
     step = fs / NETWORK_HZ
     n_samples = math.floor((signal.shape[1] - 1) / step) + 1
     if not len(leads) or n_samples < 2:
@@ -149,12 +157,17 @@ def see(
     return Evidence(leads, chances_of(x, values)), voltages
 
 
-def _usable(signal: FloatArray) -> BoolArray:
+def _usable(signal: FloatArray, fs: float) -> BoolArray:
     """Return which leads are whole, and not flat next to the others."""
-    usable = usable_leads(signal, MIN_RANGE_MV)
+    usable = usable_leads(signal, LEAST_RANGE_MV)
     if usable.any():
-        ranges = np.ptp(signal[usable], axis=1)
-        usable[usable] = ranges > MIN_RELATIVE_RANGE * np.median(ranges)
+        leads = signal if usable.all() else signal[usable]
+        # Not the median of whole leads: one spike in half of them would decide.
+        n_parts = max(int(leads.shape[1] / (USUAL_RANGE_S * fs)), 1)
+        size = leads.shape[1] // n_parts
+        parts = leads[:, : n_parts * size].reshape(len(leads), n_parts, size)
+        usual = np.median(np.ptp(parts, axis=2))
+        usable[usable] = np.ptp(leads, axis=1) > MIN_RELATIVE_RANGE * usual
     return usable
 
 
@@ -190,15 +203,13 @@ def decode(
     """Return the beats that the evidence shows."""
     chances, leads = evidence.chances, evidence.leads
     n_leads, n_cells = len(leads), chances.shape[2]
-    cell = 2 * fs / NETWORK_HZ
-    seconds = 2 / NETWORK_HZ
     waves = np.empty((3, n_leads + 1, n_cells), np.float32)
     for wave, name in zip(waves, (decoding.P, decoding.QRS, decoding.T), strict=True):
         decoding.wave_evidence(chances, name, wave)
     begins = np.empty(n_cells // 2 + 1, np.int64)
     ends = np.empty_like(begins)
     n_beats = decoding.find_complexes(
-        waves[1, n_leads], HIGH, LOW, MIN_MASS, MIN_RR_S / seconds, begins, ends
+        waves[1, n_leads], HIGH, LOW, MIN_MASS, MIN_RR_S / CELL_S, begins, ends
     )
     # A complex that an end of the record cuts into is no beat: where its onset or
     # offset is, and whether it is one at all, cannot be seen.
@@ -206,21 +217,17 @@ def decode(
     begins, ends = begins[whole], ends[whole]
     if not len(begins):
         return Beats.none(BeatStatus.NO_BEATS)
-    marks = np.empty((n_leads, len(begins), len(Mark)))
-    strength = np.empty((n_leads, len(begins)))
-    decoding.place_marks(
-        chances, waves[0], waves[1], waves[2], begins, ends, LEVEL, strength, marks
-    )
-    pr_s = seconds * median_of_rows(
-        (marks[..., Mark.R_PEAK] - marks[..., Mark.P_PEAK]).T
-    )
-    present = has_p_wave(strength.mean(axis=0), pr_s)
-    marks[:, ~present, : Mark.P_OFF + 1] = np.nan
-    places = np.empty(marks.shape, np.int64)
-    reaches = np.array([round(s * fs) for s in REACH_S])
-    shortest = np.array([round(s * fs) for s in SHORTEST_S])
-    kernels.settle(marks, voltages, cell, reaches, shortest, places)
-    r_peaks = np.median(places[:, :, Mark.R_PEAK], axis=0).astype(np.int64)
+    # Complexes are far enough apart, but of R and R' the peak may be at the near ends.
+    while True:
+        places = _marks_of(chances, waves, begins, ends, voltages, fs)
+        r_peaks = np.median(places[:, :, Mark.R_PEAK], axis=0).astype(np.int64)
+        if (np.diff(r_peaks) >= MIN_RR_S * fs).all():
+            break
+        masses = [
+            waves[1, n_leads, k:m].sum() for k, m in zip(begins, ends, strict=True)
+        ]
+        kept = _stronger(r_peaks, np.array(masses), MIN_RR_S * fs)
+        begins, ends = begins[kept], ends[kept]
     _keep_near(places, r_peaks, math.floor(MAX_R_DISTANCE_S * fs))
     fiducials = np.full((N_LEADS, len(r_peaks), len(Mark)), -1, np.int64)
     fiducials[leads] = places
@@ -230,13 +237,51 @@ def decode(
     return Beats(r_peaks[:max_beats], fiducials[:, :max_beats], status)
 
 
+def _marks_of(
+    chances: Float32Array,
+    waves: Float32Array,
+    begins: IntArray,
+    ends: IntArray,
+    voltages: FloatArray,
+    fs: float,
+) -> IntArray:
+    """Return the marks of complexes in each lead as samples, -1 where absent.
+
+    `waves` has, for P, QRS and T, the evidence of each lead and then their mean.
+    """
+    marks = np.empty((len(chances), len(begins), len(Mark)))
+    strength = np.empty(marks.shape[:2])
+    decoding.place_marks(
+        chances, waves[0], waves[1], waves[2], begins, ends, LEVEL, strength, marks
+    )
+    pr_s = CELL_S * median_of_rows(
+        (marks[..., Mark.R_PEAK] - marks[..., Mark.P_PEAK]).T
+    )
+    present = has_p_wave(strength.mean(axis=0), pr_s)
+    marks[:, ~present, : Mark.P_OFF + 1] = np.nan
+    places = np.empty(marks.shape, np.int64)
+    reaches = np.array([round(s * fs) for s in REACH_S])
+    shortest = np.array([round(s * fs) for s in SHORTEST_S])
+    kernels.settle(marks, voltages, CELL_S * fs, reaches, shortest, places)
+    return places
+
+
+def _stronger(r_peaks: IntArray, masses: FloatArray, min_distance: float) -> BoolArray:
+    """Return which beats are left if the stronger of any two too close is kept."""
+    kept = np.zeros(len(r_peaks), np.bool_)
+    for b in np.argsort(-masses, kind="stable"):
+        kept[b] = (np.abs(r_peaks[kept] - r_peaks[b]) >= min_distance).all()
+    return kept
+
+
 def has_p_wave(strength: FloatArray, pr_s: FloatArray) -> BoolArray:
     """Return which beats have a P wave.
 
     Parameters
     ----------
     strength : ndarray of shape (n_beats,)
-        The highest evidence of a P wave before each beat, mean of the leads.
+        Of each lead the highest evidence of the P wave before a beat in any cell, 0
+        where it is below `LEVEL`, mean of the leads.
     pr_s : ndarray of shape (n_beats,)
         Time from the P to the R-peak in s, median of the leads; NaN without any.
 

@@ -96,17 +96,22 @@ def q_s_peaks(signal: FloatArray, fiducials: IntArray) -> IntArray:
     -------
     ndarray of shape (12, n_beats, 2)
         Sample indices of Q and S; -1 where there is none, or one of the three marks of
-        the QRS complex is missing. Two samples may be one: the lowest from QRS onset to
-        R-peak, and the lowest behind it up to the QRS offset, if they lie 0.03 mV or
-        more below the voltage at QRS onset. Each is an S wave if the signal rises above
-        that voltage by as much before it (in the median of the lead's beats), which is
-        an r wave, or behind an S wave, and a Q wave if not; the lower one of two of a
-        kind is taken.
+        the QRS complex is missing.
 
     Raises
     ------
     ValueError
         If a mark lies behind the end of the signal.
+
+    Notes
+    -----
+    A complex has up to two dips: the lowest sample from QRS onset to R-peak, and the
+    lowest behind it up to the QRS offset, each if it lies 0.03 mV or more below the
+    voltage at QRS onset. A lead's first dips are S waves if the signal rises above that
+    voltage by as much before them, which is an r wave, in the median over the beats
+    that have the dip, and Q waves if not; so are its second dips, but behind S waves
+    they are S waves in any case. Of two dips of a kind in a beat the lower one is
+    taken.
 
     Examples
     --------

@@ -6,13 +6,8 @@ from typing import Final
 import numpy as np
 
 from ecgstore.arrays import FloatArray, IntArray
-from ecgstore.features.agreement import (
-    MIN_RR_S,
-    TOLERANCE_S,
-    agreed_beats,
-    nearest,
-)
-from ecgstore.features.beats import Beats, BeatStatus, usable_leads
+from ecgstore.features.agreement import TOLERANCE_S, agreed_beats, nearest
+from ecgstore.features.beats import MIN_RR_S, Beats, BeatStatus, usable_leads
 from ecgstore.features.delineation import MIN_BEATS, delineate
 from ecgstore.features.medians import median_of_rows
 from ecgstore.record import LEADS, N_LEADS, Mark

@@ -201,7 +201,8 @@ _DEFINITIONS: Final = (
         "n_ectopic",
         "1",
         "number of i with rr_i < 0.8 median_rr and rr_(i+1) > 1.15 median_rr: an "
-        "early beat and a pause",
+        "early beat and a pause; premature beats without a compensatory pause, such as "
+        "interpolated ones and all but the last of a run, are missed",
         "ecgstore",
         (0, 100),
         _LESS_THAN_2,

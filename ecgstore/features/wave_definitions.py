@@ -59,10 +59,10 @@ _DEFINITIONS: Final = (
     Definition(
         "q_amplitude_mv",
         "mV",
-        "lowest voltage of the QRS complex before any r wave - isoelectric level",
+        "lowest voltage of the Q wave - isoelectric level, if that is below 0",
         _LEAST_WAVE,
         (-5, 0),
-        "no beat has a Q wave",
+        "no beat has a Q wave below the isoelectric level",
     ),
     Definition(
         "r_amplitude_mv",
@@ -75,10 +75,10 @@ _DEFINITIONS: Final = (
     Definition(
         "s_amplitude_mv",
         "mV",
-        "lowest voltage of the QRS complex behind an r wave - isoelectric level",
+        "lowest voltage of the S wave - isoelectric level, if that is below 0",
         _LEAST_WAVE,
         (-5, 0),
-        "no beat has an S wave",
+        "no beat has an S wave below the isoelectric level",
     ),
     Definition(
         "t_amplitude_mv",
@@ -254,9 +254,20 @@ LUDB (100 records) this leaves out 9 ms (sd 4) of the QRS complex between the ex
 The isoelectric level of a beat is the mean of the 20 ms before QRS onset, without what
 belongs to the P wave; the voltage at QRS onset where that leaves nothing.
 
-Q, R and S waves deviate by 0.03 mV or more (IEC 60601-2-51:2003, annex GG). A dip is a
-Q wave if no r wave precedes it, else an S wave; a complex with a single dip and no R
-wave, QS, has a Q amplitude only.
+**Q and S waves** are found by the voltage at QRS onset. A complex has up to two dips:
+where it is lowest from QRS onset to R peak, and where it is lowest behind it up to QRS
+offset, each if that is 0.03 mV (IEC 60601-2-51:2003, annex GG) or more below the
+voltage at QRS onset. What the first dips of a lead are is decided for all of its beats:
+S waves if the signal rises above the voltage at QRS onset by 0.03 mV or more before the
+dip, an r wave, in the median over the beats that have the dip; else Q waves. The second
+dips are judged alike, and are S waves too if the first ones are. Of two dips of a kind
+in a beat the lower one counts. So a QS complex, a single dip and no R wave, has a Q
+wave only.
+
+**Amplitudes** are measured from the isoelectric level, which need not be the voltage at
+QRS onset: those of Q and S may be smaller than 0.03 mV, and a dip that stays above the
+level has a place and a duration but no amplitude. An R wave is 0.03 mV or more above
+it.
 
 What needs a P wave is NaN where `p_presence`, that of the lead or of the record, is
 below 0.5.
