@@ -20,6 +20,7 @@ from ecgstore.arrays import IntArray
 from ecgstore.errors import EcgStoreError
 from ecgstore.models import cross_fitting, fusion, judging, modes, trees
 from ecgstore.models.cross_fitting import InnerFold, extract_unseen, inner_folds
+from ecgstore.models.extractor_training import train_extractor
 from ecgstore.models.inference import Found
 from ecgstore.models.judging import Judged, judge
 from ecgstore.models.outer_folds import (
@@ -28,6 +29,7 @@ from ecgstore.models.outer_folds import (
     by_source,
     patients,
 )
+from ecgstore.models.scores import f1_thresholds
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.table import DeepFeatures, Kind, read_table
 from ecgstore.storage import Selection, Store
@@ -155,7 +157,7 @@ def test_thresholds_chosen_on_the_test_records_are_found(
     spoilt_rows: IntArray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    original = judging.f1_thresholds
+    original = f1_thresholds
     with Store(spoilt_store) as store:
         test_labels = store.labels(rows=outer.test)
     monkeypatch.setattr(
@@ -174,7 +176,7 @@ def test_an_extractor_that_saw_the_test_records_is_found(
     spoilt_rows: IntArray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    original = cross_fitting.train_extractor
+    original = train_extractor
 
     def with_test(training: Selection, *rest: Any, **options: Any) -> Any:
         every = np.union1d(training.rows, outer.test)
