@@ -57,7 +57,7 @@ def train_extractor(
     ------
     EcgStoreError
         If no record is selected, or the state file is one of another training.
-    ValueError
+    ConfigError
         If the store's sampling rate is no multiple of the model's.
     """
     store = training.store
@@ -72,7 +72,7 @@ def train_extractor(
         leads=model.leads,
         device=device,
         state_file=state_file,
-        origin={"model": model.to_dict()},
+        origin=model.to_dict(),
         on_epoch=on_epoch,
         quiet=quiet,
     )

@@ -1,12 +1,15 @@
-"""Show how far long work is: a bar on a terminal, nothing elsewhere."""
+"""Show how far long work is: a bar on a terminal, now and then a line elsewhere."""
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from tqdm import tqdm
 
 Item = TypeVar("Item")
+
+_SECONDS_BETWEEN_LINES: Final = 30.0
 
 
 def shown(
@@ -25,7 +28,20 @@ def shown(
     quiet : bool
         Show nothing.
     """
-    if quiet or not sys.stderr.isatty():
-        yield from items  # not even a disabled bar: it would start a thread of its own
-        return
-    yield from tqdm(items, desc=what, total=total, leave=False, dynamic_ncols=True)
+    if quiet:
+        yield from items
+    elif sys.stderr.isatty():
+        yield from tqdm(items, desc=what, total=total, leave=False, dynamic_ncols=True)
+    else:
+        yield from _with_lines(items, what, total)
+
+
+def _with_lines(items: Iterable[Item], what: str, total: int | None) -> Iterator[Item]:
+    """Yield items; print how many there were, not too often."""
+    last_line = time.monotonic()
+    for number, item in enumerate(items):
+        if time.monotonic() - last_line > _SECONDS_BETWEEN_LINES:
+            of = "" if total is None else f" of {total}"
+            print(f"{what}: {number}{of}", file=sys.stderr, flush=True)
+            last_line = time.monotonic()
+        yield item

@@ -99,7 +99,7 @@ def fit(
     """
     device = torch.device(device)
     told = {
-        "settings": settings.to_dict(),
+        **settings.to_dict(),
         "fingerprint": training.store.fingerprint,
         "training": training.rows_sha256,
         "validation": None if validation is None else validation.rows_sha256,

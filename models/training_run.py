@@ -1,5 +1,6 @@
 """A training with its folder: weights, what is needed to go on, history, curves."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ def train_into(
     settings: TrainingSettings,
     *,
     resume: bool = False,
+    on_epoch: Callable[[History], None] | None = None,
     device: torch.device | str = "cpu",
     quiet: bool = True,
 ) -> History:
@@ -45,6 +47,8 @@ def train_into(
     resume : bool
         Go on from the ``last.pt`` that is there, if any; without, a folder with one is
         refused.
+    on_epoch : callable, optional
+        Called after every epoch, in the first process.
 
     Raises
     ------
@@ -70,6 +74,8 @@ def train_into(
         _write_history(folder, history)
         if board is not None:
             _add_to(board, history.epochs[-1])
+        if on_epoch is not None:
+            on_epoch(history)
 
     checkpoint, history = train_extractor(
         training,

@@ -10,6 +10,7 @@ from scipy.signal import firwin
 from torch import Tensor
 from torch.nn import functional
 
+from ecgstore.errors import ConfigError
 from ecgstore.pipes.augment_base import clear_padding
 from ecgstore.pipes.batch import Batch
 
@@ -61,12 +62,12 @@ class Decimate:
 
         Raises
         ------
-        ValueError
+        ConfigError
             If the rate of the store is not a multiple of the one wanted.
         """
         factor = round(stored_fs / fs) if fs > 0 else 0
         if factor < 1 or factor * fs != stored_fs:
-            raise ValueError(
+            raise ConfigError(
                 f"fs is {fs:g} Hz, and the store has {stored_fs:g} Hz; expected a rate "
                 f"that divides it, such as {stored_fs / 2:g}, or build the store with "
                 f"--fs {fs:g}"

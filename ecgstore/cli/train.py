@@ -1,13 +1,16 @@
 """``ecgstore train``: a deep extractor on folds of a store."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ecgstore.cli.model_options import DEVICE, QUIET, model_options, settings_from
 from ecgstore.cli.options import STORE
 from ecgstore.cli.torch_needed import needs_torch
+
+if TYPE_CHECKING:
+    from ecgstore.models.training_history import History
 
 
 @click.command(
@@ -91,6 +94,7 @@ def train(
             model,
             settings,
             resume=resume,
+            on_epoch=None if quiet else _print_epoch,
             device=own_device,
             quiet=quiet,
         )
@@ -105,6 +109,17 @@ def train(
     )
     click.echo(
         f"{out / BEST} has its weights; history.csv and curves.png are beside it"
+    )
+
+
+def _print_epoch(history: "History") -> None:
+    """Print a line for the epoch that has ended."""
+    each = history.epochs[-1]
+    click.echo(
+        f"epoch {each.epoch}: loss {each.training_loss:.3f}, in validation "
+        f"{each.validation_loss:.3f}, macro AUROC {each.validation_auroc:.3f}"
+        f"{', the best so far' * (history.best == each.epoch)}; {each.seconds:.0f} s",
+        err=True,
     )
 
 
