@@ -9,6 +9,7 @@ from ecgstore import __version__
 from ecgstore.cli.build import build
 from ecgstore.cli.classes import classes
 from ecgstore.cli.export import export
+from ecgstore.cli.extract import extract
 from ecgstore.cli.features import features
 from ecgstore.cli.info import info
 from ecgstore.cli.plot import plot
@@ -36,7 +37,7 @@ def cli() -> None:
     """
 
 
-for _command in (build, info, verify, export, plot, classes, features):
+for _command in (build, info, verify, export, plot, classes, features, extract):
     cli.add_command(_command)
 
 
