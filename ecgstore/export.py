@@ -14,6 +14,7 @@ from ecgstore.features import q_s_peaks
 from ecgstore.record import LEADS, Mark
 from ecgstore.storage import Store, schema
 from ecgstore.storage.durable import replace_file
+from ecgstore.storage.sidecar import column_names
 
 _BLOCK_ROWS: Final = 256
 
@@ -54,6 +55,30 @@ def export_features(store: Store, path: str | Path) -> None:
                 *("" if np.isnan(value) else f"{value:.9g}" for value in row),
             ]
             for name, source, row in rows
+        ),
+    )
+
+
+def export_attached(store: Store, name: str, path: str | Path) -> None:
+    """Write a CSV file: record_id, row, and a column per attached deep feature.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    name : str
+        What `Store.attach` returned.
+    path : str or Path
+        The file to write; replaced when it is complete.
+    """
+    features = store.attached[name]
+    records = enumerate(zip(store.records.index, features, strict=True))
+    _write_csv(
+        Path(path),
+        ["record_id", "row", *column_names(name, features)],
+        (
+            [record_id, row, *(f"{value:.9g}" for value in values)]
+            for row, (record_id, values) in records
         ),
     )
 

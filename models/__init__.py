@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ecgstore.models.checkpoint import Checkpoint
     from ecgstore.models.comparison import compare
     from ecgstore.models.create import MODELS, create_model
+    from ecgstore.models.devices import chosen_device
+    from ecgstore.models.extraction import extract
     from ecgstore.models.extractor import Extractor
     from ecgstore.models.extractor_training import train_extractor
     from ecgstore.models.fusion import FusionNetwork, train_fusion
@@ -37,8 +39,10 @@ _HOMES = {
     "TrainingSettings": "settings",
     "challenge_metric": "metrics",
     "challenge_scores": "metrics",
+    "chosen_device": "devices",
     "compare": "comparison",
     "create_model": "create",
+    "extract": "extraction",
     "find": "inference",
     "fit": "training",
     "score": "scores",
@@ -56,8 +60,10 @@ __all__ = [
     "TrainingSettings",
     "challenge_metric",
     "challenge_scores",
+    "chosen_device",
     "compare",
     "create_model",
+    "extract",
     "find",
     "fit",
     "score",

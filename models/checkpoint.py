@@ -1,5 +1,6 @@
 """A trained extractor with all that is needed to use it on other records."""
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -64,6 +65,19 @@ class Checkpoint:
     def decimate(self) -> Decimate:
         """Return the batch transform from the store's sampling rate to the model's."""
         return Decimate.to(self.model.fs or self.config.fs, self.config.fs)
+
+    def weights_sha256(self) -> str:
+        """Return the SHA-256 of the weights, which tells one training from another.
+
+        It is taken over each weight in the order of names: a line with its name, type
+        and shape, then its elements in C order.
+        """
+        digest = hashlib.sha256()
+        for name in sorted(self.weights):
+            weight = self.weights[name].detach().cpu().contiguous()
+            digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}\n".encode())
+            digest.update(weight.reshape(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()
 
     def check(self, store: Store) -> None:
         """Refuse a store whose signals or classes are others than those trained on.

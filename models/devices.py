@@ -1,22 +1,22 @@
-"""What is computed on."""
+"""Choose what to compute on."""
 
 import torch
 
-from ecgstore.errors import EcgStoreError
+from ecgstore.errors import ConfigError
 
 
 def chosen_device(name: str | None = None) -> torch.device:
-    """Return a device by its name; a GPU if there is one, where no name is given.
+    """Return the device of a name, or a GPU if there is one.
 
     Parameters
     ----------
     name : str, optional
-        Such as ``"cpu"`` or ``"cuda:1"``.
+        As PyTorch names devices, such as ``"cpu"`` or ``"cuda:1"``.
 
     Raises
     ------
-    EcgStoreError
-        If there is no such device.
+    ConfigError
+        If this machine has no such device.
 
     Examples
     --------
@@ -27,11 +27,11 @@ def chosen_device(name: str | None = None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
-    # What PyTorch raises depends on what is wrong with the name or with the device.
+        torch.empty(1, device=device)
+    # What PyTorch raises depends on the device and on how it was built.
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise EcgStoreError(
-            f"no device {name!r} ({str(error).splitlines()[0]}); expected cpu, or cuda "
-            "where there is a GPU that PyTorch can use"
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"no device {name!r} ({reason}); expected one such as cpu, cuda or cuda:1"
         ) from error
     return device

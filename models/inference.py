@@ -1,6 +1,6 @@
 """What a trained network finds in records of a store, by their rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +51,38 @@ def probabilities_of(logits: Float32Array) -> FloatArray:
 
 
 @torch.inference_mode()
+def find_batches(
+    network: Network, loader: pipes.Loader, *, quiet: bool = True
+) -> Generator[Found, None, None]:
+    """Yield what a network finds in the records of each batch, in evaluation mode.
+
+    Memory does not grow with the number of records. At the end, the network is in the
+    mode it was in, and the loader is closed.
+
+    Parameters
+    ----------
+    network : Module
+        A trained network.
+    loader : Loader
+        Where batches come from.
+    quiet : bool
+        Show no progress.
+    """
+    was_training = network.training
+    network.eval()
+    try:
+        with loader:
+            for batch in shown(loader, "reading records", len(loader), quiet):
+                found = network(*network.inputs(batch))
+                yield Found(
+                    batch.rows.cpu().numpy(),
+                    found.logits.float().cpu().numpy(),
+                    found.features.float().cpu().numpy(),
+                )
+    finally:
+        network.train(was_training)
+
+
 def find(
     network: Network,
     selection: Selection,
@@ -83,26 +115,22 @@ def find(
     quiet : bool
         Show no progress.
     """
-    was_training = network.training
-    network.eval()
-    rows, logits, features = [], [], []
-    try:
-        with pipes.loader(
-            selection,
-            batch_size,
-            fields=network.fields,
-            leads=leads,
-            transform=transform,
-            device=device,
-        ) as loader:
-            for batch in shown(loader, "reading records", len(loader), quiet):
-                found = network(*network.inputs(batch))
-                rows.append(batch.rows.cpu().numpy())
-                logits.append(found.logits.float().cpu().numpy())
-                features.append(found.features.float().cpu().numpy())
-    finally:
-        network.train(was_training)
-    parts = all_parts(tuple(map(np.concatenate, (rows, logits, features))))
+    loader = pipes.loader(
+        selection,
+        batch_size,
+        fields=network.fields,
+        leads=leads,
+        transform=transform,
+        device=device,
+    )
+    batches = [*find_batches(network, loader, quiet=quiet)]
+    parts = all_parts(
+        (
+            np.concatenate([each.rows for each in batches]),
+            np.concatenate([each.logits for each in batches]),
+            np.concatenate([each.features for each in batches]),
+        )
+    )
     whole = [np.concatenate(each) for each in zip(*parts, strict=True)]
     order = np.argsort(whole[0], kind="stable")
     return Found(*(each[order] for each in whole))

@@ -57,7 +57,7 @@ def load_state(
         mine, its = told.get(name), state["told"].get(name)
         if mine != its:
             raise EcgStoreError(
-                f"{path}: is of another training: its {name.replace('_', ' ')} is {_short(its)}, now it "
+                f"{path}: is of another training: its {name} is {_short(its)}, now it "
                 f"is {_short(mine)}; train as before, or remove the file to begin anew"
             )
     if state["parts"].keys() != parts.keys():

@@ -57,7 +57,8 @@ class Batch:
     r_peaks : Tensor of shape (n_records, n_beats), optional
         Sample indices of the beats, int16, -1 where absent.
     columns : Mapping
-        Columns of the records' table: numbers as tensors, texts as lists.
+        Columns of the records' table: numbers as tensors, texts as lists. Attached deep
+        features by their names: float32 tensors of shape (n_records, n_features).
     mv_per_count : float
         Millivolts of 1 in `signals`: 1.0 for voltages.
     leads : tuple of str

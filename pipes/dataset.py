@@ -47,7 +47,8 @@ class StoreDataset(Dataset[dict[str, Any]]):
         What `Store.select` returned, or row numbers in any order; all if left out.
     fields : iterable of str
         Any of ``"signals"``, ``"labels"``, ``"features"``, ``"fiducials"``,
-        ``"r_peaks"``, and of the columns of `Store.records`.
+        ``"r_peaks"``, of the columns of `Store.records`, and of the names of attached
+        deep features (`Store.attach`).
     dtype : {"float32", "int16"}
         Signals in mV, or the stored counts.
     leads : iterable of str, optional

@@ -59,7 +59,8 @@ def loader(
         seed.
     fields : iterable of str
         Any of ``"signals"``, ``"labels"``, ``"features"``, ``"fiducials"``,
-        ``"r_peaks"``, and of the columns of `Store.records`.
+        ``"r_peaks"``, of the columns of `Store.records`, and of the names of attached
+        deep features (`Store.attach`).
     dtype : {"float32", "int16"}
         Signals in mV; or the stored counts of `Batch.mv_per_count` mV, which is faster
         where they can be scaled later.

@@ -29,7 +29,7 @@ _WORTH_SHARING: Final = 1_000_000
 """Bytes of a batch below which waking another thread takes longer than copying."""
 
 ARRAYS: Final = ("signals", "labels", "features", "fiducials", "r_peaks")
-"""Fields that are attributes of a batch; others are columns of the records' table."""
+"""Fields that are attributes of a batch; others are in `Batch.columns`."""
 
 
 class RecordReader:
@@ -41,7 +41,8 @@ class RecordReader:
         The store.
     fields : iterable of str
         Any of ``"signals"``, ``"labels"``, ``"features"``, ``"fiducials"``,
-        ``"r_peaks"``, and of the columns of `Store.records`.
+        ``"r_peaks"``, of the columns of `Store.records`, and of the names of attached
+        deep features (`Store.attach`).
     dtype : {"float32", "int16"}
         Signals in mV, or the stored counts.
     leads : iterable of str, optional
@@ -70,6 +71,7 @@ class RecordReader:
         buffers: Buffers | None = None,
         sharing: WorkSharing | None = None,
     ) -> None:
+        self._store = store
         self._arrays, self._columns = _known_fields(store, fields)
         if dtype not in ("float32", "int16"):
             raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'int16'")
@@ -154,7 +156,10 @@ class RecordReader:
         return torch.from_numpy(values)
 
     def _column(self, name: str, rows: IntArray) -> Tensor | list[str]:
-        """Return one column of the records' table."""
+        """Return one column of the records' table, or attached features."""
+        attached = self._store.attached.get(name)
+        if attached is not None:
+            return torch.from_numpy(attached[rows])
         path = schema.FOLDS if name == "fold" else f"{schema.RECORDS}/{name}"
         values: NDArray[Any] = self._table(path)[rows]
         if values.dtype.kind == "S":
@@ -183,7 +188,12 @@ def _known_fields(
     store: Store, fields: Iterable[str]
 ) -> tuple[Sequence[str], Sequence[str]]:
     """Return the arrays and the columns among some fields, all of them known."""
-    columns = (*schema.RECORD_TEXTS, *schema.RECORD_NUMBERS, "fold")
+    columns = (
+        *schema.RECORD_TEXTS,
+        *schema.RECORD_NUMBERS,
+        "fold",
+        *store.attached,
+    )
     names = list(dict.fromkeys([fields] if isinstance(fields, str) else fields))
     unknown = [name for name in names if name not in (*ARRAYS, *columns)]
     if unknown:

@@ -6,9 +6,8 @@ import h5py
 
 from ecgstore.storage.durable import publish
 from ecgstore.storage.hdf5 import text
-from ecgstore.storage.integrity import dataset_digests, fingerprint
+from ecgstore.storage.integrity import fingerprint, write_digests
 from ecgstore.storage.layout import encoded
-from ecgstore.storage.schema import SHA256
 
 
 def seal(partial: Path, out: Path) -> None:
@@ -22,10 +21,7 @@ def seal(partial: Path, out: Path) -> None:
         The store; an older file of that name is replaced.
     """
     with h5py.File(partial, "r+", locking=False) as file:
-        digests = dataset_digests(file)
-        for path, digest in digests.items():
-            # Same type and width as before: only these bytes of the file change.
-            file[path].attrs.modify(SHA256, encoded(digest))
+        digests = write_digests(file)
         config = text(file.attrs["config"])
         file.attrs.modify("fingerprint", encoded(fingerprint(config, digests)))
     publish(partial, out)

@@ -10,6 +10,7 @@ from ecgstore.cli.build import build
 from ecgstore.cli.classes import classes
 from ecgstore.cli.compare import compare
 from ecgstore.cli.export import export
+from ecgstore.cli.extract import extract
 from ecgstore.cli.features import features
 from ecgstore.cli.info import info
 from ecgstore.cli.plot import plot
@@ -38,7 +39,12 @@ def cli() -> None:
     """
 
 
-for _command in (build, info, verify, export, plot, classes, features, train, compare):
+_COMMANDS: Final = (
+    *(build, info, verify, export, plot, classes, features),
+    *(train, extract, compare),
+)
+
+for _command in _COMMANDS:
     cli.add_command(_command)
 
 

@@ -35,6 +35,37 @@ def publish(unfinished: Path, final: Path) -> None:
 
 
 @contextmanager
+def replace_path(path: Path) -> Iterator[Path]:
+    """Yield the name of an empty file that gets another name when it is complete.
+
+    For what cannot write to an open file; otherwise see `replace_file`.
+
+    Parameters
+    ----------
+    path : Path
+        The final name; an older file of that name stays until the new one is whole.
+
+    Raises
+    ------
+    EcgStoreError
+        If the file cannot be written there.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        try:
+            unfinished.touch()  # a folder that is not writable is known at once
+            yield unfinished
+            publish(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise EcgStoreError(
+            f"{path}: cannot be written ({error.strerror or error}); check that the "
+            "folder exists, is writable and has room"
+        ) from error
+
+
+@contextmanager
 def replace_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a file that gets its name only when it is complete.
 
@@ -50,17 +81,9 @@ def replace_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     EcgStoreError
         If the file cannot be written there.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
     encoding, newline = ("utf-8", "") if mode == "w" else (None, None)
-    try:
-        try:
-            with unfinished.open(mode, encoding=encoding, newline=newline) as file:
-                yield file
-            publish(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as error:
-        raise EcgStoreError(
-            f"{path}: cannot be written ({error.strerror}); check that the folder "
-            "exists, is writable and has room"
-        ) from error
+    with (
+        replace_path(path) as unfinished,
+        unfinished.open(mode, encoding=encoding, newline=newline) as file,
+    ):
+        yield file

@@ -13,8 +13,19 @@ from ecgstore.storage import schema
 
 
 @contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open a store's file for reading.
+def open_hdf5(
+    path: Path,
+    expected: str = "a store made by `ecgstore build SOURCE -o STORE`",
+    again: str = "build the store",
+) -> Iterator[h5py.File]:
+    """Open a file for reading.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    expected, again : str
+        What it should be, and how it is made again, for messages.
 
     Raises
     ------
@@ -25,18 +36,14 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         context cannot be read.
     """
     if not path.exists():
-        raise EcgStoreError(
-            f"{path}: no such file; expected a store made by "
-            "`ecgstore build SOURCE -o STORE`"
-        )
+        raise EcgStoreError(f"{path}: no such file; expected {expected}")
     if path.is_dir():
-        raise EcgStoreError(f"{path}: a folder; expected the file of a store")
+        raise EcgStoreError(f"{path}: a folder; expected {expected}")
     try:
         file = h5py.File(path, "r", locking=False)
     except OSError as error:
         raise SchemaError(
-            f"{path}: not a readable HDF5 file; expected a store made by "
-            "`ecgstore build`"
+            f"{path}: not a readable HDF5 file; expected {expected}"
         ) from error
     with file:
         try:
@@ -45,8 +52,8 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             raise
         except Exception as error:  # h5py raises nearly anything on damaged files
             raise SchemaError(
-                f"{path}: damaged, it cannot be read ({error}); build the store again "
-                "or restore it from a copy"
+                f"{path}: damaged, it cannot be read ({error}); {again} again or "
+                "restore it from a copy"
             ) from error
 
 

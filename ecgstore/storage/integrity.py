@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from ecgstore.arrays import UInt8Array
+from ecgstore.storage.layout import encoded
 from ecgstore.storage.schema import SHA256, SIGNALS
 
 _BLOCK_BYTES: Final = 1 << 20
@@ -45,6 +46,15 @@ def dataset_digests(file: h5py.File) -> dict[str, str]:
     are left out: `/checksums`, which is one of these datasets, covers them row by row.
     """
     return {path: _digest(file[path]) for path in dataset_paths(file)}
+
+
+def write_digests(file: h5py.File) -> dict[str, str]:
+    """Write the SHA-256 of every dataset into its attribute; return them by path."""
+    digests = dataset_digests(file)
+    for path, digest in digests.items():
+        # Same type and width as before: only these bytes of the file change.
+        file[path].attrs.modify(SHA256, encoded(digest))
+    return digests
 
 
 def _digest(dataset: h5py.Dataset) -> str:

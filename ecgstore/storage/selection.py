@@ -118,10 +118,12 @@ def _known(
 
 def _fulfils(store: "Store", query: str) -> BoolArray:
     """Return where a condition over all columns holds."""
+    # Deep features are many: they are copied for a condition on them only.
+    attached = any(name in query for name in store.attached)
     table = pd.concat(
         [
             store.records.reset_index(),
-            store.features().reset_index(drop=True),
+            store.features(attached=attached).reset_index(drop=True),
             store.quality.reset_index(drop=True),
         ],
         axis=1,

@@ -1,8 +1,9 @@
 """Open a store: select rows, read signals, labels, features and marks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
@@ -30,6 +31,12 @@ from ecgstore.storage.opening import open_file
 from ecgstore.storage.row_numbers import Rows, row_numbers
 from ecgstore.storage.rows import SignalRows
 from ecgstore.storage.selection import Selection, select
+from ecgstore.storage.sidecar import (
+    Sidecar,
+    check_name,
+    column_names,
+    open_sidecar,
+)
 from ecgstore.storage.stored_record import StoredRecord
 from ecgstore.storage.tables import Tables
 
@@ -42,7 +49,7 @@ class Store:
 
     Everything is read from a memory map of the file, data frames when they are first
     asked for. A store can be used from several threads, survives `fork`, and is pickled
-    as its path.
+    as its path and those of the deep features that are attached to it.
 
     Parameters
     ----------
@@ -74,6 +81,7 @@ class Store:
         self._dtype = opened.signals.dtype
         self._signals: SignalRows | None = opened.signals
         self._tables: Tables | None = opened.tables
+        self._sidecars: dict[str, Sidecar] = {}
 
     @property
     def dtype(self) -> str:
@@ -86,8 +94,11 @@ class Store:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def __reduce__(self) -> tuple[type["Store"], tuple[Path]]:
-        return Store, (self.path,)
+    def __reduce__(self) -> tuple[Any, ...]:
+        attached = {
+            name: (each.path, each.sha256) for name, each in self._sidecars.items()
+        }
+        return _opened_again, (self.path, attached)
 
     def __repr__(self) -> str:
         return f"<ecgstore.Store {self.path}: {len(self)} records>"
@@ -95,12 +106,13 @@ class Store:
     def close(self) -> None:
         """Give the memory map back; reading from the store afterwards is an error.
 
-        Data frames that were asked for before, and arrays that `table` returned, can
-        still be used.
+        Attached deep features are closed too. Data frames that were asked for before,
+        and arrays that `table` or `attached` returned, can still be used.
         """
         if self._signals is not None:
             self._signals.file.close()
         self._signals = self._tables = None
+        self._sidecars = {}
 
     @property
     def signal_rows(self) -> SignalRows:
@@ -271,16 +283,31 @@ class Store:
         codes = self.records["dx"].to_numpy()[some]
         return chosen.labels([each.split(",") if each else [] for each in codes])
 
-    def features(self, rows: Rows | None = None) -> pd.DataFrame:
+    def features(
+        self, rows: Rows | None = None, *, attached: bool = False
+    ) -> pd.DataFrame:
         """Return the handcrafted features, indexed by record_id.
 
         Parameters
         ----------
         rows : optional
             Row numbers; all rows if left out.
+        attached : bool
+            Append the deep features of `attach`, such as ``resnet18_000``.
         """
         frame = self._features
-        return frame if rows is None else frame.iloc[self._row_numbers(rows)]
+        some = slice(None) if rows is None else self._row_numbers(rows)
+        if rows is not None:
+            frame = frame.iloc[some]
+        if not (attached and self.attached):
+            return frame
+        deep = [
+            pd.DataFrame(
+                values[some], index=frame.index, columns=column_names(name, values)
+            )
+            for name, values in self.attached.items()
+        ]
+        return pd.concat([frame, *deep], axis=1)
 
     @cached_property
     def _features(self) -> pd.DataFrame:
@@ -289,6 +316,61 @@ class Store:
             self.table(schema.FEATURES).copy(),
             index=self.records.index,
             columns=list(self.feature_names),
+        )
+
+    # -- deep features ------------------------------------------------------
+
+    def attach(self, path: str | Path, name: str | None = None) -> str:
+        """Make deep features of the records, from a file, columns of this store.
+
+        Afterwards they are in `attached`, in ``features(attached=True)``, in queries of
+        `select`, and a field of loaders and datasets.
+
+        Deep features of records that the model was trained on, or chosen by, look
+        better than they are: nothing that is judged on those records may use them. The
+        page docs/models.md shows how to compare without that leak.
+
+        Parameters
+        ----------
+        path : str or Path
+            What `ecgstore.models.extract` or ``ecgstore extract`` wrote.
+        name : str, optional
+            What to call them; the name of the model if left out, such as ``resnet18``.
+
+        Returns
+        -------
+        str
+            Their name.
+
+        Raises
+        ------
+        EcgStoreError
+            If there is no such file, or features of that name are attached already.
+        SchemaError
+            If they are of another store or damaged.
+        ValueError
+            If the name is that of something else in the store.
+        """
+        self._open_tables()
+        sidecar = open_sidecar(Path(path), self)
+        name = check_name(sidecar.model if name is None else name)
+        if name in self._sidecars:
+            raise EcgStoreError(
+                f"{self.path}: {name} is attached already, from "
+                f"{self._sidecars[name].path}; give these features a name of their own"
+            )
+        self._sidecars[name] = sidecar
+        return name
+
+    @property
+    def attached(self) -> Mapping[str, Float32Array]:
+        """Deep features by their names, each of shape (n_records, n_features).
+
+        They are views of mapped files, not writeable. See `attach`.
+        """
+        self._open_tables()
+        return MappingProxyType(
+            {name: each.features for name, each in self._sidecars.items()}
         )
 
     # -- selecting ----------------------------------------------------------
@@ -313,8 +395,9 @@ class Store:
         classes : iterable of str, optional
             Names of classes; a record in any of them is selected.
         query : str, optional
-            An expression over the columns of `records`, `features` and `quality`, as
-            `pandas.DataFrame.query` takes it, such as ``"age < 40 and sex == 'male'"``.
+            An expression over the columns of `records`, `features`, attached ones
+            included, and `quality`, as `pandas.DataFrame.query` takes it, such as
+            ``"age < 40 and sex == 'male'"``.
         rows : sequence of int, ndarray, slice or Selection, optional
             Row numbers to choose from.
 
@@ -488,3 +571,16 @@ class Store:
             return row_numbers(rows, len(self))
         except IndexError as error:
             raise IndexError(f"{self.path}: {error}") from None
+
+
+def _opened_again(path: Path, attached: Mapping[str, tuple[Path, str]]) -> Store:
+    """Return a store that was pickled, with the same features attached."""
+    store = Store(path)
+    for name, (sidecar, sha256) in attached.items():
+        store.attach(sidecar, name)
+        if store._sidecars[name].sha256 != sha256:
+            raise SchemaError(
+                f"{sidecar}: replaced by other features since the store was pickled; "
+                "open the store and attach them again"
+            )
+    return store

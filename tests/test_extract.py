@@ -1,0 +1,580 @@
+"""Deep features of every record: written beside a store, and attached to it."""
+
+import csv
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pyfive
+import pytest
+import torch
+
+import ecgstore
+from ecgstore import pipes
+from ecgstore.cli import main
+from ecgstore.errors import (
+    ConfigError,
+    EcgStoreError,
+    SchemaError,
+    StoreClosedError,
+)
+from ecgstore.models import (
+    Checkpoint,
+    ModelSettings,
+    TrainingSettings,
+    chosen_device,
+    extract,
+    inference,
+    train_extractor,
+)
+from ecgstore.storage.integrity import write_digests
+from ecgstore.storage.sidecar import column_names
+
+Change = Callable[[h5py.File], None]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(sample_store: Path) -> Checkpoint:
+    """Return a small network, trained for an epoch."""
+    with ecgstore.open(sample_store) as store:
+        trained, _ = train_extractor(
+            store.select(folds=range(8)),
+            None,
+            ModelSettings(model="cnn", fs=100),
+            TrainingSettings(epochs=1, batch_size=16, precision="float32"),
+        )
+    return trained
+
+
+@pytest.fixture(scope="module")
+def features_file(
+    sample_store: Path, checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return the features of the sample's records, extracted once."""
+    out = tmp_path_factory.mktemp("features") / "sample.cnn.features.h5"
+    with ecgstore.open(sample_store) as store:
+        return extract(store, checkpoint, out)
+
+
+@pytest.fixture
+def store(sample_store: Path) -> Iterator[ecgstore.Store]:
+    with ecgstore.open(sample_store) as opened:
+        yield opened
+
+
+@pytest.fixture
+def changed(features_file: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that changes a copy of the features."""
+
+    def change(how: Change, sealed: bool = True) -> Path:
+        path = Path(shutil.copy(features_file, tmp_path / "changed.features.h5"))
+        with h5py.File(path, "r+") as file:
+            how(file)
+            if sealed:
+                write_digests(file)
+        return path
+
+    return change
+
+
+# -- extracting -------------------------------------------------------------
+
+
+def test_features_of_a_row_are_those_of_its_record_alone(
+    store: ecgstore.Store, checkpoint: Checkpoint, features_file: Path
+) -> None:
+    network, decimate = checkpoint.network(), checkpoint.decimate()
+    with h5py.File(features_file) as file:
+        rows, features, logits = (
+            file[name][...] for name in ("row", "features", "logits")
+        )
+        names = file["records/record_id"].asstr()[...].tolist()
+        classes = [name.decode() for name in file["logits"].attrs["names"]]
+    assert rows.tolist() == list(range(len(store)))
+    assert names == store.records.index.to_list()
+    assert tuple(classes) == store.label_names
+    assert features.dtype == logits.dtype == np.float32
+    assert features.shape == (len(store), network.n_features)
+    assert logits.shape == (len(store), len(classes))
+    for row in np.random.default_rng(0).permutation(len(store))[:12].tolist():
+        loader = pipes.loader(
+            store.select(rows=[row]), fields="signals", transform=decimate
+        )
+        [batch] = loader
+        with torch.inference_mode():
+            found = network(*network.inputs(batch))
+        np.testing.assert_allclose(features[row], found.features[0], atol=1e-5)
+        np.testing.assert_allclose(logits[row], found.logits[0], atol=1e-5)
+    assert np.ptp(features, axis=0).max() > 1e-3  # or any order would do
+
+
+def test_the_file_says_what_it_was_made_of(
+    store: ecgstore.Store, checkpoint: Checkpoint, features_file: Path
+) -> None:
+    with h5py.File(features_file) as file:
+        attributes = dict(file.attrs)
+    assert attributes["format"] == b"ecgstore features"
+    assert attributes["format_version"] == 1
+    assert attributes["store_fingerprint"].decode() == store.fingerprint
+    assert attributes["weights_sha256"].decode() == checkpoint.weights_sha256()
+    assert json.loads(attributes["model"]) == checkpoint.model.to_dict()
+
+
+def test_another_hdf5_reader_reads_the_file(features_file: Path) -> None:
+    with pyfive.File(features_file) as theirs, h5py.File(features_file) as ours:
+        for name in ("features", "logits", "row", "records/record_id"):
+            np.testing.assert_array_equal(theirs[name][...], ours[name][...])
+
+
+def test_the_same_bytes_again(
+    store: ecgstore.Store, checkpoint: Checkpoint, features_file: Path, tmp_path: Path
+) -> None:
+    checkpoint.save(tmp_path / "best.pt")
+    again = extract(store, Checkpoint.load(tmp_path), tmp_path / "again.h5")
+    assert again.read_bytes() == features_file.read_bytes()
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 1000])
+def test_batch_size_does_not_matter(
+    store: ecgstore.Store,
+    checkpoint: Checkpoint,
+    features_file: Path,
+    tmp_path: Path,
+    batch_size: int,
+) -> None:
+    path = extract(store, checkpoint, tmp_path / "f.h5", batch_size=batch_size)
+    with h5py.File(path) as one, h5py.File(features_file) as other:
+        for name in ("features", "logits"):
+            np.testing.assert_allclose(one[name][...], other[name][...], atol=1e-5)
+
+
+def test_the_file_lies_beside_the_store(
+    sample_store: Path, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    shutil.copy(sample_store, tmp_path / "challenge.h5")
+    with ecgstore.open(tmp_path / "challenge.h5") as store:
+        path = extract(store, checkpoint)
+        assert path == tmp_path / "challenge.cnn.features.h5"
+        with pytest.raises(EcgStoreError, match=r"exists already.*--overwrite"):
+            extract(store, checkpoint)
+        path.write_bytes(b"")
+        extract(store, checkpoint, overwrite=True)
+        assert store.attach(path) == "cnn"
+        with pytest.raises(EcgStoreError, match="the store itself"):
+            extract(store, checkpoint, store.path, overwrite=True)
+        with pytest.raises(EcgStoreError, match="a folder"):
+            extract(store, checkpoint, tmp_path, overwrite=True)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_digest_tells_weights_apart(checkpoint: Checkpoint) -> None:
+    digest = checkpoint.weights_sha256()
+    turned = dict(reversed(checkpoint.weights.items()))
+    assert replace(checkpoint, weights=turned).weights_sha256() == digest
+    for name, weight in checkpoint.weights.items():
+        other = weight.clone()
+        other.view(-1)[0] += 1
+        for changed in (other, weight[None], weight.to(torch.float64)):
+            weights = {**checkpoint.weights, name: changed}
+            assert replace(checkpoint, weights=weights).weights_sha256() != digest
+
+
+def test_stores_of_another_kind_are_refused(
+    store: ecgstore.Store, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    other = replace(checkpoint, label_names=checkpoint.label_names[:-1])
+    with pytest.raises(EcgStoreError, match="same --classes"):
+        extract(store, other, tmp_path / "f.h5")
+    options: list[dict[str, Any]] = [{"fs": 400.0}, {"low_hz": 1.0}, {"max_gap_s": 0.5}]
+    for option in options:
+        other = replace(checkpoint, config=replace(checkpoint.config, **option))
+        [name] = option
+        with pytest.raises(EcgStoreError, match=rf"its {name} is .* same options"):
+            extract(store, other, tmp_path / "f.h5")
+    longer = replace(checkpoint, config=replace(checkpoint.config, duration_s=30.0))
+    longer.check(store)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_nothing_is_left_of_an_extraction_that_was_stopped(
+    store: ecgstore.Store,
+    checkpoint: Checkpoint,
+    features_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[BaseException],
+) -> None:
+    def stop_later(items: Any, *_: object) -> Iterator[Any]:
+        for number, item in enumerate(items):
+            if number == 2:
+                raise error
+            yield item
+
+    monkeypatch.setattr(inference, "shown", stop_later)
+    with pytest.raises(error):
+        extract(store, checkpoint, tmp_path / "new.h5", batch_size=4)
+    assert list(tmp_path.iterdir()) == []
+    older = Path(shutil.copy(features_file, tmp_path / "older.h5"))
+    with pytest.raises(error):
+        extract(store, checkpoint, older, batch_size=4, overwrite=True)
+    assert list(tmp_path.iterdir()) == [older]
+    assert older.read_bytes() == features_file.read_bytes()
+
+
+def test_a_model_that_diverged_is_refused(
+    store: ecgstore.Store, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    bias = torch.full_like(checkpoint.weights["head.bias"], torch.nan)
+    other = replace(checkpoint, weights={**checkpoint.weights, "head.bias": bias})
+    with pytest.raises(EcgStoreError, match="not finite in row 0"):
+        extract(store, other, tmp_path / "f.h5")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_known_at_once(
+    store: ecgstore.Store,
+    checkpoint: Checkpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inference, "shown", None)
+    with pytest.raises(EcgStoreError, match=r"cannot be written \(No such file"):
+        extract(store, checkpoint, tmp_path / "nowhere" / "f.h5")
+
+
+def test_devices_have_names() -> None:
+    assert chosen_device().type in ("cpu", "cuda")
+    for name in ("nonsense", "cuda:99"):
+        with pytest.raises(ConfigError, match=f"no device '{name}'"):
+            chosen_device(name)
+
+
+# -- attaching --------------------------------------------------------------
+
+
+def test_attached_features_are_columns(
+    store: ecgstore.Store, features_file: Path
+) -> None:
+    assert dict(store.attached) == {}
+    handcrafted = store.features()
+    assert store.features(attached=True) is handcrafted
+    assert store.attach(features_file) == "cnn"
+    with h5py.File(features_file) as file:
+        expected = file["features"][...]
+    values = store.attached["cnn"]
+    np.testing.assert_array_equal(values, expected)
+    assert values.dtype == np.float32
+    assert not values.flags.writeable
+    n = expected.shape[1]
+    assert store.features() is handcrafted
+    table = store.features([5, 2], attached=True)
+    assert table.index.to_list() == store.records.index[[5, 2]].to_list()
+    assert table.columns.to_list() == [
+        *store.feature_names,
+        *(f"cnn_{number:03d}" for number in range(n)),
+    ]
+    np.testing.assert_array_equal(table.iloc[:, -n:], expected[[5, 2]])
+    np.testing.assert_array_equal(table.iloc[:, :-n], handcrafted.iloc[[5, 2]])
+    assert store.features(attached=True).shape == (len(store), handcrafted.shape[1] + n)
+    middle = float(np.median(expected[:, 3]))
+    chosen = store.select(query=f"cnn_003 > {middle!r} and age > 0")
+    age = store.records["age"].to_numpy() > 0
+    assert (
+        chosen.rows.tolist()
+        == np.flatnonzero((expected[:, 3] > np.float32(middle)) & age).tolist()
+    )
+
+
+def test_columns_of_many_features_sort_as_their_numbers() -> None:
+    names = column_names("resnet", np.zeros((1, 1200), np.float32))
+    assert names == sorted(names)
+    assert names[0] == "resnet_0000"
+
+
+def test_loaders_and_datasets_read_attached_features(
+    store: ecgstore.Store, features_file: Path
+) -> None:
+    with pytest.raises(ValueError, match="no field 'cnn'"):
+        pipes.loader(store, fields=("signals", "cnn"))
+    store.attach(features_file)
+    values = store.attached["cnn"]
+    fields = ("labels", "cnn", "age")
+    with pipes.loader(store, 5, shuffle=True, fields=fields) as loader:
+        for batch in loader:
+            found = batch.columns["cnn"]
+            assert isinstance(found, torch.Tensor)
+            np.testing.assert_array_equal(found, values[batch.rows])
+            found.zero_()  # a batch owns its memory
+    assert values.any()
+    assert isinstance(batch.to("cpu").columns["cnn"], torch.Tensor)
+    dataset = store.as_dataset([7, 3], fields=fields)
+    np.testing.assert_array_equal(dataset[1]["cnn"], values[3])
+    batch_of_dataset = dataset.collate(dataset.__getitems__([0, 1]))
+    np.testing.assert_array_equal(batch_of_dataset["cnn"], values[[7, 3]])
+    again = pickle.loads(pickle.dumps(dataset))
+    np.testing.assert_array_equal(again[0]["cnn"], values[7])
+
+
+def test_several_models_have_names(store: ecgstore.Store, features_file: Path) -> None:
+    store.attach(features_file)
+    with pytest.raises(EcgStoreError, match="cnn is attached already"):
+        store.attach(features_file)
+    assert store.attach(features_file, "seed1") == "seed1"
+    assert list(store.attached) == ["cnn", "seed1"]
+    assert store.features([0], attached=True).columns[-1].startswith("seed1_")
+    for name in ("signals", "age", "fold", "row", "a b", ""):
+        with pytest.raises(ValueError, match="cannot be called"):
+            store.attach(features_file, name)
+
+
+def test_a_pickled_store_attaches_them_again(
+    store: ecgstore.Store, features_file: Path, tmp_path: Path
+) -> None:
+    path = Path(shutil.copy(features_file, tmp_path / "f.h5"))
+    store.attach(path, "deep")
+    pickled = pickle.dumps(store)
+    with pickle.loads(pickled) as copy:
+        np.testing.assert_array_equal(copy.attached["deep"], store.attached["deep"])
+        assert list(copy.attached) == ["deep"]
+    path.unlink()
+    shutil.copy(features_file, path)
+    with h5py.File(path, "r+") as file:
+        file["features"][0, 0] += 1
+        write_digests(file)
+    with pytest.raises(SchemaError, match="replaced by other features"):
+        pickle.loads(pickled)
+    path.unlink()
+    with pytest.raises(EcgStoreError, match="no such file"):
+        pickle.loads(pickled)
+
+
+def test_closing_the_store_closes_them(sample_store: Path, features_file: Path) -> None:
+    store = ecgstore.open(sample_store)
+    store.attach(features_file)
+    values = store.attached["cnn"]
+    reader = pipes.RecordReader(store, ("cnn",))
+    store.close()
+    with pytest.raises(StoreClosedError):
+        _ = store.attached
+    with pytest.raises(StoreClosedError):
+        store.attach(features_file)
+    with pytest.raises(StoreClosedError):
+        reader.read(pipes.RowBatch(np.zeros(1, np.int64), np.zeros(1, np.uint64)))
+    assert np.isfinite(values).all()
+
+
+def _swap(name: str) -> Change:
+    def change(file: h5py.File) -> None:
+        file[name][:2] = file[name][:2][::-1]
+
+    return change
+
+
+def _set(name: str, value: Any) -> Change:
+    def change(file: h5py.File) -> None:
+        file.attrs[name] = value
+
+    return change
+
+
+def _nan(file: h5py.File) -> None:
+    file["features"][3, 1] = np.nan
+
+
+def _short(file: h5py.File) -> None:
+    values = file["features"][:-1]
+    del file["features"]
+    file["features"] = values
+
+
+def _double(file: h5py.File) -> None:
+    values = file["logits"][...].astype(np.float64)
+    del file["logits"]
+    file["logits"] = values
+
+
+def _without(name: str) -> Change:
+    def change(file: h5py.File) -> None:
+        del file[name]
+
+    return change
+
+
+def _without_attribute(file: h5py.File) -> None:
+    del file.attrs["store_fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("how", "sealed", "message"),
+    [
+        (_set("store_fingerprint", "0" * 64), True, "made from a store with"),
+        (_swap("records/record_id"), True, "row 0 is of record"),
+        (_swap("row"), True, "rows are not 0 to"),
+        (_swap("features"), False, "/features is damaged"),
+        (_nan, True, "row 3 are not all finite"),
+        (_set("format_version", 2), True, "format version 2"),
+        (_set("format", "ecgstore"), True, "no file of deep features"),
+        (_without("row"), False, "/row is missing"),
+        (_without("records"), False, "/records/record_id is missing"),
+        (_short, False, "/logits is float32 of shape"),
+        (_double, False, "/logits is float64"),
+        (_without_attribute, False, "damaged, it cannot be read"),
+    ],
+)
+def test_features_that_do_not_fit_are_refused(
+    store: ecgstore.Store,
+    changed: Callable[..., Path],
+    how: Change,
+    sealed: bool,
+    message: str,
+) -> None:
+    path = changed(how, sealed)
+    with pytest.raises(SchemaError, match=message) as caught:
+        store.attach(path)
+    assert str(caught.value).startswith(str(path))
+    assert "extract" in str(caught.value)
+    assert dict(store.attached) == {}
+
+
+def test_files_that_are_no_features_are_refused(
+    store: ecgstore.Store, features_file: Path, tmp_path: Path
+) -> None:
+    content = features_file.read_bytes()
+    for broken in (b"", b"nonsense", content[: len(content) // 2], content[:-1]):
+        path = tmp_path / "broken.h5"
+        path.write_bytes(broken)
+        with pytest.raises(SchemaError, match="expected features made by"):
+            store.attach(path)
+    with pytest.raises(SchemaError, match="no file of deep features"):
+        store.attach(store.path)
+    with pytest.raises(EcgStoreError, match="no such file"):
+        store.attach(tmp_path / "nowhere.h5")
+    with pytest.raises(EcgStoreError, match="a folder"):
+        store.attach(tmp_path)
+
+
+def test_features_of_another_store_are_refused(
+    few_records: Path, features_file: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.h5"
+    no_beats = ecgstore.make_config(options={"beats": "none"})
+    ecgstore.build_store([few_records], other, no_beats, n_workers=1, quiet=True)
+    with (
+        ecgstore.open(other) as store,
+        pytest.raises(SchemaError, match=r"extract the features again: .*other\.h5"),
+    ):
+        store.attach(features_file)
+
+
+def test_repacked_features_are_read(
+    store: ecgstore.Store, features_file: Path, changed: Callable[..., Path]
+) -> None:
+    def pack(file: h5py.File) -> None:
+        values, attributes = file["features"][...], dict(file["features"].attrs)
+        del file["features"]
+        packed = file.create_dataset("features", data=values, compression="gzip")
+        packed.attrs.update(attributes)
+
+    store.attach(changed(pack, False))
+    store.attach(features_file, "plain")
+    np.testing.assert_array_equal(store.attached["cnn"], store.attached["plain"])
+
+
+# -- the command line -------------------------------------------------------
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as exit_:
+        main([str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    code = exit_.value.code
+    return code if isinstance(code, int) else 0, printed.out, printed.err
+
+
+def test_extract_prints_where_and_what(
+    capsys: pytest.CaptureFixture[str],
+    sample_store: Path,
+    checkpoint: Checkpoint,
+    features_file: Path,
+    tmp_path: Path,
+) -> None:
+    checkpoint.save(tmp_path / "best.pt")
+    out, table = tmp_path / "f.h5", tmp_path / "deep.csv"
+    arguments = ["extract", tmp_path, sample_store, "-o", out, "--device", "cpu"]
+    code, printed, errors = run(capsys, *arguments, "--csv", table)
+    assert (code, errors) == (0, "")
+    with ecgstore.open(sample_store) as store:
+        store.attach(out)
+        values, names = store.attached["cnn"], store.records.index.to_list()
+    assert str(out) in printed
+    assert f"{values.shape[0]} records x {values.shape[1]} features" in printed
+    assert checkpoint.weights_sha256() in printed
+    assert out.read_bytes() == features_file.read_bytes()
+    with table.open(newline="") as file:
+        head, *lines = csv.reader(file)
+    assert head[:3] == ["record_id", "row", "cnn_000"]
+    assert [line[0] for line in lines] == names
+    assert [int(line[1]) for line in lines] == list(range(len(names)))
+    found = np.array([line[2:] for line in lines], np.float32)
+    np.testing.assert_array_equal(found, values)
+    code, _, errors = run(capsys, *arguments)
+    assert code == 1
+    assert "--overwrite" in errors
+    assert run(capsys, *arguments, "--overwrite")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["nowhere.pt", "STORE"], 1, "nowhere.pt: cannot be read"),
+        (["STORE", "STORE"], 1, "no ecgstore model"),
+        (["best.pt", "nowhere.h5"], 1, "nowhere.h5: no such file"),
+        (["best.pt", "STORE", "--device", "nonsense"], 1, "no device 'nonsense'"),
+        (["best.pt", "STORE", "--batch-size", "0"], 2, "--batch-size"),
+        (["best.pt", "STORE", "-o", "nowhere/f.h5"], 1, "cannot be written"),
+        (["best.pt"], 2, "STORE"),
+    ],
+)
+def test_mistakes_end_in_one_line(
+    capsys: pytest.CaptureFixture[str],
+    sample_store: Path,
+    checkpoint: Checkpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    checkpoint.save(tmp_path / "best.pt")
+    words = [sample_store if word == "STORE" else word for word in arguments]
+    found, _, errors = run(capsys, "extract", *words)
+    assert found == code
+    assert message in errors
+    if code == 1:
+        assert errors.startswith("ecgstore: ")
+        assert errors.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]
+
+
+def test_without_torch_it_says_what_to_install(sample_store: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from ecgstore.cli import main\n"
+        f"main(['extract', 'best.pt', {str(sample_store)!r}])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert 'pip install "ecgstore[torch]"' in done.stderr
