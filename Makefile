@@ -1,4 +1,5 @@
-# make demo   build the bundled sample of real ECGs, show what is in it, draw plots
+# make demo   build the bundled sample of real ECGs, show what is in it, draw plots,
+#             compare handcrafted, deep and fused classifiers on it
 # make test   the whole quality gate, as continuous integration runs it
 # make bench  the benchmarks, on the real records in the folder $(ECGSTORE_DATA)
 # make bench-peers  the same for other loaders, in environments of their own
@@ -16,7 +17,9 @@ demo: .venv/ecgstore
 	$(BIN)/python -m ecgstore plot demo/demo.h5 HR00001 -o demo/HR00001.png
 	$(BIN)/python -m ecgstore plot demo/demo.h5 --filter HR00001 -o demo/HR00001-filter.png
 	$(BIN)/python -m ecgstore plot demo/demo.h5 --classes -o demo/classes.png
-	@echo "demo/demo.h5 is a store of real ECGs; its plots lie beside it"
+	$(BIN)/python -m ecgstore compare demo/demo.h5 --quick -o demo/comparison
+	@echo "demo/demo.h5 is a store of real ECGs; its plots lie beside it, the first to look"
+	@echo "at being demo/comparison/patients-scores.png"
 
 test: .venv/ecgstore-dev lint
 	$(BIN)/python -m pytest
@@ -66,7 +69,7 @@ endif
 
 .venv/ecgstore: .venv/bin/python pyproject.toml constraints.txt
 	@echo "installing into .venv: a minute or two"
-	$(INSTALL) -e .
+	$(INSTALL) -e '.[torch]'
 	touch $@
 
 .venv/ecgstore-dev: .venv/ecgstore

@@ -26,6 +26,8 @@ def main() -> None:
         run(folder, *ecgstore, "info", "demo.h5")
         run(folder, *ecgstore, "verify", "demo.h5")
         run(folder, *ecgstore, "plot", "demo.h5", "HR00001")
+        without_torch = run_failing(folder, *ecgstore, "compare", "demo.h5", "-o", "x")
+        assert 'pip install "ecgstore[torch]"' in without_torch, without_torch
         imports = "import ecgstore.pipes, ecgstore.models; print(ecgstore.__file__)"
         run(folder, python, "-c", imports)
     print("the wheel works outside the checkout")
@@ -37,6 +39,16 @@ def run(folder: str, *command: object) -> None:
     print("$", *words, flush=True)
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run(words, cwd=folder, env=clean, check=True)
+
+
+def run_failing(folder: str, *command: object) -> str:
+    """Run a command that must end with exit 1; return what it says."""
+    words = [str(word) for word in command]
+    print("$", *words, flush=True)
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    ended = subprocess.run(words, cwd=folder, env=clean, capture_output=True, text=True)
+    assert ended.returncode == 1, ended
+    return ended.stderr
 
 
 if __name__ == "__main__":
