@@ -1,0 +1,124 @@
+"""Measure training and prediction: what waits for data, and how long one record takes.
+
+::
+
+    python bench/bench_models.py STORE RECORD.hea [--steps N] [--rounds N] [--json PATH]
+
+Trains each network for some steps of 32 records of STORE in every round, by the function
+behind `ecgstore train`, augmentation included, and prints which part of the steps was
+spent waiting for the loader. Then predicts RECORD from its file, in this process, with
+everything imported and read anew each time: the checkpoint, the record, the network.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from ecgstore.models.prediction import predict
+from measuring import (
+    Spread,
+    add_count,
+    arguments,
+    in_turn,
+    print_summary,
+    print_table,
+    shown,
+    shuffled,
+    spread,
+    summary,
+    write_json,
+)
+
+from ecgstore.models import Checkpoint, ModelSettings, TrainingSettings, train_extractor
+from ecgstore.storage import Selection, Store
+
+BATCH: Final = 32
+NETWORKS: Final = {
+    "resnet18, 500 Hz": ModelSettings(model="resnet18"),
+    "resnet18, 100 Hz": ModelSettings(model="resnet18", fs=100.0),
+    "cnn, 500 Hz": ModelSettings(model="cnn"),
+    "cnn, 100 Hz": ModelSettings(model="cnn", fs=100.0),
+}
+
+
+def main() -> None:
+    """Measure, print the tables, and write JSON if asked for."""
+    parser = arguments(__doc__, folder=None, rounds=5)
+    parser.add_argument("store", type=Path, help="store with at least one step's rows")
+    parser.add_argument("record", type=Path, help="header of the record to predict")
+    add_count(parser, "--steps", 8, "training steps of a round")
+    options = parser.parse_args()
+    with Store(options.store) as store:
+        training = _training(store, options.steps, options.rounds)
+        prediction = _prediction(store, options.record, options.rounds)
+    write_json(
+        options.json,
+        {
+            "rounds": options.rounds,
+            "steps": options.steps,
+            "batch": BATCH,
+            "training": training,
+            "prediction": prediction,
+        },
+    )
+
+
+def _training(store: Store, n_steps: int, rounds: int) -> dict[str, dict[str, Spread]]:
+    """Train every network in every round; return steps' times and waiting."""
+    rows = store.select().rows[: n_steps * BATCH]
+    waiting: dict[str, list[float]] = {name: [] for name in NETWORKS}
+    seconds: dict[str, list[float]] = {name: [] for name in NETWORKS}
+    settings = TrainingSettings(epochs=1, batch_size=BATCH)
+    for number in range(rounds + 1):
+        for name in shuffled([*NETWORKS], number):
+            _, history = train_extractor(
+                Selection(store, rows), None, NETWORKS[name], settings
+            )
+            if number > 0:  # the first round warms up
+                waiting[name].append(100 * history.epochs[0].waiting)
+                seconds[name].append(1e3 * history.epochs[0].seconds / n_steps)
+    results = {
+        name: {"step_ms": spread(seconds[name]), "waiting_%": spread(waiting[name])}
+        for name in NETWORKS
+    }
+    print_table(
+        f"training, {n_steps} steps of {BATCH} records",
+        ["a step in ms, median (range)", "of it waiting for data, %"],
+        {
+            name: [shown(each["step_ms"], 0), shown(each["waiting_%"], 2)]
+            for name, each in results.items()
+        },
+    )
+    return results
+
+
+def _prediction(store: Store, record: Path, rounds: int) -> dict[str, Any]:
+    """Predict one record by every network; return the times."""
+    settings = TrainingSettings(epochs=1, batch_size=BATCH)
+    some = Selection(store, store.select().rows[:BATCH])
+    with tempfile.TemporaryDirectory() as folder:
+        for number, model in enumerate(NETWORKS.values()):
+            checkpoint, _ = train_extractor(some, None, model, settings)
+            checkpoint.save(Path(folder, f"{number}.pt"))
+
+        def predicted(number: int) -> Any:
+            loaded = Checkpoint.load(Path(folder, f"{number}.pt"))
+            [said] = predict(loaded, [record])
+            if said.probabilities is None:
+                raise SystemExit(f"{record}: {said.status}: {said.detail}")
+            return said
+
+        times = in_turn(
+            {
+                name: lambda number=number: predicted(number)  # type: ignore[misc]
+                for number, name in enumerate(NETWORKS)
+            },
+            rounds,
+        )
+    rows = summary(times, "ms")
+    print_summary("predict: file to probabilities", rows, "ms", digits=1)
+    return rows
+
+
+if __name__ == "__main__":
+    main()
