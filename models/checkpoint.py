@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import torch
 from torch import Tensor
@@ -14,7 +14,9 @@ from ecgstore.models.extractor import Extractor
 from ecgstore.models.settings import ModelSettings
 from ecgstore.models.torch_files import read_torch_file, write_torch_file
 from ecgstore.pipes.decimate import Decimate
-from ecgstore.storage import Store
+
+if TYPE_CHECKING:
+    from ecgstore.storage import Store
 
 _FORMAT: Final = "ecgstore model"
 _VERSION: Final = 1
@@ -65,7 +67,7 @@ class Checkpoint:
         """Return the batch transform from the store's sampling rate to the model's."""
         return Decimate.to(self.model.fs or self.config.fs, self.config.fs)
 
-    def check(self, store: Store) -> None:
+    def check(self, store: "Store") -> None:
         """Refuse a store whose signals or classes are others than those trained on.
 
         Raises

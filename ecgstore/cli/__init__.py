@@ -12,6 +12,7 @@ from ecgstore.cli.export import export
 from ecgstore.cli.features import features
 from ecgstore.cli.info import info
 from ecgstore.cli.plot import plot
+from ecgstore.cli.predict import predict
 from ecgstore.cli.verify import verify
 from ecgstore.errors import EcgStoreError
 
@@ -36,7 +37,7 @@ def cli() -> None:
     """
 
 
-for _command in (build, info, verify, export, plot, classes, features):
+for _command in (build, info, verify, export, plot, classes, features, predict):
     cli.add_command(_command)
 
 
