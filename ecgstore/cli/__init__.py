@@ -8,6 +8,7 @@ import click
 from ecgstore import __version__
 from ecgstore.cli.build import build
 from ecgstore.cli.classes import classes
+from ecgstore.cli.evaluate import evaluate
 from ecgstore.cli.export import export
 from ecgstore.cli.features import features
 from ecgstore.cli.info import info
@@ -37,7 +38,17 @@ def cli() -> None:
     """
 
 
-for _command in (build, info, verify, export, plot, classes, features, predict):
+for _command in (
+    build,
+    info,
+    verify,
+    export,
+    plot,
+    classes,
+    features,
+    predict,
+    evaluate,
+):
     cli.add_command(_command)
 
 

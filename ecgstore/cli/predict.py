@@ -74,9 +74,8 @@ def predict(
         quiet=quiet,
     )
     if out is None:
-        table = click.get_text_stream("stdout")
         n_records, n_unusable = write_predictions(
-            table, trained.label_names, predictions
+            sys.stdout, trained.label_names, predictions
         )
     else:
         with replace_file(out) as file:
