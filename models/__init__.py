@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from ecgstore.models.checkpoint import Checkpoint
     from ecgstore.models.comparison import compare
     from ecgstore.models.create import MODELS, create_model
+    from ecgstore.models.evaluation import evaluate
     from ecgstore.models.extractor import Extractor
     from ecgstore.models.extractor_training import train_extractor
     from ecgstore.models.fusion import FusionNetwork, train_fusion
     from ecgstore.models.inference import find
     from ecgstore.models.metrics import challenge_metric, challenge_scores
+    from ecgstore.models.prediction import predict
     from ecgstore.models.scores import score
     from ecgstore.models.settings import (
         ComparisonSettings,
@@ -39,8 +41,10 @@ _HOMES = {
     "challenge_scores": "metrics",
     "compare": "comparison",
     "create_model": "create",
+    "evaluate": "evaluation",
     "find": "inference",
     "fit": "training",
+    "predict": "prediction",
     "score": "scores",
     "train_extractor": "extractor_training",
     "train_fusion": "fusion",
@@ -58,8 +62,10 @@ __all__ = [
     "challenge_scores",
     "compare",
     "create_model",
+    "evaluate",
     "find",
     "fit",
+    "predict",
     "score",
     "train_extractor",
     "train_fusion",

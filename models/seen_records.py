@@ -21,10 +21,8 @@ def short_hashes(selection: Selection) -> list[str]:
 
 def tells_what_it_saw(checkpoint: Checkpoint, store: Store) -> bool:
     """Return whether `seen` can find out anything about this store."""
-    return (
-        checkpoint.fingerprint == store.fingerprint
-        or "training_signals" in checkpoint.origin
-    )
+    is_its_own = checkpoint.fingerprint == store.fingerprint
+    return f"training_{'rows' if is_its_own else 'signals'}" in checkpoint.origin
 
 
 def seen(checkpoint: Checkpoint, store: Store, *, part: str | None = None) -> BoolArray:
@@ -53,7 +51,7 @@ def seen(checkpoint: Checkpoint, store: Store, *, part: str | None = None) -> Bo
     met = np.zeros(len(store), bool)
     if checkpoint.fingerprint == store.fingerprint:
         for each in parts:
-            met[checkpoint.origin[f"{each}_rows"]] = True
+            met[list(checkpoint.origin.get(f"{each}_rows", ()))] = True
     else:
         known = {
             signal

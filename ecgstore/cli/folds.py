@@ -1,10 +1,13 @@
 """Folds as an option."""
 
+import re
 from typing import Final
 
 import click
 
 _N_FOLDS: Final = 10
+
+_FOLDS: Final = re.compile(r"(?P<first>\d{1,9})(?:-(?P<last>\d{1,9}))?", re.ASCII)
 
 
 def folds_from(
@@ -16,19 +19,19 @@ def folds_from(
     """
     folds: set[int] = set()
     for part in value.split(","):
-        first, _, last = part.strip().partition("-")
-        if not (first.isdecimal() and (last or first).isdecimal()):
+        match = _FOLDS.fullmatch(part.strip())
+        if match is None:
             raise click.BadParameter(
                 f"{value!r} is no list of folds, such as 9, 0,3 or 0-7",
                 context,
                 parameter,
             )
-        found = range(int(first), int(last or first) + 1)
-        if not found or found[-1] >= _N_FOLDS:
+        first, last = match["first"], match["last"] or match["first"]
+        if not int(first) <= int(last) < _N_FOLDS:
             raise click.BadParameter(
-                f"{part!r} are no folds; they go from 0 to {_N_FOLDS - 1}",
+                f"{part.strip()!r} are no folds; they go from 0 to {_N_FOLDS - 1}",
                 context,
                 parameter,
             )
-        folds.update(found)
+        folds.update(range(int(first), int(last) + 1))
     return tuple(sorted(folds))
