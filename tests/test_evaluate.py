@@ -30,7 +30,7 @@ from ecgstore.sample import patients_file, sample_folder
 from ecgstore.storage import Store
 
 CONFIG = Config(beats="none")
-FEW = {"n_resamples": 50}
+FEW: dict[str, Any] = {"n_resamples": 50}
 
 
 def build(out: Path, config: Config = CONFIG) -> Path:

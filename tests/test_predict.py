@@ -161,8 +161,10 @@ def test_options_of_store_and_model_count(
         found = found_in(store, checkpoint)
         assert sorted(said) == sorted(store)
         for row, name in enumerate(store):
+            values = said[name]
+            assert values is not None
             np.testing.assert_allclose(
-                said[name], found.probabilities[row], rtol=0, atol=1e-6
+                values, found.probabilities[row], rtol=0, atol=1e-6
             )
 
 
@@ -186,8 +188,13 @@ def test_dialects_and_diagnoses_do_not_matter(
 def test_batches_do_not_matter(checkpoint_file: Path, few_records: Path) -> None:
     checkpoint, headers = Checkpoint.load(checkpoint_file), given_headers([few_records])
     alone, together = (
-        np.array([each.probabilities for each in predict(checkpoint, headers, **size)])
-        for size in ({"batch_size": 1}, {"batch_size": 64})
+        np.array(
+            [
+                each.probabilities
+                for each in predict(checkpoint, headers, batch_size=size)
+            ]
+        )
+        for size in (1, 64)
     )
     np.testing.assert_allclose(alone, together, rtol=0, atol=1e-6)
 
