@@ -4,17 +4,16 @@
 
     python bench/bench_models.py STORE RECORD.hea [--steps N] [--rounds N] [--json PATH]
 
-Trains each network for some steps of 32 records of STORE in every round, by the function
-behind `ecgstore train`, augmentation included, and prints which part of the steps was
-spent waiting for the loader. Then predicts RECORD from its file, in this process, with
-everything imported and read anew each time: the checkpoint, the record, the network.
+Trains each network for some steps of 32 records of STORE in every round, as `ecgstore
+train` does, augmentation included, and prints which part of the steps was spent waiting
+for the loader. Then predicts RECORD from its file, in this process, with everything
+imported, and the checkpoint, the record and the network read or made anew each time.
 """
 
 import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from ecgstore.models.prediction import predict
 from measuring import (
     Spread,
     add_count,
@@ -30,6 +29,7 @@ from measuring import (
 )
 
 from ecgstore.models import Checkpoint, ModelSettings, TrainingSettings, train_extractor
+from ecgstore.models.prediction import predict
 from ecgstore.storage import Selection, Store
 
 BATCH: Final = 32

@@ -59,6 +59,20 @@ class RecordError(EcgStoreError, ValueError):
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}"
 
+    @classmethod
+    def of(cls, error: Exception) -> "RecordError":
+        """Return what made a record fail as the record's error.
+
+        A defect of ours becomes `Reason.UNEXPECTED_ERROR`, so that no record stops the
+        others. Raises a `MemoryError` again: it is no record's fault.
+        """
+        if isinstance(error, MemoryError):
+            raise error
+        if isinstance(error, RecordError):
+            return error
+        detail = f"{type(error).__name__}: {error}"
+        return cls(Reason.UNEXPECTED_ERROR, detail)
+
 
 class SlowPatternWarning(UserWarning):
     """What is being done could be done several times as fast, and how."""

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from ecgstore.models.comparison import compare
     from ecgstore.models.create import MODELS, create_model
     from ecgstore.models.devices import chosen_device
+    from ecgstore.models.evaluation import evaluate
     from ecgstore.models.extraction import extract
     from ecgstore.models.extractor import Extractor
     from ecgstore.models.extractor_training import train_extractor
     from ecgstore.models.fusion import FusionNetwork, train_fusion
     from ecgstore.models.inference import find
     from ecgstore.models.metrics import challenge_metric, challenge_scores
+    from ecgstore.models.prediction import predict
     from ecgstore.models.scores import score
     from ecgstore.models.settings import (
         ComparisonSettings,
@@ -43,8 +45,10 @@ _HOMES = {
     "compare": "comparison",
     "create_model": "create",
     "extract": "extraction",
+    "evaluate": "evaluation",
     "find": "inference",
     "fit": "training",
+    "predict": "prediction",
     "score": "scores",
     "train_extractor": "extractor_training",
     "train_fusion": "fusion",
@@ -63,9 +67,11 @@ __all__ = [
     "chosen_device",
     "compare",
     "create_model",
+    "evaluate",
     "extract",
     "find",
     "fit",
+    "predict",
     "score",
     "train_extractor",
     "train_fusion",

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import torch
 from torch import Tensor
@@ -15,7 +15,9 @@ from ecgstore.models.extractor import Extractor
 from ecgstore.models.settings import ModelSettings
 from ecgstore.models.torch_files import read_torch_file, write_torch_file
 from ecgstore.pipes.decimate import Decimate
-from ecgstore.storage import Store
+
+if TYPE_CHECKING:
+    from ecgstore.storage import Store
 
 _FORMAT: Final = "ecgstore model"
 _VERSION: Final = 1
@@ -79,7 +81,7 @@ class Checkpoint:
             digest.update(weight.reshape(-1).view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
-    def check(self, store: Store) -> None:
+    def check(self, store: "Store") -> None:
         """Refuse a store whose signals or classes are others than those trained on.
 
         Raises

@@ -1,37 +1,27 @@
-"""Choose what to compute on."""
+"""Which device to compute on."""
 
 import torch
 
-from ecgstore.errors import ConfigError
+from ecgstore.errors import EcgStoreError
 
 
 def chosen_device(name: str | None = None) -> torch.device:
-    """Return the device of a name, or a GPU if there is one.
-
-    Parameters
-    ----------
-    name : str, optional
-        As PyTorch names devices, such as ``"cpu"`` or ``"cuda:1"``.
+    """Return a device by its name; a GPU if there is one and no name is given.
 
     Raises
     ------
-    ConfigError
-        If this machine has no such device.
-
-    Examples
-    --------
-    >>> chosen_device("cpu")
-    device(type='cpu')
+    EcgStoreError
+        If there is no such device here.
     """
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    # What PyTorch raises depends on the device and on how it was built.
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(
-            f"no device {name!r} ({reason}); expected one such as cpu, cuda or cuda:1"
+        torch.empty(0, device=device)
+    # Builds of PyTorch without CUDA say so by an AssertionError.
+    except (RuntimeError, AssertionError) as error:
+        raise EcgStoreError(
+            f"device {name!r} cannot be used ({str(error).splitlines()[0]}); expected "
+            "one of this machine, such as cpu or cuda:0"
         ) from error
     return device

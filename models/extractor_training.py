@@ -11,6 +11,7 @@ from ecgstore import __version__, pipes
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.create import create_model
 from ecgstore.models.extractor import Extractor
+from ecgstore.models.seen_records import short_hashes
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.training import fit
 from ecgstore.models.training_history import History
@@ -87,6 +88,10 @@ def train_extractor(
             "history": history.to_dict(),
             "training_rows": training.rows.tolist(),
             "validation_rows": [] if validation is None else validation.rows.tolist(),
+            "training_signals": short_hashes(training),
+            "validation_signals": []
+            if validation is None
+            else short_hashes(validation),
             "software": f"ecgstore {__version__}, torch {torch.__version__}, "
             f"Python {platform.python_version()}",
         },

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,7 +12,9 @@ from ecgstore.arrays import Float32Array, FloatArray, IntArray
 from ecgstore.models.distributed import all_parts
 from ecgstore.models.network import Network
 from ecgstore.models.progress import shown
-from ecgstore.storage import Selection
+
+if TYPE_CHECKING:
+    from ecgstore.storage import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def find_batches(
 
 def find(
     network: Network,
-    selection: Selection,
+    selection: "Selection",
     *,
     batch_size: int = 64,
     transform: Sequence[Callable[[pipes.Batch], pipes.Batch]] = (),

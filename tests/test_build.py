@@ -107,8 +107,8 @@ def stopped_build(
     [
         (scan, "read_record", 5),
         (pipeline, "plan", 0),
-        (fill, "preprocess", 0),
-        (fill, "preprocess", 21),
+        (fill, "stored_form", 0),
+        (fill, "stored_form", 21),
         (pipeline, "seal", 0),
         (ecgstore.build.seal, "publish", 0),
     ],
@@ -137,7 +137,7 @@ def test_continued_build_does_not_repeat_what_is_done(
 ) -> None:
     out = tmp_path / "out.h5"
     with monkeypatch.context() as patch:
-        stop_after(patch, fill, "preprocess", fill.BLOCK_ROWS + 3)
+        stop_after(patch, fill, "stored_form", fill.BLOCK_ROWS + 3)
         with pytest.raises(Stop):
             build(sample_folder(), out)
     read: list[str] = []

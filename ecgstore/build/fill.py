@@ -9,20 +9,14 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
-from ecgstore.arrays import Float32Array, FloatArray, UInt8Array
+from ecgstore.arrays import FloatArray, UInt8Array
 from ecgstore.build.writer import RowWriter
 from ecgstore.config import Config
 from ecgstore.errors import RecordError
 from ecgstore.features import Beats, BeatStatus, compute, find_beats
-from ecgstore.reasons import Reason
-from ecgstore.signals.preprocess import (
-    Preprocessed,
-    first_seconds,
-    preprocess,
-    to_int16,
-    to_mv,
-)
+from ecgstore.signals.preprocess import first_seconds
 from ecgstore.signals.quality import Quality, measure
+from ecgstore.signals.stored_form import StoredForm, stored_form, stored_mv
 from ecgstore.sources import read_record
 from ecgstore.storage import schema
 from ecgstore.storage.hdf5 import read_config
@@ -89,13 +83,9 @@ class Filler:
         for place, (path, fs) in enumerate(self._records(rows)):
             try:
                 self._fill(place, path, fs, block)
-            except RecordError as error:
-                failures.append(Failure(path, error.reason, error.detail))
-            except MemoryError:
-                raise
             except Exception as error:  # a defect of ours must not stop a build
-                detail = f"{type(error).__name__}: {error}"
-                failures.append(Failure(path, Reason.UNEXPECTED_ERROR, detail))
+                failure = RecordError.of(error)
+                failures.append(Failure(path, failure.reason, failure.detail))
         state = block.pop(schema.STATE)
         for path, values in block.items():
             self._writer.write(path, rows.start, values)
@@ -121,23 +111,13 @@ class Filler:
         config = self._config
         seen_s = config.duration_s + config.margin_s
         record = read_record(self._base / path, max_samples=math.ceil(seen_s * fs))
-        prepared = preprocess(
-            record.signal,
-            record.fs,
-            fs_out=config.fs,
-            duration_s=config.duration_s,
-            margin_s=config.margin_s,
-            low_hz=config.low_hz,
-            high_hz=config.high_hz,
-            order=config.filter_order,
-            max_gap_s=config.max_gap_s,
-        )
-        stored, saturated = _encode(prepared.signal, config)
-        block[schema.SIGNALS][place] = stored
+        prepared = stored_form(record.signal, record.fs, config)
+        block[schema.SIGNALS][place] = prepared.values
         block[schema.CHECKSUMS][place] = row_checksum(block[schema.SIGNALS][place])
         # Beats and features come from the stored numbers, so that anybody who has
         # the store can compute them again.
-        signal = _decode(stored, config)[:, : prepared.n_real_samples]
+        signal = stored_mv(prepared.values).astype(np.float64)
+        signal = signal[:, : prepared.n_real_samples]
         beats = self._beats(signal)
         _put_beats(place, beats, block)
         block[schema.FEATURES][place] = compute(
@@ -145,7 +125,7 @@ class Filler:
         )
         window = first_seconds(record.signal, record.fs, config.duration_s)
         quality = measure(window, record.fs)
-        for name, value in self._quality(quality, prepared, saturated, beats).items():
+        for name, value in self._quality(quality, prepared, beats).items():
             block[f"{schema.QUALITY}/{name}"][place] = value
 
     def _beats(self, signal: FloatArray) -> Beats:
@@ -158,15 +138,11 @@ class Filler:
         )
 
     def _quality(
-        self,
-        quality: Quality,
-        prepared: Preprocessed,
-        saturated: Float32Array,
-        beats: Beats,
+        self, quality: Quality, prepared: StoredForm, beats: Beats
     ) -> dict[str, Any]:
         """Return the row of every dataset in `/quality` that is not in the header."""
         values = {name: getattr(quality, name) for name in quality.__slots__}
-        values["saturated_fraction"] = saturated
+        values["saturated_fraction"] = prepared.saturated
         values[schema.PAD_LENGTH] = self._config.n_samples - prepared.n_real_samples
         values[schema.BEATS_STATUS] = int(beats.status)
         return values
@@ -197,20 +173,6 @@ def blocks_to_do(state: UInt8Array) -> Iterator[range]:
         for begin in range(0, len(run), BLOCK_ROWS):
             block = run[begin : begin + BLOCK_ROWS]
             yield range(int(block[0]), int(block[-1]) + 1)
-
-
-def _encode(signal: FloatArray, config: Config) -> tuple[Any, Float32Array]:
-    """Return a signal as it is stored, and the part of each lead out of range."""
-    if config.dtype == "float32":
-        return signal.astype(np.float32), np.zeros(len(signal), np.float32)
-    counts, saturated = to_int16(signal)
-    return counts, saturated
-
-
-def _decode(stored: Any, config: Config) -> FloatArray:
-    """Return the voltages in mV that a stored signal stands for."""
-    mv = to_mv(stored) if config.dtype == "int16" else stored
-    return np.asarray(mv, np.float64)
 
 
 def _put_beats(place: int, beats: Beats, block: dict[str, Any]) -> None:

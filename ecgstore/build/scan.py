@@ -16,9 +16,7 @@ from ecgstore.build.workers import run_tasks
 from ecgstore.config import Config
 from ecgstore.diagnoses import selects
 from ecgstore.errors import EcgStoreError, RecordError
-from ecgstore.reasons import Reason
-from ecgstore.signals.preprocess import first_seconds
-from ecgstore.signals.quality import check
+from ecgstore.signals.stored_form import check_usable
 from ecgstore.sources import (
     Header,
     find_headers,
@@ -28,6 +26,7 @@ from ecgstore.sources import (
     signal_sha256,
     source_name,
 )
+from ecgstore.sources.files import check_name, shown
 
 _TASK_SIZE: Final = 16  # headers a task: tens of ms, so that sending it costs little
 
@@ -109,23 +108,19 @@ class Scanner:
 
     def _scan(self, root: int, path: str) -> Entry:
         """Return the entry of one header; nothing in the files makes this fail."""
-        shown = _storable(path)
+        storable = shown(path)
         source = source_name(self._folders.base / path, self._folders.roots[root])
         entry = Entry(
-            path=shown,
+            path=storable,
             status=Status.NOT_SELECTED,
-            source=_storable(source),
-            record_id=PurePosixPath(shown).stem,
+            source=shown(source),
+            record_id=PurePosixPath(storable).stem,
         )
-        entry = self._stamped(entry, [PurePosixPath(shown).name])
+        entry = self._stamped(entry, [PurePosixPath(storable).name])
         if entry.source in self._config.exclude_sources:
             return entry
         try:
-            if shown != path:
-                raise RecordError(
-                    Reason.UNREADABLE_HEADER,
-                    f"{shown}: the name is not valid UTF-8; rename file or folder",
-                )
+            check_name(path)
             header = read_header(self._folders.base / path)
             files = record_files(self._folders.base / path, header)
             entry = _described(self._stamped(entry, files), header)
@@ -133,35 +128,26 @@ class Scanner:
                 return entry
             entry = replace(entry, status=Status.SELECTED)
             return self._checked(entry) if self._with_signals else entry
-        except RecordError as error:
-            reason, detail = error.reason, error.detail
-        except MemoryError:
-            raise
         except Exception as error:  # a defect of ours must not stop a build
-            reason = Reason.UNEXPECTED_ERROR
-            detail = f"{type(error).__name__}: {error}"
-        detail = self._folders.shorten(detail)
-        return replace(entry, status=Status.QUARANTINED, reason=reason, detail=detail)
+            failure = RecordError.of(error)
+        return replace(
+            entry,
+            status=Status.QUARANTINED,
+            reason=failure.reason,
+            detail=self._folders.shorten(failure.detail),
+        )
 
     def _stamped(self, entry: Entry, files: list[str]) -> Entry:
         """Return the entry with the files that decide whether it is still true."""
         n_bytes, stamp = _stamp(self._folders.base / entry.path, files)
         return replace(
-            entry, files="\n".join(map(_storable, files)), n_bytes=n_bytes, stamp=stamp
+            entry, files="\n".join(map(shown, files)), n_bytes=n_bytes, stamp=stamp
         )
 
     def _checked(self, entry: Entry) -> Entry:
         """Return the entry completed from its signal, if that can be used."""
-        config = self._config
         record = read_record(self._folders.base / entry.path)
-        check(
-            first_seconds(record.signal, record.fs, config.duration_s),
-            record.fs,
-            min_duration_s=config.min_duration_s,
-            max_gap_s=config.max_gap_s,
-            reject_flat_leads=config.reject_flat_leads,
-            max_clipped_fraction=config.max_clipped_fraction,
-        )
+        check_usable(record.signal, record.fs, self._config)
         return replace(
             entry,
             n_samples=record.n_samples_original,
@@ -249,10 +235,10 @@ def _tasks(
     while group := list(islice(headers, _TASK_SIZE)):
         met, task = [], []
         for root, path in group:
-            known = journal.entry(_storable(path))
+            known = journal.entry(shown(path))
             if known is not None and not unchanged(folders, known):
                 known = None
-            met.append((_storable(path), known))
+            met.append((shown(path), known))
             if known is None:
                 task.append((root, path))
         waiting.append(met)
@@ -277,11 +263,6 @@ def unchanged(folders: Folders, entry: Entry) -> bool:
     """Return whether a record's files are still the ones that were scanned."""
     files = entry.files.split("\n")
     return _stamp(folders.base / entry.path, files)[1] == entry.stamp
-
-
-def _storable(path: str) -> str:
-    """Return a path as UTF-8 can hold it; the same path, but for strange bytes."""
-    return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _bits(flags: BoolArray) -> int:

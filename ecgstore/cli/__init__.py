@@ -9,11 +9,13 @@ from ecgstore import __version__
 from ecgstore.cli.build import build
 from ecgstore.cli.classes import classes
 from ecgstore.cli.compare import compare
+from ecgstore.cli.evaluate import evaluate
 from ecgstore.cli.export import export
 from ecgstore.cli.extract import extract
 from ecgstore.cli.features import features
 from ecgstore.cli.info import info
 from ecgstore.cli.plot import plot
+from ecgstore.cli.predict import predict
 from ecgstore.cli.train import train
 from ecgstore.cli.verify import verify
 from ecgstore.errors import EcgStoreError
@@ -41,7 +43,7 @@ def cli() -> None:
 
 _COMMANDS: Final = (
     *(build, info, verify, export, plot, classes, features),
-    *(train, extract, compare),
+    *(train, evaluate, predict, extract, compare),
 )
 
 for _command in _COMMANDS:

@@ -1,4 +1,4 @@
-"""One line instead of a traceback where PyTorch is not installed."""
+"""Say what to install where a command needs PyTorch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,25 +6,27 @@ from typing import Final
 
 from ecgstore.errors import EcgStoreError
 
-_LIBRARIES: Final = ("sklearn", "torch", "torchdata")
+_EXTRA: Final = ("torch", "torchdata", "sklearn")
 
 
 @contextmanager
 def needs_torch() -> Iterator[None]:
-    """Say what to install if an import within the ``with`` lacks it.
+    """Turn the lack of PyTorch, within a ``with``, into a line that says what to do.
 
     Raises
     ------
     EcgStoreError
-        If PyTorch, torchdata or scikit-learn is not installed.
+        If something of ``ecgstore[torch]`` is not installed.
     """
     try:
         yield
     except ImportError as error:
-        cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
-        if cause.name not in _LIBRARIES:
+        # The packages models and pipes raise an ImportError of their own from it.
+        missing = error if isinstance(error, ModuleNotFoundError) else error.__cause__
+        name = getattr(missing, "name", None) or ""
+        if name.partition(".")[0] not in _EXTRA:
             raise
         raise EcgStoreError(
-            f"this command needs {cause.name}, which is not installed; "
-            'pip install "ecgstore[torch]"'
+            f"this command needs {name}, which is not installed: pip install "
+            '"ecgstore[torch]"'
         ) from error

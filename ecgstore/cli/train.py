@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ecgstore.cli.folds import folds_from
 from ecgstore.cli.model_options import DEVICE, QUIET, model_options, settings_from
 from ecgstore.cli.options import STORE
 from ecgstore.cli.torch_needed import needs_torch
@@ -35,6 +36,7 @@ Examples:
     "--validation-folds",
     default="8",
     metavar="FOLDS",
+    callback=folds_from,
     show_default=True,
     help="Folds that choose the epoch.",
 )
@@ -42,6 +44,7 @@ Examples:
     "--test-folds",
     default="9",
     metavar="FOLDS",
+    callback=folds_from,
     show_default=True,
     help="Folds that are not looked at; `ecgstore evaluate` is for them.",
 )
@@ -59,8 +62,8 @@ Examples:
 def train(
     store: Path,
     out: Path,
-    validation_folds: str,
-    test_folds: str,
+    validation_folds: tuple[int, ...],
+    test_folds: tuple[int, ...],
     resume: bool,
     device: str | None,
     quiet: bool,
@@ -79,18 +82,19 @@ def train(
     from ecgstore.storage import Store
 
     model, settings = settings_from(options, ModelSettings(), TrainingSettings())
-    validation, test = folds_from(validation_folds), folds_from(test_folds)
-    learnt = [fold for fold in range(10) if fold not in {*validation, *test}]
-    if not learnt or set(validation) & set(test):
+    learnt = [
+        fold for fold in range(10) if fold not in {*validation_folds, *test_folds}
+    ]
+    if not learnt or set(validation_folds) & set(test_folds):
         raise click.UsageError(
-            f"validation folds {validation_folds} and test folds {test_folds} share a "
-            "fold, or leave none to learn from"
+            "the folds for validation and for test share one, or leave none to learn "
+            "from; give others"
         )
     with Store(store) as opened, process_group(device) as own_device:
         history = train_into(
             out,
             opened.select(folds=learnt),
-            opened.select(folds=validation),
+            opened.select(folds=validation_folds),
             model,
             settings,
             resume=resume,
@@ -121,17 +125,3 @@ def _print_epoch(history: "History") -> None:
         f"{', the best so far' * (history.best == each.epoch)}; {each.seconds:.0f} s",
         err=True,
     )
-
-
-def folds_from(text: str) -> list[int]:
-    """Return the folds of a text such as ``"8"``, ``"7,8"`` or ``"0-3"``."""
-    folds: list[int] = []
-    try:
-        for part in text.split(","):
-            first, _, last = part.partition("-")
-            folds += range(int(first), int(last or first) + 1)
-    except ValueError:
-        folds = [-1]
-    if not all(0 <= fold <= 9 for fold in folds):
-        raise click.UsageError(f"{text!r} are no folds; expected such as 9 or 0-3,7")
-    return folds

@@ -6,6 +6,7 @@ NaN for missing samples. What cannot be read raises `RecordError` and nothing el
 """
 
 from ecgstore.sources.find import find_headers
+from ecgstore.sources.given import given_headers
 from ecgstore.sources.header import Header, LeadHeader, Segment, read_header
 from ecgstore.sources.origin import source_name
 from ecgstore.sources.read import read_record
@@ -17,6 +18,7 @@ __all__ = [
     "LeadHeader",
     "Segment",
     "find_headers",
+    "given_headers",
     "read_header",
     "read_record",
     "record_files",

@@ -71,6 +71,21 @@ def shown(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode()
 
 
+def check_name(path: str) -> None:
+    """Refuse a path that is not Unicode text, which no table could hold.
+
+    Raises
+    ------
+    RecordError
+        With the reason `UNREADABLE_HEADER`.
+    """
+    if shown(path) != path:
+        raise RecordError(
+            Reason.UNREADABLE_HEADER,
+            f"{shown(path)}: the name is not valid UTF-8; rename file or folder",
+        )
+
+
 def _regular_size(status: os.stat_result) -> int:
     """Return the size of a regular file; folders, pipes and devices are refused."""
     if not stat.S_ISREG(status.st_mode):

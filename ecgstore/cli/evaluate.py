@@ -1,0 +1,190 @@
+"""``ecgstore evaluate``: how good a trained network is on folds of a store."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ecgstore.cli.folds import folds_from
+from ecgstore.cli.options import STORE
+from ecgstore.cli.tables import print_table
+from ecgstore.cli.torch_needed import needs_torch
+
+if TYPE_CHECKING:
+    from ecgstore.models.bootstrap import Estimate
+    from ecgstore.models.evaluation import Evaluation
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ecgstore evaluate runs/resnet18/best.pt challenge.h5
+  ecgstore evaluate runs/resnet18 ludb.h5 --folds 0-7,9 --json ludb.json
+  ecgstore evaluate runs/resnet18 challenge.h5 --csv scores.csv --plots pictures/
+"""
+)
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("store", type=STORE)
+@click.option(
+    "--folds",
+    metavar="FOLDS",
+    callback=folds_from,
+    default="9",
+    show_default=True,
+    help="Folds to judge, such as 9, 0,3 or 0-7.",
+)
+@click.option(
+    "--validation-folds",
+    metavar="FOLDS",
+    callback=folds_from,
+    default="8",
+    show_default=True,
+    help="Folds to choose the thresholds from.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write scores, intervals and the prediction for every record.",
+)
+@click.option(
+    "--csv",
+    "csv_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the table of scores.",
+)
+@click.option(
+    "--plots",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Draw reliability.png and confusion.png.",
+)
+@click.option(
+    "--device",
+    metavar="NAME",
+    help="Where to compute, such as cpu or cuda:0.  [a GPU if there is one]",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Records at a time.",
+)
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def evaluate(
+    checkpoint: Path,
+    store: Path,
+    folds: tuple[int, ...],
+    validation_folds: tuple[int, ...],
+    json_file: Path | None,
+    csv_file: Path | None,
+    plots: Path | None,
+    device: str | None,
+    batch_size: int,
+    quiet: bool,
+) -> None:
+    """Score CHECKPOINT on folds of STORE, with intervals from a bootstrap.
+
+    CHECKPOINT is a best.pt, or the folder of a training. Patients are drawn, not
+    records. Each class is decided for from the probability on that gives the best F1 in
+    the validation folds. Folds with patients whom the model has seen are refused.
+    """
+    with needs_torch():
+        from ecgstore.models.checkpoint import Checkpoint
+        from ecgstore.models.devices import chosen_device
+        from ecgstore.models.evaluation import evaluate as score_on
+        from ecgstore.models.evaluation_table import write_evaluation
+    from ecgstore.storage import Store
+    from ecgstore.storage.durable import replace_file
+
+    trained = Checkpoint.load(checkpoint)
+    with Store(store) as opened, needs_torch():
+        evaluation = score_on(
+            trained,
+            opened,
+            folds=folds,
+            validation_folds=validation_folds,
+            batch_size=batch_size,
+            device=chosen_device(device),
+            quiet=quiet,
+        )
+    _print(evaluation, folds)
+    if json_file is not None:
+        with replace_file(json_file) as file:
+            json.dump(evaluation.to_dict(), file, indent=2, ensure_ascii=False)
+            file.write("\n")
+    if csv_file is not None:
+        write_evaluation(evaluation, csv_file)
+    if plots is not None:
+        _draw(evaluation, plots)
+
+
+def _print(evaluation: "Evaluation", folds: tuple[int, ...]) -> None:
+    """Print the scores as a table."""
+    from ecgstore.models.evaluation import MODEL
+    from ecgstore.models.evaluation_table import evaluation_rows
+
+    for warning in evaluation.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    intervals = evaluation.intervals
+    click.echo(
+        f"{intervals.n_records} records of {intervals.n_groups} patients in fold "
+        f"{', '.join(map(str, folds))}; in brackets the {100 * intervals.level:g} % "
+        f"interval over {intervals.n_resamples} resamples of the patients"
+    )
+    print_table(
+        [
+            "class",
+            "records",
+            "AUROC",
+            "average precision",
+            "F1",
+            "calibration error",
+            "threshold",
+        ],
+        [
+            [
+                name,
+                "" if n_positive is None else n_positive,
+                *map(_shown, scores.values()),
+                "" if threshold is None else f"{threshold:.3f}",
+            ]
+            for name, n_positive, threshold, scores in evaluation_rows(evaluation)
+        ],
+    )
+    accuracy = intervals.scores[MODEL]["subset_accuracy"]
+    click.echo(f"subset accuracy (every class right): {_shown(accuracy)}")
+    if evaluation.challenge is not None:
+        metric = evaluation.challenge.challenge_metric
+        click.echo(f"Challenge metric: {metric:.3f}")
+
+
+def _shown(estimate: "Estimate") -> str:
+    """Return a score and its interval as text."""
+    if estimate.value != estimate.value:
+        return "undefined"
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def _draw(evaluation: "Evaluation", folder: Path) -> None:
+    """Draw how sure the model is, and what it takes for what."""
+    from ecgstore.errors import EcgStoreError
+    from ecgstore.models.evaluation import MODEL
+    from ecgstore.plots import plot_confusion, plot_reliability, save
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EcgStoreError(
+            f"{folder}: cannot be made ({error.strerror}); choose another folder"
+        ) from error
+    labels, names = evaluation.labels, evaluation.label_names
+    reliability = plot_reliability(labels, {MODEL: evaluation.probabilities}, names)
+    confusion = plot_confusion(labels, evaluation.decisions, names)
+    for name, figure in (("reliability", reliability), ("confusion", confusion)):
+        save(figure, folder / f"{name}.png")
+        click.echo(folder / f"{name}.png")

@@ -1,0 +1,37 @@
+"""Folds as an option."""
+
+import re
+from typing import Final
+
+import click
+
+_N_FOLDS: Final = 10
+
+_FOLDS: Final = re.compile(r"(?P<first>\d{1,9})(?:-(?P<last>\d{1,9}))?", re.ASCII)
+
+
+def folds_from(
+    context: click.Context, parameter: click.Parameter, value: str
+) -> tuple[int, ...]:
+    """Return the folds that an option names, such as ``9``, ``0,3`` or ``0-7``.
+
+    A callback of `click.option`.
+    """
+    folds: set[int] = set()
+    for part in value.split(","):
+        match = _FOLDS.fullmatch(part.strip())
+        if match is None:
+            raise click.BadParameter(
+                f"{value!r} is no list of folds, such as 9, 0,3 or 0-7",
+                context,
+                parameter,
+            )
+        first, last = match["first"], match["last"] or match["first"]
+        if not int(first) <= int(last) < _N_FOLDS:
+            raise click.BadParameter(
+                f"{part.strip()!r} are no folds; they go from 0 to {_N_FOLDS - 1}",
+                context,
+                parameter,
+            )
+        folds.update(range(int(first), int(last) + 1))
+    return tuple(sorted(folds))

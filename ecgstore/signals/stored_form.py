@@ -1,0 +1,111 @@
+"""Which records can be stored under the options of a build, and what is stored.
+
+A build, and a model that is given a record which no build has seen, both go by these
+functions, so that the model sees the same bits.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgstore.arrays import Float32Array, FloatArray
+from ecgstore.config import Config
+from ecgstore.signals.preprocess import first_seconds, preprocess, to_int16, to_mv
+from ecgstore.signals.quality import check
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StoredForm:
+    """A signal as it is stored.
+
+    Attributes
+    ----------
+    values : ndarray of shape (12, n_samples)
+        int16 counts of 1 uV or float32 mV, as the options say; zero from
+        `n_real_samples` on.
+    n_real_samples : int
+        Samples per lead that were recorded; the rest is padding.
+    saturated : ndarray of shape (12,)
+        Fraction of each lead's samples that the counts cannot hold.
+    """
+
+    values: NDArray[Any]
+    n_real_samples: int
+    saturated: Float32Array
+
+
+def check_usable(signal: FloatArray, fs: float, config: Config) -> None:
+    """Raise if a record cannot be stored.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (12, n_samples)
+        Voltages in mV, NaN where a sample is missing.
+    fs : float
+        Sampling rate in Hz.
+    config : Config
+        Options of the build.
+
+    Raises
+    ------
+    RecordError
+        See `ecgstore.signals.quality.check`.
+    """
+    check(
+        first_seconds(signal, fs, config.duration_s),
+        fs,
+        min_duration_s=config.min_duration_s,
+        max_gap_s=config.max_gap_s,
+        reject_flat_leads=config.reject_flat_leads,
+        max_clipped_fraction=config.max_clipped_fraction,
+    )
+
+
+def stored_form(signal: FloatArray, fs: float, config: Config) -> StoredForm:
+    """Preprocess a signal and bring it to the type of the store.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (12, n_samples)
+        Voltages in mV, NaN where a sample is missing. What lies beyond the duration
+        and the margin of `config` is not looked at.
+    fs : float
+        Sampling rate in Hz.
+    config : Config
+        Options of the build.
+
+    Raises
+    ------
+    RecordError
+        If a gap is too long; never for a record that `check_usable` accepts.
+    """
+    prepared = preprocess(
+        signal,
+        fs,
+        fs_out=config.fs,
+        duration_s=config.duration_s,
+        margin_s=config.margin_s,
+        low_hz=config.low_hz,
+        high_hz=config.high_hz,
+        order=config.filter_order,
+        max_gap_s=config.max_gap_s,
+    )
+    if config.dtype == "float32":
+        in_range = np.zeros(len(signal), np.float32)
+        values: NDArray[Any] = prepared.signal.astype(np.float32)
+        return StoredForm(values, prepared.n_real_samples, in_range)
+    counts, saturated = to_int16(prepared.signal)
+    return StoredForm(counts, prepared.n_real_samples, saturated)
+
+
+def stored_mv(values: NDArray[Any]) -> Float32Array:
+    """Return the voltages in mV that stored values stand for, as float32.
+
+    Examples
+    --------
+    >>> stored_mv(np.array([-1000, 2], np.int16))
+    array([-1.   ,  0.002], dtype=float32)
+    """
+    return to_mv(values) if values.dtype == np.int16 else values
