@@ -12,6 +12,7 @@ from ecgstore.arrays import Float32Array, FloatArray, IntArray
 from ecgstore.models.distributed import all_parts
 from ecgstore.models.network import Network
 from ecgstore.models.progress import shown
+from ecgstore.pipes.batch import Batch
 
 if TYPE_CHECKING:
     from ecgstore.storage import Selection
@@ -91,7 +92,7 @@ def find(
     selection: "Selection",
     *,
     batch_size: int = 64,
-    transform: Sequence[Callable[[pipes.Batch], pipes.Batch]] = (),
+    transform: Sequence[Callable[[Batch], Batch]] = (),
     leads: Sequence[str] | None = None,
     device: torch.device | str = "cpu",
     quiet: bool = True,
