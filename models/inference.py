@@ -56,7 +56,7 @@ def probabilities_of(logits: Float32Array) -> FloatArray:
 
 @torch.inference_mode()
 def find_batches(
-    network: Network, loader: pipes.Loader, *, quiet: bool = True
+    network: Network, loader: "pipes.Loader", *, quiet: bool = True
 ) -> Generator[Found, None, None]:
     """Yield what a network finds in the records of each batch, in evaluation mode.
 
