@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.errors import SchemaError
@@ -238,7 +239,7 @@ def _each_done(
             yield task, result
         return
     with ProcessPoolExecutor(
-        n_processes, multiprocessing.get_context("spawn"), torch.set_num_threads, (1,)
+        n_processes, multiprocessing.get_context("spawn"), _compute_with_one_thread
     ) as pool:
         running = {pool.submit(function, task): task for task in tasks}
         try:
@@ -248,13 +249,20 @@ def _each_done(
             pool.shutdown(cancel_futures=True)
 
 
+def _compute_with_one_thread() -> None:
+    """Let this process compute with one thread from now on."""
+    threadpool_limits(1)
+    torch.set_num_threads(1)
+
+
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Compute with one thread: how sums are split changes their last bits."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with threadpool_limits(1):  # scikit-learn's
+            yield
     finally:
         torch.set_num_threads(n_threads)
 

@@ -7,7 +7,7 @@ all of them stays the same.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from ecgstore.arrays import IntArray
 from ecgstore.errors import EcgStoreError
@@ -49,8 +50,10 @@ class Learnt:
 
 
 @pytest.fixture(autouse=True)
-def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(trees._OPTIONS, "max_iter", 3)
+    with threadpool_limits(1):  # two threads for this little take longer than one
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +98,8 @@ def learn(path: Path, outer: OuterFold) -> Learnt:
 def learnt(sample_store: Path, outer: OuterFold) -> Learnt:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(trees._OPTIONS, "max_iter", 3)
-        return learn(sample_store, outer)
+        with threadpool_limits(1):
+            return learn(sample_store, outer)
 
 
 def assert_nothing_leaked(
