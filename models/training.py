@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ecgstore import pipes
+from ecgstore.errors import EcgStoreError
 from ecgstore.models.distributed import is_first_process, n_processes, share_buffers
 from ecgstore.models.inference import Found, find
 from ecgstore.models.loss import class_weights, weighted_loss
@@ -95,7 +96,8 @@ def fit(
     Raises
     ------
     EcgStoreError
-        If no record is selected, or the state file is one of another training.
+        If no record is selected, the state file is one of another training, or the
+        loss is not finite any more.
     """
     device = torch.device(device)
     told = {
@@ -193,11 +195,18 @@ def fit(
                     leads=leads,
                     device=device,
                 )
+            training_loss = sums.loss_of_all()
+            if not _is_finite(training_loss, held_out):
+                raise EcgStoreError(
+                    f"epoch {number}: the loss is not finite any more; expected a "
+                    f"learning_rate below {settings.learning_rate:g}, or signals and "
+                    "features without outliers"
+                )
             loss_, auroc_ = judgement(held_out, validation)
             epoch = Epoch(
                 epoch=number,
                 learning_rate=float(schedule.get_last_lr()[0]),
-                training_loss=sums.loss_of_all(),
+                training_loss=training_loss,
                 validation_loss=loss_,
                 validation_auroc=auroc_,
                 seconds=time.perf_counter() - began,
@@ -219,6 +228,13 @@ def uses_bfloat16(settings: TrainingSettings, device: torch.device) -> bool:
     if settings.precision == "auto":
         return device.type == "cuda" and torch.cuda.is_bf16_supported()
     return settings.precision == "bfloat16"
+
+
+def _is_finite(training_loss: float, held_out: Found | None) -> bool:
+    """Return whether all that an epoch came to is finite."""
+    if held_out is not None and not np.isfinite(held_out.logits).all():
+        return False
+    return math.isfinite(training_loss)
 
 
 def judgement(
