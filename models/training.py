@@ -184,9 +184,9 @@ def fit(
                 is_due = settings.save_every and sums.n_steps % settings.save_every == 0
                 if is_due and loader.epoch < number:
                     save()
+            share_buffers(judged)
             held_out = None
             if validation is not None:
-                share_buffers(judged)
                 held_out = find(
                     judged,
                     validation,
