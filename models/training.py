@@ -151,15 +151,17 @@ def fit(
         if state_file is not None and state_file.exists():
             rest = load_state(state_file, parts, told, device)
             history = History.from_dict(rest["history"])
-            sums, best = Sums(*rest["sums"]), rest["best"]
+            sums, best = Sums.from_list(rest["sums"]), rest["best"]
 
         def save() -> None:
-            if state_file is not None and is_first_process():
-                rest = {
-                    "history": history.to_dict(),
-                    "sums": sums.to_list(),
-                    "best": best,
-                }
+            if state_file is None:
+                return
+            rest = {
+                "history": history.to_dict(),
+                "sums": sums.to_list(),  # of all processes
+                "best": best,
+            }
+            if is_first_process():
                 save_state(state_file, parts, told, rest)
 
         while (number := loader.epoch + 1) <= settings.epochs:
