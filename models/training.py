@@ -105,6 +105,8 @@ def fit(
         "fingerprint": training.store.fingerprint,
         "training": training.rows_sha256,
         "validation": None if validation is None else validation.rows_sha256,
+        # Steps of another size, on another schedule.
+        **({"processes": n_processes()} if dist.is_initialized() else {}),
         **(origin or {}),
     }
     in_bfloat16 = uses_bfloat16(settings, device)
