@@ -96,8 +96,8 @@ class Decimate:
             mv_per_count=1.0,
             n_real_samples=n_real,
             fs=batch.fs / self.factor,
-            r_peaks=self._moved(batch.r_peaks),
-            fiducials=self._moved(batch.fiducials),
+            r_peaks=self._moved(batch.r_peaks, n_real),
+            fiducials=self._moved(batch.fiducials, n_real),
         )
 
     def filtered(self, signals: Tensor) -> Tensor:
@@ -122,12 +122,15 @@ class Decimate:
         )
         return slow.reshape(n_records, n_leads, -1)
 
-    def _moved(self, marks: Tensor | None) -> Tensor | None:
+    def _moved(self, marks: Tensor | None, n_real: Tensor) -> Tensor | None:
         """Return sample indices at the lower rate, -1 where absent."""
         if marks is None:
             return None
-        moved = (marks + self.factor // 2) // self.factor
-        return torch.where(marks < 0, marks, moved.to(marks.dtype))
+        moved = (marks.long() + self.factor // 2) // self.factor
+        # The sample nearest to a mark at the very end may be the one after the last.
+        last = (n_real - 1).view(-1, *[1] * (marks.ndim - 1))
+        moved = torch.minimum(moved, last).to(marks.dtype)
+        return torch.where(marks < 0, marks, moved)
 
 
 @lru_cache(maxsize=16)
