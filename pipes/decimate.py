@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from ecgstore.pipes.augment_base import clear_padding
 from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.checks import whole
 
 _ZERO_CROSSINGS: Final = 10
 """Of the low-pass filter on each side, as in `scipy.signal.decimate`."""
@@ -31,8 +32,10 @@ class Decimate:
 
     Raises
     ------
+    TypeError
+        If it is not a whole number.
     ValueError
-        If it is not a whole number of at least 1.
+        If it is below 1.
 
     Examples
     --------
@@ -43,7 +46,7 @@ class Decimate:
     factor: int
 
     def __post_init__(self) -> None:
-        if self.factor < 1:
+        if whole("factor", self.factor) < 1:
             raise ValueError(
                 f"factor is {self.factor!r}; expected a whole number of at least 1"
             )
