@@ -26,7 +26,7 @@ class Epoch:
     epoch : int
         Its number, from 1.
     learning_rate : float
-        That of its last step.
+        That of the step after its last one.
     training_loss, validation_loss : float
         Mean cross entropy per record and class, over the records trained on as they
         came and with weighted classes; over those held out, unweighted; NaN without
