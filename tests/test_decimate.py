@@ -147,7 +147,8 @@ def test_gradients_also_after_inference() -> None:
     with torch.inference_mode():
         Decimate(9)(batch_of(signals))
     signals.requires_grad_()
-    Decimate(9).filtered(signals).sum().backward()
+    loss = Decimate(9).filtered(signals).sum()
+    loss.backward()  # type: ignore[no-untyped-call]
     assert signals.grad is not None
 
 

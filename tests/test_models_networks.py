@@ -139,7 +139,8 @@ def test_padding_does_not_change_gradients(
     for padding in (0, 23):
         network = network_of.__wrapped__(name).double().train()
         signals, n_real = signals_of(2, n_samples, padding=padding)
-        network(signals.double(), n_real).logits.square().sum().backward()
+        loss = network(signals.double(), n_real).logits.square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
         found.append(network)
     plain, padded = found
     gradients = [each.grad for each in plain.parameters() if each.grad is not None]
@@ -148,8 +149,8 @@ def test_padding_does_not_change_gradients(
     for (which, mine), other in zip(padded.named_parameters(), gradients, strict=True):
         assert mine.grad is not None
         assert float((mine.grad - other).abs().max()) <= 1e-6 * largest, which
-    for mine, other in zip(padded.buffers(), plain.buffers(), strict=True):
-        torch.testing.assert_close(mine, other)
+    for found_buffer, buffer in zip(padded.buffers(), plain.buffers(), strict=True):
+        torch.testing.assert_close(found_buffer, buffer)
 
 
 @settings(max_examples=20, deadline=None)
@@ -378,16 +379,14 @@ def test_blocks_of_xresnets_begin_as_the_identity() -> None:
 
 def test_the_cnn_is_eight_convolutions() -> None:
     network = create_model("cnn", 12, 7)
-    shapes = [each.weight.shape for each in network.modules() if _is_convolution(each)]
+    shapes = [
+        each.weight.shape for each in network.modules() if isinstance(each, nn.Conv1d)
+    ]
     widths = {(12, 32), (32, 32), (32, 64), (64, 64), (64, 128), (128, 128)}
     widths |= {(128, 256), (256, 256)}
     assert {(each[1], each[0]) for each in shapes} == widths
     assert {each[2] for each in shapes} == {3}
     assert len(shapes) == 8
-
-
-def _is_convolution(module: nn.Module) -> bool:
-    return isinstance(module, nn.Conv1d)
 
 
 @every_model

@@ -110,6 +110,11 @@ def stopping(network: Network, at: int) -> Network:
     return watched(network, before)
 
 
+def noting(network: Network, weights: list[str]) -> Callable[[History], None]:
+    """Return what notes a network's weights, to be called after each epoch."""
+    return lambda _: weights.append(digest(network.state_dict()))
+
+
 @pytest.fixture(scope="module")
 def store(sample_store: Path) -> Iterator[Store]:
     with ecgstore.open(sample_store) as opened:
@@ -188,14 +193,12 @@ def test_a_stopped_training_goes_on_exactly(
 ) -> None:
     make, changes, options = CASES[case]
     told = TrainingSettings(**{**FAST, **changes})
+    state_file = tmp_path / "whole.pt"
     if case == "patience":  # so that training ends early, whatever was learnt
         worse = [(0.5, 0.1 * n) for n in range(9, 0, -1)]
         monkeypatch.setattr(
-            training_module,
-            "judgement",
-            lambda found, _: worse[int(_n_epochs(state_file))],
+            training_module, "judgement", lambda *_: worse[_n_epochs(state_file)]
         )
-    state_file = tmp_path / "whole.pt"
     seen: list[int] = []
     network = watched(make(training), seen.append)
     history = fit(network, training, validation, told, state_file=state_file, **options)
@@ -281,11 +284,11 @@ def train_in_program(store_path: Path, state_file: Path) -> None:
 def test_a_killed_training_goes_on_in_another_process(
     sample_store: Path, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-c", PROGRAM, HERE, sample_store]
+    command = [sys.executable, "-c", PROGRAM, str(HERE), str(sample_store)]
     choice = random.Random()
     n_lines, pause_s = choice.randrange(3, 14), choice.uniform(0, 0.02)
     killed = subprocess.Popen(
-        [*command, tmp_path / "killed.pt"], stdout=subprocess.PIPE, text=True
+        [*command, str(tmp_path / "killed.pt")], stdout=subprocess.PIPE, text=True
     )
     assert killed.stdout is not None
     for _ in range(n_lines):
@@ -298,7 +301,7 @@ def test_a_killed_training_goes_on_in_another_process(
     results = []
     for name in ("killed.pt", "whole.pt"):
         done = subprocess.run(
-            [*command, tmp_path / name],
+            [*command, str(tmp_path / name)],
             stdout=subprocess.PIPE,
             text=True,
             check=True,
@@ -534,7 +537,7 @@ def test_the_least_loss_is_at_plain_log_odds(positives: list[int]) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
-    optimiser.step(closure)
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
     rates = torch.tensor(positives) / 40
     torch.testing.assert_close(bias.detach().sigmoid(), rates, atol=2e-3, rtol=0)
 
@@ -584,13 +587,13 @@ def test_the_best_epochs_weights_are_kept(
 ) -> None:
     scripted(monkeypatch, found)
     told = {**FAST, "epochs": len(found), "patience": patience}
-    network, after = Tiny(), []
-    judged = []
-    original = training_module.find
+    network = Tiny()
+    after: list[str] = []
+    judged: list[str] = []
 
     def seen(judged_network: Network, *arguments: Any, **options: Any) -> Any:
         judged.append(digest(judged_network.state_dict()))
-        return original(judged_network, *arguments, **options)
+        return find(judged_network, *arguments, **options)
 
     monkeypatch.setattr(training_module, "find", seen)
     history = fit(
@@ -598,7 +601,7 @@ def test_the_best_epochs_weights_are_kept(
         training,
         validation,
         TrainingSettings(**told, average_decay=average_decay),
-        on_epoch=lambda _: after.append(digest(network.state_dict())),
+        on_epoch=noting(network, after),
     )
     assert history.best == best
     assert [each.epoch for each in history.epochs] == list(range(1, n_epochs + 1))
@@ -616,7 +619,7 @@ def test_without_validation_the_last_epoch_is_kept(training: Selection) -> None:
         training,
         None,
         TrainingSettings(**{**FAST, "epochs": 3, "patience": 1}),
-        on_epoch=lambda _: after.append(digest(network.state_dict())),
+        on_epoch=noting(network, after),
     )
     assert len(after) == history.best == 3
     assert digest(network.state_dict()) == after[-1]
@@ -714,9 +717,7 @@ def test_validation_records_are_not_learnt_from(
                 Selection(store, rows),
                 TrainingSettings(**FAST, average_decay=0.0),
                 augmentation=AUGMENT,
-                on_epoch=lambda _, n=network, w=weights: w.append(
-                    digest(n.state_dict())
-                ),
+                on_epoch=noting(network, weights),
             )
             results.append((weights, [each.validation_loss for each in history.epochs]))
     assert results[0][0] == results[1][0]
@@ -743,14 +744,14 @@ def train_as_rank(store_path: Path, folder: Path) -> None:
     with process_group() as device, ecgstore.open(store_path) as store:
         for name, (rows, held_out, is_rich, changes) in RANK_CASES.items():
             network = Tiny(is_rich)
-            epochs: list[int] = []
+            epochs: list[str] = []
             history = fit(
                 network,
                 store.select(rows=rows),
                 None if held_out is None else store.select(rows=held_out),
                 TrainingSettings(**{**FAST, "batch_size": 4, **changes}),
                 device=device,
-                on_epoch=lambda each, epochs=epochs: epochs.append(len(each.epochs)),
+                on_epoch=noting(network, epochs),
             )
             assert bool(epochs) == is_first_process()
             results[name] = network.state_dict(), values_of(history)
