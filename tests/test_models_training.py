@@ -572,6 +572,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, found: list[tuple[float, float]]) 
         ([(0.5, math.nan), (0.3, math.nan), (0.4, math.nan)], 1, 3, 2),
         ([(0.5, 0.6), (0.4, 0.7), (0.3, 0.8)], 1, 3, 3),
         ([(0.5, 0.6), (0.4, 0.5), (0.3, 0.8)], 1, 2, 1),
+        ([(0.5, 0.6), (0.5, 0.6), (0.7, 0.5)], 2, 3, 1),
     ],
 )
 @pytest.mark.parametrize("average_decay", [0.0, 0.7])
