@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
 _FORMAT: Final = "ecgstore model"
 _VERSION: Final = 1
+_NAMES: Final = (
+    "model",
+    "weights",
+    "label_names",
+    "config",
+    "fingerprint",
+    "origin",
+)
 
 BEST: Final = "best.pt"
 """The checkpoint in the folder of a training."""
@@ -139,7 +147,7 @@ class Checkpoint:
         """
         path = Path(path)
         content = read_torch_file(
-            path / BEST if path.is_dir() else path, _FORMAT, _VERSION, device
+            path / BEST if path.is_dir() else path, _FORMAT, _VERSION, device, _NAMES
         )
         model = content["model"]
         return cls(

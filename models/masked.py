@@ -134,15 +134,18 @@ def max_pool(values: Tensor, mask: Tensor | None, kernel: int) -> Masked:
 
     For activations that are not below zero, so that padding is never the largest.
     """
-    if mask is not None:
-        mask = mask[..., ::2]
-    return functional.max_pool1d(
+    values = functional.max_pool1d(
         values,
         kernel,
         stride=2,
         padding=kernel // 2 if kernel % 2 else 0,
         ceil_mode=kernel % 2 == 0,
-    ), mask
+    )
+    if mask is None:
+        return values, None
+    mask = mask[..., ::2]
+    # Three samples around the first of the padding begin with the last real one.
+    return values * mask, mask
 
 
 def mean_of_pairs(values: Tensor, mask: Tensor | None) -> Masked:

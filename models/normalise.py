@@ -46,4 +46,5 @@ class Normalise(nn.Module):
         variance = centred.square().sum(-1, keepdim=True) / count
         if self.per == "record":
             variance = variance.mean(1, keepdim=True)
-        return centred / variance.sqrt().clamp(min=_SMALLEST_SD_MV)
+        # Not the root of 0, whose gradient is infinite.
+        return centred / variance.clamp(min=_SMALLEST_SD_MV**2).sqrt()

@@ -52,8 +52,9 @@ class TableInput(nn.Module):
         sd = np.sqrt(variance)
         for buffer, learnt in (
             (self.mean, mean),
-            # Rounding makes a constant vary by some millionths of itself.
-            (self.sd, np.where(sd > 1e-6 * np.abs(mean), sd, np.inf)),
+            # Rounding makes a constant vary by some millionths of itself; it is marked
+            # with 0, since a moving average of weights makes NaN of infinity.
+            (self.sd, np.where(sd > 1e-6 * np.abs(mean), sd, 0)),
             (self.is_told, ~known.all(axis=0)),
         ):
             buffer.copy_(torch.from_numpy(learnt.astype(np.float32)))
@@ -76,5 +77,5 @@ class TableInput(nn.Module):
         standardised = ((table - self.mean) / self.sd).clamp(
             -_FURTHEST_SD, _FURTHEST_SD
         )
-        known = standardised.masked_fill(missing, 0.0)
+        known = standardised.masked_fill(missing | (self.sd == 0), 0.0)
         return torch.cat([known, missing * self.is_told], dim=1)

@@ -1,6 +1,6 @@
 """Read and write PyTorch files that hold tensors and plain values only."""
 
-import pickle
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,11 @@ def write_torch_file(path: Path, content: dict[str, Any]) -> None:
 
 
 def read_torch_file(
-    path: Path, format_: str, version: int, device: torch.device | str = "cpu"
+    path: Path,
+    format_: str,
+    version: int,
+    device: torch.device | str = "cpu",
+    names: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return the content of a file of one format, without running code from it.
 
@@ -35,6 +39,8 @@ def read_torch_file(
         What it must say that it is.
     device : torch.device or str
         Where its tensors go.
+    names : collection of str
+        What it must have.
 
     Raises
     ------
@@ -44,27 +50,30 @@ def read_torch_file(
         If it is something else.
     """
     try:
-        content = torch.load(path, map_location=device, weights_only=True)
+        file = path.open("rb")
     except OSError as error:
         raise EcgStoreError(
             f"{path}: cannot be read ({error.strerror}); expected an {format_}"
         ) from error
-    # What torch.load raises depends on how the file is not what it should be.
-    except (
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        pickle.UnpicklingError,
-    ) as error:
-        raise SchemaError(
-            f"{path}: no {format_}; expected a file of PyTorch"
-        ) from error
+    with file:
+        try:
+            content = torch.load(file, map_location=device, weights_only=True)
+        # A broken file is also an OSError, a struct.error, or an IndexError.
+        except Exception as error:
+            raise SchemaError(
+                f"{path}: no {format_}; expected a whole file of PyTorch"
+            ) from error
     if not isinstance(content, dict) or content.get("format") != format_:
         raise SchemaError(f"{path}: no {format_}; expected one that ecgstore wrote")
-    if content["version"] != version:
+    if content.get("version") != version:
         raise SchemaError(
-            f"{path}: {format_} of version {content['version']}; this ecgstore reads "
-            f"version {version}"
+            f"{path}: {format_} of version {content.get('version')}; this ecgstore "
+            f"reads version {version}"
+        )
+    missing = [name for name in names if name not in content]
+    if missing:
+        raise SchemaError(
+            f"{path}: {format_} without {', '.join(missing)}; expected one that "
+            "ecgstore wrote"
         )
     return content

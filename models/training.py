@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ecgstore import pipes
+from ecgstore.errors import EcgStoreError
 from ecgstore.models.distributed import is_first_process, n_processes, share_buffers
 from ecgstore.models.inference import Found, find
 from ecgstore.models.loss import class_weights, weighted_loss
@@ -95,7 +96,8 @@ def fit(
     Raises
     ------
     EcgStoreError
-        If no record is selected, or the state file is one of another training.
+        If no record is selected, the state file is one of another training, or the
+        loss is not finite any more.
     """
     device = torch.device(device)
     told = {
@@ -103,6 +105,8 @@ def fit(
         "fingerprint": training.store.fingerprint,
         "training": training.rows_sha256,
         "validation": None if validation is None else validation.rows_sha256,
+        # Steps of another size, on another schedule.
+        **({"processes": n_processes()} if dist.is_initialized() else {}),
         **(origin or {}),
     }
     in_bfloat16 = uses_bfloat16(settings, device)
@@ -149,15 +153,17 @@ def fit(
         if state_file is not None and state_file.exists():
             rest = load_state(state_file, parts, told, device)
             history = History.from_dict(rest["history"])
-            sums, best = Sums(*rest["sums"]), rest["best"]
+            sums, best = Sums.from_list(rest["sums"]), rest["best"]
 
         def save() -> None:
-            if state_file is not None and is_first_process():
-                rest = {
-                    "history": history.to_dict(),
-                    "sums": sums.to_list(),
-                    "best": best,
-                }
+            if state_file is None:
+                return
+            rest = {
+                "history": history.to_dict(),
+                "sums": sums.to_list(),  # of all processes
+                "best": best,
+            }
+            if is_first_process():
                 save_state(state_file, parts, told, rest)
 
         while (number := loader.epoch + 1) <= settings.epochs:
@@ -182,9 +188,9 @@ def fit(
                 is_due = settings.save_every and sums.n_steps % settings.save_every == 0
                 if is_due and loader.epoch < number:
                     save()
+            share_buffers(judged)
             held_out = None
             if validation is not None:
-                share_buffers(judged)
                 held_out = find(
                     judged,
                     validation,
@@ -193,11 +199,18 @@ def fit(
                     leads=leads,
                     device=device,
                 )
+            training_loss = sums.loss_of_all()
+            if not _is_finite(training_loss, held_out):
+                raise EcgStoreError(
+                    f"epoch {number}: the loss is not finite any more; expected a "
+                    f"learning_rate below {settings.learning_rate:g}, or signals and "
+                    "features without outliers"
+                )
             loss_, auroc_ = judgement(held_out, validation)
             epoch = Epoch(
                 epoch=number,
                 learning_rate=float(schedule.get_last_lr()[0]),
-                training_loss=sums.loss_of_all(),
+                training_loss=training_loss,
                 validation_loss=loss_,
                 validation_auroc=auroc_,
                 seconds=time.perf_counter() - began,
@@ -219,6 +232,13 @@ def uses_bfloat16(settings: TrainingSettings, device: torch.device) -> bool:
     if settings.precision == "auto":
         return device.type == "cuda" and torch.cuda.is_bf16_supported()
     return settings.precision == "bfloat16"
+
+
+def _is_finite(training_loss: float, held_out: Found | None) -> bool:
+    """Return whether all that an epoch came to is finite."""
+    if held_out is not None and not np.isfinite(held_out.logits).all():
+        return False
+    return math.isfinite(training_loss)
 
 
 def judgement(

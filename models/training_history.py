@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from ecgstore.models.distributed import sum_over_processes
+from ecgstore.models.distributed import is_first_process, sum_over_processes
 from ecgstore.storage.durable import replace_file
 
 Item = TypeVar("Item")
@@ -26,7 +26,7 @@ class Epoch:
     epoch : int
         Its number, from 1.
     learning_rate : float
-        That of its last step.
+        That of the step after its last one.
     training_loss, validation_loss : float
         Mean cross entropy per record and class, over the records trained on as they
         came and with weighted classes; over those held out, unweighted; NaN without
@@ -117,15 +117,16 @@ class Sums:
         self._total_s = total_s
         self._waiting_s = waiting_s
 
+    @classmethod
+    def from_list(cls, values: list[Any]) -> "Sums":
+        """Return what `to_list` described; the first process has the loss of all."""
+        n_steps, loss, n, *times = values
+        return cls(n_steps, *((loss, n) if is_first_process() else (0.0, 0)), *times)
+
     def to_list(self) -> list[Any]:
-        """Return what `Sums` is made of again."""
-        return [
-            self.n_steps,
-            float(self._loss),
-            self._n,
-            self._total_s,
-            self._waiting_s,
-        ]
+        """Return what `from_list` takes; to be called in every process."""
+        loss, n = self._of_all()
+        return [self.n_steps, loss, n, self._total_s, self._waiting_s]
 
     def timed(self, batches: Iterator[Item]) -> Iterator[Item]:
         """Yield batches; measure how long they are waited for, and what is between."""
@@ -151,9 +152,15 @@ class Sums:
 
     def loss_of_all(self) -> float:
         """Return the mean loss of the records of all processes."""
-        loss, n = torch.as_tensor(self._loss), torch.tensor(float(self._n))
-        loss = sum_over_processes(loss)
-        return float(loss) / float(sum_over_processes(n.to(loss.device)))
+        loss, n = self._of_all()
+        return loss / max(n, 1)
+
+    def _of_all(self) -> tuple[float, int]:
+        """Return loss and number of the records of all processes."""
+        if not isinstance(self._loss, Tensor):  # no step yet, in any process
+            return self._loss, self._n
+        n = torch.tensor(self._n, device=self._loss.device)
+        return float(sum_over_processes(self._loss)), int(sum_over_processes(n))
 
     def waiting(self) -> float:
         """Return the part of the steps' time that was spent waiting."""

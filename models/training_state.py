@@ -52,7 +52,8 @@ def load_state(
     EcgStoreError
         If it is one of a training that was told something else.
     """
-    state = read_torch_file(path, FORMAT, VERSION, device)
+    names = ("told", "parts", "random", "rest")
+    state = read_torch_file(path, FORMAT, VERSION, device, names)
     for name in sorted(told.keys() | state["told"].keys()):
         mine, its = told.get(name), state["told"].get(name)
         if mine != its:
@@ -63,7 +64,15 @@ def load_state(
     if state["parts"].keys() != parts.keys():
         raise SchemaError(f"{path}: lacks parts of a training; remove it to begin anew")
     for name, part in parts.items():
-        part.load_state_dict(state["parts"][name])
+        try:
+            part.load_state_dict(state["parts"][name])
+        except (RuntimeError, ValueError, KeyError) as error:
+            if isinstance(error, EcgStoreError):
+                raise
+            raise SchemaError(
+                f"{path}: its {name} does not fit: it is of a training of another "
+                "network; train that one, or remove the file to begin anew"
+            ) from error
     _restore_random_state(state["random"])
     rest: dict[str, Any] = state["rest"]
     return rest

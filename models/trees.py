@@ -37,7 +37,7 @@ class Trees:
         table = table[:, self._columns]
         self._classifiers = [
             None
-            if len(np.unique(column)) < 2
+            if len(np.unique(column)) < 2 or not len(self._columns)
             else HistGradientBoostingClassifier(**_OPTIONS, random_state=seed).fit(
                 table, column
             )
@@ -47,7 +47,8 @@ class Trees:
     def probabilities(self, table: Float32Array) -> FloatArray:
         """Return the probability of each class: (n_records, n_classes).
 
-        That of a class which all or none of the records learnt from were in is 1 or 0.
+        That of a class which all or none of the records learnt from were in is 1 or 0;
+        the rate of a class among them, if no column varied.
         """
         table = table[:, self._columns]
         columns = [

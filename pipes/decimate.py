@@ -13,6 +13,7 @@ from torch.nn import functional
 from ecgstore.errors import ConfigError
 from ecgstore.pipes.augment_base import clear_padding
 from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.checks import whole
 
 _ZERO_CROSSINGS: Final = 10
 """Of the low-pass filter on each side, as in `scipy.signal.decimate`."""
@@ -32,8 +33,10 @@ class Decimate:
 
     Raises
     ------
+    TypeError
+        If it is not a whole number.
     ValueError
-        If it is not a whole number of at least 1.
+        If it is below 1.
 
     Examples
     --------
@@ -44,7 +47,7 @@ class Decimate:
     factor: int
 
     def __post_init__(self) -> None:
-        if self.factor < 1:
+        if whole("factor", self.factor) < 1:
             raise ValueError(
                 f"factor is {self.factor!r}; expected a whole number of at least 1"
             )
@@ -97,8 +100,8 @@ class Decimate:
             mv_per_count=1.0,
             n_real_samples=n_real,
             fs=batch.fs / self.factor,
-            r_peaks=self._moved(batch.r_peaks),
-            fiducials=self._moved(batch.fiducials),
+            r_peaks=self._moved(batch.r_peaks, n_real),
+            fiducials=self._moved(batch.fiducials, n_real),
         )
 
     def filtered(self, signals: Tensor) -> Tensor:
@@ -123,12 +126,15 @@ class Decimate:
         )
         return slow.reshape(n_records, n_leads, -1)
 
-    def _moved(self, marks: Tensor | None) -> Tensor | None:
+    def _moved(self, marks: Tensor | None, n_real: Tensor) -> Tensor | None:
         """Return sample indices at the lower rate, -1 where absent."""
         if marks is None:
             return None
-        moved = (marks + self.factor // 2) // self.factor
-        return torch.where(marks < 0, marks, moved.to(marks.dtype))
+        moved = (marks.long() + self.factor // 2) // self.factor
+        # The sample nearest to a mark at the very end may be the one after the last.
+        last = (n_real - 1).view(-1, *[1] * (marks.ndim - 1))
+        moved = torch.minimum(moved, last).to(marks.dtype)
+        return torch.where(marks < 0, marks, moved)
 
 
 @lru_cache(maxsize=16)
