@@ -8,7 +8,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -25,6 +26,10 @@ from ecgstore.models.progress import shown
 from ecgstore.models.settings import ComparisonSettings
 from ecgstore.storage import Store, schema
 from ecgstore.storage.durable import replace_file
+
+EXTRACTION_VERSION: Final = 1
+"""Raise it when extractors of the same settings come to find something else: what was
+found before is then not used again."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -201,6 +206,7 @@ def _kept(store: Store, task: Task, outer: OuterFold, inner: InnerFold) -> Path:
         "model": task.settings.model.to_dict(),
         "training": replace(task.settings.training, seed=task.seed).to_dict(),
         "torch": torch.__version__,
+        "extraction": EXTRACTION_VERSION,
         "device": task.device,
         "rows": [
             rows.tolist()
@@ -222,7 +228,8 @@ def _read_found(path: Path) -> Found:
     try:
         with np.load(path) as content:
             return Found(content["rows"], content["logits"], content["features"])
-    except (OSError, ValueError, KeyError) as error:
+    # What NumPy raises depends on how the file is broken.
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise SchemaError(
             f"{path}: is damaged ({error}); remove it, and compare again"
         ) from error

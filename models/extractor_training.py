@@ -25,7 +25,8 @@ AUGMENTATIONS: Final = (
     pipes.BaselineWander(probability=0.3),
 )
 """Changes of the records that are learnt from. None of them turns a lead around or
-changes the ratios of those that stay, which diagnoses depend on."""
+changes the ratios of those that stay, which diagnoses depend on. Extractors normalise,
+so a gain matters only beside the wander that is added after it."""
 
 
 def train_extractor(

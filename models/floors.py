@@ -1,12 +1,14 @@
 """What is reached without looking at any ECG: results mean little below."""
 
+from typing import Final
+
 import numpy as np
 
 from ecgstore.arrays import FloatArray
 from ecgstore.models.outer_folds import OuterFold
 from ecgstore.storage import Store
 
-_PRIOR_RECORDS: float = 1.0
+_PRIOR_RECORDS: Final = 1.0
 """As many records with the mean share of each class join those of a source."""
 
 
@@ -28,8 +30,9 @@ def always_commonest(store: Store, outer: OuterFold) -> FloatArray:
 def source_only(store: Store, outer: OuterFold) -> FloatArray:
     """Return the share of each class among the training records of the same source.
 
-    A source without training records gets the shares of all. Whatever is better than
-    this floor has learnt more than to recognise the recording site.
+    Whatever is better than this floor has learnt more than to recognise the recording
+    site. A source without training records gets the shares of all others, which is less
+    than nothing: where classes are rare in a source, they are frequent in the others.
 
     Returns
     -------

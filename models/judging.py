@@ -1,6 +1,6 @@
 """One outer fold of a comparison: everything learnt within it, its records judged."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ class Judged:
     Attributes
     ----------
     probabilities : ndarray of shape (n_test_records, n_classes)
-        In the order of `OuterFold.test`.
+        In the order of `OuterFold.test`; the mean over the inner folds.
     thresholds : ndarray of shape (n_classes,)
         Probabilities from which a class counts as said: those of the best F1 in the
         training records.
@@ -32,6 +32,28 @@ class Judged:
 
     probabilities: FloatArray
     thresholds: FloatArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Fold:
+    """An outer fold with what its extractors found.
+
+    Attributes
+    ----------
+    store, outer, inner, found
+        As in `judge`.
+    held_out : DeepFeatures
+        Those of every training record, by the extractor that has not seen it.
+    tested : list of DeepFeatures
+        Those of the test records, by each extractor.
+    """
+
+    store: Store
+    outer: OuterFold
+    inner: Sequence[InnerFold]
+    found: Sequence[Found]
+    held_out: DeepFeatures
+    tested: list[DeepFeatures]
 
 
 def judge(
@@ -45,6 +67,15 @@ def judge(
     age_sex: bool = False,
 ) -> dict[str, Judged]:
     """Train every mode on the training records; judge the test records.
+
+    Every mode is trained as often as there are inner folds, each time without one of
+    them, and the probabilities of the test records are averaged: no mode has the
+    advantage of being a mean of several, or of one, over the others.
+
+    The features of a record from which a classifier learns come from an extractor that
+    has not seen this record, but has seen those of the inner fold that is left out for
+    the thresholds. These may be a little too good for it; the test records are not
+    concerned.
 
     Parameters
     ----------
@@ -69,74 +100,90 @@ def judge(
     dict
         By name of the mode; also the extractors' own classification, and the floors.
     """
-    labels = store.labels(rows=outer.training)
-    held_out = _joined(
+    fold = _Fold(
         store,
-        [
-            (fold.held_out, _values(each, fold.held_out, deep_inputs))
-            for fold, each in zip(inner, found, strict=True)
+        outer,
+        inner,
+        found,
+        held_out=_joined(
+            store,
+            [
+                (each.held_out, _values(its, each.held_out, deep_inputs))
+                for each, its in zip(inner, found, strict=True)
+            ],
+        ),
+        tested=[
+            _joined(store, [(outer.test, _values(each, outer.test, deep_inputs))])
+            for each in found
         ],
     )
-    tested = [
-        _joined(store, [(outer.test, _values(each, outer.test, deep_inputs))])
-        for each in found
-    ]
     judged = {
         "always-commonest": _floor(always_commonest(store, outer)),
         "source-only": _floor(source_only(store, outer)),
-        "extractor": _extractors(store, outer, inner, found),
+        "extractor": _judge_extractors(fold),
     }
     for name, mode in MODES.items():
         chosen = mode.with_age_and_sex() if age_sex else mode
-        judged[name] = _judge_mode(
-            store, outer, inner, held_out, tested, chosen, settings, labels
-        )
+        judged[name] = _judge_mode(fold, chosen, settings)
     return judged
 
 
-def _judge_mode(
-    store: Store,
-    outer: OuterFold,
-    inner: Sequence[InnerFold],
-    held_out: DeepFeatures,
-    tested: Sequence[DeepFeatures],
-    mode: Mode,
-    settings: TrainingSettings,
-    labels: np.ndarray,
+def _judge_mode(fold: _Fold, mode: Mode, settings: TrainingSettings) -> Judged:
+    """Learn without each inner fold; judge that fold, for thresholds, and the test.
+
+    Both in the same way, so that thresholds and probabilities are of one kind: the
+    records that are judged went through the extractor of this inner fold, and the
+    classifier has learnt from the other inner folds.
+    """
+
+    def judge_by(number: int) -> tuple[FloatArray, FloatArray]:
+        held_out = fold.inner[number].held_out
+        rest = np.setdiff1d(fold.outer.training, held_out)
+        deep = fold.held_out if mode.is_deep else None
+        classify = mode.learn(Selection(fold.store, rest), mode.kinds, deep, settings)
+        tested = fold.tested[number] if mode.is_deep else None
+        return (
+            classify(Selection(fold.store, held_out), deep),
+            classify(Selection(fold.store, fold.outer.test), tested),
+        )
+
+    return _judged(fold, judge_by)
+
+
+def _judge_extractors(fold: _Fold) -> Judged:
+    """Return the extractors' own classification."""
+
+    def judge_by(number: int) -> tuple[FloatArray, FloatArray]:
+        found, held_out = fold.found[number], fold.inner[number].held_out
+        return (
+            probabilities_of(_values(found, held_out, "logits")),
+            probabilities_of(_values(found, fold.outer.test, "logits")),
+        )
+
+    return _judged(fold, judge_by)
+
+
+def _judged(
+    fold: _Fold, judge_by: Callable[[int], tuple[FloatArray, FloatArray]]
 ) -> Judged:
-    """Train one mode, first without each inner fold for the thresholds, then on all."""
-    deep = held_out if mode.is_deep else None
+    """Return the mean over the inner folds, and thresholds from the records held out.
+
+    Parameters
+    ----------
+    fold : _Fold
+        The outer fold.
+    judge_by : callable
+        From the number of an inner fold to the probabilities of the records held out
+        from it, and of the test records.
+    """
+    labels = fold.store.labels(rows=fold.outer.training)
     said = np.empty(labels.shape)
-    for fold in inner:
-        rest = np.setdiff1d(outer.training, fold.held_out)
-        classify = mode.learn(Selection(store, rest), mode.kinds, deep, settings)
-        places = np.searchsorted(outer.training, fold.held_out)
-        said[places] = classify(Selection(store, fold.held_out), deep)
-    classify = mode.learn(Selection(store, outer.training), mode.kinds, deep, settings)
-    test = Selection(store, outer.test)
-    probabilities = [
-        classify(test, each if mode.is_deep else None)
-        for each in (tested if mode.is_deep else tested[:1])
-    ]
-    return Judged(np.mean(probabilities, axis=0), f1_thresholds(labels, said))
-
-
-def _extractors(
-    store: Store,
-    outer: OuterFold,
-    inner: Sequence[InnerFold],
-    found: Sequence[Found],
-) -> Judged:
-    """Return the extractors' own classification: the mean of their probabilities."""
-    said = np.empty((len(outer.training), found[0].logits.shape[1]))
-    for fold, each in zip(inner, found, strict=True):
-        places = np.searchsorted(outer.training, fold.held_out)
-        said[places] = probabilities_of(_values(each, fold.held_out, "logits"))
-    labels = store.labels(rows=outer.training)
-    probabilities = [
-        probabilities_of(_values(each, outer.test, "logits")) for each in found
-    ]
-    return Judged(np.mean(probabilities, axis=0), f1_thresholds(labels, said))
+    tested = []
+    for number, inner in enumerate(fold.inner):
+        places = np.searchsorted(fold.outer.training, inner.held_out)
+        said[places], of_test = judge_by(number)
+        tested.append(of_test)
+    return Judged(np.mean(tested, axis=0), f1_thresholds(labels, said))
 
 
 def _values(found: Found, rows: np.ndarray, kind: DeepInputs) -> Float32Array:

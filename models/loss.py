@@ -43,7 +43,7 @@ def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Return the mean cross entropy per record and class of a batch.
 
     A positive counts `weights` times. Such a loss is least where the odds are that many
-    times too high (minimise w p log s(z) + (1 - p) log(1 - s(z)): z = logit(p) +
+    times too high (maximise w p log s(z) + (1 - p) log(1 - s(z)): z = logit(p) +
     log(w)); so log(w) is added to the logits here, and those that the network learns
     are the plain ones, logit(p).
 

@@ -131,7 +131,10 @@ def fit(
             weight_decay=settings.weight_decay,
         )
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, settings.learning_rate, settings.epochs * len(loader) + 1
+            # One step more than there are, for it goes on after the last one, too.
+            optimiser,
+            settings.learning_rate,
+            settings.epochs * len(loader) + 1,
         )
         parts: dict[str, Any] = {
             "network": network,
@@ -186,7 +189,7 @@ def fit(
                     averaged.update_parameters(network)
                 sums.add(loss, len(batch))
                 is_due = settings.save_every and sums.n_steps % settings.save_every == 0
-                if is_due and loader.epoch < number:
+                if is_due and loader.epoch < number:  # else it follows after validation
                     save()
             share_buffers(judged)
             held_out = None

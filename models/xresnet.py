@@ -1,4 +1,4 @@
-"""XResNet-50 and -101 along one axis, time: the best ResNets of PTB-XL's benchmark."""
+"""XResNet-50 and -101 along one axis, time."""
 
 from typing import Final
 
@@ -13,14 +13,14 @@ _KERNEL: Final = 5
 
 
 class XResNet(nn.Module):
-    """A ResNet with the changes of He et al. 2019 (arXiv 1812.01187), section 4.
+    """A ResNet with the changes of He et al. 2019 (arXiv 1812.01187).
 
     Three convolutions as the stem; the stride in a block's middle convolution; a mean
     of two samples before a shortcut's convolution; and blocks that begin as the
     identity, their last normalisation's weight being zero. In one dimension and with
-    kernels of 5 as ``xresnet1d50`` of Strodthoff et al. 2021 (doi
-    10.1109/JBHI.2020.3022989), whose head is another: features are the mean over time
-    only. 2048 features.
+    kernels of 5, as the networks of these names of Strodthoff et al. 2021 (doi
+    10.1109/JBHI.2020.3022989); but with the widths that ResNets have for images, where
+    theirs stay at 64, and with the mean over time only. 2048 features.
 
     Parameters
     ----------

@@ -179,7 +179,10 @@ def _print_protocol(protocol: str, found: "BootstrapResult", n_seeds: int) -> No
             for name in found.names
         ],
     )
-    click.echo("differences (an interval without 0 is more than chance):")
+    click.echo(
+        "differences (an interval that holds 0 may be chance; of so many, some exclude "
+        "it by chance):"
+    )
     print_table(
         ["", *_SHOWN.values()],
         [
