@@ -43,8 +43,8 @@ PAIRS: Final = (
     ("trees", "handcrafted"),
     ("deep", "extractor"),
 )
-"""The differences that are drawn. The first two were chosen beforehand: does fusion help?
-Among so many, chance alone lets some look real."""
+"""The differences that are drawn. The first two were chosen beforehand: does fusion
+help? Among so many, chance alone lets some look real."""
 
 DESCRIPTIONS: Final[Mapping[str, str]] = {
     "always-commonest": "floor: always the commonest class",
@@ -184,7 +184,7 @@ def _write_plots(
             labels,
             first_seed,
             names,
-            title=f"Reliability, folds by {protocol}, first seed",
+            title=f"Reliability by {protocol}, first seed",
         ),
         **{
             f"confusion-{name}": plot_confusion(
