@@ -31,7 +31,7 @@ from ecgstore.models.delineator_network import DelineatorNetwork, flat_weights
 from ecgstore.models.delineator_records import TrainingRecord, read_training_records
 from ecgstore.models.delineator_samples import Sampler
 
-N_STEPS: Final = 1500
+N_STEPS: Final = 3000
 BATCH: Final = 12
 LEARNING_RATE: Final = 5e-3
 WARM_UP: Final = 100

@@ -2,7 +2,7 @@
 
 import torch
 
-from ecgstore.errors import EcgStoreError
+from ecgstore.errors import ConfigError
 
 
 def chosen_device(name: str | None = None) -> torch.device:
@@ -10,7 +10,7 @@ def chosen_device(name: str | None = None) -> torch.device:
 
     Raises
     ------
-    EcgStoreError
+    ConfigError
         If there is no such device here.
     """
     if name is None:
@@ -20,8 +20,8 @@ def chosen_device(name: str | None = None) -> torch.device:
         torch.empty(0, device=device)
     # Builds of PyTorch without CUDA say so by an AssertionError.
     except (RuntimeError, AssertionError) as error:
-        raise EcgStoreError(
-            f"device {name!r} cannot be used ({str(error).splitlines()[0]}); expected "
-            "one of this machine, such as cpu or cuda:0"
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"no device {name!r} ({reason}); expected one such as cpu, cuda or cuda:1"
         ) from error
     return device

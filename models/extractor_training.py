@@ -74,7 +74,7 @@ def train_extractor(
         leads=model.leads,
         device=device,
         state_file=state_file,
-        origin=model.to_dict(),
+        origin={f"model {name}": value for name, value in model.to_dict().items()},
         on_epoch=on_epoch,
         quiet=quiet,
     )

@@ -188,7 +188,10 @@ def _judged(
 
 def _values(found: Found, rows: np.ndarray, kind: DeepInputs) -> Float32Array:
     """Return what an extractor found in some of its records."""
-    values: Float32Array = getattr(found, kind)[np.searchsorted(found.rows, rows)]
+    places = np.searchsorted(found.rows, rows)
+    if not np.array_equal(found.rows.take(places, mode="clip"), rows):
+        raise ValueError("an extractor is asked about records it has not judged")
+    values: Float32Array = getattr(found, kind)[places]
     return values
 
 

@@ -101,7 +101,7 @@ def fit(
     """
     device = torch.device(device)
     told = {
-        **settings.to_dict(),
+        **{f"setting {name}": value for name, value in settings.to_dict().items()},
         "fingerprint": training.store.fingerprint,
         "training": training.rows_sha256,
         "validation": None if validation is None else validation.rows_sha256,
