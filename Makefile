@@ -47,6 +47,7 @@ bench: .venv/ecgstore-dev
 	$(BIN)/python bench/bench_diagnoses.py $(CHALLENGE) --json bench/results/diagnoses.json
 	$(BIN)/python bench/bench_memory.py $(CHALLENGE) --json bench/results/memory.json
 	$(BIN)/python bench/bench_pipes.py $(CHALLENGE) --json bench/results/pipes.json --plot bench/results/pipes.png
+	$(BIN)/python bench/bench_models.py $(CHALLENGE) --json bench/results/models.json
 
 bench-peers: CHALLENGE = "$(ECGSTORE_DATA)/challenge-2020/training"
 bench-peers: .venv/ecgstore-dev .venv-peers/installed .venv-peers-mosaic/installed

@@ -2,12 +2,14 @@
 
 ::
 
-    python bench/bench_models.py STORE RECORD.hea [--steps N] [--rounds N] [--json PATH]
+    python bench/bench_models.py FOLDER [--steps N] [--batch N] [--rounds N]
+        [--json PATH]
 
-Trains each network for some steps of 32 records of STORE in every round, as `ecgstore
-train` does, augmentation included, and prints which part of the steps was spent waiting
-for the loader. Then predicts RECORD from its file, in this process, with everything
-imported, and the checkpoint, the record and the network read or made anew each time.
+Builds a store of the Challenge records of FOLDER. Trains each network for some steps of
+it in every round, as `ecgstore train` does, augmentation included, and prints
+which part of the steps was spent waiting for the loader. Then predicts one record from
+its file, in this process, with everything imported, and the checkpoint, the record and
+the network read or made anew each time.
 """
 
 import tempfile
@@ -27,12 +29,14 @@ from measuring import (
     summary,
     write_json,
 )
+from records import headers_in
 
+import ecgstore
+from ecgstore.config import Config
 from ecgstore.models import Checkpoint, ModelSettings, TrainingSettings, train_extractor
 from ecgstore.models.prediction import predict
 from ecgstore.storage import Selection, Store
 
-BATCH: Final = 32
 NETWORKS: Final = {
     "resnet18, 500 Hz": ModelSettings(model="resnet18"),
     "resnet18, 100 Hz": ModelSettings(model="resnet18", fs=100.0),
@@ -43,37 +47,48 @@ NETWORKS: Final = {
 
 def main() -> None:
     """Measure, print the tables, and write JSON if asked for."""
-    parser = arguments(__doc__, folder=None, rounds=5)
-    parser.add_argument("store", type=Path, help="store with at least one step's rows")
-    parser.add_argument("record", type=Path, help="header of the record to predict")
+    parser = arguments(__doc__, folder="folder with Challenge records", rounds=5)
     add_count(parser, "--steps", 8, "training steps of a round")
+    add_count(parser, "--batch", 32, "records of a step")
     options = parser.parse_args()
-    with Store(options.store) as store:
-        training = _training(store, options.steps, options.rounds)
-        prediction = _prediction(store, options.record, options.rounds)
+    headers = headers_in(options.folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch, "store.h5")
+        config = Config(select="all", beats="none")
+        ecgstore.build_store([options.folder], path, config, quiet=True)
+        with Store(path) as store:
+            n_records = options.steps * options.batch
+            if len(store) < n_records:
+                raise SystemExit(
+                    f"{options.folder}: {len(store)} records; expected {n_records}, for "
+                    f"{options.steps} steps of {options.batch}"
+                )
+            some = Selection(store, store.select().rows[:n_records])
+            settings = TrainingSettings(epochs=1, batch_size=options.batch)
+            training = _training(some, settings, options.rounds)
+            prediction = _prediction(some, settings, headers[0], options.rounds)
     write_json(
         options.json,
         {
             "rounds": options.rounds,
             "steps": options.steps,
-            "batch": BATCH,
+            "batch": options.batch,
             "training": training,
             "prediction": prediction,
         },
     )
 
 
-def _training(store: Store, n_steps: int, rounds: int) -> dict[str, dict[str, Spread]]:
+def _training(
+    records: Selection, settings: TrainingSettings, rounds: int
+) -> dict[str, dict[str, Spread]]:
     """Train every network in every round; return steps' times and waiting."""
-    rows = store.select().rows[: n_steps * BATCH]
+    n_steps = len(records) // settings.batch_size
     waiting: dict[str, list[float]] = {name: [] for name in NETWORKS}
     seconds: dict[str, list[float]] = {name: [] for name in NETWORKS}
-    settings = TrainingSettings(epochs=1, batch_size=BATCH)
     for number in range(rounds + 1):
         for name in shuffled([*NETWORKS], number):
-            _, history = train_extractor(
-                Selection(store, rows), None, NETWORKS[name], settings
-            )
+            _, history = train_extractor(records, None, NETWORKS[name], settings)
             if number > 0:  # the first round warms up
                 waiting[name].append(100 * history.epochs[0].waiting)
                 seconds[name].append(1e3 * history.epochs[0].seconds / n_steps)
@@ -82,7 +97,7 @@ def _training(store: Store, n_steps: int, rounds: int) -> dict[str, dict[str, Sp
         for name in NETWORKS
     }
     print_table(
-        f"training, {n_steps} steps of {BATCH} records",
+        f"training, {n_steps} steps of {settings.batch_size} records",
         ["a step in ms, median (range)", "of it waiting for data, %"],
         {
             name: [shown(each["step_ms"], 0), shown(each["waiting_%"], 2)]
@@ -92,10 +107,11 @@ def _training(store: Store, n_steps: int, rounds: int) -> dict[str, dict[str, Sp
     return results
 
 
-def _prediction(store: Store, record: Path, rounds: int) -> dict[str, Any]:
+def _prediction(
+    records: Selection, settings: TrainingSettings, record: Path, rounds: int
+) -> dict[str, Any]:
     """Predict one record by every network; return the times."""
-    settings = TrainingSettings(epochs=1, batch_size=BATCH)
-    some = Selection(store, store.select().rows[:BATCH])
+    some = Selection(records.store, records.rows[: settings.batch_size])
     with tempfile.TemporaryDirectory() as folder:
         for number, model in enumerate(NETWORKS.values()):
             checkpoint, _ = train_extractor(some, None, model, settings)

@@ -265,6 +265,17 @@ def test_diagnoses(run_bench: RunBench) -> None:
     assert 50 <= report["normal"]["mean_hr"][2] <= 100
 
 
+def test_models(run_bench: RunBench, dozen_records: Path) -> None:
+    report = run_bench(
+        "bench_models", dozen_records, "--rounds=1", "--steps=2", "--batch=4"
+    )
+    assert (report["steps"], report["batch"]) == (2, 4)
+    assert report["training"].keys() == report["prediction"].keys()
+    for each in report["training"].values():
+        assert each["step_ms"]["median"] > 0
+        assert each["waiting_%"]["max"] < 100
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_memory(run_bench: RunBench, dozen_records: Path) -> None:
     report = run_bench("bench_memory", dozen_records, "--rounds=1", "--copies=24")
