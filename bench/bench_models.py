@@ -60,7 +60,7 @@ def main() -> None:
             n_records = options.steps * options.batch
             if len(store) < n_records:
                 raise SystemExit(
-                    f"{options.folder}: {len(store)} records; expected {n_records}, for "
+                    f"{options.folder}: {len(store)} records; expected {n_records}: "
                     f"{options.steps} steps of {options.batch}"
                 )
             some = Selection(store, store.select().rows[:n_records])
