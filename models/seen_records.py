@@ -9,13 +9,10 @@ from ecgstore.arrays import BoolArray, UInt8Array
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.outer_folds import patients
 from ecgstore.storage import Selection, Store, schema
+from ecgstore.storage.sidecar import TRAINED, UNKNOWN, UNSEEN, VALIDATED
 
 _N_BYTES: Final = 8
 """Bytes of a signal's hash: 64 bits tell 10 million records apart."""
-
-UNSEEN: Final = 0
-VALIDATED: Final = 1
-TRAINED: Final = 2
 
 
 def short_hashes(selection: Selection) -> UInt8Array:
@@ -89,9 +86,11 @@ def seen_codes(checkpoint: Checkpoint, store: Store) -> UInt8Array:
     Returns
     -------
     ndarray of shape (n_records,)
-        By row of the store: `TRAINED` if `seen` finds that it was trained on, else
-        `VALIDATED` if the epoch was chosen by it, else `UNSEEN`.
+        By row of the store, as in `ecgstore.storage.sidecar.SEEN_MEANINGS`: training
+        goes before validation; unknown if the checkpoint does not say.
     """
+    if not tells_what_it_saw(checkpoint, store):
+        return np.full(len(store), UNKNOWN, np.uint8)
     codes = np.full(len(store), UNSEEN, np.uint8)
     codes[seen(checkpoint, store, part="validation")] = VALIDATED
     codes[seen(checkpoint, store, part="training")] = TRAINED
