@@ -94,9 +94,9 @@ def evaluate(
     from ecgstore.storage.durable import check_writable, make_folder, replace_file
 
     # Known now, not after minutes of work.
-    for file in (json_file, csv_file):
-        if file is not None:
-            check_writable(file)
+    for path in (json_file, csv_file):
+        if path is not None:
+            check_writable(path)
     if plots is not None:
         make_folder(plots)
         check_writable(plots / _PICTURES[0])
