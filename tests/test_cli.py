@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -334,7 +334,8 @@ def settings_and_options(command: str) -> list[tuple[str, Any, click.Option]]:
         (each.name, getattr(defaults, each.name), option)
         for defaults in told
         for each in fields(defaults)
-        if isinstance(option := options.get(each.name), click.Option)
+        if not is_dataclass(getattr(defaults, each.name))
+        and isinstance(option := options.get(each.name), click.Option)
     ]
 
 
