@@ -11,6 +11,9 @@ from typing import Any, Final, Self
 from ecgstore.diagnoses import SELECT_RULES, ClassSet, class_set
 from ecgstore.errors import ConfigError
 
+N_FOLDS: Final = 10
+"""Folds of every store; no option, so that results on a fold can be compared."""
+
 BEATS: Final = ("ecgstore", "neurokit", "none")
 """Engines of `ecgstore.features.find_beats`, and none."""
 

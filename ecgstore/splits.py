@@ -16,6 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ecgstore.arrays import FloatArray, IntArray
+from ecgstore.config import N_FOLDS
 from ecgstore.csv_rows import csv_rows
 from ecgstore.errors import ConfigError
 
@@ -146,7 +147,7 @@ def _renumbered(groups: IntArray, n_groups: int, order: IntArray) -> IntArray:
 def assign_folds(
     labels: ArrayLike,
     groups: ArrayLike,
-    n_folds: int = 10,
+    n_folds: int = N_FOLDS,
     *,
     strata: ArrayLike | None = None,
 ) -> NDArray[np.int8]:

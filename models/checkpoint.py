@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ecgstore.storage import Store
 
 _FORMAT: Final = "ecgstore model"
-_VERSION: Final = 1
+_VERSION: Final = 2
 _NAMES: Final = (
     "model",
     "weights",
@@ -30,8 +31,26 @@ _NAMES: Final = (
     "origin",
 )
 
+_RECORDS: Final[dict[str, tuple[type, tuple[int, ...]]]] = {
+    "training_rows": (np.int64, (-1,)),
+    "validation_rows": (np.int64, (-1,)),
+    "training_signals": (np.uint8, (-1, 8)),
+    "validation_signals": (np.uint8, (-1, 8)),
+}
+"""What says which records were seen, its type and its shape."""
+
 BEST: Final = "best.pt"
 """The checkpoint in the folder of a training."""
+
+PREPROCESSING: Final = (
+    "fs",
+    "low_hz",
+    "high_hz",
+    "filter_order",
+    "margin_s",
+    "max_gap_s",
+)
+"""Options that shape a signal; its duration does not matter to an extractor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +70,12 @@ class Checkpoint:
     fingerprint : str
         `Store.fingerprint` of that store.
     origin : dict
-        Settings, history and rows of the training, and versions of the software.
+        Settings and history of the training, versions of the software, and for the
+        records trained on and validated on: ``training_rows`` and ``validation_rows``,
+        int64 tensors of shape (n_records,), and ``training_signals`` and
+        ``validation_signals``, the first 8 bytes of the SHA-256 of their source
+        signals, uint8 tensors of shape (n_records, 8). Sequences of integers become
+        such tensors.
     """
 
     model: ModelSettings
@@ -60,6 +84,15 @@ class Checkpoint:
     config: Config
     fingerprint: str
     origin: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # Millions of Python integers take longer to load than the weights.
+        arrays = {
+            name: torch.from_numpy(np.asarray(self.origin[name], kind).reshape(shape))
+            for name, (kind, shape) in _RECORDS.items()
+            if name in self.origin
+        }
+        object.__setattr__(self, "origin", {**self.origin, **arrays})
 
     def network(self) -> Extractor:
         """Return the network, in evaluation mode."""
@@ -128,15 +161,13 @@ class Checkpoint:
         )
 
     @classmethod
-    def load(cls, path: str | Path, device: torch.device | str = "cpu") -> Self:
+    def load(cls, path: str | Path) -> Self:
         """Read what `save` wrote.
 
         Parameters
         ----------
         path : str or Path
             The file, or the folder of a training with its ``best.pt``.
-        device : torch.device or str
-            Where the weights go.
 
         Raises
         ------
@@ -147,7 +178,7 @@ class Checkpoint:
         """
         path = Path(path)
         content = read_torch_file(
-            path / BEST if path.is_dir() else path, _FORMAT, _VERSION, device, _NAMES
+            path / BEST if path.is_dir() else path, _FORMAT, _VERSION, names=_NAMES
         )
         model = content["model"]
         return cls(
@@ -158,14 +189,3 @@ class Checkpoint:
             fingerprint=content["fingerprint"],
             origin=content["origin"],
         )
-
-
-PREPROCESSING: Final = (
-    "fs",
-    "low_hz",
-    "high_hz",
-    "filter_order",
-    "margin_s",
-    "max_gap_s",
-)
-"""Options that shape a signal; its duration does not matter to an extractor."""

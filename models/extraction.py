@@ -12,6 +12,7 @@ from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.inference import Found, find_batches
 from ecgstore.models.reproducible import reproducible
+from ecgstore.models.seen_records import seen_codes
 from ecgstore.storage import Store, schema, sidecar
 from ecgstore.storage.durable import replace_path
 from ecgstore.storage.integrity import write_digests
@@ -34,8 +35,8 @@ def extract(
     same arguments on the same machine give the same bytes. Memory does not grow with
     the number of records.
 
-    Features of records that the extractor was trained on are not to be judged by: see
-    `Store.attach`.
+    Features of records that the extractor was trained on are not to be judged by: the
+    file says which they are, see `Store.attached_seen`.
 
     Parameters
     ----------
@@ -107,6 +108,7 @@ def extract(
             names = file[sidecar.RECORD_ID]
             names[...] = record_ids.astype(names.dtype)  # the same bytes, as UTF-8
             file[sidecar.ROW][...] = np.arange(len(store))
+            file[sidecar.SEEN][...] = seen_codes(checkpoint, store)
             for found in batches:
                 _check(found, store)
                 some = slice(found.rows[0], found.rows[-1] + 1)

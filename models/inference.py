@@ -29,7 +29,7 @@ class Found:
     logits : ndarray of shape (n_records, n_classes)
         Log odds, float32.
     features : ndarray of shape (n_records, n_features)
-        Features, float32; none where the network has none.
+        What the last layer of the network is given, float32.
     """
 
     rows: IntArray
@@ -105,7 +105,7 @@ def find(
     Parameters
     ----------
     network : Module
-        A trained network; see `training.Network`.
+        A trained network; see `network.Network`.
     selection : Selection
         The records.
     batch_size : int

@@ -1,22 +1,42 @@
 """Which records of a store a checkpoint has seen in its training."""
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ecgstore.arrays import BoolArray
+from ecgstore.arrays import BoolArray, UInt8Array
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.outer_folds import patients
-from ecgstore.storage import Selection, Store
+from ecgstore.storage import Selection, Store, schema
+from ecgstore.storage.sidecar import TRAINED, UNKNOWN, UNSEEN, VALIDATED
 
-_N_DIGITS: Final = 16
-"""Hexadecimal digits of a signal's hash: 64 bits tell 10 million records apart."""
+_N_BYTES: Final = 8
+"""Bytes of a signal's hash: 64 bits tell 10 million records apart."""
 
 
-def short_hashes(selection: Selection) -> list[str]:
-    """Return the beginning of the SHA-256 of each record's source signal."""
-    hashes = selection.store.records["sha256"].to_numpy()[selection.rows]
-    return [each[:_N_DIGITS] for each in hashes]
+def short_hashes(selection: Selection) -> UInt8Array:
+    """Return the beginning of the SHA-256 of each record's source signal.
+
+    Returns
+    -------
+    ndarray of shape (n_records, 8)
+        The first bytes of the digests.
+    """
+    return _short_hashes(selection.store)[selection.rows]
+
+
+def _short_hashes(store: Store) -> UInt8Array:
+    """Return the beginnings of the hashes of all records, (n_records, 8)."""
+    digits = store.table(f"{schema.RECORDS}/sha256").astype(f"S{2 * _N_BYTES}")
+    return np.frombuffer(bytes.fromhex(digits.tobytes().decode()), np.uint8).reshape(
+        -1, _N_BYTES
+    )
+
+
+def _as_numbers(hashes: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return hashes of shape (n_records, 8) as numbers that can be compared."""
+    return np.ascontiguousarray(hashes).view(np.uint64)[:, 0]
 
 
 def tells_what_it_saw(checkpoint: Checkpoint, store: Store) -> bool:
@@ -51,13 +71,34 @@ def seen(checkpoint: Checkpoint, store: Store, *, part: str | None = None) -> Bo
     met = np.zeros(len(store), bool)
     if checkpoint.fingerprint == store.fingerprint:
         for each in parts:
-            met[list(checkpoint.origin.get(f"{each}_rows", ()))] = True
+            met[_known(checkpoint, f"{each}_rows")] = True
     else:
-        known = {
-            signal
-            for each in parts
-            for signal in checkpoint.origin.get(f"{each}_signals", ())
-        }
-        met |= store.records["sha256"].str[:_N_DIGITS].isin(known).to_numpy()
+        signals = _as_numbers(_short_hashes(store))
+        for each in parts:
+            met |= np.isin(signals, _as_numbers(_known(checkpoint, f"{each}_signals")))
     patient = patients(store)
     return np.isin(patient, patient[met])
+
+
+def seen_codes(checkpoint: Checkpoint, store: Store) -> UInt8Array:
+    """Return for what the patient of each record of a store was seen in training.
+
+    Returns
+    -------
+    ndarray of shape (n_records,)
+        By row of the store, as in `ecgstore.storage.sidecar.SEEN_MEANINGS`: training
+        goes before validation; unknown if the checkpoint does not say.
+    """
+    if not tells_what_it_saw(checkpoint, store):
+        return np.full(len(store), UNKNOWN, np.uint8)
+    codes = np.full(len(store), UNSEEN, np.uint8)
+    codes[seen(checkpoint, store, part="validation")] = VALIDATED
+    codes[seen(checkpoint, store, part="training")] = TRAINED
+    return codes
+
+
+def _known(checkpoint: Checkpoint, name: str) -> NDArray[Any]:
+    """Return rows or signals that a checkpoint has seen; none if it does not say."""
+    none = np.zeros((0, _N_BYTES), np.uint8) if "signals" in name else np.zeros(0, int)
+    found = checkpoint.origin.get(name)
+    return none if found is None else np.asarray(found)

@@ -146,10 +146,6 @@ class Sums:
         self._n += n_records
         self._loss = self._loss + loss.detach().double() * n_records
 
-    def loss(self) -> float:
-        """Return the mean loss of the records of this process so far."""
-        return float(self._loss) / max(self._n, 1)
-
     def loss_of_all(self) -> float:
         """Return the mean loss of the records of all processes."""
         loss, n = self._of_all()

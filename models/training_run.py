@@ -14,6 +14,7 @@ from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.training_history import Epoch, History
 from ecgstore.plots import plot_training_curves, save
 from ecgstore.storage import Selection
+from ecgstore.storage.durable import make_folder
 
 STATE: Final = "last.pt"
 HISTORY: Final = "history.csv"
@@ -61,13 +62,7 @@ def train_into(
         raise EcgStoreError(
             f"{folder}: holds a training; go on with --resume, or give another folder"
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EcgStoreError(
-            f"{folder}: cannot be made ({error.strerror}); expected a folder to write "
-            "to"
-        ) from error
+    make_folder(folder)
     board = _tensorboard(folder) if is_first_process() else None
 
     def note(history: History) -> None:

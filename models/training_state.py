@@ -1,4 +1,20 @@
-"""Everything that a stopped training needs to go on, in one file."""
+"""Everything that a stopped training needs to go on, in one file.
+
+A state has four things in it:
+
+told
+    What the training was told: settings, digests of its records. Plain values by their
+    names; a training goes on only if it is told the same, but for what cannot change a
+    weight.
+parts
+    The ``state_dict`` of all that changes in place at every step: network, optimiser,
+    schedule, loader, and the moving average of the weights if there is one.
+rest
+    What else has changed since the beginning, tensors and plain values that are given
+    back: the history, the sums of the epoch so far, the best epoch's weights.
+random
+    States of PyTorch's random generators.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +28,9 @@ from ecgstore.models.torch_files import read_torch_file, write_torch_file
 FORMAT: Final = "ecgstore training state"
 VERSION: Final = 1
 
+_HARMLESS: Final = frozenset({"save_every"})
+"""What a training may be told differently when it goes on: no weight depends on it."""
+
 
 def save_state(
     path: Path, parts: Mapping[str, Any], told: dict[str, Any], rest: dict[str, Any]
@@ -23,11 +42,11 @@ def save_state(
     path : Path
         Where to.
     parts : Mapping
-        Things with a ``state_dict``: network, optimiser, schedule, loader.
+        Things with a ``state_dict``, by their names.
     told : dict
-        What the training was told; compared when it goes on.
+        What the training was told.
     rest : dict
-        Tensors and plain values that are given back.
+        What `load_state` gives back.
     """
     state = {
         "format": FORMAT,
@@ -54,7 +73,7 @@ def load_state(
     """
     names = ("told", "parts", "random", "rest")
     state = read_torch_file(path, FORMAT, VERSION, device, names)
-    for name in sorted(told.keys() | state["told"].keys()):
+    for name in sorted((told.keys() | state["told"].keys()) - _HARMLESS):
         mine, its = told.get(name), state["told"].get(name)
         if mine != its:
             raise EcgStoreError(

@@ -49,7 +49,6 @@ def weighted_scores(
     probabilities: FloatArray,
     decisions: BoolArray,
     weights: FloatArray,
-    n_bins: int = N_BINS,
 ) -> WeightedScores:
     """Return all scores of one table of predictions under every weighting.
 
@@ -61,8 +60,6 @@ def weighted_scores(
         How likely it was said to have them.
     weights : ndarray of shape (n_records, n_weightings)
         How often each record counts; 0 or more, and not all of them 0.
-    n_bins : int
-        Number of bins of the calibration error.
     """
     auroc, average_precision = ranking_scores(labels, probabilities, weights)
     by_class = np.stack(
@@ -70,7 +67,7 @@ def weighted_scores(
             auroc,
             average_precision,
             f1(labels, decisions, weights),
-            calibration_error(labels, probabilities, weights, n_bins),
+            calibration_error(labels, probabilities, weights, N_BINS),
         ],
         axis=1,
     )  # (n_weightings, 4, n_classes)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ecgstore.pipes.batch import Batch, RowBatch
     from ecgstore.pipes.buffers import Buffers
     from ecgstore.pipes.dataset import StoreDataset
+    from ecgstore.pipes.decimate import Decimate
     from ecgstore.pipes.device import ToDevice
     from ecgstore.pipes.loading import Loader, loader
     from ecgstore.pipes.map import Map
@@ -57,6 +58,7 @@ _HOMES = {
     "BlockShuffled": "sample",
     "Buffers": "buffers",
     "ClassBalanced": "sample",
+    "Decimate": "decimate",
     "Draws": "augment",
     "Gain": "augment",
     "Headspace": "replay",
@@ -97,6 +99,7 @@ __all__ = [
     "BlockShuffled",
     "Buffers",
     "ClassBalanced",
+    "Decimate",
     "Draws",
     "Gain",
     "Headspace",

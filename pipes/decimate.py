@@ -16,15 +16,16 @@ from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.checks import whole
 
 _ZERO_CROSSINGS: Final = 10
-"""Of the low-pass filter on each side, as in `scipy.signal.decimate`."""
+"""Of the low-pass filter on each side, as in SciPy's ``decimate(ftype="fir")``."""
 
 
 @dataclass(frozen=True)
 class Decimate:
     """Keep every n-th sample, after a low-pass filter without delay.
 
-    The filter is a sinc of 20 samples of the new rate under a Hamming window, its -6 dB
-    at half the new rate. Padding stays zero; marks move to the nearest sample.
+    The filter is that of ``scipy.signal.decimate(ftype="fir")``: a sinc of 20 samples
+    of the new rate under a Hamming window, its -6 dB at half the new rate. Padding
+    stays zero; marks move to the nearest sample.
 
     Parameters
     ----------

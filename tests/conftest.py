@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,46 @@ def sample_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sample_folder()], out, patients=patients_file(), n_workers=1, quiet=True
     )
     return out
+
+
+@pytest.fixture(scope="session")
+def sample_checkpoint(
+    sample_store: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return a checkpoint that has learnt next to nothing from the sample's store.
+
+    Its epoch was chosen by fold 8, fold 9 it has not seen.
+    """
+    from ecgstore.models import ModelSettings, TrainingSettings, train_extractor
+
+    with ecgstore.open(sample_store) as store, single_thread():
+        checkpoint, _ = train_extractor(
+            store.select(folds=range(8)),
+            store.select(folds=[8]),
+            ModelSettings(model="cnn", fs=100.0),
+            TrainingSettings(epochs=1, batch_size=16, precision="float32"),
+        )
+    path = tmp_path_factory.mktemp("checkpoint") / "best.pt"
+    checkpoint.save(path)
+    return path
+
+
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """Let PyTorch use one thread: for so little work, two take longer."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Let PyTorch use one thread in a module of tests."""
+    with single_thread():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,20 @@
 """The command line: every command, what it prints, and how it fails."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any, get_args
 
+import click
 import pytest
 
 import ecgstore
 from ecgstore.cli import cli, main
+from ecgstore.cli.tables import estimate_text
 
 WriteRecord = Callable[..., Path]
 Run = tuple[int, str, str]
@@ -300,3 +305,97 @@ def test_help_and_import_stay_light() -> None:
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
         assert done.stdout.splitlines()[-1] == "set()", statement
+
+
+# Importing the settings takes seconds, so that the help of commands repeats them.
+
+SAID: dict[str, dict[Any, str]] = {
+    "fs": {None: "the store's"},
+    "leads": {ecgstore.LEADS: "all twelve"},
+    "augment": {True: "augment", False: "no-augment"},
+    "save_every": {0: "at the end of each epoch"},
+    "protocols": {("patients", "sources"): "both"},
+}
+
+
+def settings_and_options(command: str) -> list[tuple[str, Any, click.Option]]:
+    """Every setting that is an option of a command: its name and its default."""
+    from ecgstore.models.settings import (
+        ComparisonSettings,
+        ModelSettings,
+        TrainingSettings,
+    )
+
+    options = {each.name: each for each in cli.commands[command].params}
+    told: list[Any] = [ModelSettings(), TrainingSettings()]
+    if command == "compare":
+        told.append(ComparisonSettings())
+    return [
+        (each.name, getattr(defaults, each.name), option)
+        for defaults in told
+        for each in fields(defaults)
+        if not is_dataclass(getattr(defaults, each.name))
+        and isinstance(option := options.get(each.name), click.Option)
+    ]
+
+
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_help_says_the_defaults_of_the_settings(command: str) -> None:
+    found = settings_and_options(command)
+    assert len(found) >= 12
+    for name, default, option in found:
+        if option.is_flag and not option.secondary_opts:
+            assert default is False, name
+            continue
+        said = re.search(r"  \[(.*)\]$", option.help or "")
+        assert said is not None, name
+        known = SAID.get(name, {}).get(default, default)
+        expected = f"{known:g}" if isinstance(known, int | float) else known
+        assert said[1].partition(": ")[0] == expected, name
+
+
+def test_help_says_the_choices_of_the_settings() -> None:
+    from ecgstore.models.create import MODELS
+    from ecgstore.models.normalise import Per
+    from ecgstore.models.outer_folds import PROTOCOLS
+    from ecgstore.models.settings import DeepInputs
+
+    options = {name: each for name, _, each in settings_and_options("compare")}
+    *names, last = MODELS
+    assert options["model"].help is not None
+    assert options["model"].help.startswith(f"{', '.join(names)} or {last}.")
+    for name, choices in (
+        ("per", get_args(Per)),
+        ("deep_inputs", get_args(DeepInputs)),
+        ("protocols", PROTOCOLS),
+    ):
+        kind = options[name].type
+        assert isinstance(kind, click.Choice)
+        assert tuple(kind.choices) == tuple(choices)
+
+
+def test_precisions_are_those_of_the_settings() -> None:
+    from ecgstore.models.settings import TrainingSettings
+
+    options = {name: each for name, _, each in settings_and_options("train")}
+    kind = options["precision"].type
+    assert isinstance(kind, click.Choice)
+    for precision in kind.choices:
+        TrainingSettings(precision=precision)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "text"),
+    [
+        ((0.9123, 0.88, 0.94), "0.912 (0.880 to 0.940)"),
+        ((1.0, -0.0, -0.0004), "1.000 (0.000 to 0.000)"),
+        ((float("nan"),) * 3, "undefined"),
+    ],
+)
+def test_an_estimate_is_text(estimate: tuple[float, float, float], text: str) -> None:
+    assert estimate_text(*estimate) == text
+
+
+def test_a_difference_has_a_sign() -> None:
+    assert estimate_text(0.1, -0.2, 0.3, "+") == "+0.100 (-0.200 to +0.300)"
+    assert estimate_text(-1e-5, -1e-5, 0.0, "+") == "+0.000 (+0.000 to +0.000)"

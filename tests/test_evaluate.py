@@ -19,17 +19,17 @@ from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.create import create_model
 from ecgstore.models.evaluation import Evaluation, evaluate
-from ecgstore.models.extractor_training import train_extractor
 from ecgstore.models.inference import find
 from ecgstore.models.metrics import challenge_metric
 from ecgstore.models.outer_folds import patients
 from ecgstore.models.scores import f1_thresholds
 from ecgstore.models.seen_records import seen, short_hashes
-from ecgstore.models.settings import ModelSettings, TrainingSettings
+from ecgstore.models.settings import ModelSettings
 from ecgstore.sample import patients_file, sample_folder
 from ecgstore.storage import Store
 
 CONFIG = Config(beats="none")
+pytestmark = pytest.mark.usefixtures("one_thread")
 FEW: dict[str, Any] = {"n_resamples": 50}
 
 
@@ -46,28 +46,20 @@ def build(out: Path, config: Config = CONFIG) -> Path:
 
 
 @pytest.fixture(scope="module")
-def store_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("evaluate") / "sample.h5")
+def store_file(sample_store: Path) -> Path:
+    return sample_store
 
 
 @pytest.fixture(scope="module")
-def other_file(store_file: Path) -> Path:
+def other_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return another store with all the signals of the first, and some more."""
-    return build(store_file.with_name("other.h5"), replace(CONFIG, select="all"))
+    folder = tmp_path_factory.mktemp("evaluate")
+    return build(folder / "other.h5", replace(CONFIG, select="all"))
 
 
 @pytest.fixture(scope="module")
-def checkpoint(store_file: Path) -> Checkpoint:
-    """Return a checkpoint that has learnt next to nothing, which is enough here."""
-    with Store(store_file) as store:
-        checkpoint, _ = train_extractor(
-            store.select(folds=range(8)),
-            store.select(folds=[8]),
-            ModelSettings(model="cnn", fs=100.0),
-            TrainingSettings(epochs=1),
-        )
-    checkpoint.save(store_file.with_name("best.pt"))
-    return checkpoint
+def checkpoint(sample_checkpoint: Path) -> Checkpoint:
+    return Checkpoint.load(sample_checkpoint)
 
 
 def stranger(config: Config = CONFIG) -> Checkpoint:
@@ -151,11 +143,11 @@ def test_intervals_are_over_patients(store_file: Path, result: Evaluation) -> No
 
 
 def test_challenge_metric_of_the_challenge_s_classes(
-    store_file: Path, result: Evaluation
+    tmp_path: Path, result: Evaluation
 ) -> None:
     assert result.challenge is None
     config = replace(CONFIG, classes=class_set("cinc2020"))
-    path = build(store_file.with_name("cinc.h5"), config)
+    path = build(tmp_path / "cinc.h5", config)
     folds: dict[str, Any] = {"folds": [*range(8), 9], **FEW}
     with Store(path) as store:
         found = evaluate(stranger(config), store, **folds)
@@ -272,10 +264,11 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
 def test_command_prints_and_writes(
     capsys: pytest.CaptureFixture[str],
     store_file: Path,
+    sample_checkpoint: Path,
     checkpoint: Checkpoint,
     tmp_path: Path,
 ) -> None:
-    saved = store_file.with_name("best.pt")
+    saved = sample_checkpoint
     code, printed, errors = run(
         capsys, saved, store_file, "--device", "cpu", "--json", tmp_path / "e.json",
         "--csv", tmp_path / "e.csv", "--plots", tmp_path / "plots",
@@ -315,14 +308,46 @@ def test_command_prints_and_writes(
 
 
 def test_command_refuses_a_leak_in_one_line(
-    capsys: pytest.CaptureFixture[str], store_file: Path, checkpoint: Checkpoint
+    capsys: pytest.CaptureFixture[str], store_file: Path, sample_checkpoint: Path
 ) -> None:
-    code, printed, errors = run(
-        capsys, store_file.with_name("best.pt"), store_file, "--folds", "0-7"
-    )
+    code, printed, errors = run(capsys, sample_checkpoint, store_file, "--folds", "0-7")
     assert (code, printed) == (1, "")
     assert errors.startswith("ecgstore: ")
     assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv", "--plots"])
+def test_command_finds_what_it_cannot_write_before_it_works(
+    capsys: pytest.CaptureFixture[str],
+    store_file: Path,
+    sample_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+) -> None:
+    monkeypatch.setattr("ecgstore.models.evaluation.evaluate", None)
+    (tmp_path / "file").write_text("older")
+    code, printed, errors = run(
+        capsys, sample_checkpoint, store_file, option, tmp_path / "file" / "out"
+    )
+    assert (code, printed) == (1, "")
+    assert errors.startswith(f"ecgstore: {tmp_path / 'file' / 'out'}: cannot be ")
+    assert errors.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_command_leaves_older_files_until_it_has_new_ones(
+    capsys: pytest.CaptureFixture[str],
+    store_file: Path,
+    sample_checkpoint: Path,
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "e.json"
+    out.write_text("older")
+    options = ["--folds", "0-7", "--json", out]
+    assert run(capsys, sample_checkpoint, store_file, *options)[0] == 1
+    assert out.read_text() == "older"
+    assert list(tmp_path.iterdir()) == [out]
 
 
 @pytest.mark.parametrize("folds", ["", "x", "9,", "3-", "3-1", "10", "0-10", "-1"])

@@ -21,37 +21,24 @@ import ecgstore
 from ecgstore import pipes
 from ecgstore.cli import main
 from ecgstore.errors import (
-    ConfigError,
     EcgStoreError,
     SchemaError,
     StoreClosedError,
 )
-from ecgstore.models import (
-    Checkpoint,
-    ModelSettings,
-    TrainingSettings,
-    chosen_device,
-    extract,
-    inference,
-    train_extractor,
-)
+from ecgstore.models import Checkpoint, chosen_device, extract, inference
+from ecgstore.models.outer_folds import patients
 from ecgstore.storage.integrity import write_digests
 from ecgstore.storage.sidecar import column_names
 
 Change = Callable[[h5py.File], None]
 
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
 @pytest.fixture(scope="module")
-def checkpoint(sample_store: Path) -> Checkpoint:
-    """Return a small network, trained for an epoch."""
-    with ecgstore.open(sample_store) as store:
-        trained, _ = train_extractor(
-            store.select(folds=range(8)),
-            None,
-            ModelSettings(model="cnn", fs=100),
-            TrainingSettings(epochs=1, batch_size=16, precision="float32"),
-        )
-    return trained
+def checkpoint(sample_checkpoint: Path) -> Checkpoint:
+    return Checkpoint.load(sample_checkpoint)
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +115,47 @@ def test_the_file_says_what_it_was_made_of(
     assert json.loads(attributes["model"]) == checkpoint.model.to_dict()
 
 
+def test_the_file_says_what_the_model_has_seen(
+    store: ecgstore.Store, checkpoint: Checkpoint, features_file: Path, tmp_path: Path
+) -> None:
+    store.attach(features_file)
+    seen = store.attached_seen["cnn"]
+    fold = store.records["fold"].to_numpy()
+    expected = np.where(fold < 8, 2, np.where(fold == 8, 1, 0))  # folds are of patients
+    np.testing.assert_array_equal(seen, expected)
+    assert len(set(seen.tolist())) == 3
+    assert seen.dtype == np.uint8
+    assert not seen.flags.writeable
+    with h5py.File(features_file) as file:
+        names = [name.decode() for name in file["seen"].attrs["names"]]
+    assert names == ["unseen", "validation", "training", "unknown"]
+    both = patients(store)
+    numbers, counts = np.unique(both, return_counts=True)
+    first, second = np.flatnonzero(both == numbers[counts > 1][0])[:2]
+    origin = {"training_rows": [first], "validation_rows": [second]}
+    path = extract(store, replace(checkpoint, origin=origin), tmp_path / "f.h5")
+    store.attach(path, "both")
+    twos = np.flatnonzero(both == both[first])
+    np.testing.assert_array_equal(
+        store.attached_seen["both"], 2 * np.isin(np.arange(len(store)), twos)
+    )
+    path = extract(store, replace(checkpoint, origin={}), tmp_path / "unknown.h5")
+    store.attach(path, "silent")
+    assert set(store.attached_seen["silent"].tolist()) == {3}
+
+
+def test_features_of_other_weights_are_refused(
+    store: ecgstore.Store, checkpoint: Checkpoint, features_file: Path
+) -> None:
+    with pytest.raises(SchemaError, match=r"made by weights .* extract the features"):
+        store.attach(features_file, weights_sha256="0" * 64)
+    store.attach(features_file, weights_sha256=checkpoint.weights_sha256())
+    assert list(store.attached) == ["cnn"]
+
+
 def test_another_hdf5_reader_reads_the_file(features_file: Path) -> None:
     with pyfive.File(features_file) as theirs, h5py.File(features_file) as ours:
-        for name in ("features", "logits", "row", "records/record_id"):
+        for name in ("features", "logits", "seen", "row", "records/record_id"):
             np.testing.assert_array_equal(theirs[name][...], ours[name][...])
 
 
@@ -254,7 +279,7 @@ def test_a_folder_that_is_not_there_is_known_at_once(
 def test_devices_have_names() -> None:
     assert chosen_device().type in ("cpu", "cuda")
     for name in ("nonsense", "cuda:99"):
-        with pytest.raises(ConfigError, match=f"no device '{name}'"):
+        with pytest.raises(EcgStoreError, match=f"device '{name}' cannot be used"):
             chosen_device(name)
 
 
@@ -366,6 +391,8 @@ def test_closing_the_store_closes_them(sample_store: Path, features_file: Path) 
     with pytest.raises(StoreClosedError):
         _ = store.attached
     with pytest.raises(StoreClosedError):
+        _ = store.attached_seen
+    with pytest.raises(StoreClosedError):
         store.attach(features_file)
     with pytest.raises(StoreClosedError):
         reader.read(pipes.RowBatch(np.zeros(1, np.int64), np.zeros(1, np.uint64)))
@@ -423,6 +450,7 @@ def _without_attribute(file: h5py.File) -> None:
         (_nan, True, "row 3 are not all finite"),
         (_set("format_version", 2), True, "format version 2"),
         (_set("format", "ecgstore"), True, "no file of deep features"),
+        (_without("seen"), False, "/seen is missing"),
         (_without("row"), False, "/row is missing"),
         (_without("records"), False, "/records/record_id is missing"),
         (_short, False, "/logits is float32 of shape"),
@@ -510,11 +538,13 @@ def test_extract_prints_where_and_what(
     checkpoint.save(tmp_path / "best.pt")
     out, table = tmp_path / "f.h5", tmp_path / "deep.csv"
     arguments = ["extract", tmp_path, sample_store, "-o", out, "--device", "cpu"]
-    code, printed, errors = run(capsys, *arguments, "--csv", table)
+    code, printed, errors = run(capsys, *arguments, "--csv", table, "--quiet")
     assert (code, errors) == (0, "")
     with ecgstore.open(sample_store) as store:
         store.attach(out)
         values, names = store.attached["cnn"], store.records.index.to_list()
+        n_unseen = int((store.attached_seen["cnn"] == 0).sum())
+    assert f"  {n_unseen} records are of unseen patients" in printed
     assert str(out) in printed
     assert f"{values.shape[0]} records x {values.shape[1]} features" in printed
     assert checkpoint.weights_sha256() in printed
@@ -538,7 +568,7 @@ def test_extract_prints_where_and_what(
         (["nowhere.pt", "STORE"], 1, "nowhere.pt: cannot be read"),
         (["STORE", "STORE"], 1, "no ecgstore model"),
         (["best.pt", "nowhere.h5"], 1, "nowhere.h5: no such file"),
-        (["best.pt", "STORE", "--device", "nonsense"], 1, "no device 'nonsense'"),
+        (["best.pt", "STORE", "--device", "nonsense"], 1, "device 'nonsense' cannot"),
         (["best.pt", "STORE", "--batch-size", "0"], 2, "--batch-size"),
         (["best.pt", "STORE", "-o", "nowhere/f.h5"], 1, "cannot be written"),
         (["best.pt"], 2, "STORE"),

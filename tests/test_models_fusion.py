@@ -35,6 +35,7 @@ from ecgstore.pipes.testing import digest
 from ecgstore.storage import Selection, Store
 
 N = math.nan
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

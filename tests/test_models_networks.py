@@ -24,6 +24,7 @@ from ecgstore.models.normalise import Normalise, Per
 from ecgstore.pipes.batch import Batch
 
 N_LEADS = 3
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 every_model = pytest.mark.parametrize("name", MODELS)
 # The largest is made of the same layers as xresnet1d50, more often.

@@ -46,6 +46,7 @@ from ecgstore.pipes.testing import digest
 from ecgstore.storage import Selection, Store
 
 N_CLASSES = 7
+pytestmark = pytest.mark.usefixtures("one_thread")
 HERE = Path(__file__).parent
 
 FAST: dict[str, Any] = {
@@ -377,6 +378,20 @@ def test_another_training_is_refused(
     assert str(caught.value).endswith("or remove the file to begin anew")
     assert "\n" not in str(caught.value)
     assert state_file.read_bytes() == content
+
+
+@pytest.mark.parametrize("save_every", [0, 2])
+def test_how_often_it_is_saved_may_change(
+    training: Selection, validation: Selection, tmp_path: Path, save_every: int
+) -> None:
+    told = TrainingSettings(**FAST)
+    whole, path = Tiny(), tmp_path / "last.pt"
+    fit(whole, training, validation, told)
+    with pytest.raises(Stopped):
+        fit(stopping(Tiny(), 2), training, validation, told, state_file=path)
+    rest, other = Tiny(), replace(told, save_every=save_every)
+    fit(rest, training, validation, other, state_file=path)
+    assert digest(rest.state_dict()) == digest(whole.state_dict())
 
 
 def test_another_store_is_refused(
@@ -1012,9 +1027,17 @@ def test_a_checkpoint_is_what_was_trained(
     assert again.config == training.store.config
     assert again.label_names == training.store.label_names
     assert again.fingerprint == training.store.fingerprint
-    assert again.origin == made.origin
-    assert again.origin["training_rows"] == training.rows.tolist()
-    assert again.origin["validation_rows"] == validation.rows.tolist()
+    assert digest(again.origin) == digest(made.origin)
+    for part, selection in (("training", training), ("validation", validation)):
+        rows = again.origin[f"{part}_rows"]
+        signals = again.origin[f"{part}_signals"]
+        assert rows.dtype == torch.int64
+        assert signals.dtype == torch.uint8
+        assert rows.tolist() == selection.rows.tolist()
+        hashes = selection.store.records["sha256"].iloc[selection.rows]
+        assert [bytes(each).hex() for each in signals.tolist()] == [
+            each[:16] for each in hashes
+        ]
     again.check(training.store)
     best = history.epochs[history.best - 1]
     found = find(
@@ -1043,8 +1066,8 @@ def test_a_checkpoint_of_another_version_is_refused(
 ) -> None:
     content = torch.load(folder / "best.pt", weights_only=True)
     path = tmp_path / "best.pt"
-    torch.save({**content, "version": 2}, path)
-    with pytest.raises(SchemaError, match=r"version 2; this ecgstore reads version 1"):
+    torch.save({**content, "version": 1}, path)
+    with pytest.raises(SchemaError, match=r"version 1; this ecgstore reads version 2"):
         Checkpoint.load(tmp_path)
     for name in content:
         torch.save({key: content[key] for key in content if key != name}, path)
@@ -1061,7 +1084,7 @@ def test_a_checkpoint_runs_no_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    content = {"format": "ecgstore model", "version": 1, "model": Malicious()}
+    content = {"format": "ecgstore model", "version": 2, "model": Malicious()}
     torch.save(content, tmp_path / "best.pt")
     with pytest.raises(SchemaError, match="no ecgstore model"):
         Checkpoint.load(tmp_path)

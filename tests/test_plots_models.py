@@ -207,6 +207,8 @@ def test_training_curves_mark_the_epoch_that_was_kept() -> None:
         [0.6, 0.45, 0.5],
     ]
     assert losses.get_title(loc="right") == "kept: epoch 2, 0.450"
+    _, names = losses.get_legend_handles_labels()
+    assert names == ["training (weighted, augmented)", "validation"]
     assert ranking.get_title(loc="right") == "kept: epoch 2, 0.850"
     for axes, value in ((losses, 0.45), (ranking, 0.85)):
         [best] = lines(axes, "best")

@@ -22,10 +22,9 @@ from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.create import create_model
-from ecgstore.models.extractor_training import train_extractor
 from ecgstore.models.inference import Found, find
 from ecgstore.models.prediction import OK, predict, read_new_record
-from ecgstore.models.settings import ModelSettings, TrainingSettings
+from ecgstore.models.settings import ModelSettings
 from ecgstore.reasons import Reason
 from ecgstore.sample import sample_folder
 from ecgstore.sources import given_headers
@@ -33,6 +32,7 @@ from ecgstore.storage import Store
 
 WriteRecord = Callable[..., Path]
 CONFIG = Config(beats="none", select="all")
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def build(source: Path, out: Path, config: Config = CONFIG) -> Path:
@@ -46,18 +46,8 @@ def store_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def checkpoint_file(store_file: Path) -> Path:
-    """Return a checkpoint that has learnt next to nothing, which is enough here."""
-    with Store(store_file) as store:
-        checkpoint, _ = train_extractor(
-            store.select(folds=range(8)),
-            store.select(folds=[8]),
-            ModelSettings(model="cnn", fs=100.0),
-            TrainingSettings(epochs=1),
-        )
-    path = store_file.with_name("best.pt")
-    checkpoint.save(path)
-    return path
+def checkpoint_file(sample_checkpoint: Path) -> Path:
+    return sample_checkpoint
 
 
 def untrained(config: Config = CONFIG, **model: object) -> Checkpoint:

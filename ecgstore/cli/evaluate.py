@@ -2,18 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from ecgstore.cli.folds import folds_from
+from ecgstore.cli.model_options import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET
 from ecgstore.cli.options import STORE
-from ecgstore.cli.tables import print_table
+from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
 
 if TYPE_CHECKING:
-    from ecgstore.models.bootstrap import Estimate
     from ecgstore.models.evaluation import Evaluation
+
+_PICTURES: Final = ("reliability.png", "confusion.png")
 
 
 @click.command(
@@ -24,7 +26,7 @@ Examples:
   ecgstore evaluate runs/resnet18 challenge.h5 --csv scores.csv --plots pictures/
 """
 )
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@CHECKPOINT
 @click.argument("store", type=STORE)
 @click.option(
     "--folds",
@@ -60,21 +62,11 @@ Examples:
     "--plots",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Draw reliability.png and confusion.png.",
+    help=f"Draw {' and '.join(_PICTURES)}.",
 )
-@click.option(
-    "--device",
-    metavar="NAME",
-    help="Where to compute, such as cpu or cuda:0.  [a GPU if there is one]",
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    default=64,
-    show_default=True,
-    help="Records at a time.",
-)
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@DEVICE
+@BATCH_SIZE
+@QUIET
 def evaluate(
     checkpoint: Path,
     store: Path,
@@ -99,8 +91,15 @@ def evaluate(
         from ecgstore.models.evaluation import evaluate as score_on
         from ecgstore.models.evaluation_table import write_evaluation
     from ecgstore.storage import Store
-    from ecgstore.storage.durable import replace_file
+    from ecgstore.storage.durable import check_writable, make_folder, replace_file
 
+    # Known now, not after minutes of work.
+    for path in (json_file, csv_file):
+        if path is not None:
+            check_writable(path)
+    if plots is not None:
+        make_folder(plots)
+        check_writable(plots / _PICTURES[0])
     trained = Checkpoint.load(checkpoint)
     with Store(store) as opened, needs_torch():
         evaluation = score_on(
@@ -150,41 +149,27 @@ def _print(evaluation: "Evaluation", folds: tuple[int, ...]) -> None:
             [
                 name,
                 "" if n_positive is None else n_positive,
-                *map(_shown, scores.values()),
+                *(estimate_text(*each) for each in scores.values()),
                 "" if threshold is None else f"{threshold:.3f}",
             ]
             for name, n_positive, threshold, scores in evaluation_rows(evaluation)
         ],
     )
     accuracy = intervals.scores[MODEL]["subset_accuracy"]
-    click.echo(f"subset accuracy (every class right): {_shown(accuracy)}")
+    click.echo(f"subset accuracy (every class right): {estimate_text(*accuracy)}")
     if evaluation.challenge is not None:
         metric = evaluation.challenge.challenge_metric
         click.echo(f"Challenge metric: {metric:.3f}")
 
 
-def _shown(estimate: "Estimate") -> str:
-    """Return a score and its interval as text."""
-    if estimate.value != estimate.value:
-        return "undefined"
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
-
-
 def _draw(evaluation: "Evaluation", folder: Path) -> None:
     """Draw how sure the model is, and what it takes for what."""
-    from ecgstore.errors import EcgStoreError
     from ecgstore.models.evaluation import MODEL
     from ecgstore.plots import plot_confusion, plot_reliability, save
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EcgStoreError(
-            f"{folder}: cannot be made ({error.strerror}); choose another folder"
-        ) from error
     labels, names = evaluation.labels, evaluation.label_names
     reliability = plot_reliability(labels, {MODEL: evaluation.probabilities}, names)
     confusion = plot_confusion(labels, evaluation.decisions, names)
-    for name, figure in (("reliability", reliability), ("confusion", confusion)):
-        save(figure, folder / f"{name}.png")
-        click.echo(folder / f"{name}.png")
+    for name, figure in zip(_PICTURES, (reliability, confusion), strict=True):
+        save(figure, folder / name)
+        click.echo(folder / name)

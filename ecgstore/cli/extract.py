@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ecgstore.cli.model_options import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET
 from ecgstore.cli.options import STORE
 from ecgstore.cli.torch_needed import needs_torch
 
@@ -21,7 +22,7 @@ In Python, the features become columns of the store:
   store.features(attached=True)
 """
 )
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@CHECKPOINT
 @click.argument("store", type=STORE)
 @click.option(
     "-o",
@@ -36,19 +37,10 @@ In Python, the features become columns of the store:
     metavar="FILE",
     help="Write record_id, row and all features as CSV too.",
 )
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    default=64,
-    show_default=True,
-    help="Records at a time.",
-)
-@click.option(
-    "--device",
-    metavar="NAME",
-    help="What to compute on: cpu, cuda, cuda:1.  [a GPU if there is one]",
-)
+@BATCH_SIZE
+@DEVICE
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@QUIET
 def extract(
     checkpoint: Path,
     store: Path,
@@ -57,14 +49,16 @@ def extract(
     batch_size: int,
     device: str | None,
     overwrite: bool,
+    quiet: bool,
 ) -> None:
     """Write deep features of every record of STORE to a file beside it.
 
     CHECKPOINT is the folder of a training, or its best.pt. Features of records that it
-    was trained on are not to be judged by.
+    was trained on are not to be judged by; the file says which they are.
     """
     from ecgstore.export import export_attached
     from ecgstore.storage import Store
+    from ecgstore.storage.sidecar import UNKNOWN, UNSEEN
 
     with needs_torch():
         from ecgstore.models import Checkpoint, chosen_device
@@ -78,13 +72,19 @@ def extract(
             batch_size=batch_size,
             device=chosen_device(device),
             overwrite=overwrite,
-            quiet=False,
+            quiet=quiet,
         )
-        name = opened.attach(path)
+        digest = trained.weights_sha256()
+        name = opened.attach(path, weights_sha256=digest)
         n_records, n_features = opened.attached[name].shape
         click.echo(path)
         click.echo(f"  {n_records} records x {n_features} features of {name}")
-        click.echo(f"  sha256 of the weights: {trained.weights_sha256()}")
+        seen = opened.attached_seen[name]
+        if (seen == UNKNOWN).any():
+            click.echo("  which of them the model has seen, it does not say")
+        else:
+            click.echo(f"  {(seen == UNSEEN).sum()} records are of unseen patients")
+        click.echo(f"  sha256 of the weights: {digest}")
         if csv is not None:
             export_attached(opened, name, csv)
             click.echo(csv)

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-_N_FOLDS: Final = 10
+from ecgstore.config import N_FOLDS
 
 _FOLDS: Final = re.compile(r"(?P<first>\d{1,9})(?:-(?P<last>\d{1,9}))?", re.ASCII)
 
@@ -27,9 +27,9 @@ def folds_from(
                 parameter,
             )
         first, last = match["first"], match["last"] or match["first"]
-        if not int(first) <= int(last) < _N_FOLDS:
+        if not int(first) <= int(last) < N_FOLDS:
             raise click.BadParameter(
-                f"{part.strip()!r} are no folds; they go from 0 to {_N_FOLDS - 1}",
+                f"{part.strip()!r} are no folds; they go from 0 to {N_FOLDS - 1}",
                 context,
                 parameter,
             )

@@ -1,6 +1,7 @@
-"""Options of commands that train networks."""
+"""Arguments and options of commands that train networks, or use trained ones."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -14,6 +15,14 @@ _MODEL: Final = ("model", "per", "fs", "leads")
 
 DEVICE: Final = click.option(
     "--device", metavar="NAME", help="Such as cpu or cuda:1.  [a GPU if there is one]"
+)
+CHECKPOINT: Final = click.argument("checkpoint", type=click.Path(path_type=Path))
+BATCH_SIZE: Final = click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Records at a time.",
 )
 QUIET: Final = click.option("--quiet", is_flag=True, help="Show no progress.")
 

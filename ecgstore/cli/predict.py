@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from ecgstore.cli.model_options import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET
 from ecgstore.cli.torch_needed import needs_torch
 
 
@@ -16,7 +17,7 @@ Examples:
   ecgstore predict runs/resnet18 new_records/ -o probabilities.csv --strict
 """
 )
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@CHECKPOINT
 @click.argument("records", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -25,20 +26,10 @@ Examples:
     metavar="CSV",
     help="The table to write; replaced if it exists.  [standard output]",
 )
-@click.option(
-    "--device",
-    metavar="NAME",
-    help="Where to compute, such as cpu or cuda:0.  [a GPU if there is one]",
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    default=64,
-    show_default=True,
-    help="Records at a time.",
-)
+@DEVICE
+@BATCH_SIZE
 @click.option("--strict", is_flag=True, help="Exit 1 if any record cannot be used.")
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@QUIET
 def predict(
     checkpoint: Path,
     records: tuple[Path, ...],

@@ -26,6 +26,30 @@ def print_table(
         click.echo(indent + "  ".join(cells).rstrip())
 
 
+def estimate_text(value: float, low: float, high: float, sign: str = "") -> str:
+    """Return a score and its interval as text.
+
+    Parameters
+    ----------
+    value, low, high : float
+        The score and the ends of its interval.
+    sign : {"", "+"}
+        Whether to show a plus too.
+
+    Examples
+    --------
+    >>> estimate_text(0.9123, 0.88, 0.94)
+    '0.912 (0.880 to 0.940)'
+    >>> estimate_text(-0.0001, -0.02, 0.01, sign="+")
+    '+0.000 (-0.020 to +0.010)'
+    """
+    if value != value:
+        return "undefined"
+    # What rounds to -0.000 is none the less.
+    texts = [format(round(each, 3) + 0.0, f"{sign}.3f") for each in (value, low, high)]
+    return f"{texts[0]} ({texts[1]} to {texts[2]})"
+
+
 def print_counts(title: str, counts: Mapping[str, int]) -> None:
     """Print a heading and a count per name, if there is any."""
     if counts:

@@ -9,6 +9,7 @@ from ecgstore.cli.folds import folds_from
 from ecgstore.cli.model_options import DEVICE, QUIET, model_options, settings_from
 from ecgstore.cli.options import STORE
 from ecgstore.cli.torch_needed import needs_torch
+from ecgstore.config import N_FOLDS
 
 if TYPE_CHECKING:
     from ecgstore.models.training_history import History
@@ -83,7 +84,7 @@ def train(
 
     model, settings = settings_from(options, ModelSettings(), TrainingSettings())
     learnt = [
-        fold for fold in range(10) if fold not in {*validation_folds, *test_folds}
+        fold for fold in range(N_FOLDS) if fold not in {*validation_folds, *test_folds}
     ]
     if not learnt or set(validation_folds) & set(test_folds):
         raise click.UsageError(

@@ -20,6 +20,10 @@ def plot_training_curves(
 ) -> Figure:
     """Draw the losses and the AUROC of every epoch, and mark the epoch that was kept.
 
+    The two losses share an axis to show how each of them moves, not to be compared:
+    that of training has weighted classes and augmented signals, that of validation
+    neither.
+
     Parameters
     ----------
     epochs : sequence of int, of length n_epochs
@@ -50,7 +54,7 @@ def plot_training_curves(
     losses, ranking = figure.subplots(1, 2)
     marker = "o" if len(epochs) == 1 else None  # a line of one point is not seen
     for values, colour, name in (
-        (train_loss, ORANGE, "training"),
+        (train_loss, ORANGE, "training (weighted, augmented)"),
         (validation_loss, BLUE, "validation"),
     ):
         losses.plot(epochs, values, color=colour, label=name, marker=marker)

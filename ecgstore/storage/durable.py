@@ -34,6 +34,51 @@ def publish(unfinished: Path, final: Path) -> None:
             os.close(descriptor)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those that it is in, unless it is there.
+
+    Raises
+    ------
+    EcgStoreError
+        If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EcgStoreError(
+            f"{folder}: cannot be made ({error.strerror}); choose another folder"
+        ) from error
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a name that `replace_file` could not write to; leave it as it is.
+
+    Raises
+    ------
+    EcgStoreError
+        If nothing can be written there.
+    """
+    unfinished = _unfinished(path)
+    try:
+        unfinished.touch()
+        unfinished.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unfinished(path: Path) -> Path:
+    """Return what a file is called until it is complete."""
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+def _unwritable(path: Path, error: OSError) -> EcgStoreError:
+    """Return the error for a file that cannot be written."""
+    return EcgStoreError(
+        f"{path}: cannot be written ({error.strerror or error}); check that the "
+        "folder exists, is writable and has room"
+    )
+
+
 @contextmanager
 def replace_path(path: Path) -> Iterator[Path]:
     """Yield the name of an empty file that gets another name when it is complete.
@@ -50,7 +95,7 @@ def replace_path(path: Path) -> Iterator[Path]:
     EcgStoreError
         If the file cannot be written there.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    unfinished = _unfinished(path)
     try:
         try:
             unfinished.touch()  # a folder that is not writable is known at once
@@ -59,10 +104,7 @@ def replace_path(path: Path) -> Iterator[Path]:
         finally:
             unfinished.unlink(missing_ok=True)
     except OSError as error:
-        raise EcgStoreError(
-            f"{path}: cannot be written ({error.strerror or error}); check that the "
-            "folder exists, is writable and has room"
-        ) from error
+        raise _unwritable(path, error) from error
 
 
 @contextmanager

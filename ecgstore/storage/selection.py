@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ecgstore.arrays import BoolArray, IntArray
+from ecgstore.config import N_FOLDS
 from ecgstore.errors import EcgStoreError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def select(
     """Select the rows that fulfil every condition; see `Store.select`."""
     keep: BoolArray = np.ones(len(store), bool)
     if folds is not None:
-        keep &= _is_in(store, "fold", folds, range(10))
+        keep &= _is_in(store, "fold", folds, range(N_FOLDS))
     if sources is not None:
         keep &= _is_in(store, "source", sources, sorted(set(store.records["source"])))
     if classes is not None:

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgstore.arrays import Float32Array
+from ecgstore.arrays import Float32Array, UInt8Array
 from ecgstore.errors import SchemaError
 from ecgstore.storage import schema
 from ecgstore.storage.hdf5 import open_hdf5, text
@@ -31,8 +31,13 @@ SUFFIX: Final = ".features.h5"
 
 FEATURES: Final = "features"
 LOGITS: Final = "logits"
+SEEN: Final = "seen"
 ROW: Final = "row"
 RECORD_ID: Final = "records/record_id"
+
+SEEN_MEANINGS: Final = ("unseen", "validation", "training", "unknown")
+"""What each value of `/seen` says of a record's patient, from 0 on."""
+UNSEEN, VALIDATED, TRAINED, UNKNOWN = range(len(SEEN_MEANINGS))
 
 RESERVED: Final = frozenset(
     (
@@ -119,6 +124,12 @@ def sidecar_specs(
             (n_rows, len(label_names)),
             attributes={"names": list(label_names)},
         ),
+        DatasetSpec(
+            SEEN,
+            np.dtype("u1"),
+            (n_rows,),
+            attributes={"names": list(SEEN_MEANINGS)},
+        ),
         DatasetSpec(ROW, np.dtype("<i8"), (n_rows,)),
         DatasetSpec(RECORD_ID, np.dtype(f"S{id_width}"), (n_rows,)),
     )
@@ -166,6 +177,9 @@ class Sidecar:
         Digest of the features.
     features : ndarray of shape (n_records, n_features)
         A view of the mapped file, float32, not writeable.
+    seen : ndarray of shape (n_records,)
+        Whether the model was trained on or chosen by each record's patient, uint8: see
+        `SEEN_MEANINGS`. A view of the mapped file, not writeable.
     """
 
     path: Path
@@ -173,9 +187,12 @@ class Sidecar:
     weights_sha256: str
     sha256: str
     features: Float32Array
+    seen: UInt8Array
 
 
-def open_sidecar(path: Path, store: "Store") -> Sidecar:
+def open_sidecar(
+    path: Path, store: "Store", weights_sha256: str | None = None
+) -> Sidecar:
     """Open a sidecar after a look whether it is whole and one of this store.
 
     Parameters
@@ -184,14 +201,16 @@ def open_sidecar(path: Path, store: "Store") -> Sidecar:
         The file that `ecgstore.models.extract` wrote.
     store : Store
         The open store.
+    weights_sha256 : str, optional
+        Digest that the model's weights must have; any if left out.
 
     Raises
     ------
     EcgStoreError
         If there is no such file.
     SchemaError
-        If it is no sidecar, of another version, of another store, of other records or
-        damaged.
+        If it is no sidecar, of another version, of another store, of other records, of
+        other weights or damaged.
     """
     extract = f"`ecgstore extract CHECKPOINT {store.path}`"
     try:
@@ -200,15 +219,20 @@ def open_sidecar(path: Path, store: "Store") -> Sidecar:
             datasets = _datasets(file)
             _check_records(file, store)
             _check_content(file)
-            weights_sha256 = text(file.attrs["weights_sha256"])
+            digest = text(file.attrs["weights_sha256"])
+            if weights_sha256 not in (None, digest):
+                raise _UnfitError(
+                    f"made by weights with SHA-256 {digest[:12]}..., expected "
+                    f"{weights_sha256[:12]}..."
+                )
             sha256 = text(datasets[FEATURES].attrs[schema.SHA256])
             places = table_places(datasets)
     except _UnfitError as error:
         raise SchemaError(
             f"{path}: {error}; extract the features again: {extract}"
         ) from None
-    features = Tables(path, places, MemoryMap(path).bytes)[FEATURES]
-    return Sidecar(path, model, weights_sha256, sha256, features)
+    tables = Tables(path, places, MemoryMap(path).bytes)
+    return Sidecar(path, model, digest, sha256, tables[FEATURES], tables[SEEN])
 
 
 class _UnfitError(SchemaError):

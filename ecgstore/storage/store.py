@@ -293,7 +293,9 @@ class Store:
         rows : optional
             Row numbers; all rows if left out.
         attached : bool
-            Append the deep features of `attach`, such as ``resnet18_000``.
+            Append the deep features of `attach`, such as ``resnet18_000``. They look
+            better than they are in records that the model has seen: see
+            `attached_seen`.
         """
         frame = self._features
         some = slice(None) if rows is None else self._row_numbers(rows)
@@ -320,15 +322,22 @@ class Store:
 
     # -- deep features ------------------------------------------------------
 
-    def attach(self, path: str | Path, name: str | None = None) -> str:
+    def attach(
+        self,
+        path: str | Path,
+        name: str | None = None,
+        *,
+        weights_sha256: str | None = None,
+    ) -> str:
         """Make deep features of the records, from a file, columns of this store.
 
         Afterwards they are in `attached`, in ``features(attached=True)``, in queries of
         `select`, and a field of loaders and datasets.
 
         Deep features of records that the model was trained on, or chosen by, look
-        better than they are: nothing that is judged on those records may use them. The
-        page docs/models.md shows how to compare without that leak.
+        better than they are: nothing that is judged on those records may use them.
+        `attached_seen` says which they are; the page docs/models.md shows how to
+        compare without that leak.
 
         Parameters
         ----------
@@ -336,6 +345,9 @@ class Store:
             What `ecgstore.models.extract` or ``ecgstore extract`` wrote.
         name : str, optional
             What to call them; the name of the model if left out, such as ``resnet18``.
+        weights_sha256 : str, optional
+            What `ecgstore.models.Checkpoint.weights_sha256` returns for the model that
+            they must be of; if left out, any model's are taken.
 
         Returns
         -------
@@ -347,12 +359,12 @@ class Store:
         EcgStoreError
             If there is no such file, or features of that name are attached already.
         SchemaError
-            If they are of another store or damaged.
+            If they are of another store or other weights, or damaged.
         ValueError
             If the name is that of something else in the store.
         """
         self._open_tables()
-        sidecar = open_sidecar(Path(path), self)
+        sidecar = open_sidecar(Path(path), self, weights_sha256)
         name = check_name(sidecar.model if name is None else name)
         if name in self._sidecars:
             raise EcgStoreError(
@@ -371,6 +383,23 @@ class Store:
         self._open_tables()
         return MappingProxyType(
             {name: each.features for name, each in self._sidecars.items()}
+        )
+
+    @property
+    def attached_seen(self) -> Mapping[str, UInt8Array]:
+        """Which records the models of `attached` have seen, by the features' names.
+
+        For each record 0 if its patient was not seen, 1 if the epoch was chosen by the
+        patient's records or signals, 2 if the model was trained on them, 3 if the
+        checkpoint does not say. In another store than that of the training, patients
+        are recognised by records with the same signal only.
+
+        Views of mapped files, uint8, of shape (n_records,), not writeable. Rows that
+        may be judged on: ``np.flatnonzero(store.attached_seen["resnet18"] == 0)``.
+        """
+        self._open_tables()
+        return MappingProxyType(
+            {name: each.seen for name, each in self._sidecars.items()}
         )
 
     # -- selecting ----------------------------------------------------------
