@@ -226,7 +226,7 @@ def _sha256(array: NDArray[Any]) -> str:
 def _read_found(path: Path) -> Found:
     """Return what an extractor found."""
     try:
-        with np.load(path) as content:
+        with path.open("rb") as file, np.load(file) as content:
             return Found(content["rows"], content["logits"], content["features"])
     # What NumPy raises depends on how the file is broken.
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
