@@ -87,8 +87,8 @@ def train_extractor(
         origin={
             "settings": settings.to_dict(),
             "history": history.to_dict(),
-            "training_rows": training.rows.tolist(),
-            "validation_rows": [] if validation is None else validation.rows.tolist(),
+            "training_rows": training.rows,
+            "validation_rows": [] if validation is None else validation.rows,
             "training_signals": short_hashes(training),
             "validation_signals": []
             if validation is None

@@ -28,7 +28,7 @@ from ecgstore.models.torch_files import read_torch_file, write_torch_file
 FORMAT: Final = "ecgstore training state"
 VERSION: Final = 1
 
-_HARMLESS: Final = frozenset({"save_every"})
+_HARMLESS: Final = frozenset({"setting save_every"})
 """What a training may be told differently when it goes on: no weight depends on it."""
 
 

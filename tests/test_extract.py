@@ -279,7 +279,7 @@ def test_a_folder_that_is_not_there_is_known_at_once(
 def test_devices_have_names() -> None:
     assert chosen_device().type in ("cpu", "cuda")
     for name in ("nonsense", "cuda:99"):
-        with pytest.raises(EcgStoreError, match=f"device '{name}' cannot be used"):
+        with pytest.raises(EcgStoreError, match=f"no device '{name}'"):
             chosen_device(name)
 
 
@@ -568,7 +568,7 @@ def test_extract_prints_where_and_what(
         (["nowhere.pt", "STORE"], 1, "nowhere.pt: cannot be read"),
         (["STORE", "STORE"], 1, "no ecgstore model"),
         (["best.pt", "nowhere.h5"], 1, "nowhere.h5: no such file"),
-        (["best.pt", "STORE", "--device", "nonsense"], 1, "device 'nonsense' cannot"),
+        (["best.pt", "STORE", "--device", "nonsense"], 1, "no device 'nonsense'"),
         (["best.pt", "STORE", "--batch-size", "0"], 2, "--batch-size"),
         (["best.pt", "STORE", "-o", "nowhere/f.h5"], 1, "cannot be written"),
         (["best.pt"], 2, "STORE"),

@@ -131,7 +131,7 @@ def test_nothing_learnt_depends_on_the_test_records(
     assert_nothing_leaked(learnt, again, outer, spoilt_rows)
     # They do look at the signals and at the features of what they judge:
     changed = np.isin(outer.test, spoilt_rows)
-    for name in ("extractor", "handcrafted", "deep", "both", "trees"):
+    for name in ("extractor", "handcrafted", "deep", "both"):
         one, other = learnt.judged[name], again.judged[name]
         assert (one.probabilities[changed] != other.probabilities[changed]).any(), name
 

@@ -7,11 +7,11 @@ import click
 
 from ecgstore.cli.model_options import DEVICE, QUIET, model_options, settings_from
 from ecgstore.cli.options import STORE
-from ecgstore.cli.tables import print_table
+from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
 
 if TYPE_CHECKING:
-    from ecgstore.models.bootstrap import BootstrapResult, Estimate
+    from ecgstore.models.bootstrap import BootstrapResult
 
 _SHOWN: Final = {
     "macro_auroc": "macro AUROC",
@@ -174,7 +174,7 @@ def _print_protocol(protocol: str, found: "BootstrapResult", n_seeds: int) -> No
         [
             [
                 DESCRIPTIONS[name],
-                *(_text(found.scores[name][score]) for score in _SHOWN),
+                *(estimate_text(*found.scores[name][score]) for score in _SHOWN),
             ]
             for name in found.names
         ],
@@ -189,7 +189,7 @@ def _print_protocol(protocol: str, found: "BootstrapResult", n_seeds: int) -> No
             [
                 f"{DESCRIPTIONS[first]} - {DESCRIPTIONS[second]}",
                 *(
-                    _text(each, sign="+")
+                    estimate_text(*each, sign="+")
                     for score in _SHOWN
                     for each in [difference(found, first, second)[score]]
                 ),
@@ -197,10 +197,3 @@ def _print_protocol(protocol: str, found: "BootstrapResult", n_seeds: int) -> No
             for first, second in PAIRS
         ],
     )
-
-
-def _text(estimate: "Estimate", sign: str = "") -> str:
-    """Return an estimate and its interval."""
-    # A difference of no records may be -0.0, which is none the less.
-    value, low, high = (format(each + 0.0, f"{sign}.3f") for each in estimate)
-    return f"{value} ({low} to {high})"
