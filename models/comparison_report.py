@@ -53,6 +53,13 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     **{name: mode.description for name, mode in MODES.items()},
 }
 
+_CLASS_TITLES: Final[Mapping[str, str]] = {
+    "auroc": "AUROC",
+    "average_precision": "Average precision",
+    "f1": "F1",
+    "calibration_error": "Calibration error",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -168,7 +175,7 @@ def _write_plots(
                     )
                     for name, title in judged.items()
                 },
-                title=f"{score.replace('_', ' ')} of each class, folds by {protocol}",
+                title=f"{_CLASS_TITLES[score]} of each class, folds by {protocol}",
             )
             for score in CLASS_SCORES
         },
