@@ -11,13 +11,16 @@ _OPTIONS: Final[dict[str, Any]] = {
     "learning_rate": 0.08,
     "max_iter": 100,
     "max_leaf_nodes": 15,
-    "min_samples_leaf": 10,
     "l2_regularization": 1.0,
     "max_features": 0.2,
     "early_stopping": False,
 }
 """Smaller trees than scikit-learn's, with a part of the columns tried at each split, as
 suits hundreds of columns and few positives. Chosen beforehand, not tuned."""
+
+_LARGEST_LEAF: Final = 10
+_LEAVES: Final = 8
+"""A leaf has at least 10 records, or an eighth of all where they are few."""
 
 
 class Trees:
@@ -37,12 +40,13 @@ class Trees:
         self._rates = labels.mean(axis=0)
         self._columns = _varying(table)
         table = table[:, self._columns]
+        leaf = max(2, min(_LARGEST_LEAF, len(table) // _LEAVES))
         self._classifiers = [
             None
             if len(np.unique(column)) < 2 or not len(self._columns)
-            else HistGradientBoostingClassifier(**_OPTIONS, random_state=seed).fit(
-                table, column
-            )
+            else HistGradientBoostingClassifier(
+                **_OPTIONS, min_samples_leaf=leaf, random_state=seed
+            ).fit(table, column)
             for column in labels.T
         ]
 
