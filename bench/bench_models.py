@@ -48,7 +48,7 @@ NETWORKS: Final = {
 def main() -> None:
     """Measure, print the tables, and write JSON if asked for."""
     parser = arguments(__doc__, folder="folder with Challenge records", rounds=5)
-    add_count(parser, "--steps", 8, "training steps of a round")
+    add_count(parser, "--steps", 20, "training steps of a round")
     add_count(parser, "--batch", 32, "records of a step")
     options = parser.parse_args()
     headers = headers_in(options.folder)
