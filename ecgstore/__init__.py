@@ -7,8 +7,9 @@
 Everything heavier than this file is imported when it is first asked for.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from ecgstore.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from ecgstore.build import ScanReport, build_store, survey
@@ -29,25 +30,25 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "ClassSet": "ecgstore.diagnoses",
-    "Config": "ecgstore.config",
-    "ConfigError": "ecgstore.errors",
-    "EcgStoreError": "ecgstore.errors",
-    "LEADS": "ecgstore.record",
-    "MARKS": "ecgstore.record",
-    "Record": "ecgstore.record",
-    "RecordError": "ecgstore.errors",
-    "RecordNotFoundError": "ecgstore.errors",
-    "ScanReport": "ecgstore.build",
-    "SchemaError": "ecgstore.errors",
-    "Selection": "ecgstore.storage",
-    "Store": "ecgstore.storage",
-    "StoreClosedError": "ecgstore.errors",
-    "StoredRecord": "ecgstore.storage",
-    "build_store": "ecgstore.build",
-    "class_set": "ecgstore.diagnoses",
-    "make_config": "ecgstore.config",
-    "survey": "ecgstore.build",
+    "ClassSet": "diagnoses",
+    "Config": "config",
+    "ConfigError": "errors",
+    "EcgStoreError": "errors",
+    "LEADS": "record",
+    "MARKS": "record",
+    "Record": "record",
+    "RecordError": "errors",
+    "RecordNotFoundError": "errors",
+    "ScanReport": "build",
+    "SchemaError": "errors",
+    "Selection": "storage",
+    "Store": "storage",
+    "StoreClosedError": "errors",
+    "StoredRecord": "storage",
+    "build_store": "build",
+    "class_set": "diagnoses",
+    "make_config": "config",
+    "survey": "build",
 }
 
 __all__ = [
@@ -73,16 +74,9 @@ __all__ = [
     "survey",
 ]
 
+_get, __dir__ = lazy_names(__name__, {**_HOMES, "open": "storage"})
+
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
-    if name == "open":
-        return import_module("ecgstore.storage").Store
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'ecgstore' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    """List the public names before they are imported."""
-    return sorted(__all__)
+    """Import a public name when it is first used; ``open`` opens a `Store`."""
+    return _get("Store" if name == "open" else name)

@@ -7,8 +7,9 @@ Needs PyTorch, torchdata and scikit-learn: ``pip install "ecgstore[torch]"``. Th
 imported when a name of this package is first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ecgstore.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from ecgstore.models.checkpoint import Checkpoint
@@ -77,23 +78,6 @@ __all__ = [
     "train_fusion",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'ecgstore.models' has no attribute {name!r}")
-    try:
-        home = import_module(f"ecgstore.models.{_HOMES[name]}")
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "torchdata", "sklearn"):
-            raise
-        raise ImportError(
-            f"ecgstore.models needs {error.name}, which is not installed; "
-            'pip install "ecgstore[torch]"'
-        ) from error
-    return getattr(home, name)
-
-
-def __dir__() -> list[str]:
-    """List the public names before they are imported."""
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(
+    __name__, _HOMES, extra=("torch", "torchdata", "sklearn", "threadpoolctl")
+)

@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from zipfile import BadZipFile
@@ -17,15 +15,16 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ecgstore.arrays import BoolArray, FloatArray
+from ecgstore.build.workers import run_tasks
 from ecgstore.errors import SchemaError
 from ecgstore.models.cross_fitting import InnerFold, extract_unseen, inner_folds
 from ecgstore.models.inference import Found
 from ecgstore.models.judging import Judged, judge
 from ecgstore.models.outer_folds import PROTOCOLS, OuterFold
-from ecgstore.models.progress import shown
 from ecgstore.models.settings import ComparisonSettings
+from ecgstore.progress import shown
 from ecgstore.storage import Store, schema
-from ecgstore.storage.durable import replace_file
+from ecgstore.storage.durable import make_folder, replace_file
 
 EXTRACTION_VERSION: Final = 1
 """Raise it when extractors of the same settings come to find something else: what was
@@ -122,7 +121,7 @@ def compare(
         By protocol.
     """
     kept = folder / "extracted"
-    kept.mkdir(parents=True, exist_ok=True)
+    make_folder(kept)
     folds = {
         name: PROTOCOLS[name](store, settings.n_folds) for name in settings.protocols
     }
@@ -133,16 +132,17 @@ def compare(
         for fold in range(len(outer))
         for inner in range(settings.n_inner_folds)
     ]
-    for _ in shown(
-        _each_done(extract, tasks, n_processes), "extractors", len(tasks), quiet
-    ):
+    done = run_tasks(partial(_OneThread, extract), tasks, n_processes)
+    for _ in shown(done, "extractors", len(tasks), quiet):
         pass
     judging = [task for task in tasks if task.inner == 0]
-    judged: dict[tuple[str, int, int], dict[str, Judged]] = {}
-    for task, each in shown(
-        _each_done(judge_fold, judging, n_processes), "folds", len(judging), quiet
-    ):
-        judged[task.protocol, task.fold, task.seed] = each
+    found = run_tasks(partial(_OneThread, judge_fold), judging, n_processes)
+    judged = {
+        (task.protocol, task.fold, task.seed): each
+        for task, each in zip(
+            judging, shown(found, "folds", len(judging), quiet), strict=True
+        )
+    }
     return {
         protocol: ProtocolResult(
             outer, _collected(store, protocol, outer, settings.n_seeds, judged)
@@ -235,43 +235,23 @@ def _read_found(path: Path) -> Found:
         ) from error
 
 
-def _each_done(
-    function: Callable[[Task], Any], tasks: Sequence[Task], n_processes: int
-) -> Iterator[tuple[Task, Any]]:
-    """Yield every task with its result, as soon as it is there."""
-    if n_processes == 1:
-        for task in tasks:
-            with _one_thread():
-                result = function(task)
-            yield task, result
-        return
-    with ProcessPoolExecutor(
-        n_processes, multiprocessing.get_context("spawn"), _compute_with_one_thread
-    ) as pool:
-        running = {pool.submit(function, task): task for task in tasks}
-        try:
-            for done in as_completed(running):
-                yield running[done], done.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+class _OneThread:
+    """Do tasks with one thread: how sums are split changes their last bits."""
 
+    def __init__(self, function: Callable[[Task], Any]) -> None:
+        self._function = function
+        self._n_threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        self._limits = threadpool_limits(1)  # scikit-learn's
 
-def _compute_with_one_thread() -> None:
-    """Let this process compute with one thread from now on."""
-    threadpool_limits(1)
-    torch.set_num_threads(1)
+    def __call__(self, task: Task) -> Any:
+        """Do one task."""
+        return self._function(task)
 
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute with one thread: how sums are split changes their last bits."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):  # scikit-learn's
-            yield
-    finally:
-        torch.set_num_threads(n_threads)
+    def close(self) -> None:
+        """Let this process compute as before."""
+        self._limits.restore_original_limits()
+        torch.set_num_threads(self._n_threads)
 
 
 def _collected(

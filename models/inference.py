@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from ecgstore import pipes
 from ecgstore.arrays import Float32Array, FloatArray, IntArray
 from ecgstore.models.distributed import all_parts
 from ecgstore.models.network import Network
-from ecgstore.models.progress import shown
 from ecgstore.pipes.batch import Batch
+from ecgstore.progress import shown
 
 if TYPE_CHECKING:
     from ecgstore.storage import Selection
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Found:
     """What a network finds in some records.
 
@@ -50,7 +51,7 @@ def probabilities_of(logits: Float32Array) -> FloatArray:
     >>> probabilities_of(np.array([0.0, np.log(3.0)], np.float32)).round(3)
     array([0.5 , 0.75])
     """
-    probabilities: FloatArray = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    probabilities: FloatArray = expit(logits.astype(np.float64))
     return probabilities
 
 

@@ -19,8 +19,8 @@ from ecgstore.config import Config
 from ecgstore.errors import RecordError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.inference import probabilities_of
-from ecgstore.models.progress import shown
 from ecgstore.pipes.batch import Batch
+from ecgstore.progress import shown
 from ecgstore.record import LEADS
 from ecgstore.signals.stored_form import check_usable, stored_form, stored_mv
 from ecgstore.sources import read_header, read_record

@@ -21,12 +21,12 @@ from ecgstore.models.distributed import is_first_process, n_processes, share_buf
 from ecgstore.models.inference import Found, find
 from ecgstore.models.loss import class_weights, weighted_loss
 from ecgstore.models.network import Network
-from ecgstore.models.progress import shown
 from ecgstore.models.reproducible import reproducible
 from ecgstore.models.scores import auroc
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.training_history import Epoch, History, Sums
 from ecgstore.models.training_state import load_state, save_state
+from ecgstore.progress import shown
 from ecgstore.storage import Selection
 
 _LARGEST_GRADIENT: Final = 1.0
@@ -105,6 +105,7 @@ def fit(
         "fingerprint": training.store.fingerprint,
         "training": training.rows_sha256,
         "validation": None if validation is None else validation.rows_sha256,
+        "leads": None if leads is None else [*leads],
         # Steps of another size, on another schedule.
         **({"processes": n_processes()} if dist.is_initialized() else {}),
         **(origin or {}),
@@ -167,7 +168,7 @@ def fit(
                 "best": best,
             }
             if is_first_process():
-                save_state(state_file, parts, told, rest)
+                save_state(state_file, parts, told, rest, device)
 
         while (number := loader.epoch + 1) <= settings.epochs:
             if history.is_over(settings.patience):

@@ -33,7 +33,11 @@ _HARMLESS: Final = frozenset({"setting save_every"})
 
 
 def save_state(
-    path: Path, parts: Mapping[str, Any], told: dict[str, Any], rest: dict[str, Any]
+    path: Path,
+    parts: Mapping[str, Any],
+    told: dict[str, Any],
+    rest: dict[str, Any],
+    device: torch.device,
 ) -> None:
     """Write a state; the file of before stays until the new one is whole.
 
@@ -47,13 +51,15 @@ def save_state(
         What the training was told.
     rest : dict
         What `load_state` gives back.
+    device : torch.device
+        What is trained on.
     """
     state = {
         "format": FORMAT,
         "version": VERSION,
         "told": told,
         "parts": {name: part.state_dict() for name, part in parts.items()},
-        "random": _random_state(),
+        "random": _random_state(device),
         "rest": rest,
     }
     write_torch_file(path, state)
@@ -92,7 +98,7 @@ def load_state(
                 f"{path}: its {name} does not fit: it is of a training of another "
                 "network; train that one, or remove the file to begin anew"
             ) from error
-    _restore_random_state(state["random"])
+    _restore_random_state(state["random"], device)
     rest: dict[str, Any] = state["rest"]
     return rest
 
@@ -103,16 +109,16 @@ def _short(value: Any) -> str:
     return text if len(text) <= 300 else f"{text[:300]}..."
 
 
-def _random_state() -> dict[str, Any]:
-    """Return the states of PyTorch's random generators."""
+def _random_state(device: torch.device) -> dict[str, Any]:
+    """Return the states of PyTorch's random generators, of a GPU where it trains."""
     state = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state()
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
     return state
 
 
-def _restore_random_state(state: dict[str, Any]) -> None:
+def _restore_random_state(state: dict[str, Any], device: torch.device) -> None:
     """Bring PyTorch's random generators to a state."""
     torch.set_rng_state(state["cpu"].cpu())
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state["cuda"].cpu())
+    if "cuda" in state and device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"].cpu(), device)

@@ -1,7 +1,6 @@
 """Standardise signals and features by statistics of chosen records only."""
 
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, Literal, Self
@@ -9,12 +8,12 @@ from typing import Any, Final, Literal, Self
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from ecgstore.arrays import FloatArray
 from ecgstore.pipes.augment_base import clear_padding
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.standardise_base import Standardisation
+from ecgstore.progress import shown
 from ecgstore.record import LEADS
 from ecgstore.storage import Selection
 from ecgstore.storage.schema import PAD_LENGTH
@@ -308,17 +307,11 @@ def _real_signals(selection: Selection, leads: list[int]) -> Iterator[FloatArray
     store = selection.store
     padding = store.quality[PAD_LENGTH].to_numpy()[selection.rows]
     ends = (store.n_samples - padding).tolist()
-    for begin in _shown(range(0, len(selection), _RECORDS_READ_AT_ONCE)):
+    blocks = range(0, len(selection), _RECORDS_READ_AT_ONCE)
+    for begin in shown(blocks, "standardise", len(blocks)):
         signals = store.signals(selection.rows[begin : begin + _RECORDS_READ_AT_ONCE])
         for number, signal in enumerate(signals, start=begin):
             yield signal[leads, : ends[number]].astype(np.float64)
-
-
-def _shown(blocks: Iterable[int]) -> Iterable[int]:
-    """Show progress on a terminal."""
-    if not sys.stderr.isatty():
-        return blocks  # not even a disabled bar: it would start a thread of its own
-    return tqdm(blocks, desc="standardise", unit=" blocks", leave=False)
 
 
 def _check_selection(selection: Selection, who: str) -> None:

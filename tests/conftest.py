@@ -141,3 +141,17 @@ def write_record(tmp_path: Path) -> WriteRecord:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def features_file(
+    sample_store: Path,
+    sample_checkpoint: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Return the deep features of the sample's records, extracted once."""
+    from ecgstore.models import Checkpoint, extract
+
+    out = tmp_path_factory.mktemp("features") / "sample.cnn.features.h5"
+    with ecgstore.open(sample_store) as store:
+        return extract(store, Checkpoint.load(sample_checkpoint), out)

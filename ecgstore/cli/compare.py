@@ -1,5 +1,7 @@
 """``ecgstore compare``: handcrafted, deep and fused classifiers, without a leak."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,13 +14,15 @@ from ecgstore.cli.torch_needed import needs_torch
 
 if TYPE_CHECKING:
     from ecgstore.models.bootstrap import BootstrapResult
+    from ecgstore.models.settings import ComparisonSettings
 
-_SHOWN: Final = {
-    "macro_auroc": "macro AUROC",
-    "macro_average_precision": "average precision",
-    "macro_f1": "macro F1",
-    "subset_accuracy": "subset accuracy",
-}
+_SHOWN: Final = (
+    "macro_auroc",
+    "macro_average_precision",
+    "macro_f1",
+    "subset_accuracy",
+)
+"""Scores with room on a terminal; the files have all."""
 _FAST_FS: Final = 100.0
 
 
@@ -97,9 +101,6 @@ def compare(
     or knowing the recording site alone comes to. Stopped at any time, the same
     command goes on.
     """
-    import os
-    from dataclasses import replace
-
     with needs_torch():
         from ecgstore.models.comparison import compare as compare_modes
         from ecgstore.models.comparison_report import write_report
@@ -142,10 +143,8 @@ def compare(
     click.echo("\n".join(["files:", *(f"  {path}" for path in report.files)]))
 
 
-def _quick(settings: Any, fs: float) -> Any:
+def _quick(settings: "ComparisonSettings", fs: float) -> "ComparisonSettings":
     """Return settings for a first look."""
-    from dataclasses import replace
-
     return replace(
         settings,
         protocols=("patients",),
@@ -164,13 +163,15 @@ def _quick(settings: Any, fs: float) -> Any:
 def _print_protocol(protocol: str, found: "BootstrapResult", n_seeds: int) -> None:
     """Print the scores and the differences of one protocol."""
     from ecgstore.models.comparison_report import DESCRIPTIONS, PAIRS, difference
+    from ecgstore.models.scores import SCORE_TITLES
 
+    titles = [SCORE_TITLES[score] for score in _SHOWN]
     click.echo(
         f"folds by {protocol}: {found.n_records} records of {found.n_groups} patients, "
         f"mean of {n_seeds} seed{'s' * (n_seeds > 1)}, {found.level:.0%} intervals"
     )
     print_table(
-        ["classifier", *_SHOWN.values()],
+        ["classifier", *titles],
         [
             [
                 DESCRIPTIONS[name],
@@ -184,7 +185,7 @@ def _print_protocol(protocol: str, found: "BootstrapResult", n_seeds: int) -> No
         "it by chance):"
     )
     print_table(
-        ["", *_SHOWN.values()],
+        ["", *titles],
         [
             [
                 f"{DESCRIPTIONS[first]} - {DESCRIPTIONS[second]}",

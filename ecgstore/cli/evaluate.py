@@ -101,7 +101,7 @@ def evaluate(
         make_folder(plots)
         check_writable(plots / _PICTURES[0])
     trained = Checkpoint.load(checkpoint)
-    with Store(store) as opened, needs_torch():
+    with Store(store) as opened:
         evaluation = score_on(
             trained,
             opened,

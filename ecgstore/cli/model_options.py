@@ -1,6 +1,7 @@
 """Arguments and options of commands that train networks, or use trained ones."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -106,8 +107,6 @@ def settings_from(
     ConfigError
         If a value is outside its range.
     """
-    from dataclasses import replace
-
     given = {name: value for name, value in options.items() if value is not None}
     if "leads" in given:
         given["leads"] = leads_from(given["leads"])

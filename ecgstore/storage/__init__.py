@@ -4,8 +4,9 @@ The public names are imported when they are first used: what only writes a file 
 (`ecgstore.storage.durable`) should not wait for pandas.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ecgstore.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from ecgstore.storage.selection import Selection
@@ -16,14 +17,4 @@ _HOMES = {"Selection": "selection", "Store": "store", "StoredRecord": "stored_re
 
 __all__ = ["Selection", "Store", "StoredRecord"]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'ecgstore.storage' has no attribute {name!r}")
-    return getattr(import_module(f"ecgstore.storage.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    """List the public names before they are imported."""
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

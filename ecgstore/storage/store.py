@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
@@ -24,6 +23,7 @@ from ecgstore.errors import (
     StoreClosedError,
 )
 from ecgstore.storage import schema
+from ecgstore.storage.attached import Attached, Origins
 from ecgstore.storage.frames import quality_frame, quarantine_frame, records_frame
 from ecgstore.storage.integrity import row_checksum
 from ecgstore.storage.names import RecordNames
@@ -31,12 +31,6 @@ from ecgstore.storage.opening import open_file
 from ecgstore.storage.row_numbers import Rows, row_numbers
 from ecgstore.storage.rows import SignalRows
 from ecgstore.storage.selection import Selection, select
-from ecgstore.storage.sidecar import (
-    Sidecar,
-    check_name,
-    column_names,
-    open_sidecar,
-)
 from ecgstore.storage.stored_record import StoredRecord
 from ecgstore.storage.tables import Tables
 
@@ -81,7 +75,7 @@ class Store:
         self._dtype = opened.signals.dtype
         self._signals: SignalRows | None = opened.signals
         self._tables: Tables | None = opened.tables
-        self._sidecars: dict[str, Sidecar] = {}
+        self._attached = Attached()
 
     @property
     def dtype(self) -> str:
@@ -95,10 +89,7 @@ class Store:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        attached = {
-            name: (each.path, each.sha256) for name, each in self._sidecars.items()
-        }
-        return _opened_again, (self.path, attached)
+        return _opened_again, (self.path, self._attached.origins)
 
     def __repr__(self) -> str:
         return f"<ecgstore.Store {self.path}: {len(self)} records>"
@@ -112,7 +103,7 @@ class Store:
         if self._signals is not None:
             self._signals.file.close()
         self._signals = self._tables = None
-        self._sidecars = {}
+        self._attached = Attached()
 
     @property
     def signal_rows(self) -> SignalRows:
@@ -303,13 +294,7 @@ class Store:
             frame = frame.iloc[some]
         if not (attached and self.attached):
             return frame
-        deep = [
-            pd.DataFrame(
-                values[some], index=frame.index, columns=column_names(name, values)
-            )
-            for name, values in self.attached.items()
-        ]
-        return pd.concat([frame, *deep], axis=1)
+        return pd.concat([frame, *self._attached.frames(some, frame.index)], axis=1)
 
     @cached_property
     def _features(self) -> pd.DataFrame:
@@ -364,15 +349,7 @@ class Store:
             If the name is that of something else in the store.
         """
         self._open_tables()
-        sidecar = open_sidecar(Path(path), self, weights_sha256)
-        name = check_name(sidecar.model if name is None else name)
-        if name in self._sidecars:
-            raise EcgStoreError(
-                f"{self.path}: {name} is attached already, from "
-                f"{self._sidecars[name].path}; give these features a name of their own"
-            )
-        self._sidecars[name] = sidecar
-        return name
+        return self._attached.add(self, Path(path), name, weights_sha256)
 
     @property
     def attached(self) -> Mapping[str, Float32Array]:
@@ -381,9 +358,7 @@ class Store:
         They are views of mapped files, not writeable. See `attach`.
         """
         self._open_tables()
-        return MappingProxyType(
-            {name: each.features for name, each in self._sidecars.items()}
-        )
+        return self._attached.features
 
     @property
     def attached_seen(self) -> Mapping[str, UInt8Array]:
@@ -398,9 +373,7 @@ class Store:
         may be judged on: ``np.flatnonzero(store.attached_seen["resnet18"] == 0)``.
         """
         self._open_tables()
-        return MappingProxyType(
-            {name: each.seen for name, each in self._sidecars.items()}
-        )
+        return self._attached.seen
 
     # -- selecting ----------------------------------------------------------
 
@@ -602,14 +575,8 @@ class Store:
             raise IndexError(f"{self.path}: {error}") from None
 
 
-def _opened_again(path: Path, attached: Mapping[str, tuple[Path, str]]) -> Store:
+def _opened_again(path: Path, attached: Origins) -> Store:
     """Return a store that was pickled, with the same features attached."""
     store = Store(path)
-    for name, (sidecar, sha256) in attached.items():
-        store.attach(sidecar, name)
-        if store._sidecars[name].sha256 != sha256:
-            raise SchemaError(
-                f"{sidecar}: replaced by other features since the store was pickled; "
-                "open the store and attach them again"
-            )
+    store._attached.add_again(store, attached)
     return store

@@ -5,8 +5,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
-from tqdm import tqdm
-
 Item = TypeVar("Item")
 
 _SECONDS_BETWEEN_LINES: Final = 30.0
@@ -31,6 +29,8 @@ def shown(
     if quiet:
         yield from items
     elif sys.stderr.isatty():
+        from tqdm import tqdm  # here only: it starts a thread of its own
+
         yield from tqdm(items, desc=what, total=total, leave=False, dynamic_ncols=True)
     else:
         yield from _with_lines(items, what, total)
