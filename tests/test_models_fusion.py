@@ -16,8 +16,10 @@ import ecgstore
 from ecgstore import pipes
 from ecgstore.arrays import Float32Array, UInt8Array
 from ecgstore.errors import EcgStoreError
+from ecgstore.models import fusion
 from ecgstore.models.fusion import FusionNetwork, train_fusion
 from ecgstore.models.inference import find
+from ecgstore.models.modes import MODES
 from ecgstore.models.scores import auroc
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.table import (
@@ -208,6 +210,33 @@ def test_a_relation_is_learnt(
     network = train_fusion(training, ("deep", "age_sex"), told, deep)
     found = find(network, others, transform=[deep])
     assert np.nanmean(auroc(store.labels(rows=others.rows), found.probabilities)) > 0.9
+
+
+def test_first_weights_depend_on_the_seed(
+    training: Selection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+
+    def note(network: FusionNetwork, *_: object, **__: object) -> None:
+        begun.append(digest(network.head.state_dict()))
+
+    monkeypatch.setattr(fusion, "fit", note)
+    for seed in (1, 1, 2):
+        train_fusion(training, ("handcrafted",), replace(SETTINGS, seed=seed))
+    assert begun[0] == begun[1] != begun[2]
+
+
+def test_every_learner_takes_the_seed(training: Selection) -> None:
+    for name in ("handcrafted", "trees"):
+        mode = MODES[name]
+        first, again, other = (
+            mode.learn(training, mode.kinds, None, replace(SETTINGS, seed=seed))(
+                training, None
+            )
+            for seed in (1, 1, 2)
+        )
+        np.testing.assert_array_equal(first, again, name)
+        assert (first != other).any(), name
 
 
 def test_the_same_seed_gives_the_same_bits(

@@ -3,6 +3,8 @@
 import hashlib
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -144,3 +146,11 @@ def test_beats_and_features_do_not_depend_on_the_number_of_workers(
         with ecgstore.open(out) as store:
             assert store.features().notna().any(axis=1).all()
     assert len(digests) == 1
+
+
+def test_ctrl_c_does_not_wait_for_long_tasks() -> None:
+    interruption = threading.Timer(2, os.kill, (os.getpid(), signal.SIGINT))
+    interruption.start()
+    with pytest.raises(KeyboardInterrupt):
+        # Waiting for them would last longer than a test may.
+        list(run_tasks(maker(time.sleep), [3600] * 4, 2))

@@ -73,6 +73,7 @@ def run_tasks(
         context.set_forkserver_preload(["ecgstore.build.scan", "ecgstore.build.fill"])
     pool = ProcessPoolExecutor(n_workers, context, _begin, (make_worker,))
     waiting: deque[Future[Any]] = deque()
+    others = multiprocessing.active_children()
     with _Interruption() as interruption:
         try:
             for task in tasks:
@@ -82,6 +83,12 @@ def run_tasks(
             while waiting:
                 yield _result(waiting.popleft(), interruption)
             interruption.check()
+        except KeyboardInterrupt:
+            # Tasks may take hours, and what they have not finished is done again.
+            for process in multiprocessing.active_children():
+                if process not in others:
+                    process.terminate()
+            raise
         except BrokenProcessPool as error:
             raise EcgStoreError(
                 "a worker process died: if memory ran out, run the same command again "

@@ -129,14 +129,22 @@ def compare(
         )
         chosen = chosen_device(device)
         n_cores = (os.cpu_count() or 1) if chosen.type == "cpu" else 1
-        results = compare_modes(
-            opened,
-            settings,
-            out,
-            device=str(chosen),
-            n_processes=workers or n_cores,
-            quiet=quiet,
-        )
+        try:
+            results = compare_modes(
+                opened,
+                settings,
+                out,
+                device=str(chosen),
+                n_processes=workers or n_cores,
+                quiet=quiet,
+            )
+        except KeyboardInterrupt as error:
+            click.echo(
+                f"what is done is kept in {out}; run the same command again to "
+                "continue",
+                err=True,
+            )
+            raise click.Abort from error
         report = write_report(opened, settings, results, out)
         for protocol, found in report.estimates.items():
             _print_protocol(protocol, found, settings.n_seeds)
