@@ -39,25 +39,25 @@ bench bench-peers:
 else
 bench: CHALLENGE = "$(ECGSTORE_DATA)/challenge-2020/training"
 bench: .venv/ecgstore-dev
-	$(BIN)/python bench/bench_build.py $(CHALLENGE) --json bench/results/build.json
-	$(BIN)/python bench/bench_reader.py $(CHALLENGE) --json bench/results/reader.json
-	$(BIN)/python bench/bench_signals.py $(CHALLENGE) --json bench/results/signals.json
-	$(BIN)/python bench/bench_features.py --json bench/results/features.json
-	$(BIN)/python bench/bench_beats.py "$(ECGSTORE_DATA)/ludb" --challenge $(CHALLENGE) $(FOLDS:%=--weights %) --json bench/results/beats.json --plot bench/results/beats.png
-	$(BIN)/python bench/bench_diagnoses.py $(CHALLENGE) --json bench/results/diagnoses.json
-	$(BIN)/python bench/bench_memory.py $(CHALLENGE) --json bench/results/memory.json
-	$(BIN)/python bench/bench_pipes.py $(CHALLENGE) --json bench/results/pipes.json --plot bench/results/pipes.png
-	$(BIN)/python bench/bench_models.py $(CHALLENGE) --json bench/results/models.json
+	$(BIN)/python -m bench.builds.whole $(CHALLENGE) --json bench/results/build.json
+	$(BIN)/python -m bench.builds.reader $(CHALLENGE) --json bench/results/reader.json
+	$(BIN)/python -m bench.builds.signals $(CHALLENGE) --json bench/results/signals.json
+	$(BIN)/python -m bench.builds.features --json bench/results/features.json
+	$(BIN)/python -m bench.beats.delineation "$(ECGSTORE_DATA)/ludb" --challenge $(CHALLENGE) $(FOLDS:%=--weights %) --json bench/results/beats.json --plot bench/results/beats.png
+	$(BIN)/python -m bench.beats.diagnoses $(CHALLENGE) --json bench/results/diagnoses.json
+	$(BIN)/python -m bench.builds.memory $(CHALLENGE) --json bench/results/memory.json
+	$(BIN)/python -m bench.loading.loaders $(CHALLENGE) --json bench/results/pipes.json --plot bench/results/pipes.png
+	$(BIN)/python -m bench.models.training $(CHALLENGE) --json bench/results/models.json
 
 bench-peers: CHALLENGE = "$(ECGSTORE_DATA)/challenge-2020/training"
 bench-peers: .venv/ecgstore-dev .venv-peers/installed .venv-peers-mosaic/installed
-	$(BIN)/python bench/pipes_peers.py $(CHALLENGE) --json bench/results/pipes-peers.json --plot bench/results/pipes-peers.png
+	$(BIN)/python -m bench.loading.compare_peers $(CHALLENGE) --json bench/results/pipes-peers.json --plot bench/results/pipes-peers.png
 endif
 
-.venv-peers/installed: PINS = bench/peers/requirements.txt
-.venv-peers/installed: bench/peers/requirements.txt
-.venv-peers-mosaic/installed: PINS = bench/peers/requirements-mosaic.txt
-.venv-peers-mosaic/installed: bench/peers/requirements-mosaic.txt
+.venv-peers/installed: PINS = bench/loading/peers/requirements.txt
+.venv-peers/installed: bench/loading/peers/requirements.txt
+.venv-peers-mosaic/installed: PINS = bench/loading/peers/requirements-mosaic.txt
+.venv-peers-mosaic/installed: bench/loading/peers/requirements-mosaic.txt
 .venv-peers/installed .venv-peers-mosaic/installed:
 	@echo "installing other loaders into $(@D): some minutes, and some GB"
 	$(PYTHON) -m venv $(@D)

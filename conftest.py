@@ -16,7 +16,7 @@ def _set_numba_cache() -> None:
     """
     root = Path(__file__).resolve().parent
     digest = hashlib.sha256()
-    for path in sorted((root / "ecgstore").rglob("_*_kernels.py")):
+    for path in sorted((root / "ecgstore").rglob("_*kernels.py")):
         digest.update(path.read_bytes())
     folder = root / ".numba_cache" / digest.hexdigest()[:16]
     os.environ.setdefault("NUMBA_CACHE_DIR", str(folder))

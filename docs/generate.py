@@ -15,7 +15,7 @@ import click
 from ecgstore.cli import cli
 from ecgstore.features import markdown
 from ecgstore.reasons import Reason
-from ecgstore.storage.schema import QUALITY_TABLE
+from ecgstore.storage.format.schema import QUALITY_TABLE
 
 FOLDER = Path(__file__).resolve().parent
 WIDTH = 88

@@ -15,7 +15,7 @@ N_FOLDS: Final = 10
 """Folds of every store; no option, so that results on a fold can be compared."""
 
 BEATS: Final = ("ecgstore", "neurokit", "none")
-"""Engines of `ecgstore.features.find_beats`, and none."""
+"""Engines of `ecgstore.beats.find_beats`, and none."""
 
 
 def _option(default: Any, description: str, *, choices: tuple[str, ...] = ()) -> Any:

@@ -12,9 +12,10 @@ from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.errors import EcgStoreError
 from ecgstore.features import q_s_peaks
 from ecgstore.record import LEADS, Mark
-from ecgstore.storage import Store, schema
-from ecgstore.storage.durable import replace_file
-from ecgstore.storage.sidecar import column_names
+from ecgstore.storage import Store
+from ecgstore.storage.deep_features.sidecar import column_names
+from ecgstore.storage.format import schema
+from ecgstore.system.atomic_files import replace_file
 
 _BLOCK_ROWS: Final = 256
 

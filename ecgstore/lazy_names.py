@@ -1,36 +1,37 @@
 """Public names of a package that are imported when they are first used."""
 
-from collections.abc import Callable, Collection, Mapping
-from importlib import import_module
+from collections.abc import Callable, Collection
 from typing import Any
+
+import lazy_loader
 
 
 def lazy_names(
-    package: str, homes: Mapping[str, str], extra: Collection[str] = ()
-) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return the ``__getattr__`` and ``__dir__`` of a package.
+    package: str, file: str, extra: Collection[str] = ()
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Return the ``__getattr__``, ``__dir__`` and ``__all__`` of a package.
+
+    The names and the modules that define them stand in the stub ``__init__.pyi`` beside
+    the package's ``__init__.py``, once for Python and for type checkers.
 
     Parameters
     ----------
-    package : str
-        Its name.
-    homes : Mapping
-        By public name, the module of the package that defines it.
+    package, file : str
+        The package's ``__name__`` and ``__file__``.
     extra : collection of str
-        Libraries that ``pip install "ecgstore[torch]"`` brings; the lack of one is
-        explained.
+        Libraries of ``pip install "ecgstore[torch]"`` that the package needs. If one is
+        missing, the error says so.
 
     Raises
     ------
     ImportError
-        From ``__getattr__``, if one of them is not installed.
+        From ``__getattr__``, if one of `extra` is not installed.
     """
+    load, list_names, names = lazy_loader.attach_stub(package, file)
 
     def get(name: str) -> Any:
-        if name not in homes:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
         try:
-            home = import_module(f"{package}.{homes[name]}")
+            return load(name)
         except ModuleNotFoundError as error:
             if error.name not in extra:
                 raise
@@ -38,6 +39,5 @@ def lazy_names(
                 f"{package} needs {error.name}, which is not installed; "
                 'pip install "ecgstore[torch]"'
             ) from error
-        return getattr(home, name)
 
-    return get, lambda: sorted(homes)
+    return get, list_names, names

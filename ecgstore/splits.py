@@ -17,8 +17,8 @@ from scipy.sparse.csgraph import connected_components
 
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.config import N_FOLDS
-from ecgstore.csv_rows import csv_rows
 from ecgstore.errors import ConfigError
+from ecgstore.system.csv_files import csv_rows
 
 POOLED_SOURCES: Final = frozenset({"ptb", "st_petersburg_incart"})
 """Sources whose records without a patient stay together, all in one fold.

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
-from ecgstore.models.create import create_model
-from ecgstore.models.extractor import Extractor
+from ecgstore.models.networks.create import create_model
+from ecgstore.models.networks.extractor import Extractor
 from ecgstore.models.settings import ModelSettings
 from ecgstore.models.torch_files import read_torch_file, write_torch_file
-from ecgstore.pipes.decimate import Decimate
+from ecgstore.pipes.transforms.decimate import Decimate
 
 if TYPE_CHECKING:
     from ecgstore.storage import Store

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from ecgstore.arrays import BoolArray, UInt8Array
 from ecgstore.models.checkpoint import Checkpoint
-from ecgstore.models.outer_folds import patients
-from ecgstore.storage import Selection, Store, schema
-from ecgstore.storage.sidecar import TRAINED, UNKNOWN, UNSEEN, VALIDATED
+from ecgstore.models.patients import patients
+from ecgstore.storage import Selection, Store
+from ecgstore.storage.deep_features.sidecar import TRAINED, UNKNOWN, UNSEEN, VALIDATED
+from ecgstore.storage.format import schema
 
 _N_BYTES: Final = 8
 """Bytes of a signal's hash: 64 bits tell 10 million records apart."""
@@ -86,7 +87,8 @@ def seen_codes(checkpoint: Checkpoint, store: Store) -> UInt8Array:
     Returns
     -------
     ndarray of shape (n_records,)
-        By row of the store, as in `ecgstore.storage.sidecar.SEEN_MEANINGS`: training
+        By row of the store, as in `SEEN_MEANINGS` of
+        `ecgstore.storage.deep_features.sidecar`: training
         goes before validation; unknown if the checkpoint does not say.
     """
     if not tells_what_it_saw(checkpoint, store):

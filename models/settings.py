@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from ecgstore.errors import ConfigError
-from ecgstore.models.create import MODELS
-from ecgstore.models.normalise import Per
+from ecgstore.models.networks.create import MODELS
+from ecgstore.models.networks.normalise import Per
 from ecgstore.record import LEADS
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ecgstore.errors import EcgStoreError, SchemaError
-from ecgstore.storage.durable import replace_file
+from ecgstore.system.atomic_files import replace_file
 
 
 def write_torch_file(path: Path, content: dict[str, Any]) -> None:

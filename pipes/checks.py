@@ -3,7 +3,7 @@
 import operator
 from typing import SupportsIndex, TypeVar
 
-from ecgstore.pipes.permutation import MAX_PLACES
+from ecgstore.pipes.orders.permutation import MAX_PLACES
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from torch.utils.data import Dataset, default_collate, get_worker_info
 from ecgstore.arrays import IntArray
 from ecgstore.errors import SchemaError, SlowPatternWarning
 from ecgstore.pipes.batch import RowBatch
-from ecgstore.pipes.reading import RecordReader
-from ecgstore.pipes.window import RandomCrop
+from ecgstore.pipes.reading.record_reader import RecordReader
+from ecgstore.pipes.reading.window import RandomCrop
 from ecgstore.storage import Selection, Store
 from ecgstore.storage.row_numbers import Rows, row_numbers
 

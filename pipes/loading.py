@@ -9,16 +9,16 @@ from torchdata.nodes import BaseNode
 
 from ecgstore.errors import EcgStoreError
 from ecgstore.pipes.batch import Batch
-from ecgstore.pipes.buffers import Buffers
-from ecgstore.pipes.device import ToDevice, device_of
-from ecgstore.pipes.map import Map
-from ecgstore.pipes.prefetch import Prefetch
-from ecgstore.pipes.read import Read
-from ecgstore.pipes.reading import RecordReader
-from ecgstore.pipes.rows import Rows, as_selection
-from ecgstore.pipes.sample import Order, Sequential, Shuffled
-from ecgstore.pipes.sharing import WorkSharing
-from ecgstore.pipes.window import Window
+from ecgstore.pipes.nodes.device import ToDevice, device_of
+from ecgstore.pipes.nodes.map import Map
+from ecgstore.pipes.nodes.prefetch import Prefetch
+from ecgstore.pipes.nodes.read import Read
+from ecgstore.pipes.nodes.rows import Rows, as_selection
+from ecgstore.pipes.orders.order import Order, Sequential, Shuffled
+from ecgstore.pipes.reading.buffers import Buffers
+from ecgstore.pipes.reading.record_reader import RecordReader
+from ecgstore.pipes.reading.sharing import WorkSharing
+from ecgstore.pipes.reading.window import Window
 from ecgstore.storage import Selection, Store
 
 Transform: TypeAlias = Callable[[Batch], Batch]

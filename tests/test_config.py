@@ -421,7 +421,7 @@ def test_each_flag_changes_its_own_option(
         seen.append(config)
         raise ConfigError("seen enough")
 
-    monkeypatch.setattr("ecgstore.build.survey", survey)
+    monkeypatch.setattr("ecgstore.builder.survey", survey)
     flag, value = "--" + name.replace("_", "-"), OTHER[name]
     words: list[object] = [flag, value]
     if name == "exclude_sources":
@@ -443,7 +443,7 @@ def test_no_beats_is_beats_none(
         seen.append(config)
         raise ConfigError("seen enough")
 
-    monkeypatch.setattr("ecgstore.build.survey", survey)
+    monkeypatch.setattr("ecgstore.builder.survey", survey)
     for flags in (["--no-beats"], ["--no-beats", "--beats", "none"]):
         with pytest.raises(SystemExit):
             main(["build", "x", "--dry-run", *flags])

@@ -8,8 +8,7 @@ from random import Random
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from ecgstore.arrays import IntArray, UInt8Array
 from ecgstore.diagnoses import class_set, read_labels_csv

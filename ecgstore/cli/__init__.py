@@ -6,18 +6,18 @@ from typing import Final, NoReturn
 import click
 
 from ecgstore import __version__
-from ecgstore.cli.build import build
-from ecgstore.cli.classes import classes
-from ecgstore.cli.compare import compare
-from ecgstore.cli.evaluate import evaluate
-from ecgstore.cli.export import export
-from ecgstore.cli.extract import extract
-from ecgstore.cli.features import features
-from ecgstore.cli.info import info
-from ecgstore.cli.plot import plot
-from ecgstore.cli.predict import predict
-from ecgstore.cli.train import train
-from ecgstore.cli.verify import verify
+from ecgstore.cli.commands.build import build
+from ecgstore.cli.commands.classes import classes
+from ecgstore.cli.commands.compare import compare
+from ecgstore.cli.commands.evaluate import evaluate
+from ecgstore.cli.commands.export import export
+from ecgstore.cli.commands.extract import extract
+from ecgstore.cli.commands.features import features
+from ecgstore.cli.commands.info import info
+from ecgstore.cli.commands.plot import plot
+from ecgstore.cli.commands.predict import predict
+from ecgstore.cli.commands.train import train
+from ecgstore.cli.commands.verify import verify
 from ecgstore.errors import EcgStoreError
 
 _INTERRUPTED: Final = 130  # as shells say it: 128 and the number of the signal

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ecgstore.diagnoses.class_set import ClassSet
+from ecgstore.diagnoses.class_sets import ClassSet
 from ecgstore.diagnoses.snomed import diagnoses
 
 

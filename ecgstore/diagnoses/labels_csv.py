@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ecgstore.csv_rows import csv_rows
 from ecgstore.diagnoses.snomed import find_code
+from ecgstore.system.csv_files import csv_rows
 
 _SEPARATOR: Final = re.compile("[;,]")
 

@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from ecgstore.diagnoses.class_set import ClassSet, DiagnosisClass, describe
+from ecgstore.diagnoses.class_sets import ClassSet, DiagnosisClass, describe
 from ecgstore.diagnoses.snomed import code_of, diagnoses
 from ecgstore.errors import ConfigError
 

@@ -1,18 +1,5 @@
 """Beats, waves and handcrafted features."""
 
-from ecgstore.features.beats import Beats, BeatStatus, find_beats
-from ecgstore.features.feature import Feature
-from ecgstore.features.morphology import q_s_peaks
-from ecgstore.features.page import markdown
-from ecgstore.features.table import FEATURES, compute
+from ecgstore.lazy_names import lazy_names
 
-__all__ = [
-    "FEATURES",
-    "BeatStatus",
-    "Beats",
-    "Feature",
-    "compute",
-    "find_beats",
-    "markdown",
-    "q_s_peaks",
-]
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

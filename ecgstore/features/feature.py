@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import NamedTuple
 
 from ecgstore.arrays import FloatArray
-from ecgstore.features.beats import Beats
-from ecgstore.features.morphology import wave_features
+from ecgstore.beats.types import Beats
 from ecgstore.record import LEADS
 
 
@@ -65,11 +63,8 @@ class Inputs:
     beats: Beats
     fs: float
     convention: str
-
-    @cached_property
-    def waves(self) -> FloatArray:
-        """Return the wave features, which other groups start from."""
-        return wave_features(self.signal, self.beats, self.fs)
+    waves: FloatArray
+    """The wave features of the record and its leads, which other groups start from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,19 @@ from typing import Final
 import numpy as np
 
 from ecgstore.arrays import Float32Array, FloatArray
-from ecgstore.features.beats import Beats, BeatStatus
+from ecgstore.beats.types import Beats, BeatStatus
 from ecgstore.features.feature import Feature, FeatureGroup, Inputs
-from ecgstore.features.rr_definitions import RR
-from ecgstore.features.spectrum_definitions import F_WAVES, SPECTRUM
-from ecgstore.features.vector_definitions import VECTORS
-from ecgstore.features.wave_definitions import WAVES
+from ecgstore.features.leads.definitions import VECTORS
+from ecgstore.features.rr.definitions import RR
+from ecgstore.features.spectrum.definitions import F_WAVES, SPECTRUM
+from ecgstore.features.waves.compute import wave_features
+from ecgstore.features.waves.definitions import WAVES
 
 GROUPS: Final[tuple[FeatureGroup, ...]] = (RR, WAVES, VECTORS, SPECTRUM, F_WAVES)
 """The groups of features, in the order of their columns."""
 
 RR_FEATURES: Final[tuple[Feature, ...]] = RR.features
-"""Features of the RR intervals, in the order of `ecgstore.features.rr.rr_features`."""
+"""Features of the RR intervals, in the order of `rr_features`."""
 
 FEATURES: Final[tuple[Feature, ...]] = tuple(
     each for group in GROUPS for each in group.features
@@ -42,7 +43,7 @@ def compute(
     fs : float
         Sampling rate in Hz.
     convention : {"neurokit", "mietus", "prototype"}
-        Divisors of the RR features, see `ecgstore.features.rr.CONVENTIONS`.
+        Divisors of the RR features, see `ecgstore.features.rr.compute.CONVENTIONS`.
 
     Returns
     -------
@@ -60,6 +61,7 @@ def compute(
     if beats.status == BeatStatus.NOT_COMPUTED:
         return np.full(len(FEATURES), np.nan, np.float32)
     signal = np.ascontiguousarray(signal, np.float64)
-    inputs = Inputs(signal, beats, fs, convention)
+    waves = wave_features(signal, beats, fs)
+    inputs = Inputs(signal, beats, fs, convention, waves)
     values = [group.call(inputs).ravel() for group in GROUPS]
     return np.concatenate(values).astype(np.float32)

@@ -5,23 +5,6 @@ twelve leads in the order of `LEADS`, in mV, at the header's own sampling rate, 
 NaN for missing samples. What cannot be read raises `RecordError` and nothing else.
 """
 
-from ecgstore.sources.find import find_headers
-from ecgstore.sources.given import given_headers
-from ecgstore.sources.header import Header, LeadHeader, Segment, read_header
-from ecgstore.sources.origin import source_name
-from ecgstore.sources.read import read_record
-from ecgstore.sources.record_files import record_files
-from ecgstore.sources.signal_hash import signal_sha256
+from ecgstore.lazy_names import lazy_names
 
-__all__ = [
-    "Header",
-    "LeadHeader",
-    "Segment",
-    "find_headers",
-    "given_headers",
-    "read_header",
-    "read_record",
-    "record_files",
-    "signal_sha256",
-    "source_name",
-]
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

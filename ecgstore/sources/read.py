@@ -11,12 +11,12 @@ from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.record import N_LEADS, Record
 from ecgstore.sources.files import shown
-from ecgstore.sources.header import Header, Segment, read_header
-from ecgstore.sources.interleaved import is_interleaved, read_interleaved
-from ecgstore.sources.leads import twelve_leads
-from ecgstore.sources.samples import Samples, n_wanted, no_difference
-from ecgstore.sources.signal_files import signal_files
-from ecgstore.sources.wfdb_formats import read_with_wfdb
+from ecgstore.sources.wfdb.formats import read_with_wfdb
+from ecgstore.sources.wfdb.header import Header, Segment, read_header
+from ecgstore.sources.wfdb.interleaved import is_interleaved, read_interleaved
+from ecgstore.sources.wfdb.leads import twelve_leads
+from ecgstore.sources.wfdb.samples import Samples, n_wanted, no_difference
+from ecgstore.sources.wfdb.signal_files import signal_files
 
 _GAP: Final = "~"
 _MIN_FS: Final = 50.0  # Hz: with less, the waves of an ECG cannot be told apart

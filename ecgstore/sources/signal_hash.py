@@ -36,7 +36,7 @@ def signal_sha256(signal: FloatArray) -> str:
     ... ).hexdigest()
     True
     """
-    from ecgstore.sources._samples_kernels import mv_to_microvolts
+    from ecgstore.sources.wfdb._samples_kernels import mv_to_microvolts
 
     n_leads, n_samples = signal.shape
     microvolts = np.empty((n_samples, n_leads), dtype=np.int32)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ecgstore.errors import SchemaError
 from ecgstore.record import LEADS
-from ecgstore.storage import schema
+from ecgstore.storage.format import schema
 from ecgstore.storage.tables import Tables
 
 

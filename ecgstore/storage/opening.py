@@ -8,9 +8,15 @@ import h5py
 from ecgstore.arrays import IntArray
 from ecgstore.config import Config
 from ecgstore.errors import SchemaError
-from ecgstore.storage import schema
-from ecgstore.storage.hdf5 import check_layout, open_hdf5, read_config, text, texts
-from ecgstore.storage.layout import UNSEALED, row_offsets
+from ecgstore.storage.format import schema
+from ecgstore.storage.format.hdf5 import (
+    check_layout,
+    open_hdf5,
+    read_config,
+    text,
+    texts,
+)
+from ecgstore.storage.format.layout import UNSEALED, row_offsets
 from ecgstore.storage.rows import MemoryMap, SignalRows
 from ecgstore.storage.tables import Tables, table_places
 

@@ -9,12 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecgstore.arrays import (
-    Float32Array,
-    Int16Array,
-    IntArray,
-    UInt8Array,
-)
+from ecgstore.arrays import Float32Array, Int16Array, IntArray, UInt8Array
 from ecgstore.diagnoses import ClassSet, class_set
 from ecgstore.errors import (
     EcgStoreError,
@@ -22,10 +17,10 @@ from ecgstore.errors import (
     SchemaError,
     StoreClosedError,
 )
-from ecgstore.storage import schema
-from ecgstore.storage.attached import Attached, Origins
+from ecgstore.storage.deep_features.attached import Attached, Origins
+from ecgstore.storage.format import schema
+from ecgstore.storage.format.integrity import row_checksum
 from ecgstore.storage.frames import quality_frame, quarantine_frame, records_frame
-from ecgstore.storage.integrity import row_checksum
 from ecgstore.storage.names import RecordNames
 from ecgstore.storage.opening import open_file
 from ecgstore.storage.row_numbers import Rows, row_numbers

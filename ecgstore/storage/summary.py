@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ecgstore.storage import schema
+from ecgstore.storage.format import schema
 from ecgstore.storage.store import Store
 
 

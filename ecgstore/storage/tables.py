@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import UInt8Array
-from ecgstore.storage.hdf5 import open_hdf5
-from ecgstore.storage.schema import SIGNALS
+from ecgstore.storage.format.hdf5 import open_hdf5
+from ecgstore.storage.format.schema import SIGNALS
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 
 from ecgstore.errors import SchemaError
-from ecgstore.storage import schema
-from ecgstore.storage.hdf5 import open_hdf5, text
-from ecgstore.storage.integrity import dataset_digests, fingerprint, row_checksum
+from ecgstore.storage.format import schema
+from ecgstore.storage.format.hdf5 import open_hdf5, text
+from ecgstore.storage.format.integrity import dataset_digests, fingerprint, row_checksum
 from ecgstore.storage.store import Store
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks: run each as a module, such as ``python -m bench.loading.loaders``."""

@@ -1,0 +1,1 @@
+"""Accuracy and speed of beats, waves and features."""

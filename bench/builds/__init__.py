@@ -1,0 +1,1 @@
+"""Speed and memory of builds, readers, filters and features."""

@@ -1,0 +1,1 @@
+"""Measuring, records and memory: shared by all benchmarks."""

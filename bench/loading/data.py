@@ -1,0 +1,217 @@
+"""The rows that loaders are timed on: real records, repeated to any number of rows.
+
+Made once and kept in a scratch folder: the same rows as an ecgstore store, as a .npy
+file, and as a contiguous HDF5 dataset, so that every loader reads the same bytes from
+the kind of file that suits it best.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+import ecgstore
+from bench.common.records import headers_in
+from bench.loading.workloads import FOLD, Files, index_of
+from ecgstore.arrays import IntArray
+from ecgstore.builder.seal import seal
+from ecgstore.builder.writer import RowWriter
+from ecgstore.config import Config
+from ecgstore.errors import EcgStoreError
+from ecgstore.storage.format import schema
+from ecgstore.storage.format.layout import UNSEALED, create_file, set_attribute
+
+CONFIG: Final = Config(select="all", beats="none")
+
+_BLOCK_ROWS: Final = 256
+
+
+def make_files(records: Path, scratch: Path, n_rows: int) -> Files:
+    """Return the files with so many rows; they are made if they are not there.
+
+    Parameters
+    ----------
+    records : Path
+        Folder with Challenge records.
+    scratch : Path
+        Folder on a disk with room for three times the rows, 120 kB each.
+    n_rows : int
+        Number of rows. Row by row, the records' names get the number of the copy in
+        front, so that the rows are in the order that a build would give them.
+    """
+    base = _base_store(records, scratch)
+    folder = scratch / f"{n_rows}_rows"
+    with ecgstore.open(base) as store:
+        fingerprint = store.fingerprint
+        if index_of(folder).exists():
+            known = json.loads(index_of(folder).read_text(encoding="utf-8"))
+            if known["base"] == fingerprint:
+                return Files.in_folder(folder)
+        unfinished = scratch / f"{n_rows}_rows.partial"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        sources = _sources(store, n_rows)
+        _write_store(base, unfinished / "store.h5", sources)
+        _write_arrays(store, unfinished, sources)
+    files = Files(
+        store=str(folder / "store.h5"),
+        signals=str(folder / "signals.npy"),
+        contiguous=str(folder / "contiguous.h5"),
+        labels=str(folder / "labels.npy"),
+        selected=str(folder / "selected.npy"),
+        n_rows=n_rows,
+        mv_per_count=schema.MV_PER_COUNT,
+    )
+    text = json.dumps({"base": fingerprint, "files": asdict(files)}, indent=2)
+    index_of(unfinished).write_text(text, encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.rename(folder)
+    return files
+
+
+def _base_store(records: Path, scratch: Path) -> Path:
+    """Return the store of the records themselves; it is built if it is not there."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    base = scratch / "base.h5"
+    headers = headers_in(records)
+    try:
+        with ecgstore.open(base) as store:
+            if store.config == CONFIG and 0 < len(store) <= len(headers):
+                return base
+    except EcgStoreError:
+        pass  # not there, or of an older version
+    ecgstore.build_store([records], base, CONFIG, overwrite=True, quiet=True)
+    return base
+
+
+def _sources(store: ecgstore.Store, n_rows: int) -> NDArray[np.int64]:
+    """Return (row of the original, number of the copy) of every row.
+
+    In the order of a build: by source, then by the copy's name, which begins with the
+    number of the copy.
+    """
+    numbers = np.arange(n_rows)
+    originals, copies = numbers % len(store), numbers // len(store)
+    names = store.records["source"].to_numpy().astype(str)[originals]
+    order = np.lexsort((originals, copies, names))
+    return np.stack([originals, copies], axis=1)[order]
+
+
+def _write_store(base: Path, out: Path, sources: NDArray[np.int64]) -> None:
+    """Write a store whose rows are copies of another store's rows."""
+    partial = out.with_name(f"{out.name}.partial")
+    with h5py.File(base, "r") as old:
+        specs = _specs(old, len(sources))
+        attributes: dict[str, Any] = {
+            name: _plain(old.attrs[name])
+            for name in ("format", "format_version", "software", "config")
+        }
+        create_file(partial, specs, {**attributes, "fingerprint": UNSEALED})
+        with h5py.File(partial, "r+") as new:
+            by_fill = [spec.path for spec in specs if spec.by_fill]
+            writer = RowWriter(partial, new, by_fill)
+            try:
+                for spec in specs:
+                    _copy_rows(old, new, writer, spec, sources)
+            finally:
+                writer.close()
+    seal(partial, out)
+
+
+def _specs(old: h5py.File, n_rows: int) -> tuple[schema.DatasetSpec, ...]:
+    """Return the datasets of a store, for another number of rows."""
+    widths = {
+        name: old[schema.RECORDS][name].dtype.itemsize for name in schema.RECORD_TEXTS
+    }
+    widths["record_id"] += len(_prefix(0))
+    names, units = (
+        [_plain(value) for value in old[schema.FEATURES].attrs[name]]
+        for name in ("names", "units")
+    )
+    status = old[schema.QUALITY][schema.BEATS_STATUS].attrs
+    return (
+        *schema.row_specs(
+            CONFIG,
+            n_rows,
+            widths,
+            features=list(zip(names, units, strict=True)),
+            beats_status=dict(
+                zip(
+                    _plain(status["flag_meanings"]).split(),
+                    status["flag_values"].tolist(),
+                    strict=True,
+                )
+            ),
+        ),
+        *schema.quarantine_specs(0, dict.fromkeys(schema.QUARANTINE_TEXTS, 1)),
+    )
+
+
+def _copy_rows(
+    old: h5py.File,
+    new: h5py.File,
+    writer: RowWriter,
+    spec: schema.DatasetSpec,
+    sources: NDArray[np.int64],
+) -> None:
+    """Copy all rows of one dataset, some hundred at a time."""
+    if spec.path.startswith(schema.QUARANTINE):
+        return
+    originals = old[spec.path][...]
+    for rows in _blocks(len(sources)):
+        values = originals[sources[rows, 0]]
+        if spec.path == f"{schema.RECORDS}/record_id":
+            values = np.array(
+                [
+                    _prefix(copy).encode() + name
+                    for name, copy in zip(values, sources[rows, 1], strict=True)
+                ],
+            )
+        if spec.by_fill:
+            writer.write(spec.path, rows.start, values)
+        else:
+            dataset = new[spec.path]
+            dataset[rows] = values.astype(dataset.dtype)  # texts become UTF-8
+
+
+def _write_arrays(
+    store: ecgstore.Store, folder: Path, sources: NDArray[np.int64]
+) -> None:
+    """Write signals, labels and the selection as plain arrays."""
+    shape = (len(sources), store.n_leads, store.n_samples)
+    path = folder / "signals.npy"
+    flat = np.lib.format.open_memmap(path, "w+", np.dtype("<i2"), shape)
+    with h5py.File(folder / "contiguous.h5", "w") as file:
+        dataset = file.create_dataset("signals", shape, "<i2")
+        set_attribute(dataset, "scale_factor", store.scale_factor)
+        for rows in _blocks(len(sources)):
+            values = store.signals(sources[rows, 0], dtype="int16")
+            flat[rows] = values
+            dataset[rows] = values
+    flat.flush()
+    np.save(folder / "labels.npy", store.labels()[sources[:, 0]])
+    folds = store.records["fold"].to_numpy()[sources[:, 0]]
+    selected: IntArray = np.flatnonzero(folds == FOLD)
+    np.save(folder / "selected.npy", selected)
+
+
+def _prefix(copy: int) -> str:
+    """Return what a copy's name begins with."""
+    return f"{copy:04d}-"
+
+
+def _plain(value: Any) -> Any:
+    """Return an attribute's text or number."""
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _blocks(n_rows: int) -> Iterator[slice]:
+    """Yield slices of some hundred rows."""
+    for begin in range(0, n_rows, _BLOCK_ROWS):
+        yield slice(begin, min(begin + _BLOCK_ROWS, n_rows))

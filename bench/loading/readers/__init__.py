@@ -1,0 +1,1 @@
+"""Loaders that need nothing but the dependencies of this project."""

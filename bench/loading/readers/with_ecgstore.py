@@ -1,0 +1,69 @@
+"""Load with ecgstore."""
+
+import json
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+import ecgstore
+from bench.loading.workloads import BATCH_SIZE, FOLD, SEED, Batch, Files, Workload
+from ecgstore.pipes import BlockShuffled, Order, loader
+
+BLOCK_SIZE, WINDOW_BLOCKS = 64, 16
+"""Blocks of 7.7 MB, 16 of which are mixed with each other."""
+
+
+class Ecgstore:
+    """`ecgstore.pipes.loader` over the store; it draws its own order."""
+
+    def __init__(self, files: Files, workload: Workload) -> None:
+        store = ecgstore.open(files.store)
+        order = self._order(len(store))
+        self._loader = loader(
+            store.select(folds=[FOLD]) if workload.selected else store,
+            batch_size=BATCH_SIZE,
+            shuffle=workload.shuffle and order is None,
+            seed=SEED,
+            order=order,
+            fields=("signals", "labels"),
+            dtype=workload.dtype,
+            leads=["II"] if workload.one_lead else None,
+            window=(0, 1000) if workload.one_lead else None,
+            drop_last=False,
+        )
+
+    def _order(self, n_rows: int) -> Order | None:
+        """Return the order, if it is another one than the workload says."""
+
+    def epoch(self, rows: NDArray[np.int64]) -> Iterable[Batch]:
+        """Return the batches of the next epoch."""
+        del rows
+        return self._batches()
+
+    def state(self) -> bytes:
+        """Return the place in the epoch."""
+        return json.dumps(self._loader.state_dict()).encode()
+
+    def resume(self, state: bytes) -> Iterable[Batch]:
+        """Return the rest of the epoch that a state comes from."""
+        self._loader.load_state_dict(json.loads(state))
+        return self._batches()
+
+    def _batches(self) -> Iterator[Batch]:
+        """Yield what is left of the epoch."""
+        for batch in self._loader:
+            yield batch.rows, batch.signals, batch.labels
+
+
+class Blocks(Ecgstore):
+    """The same, shuffled in blocks: for the workload with all rows in random order."""
+
+    def _order(self, n_rows: int) -> Order:
+        """Return the order in blocks."""
+        return blocks(n_rows)
+
+
+def blocks(n_rows: int) -> Order:
+    """Return an order in blocks."""
+    return BlockShuffled(n_rows, SEED, BLOCK_SIZE, WINDOW_BLOCKS)

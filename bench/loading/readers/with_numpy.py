@@ -1,0 +1,108 @@
+"""Load with NumPy: the ceiling, and the rival that every loader has."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bench.loading.workloads import BATCH_SIZE, Batch, Files, Workload, batches_of
+
+N_READERS: Final = 32
+"""Threads that ask a cold disk for rows at once."""
+
+
+class Memcpy:
+    """The ceiling: as many bytes as a batch has, copied into memory that stays hot.
+
+    The bytes come from a file in the page cache, one after another, and are no records:
+    this alone is not compared with anything.
+    """
+
+    def __init__(self, files: Files, workload: Workload) -> None:
+        signals = np.load(files.signals, mmap_mode="r")
+        record = np.empty(signals.shape[1:], workload.dtype)
+        self._shape = record[workload.leads, workload.samples].shape
+        self._dtype = np.dtype(workload.dtype)
+        self._source = np.asarray(signals).reshape(-1).view(np.uint8)
+        n_bytes = BATCH_SIZE * int(np.prod(self._shape)) * self._dtype.itemsize
+        self._hot = np.zeros(n_bytes, np.uint8)
+        self._labels = torch.from_numpy(np.load(files.labels))
+
+    def epoch(self, rows: NDArray[np.int64]) -> Iterator[Batch]:
+        """Yield the same buffer again and again."""
+        n_bytes = self._hot.size // BATCH_SIZE
+        begin = 0
+        for some in batches_of(rows):
+            hot = self._hot[: len(some) * n_bytes]
+            if begin + hot.size > self._source.size:
+                begin = 0
+            np.copyto(hot, self._source[begin : begin + hot.size])
+            begin += hot.size
+            signals = hot.view(self._dtype).reshape(len(some), *self._shape)
+            yield some, torch.from_numpy(signals), self._labels[: len(some)]
+
+
+class Memmap:
+    """``np.memmap`` of a .npy file, ``signals[rows]`` in a plain loop.
+
+    For float32, row by row into the batch: twice as fast as ``astype`` of the whole
+    batch, because a row stays in the cache between its two steps.
+    """
+
+    def __init__(self, files: Files, workload: Workload) -> None:
+        signals = np.load(files.signals, mmap_mode="r")
+        self._signals = signals[:, workload.leads, workload.samples]
+        self._labels = torch.from_numpy(np.load(files.labels))
+        self._scale = np.float32(files.mv_per_count)
+        self._in_mv = workload.dtype == "float32"
+
+    def epoch(self, rows: NDArray[np.int64]) -> Iterator[Batch]:
+        """Yield batches of copies."""
+        for some in batches_of(rows):
+            signals = self._mv(some) if self._in_mv else self._signals[some]
+            yield some, torch.from_numpy(signals), self._labels[some]
+
+    def _mv(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return rows in mV."""
+        signals = np.empty((len(rows), *self._signals.shape[1:]), np.float32)
+        for place, row in enumerate(rows.tolist()):
+            signals[place] = self._signals[row]
+            signals[place] *= self._scale
+        return signals
+
+
+class ManyReaders:
+    """The ceiling of a cold disk: 32 threads, each reading a row of a .npy file.
+
+    Reads whole int16 rows only.
+    """
+
+    def __init__(self, files: Files, workload: Workload) -> None:
+        with open(files.signals, "rb") as file:
+            version = np.lib.format.read_magic(file)
+            if version != (1, 0):
+                raise ValueError(f".npy version {version}; expected (1, 0)")
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+            self._begin = file.tell()
+        self._descriptor = os.open(files.signals, os.O_RDONLY)
+        self._shape, self._dtype = shape[1:], dtype
+        self._labels = torch.from_numpy(np.load(files.labels))
+        self._pool = ThreadPoolExecutor(N_READERS)
+
+    def epoch(self, rows: NDArray[np.int64]) -> Iterator[Batch]:
+        """Yield batches, all rows of each read at the same time."""
+        for some in batches_of(rows):
+            signals = np.empty((len(some), *self._shape), self._dtype)
+            done = self._pool.map(self._read, some.tolist(), signals)
+            if sum(done) != signals.nbytes:
+                raise OSError("the file ended early")
+            yield some, torch.from_numpy(signals), self._labels[some]
+
+    def _read(self, row: int, out: NDArray[np.int16]) -> int:
+        """Read one row into `out`; return the number of bytes."""
+        offset = self._begin + row * out.nbytes
+        return os.preadv(self._descriptor, [out.data.cast("B")], offset)

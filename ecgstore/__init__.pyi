@@ -1,0 +1,24 @@
+from .builder import (
+    ScanReport as ScanReport,
+    build_store as build_store,
+    survey as survey,
+)
+from .config import Config as Config, make_config as make_config
+from .diagnoses import ClassSet as ClassSet, class_set as class_set
+from .errors import (
+    ConfigError as ConfigError,
+    EcgStoreError as EcgStoreError,
+    RecordError as RecordError,
+    RecordNotFoundError as RecordNotFoundError,
+    SchemaError as SchemaError,
+    StoreClosedError as StoreClosedError,
+)
+from .record import LEADS as LEADS, MARKS as MARKS, Record as Record
+from .storage import (
+    Selection as Selection,
+    Store as Store,
+    StoredRecord as StoredRecord,
+)
+
+__version__: str
+open = Store  # noqa: A001

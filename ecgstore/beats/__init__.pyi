@@ -1,0 +1,2 @@
+from .engines import ENGINES as ENGINES, find_beats as find_beats
+from .types import Beats as Beats, BeatStatus as BeatStatus

@@ -1,0 +1,1 @@
+"""The engine "ecgstore": a small U-Net, run by numba kernels."""

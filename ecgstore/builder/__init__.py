@@ -1,0 +1,5 @@
+"""Build a store from folders of records."""
+
+from ecgstore.lazy_names import lazy_names
+
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

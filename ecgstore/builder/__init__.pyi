@@ -1,0 +1,2 @@
+from .pipeline import build_store as build_store, survey as survey
+from .report import ScanReport as ScanReport

@@ -1,0 +1,185 @@
+"""Third phase of a build: preprocess records and write their rows, in any order."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import h5py
+import numpy as np
+
+from ecgstore.arrays import FloatArray, UInt8Array
+from ecgstore.beats import Beats, BeatStatus, find_beats
+from ecgstore.builder.writer import RowWriter
+from ecgstore.config import Config
+from ecgstore.errors import RecordError
+from ecgstore.features import compute
+from ecgstore.signals.preprocess import first_seconds
+from ecgstore.signals.quality import Quality, measure
+from ecgstore.signals.stored_form import StoredForm, stored_form, stored_mv
+from ecgstore.sources import read_record
+from ecgstore.storage.format import schema
+from ecgstore.storage.format.hdf5 import read_config
+from ecgstore.storage.format.integrity import row_checksum
+
+BLOCK_ROWS: Final = 16
+"""Rows a task: some MB, which are on the disk before they count as done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A record that passed the scan and failed afterwards."""
+
+    path: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What became of a block of rows."""
+
+    n_rows: int
+    n_bytes: int
+    failures: list[Failure] = field(default_factory=list)
+
+
+class Filler:
+    """Fill blocks of rows of a partial file.
+
+    What is written is a function of the partial file, the rows and the records
+    alone, so any process on any machine that sees both can do it, and do it again.
+
+    Parameters
+    ----------
+    partial : Path
+        The planned file.
+    base : Path
+        The folder below which the paths in `/records/path` begin.
+    """
+
+    def __init__(self, partial: Path, base: Path) -> None:
+        self._partial = partial
+        self._base = base
+        with h5py.File(partial, "r", locking=False) as file:
+            self._config = read_config(file, partial)
+            self._specs = {
+                path: (file[path].dtype, file[path].shape[1:])
+                for path in written_by_fill(self._config)
+            }
+            self._writer = RowWriter(partial, file, self._specs)
+
+    def close(self) -> None:
+        """Give the partial file back."""
+        self._writer.close()
+
+    def __call__(self, rows: range) -> Filled:
+        """Fill consecutive rows and mark them as done."""
+        block = {
+            path: np.zeros((len(rows), *shape), dtype)
+            for path, (dtype, shape) in self._specs.items()
+        }
+        failures = []
+        for place, (path, fs) in enumerate(self._records(rows)):
+            try:
+                self._fill(place, path, fs, block)
+            except Exception as error:  # a defect of ours must not stop a build
+                failure = RecordError.of(error)
+                failures.append(Failure(path, failure.reason, failure.detail))
+        state = block.pop(schema.STATE)
+        for path, values in block.items():
+            self._writer.write(path, rows.start, values)
+        if not failures:
+            # Rows count as done only once their data cannot be lost any more.
+            self._writer.sync()
+            state[...] = 1
+            self._writer.write(schema.STATE, rows.start, state)
+        return Filled(len(rows), block[schema.SIGNALS].nbytes, failures)
+
+    def _records(self, rows: range) -> list[tuple[str, float]]:
+        """Return path and sampling rate of the records of some rows."""
+        with h5py.File(self._partial, "r", locking=False) as file:
+            records = file[schema.RECORDS]
+            paths = records["path"][rows.start : rows.stop]
+            rates = records["fs_original"][rows.start : rows.stop]
+        return [
+            (path.decode(), float(fs)) for path, fs in zip(paths, rates, strict=True)
+        ]
+
+    def _fill(self, place: int, path: str, fs: float, block: dict[str, Any]) -> None:
+        """Compute one row of every dataset."""
+        config = self._config
+        seen_s = config.duration_s + config.margin_s
+        record = read_record(self._base / path, max_samples=math.ceil(seen_s * fs))
+        prepared = stored_form(record.signal, record.fs, config)
+        block[schema.SIGNALS][place] = prepared.values
+        block[schema.CHECKSUMS][place] = row_checksum(block[schema.SIGNALS][place])
+        # Beats and features come from the stored numbers, so that anybody who has
+        # the store can compute them again.
+        signal = stored_mv(prepared.values).astype(np.float64)
+        signal = signal[:, : prepared.n_real_samples]
+        beats = self._beats(signal)
+        _put_beats(place, beats, block)
+        block[schema.FEATURES][place] = compute(
+            signal, beats, config.fs, config.rr_convention
+        )
+        window = first_seconds(record.signal, record.fs, config.duration_s)
+        quality = measure(window, record.fs)
+        for name, value in self._quality(quality, prepared, beats).items():
+            block[f"{schema.QUALITY}/{name}"][place] = value
+
+    def _beats(self, signal: FloatArray) -> Beats:
+        """Return the beats of a record, if they are wanted."""
+        config = self._config
+        if config.beats == "none":
+            return Beats.none(BeatStatus.NOT_COMPUTED)
+        return find_beats(
+            signal, config.fs, max_beats=config.max_beats, engine=config.beats
+        )
+
+    def _quality(
+        self, quality: Quality, prepared: StoredForm, beats: Beats
+    ) -> dict[str, Any]:
+        """Return the row of every dataset in `/quality` that is not in the header."""
+        values = {name: getattr(quality, name) for name in quality.__slots__}
+        values["saturated_fraction"] = prepared.saturated
+        values[schema.PAD_LENGTH] = self._config.n_samples - prepared.n_real_samples
+        values[schema.BEATS_STATUS] = int(beats.status)
+        return values
+
+
+def written_by_fill(config: Config) -> list[str]:
+    """Return the paths of the datasets whose rows are written by filling."""
+    specs = schema.row_specs(
+        config,
+        0,
+        dict.fromkeys(schema.RECORD_TEXTS, 0),
+        features=[],
+        beats_status={},
+    )
+    return [spec.path for spec in specs if spec.by_fill]
+
+
+def blocks_to_do(state: UInt8Array) -> Iterator[range]:
+    """Yield the rows that are not filled yet, in blocks of consecutive ones.
+
+    Examples
+    --------
+    >>> [*blocks_to_do(np.array([0, 1, 0, 0], np.uint8))]
+    [range(0, 1), range(2, 4)]
+    """
+    rows = np.flatnonzero(state == 0)
+    for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
+        for begin in range(0, len(run), BLOCK_ROWS):
+            block = run[begin : begin + BLOCK_ROWS]
+            yield range(int(block[0]), int(block[-1]) + 1)
+
+
+def _put_beats(place: int, beats: Beats, block: dict[str, Any]) -> None:
+    """Set the beats of one row; what has no beat is -1."""
+    n_beats = len(beats.r_peaks)
+    block[schema.R_PEAKS][place] = -1
+    block[schema.R_PEAKS][place, :n_beats] = beats.r_peaks
+    block[schema.FIDUCIALS][place] = -1
+    block[schema.FIDUCIALS][place, :, :n_beats] = beats.fiducials

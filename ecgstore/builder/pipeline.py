@@ -1,0 +1,313 @@
+"""The whole build: scan, plan, fill, seal; continued where it was stopped."""
+
+import errno
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial as bind
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ecgstore.builder.fill import Failure, Filler, blocks_to_do
+from ecgstore.builder.journal import Journal, Status, remove
+from ecgstore.builder.plan import plan, software
+from ecgstore.builder.progress import Progress
+from ecgstore.builder.report import ScanReport, make_report
+from ecgstore.builder.scan import Folders, scan, unchanged
+from ecgstore.builder.seal import seal
+from ecgstore.config import Config
+from ecgstore.errors import EcgStoreError
+from ecgstore.splits import read_patients
+from ecgstore.storage.format import schema
+from ecgstore.system.workers import run_tasks
+
+
+def build_store(
+    sources: Sequence[str | Path],
+    out: str | Path,
+    config: Config | None = None,
+    *,
+    patients: str | Path | None = None,
+    n_workers: int | None = None,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> ScanReport:
+    """Build a store from folders of records.
+
+    Nothing appears under the name `out` before the store is complete. Stopped at any
+    time, even killed, the same call continues with what is left to do. The same
+    records and options give the same bytes, whatever the number of processes.
+
+    Parameters
+    ----------
+    sources : sequence of str or Path
+        Folders with ``.hea`` files and their signals, at any depth.
+    out : str or Path
+        The store to make, usually ``*.h5``.
+    config : Config, optional
+        Options; the defaults if left out.
+    patients : str or Path, optional
+        CSV file with the columns ``record_id`` or ``ecg_id``, and ``patient_id``.
+    n_workers : int, optional
+        Number of processes; as many as there are cores if left out. Scripts that ask
+        for more than one must start from ``if __name__ == "__main__":``, as always
+        with `multiprocessing`.
+    overwrite : bool
+        Replace an existing store when the new one is complete.
+    quiet : bool
+        Show no progress.
+
+    Returns
+    -------
+    ScanReport
+        What was found, selected and left out.
+
+    Raises
+    ------
+    EcgStoreError
+        If a folder does not exist, no record is selected, the store exists, or the
+        partial file of a stopped build was made with other options or sources.
+    """
+    config = config or Config()
+    folders = Folders.of(sources)
+    final = Path(os.path.abspath(out))
+    _check_out(final, overwrite)
+    mapping = {} if patients is None else read_patients(patients)
+    partial = final.with_name(final.name + ".partial")
+    journal_path = final.with_name(final.name + ".partial.scan")
+    to_continue = True
+    try:
+        with Journal(journal_path) as journal, _readable_errors(final):
+            _claim(journal, partial, _identity(folders, config, mapping))
+            try:
+                n_workers = n_workers or os.cpu_count() or 1
+                report = _run(
+                    journal, partial, final, folders, config, mapping, n_workers, quiet
+                )
+                to_continue = False
+            finally:
+                found_any = journal.count(Status.SELECTED) > 0
+                to_continue = to_continue and (found_any or partial.exists())
+    finally:
+        if not to_continue:
+            remove(journal_path)
+    return report
+
+
+@contextmanager
+def _readable_errors(final: Path) -> Iterator[None]:
+    """Say what to do about a full disk, and about damage to an unfinished build."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        number = getattr(error, "errno", None)
+        full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        if number in full or "disk is full" in str(error):
+            raise EcgStoreError(
+                f"{final.parent}: the disk is full; make room and run the same command "
+                "again to continue"
+            ) from error
+        if number is not None:
+            raise
+        # Errors of HDF5 and SQLite, which have no number, say nothing of the file.
+        raise EcgStoreError(
+            f"{final.name}.partial: cannot be used ({error}); delete {final}.partial* "
+            "to start again"
+        ) from error
+
+
+def survey(
+    sources: Sequence[str | Path],
+    config: Config | None = None,
+    *,
+    patients: str | Path | None = None,
+    n_workers: int | None = None,
+    quiet: bool = False,
+) -> ScanReport:
+    """Count what a build would select, from the headers alone; write nothing.
+
+    Parameters are those of `build_store`.
+    """
+    config = config or Config()
+    folders = Folders.of(sources)
+    mapping = {} if patients is None else read_patients(patients)
+    total = _n_headers(folders, config)
+    with Journal(None) as journal, Progress("select", total, quiet=quiet) as progress:
+        scan(
+            journal,
+            folders,
+            config,
+            with_signals=False,
+            n_workers=n_workers or os.cpu_count() or 1,
+            report=progress.update,
+        )
+        return make_report(journal, config, mapping)
+
+
+def _run(
+    journal: Journal,
+    partial: Path,
+    final: Path,
+    folders: Folders,
+    config: Config,
+    patients: Mapping[str, str],
+    n_workers: int,
+    quiet: bool,
+) -> ScanReport:
+    """Go through the phases, or through those that are left."""
+    while True:
+        if partial.exists():
+            _check_unchanged(journal, partial, folders)
+        else:
+            with Progress("scan", _n_headers(folders, config), quiet=quiet) as progress:
+                scan(
+                    journal,
+                    folders,
+                    config,
+                    with_signals=True,
+                    n_workers=n_workers,
+                    report=progress.update,
+                )
+            _check_any_selected(journal, folders)
+            plan(journal, partial, config, patients)
+        failures = _fill(partial, folders, n_workers, quiet)
+        if not failures:
+            break
+        # The number of rows is fixed, so records that fail now mean a new plan.
+        # First the plan goes: notes without it would count what it may still store.
+        partial.unlink()
+        for failure in failures:
+            detail = folders.shorten(failure.detail)
+            journal.quarantine(failure.path, failure.reason, detail)
+    report = make_report(journal, config, patients)
+    seal(partial, final)
+    return report
+
+
+def _n_headers(folders: Folders, config: Config) -> int | None:
+    """Return how many headers a scan will read; None where a limit will end it."""
+    return None if config.limit else sum(1 for _ in folders.headers())
+
+
+def _fill(
+    partial: Path, folders: Folders, n_workers: int, quiet: bool
+) -> list[Failure]:
+    """Fill the rows that are left; return the records that failed."""
+    with h5py.File(partial, "r", locking=False) as file:
+        state = file[schema.STATE][...]
+    failures: list[Failure] = []
+    done = int(np.count_nonzero(state))
+    make_worker: Callable[[], Filler] = bind(Filler, partial, folders.base)
+    with Progress("fill", len(state), done=done, quiet=quiet) as progress:
+        for filled in run_tasks(make_worker, blocks_to_do(state), n_workers):
+            failures += filled.failures
+            progress.update(filled.n_rows, filled.n_bytes, len(filled.failures))
+    return failures
+
+
+def _check_out(final: Path, overwrite: bool) -> None:
+    """Refuse a final name that cannot be given."""
+    if not final.parent.is_dir():
+        raise EcgStoreError(
+            f"{final.parent}: no such folder; create it, or choose another output"
+        )
+    if final.is_dir():
+        raise EcgStoreError(f"{final}: is a folder; expected the name of a file")
+    if final.exists() and not overwrite:
+        raise EcgStoreError(
+            f"{final}: exists already; choose another output, or --overwrite it"
+        )
+
+
+def _identity(folders: Folders, config: Config, patients: Mapping[str, str]) -> str:
+    """Return what a continued build must have in common with the stopped one."""
+    known = json.dumps(sorted(patients.items())).encode()
+    return json.dumps(
+        {
+            "options": json.loads(config.to_json()),
+            "sources": [str(root) for root in folders.roots],
+            "patients": hashlib.sha256(known).hexdigest() if patients else None,
+            "software": software(),
+        },
+        sort_keys=True,
+    )
+
+
+def _claim(journal: Journal, partial: Path, identity: str) -> None:
+    """Begin a build, or see that a stopped one was the same."""
+    before = journal.identity
+    if before == identity:
+        return
+    if not partial.exists():  # nothing is written yet, so nothing can be mixed
+        journal.begin(identity)
+    elif before is None:
+        raise EcgStoreError(
+            f"{partial}: left by an unfinished build whose journal "
+            f"({journal.path}) is gone; delete it to start again"
+        )
+    else:
+        theirs, ours = _parsed(before), json.loads(identity)
+        differing = [name for name in ours if ours[name] != theirs.get(name)]
+        raise EcgStoreError(
+            f"{partial}: an unfinished build with other {' and '.join(differing)}"
+            f"{_difference(theirs, ours)}; repeat its command to continue it, or "
+            f"delete {partial.name} to start again"
+        )
+
+
+def _parsed(identity: str) -> dict[str, Any]:
+    """Return an identity; nothing in common with any if it is unreadable."""
+    try:
+        return dict(json.loads(identity))
+    except (TypeError, ValueError):
+        return {}
+
+
+def _difference(theirs: Mapping[str, object], ours: Mapping[str, object]) -> str:
+    """Return the first option or value that two builds do not share."""
+    name = next(name for name in ours if ours[name] != theirs.get(name))
+    here, there = ours[name], theirs.get(name)
+    if isinstance(here, dict) and isinstance(there, dict):
+        return f" ({name}: {_difference(there, here).strip(' ()')})"
+    return f" ({name}: {there!r} then, {here!r} now)"
+
+
+def _check_unchanged(journal: Journal, partial: Path, folders: Folders) -> None:
+    """Refuse to continue with records that changed since they were scanned."""
+    for entry in journal.entries(Status.SELECTED):
+        if not unchanged(folders, entry):
+            raise EcgStoreError(
+                f"{folders.base / entry.path}: changed since the unfinished build "
+                f"{partial.name} scanned it; delete {partial.name} to scan again"
+            )
+
+
+def _check_any_selected(journal: Journal, folders: Folders) -> None:
+    """Refuse to make a store without records."""
+    if journal.count(Status.SELECTED):
+        return
+    where = ", ".join(map(str, folders.roots))
+    if not journal.count():
+        raise EcgStoreError(
+            f"{where}: no .hea files below; expected records as header and signal "
+            "files, at any depth"
+        )
+    reasons = journal.count_by("reason", Status.QUARANTINED)
+    entry = next(journal.entries(Status.QUARANTINED), None)
+    advice = (
+        "choose other --classes, or --all-records"
+        if entry is None
+        else f"such as {entry.path}: {entry.detail}"
+    )
+    raise EcgStoreError(
+        f"{where}: none of {journal.count()} records can be stored: "
+        f"{journal.count(Status.NOT_SELECTED)} are not selected"
+        + "".join(f", {count} {reason}" for reason, count in reasons.items())
+        + f"; {advice}"
+    )

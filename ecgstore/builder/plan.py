@@ -1,0 +1,188 @@
+"""Second phase of a build: the number of rows is known, so the file is laid out."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Final, TypeVar
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgstore.beats import BeatStatus
+from ecgstore.builder.journal import Entry, Journal, Status
+from ecgstore.config import Config
+from ecgstore.errors import EcgStoreError
+from ecgstore.features import FEATURES
+from ecgstore.record import N_LEADS
+from ecgstore.splits import assign_folds, group_records
+from ecgstore.storage.format import schema
+from ecgstore.storage.format.layout import UNSEALED, create_file, encoded
+from ecgstore.system.atomic_files import sync_file
+
+_BLOCK_ROWS: Final = 512
+
+_Item = TypeVar("_Item")
+
+
+def plan(
+    journal: Journal, partial: Path, config: Config, patients: Mapping[str, str]
+) -> None:
+    """Create the partial file with every table that needs no signal.
+
+    Parameters
+    ----------
+    journal : Journal
+        What the scan found.
+    partial : Path
+        The file to create; it appears under this name only when it is complete.
+    config : Config
+        Options of the build.
+    patients : Mapping
+        The patient_id of records, by record_id; others stay unknown.
+
+    Raises
+    ------
+    EcgStoreError
+        If the disk has no room for the store.
+    """
+    n_rows = journal.count(Status.SELECTED)
+    specs = (
+        *schema.row_specs(
+            config,
+            n_rows,
+            _text_widths(journal, patients),
+            features=[(each.name, each.unit) for each in FEATURES],
+            beats_status={each.name.lower(): int(each) for each in BeatStatus},
+        ),
+        *schema.quarantine_specs(
+            journal.count(Status.QUARANTINED),
+            journal.widths(Status.QUARANTINED, schema.QUARANTINE_TEXTS),
+        ),
+    )
+    _check_room(partial, sum(spec.shape[0] * spec.row_nbytes for spec in specs))
+    unfinished = partial.with_name(partial.name + ".planning")
+    attributes: dict[str, str | int] = {
+        "format": schema.FORMAT,
+        "format_version": schema.FORMAT_VERSION,
+        "software": software(),
+        "config": config.to_json(),
+        "fingerprint": UNSEALED,
+    }
+    create_file(unfinished, specs, attributes)
+    with h5py.File(unfinished, "r+") as file:
+        _write_tables(file, journal, config, patients)
+        file[schema.FOLDS][...] = _folds(journal, config, patients)
+    sync_file(unfinished)
+    os.replace(unfinished, partial)
+
+
+def software() -> str:
+    """Return the versions that the stored numbers depend on."""
+    names = ("ecgstore", "neurokit2", "numpy", "scipy")
+    return ", ".join(f"{name} {version(name)}" for name in names)
+
+
+def patient_of(entry: Entry, patients: Mapping[str, str]) -> str:
+    """Return whose record it is, empty where unknown."""
+    return patients.get(entry.record_id, "")
+
+
+def _text_widths(journal: Journal, patients: Mapping[str, str]) -> dict[str, int]:
+    """Return the bytes of the longest value of each text column."""
+    stored = [name for name in schema.RECORD_TEXTS if name != "patient_id"]
+    widths = journal.widths(Status.SELECTED, stored)
+    widths["patient_id"] = max(
+        (
+            len(patient_of(entry, patients).encode())
+            for entry in journal.entries(Status.SELECTED)
+        ),
+        default=0,
+    )
+    return widths
+
+
+def _check_room(partial: Path, needed: int) -> None:
+    """Refuse to begin what the disk cannot hold."""
+    free = shutil.disk_usage(partial.parent).free
+    if needed > free:
+        raise EcgStoreError(
+            f"{partial.parent}: the store needs {needed / 1e6:,.0f} MB and the disk "
+            f"has {free / 1e6:,.0f} MB free; make room or choose another folder"
+        )
+
+
+def _write_tables(
+    file: h5py.File, journal: Journal, config: Config, patients: Mapping[str, str]
+) -> None:
+    """Write labels, record columns, header flags and the quarantine."""
+    begin = 0
+    for block in _blocks(journal.entries(Status.SELECTED)):
+        rows = slice(begin, begin + len(block))
+        begin += len(block)
+        file[schema.LABELS][rows] = config.classes.labels(_codes(block))
+        records = file[schema.RECORDS]
+        for name in schema.RECORD_TEXTS:
+            values = (
+                [patient_of(entry, patients) for entry in block]
+                if name == "patient_id"
+                else [getattr(entry, name) for entry in block]
+            )
+            _put_texts(records[name], rows, values)
+        records["age"][rows] = [
+            np.nan if entry.age is None else entry.age for entry in block
+        ]
+        records["fs_original"][rows] = [entry.fs for entry in block]
+        records["n_samples_original"][rows] = [entry.n_samples for entry in block]
+        for name in schema.HEADER_FLAGS:
+            bits = np.array([getattr(entry, name) for entry in block])
+            flags = bits[:, np.newaxis] >> np.arange(N_LEADS) & 1
+            file[f"{schema.QUALITY}/{name}"][rows] = flags
+    begin = 0
+    for block in _blocks(journal.entries(Status.QUARANTINED)):
+        rows = slice(begin, begin + len(block))
+        begin += len(block)
+        for name in schema.QUARANTINE_TEXTS:
+            values = [getattr(entry, name) for entry in block]
+            _put_texts(file[schema.QUARANTINE][name], rows, values)
+
+
+def _put_texts(column: h5py.Dataset, rows: slice, values: list[str]) -> None:
+    """Write texts into a column of fixed width."""
+    column[rows] = encoded(values, column.dtype.itemsize)
+
+
+def _folds(
+    journal: Journal, config: Config, patients: Mapping[str, str]
+) -> NDArray[np.int8]:
+    """Return the fold of every row: no patient and no signal in two folds."""
+    n_rows = journal.count(Status.SELECTED)
+    # Names that repeat are kept once, so that a row takes 100 bytes and no more.
+    source, patient = np.empty(n_rows, object), np.empty(n_rows, object)
+    sha256 = np.empty(n_rows, "S64")
+    labels = np.zeros((n_rows, len(config.classes.classes)), np.uint8)
+    begin = 0
+    for block in _blocks(journal.entries(Status.SELECTED)):
+        rows = slice(begin, begin + len(block))
+        begin += len(block)
+        source[rows] = [sys.intern(entry.source) for entry in block]
+        patient[rows] = [patient_of(entry, patients) for entry in block]
+        sha256[rows] = [entry.sha256 for entry in block]
+        labels[rows] = config.classes.labels(_codes(block))
+    groups = group_records(source, patient, sha256)
+    return assign_folds(labels, groups, strata=source)
+
+
+def _codes(block: Iterable[Entry]) -> list[list[str]]:
+    """Return the codes of every entry."""
+    return [entry.dx.split(",") if entry.dx else [] for entry in block]
+
+
+def _blocks(items: Iterator[_Item]) -> Iterator[list[_Item]]:
+    """Yield lists of some thousand items."""
+    while block := list(islice(items, _BLOCK_ROWS)):
+        yield block

@@ -1,0 +1,132 @@
+"""What a scan found, counted for people and programs."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ecgstore.builder.journal import Journal, Status
+from ecgstore.config import Config
+from ecgstore.diagnoses import diagnoses
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReport:
+    """Counts of what was found on disk.
+
+    Attributes
+    ----------
+    n_found : int
+        Headers found.
+    n_selected : int
+        Records selected and usable.
+    n_not_selected : int
+        Records without a code of the class set, or of an excluded source.
+    n_quarantined : int
+        Selected records that cannot be used.
+    reasons : dict
+        Records in quarantine by reason.
+    sources : dict
+        Usable records by source.
+    classes : dict
+        Usable records by class; a record can be in several.
+    unknown_codes : dict
+        How many records of those found have a code that is not the Challenge's.
+    left_out : list of dict
+        Path, reason and detail of every record in quarantine.
+    n_identical : int
+        Usable records whose signal another one has, too.
+    warnings : list of str
+        What the user should know about these data.
+    """
+
+    n_found: int
+    n_selected: int
+    n_not_selected: int
+    n_quarantined: int
+    reasons: dict[str, int]
+    sources: dict[str, int]
+    classes: dict[str, int]
+    unknown_codes: dict[str, int]
+    left_out: list[dict[str, str]]
+    n_identical: int
+    warnings: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts as plain values."""
+        return asdict(self)
+
+
+def make_report(
+    journal: Journal, config: Config, patients: Mapping[str, str]
+) -> ScanReport:
+    """Count what is in a journal.
+
+    Parameters
+    ----------
+    journal : Journal
+        A finished scan.
+    config : Config
+        Options of the build.
+    patients : Mapping
+        The patient_id of records, by record_id.
+    """
+    classes: Counter[str] = Counter(dict.fromkeys(config.classes.names, 0))
+    unknown: Counter[str] = Counter()
+    known = diagnoses()
+    for status, dx in journal.all_dx():
+        codes = set(dx.split(",")) if dx else set()
+        unknown.update(codes - known.keys())
+        if status == Status.SELECTED:
+            for name, label in zip(
+                config.classes.names, config.classes.label(codes), strict=True
+            ):
+                classes[name] += int(label)
+    sources = journal.count_by("source", Status.SELECTED)
+    return ScanReport(
+        n_found=journal.count(),
+        n_selected=journal.count(Status.SELECTED),
+        n_not_selected=journal.count(Status.NOT_SELECTED),
+        n_quarantined=journal.count(Status.QUARANTINED),
+        reasons=dict(journal.count_by("reason", Status.QUARANTINED)),
+        sources=dict(sources),
+        classes=dict(classes),
+        unknown_codes=dict(sorted(unknown.items(), key=lambda each: (-each[1], each))),
+        left_out=[
+            {"path": entry.path, "reason": entry.reason, "detail": entry.detail}
+            for entry in journal.entries(Status.QUARANTINED)
+        ],
+        n_identical=journal.duplicates(),
+        warnings=_warnings(journal, config, patients),
+    )
+
+
+def _warnings(
+    journal: Journal, config: Config, patients: Mapping[str, str]
+) -> list[str]:
+    """Return what endangers the result without being an error."""
+    warnings = []
+    n_known: Counter[str] = Counter()
+    n_of_source: Counter[str] = Counter()
+    for entry in journal.entries(Status.SELECTED):
+        n_of_source[entry.source] += 1
+        n_known[entry.source] += entry.record_id in patients
+    if patients and not n_known.total():
+        warnings.append(
+            f"none of the {len(patients)} patients given belongs to a selected record: "
+            "is it the right CSV file?"
+        )
+    n_unknown = n_of_source["ptb-xl"] - n_known["ptb-xl"]
+    if n_unknown:
+        warnings.append(
+            f"the patients of {n_unknown} ptb-xl records are unknown, and some have "
+            "several: folds may share patients (--patients ptbxl_database.csv)"
+        )
+    found = {*n_of_source, *journal.count_by("source", Status.NOT_SELECTED)}
+    missed = set(config.exclude_sources) - found
+    if missed:
+        warnings.append(
+            f"no record is of the excluded {', '.join(sorted(missed))}; found are "
+            + ", ".join(sorted(found))
+        )
+    return warnings

@@ -1,0 +1,270 @@
+"""First phase of a build: read every header and signal once; select and check."""
+
+import math
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from ecgstore.arrays import BoolArray
+from ecgstore.builder.journal import Entry, Journal, Status
+from ecgstore.config import Config
+from ecgstore.diagnoses import selects
+from ecgstore.errors import EcgStoreError, RecordError
+from ecgstore.signals.stored_form import check_usable
+from ecgstore.sources import (
+    Header,
+    find_headers,
+    read_header,
+    read_record,
+    record_files,
+    signal_sha256,
+    source_name,
+)
+from ecgstore.sources.files import check_name, shown
+from ecgstore.system.workers import run_tasks
+
+_TASK_SIZE: Final = 16  # headers a task: tens of ms, so that sending it costs little
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The folders given to a build, and the folder they share.
+
+    Attributes
+    ----------
+    roots : tuple of Path
+        Absolute paths of the folders, or of single headers.
+    base : Path
+        The deepest folder that all of them lie in; paths in a store begin below it.
+    """
+
+    roots: tuple[Path, ...]
+    base: Path
+
+    @classmethod
+    def of(cls, sources: Sequence[str | Path]) -> "Folders":
+        """Return the folders as absolute paths.
+
+        Raises
+        ------
+        EcgStoreError
+            If there is none, one does not exist, or one lies in another.
+        """
+        if not sources:
+            raise EcgStoreError("no source folder given; expected one or more")
+        roots = tuple(Path(os.path.abspath(source)) for source in sources)
+        for number, root in enumerate(roots):
+            if not root.exists():
+                raise EcgStoreError(
+                    f"{root}: no such folder; expected a folder with .hea files"
+                )
+            for other in roots[:number]:
+                if root.is_relative_to(other) or other.is_relative_to(root):
+                    raise EcgStoreError(
+                        f"{root} and {other} overlap; give each record once"
+                    )
+        return cls(roots, Path(os.path.commonpath([root.parent for root in roots])))
+
+    def shorten(self, detail: str) -> str:
+        """Return a message as one line that does not say where the folders are."""
+        return " ".join(detail.replace(f"{self.base}{os.sep}", "").split())[:500]
+
+    def headers(self) -> Iterator[tuple[int, str]]:
+        """Yield the number of the root and the path below `base` of every header."""
+        for number, root in enumerate(self.roots):
+            for path in find_headers(root):
+                yield number, path.relative_to(self.base).as_posix()
+
+
+class Scanner:
+    """Do scanning tasks: lists of headers into lists of entries.
+
+    Parameters
+    ----------
+    config : Config
+        Options of the build.
+    folders : Folders
+        Where the records are.
+    with_signals : bool
+        Read and check the signals too; else headers only.
+    """
+
+    def __init__(self, config: Config, folders: Folders, with_signals: bool) -> None:
+        self._config = config
+        self._folders = folders
+        self._with_signals = with_signals
+
+    def __call__(self, task: Sequence[tuple[int, str]]) -> list[Entry]:
+        """Return the entry of every (root's number, path)."""
+        return [self._scan(*header) for header in task]
+
+    def close(self) -> None:
+        """Do nothing: a scanner holds no file."""
+
+    def _scan(self, root: int, path: str) -> Entry:
+        """Return the entry of one header; nothing in the files makes this fail."""
+        storable = shown(path)
+        source = source_name(self._folders.base / path, self._folders.roots[root])
+        entry = Entry(
+            path=storable,
+            status=Status.NOT_SELECTED,
+            source=shown(source),
+            record_id=PurePosixPath(storable).stem,
+        )
+        entry = self._stamped(entry, [PurePosixPath(storable).name])
+        if entry.source in self._config.exclude_sources:
+            return entry
+        try:
+            check_name(path)
+            header = read_header(self._folders.base / path)
+            files = record_files(self._folders.base / path, header)
+            entry = _described(self._stamped(entry, files), header)
+            if not selects(header.dx, self._config.classes, self._config.select):
+                return entry
+            entry = replace(entry, status=Status.SELECTED)
+            return self._checked(entry) if self._with_signals else entry
+        except Exception as error:  # a defect of ours must not stop a build
+            failure = RecordError.of(error)
+        return replace(
+            entry,
+            status=Status.QUARANTINED,
+            reason=failure.reason,
+            detail=self._folders.shorten(failure.detail),
+        )
+
+    def _stamped(self, entry: Entry, files: list[str]) -> Entry:
+        """Return the entry with the files that decide whether it is still true."""
+        n_bytes, stamp = _stamp(self._folders.base / entry.path, files)
+        return replace(
+            entry, files="\n".join(map(shown, files)), n_bytes=n_bytes, stamp=stamp
+        )
+
+    def _checked(self, entry: Entry) -> Entry:
+        """Return the entry completed from its signal, if that can be used."""
+        record = read_record(self._folders.base / entry.path)
+        check_usable(record.signal, record.fs, self._config)
+        return replace(
+            entry,
+            n_samples=record.n_samples_original,
+            sha256=signal_sha256(record.signal),
+            checksum_differs=_bits(record.checksum_differs),
+            first_value_differs=_bits(record.first_value_differs),
+        )
+
+
+def _described(entry: Entry, header: Header) -> Entry:
+    """Return the entry completed from its header."""
+    return replace(
+        entry,
+        record_id=header.record_id,
+        dx=",".join(header.dx),
+        age=None if math.isnan(header.age) else header.age,
+        sex=header.sex,
+        fs=header.fs,
+    )
+
+
+def scan(
+    journal: Journal,
+    folders: Folders,
+    config: Config,
+    *,
+    with_signals: bool,
+    n_workers: int,
+    report: Callable[[int, int, int], object],
+) -> None:
+    """Bring a journal up to date with the files on disk.
+
+    Entries whose files are unchanged since an earlier scan are kept.
+
+    Parameters
+    ----------
+    journal : Journal
+        Where the entries go.
+    folders : Folders
+        Where the records are.
+    config : Config
+        Options of the build; its limit ends the scan early.
+    with_signals : bool
+        Read and check the signals too; else headers only.
+    n_workers : int
+        Number of processes.
+    report : callable
+        Called with how many more headers are done, the bytes of their files, and how
+        many of them are in quarantine.
+    """
+    waiting: deque[list[tuple[str, Entry | None]]] = deque()
+    make_worker = partial(Scanner, config, folders, with_signals)
+    journal.begin_scan()
+    n_selected = 0
+    for entries in run_tasks(make_worker, _tasks(journal, folders, waiting), n_workers):
+        fresh = {entry.path: entry for entry in entries}
+        met = []
+        for path, known in waiting.popleft():
+            met.append(known or fresh[path])
+            n_selected += met[-1].status == Status.SELECTED
+            if n_selected == config.limit:
+                break
+        journal.add(entry for entry in met if entry.path in fresh)
+        journal.keep(entry.path for entry in met if entry.path not in fresh)
+        report(
+            len(met),
+            sum(entry.n_bytes for entry in met),
+            sum(entry.status == Status.QUARANTINED for entry in met),
+        )
+        if n_selected == config.limit:
+            break
+    journal.end_scan()
+
+
+def _tasks(
+    journal: Journal,
+    folders: Folders,
+    waiting: deque[list[tuple[str, Entry | None]]],
+) -> Iterator[list[tuple[int, str]]]:
+    """Yield headers that need scanning; append all headers met to `waiting`.
+
+    There, a header has the entry that is still true, or None.
+    """
+    headers = folders.headers()
+    while group := list(islice(headers, _TASK_SIZE)):
+        met, task = [], []
+        for root, path in group:
+            known = journal.entry(shown(path))
+            if known is not None and not unchanged(folders, known):
+                known = None
+            met.append((shown(path), known))
+            if known is None:
+                task.append((root, path))
+        waiting.append(met)
+        yield task
+
+
+def _stamp(header: Path, files: Sequence[str]) -> tuple[int, str]:
+    """Return the bytes of a record's files, and a text that changes with them."""
+    n_bytes, times = 0, []
+    for name in files:
+        try:
+            status = header.with_name(name).stat()
+        except (OSError, ValueError):
+            times.append("-")
+            continue
+        n_bytes += status.st_size
+        times.append(f"{status.st_size}:{status.st_mtime_ns}")
+    return n_bytes, " ".join(times)
+
+
+def unchanged(folders: Folders, entry: Entry) -> bool:
+    """Return whether a record's files are still the ones that were scanned."""
+    files = entry.files.split("\n")
+    return _stamp(folders.base / entry.path, files)[1] == entry.stamp
+
+
+def _bits(flags: BoolArray) -> int:
+    """Return flags as the bits of a number, the first one lowest."""
+    return sum(1 << place for place, flag in enumerate(flags) if flag)

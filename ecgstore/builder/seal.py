@@ -1,0 +1,27 @@
+"""Last phase of a build: digests, fingerprint, and the final name."""
+
+from pathlib import Path
+
+import h5py
+
+from ecgstore.storage.format.hdf5 import text
+from ecgstore.storage.format.integrity import fingerprint, write_digests
+from ecgstore.storage.format.layout import encoded
+from ecgstore.system.atomic_files import publish
+
+
+def seal(partial: Path, out: Path) -> None:
+    """Give a filled partial file its digests and its final name.
+
+    Parameters
+    ----------
+    partial : Path
+        A file of which every row is filled.
+    out : Path
+        The store; an older file of that name is replaced.
+    """
+    with h5py.File(partial, "r+", locking=False) as file:
+        digests = write_digests(file)
+        config = text(file.attrs["config"])
+        file.attrs.modify("fingerprint", encoded(fingerprint(config, digests)))
+    publish(partial, out)

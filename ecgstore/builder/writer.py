@@ -1,0 +1,79 @@
+"""Write rows of a partial file in place, without the HDF5 library."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgstore.arrays import UInt8Array
+from ecgstore.storage.format.layout import row_offsets
+
+
+class RowWriter:
+    """The places of all rows in a partial file, and how to write there.
+
+    Workers write disjoint rows of one file at the same time: each row is a range of
+    bytes of its own, so neither locks nor messages are needed.
+
+    Parameters
+    ----------
+    partial : Path
+        The file.
+    file : h5py.File
+        The same file, open for reading while this is made.
+    paths : iterable of str
+        The datasets to be written.
+    """
+
+    def __init__(self, partial: Path, file: h5py.File, paths: Iterable[str]) -> None:
+        self._offsets = {path: row_offsets(file[path]) for path in paths}
+        self._descriptor = os.open(partial, os.O_RDWR | getattr(os, "O_BINARY", 0))
+        # Windows cannot write at an offset; a mapping of the file can.
+        self._map: NDArray[np.uint8] | None = (
+            None if hasattr(os, "pwrite") else np.memmap(partial, np.uint8, "r+")
+        )
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._map = None
+        os.close(self._descriptor)
+
+    def write(self, path: str, begin: int, rows: NDArray[Any]) -> None:
+        """Write consecutive rows of one dataset.
+
+        Parameters
+        ----------
+        path : str
+            The dataset.
+        begin : int
+            Number of the first row.
+        rows : ndarray of shape (n_rows, ...)
+            The rows, of the dataset's own type.
+        """
+        content: UInt8Array = np.ascontiguousarray(rows).view(np.uint8)
+        content = content.reshape(len(rows), -1)
+        offsets = self._offsets[path][begin : begin + len(rows)]
+        adjacent = np.diff(offsets) == content.shape[1]
+        for run in np.split(np.arange(len(rows)), np.flatnonzero(~adjacent) + 1):
+            self._write_bytes(int(offsets[run[0]]), content[run[0] : run[-1] + 1])
+
+    def sync(self) -> None:
+        """Wait until everything written is on the disk."""
+        if isinstance(self._map, np.memmap):
+            self._map.flush()
+        getattr(os, "fdatasync", os.fsync)(self._descriptor)
+
+    def _write_bytes(self, offset: int, content: UInt8Array) -> None:
+        """Write bytes at an offset of the file, however often the system pauses."""
+        if self._map is not None:
+            self._map[offset : offset + content.size] = content.ravel()
+            return
+        left = content.data.cast("B")
+        while left:
+            written = os.pwrite(self._descriptor, left, offset)
+            left = left[written:]
+            offset += written

@@ -1,0 +1,175 @@
+"""``ecgstore evaluate``: how good a trained network is on folds of a store."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from ecgstore.cli.folds import folds_from
+from ecgstore.cli.model_options import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET
+from ecgstore.cli.options import STORE
+from ecgstore.cli.tables import estimate_text, print_table
+from ecgstore.cli.torch_needed import needs_torch
+
+if TYPE_CHECKING:
+    from ecgstore.models.evaluation.evaluate import Evaluation
+
+_PICTURES: Final = ("reliability.png", "confusion.png")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ecgstore evaluate runs/resnet18/best.pt challenge.h5
+  ecgstore evaluate runs/resnet18 ludb.h5 --folds 0-7,9 --json ludb.json
+  ecgstore evaluate runs/resnet18 challenge.h5 --csv scores.csv --plots pictures/
+"""
+)
+@CHECKPOINT
+@click.argument("store", type=STORE)
+@click.option(
+    "--folds",
+    metavar="FOLDS",
+    callback=folds_from,
+    default="9",
+    show_default=True,
+    help="Folds to judge, such as 9, 0,3 or 0-7.",
+)
+@click.option(
+    "--validation-folds",
+    metavar="FOLDS",
+    callback=folds_from,
+    default="8",
+    show_default=True,
+    help="Folds to choose the thresholds from.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write scores, intervals and the prediction for every record.",
+)
+@click.option(
+    "--csv",
+    "csv_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the table of scores.",
+)
+@click.option(
+    "--plots",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help=f"Draw {' and '.join(_PICTURES)}.",
+)
+@DEVICE
+@BATCH_SIZE
+@QUIET
+def evaluate(
+    checkpoint: Path,
+    store: Path,
+    folds: tuple[int, ...],
+    validation_folds: tuple[int, ...],
+    json_file: Path | None,
+    csv_file: Path | None,
+    plots: Path | None,
+    device: str | None,
+    batch_size: int,
+    quiet: bool,
+) -> None:
+    """Score CHECKPOINT on folds of STORE, with intervals from a bootstrap.
+
+    CHECKPOINT is a best.pt, or the folder of a training. Patients are drawn, not
+    records. Each class is decided for from the probability on that gives the best F1 in
+    the validation folds. Folds with patients whom the model has seen are refused.
+    """
+    with needs_torch():
+        from ecgstore.models.checkpoint import Checkpoint
+        from ecgstore.models.devices import chosen_device
+        from ecgstore.models.evaluation.evaluate import evaluate as score_on
+        from ecgstore.models.evaluation.table import write_evaluation
+    from ecgstore.storage import Store
+    from ecgstore.system.atomic_files import check_writable, make_folder, replace_file
+
+    # Known now, not after minutes of work.
+    for path in (json_file, csv_file):
+        if path is not None:
+            check_writable(path)
+    if plots is not None:
+        make_folder(plots)
+        check_writable(plots / _PICTURES[0])
+    trained = Checkpoint.load(checkpoint)
+    with Store(store) as opened:
+        evaluation = score_on(
+            trained,
+            opened,
+            folds=folds,
+            validation_folds=validation_folds,
+            batch_size=batch_size,
+            device=chosen_device(device),
+            quiet=quiet,
+        )
+    _print(evaluation, folds)
+    if json_file is not None:
+        with replace_file(json_file) as file:
+            json.dump(evaluation.to_dict(), file, indent=2, ensure_ascii=False)
+            file.write("\n")
+    if csv_file is not None:
+        write_evaluation(evaluation, csv_file)
+    if plots is not None:
+        _draw(evaluation, plots)
+
+
+def _print(evaluation: "Evaluation", folds: tuple[int, ...]) -> None:
+    """Print the scores as a table."""
+    from ecgstore.models.evaluation.evaluate import MODEL
+    from ecgstore.models.evaluation.table import evaluation_rows
+
+    for warning in evaluation.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    intervals = evaluation.intervals
+    click.echo(
+        f"{intervals.n_records} records of {intervals.n_groups} patients in fold "
+        f"{', '.join(map(str, folds))}; in brackets the {100 * intervals.level:g} % "
+        f"interval over {intervals.n_resamples} resamples of the patients"
+    )
+    print_table(
+        [
+            "class",
+            "records",
+            "AUROC",
+            "average precision",
+            "F1",
+            "calibration error",
+            "threshold",
+        ],
+        [
+            [
+                name,
+                "" if n_positive is None else n_positive,
+                *(estimate_text(*each) for each in scores.values()),
+                "" if threshold is None else f"{threshold:.3f}",
+            ]
+            for name, n_positive, threshold, scores in evaluation_rows(evaluation)
+        ],
+    )
+    accuracy = intervals.scores[MODEL]["subset_accuracy"]
+    click.echo(f"subset accuracy (every class right): {estimate_text(*accuracy)}")
+    if evaluation.challenge is not None:
+        metric = evaluation.challenge.challenge_metric
+        click.echo(f"Challenge metric: {metric:.3f}")
+
+
+def _draw(evaluation: "Evaluation", folder: Path) -> None:
+    """Draw how sure the model is, and what it takes for what."""
+    from ecgstore.models.evaluation.evaluate import MODEL
+    from ecgstore.plots import plot_confusion, plot_reliability, save
+
+    labels, names = evaluation.labels, evaluation.label_names
+    reliability = plot_reliability(labels, {MODEL: evaluation.probabilities}, names)
+    confusion = plot_confusion(labels, evaluation.decisions, names)
+    for name, figure in zip(_PICTURES, (reliability, confusion), strict=True):
+        save(figure, folder / name)
+        click.echo(folder / name)

@@ -1,0 +1,89 @@
+"""``ecgstore extract``: deep features of every record."""
+
+from pathlib import Path
+
+import click
+
+from ecgstore.cli.model_options import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET
+from ecgstore.cli.options import STORE
+from ecgstore.cli.torch_needed import needs_torch
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ecgstore extract runs/resnet18 challenge.h5
+  ecgstore extract runs/resnet18/best.pt challenge.h5 --csv deep.csv
+  ecgstore extract runs/seed1 challenge.h5 -o challenge.seed1.features.h5
+
+\b
+In Python, the features become columns of the store:
+  store.attach("challenge.resnet18.features.h5")
+  store.features(attached=True)
+"""
+)
+@CHECKPOINT
+@click.argument("store", type=STORE)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The file of features.  [STORE.MODEL.features.h5, beside STORE]",
+)
+@click.option(
+    "--csv",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write record_id, row and all features as CSV too.",
+)
+@BATCH_SIZE
+@DEVICE
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@QUIET
+def extract(
+    checkpoint: Path,
+    store: Path,
+    out: Path | None,
+    csv: Path | None,
+    batch_size: int,
+    device: str | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Write deep features of every record of STORE to a file beside it.
+
+    CHECKPOINT is the folder of a training, or its best.pt. Features of records that it
+    was trained on are not to be judged by; the file says which they are.
+    """
+    from ecgstore.export import export_attached
+    from ecgstore.storage import Store
+    from ecgstore.storage.deep_features.sidecar import UNKNOWN, UNSEEN
+
+    with needs_torch():
+        from ecgstore.models import Checkpoint, chosen_device, extract as write
+    with Store(store) as opened:
+        trained = Checkpoint.load(checkpoint)
+        path = write(
+            opened,
+            trained,
+            out,
+            batch_size=batch_size,
+            device=chosen_device(device),
+            overwrite=overwrite,
+            quiet=quiet,
+        )
+        digest = trained.weights_sha256()
+        name = opened.attach(path, weights_sha256=digest)
+        n_records, n_features = opened.attached[name].shape
+        click.echo(path)
+        click.echo(f"  {n_records} records x {n_features} features of {name}")
+        seen = opened.attached_seen[name]
+        if (seen == UNKNOWN).any():
+            click.echo("  which of them the model has seen, it does not say")
+        else:
+            click.echo(f"  {(seen == UNSEEN).sum()} records are of unseen patients")
+        click.echo(f"  sha256 of the weights: {digest}")
+        if csv is not None:
+            export_attached(opened, name, csv)
+            click.echo(csv)

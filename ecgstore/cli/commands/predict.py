@@ -1,0 +1,83 @@
+"""``ecgstore predict``: a trained network on new records."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from ecgstore.cli.model_options import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET
+from ecgstore.cli.torch_needed import needs_torch
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ecgstore predict runs/resnet18/best.pt new_records/ -o probabilities.csv
+  ecgstore predict runs/resnet18 A0001.hea A0002.mat
+  ecgstore predict runs/resnet18 new_records/ -o probabilities.csv --strict
+"""
+)
+@CHECKPOINT
+@click.argument("records", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="CSV",
+    help="The table to write; replaced if it exists.  [standard output]",
+)
+@DEVICE
+@BATCH_SIZE
+@click.option("--strict", is_flag=True, help="Exit 1 if any record cannot be used.")
+@QUIET
+def predict(
+    checkpoint: Path,
+    records: tuple[Path, ...],
+    out: Path | None,
+    device: str | None,
+    batch_size: int,
+    strict: bool,
+    quiet: bool,
+) -> None:
+    """Write the probability of every class for new RECORDS.
+
+    CHECKPOINT is a best.pt, or the folder of a training. RECORDS are folders, .hea
+    files, or .mat or .dat files beside one. They are preprocessed as the store was that
+    the network was trained on; diagnoses in their headers are not looked at.
+
+    The table has the columns record_id, path, status, detail, and one per class. A
+    record that cannot be used has its reason as status and no probabilities.
+    """
+    with needs_torch():
+        from ecgstore.models.checkpoint import Checkpoint
+        from ecgstore.models.devices import chosen_device
+        from ecgstore.models.inference.prediction import predict as predict_each
+        from ecgstore.models.inference.prediction_table import write_predictions
+    from ecgstore.sources import given_headers
+    from ecgstore.system.atomic_files import replace_file
+
+    trained = Checkpoint.load(checkpoint)
+    predictions = predict_each(
+        trained,
+        given_headers(records),
+        device=chosen_device(device),
+        batch_size=batch_size,
+        quiet=quiet,
+    )
+    if out is None:
+        n_records, n_unusable = write_predictions(
+            sys.stdout, trained.label_names, predictions
+        )
+    else:
+        with replace_file(out) as file:
+            n_records, n_unusable = write_predictions(
+                file, trained.label_names, predictions
+            )
+    if n_unusable:
+        click.echo(
+            f"ecgstore: {n_unusable} of {n_records} records cannot be used; the column "
+            "status says why",
+            err=True,
+        )
+    if strict and n_unusable:
+        sys.exit(1)

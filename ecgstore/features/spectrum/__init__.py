@@ -1,0 +1,1 @@
+"""Spectral features, and those of fibrillatory waves."""

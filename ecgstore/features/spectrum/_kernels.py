@@ -1,0 +1,186 @@
+"""Kernels of the spectral features; see `ecgstore.features.spectrum.compute`.
+
+The Fourier transform itself is NumPy's. The columns of the values are numbered here and
+named, in the same order, in `ecgstore.features.spectrum.definitions`.
+"""
+
+import math
+
+from numba import njit
+
+from ecgstore.arrays import ComplexArray, FloatArray, IntArray
+
+(
+    LOW_POWER,
+    MIDDLE_POWER,
+    HIGH_POWER,
+    RELATIVE_LOW_POWER,
+    RELATIVE_MIDDLE_POWER,
+    RELATIVE_HIGH_POWER,
+    ENTROPY,
+    DOMINANT_FREQUENCY,
+    N_SPECTRAL,
+) = range(9)
+
+F_POWER, RELATIVE_F_POWER, F_FREQUENCY, F_CONCENTRATION, N_F_WAVE = range(5)
+
+MIN_POWER_MV2 = 1e-18
+"""Below this, power is the rounding of a constant voltage, and has no frequencies."""
+
+NEAR_BELOW = 0.82
+NEAR_ABOVE = 1.17
+
+
+@njit(cache=True, nogil=True)
+def write_segments(
+    lead: FloatArray, window: FloatArray, step: int, limit: float, segments: FloatArray
+) -> bool:
+    """Write the windowed segments of a lead, each without its mean.
+
+    `segments` has shape (n_segments, len(window)), and the last of them ends inside the
+    lead. Return whether all voltages are finite and within the limit; if not, the
+    segments are not complete.
+    """
+    n = len(window)
+    for s in range(len(segments)):
+        piece = lead[s * step : s * step + n]
+        total = 0.0
+        largest = 0.0
+        for i in range(n):
+            total += piece[i]
+            largest = max(largest, abs(piece[i]))
+        if largest > limit or math.isnan(total):
+            return False
+        mean = total / n
+        for i in range(n):
+            segments[s, i] = (piece[i] - mean) * window[i]
+    return True
+
+
+@njit(cache=True, nogil=True)
+def write_power(spectra: ComplexArray, scale: float, power: FloatArray) -> None:
+    """Write the mean square of a lead's spectra, times `scale`.
+
+    `spectra` has shape (n_segments, n_all_frequencies); the first are used, as many as
+    fit in `power`.
+    """
+    power[:] = 0.0
+    for s in range(len(spectra)):
+        for f in range(len(power)):
+            value = spectra[s, f]
+            power[f] += value.real * value.real + value.imag * value.imag
+    for f in range(len(power)):
+        power[f] *= scale / len(spectra)
+
+
+@njit(cache=True, nogil=True)
+def spectral_features(
+    power: FloatArray, edges: IntArray, resolution: float, out: FloatArray
+) -> None:
+    """Write the spectral features of every lead.
+
+    The bands are the frequencies ``edges[0]`` to ``edges[1] - 1`` and so on.
+    """
+    for k in range(len(power)):
+        row = out[k]
+        row[:] = math.nan
+        total = _sum(power[k], edges[0], edges[3])
+        for band in range(3):
+            row[LOW_POWER + band] = _sum(power[k], edges[band], edges[band + 1])
+        if total > MIN_POWER_MV2:  # False for NaN
+            for band in range(3):
+                row[RELATIVE_LOW_POWER + band] = row[LOW_POWER + band] / total
+            entropy = 0.0
+            for f in range(edges[0], edges[3]):
+                part = power[k, f] / total
+                if part > 0:
+                    entropy -= part * math.log(part)
+            row[ENTROPY] = entropy / math.log(edges[3] - edges[0])
+            highest = _highest(power[k], edges[0], edges[3])
+            row[DOMINANT_FREQUENCY] = highest * resolution
+
+
+@njit(cache=True, nogil=True)
+def write_residual(
+    signal: FloatArray,
+    starts: IntArray,
+    n_template: int,
+    template: FloatArray,
+    counts: FloatArray,
+    residual: FloatArray,
+) -> None:
+    """Write what is left of each lead when the average beat is taken off every beat.
+
+    Beat b begins at ``starts[b]`` (in the signal, strictly increasing) and ends where
+    the next one begins, after `n_template` samples, or at the end of the signal. The
+    residual begins with the first beat. Where a beat is longer than the template it
+    keeps its voltages, less what the template ends with.
+    """
+    n_beats = len(starts)
+    end = starts[0] + residual.shape[1]
+    for k in range(len(signal)):
+        template[:] = 0.0
+        counts[:] = 0.0
+        for b in range(n_beats):
+            stop = starts[b + 1] if b + 1 < n_beats else end
+            n = min(n_template, stop - starts[b])
+            for i in range(n):
+                template[i] += signal[k, starts[b] + i]
+                counts[i] += 1
+        for i in range(n_template):
+            if counts[i] > 0:
+                template[i] /= counts[i]
+            else:
+                template[i] = template[i - 1]
+        for b in range(n_beats):
+            stop = starts[b + 1] if b + 1 < n_beats else end
+            for i in range(stop - starts[b]):
+                residual[k, starts[b] - starts[0] + i] = (
+                    signal[k, starts[b] + i] - template[min(i, n_template - 1)]
+                )
+
+
+@njit(cache=True, nogil=True)
+def f_wave_features(
+    power: FloatArray, edges: IntArray, resolution: float, out: FloatArray
+) -> None:
+    """Write the features of the residual's spectrum of every lead.
+
+    The whole band is the frequencies ``edges[0]`` to ``edges[3] - 1``, that of the f
+    waves ``edges[1]`` to ``edges[2] - 1``.
+    """
+    for k in range(len(power)):
+        row = out[k]
+        row[:] = math.nan
+        f_power = _sum(power[k], edges[1], edges[2])
+        total = _sum(power[k], edges[0], edges[3])
+        row[F_POWER] = f_power
+        if total > MIN_POWER_MV2:  # False for NaN
+            row[RELATIVE_F_POWER] = f_power / total
+            highest = _highest(power[k], edges[1], edges[2])
+            row[F_FREQUENCY] = highest * resolution
+            near = _sum(
+                power[k],
+                math.ceil(NEAR_BELOW * highest),
+                math.floor(NEAR_ABOVE * highest) + 1,
+            )
+            row[F_CONCENTRATION] = near / total
+
+
+@njit(cache=True, nogil=True)
+def _sum(power: FloatArray, begin: int, end: int) -> float:
+    """Return the sum over some frequencies."""
+    total = 0.0
+    for f in range(begin, end):
+        total += power[f]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _highest(power: FloatArray, begin: int, end: int) -> int:
+    """Return the place of the first maximum among some frequencies."""
+    highest = begin
+    for f in range(begin + 1, end):
+        if power[f] > power[highest]:
+            highest = f
+    return highest

@@ -1,0 +1,149 @@
+"""Definitions of the spectral features, and of those of f waves."""
+
+from typing import Final
+
+from ecgstore.arrays import FloatArray
+from ecgstore.features.feature import Definition, FeatureGroup, Inputs
+from ecgstore.features.spectrum.compute import f_wave_features, spectral_features
+
+_WELCH: Final = "Welch 1967, IEEE Trans. Audio Electroacoust. 15:70"
+_SLOCUM: Final = "Slocum et al. 1992, J. Electrocardiol. 25:1"
+_BANDS: Final = (
+    ("low", "0.5 <= f < 4 Hz"),
+    ("middle", "4 <= f < 15 Hz"),
+    ("high", "15 <= f <= 40 Hz"),
+)
+_SHORT: Final = (
+    "the record is shorter than 4 s, its rate is 80 Hz or less, or the lead misses "
+    "samples"
+)
+_SHORT_OR_FLAT: Final = f"{_SHORT}, or the lead is flat"
+
+# The order is that of the columns in `ecgstore.features.spectrum._kernels`.
+_SPECTRAL: Final = (
+    *(
+        Definition(
+            f"{name}_power_mv2",
+            "mV^2",
+            f"power at {band}",
+            _WELCH,
+            (0, 5),
+            _SHORT,
+        )
+        for name, band in _BANDS
+    ),
+    *(
+        Definition(
+            f"relative_{name}_power",
+            "1",
+            f"{name}_power / power at 0.5 to 40 Hz",
+            _WELCH,
+            (0, 1),
+            _SHORT_OR_FLAT,
+        )
+        for name, _ in _BANDS
+    ),
+    Definition(
+        "spectral_entropy",
+        "1",
+        "-sum(p_f ln p_f) / ln(number of f), p_f = part of the power at 0.5 to 40 Hz "
+        "that f has",
+        "Inouye et al. 1991, Electroencephalogr. Clin. Neurophysiol. 79:204",
+        (0, 1),
+        _SHORT_OR_FLAT,
+    ),
+    Definition(
+        "dominant_frequency_hz",
+        "Hz",
+        "the f from 0.5 to 40 Hz with the most power",
+        _WELCH,
+        (0.5, 40),
+        _SHORT_OR_FLAT,
+    ),
+)
+
+_NO_RESIDUAL: Final = (
+    "there are less than 4 whole beats, less than 4 s from the first one on, or the "
+    "rate is 80 Hz or less, or the lead misses samples"
+)
+_NOTHING_LEFT: Final = f"{_NO_RESIDUAL}, or nothing is left of the lead"
+
+_F_WAVE: Final = (
+    Definition(
+        "f_wave_power_mv2",
+        "mV^2",
+        "power of the residual at 4 <= f < 9 Hz",
+        _SLOCUM,
+        (0, 1),
+        _NO_RESIDUAL,
+    ),
+    Definition(
+        "relative_f_wave_power",
+        "1",
+        "f_wave_power / power of the residual at 1 to 40 Hz",
+        _SLOCUM,
+        (0, 1),
+        _NOTHING_LEFT,
+    ),
+    Definition(
+        "f_wave_frequency_hz",
+        "Hz",
+        "the f from 4 to below 9 Hz at which the residual has the most power",
+        "Holm et al. 1998, Cardiovasc. Res. 38:69",
+        (4, 9),
+        _NOTHING_LEFT,
+    ),
+    Definition(
+        "f_wave_concentration",
+        "1",
+        "power of the residual at 0.82 to 1.17 times f_wave_frequency / that at 1 to "
+        "40 Hz",
+        "Castells et al. 2005, IEEE Trans. Biomed. Eng. 52:258",
+        (0, 1),
+        _NOTHING_LEFT,
+    ),
+)
+
+_SPECTRAL_NOTES: Final = """\
+The spectrum of a lead is that of Welch: the mean over Hann-windowed segments of 4 s
+that overlap by half, each without its mean; resolved to 0.25 Hz. It needs no beats. The
+bands hold the baseline and the slowest waves, the T and P waves, and the QRS complex.
+"""
+
+_F_WAVE_NOTES: Final = """\
+Fibrillatory waves are what is left when the average beat of a lead is taken off every
+beat. A beat lasts from 0.25 s before its R-peak (0.35 of the median RR interval, if
+that is less) to the begin of the next one, so that P waves, which are bound to the
+beats, go with it, and f waves stay. The average covers as much of a beat as half of
+them last, and stands still behind that. The spectrum of this residual is computed as
+above. Ectopic beats leave their own traces: see `n_ectopic`.
+"""
+
+
+def _spectral(inputs: Inputs) -> FloatArray:
+    """Return the spectral features of the record and of each lead."""
+    return spectral_features(inputs.signal, inputs.fs)
+
+
+def _f_waves(inputs: Inputs) -> FloatArray:
+    """Return the features of f waves of the record and of each lead."""
+    return f_wave_features(inputs.signal, inputs.beats.r_peaks, inputs.fs)
+
+
+SPECTRUM: Final = FeatureGroup(
+    title="Spectrum",
+    notes=_SPECTRAL_NOTES,
+    definitions=_SPECTRAL,
+    per_lead=True,
+    function="ecgstore.features.spectrum.compute.spectral_features",
+    call=_spectral,
+)
+
+F_WAVES: Final = FeatureGroup(
+    title="Fibrillatory waves",
+    notes=_F_WAVE_NOTES,
+    definitions=_F_WAVE,
+    per_lead=True,
+    function="ecgstore.features.spectrum.compute.f_wave_features",
+    call=_f_waves,
+)

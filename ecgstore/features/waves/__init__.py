@@ -1,0 +1,1 @@
+"""Features of the waves of each lead."""

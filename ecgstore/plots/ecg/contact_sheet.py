@@ -1,0 +1,219 @@
+"""Many records on one page, small, with their marks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ecgstore.arrays import FloatArray, IntArray
+from ecgstore.plots.style.colours import BLUE, GREEN, GREY, INK, VERMILION
+from ecgstore.plots.style.curves import centred
+from ecgstore.record import LEADS, MARKS, N_LEADS, Mark
+
+_WAVES: Final = (
+    ("P", (Mark.P_ON, Mark.P_PEAK, Mark.P_OFF), BLUE),
+    ("QRS", (Mark.QRS_ON, Mark.R_PEAK, Mark.QRS_OFF), VERMILION),
+    ("T", (Mark.T_ON, Mark.T_PEAK, Mark.T_OFF), GREEN),
+)
+_COLUMNS: Final = 3
+_PANEL_INCHES: Final = (6.6, 2.1)
+_HEADER_INCHES: Final = 0.6
+_LEAST_RANGE_MV: Final = 0.5
+_TITLE_LETTERS: Final = 75
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SheetPanel:
+    """One record on a contact sheet.
+
+    Attributes
+    ----------
+    signal : ndarray of shape (12, n_samples)
+        Voltages in mV in the order of `LEADS`, without padding; NaN leaves a gap.
+    fs : float
+        Sampling rate in Hz.
+    title : str
+        Its name and why it is shown.
+    subtitle : str
+        What is known of it, such as its diagnoses.
+    marks : ndarray of shape (12, n_beats, 9)
+        Sample index of each mark of `MARKS`, negative where there is none.
+    r_peaks : ndarray of shape (n_beats,)
+        Sample indices of the record's beats.
+    """
+
+    signal: FloatArray
+    fs: float
+    title: str
+    subtitle: str
+    marks: IntArray
+    r_peaks: IntArray
+
+
+def contact_sheet(
+    panels: Sequence[SheetPanel],
+    *,
+    leads: Sequence[str] = ("II", "V1"),
+    title: str = "",
+) -> Figure:
+    """Draw a small panel for each record: some leads, with the waves in colour.
+
+    From its onset to its offset, a wave is drawn in its colour, with a dot on its peak;
+    one that has only a peak is a dot. Triangles above are the record's beats. Each
+    panel has a scale of its own, the bar at its left is 1 mV.
+
+    Parameters
+    ----------
+    panels : sequence of SheetPanel
+        At least one.
+    leads : sequence of str
+        Names of the leads to draw below each other.
+    title : str
+        A line above all.
+
+    Returns
+    -------
+    Figure
+        One Axes for each record, from left to right and down.
+
+    Raises
+    ------
+    ValueError
+        If there is no panel, an array has not the shape it should have, or there is no
+        lead of a name.
+
+    Examples
+    --------
+    >>> silence = SheetPanel(
+    ...     np.zeros((12, 5000)), 500.0, "A1: no beats", "", np.empty((12, 0, 9), int),
+    ...     np.empty(0, int),
+    ... )
+    >>> len(contact_sheet([silence, silence]).axes)
+    2
+    """
+    _check(panels, leads)
+    n_columns = min(_COLUMNS, len(panels))
+    n_rows = -(-len(panels) // n_columns)
+    width, height = _PANEL_INCHES
+    height += 0.55 * height * (len(leads) - 2)
+    size = (width * n_columns, height * n_rows + _HEADER_INCHES)
+    figure = Figure(figsize=size, dpi=100, facecolor="white")
+    figure.set_layout_engine("constrained", h_pad=0.06, w_pad=0.06)
+    grid = figure.subplots(n_rows, n_columns, squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.remove()
+    for axes, panel in zip(grid.flat, panels, strict=False):
+        _draw_panel(axes, panel, leads)
+    figure.suptitle(title, fontsize=13, fontweight="bold", parse_math=False)
+    handles = [
+        Line2D([], [], color=colour, marker="o", markersize=4, label=name)
+        for name, _, colour in _WAVES
+    ]
+    handles.append(
+        Line2D([], [], color=GREY, marker="v", linestyle="none", label="beat")
+    )
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=len(handles), frameon=False
+    )
+    return figure
+
+
+def _check(panels: Sequence[SheetPanel], leads: Sequence[str]) -> None:
+    """Refuse nothing to draw, arrays of a wrong shape and unknown leads."""
+    if not panels:
+        raise ValueError("panels is empty, expected at least one record")
+    for each in panels:
+        if each.signal.ndim != 2 or len(each.signal) != N_LEADS:
+            raise ValueError(
+                f"signal has shape {each.signal.shape}, expected ({N_LEADS}, n_samples)"
+            )
+        if each.marks.ndim != 3 or each.marks.shape[::2] != (N_LEADS, len(MARKS)):
+            raise ValueError(
+                f"marks has shape {each.marks.shape}, "
+                f"expected ({N_LEADS}, n_beats, {len(MARKS)})"
+            )
+    unknown = [name for name in leads if name not in LEADS]
+    if unknown or not leads:
+        raise ValueError(
+            f"leads is {tuple(leads)!r}, expected one or more of {', '.join(LEADS)}"
+        )
+
+
+def _draw_panel(axes: Axes, panel: SheetPanel, leads: Sequence[str]) -> None:
+    """Draw the leads of a record below each other."""
+    n_samples = panel.signal.shape[1]
+    seconds = np.arange(n_samples) / panel.fs
+    axes.set_title(
+        f"{_cut(panel.title)}\n{_cut(panel.subtitle)}",
+        loc="left",
+        fontsize=8.5,
+        parse_math=False,
+    )
+    axes.set_axis_off()
+    axes.set_xlim(-0.5, max(n_samples / panel.fs, 1.0))
+    base = 0.0
+    for name in leads:
+        number = LEADS.index(name)
+        curve = centred(panel.signal[number])
+        highest = float(np.fmax.reduce(curve, initial=0.0))
+        lowest = float(np.fmin.reduce(curve, initial=0.0))
+        gap = 0.12 * max(highest - lowest, _LEAST_RANGE_MV)
+        if name == leads[0]:
+            beats = panel.r_peaks[panel.r_peaks >= 0]
+            axes.plot(
+                beats / panel.fs,
+                np.full(len(beats), base + 0.6 * gap),
+                linestyle="none",
+                marker="v",
+                markersize=3,
+                color=GREY,
+                gid="beats",
+            )
+        y = base - gap - highest + curve
+        zero = base - gap - highest
+        axes.plot(seconds, y, color=INK, linewidth=0.6, gid=f"lead-{name}")
+        axes.plot([-0.12, -0.12], [zero, zero + 1.0], color=GREY, linewidth=1.2)
+        axes.text(-0.2, zero, name, fontsize=8, ha="right", va="center")
+        for wave, of_wave, colour in _WAVES:
+            gid = f"{name}-{wave}"
+            _draw_wave(axes, seconds, y, panel.marks[number][:, of_wave], colour, gid)
+        base = zero + lowest
+    axes.set_ylim(base - 0.1 * abs(base) - 0.05, 0.1 * abs(base) + 0.05)
+
+
+def _draw_wave(
+    axes: Axes,
+    seconds: FloatArray,
+    y: FloatArray,
+    marks: IntArray,
+    colour: str,
+    gid: str,
+) -> None:
+    """Colour the curve within a wave of each beat; `marks` has shape (n_beats, 3)."""
+    inside = np.zeros(len(y), np.bool_)
+    for on, _, off in marks:
+        if 0 <= on < off:
+            inside[on : off + 1] = True
+    axes.plot(
+        seconds, np.where(inside, y, np.nan), color=colour, linewidth=1.4, gid=gid
+    )
+    peaks = marks[:, 1]
+    peaks = peaks[(peaks >= 0) & (peaks < len(y))]
+    axes.plot(
+        seconds[peaks],
+        y[peaks],
+        linestyle="none",
+        marker="o",
+        markersize=2.6,
+        color=colour,
+        gid=f"{gid}-peak",
+    )
+
+
+def _cut(text: str) -> str:
+    """Return a text that is short enough for a panel."""
+    return text if len(text) <= _TITLE_LETTERS else f"{text[: _TITLE_LETTERS - 1]}…"

@@ -1,0 +1,172 @@
+"""What a filter does to an ECG, in time and in frequency."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.signal import welch
+
+from ecgstore.arrays import FloatArray
+from ecgstore.plots.style.colours import BLUE, GREY, ORANGE
+from ecgstore.plots.style.curves import centred
+from ecgstore.record import LEADS, N_LEADS
+
+_LEAST_DENSITY: Final = (
+    1e-9  # mV2/Hz; the rounding of 1 uV counts is of this size at 500 Hz
+)
+_SEGMENT_S: Final = 4.0
+_SHOWN_S: Final = 10.0
+
+
+def filter_effect(
+    raw: FloatArray,
+    filtered: FloatArray,
+    fs: float,
+    *,
+    leads: Sequence[str] = ("I", "II", "V1", "V5"),
+    title: str = "",
+    band: tuple[float, float] | None = None,
+) -> Figure:
+    """Draw a few leads before and after filtering, with their spectra.
+
+    One row for each lead: the first 10 s of the curves over each other on the left,
+    their power spectral densities (Welch's method, segments of 4 s, the whole
+    recording) on the right. The raw curve's median is taken off, for a filtered curve
+    has hardly any; missing samples count as 0 mV in the spectra.
+
+    Parameters
+    ----------
+    raw, filtered : ndarray of shape (12, n_samples)
+        Voltages in mV before and after, at the same sampling rate and without
+        padding.
+    fs : float
+        Sampling rate in Hz.
+    leads : sequence of str
+        Names of the leads to draw.
+    title : str
+        A line above.
+    band : tuple of float, optional
+        The edges of the pass-band in Hz, shown in the spectra.
+
+    Returns
+    -------
+    Figure
+        Two Axes for each lead, the curves before the spectra.
+
+    Raises
+    ------
+    ValueError
+        If the arrays' shapes differ or are not (12, n_samples), or if there is no
+        lead of a name.
+    """
+    _check(raw, filtered, leads)
+    figure = Figure(figsize=(12.0, 0.9 + 1.9 * len(leads)), dpi=150, facecolor="white")
+    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
+    axes = figure.subplots(
+        len(leads), 2, squeeze=False, sharex="col", width_ratios=(2.6, 1.0)
+    )
+    figure.suptitle(title, fontsize=13, fontweight="bold", parse_math=False)
+    for (curves, spectra), name in zip(axes, leads, strict=True):
+        before = centred(raw[LEADS.index(name)])
+        after = np.asarray(filtered[LEADS.index(name)], dtype=np.float64)
+        _draw_curves(curves, before, after, fs, name)
+        _draw_spectra(spectra, before, after, fs, band)
+    duration_s = raw.shape[1] / fs
+    shown = (
+        f", first {_SHOWN_S:g} s of {duration_s:g} s" if duration_s > _SHOWN_S else ""
+    )
+    axes[0, 0].set_title(f"mV{shown}", loc="left", fontsize=10)
+    axes[0, 1].set_title("power spectral density, mV²/Hz", loc="left", fontsize=10)
+    axes[-1, 0].set_xlabel("s")
+    axes[-1, 1].set_xlabel("Hz")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    if band is not None:
+        handles.append(axes[0, 1].patches[0])
+        labels.append(f"pass-band, {band[0]:g} to {band[1]:g} Hz")
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=len(handles),
+        frameon=False,
+        fontsize=9,
+    )
+    return figure
+
+
+def _check(raw: FloatArray, filtered: FloatArray, leads: Sequence[str]) -> None:
+    """Refuse arrays of a wrong shape and unknown leads."""
+    for name, array in (("raw", raw), ("filtered", filtered)):
+        if array.ndim != 2 or len(array) != N_LEADS:
+            raise ValueError(
+                f"{name} has shape {array.shape}, expected ({N_LEADS}, n_samples)"
+            )
+    if raw.shape != filtered.shape:
+        raise ValueError(
+            f"raw has shape {raw.shape} and filtered {filtered.shape}; resample and "
+            "cut both alike"
+        )
+    unknown = [name for name in leads if name not in LEADS]
+    if unknown or not leads:
+        raise ValueError(
+            f"leads is {tuple(leads)!r}, expected one or more of {', '.join(LEADS)}"
+        )
+
+
+def _draw_curves(
+    axes: Axes, before: FloatArray, after: FloatArray, fs: float, name: str
+) -> None:
+    """Draw a lead before and after, over each other."""
+    seconds = np.arange(min(len(before), int(_SHOWN_S * fs) + 1)) / fs
+    for curve, colour, label in ((before, ORANGE, "raw"), (after, BLUE, "filtered")):
+        axes.plot(
+            seconds, curve[: len(seconds)], color=colour, linewidth=0.9, label=label
+        )
+    axes.text(
+        0.006,
+        0.95,
+        name,
+        transform=axes.transAxes,
+        fontweight="bold",
+        va="top",
+        zorder=5,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5},
+    )
+    axes.margins(x=0.0)
+    axes.grid(color=GREY, alpha=0.25, linewidth=0.5)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_spectra(
+    axes: Axes,
+    before: FloatArray,
+    after: FloatArray,
+    fs: float,
+    band: tuple[float, float] | None,
+) -> None:
+    """Draw a lead's power spectral density before and after."""
+    if band is not None:
+        axes.axvspan(*band, color=GREY, alpha=0.15, linewidth=0.0)
+    for curve, colour in ((before, ORANGE), (after, BLUE)):
+        frequency, density = _spectrum(curve, fs)
+        axes.plot(frequency, density, color=colour, linewidth=0.9)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(1.0 / _SEGMENT_S, fs / 2)
+    axes.set_ylim(bottom=_LEAST_DENSITY)
+    axes.grid(color=GREY, alpha=0.25, linewidth=0.5)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.xaxis.set_major_formatter("{x:g}")
+
+
+def _spectrum(curve: FloatArray, fs: float) -> tuple[FloatArray, FloatArray]:
+    """Return frequencies above 0 Hz and the power spectral density there."""
+    curve = np.where(np.isfinite(curve), curve, 0.0)
+    if len(curve) < 2:
+        return np.empty(0), np.empty(0)
+    frequency, density = welch(
+        curve, fs, nperseg=min(len(curve), round(_SEGMENT_S * fs))
+    )
+    return frequency[1:], np.maximum(density[1:], _LEAST_DENSITY)

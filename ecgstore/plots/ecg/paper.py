@@ -1,0 +1,425 @@
+"""A 12-lead ECG on clinical grid paper, true to scale."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from ecgstore.arrays import FloatArray, IntArray
+from ecgstore.plots.ecg.layout import (
+    FOOTER,
+    GRID_LEFT,
+    GRID_WIDTH,
+    MM_PER_INCH,
+    MM_PER_MV,
+    MM_PER_S,
+    N_ROWS,
+    PAGE_WIDTH,
+    POINTS_PER_MM,
+    PRINTED_S,
+    TRACE_LEFT,
+    Panel,
+    Rows,
+    Trace,
+    fit_rows,
+    lay_out,
+)
+from ecgstore.plots.ecg.marks import (
+    draw_beats,
+    draw_legend,
+    draw_marks,
+    height_of_beats,
+)
+from ecgstore.plots.style.colours import GREY, INK, VERMILION
+from ecgstore.record import LEADS, MARKS, N_LEADS
+
+_DPI: Final = 254  # ten pixels per mm: every grid line is drawn alike
+
+_PAPER: Final = "#FFF8F6"
+_THIN: Final = "#F8D4CF"
+_THICK: Final = "#EBA49B"
+_TRACE_MM: Final = 0.28
+
+_NAME_MM: Final = 8.0
+_NAME_AND_TIME_MM: Final = 26.0
+_TITLE_LETTERS: Final = 75
+_SUBTITLE_LETTERS: Final = 150
+
+
+def ecg_paper(
+    signal: FloatArray,
+    fs: float,
+    *,
+    title: str = "",
+    subtitle: str = "",
+    filter_text: str = "",
+    marks: IntArray | None = None,
+    r_peaks: IntArray | None = None,
+    n_real_samples: int | None = None,
+) -> Figure:
+    """Draw a 12-lead ECG as a hospital prints it, 25 mm/s and 10 mm/mV.
+
+    Three rows of four leads, 2.5 s each, and lead II in full length below. Printed at
+    its own size (297 mm wide) the figure is true to scale, and so is its grid of 1 mm
+    and 5 mm. At most the first 10 s are shown. Each panel is centred on the median of
+    what it shows, as recorders centre theirs. Rows grow with their signals; what
+    still exceeds a row is cut off there, marked with a triangle and named below.
+    Where the real samples end, the rhythm strip is hatched, and columns that would
+    begin too late show the last 2.5 s instead and say which.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (12, n_samples)
+        Voltages in mV in the order of `LEADS`; NaN leaves a gap.
+    fs : float
+        Sampling rate in Hz.
+    title, subtitle : str
+        Two lines above the grid, e.g. the record's name and its diagnoses.
+    filter_text : str
+        How the signal was filtered, for the line below, e.g. ``"0.5-40 Hz"``.
+    marks : ndarray of shape (12, n_beats, 9), optional
+        Sample index of each mark of `MARKS`, negative where there is none.
+    r_peaks : ndarray of shape (n_beats,), optional
+        Sample indices of the record's beats, shown above the rhythm strip; negative
+        ones are left out.
+    n_real_samples : int, optional
+        Where padding begins; without it, nowhere.
+
+    Returns
+    -------
+    Figure
+        The print; its one Axes has mm as units, from the page's lower left corner.
+
+    Raises
+    ------
+    ValueError
+        If an array has not the shape it should have, or a number makes no sense.
+    """
+    signal = np.asarray(signal, dtype=np.float64)
+    _check(signal, fs, marks, r_peaks, n_real_samples)
+    n_samples = signal.shape[1] if n_real_samples is None else n_real_samples
+    traces = lay_out(signal, fs, n_samples)
+    rows = fit_rows(traces)
+
+    figure, axes = _page(rows)
+    _draw_grid(axes, rows)
+    for row in range(N_ROWS):
+        _draw_calibration(axes, rows.zero(row))
+    cut_off = [
+        LEADS[trace.panel.lead] for trace in traces if _draw_trace(axes, rows, trace)
+    ]
+    _draw_names(axes, rows, traces, fs, above_beats=r_peaks is not None)
+    if marks is not None:
+        for trace in traces:
+            draw_marks(axes, rows, trace, marks[trace.panel.lead], fs)
+        draw_legend(axes)
+    if r_peaks is not None:
+        draw_beats(axes, rows, traces[-1], r_peaks, fs)
+    real_s = n_samples / fs
+    if real_s < PRINTED_S:
+        _draw_end(axes, rows, traces, real_s)
+    _draw_seconds(axes, rows)
+    _draw_header(axes, rows, title, subtitle)
+    _draw_footer(
+        axes,
+        _settings_text(fs, filter_text),
+        _notes_text(real_s, cut_off, padded=n_samples < signal.shape[1]),
+    )
+    return figure
+
+
+def _check(
+    signal: FloatArray,
+    fs: float,
+    marks: IntArray | None,
+    r_peaks: IntArray | None,
+    n_real_samples: int | None,
+) -> None:
+    """Refuse arrays of a wrong shape."""
+    if signal.ndim != 2 or len(signal) != N_LEADS:
+        raise ValueError(
+            f"signal has shape {signal.shape}, expected ({N_LEADS}, n_samples)"
+        )
+    if not fs > 0:
+        raise ValueError(f"fs is {fs!r}, expected a sampling rate in Hz above 0")
+    if marks is not None and (
+        marks.ndim != 3 or marks.shape[0] != N_LEADS or marks.shape[2] != len(MARKS)
+    ):
+        raise ValueError(
+            f"marks has shape {marks.shape}, "
+            f"expected ({N_LEADS}, n_beats, {len(MARKS)})"
+        )
+    if r_peaks is not None and r_peaks.ndim != 1:
+        raise ValueError(f"r_peaks has shape {r_peaks.shape}, expected (n_beats,)")
+    if n_real_samples is not None and not 0 <= n_real_samples <= signal.shape[1]:
+        raise ValueError(
+            f"n_real_samples is {n_real_samples!r}, "
+            f"expected 0 to n_samples = {signal.shape[1]}"
+        )
+
+
+def _page(rows: Rows) -> tuple[Figure, Axes]:
+    """Return an empty page whose Axes has mm as units."""
+    size = (PAGE_WIDTH / MM_PER_INCH, rows.page_height / MM_PER_INCH)
+    figure = Figure(figsize=size, dpi=_DPI, facecolor="white")
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set_axis_off()
+    axes.set_xlim(0.0, PAGE_WIDTH)
+    axes.set_ylim(0.0, rows.page_height)
+    axes.set_autoscale_on(False)
+    return figure, axes
+
+
+def _draw_grid(axes: Axes, rows: Rows) -> None:
+    """Draw the paper: a line every mm, a thicker one every 5 mm."""
+    width, height = GRID_WIDTH, rows.grid_height
+    axes.add_patch(
+        Rectangle((GRID_LEFT, FOOTER), width, height, facecolor=_PAPER, zorder=0)
+    )
+    for step, colour, line_mm, order in ((1, _THIN, 0.1, 0.1), (5, _THICK, 0.15, 0.2)):
+        across = np.arange(0, width + 0.5, step) + GRID_LEFT
+        up = np.arange(0, height + 0.5, step) + FOOTER
+        lines = [[(x, FOOTER), (x, FOOTER + height)] for x in across]
+        lines += [[(GRID_LEFT, y), (GRID_LEFT + width, y)] for y in up]
+        axes.add_collection(
+            LineCollection(
+                lines,
+                colors=colour,
+                linewidths=line_mm * POINTS_PER_MM,
+                zorder=order,
+                gid=f"grid-{step}-mm",
+            )
+        )
+
+
+def _draw_calibration(axes: Axes, zero: float) -> None:
+    """Draw the pulse of 1 mV and 0.2 s left of a row."""
+    x = TRACE_LEFT - 12.5 + np.array([0.0, 2.5, 2.5, 7.5, 7.5, 10.0])
+    y = zero + np.array([0.0, 0.0, MM_PER_MV, MM_PER_MV, 0.0, 0.0])
+    (line,) = axes.plot(x, y, color=INK, linewidth=_TRACE_MM * POINTS_PER_MM, zorder=3)
+    line.set_gid("calibration")
+
+
+def _draw_trace(axes: Axes, rows: Rows, trace: Trace) -> bool:
+    """Draw a panel's curve; return whether it is cut off."""
+    panel = trace.panel
+    zero, top, bottom = (at(panel.row) for at in (rows.zero, rows.top, rows.bottom))
+    y = zero + trace.mv * MM_PER_MV
+    (line,) = axes.plot(
+        trace.x,
+        y,
+        color=INK,
+        linewidth=_TRACE_MM * POINTS_PER_MM,
+        solid_joinstyle="round",
+        zorder=3,
+    )
+    name = LEADS[panel.lead]
+    line.set_gid(f"rhythm-{name}" if panel.row == N_ROWS - 1 else f"lead-{name}")
+    line.set_clip_path(
+        Rectangle(
+            (panel.left, bottom),
+            panel.width,
+            top - bottom,
+            transform=axes.transData,
+        )
+    )
+    return _draw_cut_off(axes, trace.x, y, top, bottom)
+
+
+def _draw_names(
+    axes: Axes, rows: Rows, traces: Sequence[Trace], fs: float, *, above_beats: bool
+) -> None:
+    """Write the leads' names above the beginnings of the curves, level in each row.
+
+    That of the rhythm strip stands above the triangles of the beats, if there are any.
+    """
+    for row in range(N_ROWS):
+        in_row = [trace for trace in traces if trace.panel.row == row]
+        highest = max(_highest_below_name(trace) for trace in in_row)
+        y = min(rows.zero(row) + max(highest + 4.0, 9.0), rows.top(row) - 2.5)
+        if above_beats and row == N_ROWS - 1:
+            y = max(y, height_of_beats(rows, traces[-1]) + 3.0)
+        for trace in in_row:
+            _draw_name(axes, trace.panel, y, len(trace.samples) / fs)
+
+
+def _highest_below_name(trace: Trace) -> float:
+    """Return the highest point of a curve below its name, in mm from zero."""
+    width = _NAME_AND_TIME_MM if trace.panel.shifted else _NAME_MM
+    beginning = trace.mv[trace.x <= trace.panel.left + width]
+    return float(np.fmax.reduce(beginning, initial=0.0)) * MM_PER_MV
+
+
+def _draw_name(axes: Axes, panel: Panel, y: float, shown_s: float) -> None:
+    """Write a lead's name and, where it isn't what its place says, the time shown."""
+    axes.plot(
+        [panel.left, panel.left],
+        [y - 2.0, y + 2.0],
+        color=INK,
+        linewidth=0.2 * POINTS_PER_MM,
+        zorder=4,
+    )
+    backing = {"facecolor": _PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
+    axes.text(
+        panel.left + 1.0,
+        y,
+        LEADS[panel.lead],
+        fontsize=9,
+        fontweight="bold",
+        color=INK,
+        va="center",
+        zorder=5,
+        bbox=backing,
+    )
+    if panel.shifted:
+        axes.text(
+            panel.left + _NAME_MM,
+            y,
+            f"{panel.start_s:.3g} s to {panel.start_s + shown_s:.3g} s",
+            fontsize=7,
+            color=GREY,
+            va="center",
+            zorder=5,
+            bbox=backing,
+        )
+
+
+def _draw_cut_off(
+    axes: Axes, x: FloatArray, y: FloatArray, top: float, bottom: float
+) -> bool:
+    """Mark where a curve leaves its row; return whether it does."""
+    beyond_top, beyond_bottom = y > top, y < bottom
+    for beyond, marker, edge in (
+        (beyond_top, "^", top - 1.0),
+        (beyond_bottom, "v", bottom + 1.0),
+    ):
+        starts = beyond & ~np.concatenate([[False], beyond[:-1]])
+        axes.plot(
+            x[starts],
+            np.full(int(starts.sum()), edge),
+            linestyle="none",
+            marker=marker,
+            markersize=4.5,
+            color=VERMILION,
+            zorder=6,
+        )
+    return bool(beyond_top.any() or beyond_bottom.any())
+
+
+def _draw_end(axes: Axes, rows: Rows, traces: Sequence[Trace], real_s: float) -> None:
+    """Hatch what lies behind the last real sample."""
+    for trace in traces:
+        panel = trace.panel
+        left = panel.left + (real_s - panel.start_s) * MM_PER_S
+        width = panel.left + panel.width - left
+        if width <= 0.1:
+            continue
+        bottom, top = rows.bottom(panel.row), rows.top(panel.row)
+        axes.add_patch(
+            Rectangle(
+                (left, bottom),
+                width,
+                top - bottom,
+                facecolor="#DDDDDD",
+                edgecolor="#AAAAAA",
+                linewidth=0.0,
+                alpha=0.6,
+                hatch="///",
+                zorder=1,
+                gid="no-signal",
+            )
+        )
+
+
+def _draw_seconds(axes: Axes, rows: Rows) -> None:
+    """Write the seconds below the rhythm strip."""
+    for second in range(int(PRINTED_S) + 1):
+        x = TRACE_LEFT + second * MM_PER_S
+        axes.plot([x, x], [FOOTER - 1.2, FOOTER], color=GREY, linewidth=0.5)
+        text = f"{second} s" if second == 0 else f"{second}"
+        axes.text(
+            x, FOOTER - 1.8, text, fontsize=6.5, color=GREY, ha="center", va="top"
+        )
+
+
+def _draw_header(axes: Axes, rows: Rows, title: str, subtitle: str) -> None:
+    """Write title and subtitle above the grid, shortened to what fits."""
+    top = rows.page_height
+    axes.text(
+        GRID_LEFT,
+        top - 9.0,
+        _fold(title, _TITLE_LETTERS, 1),
+        fontsize=14,
+        fontweight="bold",
+        color=INK,
+        va="center_baseline",
+        parse_math=False,
+    )
+    axes.text(
+        GRID_LEFT,
+        top - 13.5,
+        _fold(subtitle, _SUBTITLE_LETTERS, 2),
+        fontsize=9,
+        color=INK,
+        va="top",
+        linespacing=1.3,
+        parse_math=False,
+    )
+
+
+def _fold(text: str, width: int, n_lines: int) -> str:
+    """Return a text in at most `n_lines` lines, the last one ending in dots if need be.
+
+    A long word, such as a path, is broken: `textwrap` would leave it out.
+    """
+    lines = textwrap.wrap(text, width)
+    if len(lines) > n_lines:
+        lines = [*lines[: n_lines - 1], f"{lines[n_lines - 1][: width - 1]}…"]
+    return "\n".join(lines)
+
+
+def _draw_footer(axes: Axes, settings: str, notes: str) -> None:
+    """Write the recorder's settings and the notes below the grid."""
+    for y, text, size, colour in (
+        (FOOTER - 9.0, settings, 9, INK),
+        (FOOTER - 14.0, notes, 7, VERMILION),
+    ):
+        axes.text(
+            GRID_LEFT,
+            y,
+            text,
+            fontsize=size,
+            color=colour,
+            va="center",
+            parse_math=False,
+        )
+
+
+def _settings_text(fs: float, filter_text: str) -> str:
+    """Return the line that every print carries."""
+    parts = [f"{MM_PER_S:g} mm/s", f"{MM_PER_MV:g} mm/mV"]
+    if filter_text:
+        parts.append(f"filter {filter_text}")
+    parts.append(f"sampled at {fs:g} Hz")
+    return "     ".join(parts)
+
+
+def _notes_text(real_s: float, cut_off: Sequence[str], *, padded: bool) -> str:
+    """Return what a reader must know to not be misled."""
+    notes = []
+    if real_s > PRINTED_S:
+        notes.append(f"first {PRINTED_S:g} s of {real_s:.4g} s")
+    if real_s < PRINTED_S:
+        after = "padding follows" if padded else "nothing follows"
+        notes.append(f"the recording ends after {real_s:.4g} s, {after}")
+    if cut_off:
+        names = ", ".join(dict.fromkeys(cut_off))
+        notes.append(
+            f"cut off at the row's edge (\N{BLACK UP-POINTING TRIANGLE}): {names}"
+        )
+    return ";  ".join(notes)

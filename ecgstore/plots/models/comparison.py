@@ -1,0 +1,245 @@
+"""Scores of several modes side by side, and their differences, with intervals."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from ecgstore.plots.style.colours import BLUE, GREY, INK, SERIES
+from ecgstore.plots.style.panels import grid_of
+
+Interval: TypeAlias = tuple[float, float, float]
+"""Value, low end and high end."""
+
+_Rows: TypeAlias = Mapping[str, Mapping[str, Interval]]
+_DrawRow: TypeAlias = Callable[[Axes, int, Interval], None]
+
+_PANEL: Final = 2.5  # inches
+_ROW: Final = 0.36  # inches
+_HEADING: Final = 0.75  # inches
+_FOOT: Final = 0.45  # inches
+_TEXT_SIZE: Final = 9.0
+_LINE: Final = 1.6
+
+
+def plot_score_intervals(
+    scores: Mapping[str, Mapping[str, Interval]],
+    *,
+    columns: Mapping[str, str] | None = None,
+    title: str = "",
+    level: float = 0.95,
+) -> Figure:
+    """Draw scores with their intervals: a row per mode, a panel per score.
+
+    Every panel has its own scale. Intervals of two modes may overlap although the modes
+    differ, for they are of the same records: that is what
+    `plot_difference_intervals` is for.
+
+    Parameters
+    ----------
+    scores : mapping of str to mapping of str to (float, float, float)
+        For each mode and each score, or each class, value, low and high; NaN where
+        undefined.
+    columns : mapping of str to str, optional
+        The scores to draw and what stands above them; else all, by their names.
+    title : str
+        A line above.
+    level : float
+        Confidence level of the intervals, for the caption.
+
+    Returns
+    -------
+    Figure
+        One Axes for each score.
+
+    Raises
+    ------
+    ValueError
+        If there is no mode or no score, or a mode lacks a score.
+    """
+    colours = [SERIES[at % len(SERIES)] for at in range(len(scores))]
+
+    def draw(axes: Axes, row: int, interval: Interval) -> None:
+        value, low, high = interval
+        colour = colours[row]
+        axes.plot(
+            (low, high), (row, row), color=colour, linewidth=_LINE, gid="interval"
+        )
+        axes.plot(value, row, "o", color=colour, markersize=5, gid="value")
+        _write_value(axes, row, value, f"{value:.3f}")
+
+    caption = f"point: all records; line: {level:.0%} interval, patients resampled"
+    return _forest(scores, columns, title, caption, draw)
+
+
+def plot_difference_intervals(
+    differences: Mapping[tuple[str, str], Mapping[str, Interval]],
+    *,
+    columns: Mapping[str, str] | None = None,
+    title: str = "",
+    level: float = 0.95,
+) -> Figure:
+    """Draw differences of scores with their intervals and a line at zero.
+
+    A row per pair of modes, a panel per score, zero in the middle of each. Intervals
+    that hold zero are grey and hollow: the records do not tell the two apart.
+
+    Parameters
+    ----------
+    differences : mapping of (str, str) to mapping of str to (float, float, float)
+        For each pair of modes (first, second) and each score, or each class: the
+        first's minus the second's as value, low and high; NaN where undefined.
+    columns : mapping of str to str, optional
+        The scores to draw and what stands above them; else all, by their names.
+    title : str
+        A line above.
+    level : float
+        Confidence level of the intervals, for the caption.
+
+    Returns
+    -------
+    Figure
+        One Axes for each score.
+
+    Raises
+    ------
+    ValueError
+        If there is no pair or no score, or a pair lacks a score.
+    """
+
+    def draw(axes: Axes, row: int, interval: Interval) -> None:
+        value, low, high = interval
+        unclear = low <= 0 <= high
+        colour = GREY if unclear else BLUE
+        axes.plot(
+            (low, high), (row, row), color=colour, linewidth=_LINE, gid="interval"
+        )
+        face = "white" if unclear else colour
+        axes.plot(
+            value,
+            row,
+            "o",
+            color=colour,
+            markerfacecolor=face,
+            markersize=5,
+            gid="value",
+        )
+        _write_value(axes, row, value, f"{value:+.3f}".replace("-", "\N{MINUS SIGN}"))
+
+    rows = {
+        f"{first} \N{MINUS SIGN} {second}": of_pair
+        for (first, second), of_pair in differences.items()
+    }
+    caption = (
+        f"first minus second, on the same records; line: {level:.0%} interval, "
+        "patients resampled; grey and hollow: the interval holds 0"
+    )
+    figure = _forest(rows, columns, title, caption, draw)
+    for axes in figure.axes:
+        axes.axvline(0.0, color=INK, linewidth=0.9, zorder=0.5, gid="zero")
+        furthest = max(abs(end) for end in axes.get_xlim())
+        axes.set_xlim(-furthest, furthest)
+    return figure
+
+
+def _write_value(axes: Axes, row: int, value: float, text: str) -> None:
+    """Write a number above its point, readable also across a line."""
+    text_drawn = axes.annotate(
+        text,
+        (value, row),
+        xytext=(0, 4),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=_TEXT_SIZE - 2,
+        color=INK,
+    )
+    text_drawn.set_path_effects([withStroke(linewidth=2.0, foreground="white")])
+
+
+def _forest(
+    rows: _Rows,
+    columns: Mapping[str, str] | None,
+    title: str,
+    caption: str,
+    draw: _DrawRow,
+) -> Figure:
+    """Draw a panel per column, with the rows from top to bottom in each."""
+    if columns is None:
+        columns = {name: name for of_row in rows.values() for name in of_row}
+    _check(rows, columns)
+    n_lines, n_across = grid_of(len(columns))
+    height = _HEADING + n_lines * (_ROW * (len(rows) + 0.6) + _HEADING) + _FOOT
+    longest = max(len(name) for name in rows)
+    width = 0.085 * longest + _PANEL * n_across + 0.4
+    figure = Figure(figsize=(width, height), dpi=150, facecolor="white")
+    figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.08)
+    figure.suptitle(title, fontsize=13, fontweight="bold", parse_math=False)
+    figure.supxlabel(caption, fontsize=_TEXT_SIZE, color=GREY)
+    panels = figure.subplots(n_lines, n_across, squeeze=False).ravel()
+    for axes in panels[len(columns) :]:
+        axes.remove()
+    for at, (axes, (name, heading)) in enumerate(
+        zip(panels, columns.items(), strict=False)
+    ):
+        _prepare(axes, list(rows), heading, named=at % n_across == 0)
+        defined = [not np.isnan(of_row[name]).any() for of_row in rows.values()]
+        for row, of_row in enumerate(rows.values()):
+            if defined[row]:
+                draw(axes, row, of_row[name])
+            else:
+                _write_undefined(axes, row)
+        if not any(defined):
+            axes.set_xticks([])
+        axes.margins(x=0.12)
+        axes.autoscale_view(scaley=False)
+    return figure
+
+
+def _check(rows: _Rows, columns: Mapping[str, str]) -> None:
+    """Refuse tables with nothing in them or with holes."""
+    if not rows or not columns:
+        raise ValueError(
+            f"there are {len(rows)} rows and {len(columns)} columns to draw, expected "
+            "at least one of each"
+        )
+    for row, of_row in rows.items():
+        missing = [name for name in columns if name not in of_row]
+        if missing:
+            raise ValueError(
+                f"{row!r} has no {missing[0]!r}, expected {', '.join(columns)}"
+            )
+
+
+def _prepare(axes: Axes, rows: list[str], heading: str, *, named: bool) -> None:
+    """Set up one panel: its heading, and the names of the rows at the left edge."""
+    axes.set_title(heading, fontsize=_TEXT_SIZE + 1, parse_math=False, wrap=True)
+    axes.set_ylim(len(rows) - 0.5, -0.7)
+    labels = rows if named else [""] * len(rows)
+    axes.set_yticks(range(len(rows)), labels, fontsize=_TEXT_SIZE, parse_math=False)
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelsize=_TEXT_SIZE - 1)
+    axes.locator_params(axis="x", nbins=4)
+    axes.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    for row in range(1, len(rows), 2):  # bands lead the eye from panel to panel
+        axes.axhspan(row - 0.5, row + 0.5, color=GREY, alpha=0.08, linewidth=0.0)
+
+
+def _write_undefined(axes: Axes, row: int) -> None:
+    """Say that there is nothing to draw."""
+    axes.text(
+        0.5,
+        row,
+        "undefined",
+        transform=axes.get_yaxis_transform(),
+        ha="center",
+        va="center",
+        fontsize=_TEXT_SIZE - 1,
+        color=GREY,
+        style="italic",
+    )

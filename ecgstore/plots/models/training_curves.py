@@ -1,0 +1,103 @@
+"""How a training went, epoch by epoch."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ecgstore.plots.style.colours import BLUE, GREY, INK, ORANGE
+
+
+def plot_training_curves(
+    epochs: Sequence[int],
+    train_loss: Sequence[float],
+    validation_loss: Sequence[float],
+    validation_auroc: Sequence[float],
+    best_epoch: int,
+    *,
+    title: str = "",
+) -> Figure:
+    """Draw the losses and the AUROC of every epoch, and mark the epoch that was kept.
+
+    The two losses share an axis to show how each of them moves, not to be compared:
+    that of training has weighted classes and augmented signals, that of validation
+    neither.
+
+    Parameters
+    ----------
+    epochs : sequence of int, of length n_epochs
+        Numbers of the epochs.
+    train_loss, validation_loss : sequence of float, of length n_epochs
+        Mean losses on the training and on the validation records; NaN leaves a gap.
+    validation_auroc : sequence of float, of length n_epochs
+        Macro AUROC on the validation records.
+    best_epoch : int
+        The epoch whose weights were kept.
+    title : str
+        A line above.
+
+    Returns
+    -------
+    Figure
+        Two Axes, the losses and the AUROC.
+
+    Raises
+    ------
+    ValueError
+        If there is no epoch, the lengths differ, or `best_epoch` is not in `epochs`.
+    """
+    _check(epochs, train_loss, validation_loss, validation_auroc, best_epoch)
+    figure = Figure(figsize=(10.0, 3.8), dpi=150, facecolor="white")
+    figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08)
+    figure.suptitle(title, fontsize=13, fontweight="bold", parse_math=False)
+    losses, ranking = figure.subplots(1, 2)
+    marker = "o" if len(epochs) == 1 else None  # a line of one point is not seen
+    for values, colour, name in (
+        (train_loss, ORANGE, "training (weighted, augmented)"),
+        (validation_loss, BLUE, "validation"),
+    ):
+        losses.plot(epochs, values, color=colour, label=name, marker=marker)
+    ranking.plot(epochs, validation_auroc, color=BLUE, marker=marker)
+    losses.set_title("loss", loc="left", fontsize=10)
+    ranking.set_title("macro AUROC, validation", loc="left", fontsize=10)
+    at = list(epochs).index(best_epoch)
+    for axes, values in ((losses, validation_loss), (ranking, validation_auroc)):
+        _mark(axes, best_epoch, values[at])
+    losses.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def _check(
+    epochs: Sequence[int],
+    train_loss: Sequence[float],
+    validation_loss: Sequence[float],
+    validation_auroc: Sequence[float],
+    best_epoch: int,
+) -> None:
+    """Refuse curves that do not belong together."""
+    for name, values in (
+        ("train_loss", train_loss),
+        ("validation_loss", validation_loss),
+        ("validation_auroc", validation_auroc),
+    ):
+        if len(values) != len(epochs):
+            raise ValueError(
+                f"{name} has {len(values)} values, expected one for each of the "
+                f"{len(epochs)} epochs"
+            )
+    if best_epoch not in epochs:
+        raise ValueError(f"best_epoch is {best_epoch}, expected one of epochs")
+
+
+def _mark(axes: Axes, epoch: int, value: float) -> None:
+    """Mark the epoch that was kept, and write its value where no curve can be."""
+    axes.axvline(epoch, color=GREY, linewidth=1.0, linestyle="--", gid="best-epoch")
+    axes.plot(epoch, value, "o", color=INK, markersize=5, zorder=5, gid="best")
+    axes.set_title(f"kept: epoch {epoch}, {value:.3f}", loc="right", fontsize=9)
+    axes.set_xlabel("epoch", fontsize=9)
+    axes.tick_params(labelsize=9)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.margins(y=0.12)
+    axes.grid(color=GREY, alpha=0.25, linewidth=0.5)
+    axes.spines[["top", "right"]].set_visible(False)

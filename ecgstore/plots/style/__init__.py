@@ -1,0 +1,1 @@
+"""Colours, panels and files that all plots share."""

@@ -1,0 +1,6 @@
+from .bootstrap import paired_bootstrap as paired_bootstrap
+from .challenge2020 import (
+    challenge_metric as challenge_metric,
+    challenge_scores as challenge_scores,
+)
+from .multilabel import f1_thresholds as f1_thresholds, score as score

@@ -1,0 +1,374 @@
+"""How sure scores and their differences are: a paired bootstrap over patients.
+
+Records of one patient resemble each other, so that patients are drawn, each with all
+its records (cluster bootstrap: Davison and Hinkley 1997, *Bootstrap Methods and their
+Application*, section 3.8). Every set of predictions is scored on the same draws: what a
+draw does to all alike cancels out in their differences.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ecgstore.arrays import BoolArray, FloatArray, IntArray
+from ecgstore.scores.label_arrays import as_labels, as_probabilities, check_shape
+from ecgstore.scores.weighted import (
+    CLASS_SCORES,
+    SCORES,
+    WeightedScores,
+    weighted_scores,
+)
+
+_BLOCK: Final = 2**17
+"""Weights per block, 1 MB: what is made of them in between stays in the cache."""
+
+_LEAST_WIDTH: Final = 64
+"""Resamples per block at least: every block sorts the records anew."""
+
+
+class Estimate(NamedTuple):
+    """A score, or a difference of two, with its confidence interval.
+
+    Attributes
+    ----------
+    value : float
+        On all records, each once.
+    low, high : float
+        Ends of the interval.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BootstrapResult:
+    """Scores of several sets of predictions for the same records, and differences.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the sets of predictions.
+    n_records, n_groups, n_resamples : int
+        Number of records, of groups (patients), and of resamples of the groups.
+    level : float
+        Confidence level of the intervals.
+    scores : Mapping
+        By name and score (`ecgstore.scores.weighted.SCORES`), an Estimate.
+    class_scores : Mapping
+        By name and score of one class (``CLASS_SCORES``), a tuple of n_classes
+        Estimates; NaN where the score is undefined.
+    differences : Mapping
+        By pair of names (first, second) and score, an Estimate of the first's score
+        minus the second's. The first stands before the second in `names`.
+    class_differences : Mapping
+        The same for the scores of one class, as tuples of n_classes Estimates.
+    undefined : ndarray of shape (n_classes,)
+        Share of the resamples in which no record or every record has the class.
+    """
+
+    names: tuple[str, ...]
+    n_records: int
+    n_groups: int
+    n_resamples: int
+    level: float
+    scores: Mapping[str, Mapping[str, Estimate]]
+    class_scores: Mapping[str, Mapping[str, tuple[Estimate, ...]]]
+    differences: Mapping[tuple[str, str], Mapping[str, Estimate]]
+    class_differences: Mapping[tuple[str, str], Mapping[str, tuple[Estimate, ...]]]
+    undefined: FloatArray
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON knows it.
+
+        Estimates are lists of value, low and high, with None for what is NaN; a pair
+        is an entry of a list, with the names as its first and second.
+        """
+        return {
+            "names": list(self.names),
+            "n_records": self.n_records,
+            "n_groups": self.n_groups,
+            "n_resamples": self.n_resamples,
+            "level": self.level,
+            "scores": _as_json(self.scores),
+            "class_scores": _as_json(self.class_scores),
+            "differences": [
+                {
+                    "first": first,
+                    "second": second,
+                    "scores": _as_json(scores),
+                    "class_scores": _as_json(self.class_differences[first, second]),
+                }
+                for (first, second), scores in self.differences.items()
+            ],
+            "undefined": self.undefined.tolist(),
+        }
+
+
+def _as_json(value: Any) -> Any:
+    """Return mappings as dicts, tuples as lists, and None for NaN."""
+    if isinstance(value, Mapping):
+        return {name: _as_json(each) for name, each in value.items()}
+    if isinstance(value, tuple):
+        return [_as_json(each) for each in value]
+    return None if value != value else value
+
+
+def paired_bootstrap(
+    labels: ArrayLike,
+    probabilities: Mapping[str, ArrayLike],
+    decisions: Mapping[str, ArrayLike],
+    groups: ArrayLike,
+    *,
+    n_resamples: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> BootstrapResult:
+    """Return scores and their differences with percentile intervals.
+
+    A resample in which no record or every record has a class gives no AUROC and no
+    average precision for it, one without a record of the class no F1 either. Such a
+    resample is left out of the class's interval. Its macro average is taken over the
+    other classes, as for any table of predictions; in a difference they are the same
+    ones on both sides.
+    `BootstrapResult.undefined` tells how often that happened: where it is much more
+    than a few per cent, there are too few patients with the class for its interval to
+    mean much.
+
+    The calibration error is larger in resamples than in the records, for chance parts
+    probabilities and frequencies twice; its interval lies high and may even leave out
+    the value. That of a difference suffers less.
+
+    Parameters
+    ----------
+    labels : array_like of shape (n_records, n_classes)
+        Which classes each record has, as bool or as 0 and 1.
+    probabilities : mapping of str to array_like of shape (n_records, n_classes)
+        For each set of predictions, how likely each record has each class, 0 to 1. With
+        an axis in front, of several trainings of one classifier, their scores are
+        averaged, in every draw: an estimate is that of one training.
+    decisions : mapping of str to array_like of shape (n_records, n_classes)
+        Which classes each record was said to have; of the same names and shapes.
+    groups : array_like of shape (n_records,)
+        Whose each record is: numbers or texts, such as those of
+        `ecgstore.splits.group_records`. As many groups are drawn as there are, with
+        replacement, numbered in their sorted order: that of the rows does not matter.
+    n_resamples : int
+        Number of resamples.
+    seed : int
+        Seed of the draws.
+    level : float
+        Confidence level, above 0 and below 1. The ends of the intervals are the
+        quantiles (1 - level) / 2 and (1 + level) / 2 of the resamples (percentile
+        method: Efron and Tibshirani 1993, *An Introduction to the Bootstrap*, chapter
+        13).
+
+    Raises
+    ------
+    ValueError
+        If names or shapes do not fit each other, or values are not what they should be.
+
+    Examples
+    --------
+    >>> labels = np.array([[1], [0], [1], [0], [1], [0]])
+    >>> good, bad = labels * 0.5 + 0.25, np.full((6, 1), 0.5)
+    >>> result = paired_bootstrap(
+    ...     labels,
+    ...     {"good": good, "bad": bad},
+    ...     {"good": good > 0.5, "bad": bad > 0.5},
+    ...     ["a", "a", "b", "b", "c", "c"],
+    ... )
+    >>> result.differences["good", "bad"]["macro_auroc"]
+    Estimate(value=0.5, low=0.5, high=0.5)
+    """
+    true = as_labels(labels, "labels")
+    of_name = _checked(true, probabilities, decisions)
+    owner = np.asarray(groups)
+    if owner.shape != (len(true),):
+        raise ValueError(
+            f"groups has shape {owner.shape}, expected one for each of the "
+            f"{len(true)} records"
+        )
+    if n_resamples < 1:
+        raise ValueError(f"n_resamples is {n_resamples}, expected 1 or more")
+    if not 0 < level < 1:
+        raise ValueError(
+            f"level is {level}, expected above 0 and below 1, such as 0.95"
+        )
+    unique, group_of = np.unique(owner, return_inverse=True)
+    counts = draw_counts(len(unique), n_resamples, seed)
+    once = np.ones((len(true), 1))
+    values = {name: _mean_scores(true, runs, once) for name, runs in of_name.items()}
+    resampled = _resampled(true, of_name, group_of, counts)
+    auroc = resampled[next(iter(of_name))].by_class[:, CLASS_SCORES.index("auroc")]
+    names = tuple(of_name)
+    pairs = list(combinations(names, 2))
+    found = {name: _estimates(values[name], resampled[name], level) for name in names}
+    differences = {
+        (first, second): _estimates(
+            _difference(values[first], values[second]),
+            _difference(resampled[first], resampled[second]),
+            level,
+        )
+        for first, second in pairs
+    }
+    return BootstrapResult(
+        names=names,
+        n_records=len(true),
+        n_groups=len(unique),
+        n_resamples=n_resamples,
+        level=level,
+        scores={name: found[name][0] for name in names},
+        class_scores={name: found[name][1] for name in names},
+        differences={pair: differences[pair][0] for pair in pairs},
+        class_differences={pair: differences[pair][1] for pair in pairs},
+        undefined=np.isnan(auroc).mean(axis=0),
+    )
+
+
+_Predictions = list[tuple[FloatArray, BoolArray]]
+"""Probabilities and decisions of every training."""
+
+
+def _checked(
+    true: BoolArray,
+    probabilities: Mapping[str, ArrayLike],
+    decisions: Mapping[str, ArrayLike],
+) -> dict[str, _Predictions]:
+    """Return the probabilities and decisions of every name."""
+    if not probabilities or set(probabilities) != set(decisions):
+        raise ValueError(
+            f"there are probabilities of {', '.join(probabilities) or 'nothing'} and "
+            f"decisions of {', '.join(decisions) or 'nothing'}, expected the same "
+            "names, at least one"
+        )
+    found = {}
+    for name, given in probabilities.items():
+        said, decided = (
+            each if each.ndim == 3 else each[np.newaxis]
+            for each in (np.asarray(given), np.asarray(decisions[name]))
+        )
+        if not 0 < len(said) == len(decided):
+            raise ValueError(
+                f"there are probabilities of {len(said)} and decisions of "
+                f"{len(decided)} trainings of {name!r}, expected as many, at least one"
+            )
+        found[name] = [
+            _checked_run(name, true, *run) for run in zip(said, decided, strict=True)
+        ]
+    return found
+
+
+def _checked_run(
+    name: str, true: BoolArray, given: ArrayLike, decisions: ArrayLike
+) -> tuple[FloatArray, BoolArray]:
+    """Return the probabilities and decisions of one training."""
+    decided = as_labels(decisions, f"decisions of {name!r}")
+    check_shape(decided, f"decisions of {name!r}", true.shape)
+    return as_probabilities(given, f"probabilities of {name!r}", true.shape), decided
+
+
+def draw_counts(n_groups: int, n_resamples: int, seed: int) -> IntArray:
+    """Return how often each group was drawn in each resample.
+
+    Returns
+    -------
+    ndarray of shape (n_groups, n_resamples)
+        Each column sums to n_groups. The first resamples are the same whatever their
+        number.
+
+    Examples
+    --------
+    >>> draw_counts(5, 3, seed=0).sum(axis=0)
+    array([5, 5, 5])
+    """
+    rng = np.random.default_rng(seed)
+    counts = np.empty((n_groups, n_resamples), dtype=np.int64)
+    for resample in range(n_resamples):
+        drawn = rng.integers(n_groups, size=n_groups)
+        counts[:, resample] = np.bincount(drawn, minlength=n_groups)
+    return counts
+
+
+def _resampled(
+    true: BoolArray,
+    of_name: Mapping[str, _Predictions],
+    group_of: IntArray,
+    counts: IntArray,
+) -> dict[str, WeightedScores]:
+    """Return the scores of every name under every draw."""
+    blocks: dict[str, list[WeightedScores]] = {name: [] for name in of_name}
+    for weights in _weights(group_of, counts):
+        for name, runs in of_name.items():
+            blocks[name].append(_mean_scores(true, runs, weights))
+    return {
+        name: WeightedScores(
+            np.concatenate([each.whole for each in done]),
+            np.concatenate([each.by_class for each in done]),
+        )
+        for name, done in blocks.items()
+    }
+
+
+def _mean_scores(
+    true: BoolArray, runs: _Predictions, weights: FloatArray
+) -> WeightedScores:
+    """Return the mean over some trainings of their scores under every weighting."""
+    scores = [weighted_scores(true, *run, weights) for run in runs]
+    return WeightedScores(
+        np.mean([each.whole for each in scores], axis=0),
+        np.mean([each.by_class for each in scores], axis=0),
+    )
+
+
+def _weights(group_of: IntArray, counts: IntArray) -> Iterator[FloatArray]:
+    """Yield how often each record counts, (n_records, n_weightings), block by block."""
+    width = max(_LEAST_WIDTH, _BLOCK // len(group_of))
+    for begin in range(0, counts.shape[1], width):
+        yield counts[:, begin : begin + width][group_of].astype(np.float64)
+
+
+def _difference(first: WeightedScores, second: WeightedScores) -> WeightedScores:
+    """Return the first's scores minus the second's."""
+    return WeightedScores(first.whole - second.whole, first.by_class - second.by_class)
+
+
+def _estimates(
+    value: WeightedScores, resampled: WeightedScores, level: float
+) -> tuple[dict[str, Estimate], dict[str, tuple[Estimate, ...]]]:
+    """Return the estimates of a whole table and those of its classes, by score."""
+    whole_ends = _interval(resampled.whole, level)  # (2, 5)
+    class_ends = _interval(resampled.by_class, level)  # (2, 4, n_classes)
+    whole = {
+        score: Estimate(*numbers)
+        for score, numbers in zip(
+            SCORES, np.vstack([value.whole, whole_ends]).T.tolist(), strict=True
+        )
+    }
+    by_class = {
+        score: tuple(Estimate(*numbers) for numbers in rows)
+        for score, rows in zip(
+            CLASS_SCORES,
+            np.moveaxis(np.concatenate([value.by_class, class_ends]), 0, -1).tolist(),
+            strict=True,
+        )
+    }
+    return whole, by_class
+
+
+def _interval(resampled: FloatArray, level: float) -> FloatArray:
+    """Return both ends of the intervals, (2, ...), of resamples in the first axis."""
+    ends = np.array([(1 - level) / 2, (1 + level) / 2])
+    ordered = np.sort(resampled, axis=0)  # NaN comes last
+    last = np.maximum((~np.isnan(resampled)).sum(axis=0) - 1, 0)
+    place = ends.reshape(2, *[1] * last.ndim) * last  # (2, ...)
+    below = np.floor(place).astype(np.int64)
+    above = np.minimum(below + 1, last)
+    low, high = (np.take_along_axis(ordered, each, axis=0) for each in (below, above))
+    interval: FloatArray = low + (place - below) * (high - low)
+    return interval

@@ -1,0 +1,1 @@
+"""Records in WFDB form, as PhysioNet and the Challenges publish them."""

@@ -1,0 +1,321 @@
+"""Read the header of a record: what its ``.hea`` file says, not yet believed.
+
+The format is that of WFDB (header(5) of the WFDB Applications Guide). The PhysioNet
+Challenges use it with a patient's data in comments, in two dialects::
+
+    A0001 12 500 7500 12-May-2020 12:33:59       A0001 12 500 7500
+    A0001.mat 16+24 1000/mV 16 0 28 -1716 0 I    A0001.mat 16x1+24 1000.0(0)/mV 16 ...
+    #Age: 74                                     # Age: 74
+"""
+
+import codecs
+import math
+import os
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from ecgstore.errors import RecordError
+from ecgstore.reasons import Reason
+from ecgstore.sources.files import read_start, shown
+from ecgstore.sources.wfdb.comments import read_comments
+
+_MAX_HEADER_BYTES: Final = 1 << 20  # real ones have about 1,000
+_MAX_BASELINE: Final = 1 << 31
+
+_RECORD_NAME: Final = re.compile(r"[\w+-][\w.+-]{0,254}")
+_FILE_ENDING: Final = re.compile(r"\.(mat|dat|hea)$", re.IGNORECASE)
+_STORAGE: Final = re.compile(
+    r"(\d{1,4})(?:x([1-9]\d{0,8}))?(?::(\d{1,18}))?(?:\+(\d{1,18}))?", re.ASCII
+)
+_SCALE: Final = re.compile(r"([^(/]+)(?:\(([+-]?\d{1,18})\))?(?:/(.*))?", re.ASCII)
+
+# Fields of a lead's line, where they are absent; only the first two must be there.
+_ABSENT: Final = ("", "", "0/mV", "", "0", "", "", "", "")
+
+
+class LeadHeader(NamedTuple):
+    """What a header says about one lead.
+
+    A tuple, because twelve of them are made for every record: a frozen dataclass
+    takes four times as long.
+
+    Attributes
+    ----------
+    file_name : str
+        Name of the signal file.
+    format : int
+        WFDB's number of the way samples are stored, for example 16 or 212.
+    samples_per_frame : int
+        Samples of this lead for each sampling period of the record; nearly always 1.
+    skew : int
+        Samples of this lead in the file that precede the record's first one.
+    byte_offset : int
+        Bytes in the signal file before the first sample.
+    adc_gain : float
+        Counts per `unit`; 0 where the header gives none, which says that the lead is
+        not calibrated.
+    baseline : int
+        Count at 0 V; the ADC's zero where the header gives none.
+    unit : str
+        Unit of the voltage as written; ``"mV"`` where the header gives none.
+    initial_value, checksum : int or None
+        The lead's first count, and the sum of all its counts modulo 65536; None where
+        the header does not give them.
+    name : str
+        Name of the lead as written, for example ``"aVR"`` or ``"avr"``.
+    """
+
+    file_name: str
+    format: int
+    samples_per_frame: int
+    skew: int
+    byte_offset: int
+    adc_gain: float
+    baseline: int
+    unit: str
+    initial_value: int | None
+    checksum: int | None
+    name: str
+
+
+class Segment(NamedTuple):
+    """One part of a record that is made of several records, one after the other.
+
+    Attributes
+    ----------
+    name : str
+        Name of the record that is this part; ``"~"`` for a gap.
+    n_samples : int
+        Its length; 0 for a first part that only names the leads.
+    """
+
+    name: str
+    n_samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the header of a record says; only its syntax has been checked.
+
+    Attributes
+    ----------
+    record_id : str
+        Name of the record, without ``.mat`` or another file's ending.
+    fs : float
+        Sampling rate in Hz as written; NaN where the header gives none.
+    n_samples : int
+        Samples per lead; 0 where the header leaves it open.
+    leads : tuple of LeadHeader
+        The leads in the header's order; empty if the record has segments.
+    age : float
+        Age in years; NaN where unknown. Also 300 (by which PTB-XL means above 89), -1
+        and whatever else cannot be an age are unknown.
+    sex : str
+        ``"male"``, ``"female"`` or ``"unknown"``.
+    dx : tuple of str
+        SNOMED CT codes in the header's order, each once.
+    segments : tuple of Segment
+        The parts of a multi-segment record; empty for an ordinary one.
+    """
+
+    record_id: str
+    fs: float
+    n_samples: int
+    leads: tuple[LeadHeader, ...]
+    age: float
+    sex: str
+    dx: tuple[str, ...]
+    segments: tuple[Segment, ...] = ()
+
+
+class _SyntaxError(Exception):
+    """A line of a header is not what it should be."""
+
+    def __init__(self, number: int, text: str, expected: str) -> None:
+        super().__init__(f"line {number}: {text[:80]!r}; expected {expected}")
+
+
+def read_header(path: str | Path) -> Header:
+    """Read the header of a record.
+
+    Both dialects of the PhysioNet Challenges and every ordinary or multi-segment WFDB
+    header are understood, with any line ends, blanks and encoding. Whether the values
+    make sense is decided by `read_record`.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ``.hea`` file.
+
+    Returns
+    -------
+    Header
+        What it says.
+
+    Raises
+    ------
+    RecordError
+        With `Reason.UNREADABLE_HEADER`, naming the file, the line and what was
+        expected there. Nothing else is raised, whatever the file holds.
+    """
+    name = os.fspath(path)
+    data, size = read_start(name, _MAX_HEADER_BYTES, Reason.UNREADABLE_HEADER)
+    if size > _MAX_HEADER_BYTES:
+        raise RecordError(
+            Reason.UNREADABLE_HEADER,
+            f"{shown(name)}: has {size} bytes; expected a header of about 1,000",
+        )
+    try:
+        return _parse(_decode(data))
+    except _SyntaxError as error:
+        raise RecordError(
+            Reason.UNREADABLE_HEADER, f"{shown(name)}, {error}"
+        ) from error
+
+
+def _decode(data: bytes) -> str:
+    """Return the text of a header; Latin-1, which reads any bytes, if not UTF-8."""
+    data = data.removeprefix(codecs.BOM_UTF8)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _parse(text: str) -> Header:
+    """Return what the text of a header says."""
+    lines = []  # (number, text) of each that is no comment
+    comments = []
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.strip()
+        if line[:1] == "#":
+            comments.append(line)
+        elif line:
+            lines.append((number, line))
+    if not lines:
+        raise _SyntaxError(1, "", "a record line like 'A0001 12 500 5000'")
+    record_id, n_segments, n_leads, fs, n_samples = _record_line(*lines[0])
+    n_expected = n_leads if n_segments is None else n_segments
+    # More lines than announced are ignored, as header(5) says.
+    details = lines[1 : n_expected + 1]
+    if len(details) < n_expected:
+        kind = "lead" if n_segments is None else "segment"
+        raise _SyntaxError(
+            *lines[0],
+            f"{n_expected} more lines, one for each {kind}; found {len(details)}",
+        )
+    leads: list[LeadHeader] = []
+    segments: list[Segment] = []
+    if n_segments is None:
+        leads = [_lead_line(*line) for line in details]
+    else:
+        segments = [_segment_line(*line) for line in details]
+    age, sex, dx = read_comments(comments)
+    return Header(record_id, fs, n_samples, tuple(leads), age, sex, dx, tuple(segments))
+
+
+def _record_line(number: int, text: str) -> tuple[str, int | None, int, float, int]:
+    """Return record_id, n_segments or None, n_leads, fs and n_samples."""
+    fields = text.split()  # a base time and date may follow
+    name, slash, n_segments = fields[0].partition("/")
+    record_id = _FILE_ENDING.sub("", name)
+    if not record_id or not _RECORD_NAME.fullmatch(name):
+        raise _SyntaxError(
+            number, text, "a record name of letters, digits and any of _-+."
+        )
+    if len(fields) < 2:
+        raise _SyntaxError(number, text, "the number of leads after the record name")
+    try:
+        fs = float(fields[2].partition("/")[0]) if len(fields) > 2 else math.nan
+        return (
+            record_id,
+            _count(n_segments) if slash else None,
+            _count(fields[1]),
+            fs,
+            _count(fields[3]) if len(fields) > 3 else 0,
+        )
+    except ValueError:
+        raise _SyntaxError(
+            number,
+            text,
+            "numbers of leads, of Hz and of samples after the record name",
+        ) from None
+
+
+def _lead_line(number: int, text: str) -> LeadHeader:
+    """Return what a line about a lead says."""
+    fields = text.split(None, 8)  # the name, which comes last, may hold blanks
+    if len(fields) < len(_ABSENT):
+        fields.extend(_ABSENT[len(fields) :])
+    try:
+        return LeadHeader(
+            fields[0],
+            *_coding(fields[1], fields[2], fields[4]),
+            int(fields[5]) if fields[5] else None,
+            int(fields[6]) if fields[6] else None,
+            fields[8],
+        )
+    except ValueError:
+        raise _SyntaxError(
+            number,
+            text,
+            "a lead, like 'A0001.mat 16+24 1000(0)/mV 16 0 28 -1716 0 II' (file, "
+            "format, gain, bits, zero, first value, checksum, block size, name)",
+        ) from None
+
+
+@lru_cache(maxsize=64)
+def _coding(
+    storage: str, scale: str, adc_zero: str
+) -> tuple[int, int, int, int, float, int, str]:
+    """Return `LeadHeader.format` to `LeadHeader.unit`; raise ValueError if they fail.
+
+    Remembers the last ones: they are the same for the leads of a record, and for nearly
+    all records of a source.
+    """
+    match = _STORAGE.fullmatch(storage)
+    if match is None:
+        raise ValueError(storage)
+    format_, samples_per_frame, skew, byte_offset = match.groups()
+    match = _SCALE.fullmatch(scale)
+    if match is None:
+        raise ValueError(scale)
+    gain, baseline, unit = match.groups()
+    counts_at_zero = int(adc_zero if baseline is None else baseline)
+    if abs(counts_at_zero) > _MAX_BASELINE:
+        raise ValueError(counts_at_zero)
+    return (
+        int(format_),
+        int(samples_per_frame or 1),
+        int(skew or 0),
+        int(byte_offset or 0),
+        float(gain),
+        counts_at_zero,
+        unit or "mV",
+    )
+
+
+def _segment_line(number: int, text: str) -> Segment:
+    """Return what a line about a segment says."""
+    try:
+        name, length = text.split()[:2]
+        if name == "~" or _RECORD_NAME.fullmatch(name):
+            return Segment(name, _count(length))
+    except ValueError:
+        pass
+    raise _SyntaxError(number, text, "a segment's record name and number of samples")
+
+
+def _count(field: str) -> int:
+    """Return a number that is not negative; raise ValueError if it is no such number.
+
+    Also if it is long: nothing has so many samples, and converting it takes time.
+    """
+    if not field.isdecimal() or len(field) > 18:
+        raise ValueError(field)
+    return int(field)

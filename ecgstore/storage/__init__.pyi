@@ -1,0 +1,3 @@
+from .selection import Selection as Selection
+from .store import Store as Store
+from .stored_record import StoredRecord as StoredRecord

@@ -1,0 +1,1 @@
+"""Deep features in a file beside a store."""

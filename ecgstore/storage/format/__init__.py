@@ -1,0 +1,1 @@
+"""The file format: paths, layout, and integrity."""

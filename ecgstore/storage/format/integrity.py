@@ -1,0 +1,92 @@
+"""Digests of a store's content: what sealing writes and verifying compares."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+import google_crc32c
+import h5py
+import numpy as np
+
+from ecgstore.arrays import UInt8Array
+from ecgstore.storage.format.layout import encoded
+from ecgstore.storage.format.schema import SHA256, SIGNALS
+
+_BLOCK_BYTES: Final = 1 << 20
+
+
+def row_checksum(row: bytes | UInt8Array) -> int:
+    """Return the CRC-32C of a row's bytes, as in `/checksums`.
+
+    Examples
+    --------
+    >>> hex(row_checksum(b"123456789"))  # the check value of CRC-32C (RFC 3720)
+    '0xe3069283'
+    """
+    return int(google_crc32c.value(bytes(row)))
+
+
+def dataset_paths(file: h5py.File) -> list[str]:
+    """Return the paths of all datasets, sorted."""
+    paths: list[str] = []
+
+    def visit(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            paths.append(name)
+
+    file.visititems(visit)
+    return sorted(paths)
+
+
+def dataset_digests(file: h5py.File) -> dict[str, str]:
+    """Return the SHA-256 of every dataset, by path.
+
+    It is taken over the elements in C order, then over each attribute but the digest
+    itself, sorted by name: the name, and its stored bytes. The elements of `/signals`
+    are left out: `/checksums`, which is one of these datasets, covers them row by row.
+    """
+    return {path: _digest(file[path]) for path in dataset_paths(file)}
+
+
+def write_digests(file: h5py.File) -> dict[str, str]:
+    """Write the SHA-256 of every dataset into its attribute; return them by path."""
+    digests = dataset_digests(file)
+    for path, digest in digests.items():
+        # Same type and width as before: only these bytes of the file change.
+        file[path].attrs.modify(SHA256, encoded(digest))
+    return digests
+
+
+def _digest(dataset: h5py.Dataset) -> str:
+    """Return the SHA-256 of a dataset and its attributes."""
+    digest = hashlib.sha256()
+    if dataset.size and dataset.name != f"/{SIGNALS}":
+        row_nbytes = dataset.nbytes // dataset.shape[0]
+        step = max(1, _BLOCK_BYTES // max(1, row_nbytes))
+        for begin in range(0, dataset.shape[0], step):
+            digest.update(np.ascontiguousarray(dataset[begin : begin + step]).data)
+    for name in sorted(set(dataset.attrs) - {SHA256}):
+        attribute = dataset.attrs.get_id(name)
+        value = np.empty(attribute.shape, attribute.dtype)
+        attribute.read(value)
+        digest.update(name.encode() + value.tobytes())
+    return digest.hexdigest()
+
+
+def fingerprint(config: str, digests: Mapping[str, str]) -> str:
+    """Return the digest that identifies a store's content.
+
+    Parameters
+    ----------
+    config : str
+        The attribute ``config``.
+    digests : Mapping
+        The digest of every dataset, by path.
+
+    Returns
+    -------
+    str
+        SHA-256 of the lines ``config``, then ``path digest`` in the order of paths.
+    """
+    lines = [config, *(f"{path} {digests[path]}" for path in sorted(digests))]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Files, processes and progress: one way each to do what every part needs."""

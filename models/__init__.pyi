@@ -1,0 +1,17 @@
+from .checkpoint import Checkpoint as Checkpoint
+from .comparison.run import compare as compare
+from .devices import chosen_device as chosen_device
+from .evaluation.evaluate import evaluate as evaluate
+from .inference.extraction import extract as extract
+from .inference.prediction import predict as predict
+from .inference.run import find as find
+from .networks.create import MODELS as MODELS, create_model as create_model
+from .networks.extractor import Extractor as Extractor
+from .settings import (
+    ComparisonSettings as ComparisonSettings,
+    ModelSettings as ModelSettings,
+    TrainingSettings as TrainingSettings,
+)
+from .tabular.fusion import FusionNetwork as FusionNetwork, train_fusion as train_fusion
+from .training.extractor import train_extractor as train_extractor
+from .training.fit import fit as fit

@@ -1,0 +1,1 @@
+"""The comparison of handcrafted, deep and fused classifiers."""

@@ -1,0 +1,60 @@
+"""The numbers of an evaluation as a table: a row for each class, and one for all."""
+
+import csv
+from pathlib import Path
+from typing import Final
+
+from ecgstore.models.evaluation.evaluate import MODEL, Evaluation
+from ecgstore.scores.bootstrap import Estimate
+from ecgstore.scores.weighted import CLASS_SCORES
+from ecgstore.system.atomic_files import replace_file
+
+ALL: Final = "macro average"
+"""The name of the row that averages the classes."""
+
+
+def evaluation_rows(
+    evaluation: Evaluation,
+) -> list[tuple[str, int | None, float | None, dict[str, Estimate]]]:
+    """Return the rows of the table.
+
+    Returns
+    -------
+    list of tuple
+        Name of the class, number of records with it, threshold, and its scores by name
+        (`ecgstore.scores.weighted.CLASS_SCORES`); last the macro averages, with
+        neither number nor threshold.
+    """
+    scores, intervals = evaluation.scores, evaluation.intervals
+    by_class = intervals.class_scores[MODEL]
+    rows: list[tuple[str, int | None, float | None, dict[str, Estimate]]] = [
+        (
+            name,
+            int(scores.n_positive[column]),
+            float(scores.thresholds[column]),
+            {each: by_class[each][column] for each in CLASS_SCORES},
+        )
+        for column, name in enumerate(evaluation.label_names)
+    ]
+    whole = intervals.scores[MODEL]
+    macro = {each: whole[f"macro_{each}"] for each in CLASS_SCORES}
+    return [*rows, (ALL, None, None, macro)]
+
+
+def write_evaluation(evaluation: Evaluation, path: Path) -> None:
+    """Write the table as CSV; what is undefined is empty.
+
+    The columns are class, n_positive, threshold, and for each score its value and both
+    ends of its interval, such as auroc, auroc_low, auroc_high.
+    """
+    with replace_file(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        head = [
+            f"{each}{end}" for each in CLASS_SCORES for end in ("", "_low", "_high")
+        ]
+        writer.writerow(["class", "n_positive", "threshold", *head])
+        for name, n_positive, threshold, scores in evaluation_rows(evaluation):
+            numbers = [value for each in CLASS_SCORES for value in scores[each]]
+            texts = ["" if value != value else f"{value:.6f}" for value in numbers]
+            limit = "" if threshold is None else f"{threshold:.6f}"
+            writer.writerow([name, n_positive, limit, *texts])

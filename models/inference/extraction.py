@@ -1,0 +1,145 @@
+"""Deep features of every record of a store, written to a file beside it."""
+
+from contextlib import closing
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+
+from ecgstore import __version__, pipes
+from ecgstore.errors import EcgStoreError
+from ecgstore.models.checkpoint import Checkpoint
+from ecgstore.models.inference.run import Found, find_batches
+from ecgstore.models.reproducible import reproducible
+from ecgstore.models.seen_records import seen_codes
+from ecgstore.storage import Store
+from ecgstore.storage.deep_features import sidecar
+from ecgstore.storage.format import schema
+from ecgstore.storage.format.integrity import write_digests
+from ecgstore.storage.format.layout import create_file
+from ecgstore.system.atomic_files import replace_path
+
+
+def extract(
+    store: Store,
+    checkpoint: Checkpoint,
+    out: str | Path | None = None,
+    *,
+    batch_size: int = 64,
+    device: torch.device | str = "cpu",
+    overwrite: bool = False,
+    quiet: bool = True,
+) -> Path:
+    """Write deep features and logits of every record to a file for `Store.attach`.
+
+    The network is in evaluation mode. The file appears whole or not at all, and the
+    same arguments on the same machine give the same bytes. Memory does not grow with
+    the number of records.
+
+    Features of records that the extractor was trained on are not to be judged by: the
+    file says which they are, see `Store.attached_seen`.
+
+    Parameters
+    ----------
+    store : Store
+        The records.
+    checkpoint : Checkpoint
+        The trained extractor.
+    out : str or Path, optional
+        The file; beside the store if left out, such as
+        ``challenge.resnet18.features.h5``.
+    batch_size : int
+        Records at a time, which does not change what is found but for rounding.
+    device : torch.device or str
+        What to compute on.
+    overwrite : bool
+        Replace a file that is there.
+    quiet : bool
+        Show no progress.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    EcgStoreError
+        If the store was built with other options than the extractor was trained on, the
+        file is there already or cannot be written, or a feature is not finite.
+    """
+    checkpoint.check(store)
+    beside = sidecar.sidecar_path(store, checkpoint.model.model)
+    out = beside if out is None else Path(out)
+    _check_out(out, store, overwrite)
+    device = torch.device(device)
+    network = checkpoint.network().to(device)
+    loader = pipes.loader(
+        store,
+        batch_size,
+        fields=("signals",),
+        leads=checkpoint.model.leads,
+        transform=[checkpoint.decimate()],
+        device=device,
+        rank=0,  # all records, in their order, also among the processes of torchrun
+        world_size=1,
+    )
+    record_ids = store.table(f"{schema.RECORDS}/record_id")
+    with replace_path(out) as unfinished:
+        create_file(
+            unfinished,
+            sidecar.sidecar_specs(
+                len(store),
+                network.n_features,
+                checkpoint.label_names,
+                record_ids.dtype.itemsize,
+            ),
+            sidecar.sidecar_attributes(
+                store,
+                checkpoint.model.to_dict(),
+                checkpoint.weights_sha256(),
+                f"ecgstore {__version__}, torch {torch.__version__}",
+            ),
+        )
+        with (
+            h5py.File(unfinished, "r+", locking=False) as file,
+            reproducible(0, device),
+            closing(find_batches(network, loader, quiet=quiet)) as batches,
+        ):
+            names = file[sidecar.RECORD_ID]
+            names[...] = record_ids.astype(names.dtype)  # the same bytes, as UTF-8
+            file[sidecar.ROW][...] = np.arange(len(store))
+            file[sidecar.SEEN][...] = seen_codes(checkpoint, store)
+            for found in batches:
+                _check(found, store)
+                some = slice(found.rows[0], found.rows[-1] + 1)
+                file[sidecar.FEATURES][some] = found.features
+                file[sidecar.LOGITS][some] = found.logits
+            write_digests(file)
+    return out
+
+
+def _check_out(out: Path, store: Store, overwrite: bool) -> None:
+    """Refuse a name that the file cannot be given."""
+    if not out.exists():
+        return
+    if out.is_dir() or out.samefile(store.path):
+        what = "a folder" if out.is_dir() else "the store itself"
+        raise EcgStoreError(f"{out}: {what}; choose another output")
+    if not overwrite:
+        raise EcgStoreError(
+            f"{out}: exists already; choose another output, or --overwrite it"
+        )
+
+
+def _check(found: Found, store: Store) -> None:
+    """Refuse numbers that nothing can be learnt from."""
+    finite = np.isfinite(found.features).all(1) & np.isfinite(found.logits).all(1)
+    if not finite.all():
+        row = found.rows[~finite][0]
+        raise EcgStoreError(
+            f"{store.path}: the model finds numbers that are not finite in row {row} "
+            f"({store.records.index[row]}); expected a model whose training did not "
+            "diverge: train it again with a lower learning rate"
+        )

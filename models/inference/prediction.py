@@ -1,0 +1,178 @@
+"""What a trained network says about records that are in no store, file by file.
+
+A record is read, checked and preprocessed as a build would do it under the options of
+the store that the network was trained on, by the same functions.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecgstore.arrays import Float32Array, FloatArray
+from ecgstore.config import Config
+from ecgstore.errors import RecordError
+from ecgstore.models.checkpoint import Checkpoint
+from ecgstore.models.inference.run import probabilities_of
+from ecgstore.pipes.batch import Batch
+from ecgstore.record import LEADS
+from ecgstore.signals.stored_form import check_usable, stored_form, stored_mv
+from ecgstore.sources import read_header, read_record
+from ecgstore.sources.files import check_name, shown as printable
+from ecgstore.system.progress import shown
+
+OK: Final = "ok"
+"""The status of a record that could be used."""
+
+_LONGEST_DETAIL: Final = 500
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Prediction:
+    """What a network says about one record.
+
+    Attributes
+    ----------
+    record_id : str
+        The record's name in its header; the file's if the header cannot be read.
+    path : str
+        Its header.
+    status : str
+        "ok", or the code of the `Reason` for which a build would leave the record out.
+    detail : str
+        What is wrong with it, in a sentence; empty if nothing is.
+    probabilities : ndarray of shape (n_classes,) or None
+        Probability of each class of the checkpoint; None if the record is not usable.
+    """
+
+    record_id: str
+    path: str
+    status: str
+    detail: str
+    probabilities: FloatArray | None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class NewRecord:
+    """A record as a build would store it.
+
+    Attributes
+    ----------
+    record_id : str
+        Its name in its header.
+    signal : ndarray of shape (12, n_samples)
+        Voltages in mV, float32, with the bits that a store would give.
+    n_real_samples : int
+        Samples that are not padding.
+    """
+
+    record_id: str
+    signal: Float32Array
+    n_real_samples: int
+
+
+def read_new_record(header: str | Path, config: Config) -> NewRecord:
+    """Read, check and preprocess a record under the options of a build.
+
+    Parameters
+    ----------
+    header : str or Path
+        The record's ``.hea`` file. Its diagnoses are not looked at.
+    config : Config
+        The options.
+
+    Raises
+    ------
+    RecordError
+        For the same reason as in a build.
+    """
+    check_name(str(header))
+    record = read_record(header)
+    check_usable(record.signal, record.fs, config)
+    form = stored_form(record.signal, record.fs, config)
+    return NewRecord(record.record_id, stored_mv(form.values), form.n_real_samples)
+
+
+def predict(
+    checkpoint: Checkpoint,
+    headers: Sequence[Path],
+    *,
+    device: torch.device | str = "cpu",
+    batch_size: int = 64,
+    quiet: bool = True,
+) -> Iterator[Prediction]:
+    """Yield what a trained network says about records, in their order.
+
+    A record that cannot be used is one of them, with the reason; it raises nothing.
+    Records of the same name are all predicted: the path tells them apart.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        The network, and the options of the store that it was trained on.
+    headers : sequence of Path
+        Headers of the records; see `ecgstore.sources.given_headers`.
+    device : torch.device or str
+        Where the network computes.
+    batch_size : int
+        Records in memory at a time, which does not change what is said but for
+        rounding.
+    quiet : bool
+        Show no progress.
+    """
+    network = checkpoint.network().to(device)
+    decimate = checkpoint.decimate()
+    remaining = iter(shown(headers, "records", len(headers), quiet))
+    while paths := list(islice(remaining, batch_size)):
+        read = [_read_or_reason(path, checkpoint.config) for path in paths]
+        usable = [each for each in read if isinstance(each, NewRecord)]
+        said: Iterator[FloatArray] = iter(())
+        if usable:
+            with torch.inference_mode():
+                batch = decimate(_batch(usable, checkpoint).to(device))
+                logits = network(*network.inputs(batch)).logits
+            said = iter(probabilities_of(logits.cpu().numpy()))
+        for path, each in zip(paths, read, strict=True):
+            name = printable(str(path))
+            if isinstance(each, NewRecord):
+                yield Prediction(each.record_id, name, OK, "", next(said))
+            else:
+                detail = " ".join(each.detail.split())[:_LONGEST_DETAIL]
+                yield Prediction(_name_of(path), name, each.reason, detail, None)
+
+
+def _read_or_reason(header: Path, config: Config) -> NewRecord | RecordError:
+    """Return a record, or why it cannot be used."""
+    try:
+        return read_new_record(header, config)
+    except Exception as error:  # a defect of ours must not stop the other records
+        return RecordError.of(error)
+
+
+def _name_of(header: Path) -> str:
+    """Return the name of a record that cannot be used."""
+    try:
+        return read_header(header).record_id
+    except RecordError:
+        return printable(header.stem)
+
+
+def _batch(records: Sequence[NewRecord], checkpoint: Checkpoint) -> Batch:
+    """Return records as a loader would, with the leads that the network takes."""
+    leads = [LEADS.index(name) for name in checkpoint.model.leads]
+    signals: NDArray[np.float32] = np.stack([each.signal[leads] for each in records])
+    n_real = [each.n_real_samples for each in records]
+    return Batch(
+        rows=torch.arange(len(records)),
+        seeds=np.zeros(len(records), np.uint64),
+        names=np.array([each.record_id.encode() for each in records]),
+        n_real_samples=torch.tensor(n_real),
+        signals=torch.from_numpy(signals),
+        leads=checkpoint.model.leads,
+        fs=checkpoint.config.fs,
+    )

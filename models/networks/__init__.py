@@ -1,0 +1,1 @@
+"""Networks from signals to features and logits."""

@@ -1,0 +1,89 @@
+"""A network from signals to features and to logits, whatever its architecture."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ecgstore.models.networks.masked import Masked, mean_over_time, sample_mask
+from ecgstore.models.networks.network import Network, Output
+from ecgstore.models.networks.normalise import Normalise, Per
+from ecgstore.pipes import Batch
+
+
+class Trunk(Protocol):
+    """What an architecture is: layers that pass a mask of the real samples along.
+
+    Attributes
+    ----------
+    n_features : int
+        Channels of the result.
+    """
+
+    n_features: int
+
+    def __call__(self, values: Tensor, mask: Tensor | None) -> Masked:
+        """Return activations (n_records, n_features, n_fewer_samples), and a mask."""
+        ...
+
+
+class Extractor(Network):
+    """Signals of any length to features and logits; zero padding does not matter.
+
+    Signals are normalised, go through the trunk, and are averaged over the real
+    samples; one linear layer makes logits.
+
+    Parameters
+    ----------
+    trunk : Module
+        The architecture; see `Trunk`.
+    n_leads, n_classes : int
+        Leads of the signals, and classes.
+    per : {"record", "lead"}
+        See `Normalise`.
+    """
+
+    fields = ("signals", "labels")
+
+    def __init__(
+        self, trunk: nn.Module, n_leads: int, n_classes: int, per: Per = "record"
+    ) -> None:
+        super().__init__()
+        self.normalise = Normalise(per)
+        self.trunk = trunk
+        self.n_leads = n_leads
+        self.n_features = int(trunk.n_features)  # type: ignore[arg-type]
+        self.head = nn.Linear(self.n_features, n_classes)
+
+    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return what `forward` takes of a batch."""
+        signals = batch.in_mv().signals
+        if signals is None:
+            raise ValueError("an extractor got a batch without signals; read 'signals'")
+        return signals, batch.n_real_samples
+
+    def forward(self, signals: Tensor, n_real_samples: Tensor | None = None) -> Output:
+        """Return logits and features.
+
+        Parameters
+        ----------
+        signals : Tensor of shape (n_records, n_leads, n_samples)
+            Voltages in mV, float32; zero padding at the end.
+        n_real_samples : Tensor of shape (n_records,), optional
+            Samples that are not padding; all if left out.
+
+        Raises
+        ------
+        ValueError
+            If the signals have another number of leads.
+        """
+        if signals.ndim != 3 or signals.shape[1] != self.n_leads:
+            raise ValueError(
+                f"signals have shape {tuple(signals.shape)}; expected (n_records, "
+                f"{self.n_leads} leads, n_samples)"
+            )
+        mask = None if n_real_samples is None else sample_mask(n_real_samples, signals)
+        with torch.autocast(signals.device.type, enabled=False):
+            values = self.normalise(signals, mask)
+        features = mean_over_time(*self.trunk(values, mask))  # (n_records, n_features)
+        return Output(self.head(features).float(), features)

@@ -1,0 +1,1 @@
+"""Classifiers on tables of features."""

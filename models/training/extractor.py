@@ -1,0 +1,109 @@
+"""Train an extractor on records of a store."""
+
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from ecgstore import __version__, pipes
+from ecgstore.models.checkpoint import Checkpoint
+from ecgstore.models.networks.create import create_model
+from ecgstore.models.networks.extractor import Extractor
+from ecgstore.models.seen_records import short_hashes
+from ecgstore.models.settings import ModelSettings, TrainingSettings
+from ecgstore.models.training.fit import fit
+from ecgstore.models.training.history import History
+from ecgstore.pipes.transforms.decimate import Decimate
+from ecgstore.storage import Selection
+
+AUGMENTATIONS: Final = (
+    pipes.Gain(),
+    pipes.TimeMask(probability=0.3),
+    pipes.LeadDropout(lead_probability=0.2, probability=0.3),
+    pipes.BaselineWander(probability=0.3),
+)
+"""Changes of the records that are learnt from. None of them turns a lead around or
+changes the ratios of those that stay, which diagnoses depend on. Extractors normalise,
+so a gain matters only beside the wander that is added after it."""
+
+
+def train_extractor(
+    training: Selection,
+    validation: Selection | None,
+    model: ModelSettings,
+    settings: TrainingSettings,
+    *,
+    device: torch.device | str = "cpu",
+    state_file: Path | None = None,
+    on_epoch: Callable[[History], None] | None = None,
+    quiet: bool = True,
+) -> tuple[Checkpoint, History]:
+    """Train an extractor; return it with its history.
+
+    Parameters
+    ----------
+    training : Selection
+        Records to learn from.
+    validation : Selection or None
+        Records to choose an epoch by.
+    model : ModelSettings
+        Which network, and what it is given.
+    settings : TrainingSettings
+        How.
+    device, state_file, on_epoch, quiet
+        See `training.fit`.
+
+    Raises
+    ------
+    EcgStoreError
+        If no record is selected, or the state file is one of another training.
+    ConfigError
+        If the store's sampling rate is no multiple of the model's.
+    """
+    store = training.store
+    network = _new_extractor(model, len(store.label_names), settings.seed)
+    history = fit(
+        network,
+        training,
+        validation,
+        settings,
+        transform=[Decimate.to(model.fs or store.config.fs, store.config.fs)],
+        augmentation=pipes.Augment(*AUGMENTATIONS) if settings.augment else None,
+        leads=model.leads,
+        device=device,
+        state_file=state_file,
+        origin={f"model {name}": value for name, value in model.to_dict().items()},
+        on_epoch=on_epoch,
+        quiet=quiet,
+    )
+    checkpoint = Checkpoint(
+        model=model,
+        weights={name: each.cpu() for name, each in network.state_dict().items()},
+        label_names=store.label_names,
+        config=store.config,
+        fingerprint=store.fingerprint,
+        origin={
+            "settings": settings.to_dict(),
+            "history": history.to_dict(),
+            "training_rows": training.rows,
+            "validation_rows": [] if validation is None else validation.rows,
+            "training_signals": short_hashes(training),
+            "validation_signals": []
+            if validation is None
+            else short_hashes(validation),
+            "software": f"ecgstore {__version__}, torch {torch.__version__}, "
+            f"Python {platform.python_version()}",
+        },
+    )
+    return checkpoint, history
+
+
+def _new_extractor(settings: ModelSettings, n_classes: int, seed: int) -> Extractor:
+    """Return an extractor whose weights are a function of the seed."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        return create_model(
+            settings.model, len(settings.leads), n_classes, settings.per
+        )

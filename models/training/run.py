@@ -1,0 +1,125 @@
+"""A training with its folder: weights, what is needed to go on, history, curves."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from ecgstore.errors import EcgStoreError
+from ecgstore.models.checkpoint import BEST
+from ecgstore.models.distributed import is_first_process
+from ecgstore.models.settings import ModelSettings, TrainingSettings
+from ecgstore.models.training.extractor import train_extractor
+from ecgstore.models.training.history import Epoch, History
+from ecgstore.plots import plot_training_curves, save
+from ecgstore.storage import Selection
+from ecgstore.system.atomic_files import make_folder
+
+STATE: Final = "last.pt"
+HISTORY: Final = "history.csv"
+CURVES: Final = "curves.png"
+
+
+def train_into(
+    folder: Path,
+    training: Selection,
+    validation: Selection,
+    model: ModelSettings,
+    settings: TrainingSettings,
+    *,
+    resume: bool = False,
+    on_epoch: Callable[[History], None] | None = None,
+    device: torch.device | str = "cpu",
+    quiet: bool = True,
+) -> History:
+    """Train an extractor; leave its checkpoint and its curves in a folder.
+
+    ``best.pt`` has the weights of the best epoch, ``last.pt`` all that is needed to go
+    on, ``history.csv`` and ``curves.png`` a row and a point for each epoch so far; with
+    TensorBoard installed, its event files are there too.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to; made if it is not there.
+    training, validation, model, settings, device, quiet
+        See `extractor_training.train_extractor`.
+    resume : bool
+        Go on from the ``last.pt`` that is there, if any; without, a folder with one is
+        refused.
+    on_epoch : callable, optional
+        Called after every epoch, in the first process.
+
+    Raises
+    ------
+    EcgStoreError
+        If the folder holds a training and is not to be resumed, or one that was told
+        something else.
+    """
+    state_file = folder / STATE
+    if state_file.exists() and not resume:
+        raise EcgStoreError(
+            f"{folder}: holds a training; go on with --resume, or give another folder"
+        )
+    make_folder(folder)
+    board = _tensorboard(folder) if is_first_process() else None
+
+    def note(history: History) -> None:
+        _write_history(folder, history)
+        if board is not None:
+            _add_to(board, history.epochs[-1])
+        if on_epoch is not None:
+            on_epoch(history)
+
+    checkpoint, history = train_extractor(
+        training,
+        validation,
+        model,
+        settings,
+        device=device,
+        state_file=state_file,
+        on_epoch=note,
+        quiet=quiet,
+    )
+    if board is not None:
+        board.close()
+    if is_first_process():
+        checkpoint.save(folder / BEST)
+        _write_history(folder, history)
+    return history
+
+
+def _write_history(folder: Path, history: History) -> None:
+    """Write the epochs so far as a table and as a picture."""
+    history.write_csv(folder / HISTORY)
+    epochs = history.epochs
+    figure = plot_training_curves(
+        [each.epoch for each in epochs],
+        [each.training_loss for each in epochs],
+        [each.validation_loss for each in epochs],
+        [each.validation_auroc for each in epochs],
+        history.best,
+    )
+    save(figure, folder / CURVES)
+
+
+def _tensorboard(folder: Path) -> Any:
+    """Return a writer of TensorBoard's event files; None if it is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(folder)
+
+
+def _add_to(board: Any, epoch: Epoch) -> None:
+    """Add an epoch to TensorBoard's event files."""
+    for name, value in (
+        ("loss/training", epoch.training_loss),
+        ("loss/validation", epoch.validation_loss),
+        ("macro AUROC/validation", epoch.validation_auroc),
+        ("learning rate", epoch.learning_rate),
+        ("waiting for data", epoch.waiting),
+    ):
+        board.add_scalar(name, value, epoch.epoch)

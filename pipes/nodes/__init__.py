@@ -1,0 +1,1 @@
+"""The torchdata nodes of a pipe, one file each."""

@@ -1,0 +1,181 @@
+"""Make batches in a thread while the consumer is busy with the one before."""
+
+import os
+import threading
+import weakref
+from collections import deque
+from typing import Any, Generic, TypeVar
+
+from torchdata.nodes import BaseNode
+
+from ecgstore.pipes.reading.sharing import WorkSharing
+
+T = TypeVar("T")
+
+State = dict[str, Any]
+
+
+class Prefetch(BaseNode[T]):
+    """A node that runs its source in one thread, ahead of the consumer.
+
+    What comes out, in which order, and every state are those of the source. The
+    thread ends at the end of an epoch, with an error, by `shutdown`, and when the node
+    is no longer used. An error of the source is raised when its turn comes.
+
+    Parameters
+    ----------
+    source : BaseNode
+        Where items come from.
+    depth : int
+        How many items to be ahead: one is enough unless the time for an item varies
+        greatly, and the fewer batches are under way, the more of them fit into the
+        processor's cache.
+    sharing : WorkSharing, optional
+        The same one as the `RecordReader`'s, to let a waiting consumer help it.
+    """
+
+    def __init__(
+        self, source: BaseNode[T], depth: int = 1, sharing: WorkSharing | None = None
+    ) -> None:
+        super().__init__()
+        if depth < 1:
+            raise ValueError(f"depth is {depth}; expected 1 or more items to be ahead")
+        self._source = source
+        self._depth = depth
+        self._sharing = WorkSharing() if sharing is None else sharing
+        self._state: State | None = None
+        self._run: _Run[T] | None = None
+
+    def reset(self, initial_state: State | None = None) -> None:
+        """Begin the next epoch, or go on from a state."""
+        self.shutdown()
+        super().reset(initial_state)
+        if initial_state is None and self._state is not None:
+            # The source is ahead: what comes next depends on where the consumer is.
+            self._source.reset(self._state)
+        self._source.reset(initial_state)
+        self._state = self._source.state_dict()
+
+    def next(self) -> T:
+        """Return the next item."""
+        if self._run is None:
+            # Its thread begins when it can be ended again, even after Ctrl-C.
+            run: _Run[T] = _Run(self._source, self._depth, self._sharing)
+            self._finalizer = weakref.finalize(self, run.stop)
+            self._run = run
+        try:
+            item, self._state = self._run.take()
+        except StopIteration:
+            self._end()
+            raise
+        except BaseException:
+            self.shutdown()
+            raise
+        return item
+
+    def get_state(self) -> State:
+        """Return the state of the source as of the last item that was given out."""
+        assert self._state is not None  # reset was called
+        return self._state
+
+    def shutdown(self) -> None:
+        """End the thread; `next` goes on after the last item that was given out."""
+        if self._run is not None:
+            self._end()
+            self._source.reset(self._state)
+
+    def _end(self) -> None:
+        """End the thread."""
+        if self._run is not None:
+            self._run.stop()  # not by the finalizer: that can be called only once
+            self._finalizer.detach()
+            self._run = None
+
+
+class _Run(Generic[T]):
+    """One thread, and what it has made that nobody has taken yet."""
+
+    def __init__(self, source: BaseNode[T], depth: int, sharing: WorkSharing) -> None:
+        self._sharing = sharing
+        self._lock, self._condition = sharing.lock, sharing.condition
+        self._depth = depth
+        self._ready: deque[tuple[T, State]] = deque()
+        self._error: BaseException | None = None
+        self._stopped = False
+        self._process = os.getpid()
+        # It refers to this and to the source, but not to the node: when nobody uses
+        # the node any more, the node goes and ends it.
+        self._thread = threading.Thread(
+            target=self._produce, args=(source,), name="ecgstore-prefetch", daemon=True
+        )
+        self._has_begun = False
+
+    def take(self) -> tuple[T, State]:
+        """Wait for the next item and return it, with the state after it."""
+        if os.getpid() != self._process:
+            raise RuntimeError(
+                "this process was forked while its parent was iterating, and threads "
+                "do not survive that; make the loader in the process that uses it"
+            )
+        if not self._has_begun:
+            self._has_begun = True
+            self._thread.start()
+        self._sharing.wait_for(
+            lambda: bool(self._ready or self._error or self._stopped)
+        )
+        with self._lock:
+            if self._ready:
+                item = self._ready.popleft()
+                self._condition.notify_all()
+                return item
+            error, self._error = self._error, None
+        if error is None:
+            raise RuntimeError(
+                "the loader was closed while this thread waited for a batch; make a "
+                "new one"
+            )
+        try:
+            raise error
+        finally:
+            # Its traceback refers to this frame, and that to the whole pipe.
+            del error
+
+    def stop(self) -> None:
+        """End the thread and forget what nobody has taken."""
+        if os.getpid() != self._process:
+            return
+        with self._lock:
+            self._stopped = True
+            self._ready.clear()
+            self._error = None  # it refers to the source
+            self._condition.notify_all()
+        # The consumer itself may be here, in the handler of a signal.
+        self._sharing.leave()
+        # One that Ctrl-C kept from beginning will see that it is stopped.
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _produce(self, source: BaseNode[T]) -> None:
+        """Take items from the source while there is room for them."""
+        try:
+            while self._has_room():
+                self._put(next(source), source.state_dict())
+        except BaseException as error:
+            with self._lock:
+                self._error = None if self._stopped else error
+                self._condition.notify_all()
+
+    def _has_room(self) -> bool:
+        """Wait for room, and return whether the thread shall go on."""
+        with self._lock:
+            self._condition.wait_for(
+                lambda: self._stopped or len(self._ready) < self._depth
+            )
+            return not self._stopped
+
+    def _put(self, item: T, state: State) -> None:
+        """Hand an item over; no reference to it stays behind in this thread."""
+        with self._lock:
+            if not self._stopped:
+                self._ready.append((item, state))
+            self._condition.notify_all()

@@ -1,0 +1,81 @@
+"""The node that reads records."""
+
+from collections import deque
+from typing import Any, Final
+
+from torchdata.nodes import BaseNode
+
+from ecgstore.pipes.batch import Batch, RowBatch
+from ecgstore.pipes.reading.record_reader import RecordReader
+from ecgstore.storage.rows import waits_for_disk
+
+_ROWS_AHEAD: Final = 256
+"""Rows that a disk is asked for at a time: more do not make it faster."""
+
+_BATCHES_COLD: Final = 64
+"""How many batches a file counts as cold after one had to wait for the disk."""
+
+
+class Read(BaseNode[Batch]):
+    """A node that reads the records of every batch of rows.
+
+    From a file in the page cache, records are copied straight to the batch. As long as
+    the disk has to be waited for, the next rows are known and the system is asked for
+    many of them at the same time.
+
+    Parameters
+    ----------
+    source : BaseNode
+        Where row batches come from.
+    reader : RecordReader
+        What to read of them.
+    """
+
+    def __init__(self, source: BaseNode[RowBatch], reader: RecordReader) -> None:
+        super().__init__()
+        self._source = source
+        self._reader = reader
+        self._ahead: deque[tuple[RowBatch, dict[str, Any]]] = deque()
+        self._state: dict[str, Any] | None = None
+        self._n_cold = 0
+
+    def reset(self, initial_state: dict[str, Any] | None = None) -> None:
+        """Begin the next epoch, or go on from a state."""
+        super().reset(initial_state)
+        if self._ahead and initial_state is None:
+            # The source is ahead: what comes next depends on where this node is.
+            self._source.reset(self._state)
+        self._ahead.clear()
+        self._source.reset(initial_state)
+        self._state = self._source.state_dict()
+
+    def next(self) -> Batch:
+        """Return the next records."""
+        self._look_ahead()
+        rows, self._state = self._ahead.popleft()
+        waits = waits_for_disk()
+        batch = self._reader.read(rows)
+        self._n_cold = max(self._n_cold - 1, 0)
+        if waits_for_disk() > waits:
+            self._n_cold = _BATCHES_COLD
+        return batch
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the state of the source as of the last batch that was given out."""
+        assert self._state is not None  # reset was called
+        return self._state
+
+    def _look_ahead(self) -> None:
+        """Take the next rows from the source; several batches if the file is cold."""
+        n_rows = sum(len(rows) for rows, _ in self._ahead)
+        while not self._ahead or (self._n_cold and n_rows < _ROWS_AHEAD):
+            try:
+                rows = next(self._source)
+            except StopIteration:
+                if self._ahead:
+                    return
+                raise
+            if self._n_cold:
+                self._reader.will_need(rows)
+            self._ahead.append((rows, self._source.state_dict()))
+            n_rows += len(rows)

@@ -1,0 +1,208 @@
+"""Read some fields of some records of a store into a batch."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from typing import Any, Final, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ecgstore.arrays import IntArray
+from ecgstore.pipes.batch import Batch, RowBatch
+from ecgstore.pipes.reading.buffers import Buffers
+from ecgstore.pipes.reading.sharing import WorkSharing
+from ecgstore.pipes.reading.window import (
+    Window,
+    marks_in_window,
+    window_begins,
+    window_length,
+)
+from ecgstore.record import LEADS
+from ecgstore.storage import Store
+from ecgstore.storage.format import schema
+from ecgstore.storage.rows import load_kernels
+
+load_kernels()  # with PyTorch's import and not within the first batch
+
+_WORTH_SHARING: Final = 1_000_000
+"""Bytes of a batch below which waking another thread takes longer than copying."""
+
+ARRAYS: Final = ("signals", "labels", "features", "fiducials", "r_peaks")
+"""Fields that are attributes of a batch; others are in `Batch.columns`."""
+
+
+class RecordReader:
+    """Reads what is asked for of any records of a store, without the HDF5 library.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    fields : iterable of str
+        Any of ``"signals"``, ``"labels"``, ``"features"``, ``"fiducials"``,
+        ``"r_peaks"``, of the columns of `Store.records`, and of the names of attached
+        deep features (`Store.attach`).
+    dtype : {"float32", "int16"}
+        Signals in mV, or the stored counts.
+    leads : iterable of str, optional
+        Names of the leads, in the order wanted; all twelve if left out.
+    window : tuple of int or RandomCrop, optional
+        Which samples. Marks are counted from its beginning.
+    buffers : Buffers, optional
+        Memory for signals.
+    sharing : WorkSharing, optional
+        Lets a waiting consumer help to copy signals; see `Prefetch`.
+
+    Raises
+    ------
+    ValueError
+        If a field, lead or window is not in the store.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        fields: Iterable[str] = ("signals", "labels"),
+        *,
+        dtype: Literal["float32", "int16"] = "float32",
+        leads: Iterable[str] | None = None,
+        window: Window = None,
+        buffers: Buffers | None = None,
+        sharing: WorkSharing | None = None,
+    ) -> None:
+        self._store = store
+        self._arrays, self._columns = _known_fields(store, fields)
+        if dtype not in ("float32", "int16"):
+            raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'int16'")
+        if dtype == "int16" and store.dtype != "int16":
+            raise ValueError(
+                f"{store.path} holds float32 mV, no int16 counts; ask for 'float32'"
+            )
+        self._leads = None if leads is None else lead_numbers(leads)
+        chosen = np.arange(store.n_leads) if self._leads is None else self._leads
+        self._lead_names = tuple(LEADS[number] for number in chosen)
+        self._fs = store.config.fs
+        self._window = window
+        self._n_window = window_length(window, store.n_samples)
+        self._dtype = dtype
+        self._mv_per_count = store.scale_factor if dtype == "int16" else 1.0
+        self._n_samples = store.n_samples
+        self._signals = store.signal_rows
+        self._table = store.table
+        self._buffers = Buffers() if buffers is None else buffers
+        self._sharing = WorkSharing() if sharing is None else sharing
+
+    def read(self, batch: RowBatch) -> Batch:
+        """Return the records of a batch.
+
+        Parameters
+        ----------
+        batch : RowBatch
+            Which records.
+        """
+        rows = batch.rows
+        n_real, begins = self._place(batch)
+        arrays: dict[str, Tensor] = {}
+        with ExitStack() as copying:
+            if "signals" in self._arrays:
+                shape = (len(rows), len(self._lead_names), self._n_window)
+                out = self._buffers.take(shape, self._dtype)
+                gather = self._signals.gather(rows, out, self._leads, begins)
+                if out.nbytes < _WORTH_SHARING:
+                    gather()
+                else:
+                    copying.enter_context(self._sharing.share(gather))
+                arrays["signals"] = torch.from_numpy(out)
+            for name in self._arrays:
+                if name != "signals":
+                    arrays[name] = self._array(name, rows, begins)
+            columns = {name: self._column(name, rows) for name in self._columns}
+            names = self._table(f"{schema.RECORDS}/record_id")[rows]
+        return Batch(
+            rows=torch.from_numpy(rows),
+            seeds=batch.seeds,
+            names=names,
+            n_real_samples=torch.from_numpy(n_real),
+            mv_per_count=self._mv_per_count,
+            leads=self._lead_names,
+            fs=self._fs,
+            columns=columns,
+            **arrays,
+        )
+
+    def will_need(self, batch: RowBatch) -> None:
+        """Let the system read signals now that `read` will be asked for soon."""
+        if "signals" in self._arrays:
+            _, begins = self._place(batch)
+            self._signals.will_need(batch.rows, self._n_window, self._leads, begins)
+
+    def _place(self, batch: RowBatch) -> tuple[IntArray, IntArray | None]:
+        """Return how many samples in each record's window are real, and its begin."""
+        padding = self._table(f"{schema.QUALITY}/{schema.PAD_LENGTH}")[batch.rows]
+        n_real: IntArray = np.int64(self._n_samples) - padding
+        begins = window_begins(self._window, n_real, batch.seeds)
+        if begins is not None:
+            n_real = np.maximum(n_real - begins, 0)
+        return np.minimum(n_real, self._n_window), begins
+
+    def _array(self, name: str, rows: IntArray, begins: IntArray | None) -> Tensor:
+        """Return one field of the records, other than signals."""
+        values: NDArray[Any] = self._table(name)[rows]
+        if name == "fiducials" and self._leads is not None:
+            values = values[:, self._leads]
+        if name in ("fiducials", "r_peaks") and self._window is not None:
+            values = marks_in_window(values, begins, self._n_window)
+        return torch.from_numpy(values)
+
+    def _column(self, name: str, rows: IntArray) -> Tensor | list[str]:
+        """Return one column of the records' table, or attached features."""
+        attached = self._store.attached.get(name)
+        if attached is not None:
+            return torch.from_numpy(attached[rows])
+        path = schema.FOLDS if name == "fold" else f"{schema.RECORDS}/{name}"
+        values: NDArray[Any] = self._table(path)[rows]
+        if values.dtype.kind == "S":
+            return [value.decode() for value in values.tolist()]
+        return torch.from_numpy(values)
+
+
+def lead_numbers(leads: Iterable[str]) -> IntArray:
+    """Return the places of leads in a stored record.
+
+    Raises
+    ------
+    ValueError
+        If a name is not one of `LEADS`, or none is given.
+    """
+    names = [leads] if isinstance(leads, str) else list(leads)
+    unknown = [name for name in names if name not in LEADS]
+    if unknown or not names:
+        raise ValueError(
+            f"leads are {names!r}; expected some of {', '.join(LEADS)}, written so"
+        )
+    return np.array([LEADS.index(name) for name in names])
+
+
+def _known_fields(
+    store: Store, fields: Iterable[str]
+) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the arrays and the columns among some fields, all of them known."""
+    columns = (
+        *schema.RECORD_TEXTS,
+        *schema.RECORD_NUMBERS,
+        "fold",
+        *store.attached,
+    )
+    names = list(dict.fromkeys([fields] if isinstance(fields, str) else fields))
+    unknown = [name for name in names if name not in (*ARRAYS, *columns)]
+    if unknown:
+        raise ValueError(
+            f"{store.path}: no field {unknown[0]!r}; expected some of "
+            + ", ".join((*ARRAYS, *columns))
+        )
+    return (
+        [name for name in names if name in ARRAYS],
+        [name for name in names if name in columns],
+    )

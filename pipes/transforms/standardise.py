@@ -1,0 +1,352 @@
+"""Standardise signals and features by statistics of chosen records only."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Final, Literal, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ecgstore.arrays import FloatArray
+from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.transforms.augmentation import clear_padding
+from ecgstore.pipes.transforms.statistics import Standardisation
+from ecgstore.record import LEADS
+from ecgstore.storage import Selection
+from ecgstore.storage.format.schema import PAD_LENGTH
+from ecgstore.system.progress import shown
+
+_RECORDS_READ_AT_ONCE: Final = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standardise(Standardisation):
+    """Bring every lead to mean 0 and standard deviation 1: a batch transform.
+
+    Each real sample becomes (x - mean) / sd, by the statistics of the selection it
+    was fitted on; padding stays zero. A lead that is constant over the whole
+    selection has sd 0 and is divided by 1 instead: it becomes 0.
+
+    Make it with `fit` or `load`.
+
+    Attributes
+    ----------
+    mean, sd : tuple of float
+        Mean and population standard deviation of each lead, in mV.
+    leads : tuple of str
+        Which leads, in the order of the batches.
+    per : {"lead", "all"}
+        Whether each lead has its own statistics, or all have those of their samples
+        taken together, which keeps the leads' sizes relative to each other.
+    fs : float
+        Sampling rate of the store in Hz.
+    fingerprint, rows_sha256, n_records : str, str, int
+        What it was fitted on; compare with `fitted_on`.
+    """
+
+    leads: tuple[str, ...]
+    per: Literal["lead", "all"]
+    fs: float
+
+    @classmethod
+    def fit(
+        cls,
+        selection: Selection,
+        *,
+        leads: Sequence[str] | None = None,
+        per: Literal["lead", "all"] = "lead",
+    ) -> Self:
+        """Compute the statistics of the real samples of some records.
+
+        Every record is read once, and no other record is. The result does not depend
+        on how many are read at a time: each record's own statistics are joined in
+        the order of the rows, in double precision.
+
+        Parameters
+        ----------
+        selection : Selection
+            The records to learn from: training folds, such as
+            ``store.select(folds=range(8))``.
+        leads : sequence of str, optional
+            Names of leads, those of the batches to come; all twelve if left out.
+        per : {"lead", "all"}
+            Statistics for each lead, or for all leads together.
+
+        Raises
+        ------
+        TypeError
+            If `selection` is no selection.
+        ValueError
+            If it is empty, a lead is not known or given twice, or `per` is not known.
+
+        Notes
+        -----
+        Records are joined as in Chan et al. 1979 (Technical report STAN-CS-79-773).
+        """
+        _check_selection(selection, cls.__name__)
+        chosen = _known_leads(leads)
+        if per not in ("lead", "all"):
+            raise ValueError(f"per is {per!r}; expected 'lead' or 'all'")
+        moments = _Moments(len(chosen))
+        numbers = [LEADS.index(name) for name in chosen]
+        for signal in _real_signals(selection, numbers):
+            moments.add_samples(signal)
+        mean, variance = moments.pooled() if per == "all" else moments.per_row()
+        return cls(
+            mean=tuple(mean.tolist()),
+            sd=tuple(np.sqrt(variance).tolist()),
+            leads=chosen,
+            per=per,
+            fs=selection.store.config.fs,
+            fingerprint=selection.store.fingerprint,
+            rows_sha256=selection.rows_sha256,
+            n_records=len(selection),
+        )
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Standardise a batch; float32 signals are changed in place.
+
+        Parameters
+        ----------
+        batch : Batch
+            Signals in mV, or counts, which are converted first.
+
+        Returns
+        -------
+        Batch
+            With signals in standard deviations, float32.
+
+        Raises
+        ------
+        ValueError
+            If the batch has no signals, or other leads than those fitted.
+        """
+        batch, signals = self._signals(batch)
+        signals.sub_(_lead_column(self.mean, signals.device))
+        signals.div_(_lead_column(self.divisors(), signals.device))
+        clear_padding(signals, batch.n_real_samples)
+        return batch
+
+    def inverse(self, batch: Batch) -> Batch:
+        """Return standardised signals to mV, in place, but for rounding.
+
+        Raises
+        ------
+        ValueError
+            As for a call.
+        """
+        batch, signals = self._signals(batch)
+        signals.mul_(_lead_column(self.divisors(), signals.device))
+        signals.add_(_lead_column(self.mean, signals.device))
+        clear_padding(signals, batch.n_real_samples)
+        return batch
+
+    def _signals(self, batch: Batch) -> tuple[Batch, Tensor]:
+        """Return a batch with float32 signals of the leads fitted."""
+        batch = batch.in_mv()
+        if batch.signals is None:
+            raise ValueError(
+                "Standardise got a batch without signals; add 'signals' to the fields "
+                "to read"
+            )
+        n_leads = batch.signals.shape[1]
+        if n_leads != len(self.leads):
+            raise ValueError(
+                f"Standardise got signals of {n_leads} leads; it was fitted on "
+                f"{len(self.leads)}: {', '.join(self.leads)}; fit with the same leads= "
+                "as are read"
+            )
+        if batch.leads != self.leads:
+            raise ValueError(
+                f"Standardise got the leads {', '.join(batch.leads)}; it was fitted on "
+                f"{', '.join(self.leads)}: fit with the same leads= as are read"
+            )
+        if batch.fs != self.fs:
+            raise ValueError(
+                f"Standardise got signals of {batch.fs:g} Hz; it was fitted on signals "
+                f"of {self.fs:g} Hz: fit it on the store that is read"
+            )
+        return batch, batch.signals
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandardiseFeatures(Standardisation):
+    """Bring every handcrafted feature to mean 0 and standard deviation 1.
+
+    A batch transform. Features that are undefined (NaN) are left out of the
+    statistics, and stay undefined. A feature that is the same in the whole selection
+    has sd 0 and is divided by 1 instead; one that is undefined in the whole selection
+    has mean 0, too, and stays as it is.
+
+    Attributes
+    ----------
+    mean, sd : tuple of float
+        Mean and population standard deviation of each feature, in its unit.
+    features : tuple of str
+        Names of the features, in the order of the batches.
+    fingerprint, rows_sha256, n_records : str, str, int
+        What it was fitted on; compare with `fitted_on`.
+    """
+
+    features: tuple[str, ...]
+
+    @classmethod
+    def fit(cls, selection: Selection) -> Self:
+        """Compute the statistics of the features of some records.
+
+        Parameters
+        ----------
+        selection : Selection
+            The records to learn from.
+
+        Raises
+        ------
+        TypeError
+            If `selection` is no selection.
+        ValueError
+            If it is empty.
+        """
+        _check_selection(selection, cls.__name__)
+        values = selection.store.features(selection.rows).to_numpy(np.float64)
+        moments = _Moments(values.shape[1])
+        for row in values:
+            moments.add(~np.isnan(row), np.nan_to_num(row), np.zeros(len(row)))
+        mean, variance = moments.per_row()
+        return cls(
+            mean=tuple(mean.tolist()),
+            sd=tuple(np.sqrt(variance).tolist()),
+            features=tuple(selection.store.feature_names),
+            fingerprint=selection.store.fingerprint,
+            rows_sha256=selection.rows_sha256,
+            n_records=len(selection),
+        )
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Return the batch with standardised features.
+
+        Raises
+        ------
+        ValueError
+            If the batch has no features, or another number of them.
+        """
+        features = self._features(batch)
+        mean = _row(self.mean, features.device)
+        divisors = _row(self.divisors(), features.device)
+        return replace(batch, features=(features - mean).div_(divisors))
+
+    def inverse(self, batch: Batch) -> Batch:
+        """Return the batch with its features in their units, but for rounding."""
+        features = self._features(batch)
+        mean = _row(self.mean, features.device)
+        divisors = _row(self.divisors(), features.device)
+        return replace(batch, features=(features * divisors).add_(mean))
+
+    def _features(self, batch: Batch) -> Tensor:
+        """Return a batch's features, as many as were fitted."""
+        if batch.features is None:
+            raise ValueError(
+                "StandardiseFeatures got a batch without features; add 'features' to "
+                "the fields to read"
+            )
+        if batch.features.shape[1] != len(self.features):
+            raise ValueError(
+                f"StandardiseFeatures got {batch.features.shape[1]} features; it was "
+                f"fitted on {len(self.features)}: fit it on the store that is read"
+            )
+        return batch.features
+
+
+class _Moments:
+    """Number, mean and sum of squared deviations of several rows of numbers."""
+
+    def __init__(self, n_rows: int) -> None:
+        self._counts: FloatArray = np.zeros(n_rows)
+        self._means: FloatArray = np.zeros(n_rows)
+        self._squares: FloatArray = np.zeros(n_rows)
+
+    def add_samples(self, samples: FloatArray) -> None:
+        """Join more numbers to each row: shape (n_rows, n), changed."""
+        if samples.shape[1] == 0:
+            return
+        means = samples.mean(axis=1)
+        samples -= means[:, np.newaxis]
+        squares = np.einsum("ij,ij->i", samples, samples)
+        self.add(np.full(len(means), samples.shape[1]), means, squares)
+
+    def add(self, counts: Any, means: FloatArray, squares: FloatArray) -> None:
+        """Join the numbers of others, given as counts, means and squared deviations."""
+        totals = self._counts + counts
+        parts = np.divide(
+            counts, totals, out=np.zeros(len(totals)), where=totals > 0, dtype=float
+        )
+        differences = means - self._means
+        self._squares += squares * (counts > 0)
+        self._squares += differences**2 * self._counts * parts
+        self._means += differences * parts
+        self._counts = totals
+
+    def per_row(self) -> tuple[FloatArray, FloatArray]:
+        """Return the mean and the variance of each row; zeros for a row of none."""
+        return self._means, self._squares / np.maximum(self._counts, 1)
+
+    def pooled(self) -> tuple[FloatArray, FloatArray]:
+        """Return those of all rows' numbers together, once for each row."""
+        whole = _Moments(1)
+        for row in range(len(self._counts)):
+            one = slice(row, row + 1)
+            whole.add(self._counts[one], self._means[one], self._squares[one])
+        mean, variance = whole.per_row()
+        n_rows = len(self._counts)
+        return np.repeat(mean, n_rows), np.repeat(variance, n_rows)
+
+
+def _real_signals(selection: Selection, leads: list[int]) -> Iterator[FloatArray]:
+    """Yield every record's leads in mV without padding: (n_leads, n_real_samples)."""
+    store = selection.store
+    padding = store.quality[PAD_LENGTH].to_numpy()[selection.rows]
+    ends = (store.n_samples - padding).tolist()
+    blocks = range(0, len(selection), _RECORDS_READ_AT_ONCE)
+    for begin in shown(blocks, "standardise", len(blocks)):
+        signals = store.signals(selection.rows[begin : begin + _RECORDS_READ_AT_ONCE])
+        for number, signal in enumerate(signals, start=begin):
+            yield signal[leads, : ends[number]].astype(np.float64)
+
+
+def _check_selection(selection: Selection, who: str) -> None:
+    """Refuse what is no selection: a whole store would hold the test folds, too."""
+    if not isinstance(selection, Selection):
+        raise TypeError(
+            f"{who}.fit got {selection!r}; expected a selection of the records to "
+            "learn from, such as store.select(folds=range(8))"
+        )
+    if len(selection) == 0:
+        raise ValueError(f"{selection!r} is empty; expected at least one record")
+
+
+def _known_leads(leads: Sequence[str] | None) -> tuple[str, ...]:
+    """Return names of leads, each known and there once; all if left out."""
+    chosen = LEADS if leads is None else tuple(leads)
+    unknown = [name for name in chosen if name not in LEADS]
+    if (
+        isinstance(leads, str)
+        or unknown
+        or len(set(chosen)) != len(chosen)
+        or not chosen
+    ):
+        raise ValueError(
+            f"leads is {leads!r}; expected names, each once, of {', '.join(LEADS)}"
+        )
+    return chosen
+
+
+def _lead_column(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Return one number for each lead, of shape (n_leads, 1)."""
+    return _row(values, device)[:, None]
+
+
+@lru_cache(maxsize=64)
+def _row(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Return float32 numbers on a device, made there once."""
+    return torch.tensor(values, dtype=torch.float32, device=device)

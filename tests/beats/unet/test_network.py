@@ -1,0 +1,449 @@
+"""The network of the delineator: numba equals torch, kernels equal plain Python."""
+
+import hashlib
+import json
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ecgstore.arrays import Float32Array
+from ecgstore.beats.unet import (
+    _decoding_kernels as decoding,
+    _layers_kernels as layers,
+    _marks_kernels as marks_kernels,
+    _network_kernels as unet,
+    engine as delineator,
+)
+from ecgstore.beats.unet._layers_kernels import PAD
+from ecgstore.models.delineator import samples, training
+from ecgstore.models.delineator.network import DelineatorNetwork, flat_weights
+from ecgstore.models.delineator.records import (
+    UNKNOWN,
+    TrainingRecord,
+    quiet_samples,
+    spans_of,
+)
+from ecgstore.sample import sample_folder
+from ecgstore.signals.preprocess import bandpass
+from ecgstore.sources import read_record
+
+
+def network_with_random_weights(seed: int = 0) -> DelineatorNetwork:
+    """Return a network whose normalisations are not trivial either."""
+    torch.manual_seed(seed)
+    network = DelineatorNetwork()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm1d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, 0, 0.3)
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            torch.nn.init.normal_(module.running_mean, 0, 0.3)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+    return network.eval()
+
+
+def real_leads(n_samples: int) -> Float32Array:
+    """Return scaled leads of a real record at 250 Hz."""
+    header = sorted(sample_folder().rglob("HR*.hea"))[0]
+    signal = bandpass(read_record(header).signal[:, :5000], 500.0, 0.5, 40.0, 3)
+    x = np.empty((12, n_samples), np.float32)
+    marks_kernels.resample(signal, 2.0, x)
+    marks_kernels.centre_and_scale(x, 250, 0.8, 4.0, 20.0)
+    return x
+
+
+@pytest.mark.parametrize("n_leads", [1, 2, 7, 12])
+@pytest.mark.parametrize("n_samples", [16, 480, 2496])
+def test_numba_equals_torch(n_leads: int, n_samples: int) -> None:
+    network = network_with_random_weights()
+    x = real_leads(2496)[:, :n_samples].copy()
+    usable = np.zeros((1, 12), np.float32)
+    usable[0, np.random.default_rng(0).permutation(12)[:n_leads]] = 1
+    with torch.no_grad():
+        shown = torch.from_numpy(x[None] * usable[..., None])
+        expected = network(shown, torch.from_numpy(usable))[0].numpy()
+    leads = np.flatnonzero(usable[0])
+    logits = np.zeros((n_leads, 7, n_samples // 2 + 2 * PAD), np.float32)
+    weights = flat_weights(network)
+    assert unet.forward(x[leads], weights, logits) == len(weights)
+    got = logits[:, :, PAD:-PAD]
+    np.testing.assert_allclose(got, expected[leads], atol=1e-4, rtol=1e-4)
+
+
+def test_probabilities_equal_softmax() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 8, (3, 7, 100 + 2 * PAD)).astype(np.float32)
+    logits[0, 0] = 300
+    logits[1, 1] = -300
+    got = np.empty((3, 7, 100), np.float32)
+    decoding.to_probabilities(logits, PAD, got)
+    inner = torch.from_numpy(logits[:, :, PAD:-PAD].astype(np.float64))
+    np.testing.assert_allclose(got, torch.softmax(inner, 1).numpy(), atol=1e-6)
+
+
+def test_evidence_is_within_0_and_1() -> None:
+    """Although probabilities that are rounded may sum to a little more."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 3, (5, 7, 4000 + 2 * PAD)).astype(np.float32)
+    chances = np.empty((5, 7, 4000), np.float32)
+    decoding.to_probabilities(logits, PAD, chances)
+    assert chances.min() >= 0
+    assert chances.max() <= 1
+    chances[:, decoding.QRS], chances[:, decoding.QRS + 1] = 0.5, 0.5000002
+    out = np.empty((6, 4000), np.float32)
+    for wave in (decoding.P, decoding.QRS, decoding.T):
+        decoding.wave_evidence(chances, wave, out)
+        assert out.min() >= 0
+        assert out.max() <= 1
+
+
+def small(rng: np.random.Generator, *shape: int) -> Float32Array:
+    return rng.normal(0, 1, shape).astype(np.float32)
+
+
+def padded(rng: np.random.Generator, *shape: int) -> Float32Array:
+    """Return random features with zeros around."""
+    x = small(rng, *shape)
+    x[..., :PAD] = 0
+    x[..., -PAD:] = 0
+    return x
+
+
+def assert_equals_python(kernel: Any, *arguments: Any) -> None:
+    """Assert that a kernel does what its source says when Python runs it."""
+
+    def copies() -> list[Any]:
+        return [x.copy() if isinstance(x, np.ndarray) else x for x in arguments]
+
+    compiled, plain = copies(), copies()
+    got, expected = kernel(*compiled), kernel.py_func(*plain)
+    if expected is not None:
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+    for left, right in zip(compiled, plain, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-5)
+
+
+def test_layers_equal_plain_python() -> None:
+    rng = np.random.default_rng(0)
+    n = 21
+    x, w = padded(rng, 8, n + 2 * PAD), small(rng, 400)
+    wide = padded(rng, 8, 2 * n + 2 * PAD)
+    out = padded(rng, 3, n + 2 * PAD)
+    assert_equals_python(layers.add_mixed, out, w, 5, x, -1, n)
+    assert_equals_python(layers.fill_rows, out, w, 7, n)
+    assert_equals_python(layers.copy_rows, x, out, n)  # to the first three
+    assert_equals_python(layers.rectify, out, n)
+    assert_equals_python(layers.add_rectified, x, padded(rng, 8, n + 2 * PAD), n)
+    same = padded(rng, 8, n + 2 * PAD)
+    assert_equals_python(layers.depthwise_seven, x, w, 3, same, n)
+    assert_equals_python(layers.depthwise_half, wide, w, 3, same, n)
+    assert_equals_python(layers.stem, x[0].copy(), x[1].copy(), w, 2, same, n)
+    assert_equals_python(layers.add_doubled, wide, x, n)
+    leads = padded(rng, 4, 5, n + 2 * PAD)
+    assert_equals_python(layers.pool, leads, padded(rng, 10, n + 2 * PAD), n)
+    rows = [small(rng, n) for _ in range(9)]
+    assert_equals_python(layers.add_eight, rows[0], w, 11, *rows[1:])
+
+
+def test_forward_equals_plain_python() -> None:
+    """The layers it calls are compiled; they have a test of their own."""
+    weights = flat_weights(network_with_random_weights())
+    x = real_leads(2496)[:2, :48].copy()
+    logits = np.zeros((2, 7, 24 + 2 * PAD), np.float32)
+    assert_equals_python(unet.forward, x, weights, logits)
+
+
+def evidence(seed: int) -> Float32Array:
+    """Return smooth probabilities of two leads and 120 cells, with waves."""
+    rng = np.random.default_rng(seed)
+    logits = small(rng, 2, 7, 120)
+    kernel = np.ones(9) / 3
+    smooth = np.apply_along_axis(np.convolve, 2, logits, kernel, "same")
+    for begin in (10, 60, 95):
+        smooth[:, 3, begin : begin + 4] += 6
+        smooth[:, 4, begin + 4 : begin + 9] += 6
+    powers = np.exp(smooth)
+    return np.asarray(powers / powers.sum(1, keepdims=True), np.float32)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_decoding_equals_plain_python(seed: int) -> None:
+    chances = evidence(seed)
+    logits = np.log(chances)
+    assert_equals_python(
+        decoding.to_probabilities, np.pad(logits, ((0, 0), (0, 0), (8, 8))), 8, chances
+    )
+    waves = np.empty((3, 3, 120), np.float32)
+    for wave, name in zip(waves, (1, 3, 5), strict=True):
+        assert_equals_python(decoding.wave_evidence, chances, name, wave)
+        decoding.wave_evidence(chances, name, wave)
+    begins, ends = np.zeros(9, np.int64), np.zeros(9, np.int64)
+    search = (waves[1, 2], 0.5, 0.25, 3.0, 25.0, begins, ends)
+    assert_equals_python(decoding.find_complexes, *search)
+    n_beats = decoding.find_complexes(*search)
+    assert n_beats >= 2
+    assert_equals_python(decoding.strongest_run, waves[0, 0], 3, 110, 0.3)
+    assert_equals_python(
+        decoding.place_wave, waves[1, 0], chances[0, 3], 14, 0, 60, 2.0, np.zeros(3)
+    )
+    marks, strength = np.zeros((2, n_beats, 9)), np.zeros((2, n_beats))
+    found = (begins[:n_beats], ends[:n_beats], 0.3, strength, marks)
+    assert_equals_python(decoding.place_marks, chances, *waves, *found)
+    decoding.place_marks(chances, waves[0], waves[1], waves[2], *found)
+    signal = np.random.default_rng(seed).normal(0, 1, (2, 480)).cumsum(axis=1)
+    settings = (np.array([4, 3, 5]), np.array([4, 3, 6]))
+    out = np.empty(marks.shape, np.int64)
+    assert_equals_python(marks_kernels.settle, marks, signal, 4.0, *settings, out)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_presence_of_p_waves_equals_plain_python(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    strength = np.clip(rng.normal(0.8, 0.3, 30), 0, 1)
+    pr = 0.16 + rng.normal(0, 0.008, 30)
+    scratch, out = np.empty(13), np.empty(30, np.bool_)
+    rules = (0.02, 0.4, 0.75, 0.5, 0.008, 6, scratch, out)
+    assert_equals_python(decoding.has_p_wave, strength, pr, *rules)
+
+
+def test_p_waves_need_steady_beats_around() -> None:
+    sinus = np.full(10, 0.98)
+    with_ectopic = np.where(np.arange(10) == 4, 0.0, sinus)
+    steady = np.full(10, 0.16)
+    np.testing.assert_array_equal(
+        delineator.has_p_wave(with_ectopic, steady), with_ectopic > 0
+    )
+    flat_waves = np.full(10, 0.6)
+    assert delineator.has_p_wave(flat_waves, steady).all()
+    wandering = steady + np.tile([-0.03, 0.03], 5)
+    assert not delineator.has_p_wave(flat_waves, wandering).any()
+
+
+def test_resampling_and_scaling_equal_plain_python() -> None:
+    signal = np.random.default_rng(0).normal(0, 1, (2, 90))
+    for step in (0.4, 1.0, 2.0, 4.1):
+        n = int(89 / step) + 1
+        x = np.empty((2, n), np.float32)
+        assert_equals_python(marks_kernels.resample, signal, step, x)
+        marks_kernels.resample(signal, step, x)
+        assert_equals_python(marks_kernels.centre_and_scale, x, 10, 0.8, 4.0, 20.0)
+        if step == 1.0:
+            np.testing.assert_allclose(x, signal, rtol=1e-6)
+
+
+def test_peaks_stay_inside_their_wave() -> None:
+    row = np.array([0, 1, 3, 9, 3, 1, 0, 0, -1, -4, -1, 0], float)
+    assert marks_kernels.highest_near(row, 2, 2, 0, 6) == 3
+    assert marks_kernels.highest_near(row, 1, 2, 0, 6) == 1  # a slope at the border
+    assert marks_kernels.nearest_peak(row, 5, 2, 0, 11) == 6
+    assert marks_kernels.nearest_peak(row, 9, 2, 0, 11) == 9
+
+
+def test_of_two_positive_waves_the_clearly_higher_one_is_r() -> None:
+    row = np.array([0, 2, 3, 2, -4, -5, 1, 6, 5, 2, 0], float)
+    assert marks_kernels.r_peak(row, 2, 1, 0, 10) == 7  # rsR'
+    row[7:9] = 3.5, 3
+    assert marks_kernels.r_peak(row, 2, 1, 0, 10) == 2  # as high: what the network says
+    deep = np.array([0, -1, -4, -9, -4, -1, 0, 1, 0, 0], float)
+    assert marks_kernels.r_peak(deep, 3, 1, 0, 9) == 3  # a QS complex
+
+
+def test_r_is_no_dip_of_a_positive_wave() -> None:
+    row = np.array([0, 2, 5, 4, 6, 3, 0, -1, -2, 0, 0], float)
+    assert marks_kernels.r_peak(row, 3, 1, 0, 10) == 4  # the higher side
+    row[4] = 4.5
+    assert marks_kernels.r_peak(row, 3, 1, 0, 10) == 2
+    flat_top = np.array([0, 2, 5, 5, 5, 5, 2, 0, -2, 0], float)
+    assert marks_kernels.r_peak(flat_top, 3, 1, 0, 9) == 3
+    notched = np.array([0, -2, -5, -4, -6, -3, 0, 0], float)
+    assert marks_kernels.r_peak(notched, 4, 1, 0, 7) == 4  # a QS complex
+
+
+def test_edges_take_out_what_training_counts_double() -> None:
+    """A sure wave from cell 10 to 19, and cells that may be of it on either side."""
+    before, after = np.zeros((2, 40), np.float32)
+    before[10:15] = after[15:20] = 1
+    before[9] = after[20] = 2 / 3
+    evidence = before + after
+    marks = np.zeros(3)
+    decoding.place_wave(evidence, before, 12, 0, 40, decoding.QRS_ODDS, marks)
+    np.testing.assert_allclose(marks, [9, 14.5, 20], atol=1e-6)
+    decoding.place_wave(evidence, before, 12, 0, 40, 1.0, marks)
+    np.testing.assert_allclose(marks, [9.5 - 2 / 3, 14.5, 19.5 + 2 / 3], atol=1e-6)
+
+
+def test_odds_of_qrs_are_those_of_training() -> None:
+    weights = training.CLASS_WEIGHTS
+    assert weights[decoding.QRS] == weights[decoding.QRS + 1] == decoding.QRS_ODDS
+    assert weights[0] == 1
+
+
+def test_shipped_weights_say_where_they_come_from() -> None:
+    path = files("ecgstore.beats.unet").joinpath(delineator.WEIGHTS)
+    with path.open("rb") as file, np.load(file) as data:
+        about = json.loads(str(data["about"]))
+        weights = data["weights"]
+        size = weights.nbytes
+    assert size < 1_000_000
+    assert weights.dtype == np.float32
+    assert np.isfinite(weights).all()
+    assert weights.shape == flat_weights(DelineatorNetwork()).shape
+    assert "LUDB" in about["data"]
+    assert len(about["records"]) == 100
+    digest = hashlib.sha256(weights.tobytes()).hexdigest()
+    assert about["sha256"] == {"weights": digest}
+    np.testing.assert_array_equal(delineator.weights(), weights)
+
+
+# Training.
+
+
+def made_record(seed: int = 0) -> TrainingRecord:
+    """Return a record with regular waves and their spans."""
+    rng = np.random.default_rng(seed)
+    symbols, places = "", []
+    for begin in range(200, 4400, 400):
+        symbols += "(p)(N)(t)"
+        places += [begin + d for d in (0, 20, 40, 80, 100, 120, 180, 240, 280)]
+    edges, classes = spans_of(symbols, places, 5000)
+    signal = np.zeros(5000)
+    for place in places[4::9]:
+        signal += np.exp(-(((np.arange(5000) - place) / 8) ** 2))
+    signals = np.tile(signal, (7, 12, 1)) + rng.normal(0, 0.01, (7, 12, 5000))
+    return TrainingRecord(
+        "made",
+        signals.astype(np.float32),
+        [edges] * 12,
+        [classes] * 12,
+        quiet_samples([edges] * 12, [classes] * 12, 5000),
+    )
+
+
+def test_spans_know_what_was_not_annotated() -> None:
+    edges, classes = spans_of(
+        ["(", "N", ")", "t", ")", "N"], [5, 9, 12, 20, 25, 30], 40
+    )
+    assert edges.tolist() == [0, 5, 9, 12, 20, 25, 30, 40]
+    assert classes.tolist() == [UNKNOWN, 3, 4, UNKNOWN, 6, UNKNOWN, UNKNOWN]
+
+
+def test_quiet_is_between_t_and_the_next_beat() -> None:
+    quiet = made_record().quiet
+    assert quiet[[490, 590]].all()
+    assert not quiet[[210, 350, 100]].any()
+
+
+def test_labels_cover_what_is_known() -> None:
+    record = made_record()
+    labels = np.zeros((7, 400), np.float32)
+    edges = record.edges[0] / 2
+    samples._cover(edges, record.classes[0], 0, 800, labels)
+    total = labels.sum(0)
+    assert total.max() <= 1 + 1e-6
+    assert (total[52:] > 0.99).all()
+    assert (total[:49] == 0).all()
+    # The QRS complex from 280 to 320 at 500 Hz lies in cells 70 to 80 of 8 ms.
+    assert labels[3, 71:75].min() == 1
+    assert labels[4, 76:80].min() == 1
+    np.testing.assert_allclose(labels[3:5].sum() * 8, 80 * 4, rtol=0.01)
+    part = np.zeros((7, 400), np.float32)
+    samples._cover.py_func(edges, record.classes[0], 0, 800, part)
+    np.testing.assert_allclose(part, labels, atol=1e-6)
+
+
+def test_samples_are_repeatable_and_labelled() -> None:
+    records = [made_record(0), made_record(1)]
+    first = samples.Sampler(records, 3).batch(20)
+    again = samples.Sampler(records, 3).batch(20)
+    for left, right in zip(first, again, strict=True):
+        np.testing.assert_array_equal(left, right)
+    signals, usable, labels = first
+    assert np.isfinite(signals).all()
+    assert np.abs(signals).max() <= 20
+    assert (usable.sum(axis=1) >= 1).all()
+    assert labels.min() >= 0
+    assert labels.sum(axis=2).max() <= 1 + 1e-5
+    assert labels.sum(axis=2).mean() > 0.9
+    other = samples.Sampler(records, 4).batch(20)
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_training_is_repeatable_and_learns() -> None:
+    records = [made_record(0), made_record(1)]
+    runs = []
+    for _ in range(2):
+        steps = [*training.train(records, 5, 0)]
+        runs.append(([loss for loss, _ in steps], flat_weights(steps[-1][1])))
+    assert runs[0][0] == runs[1][0]
+    np.testing.assert_array_equal(runs[0][1], runs[1][1])
+    assert runs[0][0][-1] < runs[0][0][0]
+
+
+def test_the_command_line_writes_weights(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    records = [made_record(k) for k in range(3)]
+    monkeypatch.setattr(training, "read_training_records", lambda folder: records)
+    out = tmp_path / "w.npz"
+    training.main([str(tmp_path), "-o", str(out), "--steps", "2"])
+    with np.load(out) as file:
+        assert len(file["weights"]) == len(delineator.weights())
+    training.main([str(tmp_path), "-o", str(out), "--steps", "1", "--folds", "3"])
+    with np.load(out) as file:
+        assert sorted(file) == ["about", "weights_0", "weights_1", "weights_2"]
+        assert json.loads(str(file["about"]))["held_out"]["weights_1"] == ["made"]
+    assert [path.name for path in tmp_path.iterdir()] == ["w.npz"]
+
+
+def test_what_a_fold_holds_out_does_not_touch_its_weights(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def weights_of_fold_1(seeds: tuple[int, ...]) -> Float32Array:
+        records = [
+            replace(made_record(seed), record_id=f"record {k}")
+            for k, seed in enumerate(seeds)
+        ]
+        monkeypatch.setattr(training, "read_training_records", lambda folder: records)
+        out = tmp_path / "w.npz"
+        options = ["--steps", "1", "--folds", "3", "--only", "1"]
+        training.main([str(tmp_path), "-o", str(out), *options])
+        with np.load(out) as file:
+            held_out = json.loads(str(file["about"]))["held_out"]
+            assert held_out == {"weights_1": ["record 1"]}
+            found: Float32Array = file["weights_1"]
+        return found
+
+    weights = weights_of_fold_1((0, 1, 2))
+    np.testing.assert_array_equal(weights, weights_of_fold_1((0, 99, 2)))
+    assert (weights != weights_of_fold_1((99, 1, 2))).any()
+
+
+@pytest.mark.parametrize(
+    "options", [["--folds", "5", "--only", "7"], ["--only", "1"], ["--folds", "1"]]
+)
+def test_folds_that_hold_nothing_out_are_refused(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        training.main([str(tmp_path), "-o", str(tmp_path / "w.npz"), *options])
+    assert "expected" in capsys.readouterr().err
+
+
+def test_a_folder_without_records_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="no record of LUDB; expected its headers"):
+        training.main([str(tmp_path), "-o", str(tmp_path / "w.npz")])
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Any:
+    """Small networks are slower in several threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -1,0 +1,297 @@
+"""The law of rows: row i of every dataset is what the files of record i say."""
+
+import csv
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+import ecgstore
+from ecgstore.beats import BeatStatus, find_beats
+from ecgstore.builder import plan
+from ecgstore.config import Config
+from ecgstore.export import EXPORTS, export
+from ecgstore.features import FEATURES, compute
+from ecgstore.sample import patients_file, sample_folder
+from ecgstore.signals.preprocess import preprocess
+from ecgstore.signals.quality import QUALITY_COLUMNS, measure
+from ecgstore.sources import read_record
+from ecgstore.splits import assign_folds, group_records
+from ecgstore.storage.format import integrity, schema
+from ecgstore.storage.verify import verify
+
+WriteRecord = Callable[..., Path]
+LEADS = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
+CONFIG = Config()
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the files of a record say, read by a few lines of its own."""
+
+    name: str
+    fs: float
+    age: float
+    sex: str
+    dx: list[str]
+    first_values: list[int]
+    checksums: list[int]
+    adc: Any
+
+
+def read_source(path: Path) -> Source:
+    """Read a Challenge header and its signal; all gains are 1000 here."""
+    lines = path.read_text().splitlines()
+    name, n_leads, fs, n_samples = lines[0].split()[:4]
+    assert n_leads == "12"
+    leads = [line.split() for line in lines[1:13]]
+    assert [each[8] for each in leads] == LEADS
+    gains = {each[2].lower() for each in leads}
+    assert gains <= {"1000/mv", "1000(0)/mv", "1000.0/mv", "1000.0(0)/mv"}
+    comments = dict(
+        line.lstrip("# ").split(":", 1) for line in lines[13:] if ":" in line
+    )
+    age = float(comments["Age"])
+    adc = np.frombuffer(path.with_suffix(".mat").read_bytes()[24:], "<i2")
+    adc = adc[: 12 * int(n_samples)].reshape(-1, 12).T.astype(np.int64)
+    return Source(
+        name=name.removesuffix(".mat"),  # as some headers have it
+        fs=float(fs),
+        age=age if 0 <= age <= 150 else math.nan,
+        sex={"m": "male", "f": "female"}.get(comments["Sex"].strip()[:1].lower(), ""),
+        dx=[code.strip() for code in comments["Dx"].split(",")],
+        first_values=[int(each[5]) for each in leads],
+        checksums=[int(each[6]) for each in leads],
+        adc=adc,
+    )
+
+
+def sum_of_16_bits(values: Any) -> int:
+    """Return the checksum of WFDB: the sum as a number of 16 bits with a sign."""
+    return (int(values.sum()) + 32768) % 65536 - 32768
+
+
+def expected_row(path: Path, counts: Any, patients: dict[str, str]) -> dict[str, Any]:
+    """Return what each dataset has to hold for a record.
+
+    Signals, labels and quality come from the record's files; beats and features from
+    the stored counts.
+    """
+    source, record = read_source(path), read_record(path)
+    np.testing.assert_allclose(record.signal, source.adc / 1000, atol=1e-9)
+    whole = preprocess(
+        record.signal,
+        source.fs,
+        fs_out=500,
+        duration_s=10,
+        margin_s=3,
+        low_hz=0.5,
+        high_hz=40,
+        order=3,
+        max_gap_s=0.1,
+    )
+    signals = np.rint(whole.signal * 1000).astype(np.int16)
+    n_real = min(5000, math.ceil(source.adc.shape[1] * 500 / source.fs))
+    real = (counts * np.float32(0.001)).astype(np.float64)[:, :n_real]
+    beats = find_beats(real, 500, max_beats=50)
+    r_peaks, fiducials = np.full(50, -1), np.full((12, 50, 9), -1)
+    r_peaks[: len(beats.r_peaks)] = beats.r_peaks
+    fiducials[:, : len(beats.r_peaks)] = beats.fiducials
+    with np.errstate(invalid="ignore"):
+        features = compute(real, beats, 500, "neurokit").astype(np.float32)
+    quality = measure(record.signal[:, : round(10 * source.fs)], source.fs)
+    microvolts = source.adc.astype("<i4")
+    return {
+        "signals": signals,
+        "labels": [
+            any(code in each.codes for code in source.dx)
+            for each in CONFIG.classes.classes
+        ],
+        "features": features,
+        "fiducials": fiducials,
+        "r_peaks": r_peaks,
+        **{
+            f"quality/{each.name}": np.float32(getattr(quality, each.name))
+            for each in QUALITY_COLUMNS
+        },
+        "quality/saturated_fraction": np.zeros(12),
+        "quality/checksum_differs": [
+            sum_of_16_bits(values) != checksum
+            for values, checksum in zip(source.adc, source.checksums, strict=True)
+        ],
+        "quality/first_value_differs": source.adc[:, 0] != source.first_values,
+        "quality/pad_length": 5000 - n_real,
+        "quality/beats_status": int(beats.status),
+        "records/record_id": source.name,
+        "records/source": path.parent.parent.name,
+        "records/path": path.relative_to(sample_folder().parent).as_posix(),
+        "records/patient_id": patients.get(source.name, ""),
+        "records/age": np.float32(source.age),
+        "records/sex": source.sex or "unknown",
+        "records/dx": ",".join(dict.fromkeys(source.dx)),
+        "records/fs_original": source.fs,
+        "records/n_samples_original": source.adc.shape[1],
+        "records/sha256": hashlib.sha256(microvolts.T.tobytes()).hexdigest(),
+        "checksums": integrity.row_checksum(counts.tobytes()),
+        "state": 1,
+    }
+
+
+def read_patients_csv() -> dict[str, str]:
+    with patients_file().open(newline="") as lines:
+        return {row["record_id"]: row["patient_id"] for row in csv.DictReader(lines)}
+
+
+def test_every_dataset_of_every_row_is_its_records(sample_store: Path) -> None:
+    specs = schema.row_specs(
+        CONFIG,
+        0,
+        dict.fromkeys(schema.RECORD_TEXTS, 1),
+        features=[(each.name, each.unit) for each in FEATURES],
+        beats_status={each.name: int(each) for each in BeatStatus},
+    )
+    patients = read_patients_csv()
+    n_padded = n_with_patient = 0
+    with h5py.File(sample_store) as file:
+        columns = {
+            path: file[path][...]
+            for path in (each.path for each in specs)
+            if path != "folds"  # whole groups, below
+        }
+        for row, stored_path in enumerate(columns["records/path"]):
+            path = sample_folder().parent / stored_path.decode()
+            expected = expected_row(path, columns["signals"][row], patients)
+            assert expected.keys() == columns.keys()
+            for name, value in expected.items():
+                found = columns[name][row]
+                if isinstance(value, str):
+                    assert found.decode() == value, (name, path)
+                else:
+                    np.testing.assert_array_equal(
+                        found, value, err_msg=f"/{name} of {path.stem}"
+                    )
+            n_padded += expected["quality/pad_length"] > 0
+            n_with_patient += expected["records/patient_id"] != ""
+    assert n_padded > 0
+    assert n_with_patient > 5
+
+
+def test_folds_are_those_of_the_groups(sample_store: Path) -> None:
+    with h5py.File(sample_store) as file:
+        source, patient, signal = (
+            [value.decode() for value in file["records"][name][...]]
+            for name in ("source", "patient_id", "sha256")
+        )
+        groups = group_records(source, patient, signal)
+        expected = assign_folds(file["labels"][...], groups, strata=source)
+        np.testing.assert_array_equal(file["folds"][...], expected)
+        assert len(set(expected.tolist())) > 5
+
+
+def test_every_selected_record_has_one_row(sample_store: Path) -> None:
+    wanted = {
+        path.stem
+        for path in sample_folder().rglob("*.hea")
+        if {*read_source(path).dx} & {*CONFIG.classes.codes}
+    }
+    with ecgstore.open(sample_store) as store:
+        found = [*store.records.index, *store.quarantine["record_id"]]
+    assert sorted(found) == sorted(wanted)
+
+
+def test_differences_from_the_header_are_flagged_by_lead(
+    tmp_path: Path, write_record: WriteRecord
+) -> None:
+    header = write_record("A0002")
+    write_record("A0001")
+    lines = header.read_text().splitlines()
+    for lead, field in ((3, 6), (11, 6), (7, 5), (11, 5)):
+        fields = lines[1 + lead].split()
+        fields[field] = str(int(fields[field]) + 1)
+        lines[1 + lead] = " ".join(fields)
+    header.write_text("\n".join([*lines, ""]))
+    out = tmp_path / "out.h5"
+    ecgstore.build_store(
+        [header.parent], out, Config(beats="none"), n_workers=1, quiet=True
+    )
+    with h5py.File(out) as file:
+        for name, leads in (
+            ("checksum_differs", {3, 11}),
+            ("first_value_differs", {7, 11}),
+        ):
+            flags = file["quality"][name][...]
+            assert flags[0].tolist() == [0] * 12
+            assert {*np.flatnonzero(flags[1]).tolist()} == leads
+
+
+def test_saturation_and_missing_samples_are_counted_by_lead(
+    tmp_path: Path, write_record: WriteRecord
+) -> None:
+    noise = np.random.default_rng(1).integers(-9, 9, (12, 5000))
+    noise[2, 100:140] = -32768  # missing
+    noise[9, 2000:2100] = 30_000
+    header = write_record("A0001", noise.astype(np.int16), gain="200/mV")
+    out = tmp_path / "out.h5"
+    ecgstore.build_store(
+        [header.parent], out, Config(beats="none"), n_workers=1, quiet=True
+    )
+    with h5py.File(out) as file:
+        missing = file["quality/missing_fraction"][0]
+        saturated = file["quality/saturated_fraction"][0]
+        counts = file["signals"][0]
+        assert np.flatnonzero(missing).tolist() == [2]
+        assert missing[2] == np.float32(40 / 5000)
+        assert np.flatnonzero(saturated).tolist() == [9]
+        # Everything that is stored at the limit exceeded it, up to rounding.
+        assert saturated[9] == pytest.approx(
+            (np.abs(counts[9].astype(int)) == 32767).mean(), abs=1 / 5000
+        )
+
+
+# -- sizes of blocks --------------------------------------------------------
+
+
+def test_size_of_blocks_does_not_change_a_byte(
+    few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config(beats="none", select="all")
+    for mat in sorted(few_records.rglob("*.mat"))[:4]:  # more than a block of them
+        mat.write_bytes(mat.read_bytes()[:-1])
+
+    def build(name: str) -> bytes:
+        ecgstore.build_store(
+            [few_records], tmp_path / name, config, n_workers=1, quiet=True
+        )
+        return (tmp_path / name).read_bytes()
+
+    expected = build("expected.h5")
+    with ecgstore.open(tmp_path / "expected.h5") as store:
+        assert len(store) > 6
+        assert len(store.quarantine) == 4
+    with monkeypatch.context() as patch:
+        patch.setattr(plan, "_BLOCK_ROWS", 3)
+        assert build("planned.h5") == expected
+    with monkeypatch.context() as patch:
+        patch.setattr(integrity, "_BLOCK_BYTES", 100)
+        assert build("sealed.h5") == expected
+        assert list(verify(tmp_path / "expected.h5")) == []
+
+
+def test_size_of_blocks_does_not_change_exports(
+    sample_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ecgstore.open(sample_store) as store:
+        whole = export(store, tmp_path / "whole", [*EXPORTS])
+        # Blocks that put a padded record where the next block has another one.
+        padded = np.flatnonzero(store.quality["pad_length"])
+        for size in (5, int(padded[0]) + 1):
+            monkeypatch.setattr("ecgstore.export._BLOCK_ROWS", size)
+            pieces = export(store, tmp_path / f"{size}", [*EXPORTS])
+            for one, other in zip(whole, pieces, strict=True):
+                assert one.read_bytes() == other.read_bytes()

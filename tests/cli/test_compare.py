@@ -1,0 +1,74 @@
+"""``ecgstore compare`` from end to end, with networks that learn."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from ecgstore.cli import cli
+from ecgstore.errors import EcgStoreError
+from ecgstore.models.comparison.run import compare
+from ecgstore.models.settings import ComparisonSettings, ModelSettings, TrainingSettings
+from ecgstore.storage import Store
+
+SETTINGS = ComparisonSettings(
+    protocols=("patients",),
+    n_folds=2,
+    n_inner_folds=2,
+    n_seeds=1,
+    n_resamples=100,
+    model=ModelSettings(model="cnn", fs=100.0),
+    training=TrainingSettings(epochs=1, batch_size=16),
+    fusion=TrainingSettings(epochs=2, batch_size=16, augment=False),
+)
+
+
+@pytest.mark.slow
+def test_processes_do_not_matter(sample_store: Path, tmp_path: Path) -> None:
+    with Store(sample_store) as store:
+        one = compare(store, SETTINGS, tmp_path / "one")["patients"]
+        two = compare(store, SETTINGS, tmp_path / "two", n_processes=2)["patients"]
+    for name, each in one.predictions.items():
+        other = two.predictions[name]
+        np.testing.assert_array_equal(each.probabilities, other.probabilities, name)
+        np.testing.assert_array_equal(each.thresholds, other.thresholds, name)
+
+
+def test_command(sample_store: Path, tmp_path: Path) -> None:
+    out = tmp_path / "comparison"
+    run = CliRunner().invoke(
+        cli,
+        [
+            *("compare", str(sample_store), "-o", str(out), "--quick", "--quiet"),
+            *("--folds", "2", "--epochs", "1", "--workers", "1", "--model", "cnn"),
+        ],
+        catch_exceptions=False,
+    )
+    assert run.exit_code == 0, run.output
+    assert "floor: the recording site alone" in run.output
+    assert "network on both - network on handcrafted" in run.output
+    assert (out / "patients-scores.png").exists()
+    assert (out / "patients.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--folds", "1"), "n_folds is 1; expected 2 to 100"),
+        (("--model", "resnet"), "no model 'resnet'; expected one of cnn"),
+        (("--fs", "90"), "fs is 90 Hz, and the store has 500 Hz"),
+        (("--device", "cuda:99"), "cuda:99"),
+        (("--leads", "I,X"), "expected some of I, II"),
+        (("--epochs", "0"), "epochs is 0; expected 1 or more"),
+    ],
+)
+def test_wrong_options(
+    sample_store: Path, tmp_path: Path, arguments: tuple[str, str], message: str
+) -> None:
+    run = CliRunner().invoke(
+        cli, ["compare", str(sample_store), "-o", str(tmp_path / "x"), *arguments]
+    )
+    assert isinstance(run.exception, EcgStoreError)
+    assert message in str(run.exception)
+    assert not [*tmp_path.rglob("*.png")]

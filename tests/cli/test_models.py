@@ -1,0 +1,80 @@
+"""``ecgstore train`` and ``compare``: what the library is told."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ecgstore.cli import main
+from ecgstore.models.comparison import run as comparison
+from ecgstore.models.training import run as training_run
+from ecgstore.storage import Store
+
+
+class Told(Exception):
+    """What was told instead of doing it."""
+
+
+def told_by(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str
+) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
+    def instead(*given: Any, **options: Any) -> None:
+        raise Told(given, options)
+
+    def run(*arguments: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        with pytest.raises(Told) as told:
+            main([name, *map(str, arguments)])
+        return told.value.args
+
+    monkeypatch.setattr(module, "train_into" if name == "train" else name, instead)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("options", "validation", "test"),
+    [([], [8], [9]), (["--validation-folds", "1,2", "--test-folds", "0"], [1, 2], [0])],
+)
+def test_train_learns_from_the_other_folds(
+    sample_store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    validation: list[int],
+    test: list[int],
+) -> None:
+    run = told_by(monkeypatch, training_run, "train")
+    (folder, learnt, judged, model, settings), rest = run(
+        sample_store, "-o", tmp_path / "run", "--fs", 100, "--leads", "ii,V2",
+        "--seed", 3, "--resume", "--device", "cpu", *options,
+    )  # fmt: skip
+    with Store(sample_store) as store:
+        fold = store.records["fold"].to_numpy()
+    others = ~np.isin(fold, [*validation, *test])
+    np.testing.assert_array_equal(learnt.rows, np.flatnonzero(others))
+    np.testing.assert_array_equal(
+        judged.rows, np.flatnonzero(np.isin(fold, validation))
+    )
+    assert folder == tmp_path / "run"
+    assert (model.fs, model.leads, settings.seed) == (100.0, ("II", "V2"), 3)
+    assert rest["resume"] is True
+
+
+def test_compare_is_told_what_was_asked_for(
+    sample_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = told_by(monkeypatch, comparison, "compare")
+    (_, settings, folder), rest = run(
+        sample_store, "-o", tmp_path, "--seeds", 2, "--folds", 4, "--inner-folds", 5,
+        "--deep-inputs", "features", "--age-sex", "--protocol", "sources",
+        "--model", "cnn", "--epochs", 2, "--workers", 3, "--device", "cpu",
+    )  # fmt: skip
+    assert folder == tmp_path
+    assert (settings.n_seeds, settings.n_folds, settings.n_inner_folds) == (2, 4, 5)
+    assert (settings.deep_inputs, settings.age_sex) == ("features", True)
+    assert settings.protocols == ("sources",)
+    assert (settings.model.model, settings.training.epochs) == ("cnn", 2)
+    assert (rest["n_processes"], rest["device"]) == (3, "cpu")
+    (_, settings, _), _ = run(sample_store, "-o", tmp_path, "--quick", "--seeds", 2)
+    assert (settings.n_seeds, settings.n_folds, settings.model.fs) == (2, 3, 100.0)

@@ -1,0 +1,189 @@
+"""The table of features, and a record's row of it."""
+
+import importlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ecgstore import features
+from ecgstore.beats import Beats, BeatStatus
+from ecgstore.features import FEATURES, compute, markdown
+from ecgstore.features.feature import Definition, FeatureGroup, Inputs
+from ecgstore.features.page import range_text
+from ecgstore.features.rr.compute import CONVENTIONS
+from ecgstore.features.rr.definitions import RR
+from ecgstore.features.spectrum.definitions import SPECTRUM
+from ecgstore.features.table import GROUPS
+from ecgstore.features.waves.compute import wave_features
+from ecgstore.record import LEADS
+
+NAMES = [each.name for each in FEATURES]
+UNITS = {
+    "mV ms": "_mv_ms",
+    "mV/s": "_mv_per_s",
+    "mV^2": "_mv2",
+    "ms": "_ms",
+    "mV": "_mv",
+    "Hz": "_hz",
+    "deg": "_deg",
+}
+
+
+def some_beats() -> Beats:
+    r_peaks = np.arange(300, 4900, 400)
+    around = np.array([-100, -80, -55, -25, 0, 25, 90, 130, 170])
+    return Beats(r_peaks, np.tile(r_peaks[:, None] + around, (12, 1, 1)), BeatStatus.OK)
+
+
+def test_names_are_unique_and_carry_their_unit() -> None:
+    assert len(set(NAMES)) == len(FEATURES)
+    for each in FEATURES:
+        suffixes = [u for u, suffix in UNITS.items() if each.name.endswith(suffix)]
+        assert (suffixes or ["1"])[0] == each.unit.replace("1/min", "1"), each.name
+
+
+def test_every_feature_says_what_it_is() -> None:
+    for each in FEATURES:
+        low, high = each.valid_range
+        assert -1e4 < low < high < 1e4
+        for text in (each.formula, each.source, each.undefined):
+            assert text
+            assert text.strip(" .") == text
+        assert "NaN" not in each.formula  # `undefined` says when
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.title)
+def test_the_function_that_a_group_names_gives_its_values(
+    group: FeatureGroup,
+) -> None:
+    rng = np.random.default_rng(0)
+    signal, beats = rng.normal(0, 1, (12, 5000)), some_beats()
+    waves = wave_features(signal, beats, 500.0)
+    inputs = Inputs(signal, beats, 500.0, "neurokit", waves)
+    module, _, name = group.function.rpartition(".")
+    function = getattr(importlib.import_module(module), name)
+    arguments = {
+        "rr_features": (beats.r_peaks, 500.0),
+        "wave_features": (signal, beats, 500.0),
+        "vector_features": (inputs.waves,),
+        "spectral_features": (signal, 500.0),
+        "f_wave_features": (signal, beats.r_peaks, 500.0),
+    }
+    values = group.call(inputs)
+    assert values.size == len(group.features)
+    assert {each.function for each in group.features} == {group.function}
+    np.testing.assert_array_equal(values, function(*arguments[name]))
+
+
+def test_features_of_the_record_come_before_those_of_the_leads() -> None:
+    definitions = (
+        Definition("a", "1", "one", "here", (0, 1), "never"),
+        Definition("b", "1", "other", "there", (-1, 2), "at night"),
+    )
+    group = FeatureGroup(
+        "Made", "", definitions, True, "f", lambda it: it.signal, {"b": "all at once"}
+    )
+    names = [each.name for each in group.features]
+    assert names[:4] == ["a", "b", "I_a", "I_b"]
+    assert names[-1] == "V6_b"
+    formulas = [each.formula for each in group.features]
+    assert formulas[:3] == ["median over the leads: one", "all at once", "lead I: one"]
+    assert formulas[-1] == "lead V6: other"
+    last = group.features[-1]
+    assert (last.valid_range, last.undefined) == ((-1, 2), "at night")
+
+
+def test_the_columns_are_those_of_the_groups_in_turn() -> None:
+    assert [*FEATURES] == [each for group in GROUPS for each in group.features]
+    signal, beats = np.zeros((12, 5000)), some_beats()
+    waves = wave_features(signal, beats, 500.0)
+    inputs = Inputs(signal, beats, 500.0, "neurokit", waves)
+    parts = [group.call(inputs) for group in GROUPS]
+    expected = np.concatenate(parts, axis=None).astype(np.float32)
+    np.testing.assert_array_equal(compute(signal, beats, 500.0), expected)
+
+
+def test_a_row_holds_all_groups() -> None:
+    rng = np.random.default_rng(0)
+    signal, beats = rng.normal(0, 1, (12, 5000)), some_beats()
+    signal[:, beats.r_peaks] += 10
+    row = dict(zip(NAMES, compute(signal, beats, 500.0).tolist(), strict=True))
+    assert row["n_beats"] == 12
+    assert row["mean_rr_ms"] == 800
+    assert row["mean_hr"] == 75
+    assert row["qrs_duration_ms"] == row["V4_qrs_duration_ms"] == 100
+    level = signal[1, beats.r_peaks[:, None] - 25 - np.arange(1, 11)].mean(axis=1)
+    expected = np.median(signal[1, beats.r_peaks] - level)
+    assert row["II_r_amplitude_mv"] == pytest.approx(expected, rel=1e-6)
+    assert row["sokolow_lyon_mv"] > 5
+    assert row["spectral_entropy"] > 0.9
+    assert row["V1_f_wave_power_mv2"] > 0
+
+
+def test_values_are_float32() -> None:
+    assert compute(np.zeros((12, 5000)), some_beats(), 500.0).dtype == np.float32
+
+
+def test_a_record_without_beats_has_counts_and_spectra() -> None:
+    signal = np.random.default_rng(0).normal(0, 1, (12, 5000))
+    values = compute(signal, Beats.none(BeatStatus.NO_BEATS), 500.0)
+    row = dict(zip(NAMES, values.tolist(), strict=True))
+    defined = {name for name, value in row.items() if not np.isnan(value)}
+    spectra = {each.name for each in SPECTRUM.features}
+    assert defined == {"n_beats", "n_rr"} | spectra
+    assert row["n_beats"] == row["n_rr"] == 0
+
+
+def test_beats_not_computed_are_not_counted() -> None:
+    row = compute(np.zeros((12, 5000)), Beats.none(BeatStatus.NOT_COMPUTED), 500.0)
+    assert np.isnan(row).all()
+
+
+def test_the_convention_reaches_the_rr_features() -> None:
+    column = NAMES.index("pnn60")
+    beats = Beats(np.array([100, 500, 1000]), np.full((12, 3, 9), -1), BeatStatus.OK)
+    values = [
+        compute(np.zeros((12, 2000)), beats, 500.0, convention)[column]
+        for convention in CONVENTIONS
+    ]
+    assert values == [0.5, 1, 1]
+    with pytest.raises(ValueError, match="convention"):
+        compute(np.zeros((12, 2000)), beats, 500.0, "pyhrv")
+
+
+def test_markdown_shows_every_feature() -> None:
+    page = markdown()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    shown = [line.split("`")[1] for line in rows]
+    per_group = [each.features[: len(each.definitions)] for each in GROUPS]
+    expected = [each for features in per_group for each in features]
+    assert shown == [each.name for each in expected]  # the others are the leads' own
+    for line, each in zip(rows, expected, strict=True):
+        assert line.endswith(f"| {range_text(each.valid_range)} | {each.undefined} |")
+    assert len(shown) == sum(len(group.definitions) for group in GROUPS)
+    # A bar inside a formula must not end its cell.
+    cells = [line.replace("\\|", "").count("|") for line in rows]
+    assert set(cells) == {7}
+    assert str(len(FEATURES)) in page
+    for group in GROUPS:
+        assert f"## {group.title}\n\n{group.notes}" in page
+    assert f"`I_{shown[len(RR.definitions)]}`" in page
+    assert ", ".join(LEADS) in page
+
+
+def test_the_table_loads_nothing_slow() -> None:
+    code = (
+        "import sys; from ecgstore.features import FEATURES, markdown; markdown();"
+        "print(*sorted({'numba', 'neurokit2', 'scipy', 'pandas'} & {*sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ""
+
+
+def test_public_names() -> None:
+    for name in dir(features):
+        assert getattr(features, name) is not None

@@ -1,0 +1,345 @@
+"""Deep features of every record, written beside a store."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pyfive
+import pytest
+import torch
+
+import ecgstore
+from ecgstore import pipes
+from ecgstore.cli import main
+from ecgstore.errors import EcgStoreError, SchemaError
+from ecgstore.models import Checkpoint, chosen_device, extract
+from ecgstore.models.inference import run as inference
+from ecgstore.models.patients import patients
+
+Change = Callable[[h5py.File], None]
+
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(sample_checkpoint: Path) -> Checkpoint:
+    return Checkpoint.load(sample_checkpoint)
+
+
+@pytest.fixture
+def store(sample_store: Path) -> Iterator[ecgstore.Store]:
+    with ecgstore.open(sample_store) as opened:
+        yield opened
+
+
+# -- extracting -------------------------------------------------------------
+
+
+def test_features_of_a_row_are_those_of_its_record_alone(
+    store: ecgstore.Store, checkpoint: Checkpoint, features_file: Path
+) -> None:
+    network, decimate = checkpoint.network(), checkpoint.decimate()
+    with h5py.File(features_file) as file:
+        rows, features, logits = (
+            file[name][...] for name in ("row", "features", "logits")
+        )
+        names = file["records/record_id"].asstr()[...].tolist()
+        classes = [name.decode() for name in file["logits"].attrs["names"]]
+    assert rows.tolist() == list(range(len(store)))
+    assert names == store.records.index.to_list()
+    assert tuple(classes) == store.label_names
+    assert features.dtype == logits.dtype == np.float32
+    assert features.shape == (len(store), network.n_features)
+    assert logits.shape == (len(store), len(classes))
+    for row in np.random.default_rng(0).permutation(len(store))[:12].tolist():
+        loader = pipes.loader(
+            store.select(rows=[row]), fields="signals", transform=decimate
+        )
+        [batch] = loader
+        with torch.inference_mode():
+            found = network(*network.inputs(batch))
+        np.testing.assert_allclose(features[row], found.features[0], atol=1e-5)
+        np.testing.assert_allclose(logits[row], found.logits[0], atol=1e-5)
+    assert np.ptp(features, axis=0).max() > 1e-3  # or any order would do
+
+
+def test_the_file_says_what_it_was_made_of(
+    store: ecgstore.Store, checkpoint: Checkpoint, features_file: Path
+) -> None:
+    with h5py.File(features_file) as file:
+        attributes = dict(file.attrs)
+    assert attributes["format"] == b"ecgstore features"
+    assert attributes["format_version"] == 1
+    assert attributes["store_fingerprint"].decode() == store.fingerprint
+    assert attributes["weights_sha256"].decode() == checkpoint.weights_sha256()
+    assert json.loads(attributes["model"]) == checkpoint.model.to_dict()
+
+
+def test_the_file_says_what_the_model_has_seen(
+    store: ecgstore.Store, checkpoint: Checkpoint, features_file: Path, tmp_path: Path
+) -> None:
+    store.attach(features_file)
+    seen = store.attached_seen["cnn"]
+    fold = store.records["fold"].to_numpy()
+    expected = np.where(fold < 8, 2, np.where(fold == 8, 1, 0))  # folds are of patients
+    np.testing.assert_array_equal(seen, expected)
+    assert len(set(seen.tolist())) == 3
+    assert seen.dtype == np.uint8
+    assert not seen.flags.writeable
+    with h5py.File(features_file) as file:
+        names = [name.decode() for name in file["seen"].attrs["names"]]
+    assert names == ["unseen", "validation", "training", "unknown"]
+    both = patients(store)
+    numbers, counts = np.unique(both, return_counts=True)
+    first, second = np.flatnonzero(both == numbers[counts > 1][0])[:2]
+    origin = {"training_rows": [first], "validation_rows": [second]}
+    path = extract(store, replace(checkpoint, origin=origin), tmp_path / "f.h5")
+    store.attach(path, "both")
+    twos = np.flatnonzero(both == both[first])
+    np.testing.assert_array_equal(
+        store.attached_seen["both"], 2 * np.isin(np.arange(len(store)), twos)
+    )
+    path = extract(store, replace(checkpoint, origin={}), tmp_path / "unknown.h5")
+    store.attach(path, "silent")
+    assert set(store.attached_seen["silent"].tolist()) == {3}
+
+
+def test_features_of_other_weights_are_refused(
+    store: ecgstore.Store, checkpoint: Checkpoint, features_file: Path
+) -> None:
+    with pytest.raises(SchemaError, match=r"made by weights .* extract the features"):
+        store.attach(features_file, weights_sha256="0" * 64)
+    store.attach(features_file, weights_sha256=checkpoint.weights_sha256())
+    assert list(store.attached) == ["cnn"]
+
+
+def test_another_hdf5_reader_reads_the_file(features_file: Path) -> None:
+    with pyfive.File(features_file) as theirs, h5py.File(features_file) as ours:
+        for name in ("features", "logits", "seen", "row", "records/record_id"):
+            np.testing.assert_array_equal(theirs[name][...], ours[name][...])
+
+
+def test_the_same_bytes_again(
+    store: ecgstore.Store, checkpoint: Checkpoint, features_file: Path, tmp_path: Path
+) -> None:
+    checkpoint.save(tmp_path / "best.pt")
+    again = extract(store, Checkpoint.load(tmp_path), tmp_path / "again.h5")
+    assert again.read_bytes() == features_file.read_bytes()
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 1000])
+def test_batch_size_does_not_matter(
+    store: ecgstore.Store,
+    checkpoint: Checkpoint,
+    features_file: Path,
+    tmp_path: Path,
+    batch_size: int,
+) -> None:
+    path = extract(store, checkpoint, tmp_path / "f.h5", batch_size=batch_size)
+    with h5py.File(path) as one, h5py.File(features_file) as other:
+        for name in ("features", "logits"):
+            np.testing.assert_allclose(one[name][...], other[name][...], atol=1e-5)
+
+
+def test_the_file_lies_beside_the_store(
+    sample_store: Path, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    shutil.copy(sample_store, tmp_path / "challenge.h5")
+    with ecgstore.open(tmp_path / "challenge.h5") as store:
+        path = extract(store, checkpoint)
+        assert path == tmp_path / "challenge.cnn.features.h5"
+        with pytest.raises(EcgStoreError, match=r"exists already.*--overwrite"):
+            extract(store, checkpoint)
+        path.write_bytes(b"")
+        extract(store, checkpoint, overwrite=True)
+        assert store.attach(path) == "cnn"
+        with pytest.raises(EcgStoreError, match="the store itself"):
+            extract(store, checkpoint, store.path, overwrite=True)
+        with pytest.raises(EcgStoreError, match="a folder"):
+            extract(store, checkpoint, tmp_path, overwrite=True)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_digest_tells_weights_apart(checkpoint: Checkpoint) -> None:
+    digest = checkpoint.weights_sha256()
+    turned = dict(reversed(checkpoint.weights.items()))
+    assert replace(checkpoint, weights=turned).weights_sha256() == digest
+    for name, weight in checkpoint.weights.items():
+        other = weight.clone()
+        other.view(-1)[0] += 1
+        for changed in (other, weight[None], weight.to(torch.float64)):
+            weights = {**checkpoint.weights, name: changed}
+            assert replace(checkpoint, weights=weights).weights_sha256() != digest
+
+
+def test_stores_of_another_kind_are_refused(
+    store: ecgstore.Store, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    other = replace(checkpoint, label_names=checkpoint.label_names[:-1])
+    with pytest.raises(EcgStoreError, match="same --classes"):
+        extract(store, other, tmp_path / "f.h5")
+    options: list[dict[str, Any]] = [{"fs": 400.0}, {"low_hz": 1.0}, {"max_gap_s": 0.5}]
+    for option in options:
+        other = replace(checkpoint, config=replace(checkpoint.config, **option))
+        [name] = option
+        with pytest.raises(EcgStoreError, match=rf"its {name} is .* same options"):
+            extract(store, other, tmp_path / "f.h5")
+    longer = replace(checkpoint, config=replace(checkpoint.config, duration_s=30.0))
+    longer.check(store)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_nothing_is_left_of_an_extraction_that_was_stopped(
+    store: ecgstore.Store,
+    checkpoint: Checkpoint,
+    features_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[BaseException],
+) -> None:
+    def stop_later(items: Any, *_: object) -> Iterator[Any]:
+        for number, item in enumerate(items):
+            if number == 2:
+                raise error
+            yield item
+
+    monkeypatch.setattr(inference, "shown", stop_later)
+    with pytest.raises(error):
+        extract(store, checkpoint, tmp_path / "new.h5", batch_size=4)
+    assert list(tmp_path.iterdir()) == []
+    older = Path(shutil.copy(features_file, tmp_path / "older.h5"))
+    with pytest.raises(error):
+        extract(store, checkpoint, older, batch_size=4, overwrite=True)
+    assert list(tmp_path.iterdir()) == [older]
+    assert older.read_bytes() == features_file.read_bytes()
+
+
+def test_a_model_that_diverged_is_refused(
+    store: ecgstore.Store, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    bias = torch.full_like(checkpoint.weights["head.bias"], torch.nan)
+    other = replace(checkpoint, weights={**checkpoint.weights, "head.bias": bias})
+    with pytest.raises(EcgStoreError, match="not finite in row 0"):
+        extract(store, other, tmp_path / "f.h5")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_known_at_once(
+    store: ecgstore.Store,
+    checkpoint: Checkpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inference, "shown", None)
+    with pytest.raises(EcgStoreError, match=r"cannot be written \(No such file"):
+        extract(store, checkpoint, tmp_path / "nowhere" / "f.h5")
+
+
+def test_devices_have_names() -> None:
+    assert chosen_device().type in ("cpu", "cuda")
+    for name in ("nonsense", "cuda:99"):
+        with pytest.raises(EcgStoreError, match=f"no device '{name}'"):
+            chosen_device(name)
+
+
+# -- the command line -------------------------------------------------------
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as exit_:
+        main([str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    code = exit_.value.code
+    return code if isinstance(code, int) else 0, printed.out, printed.err
+
+
+def test_extract_prints_where_and_what(
+    capsys: pytest.CaptureFixture[str],
+    sample_store: Path,
+    checkpoint: Checkpoint,
+    features_file: Path,
+    tmp_path: Path,
+) -> None:
+    checkpoint.save(tmp_path / "best.pt")
+    out, table = tmp_path / "f.h5", tmp_path / "deep.csv"
+    arguments = ["extract", tmp_path, sample_store, "-o", out, "--device", "cpu"]
+    code, printed, errors = run(capsys, *arguments, "--csv", table, "--quiet")
+    assert (code, errors) == (0, "")
+    with ecgstore.open(sample_store) as store:
+        store.attach(out)
+        values, names = store.attached["cnn"], store.records.index.to_list()
+        n_unseen = int((store.attached_seen["cnn"] == 0).sum())
+    assert f"  {n_unseen} records are of unseen patients" in printed
+    assert str(out) in printed
+    assert f"{values.shape[0]} records x {values.shape[1]} features" in printed
+    assert checkpoint.weights_sha256() in printed
+    assert out.read_bytes() == features_file.read_bytes()
+    with table.open(newline="") as file:
+        head, *lines = csv.reader(file)
+    assert head[:3] == ["record_id", "row", "cnn_000"]
+    assert [line[0] for line in lines] == names
+    assert [int(line[1]) for line in lines] == list(range(len(names)))
+    found = np.array([line[2:] for line in lines], np.float32)
+    np.testing.assert_array_equal(found, values)
+    code, _, errors = run(capsys, *arguments)
+    assert code == 1
+    assert "--overwrite" in errors
+    assert run(capsys, *arguments, "--overwrite")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["nowhere.pt", "STORE"], 1, "nowhere.pt: cannot be read"),
+        (["STORE", "STORE"], 1, "no ecgstore model"),
+        (["best.pt", "nowhere.h5"], 1, "nowhere.h5: no such file"),
+        (["best.pt", "STORE", "--device", "nonsense"], 1, "no device 'nonsense'"),
+        (["best.pt", "STORE", "--batch-size", "0"], 2, "--batch-size"),
+        (["best.pt", "STORE", "-o", "nowhere/f.h5"], 1, "cannot be written"),
+        (["best.pt"], 2, "STORE"),
+    ],
+)
+def test_mistakes_end_in_one_line(
+    capsys: pytest.CaptureFixture[str],
+    sample_store: Path,
+    checkpoint: Checkpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    checkpoint.save(tmp_path / "best.pt")
+    words = [sample_store if word == "STORE" else word for word in arguments]
+    found, _, errors = run(capsys, "extract", *words)
+    assert found == code
+    assert message in errors
+    if code == 1:
+        assert errors.startswith("ecgstore: ")
+        assert errors.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]
+
+
+def test_without_torch_it_says_what_to_install(sample_store: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from ecgstore.cli import main\n"
+        f"main(['extract', 'best.pt', {str(sample_store)!r}])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert 'pip install "ecgstore[torch]"' in done.stderr

@@ -1,0 +1,434 @@
+"""New records are predicted as if a store had been built from them."""
+
+import csv
+import io
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+import ecgstore
+from ecgstore.cli import main
+from ecgstore.config import Config
+from ecgstore.errors import EcgStoreError
+from ecgstore.models.checkpoint import Checkpoint
+from ecgstore.models.inference.prediction import OK, predict, read_new_record
+from ecgstore.models.inference.run import Found, find
+from ecgstore.models.networks.create import create_model
+from ecgstore.models.settings import ModelSettings
+from ecgstore.reasons import Reason
+from ecgstore.sample import sample_folder
+from ecgstore.sources import given_headers
+from ecgstore.storage import Store
+
+WriteRecord = Callable[..., Path]
+CONFIG = Config(beats="none", select="all")
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def build(source: Path, out: Path, config: Config = CONFIG) -> Path:
+    ecgstore.build_store([source], out, config, n_workers=1, quiet=True)
+    return out
+
+
+@pytest.fixture(scope="module")
+def store_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(sample_folder(), tmp_path_factory.mktemp("predict") / "sample.h5")
+
+
+@pytest.fixture(scope="module")
+def checkpoint_file(sample_checkpoint: Path) -> Path:
+    return sample_checkpoint
+
+
+def untrained(config: Config = CONFIG, **model: object) -> Checkpoint:
+    """Return a checkpoint of random weights."""
+    chosen = ModelSettings(**{"model": "cnn", "fs": 100.0, **model})  # type: ignore[arg-type]
+    names = config.classes.names
+    with torch.random.fork_rng([]):
+        torch.manual_seed(1)
+        network = create_model("cnn", len(chosen.leads), len(names), chosen.per)
+    return Checkpoint(
+        model=chosen,
+        weights=network.state_dict(),
+        label_names=names,
+        config=config,
+        fingerprint="",
+    )
+
+
+def found_in(store: Store, checkpoint: Checkpoint) -> Found:
+    return find(
+        checkpoint.network(),
+        store.select(),
+        transform=[checkpoint.decimate()],
+        leads=checkpoint.model.leads,
+    )
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as exit_:
+        main(["predict", *map(str, arguments)])
+    printed = capsys.readouterr()
+    code = exit_.value.code
+    return code if isinstance(code, int) else 0, printed.out, printed.err
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return [*csv.DictReader(io.StringIO(text))]
+
+
+# -- the same as a store ----------------------------------------------------
+
+
+def test_network_sees_the_bits_of_a_store(store_file: Path) -> None:
+    with Store(store_file) as store:
+        assert {500.0, 1000.0} <= set(store.records["fs_original"])
+        padding = store.quality["pad_length"]
+        for header in given_headers([sample_folder()]):
+            record = read_new_record(header, store.config)
+            row = store.row(record.record_id)
+            stored = store.signals([row])[0]
+            assert record.signal.dtype == stored.dtype
+            assert record.signal.tobytes() == stored.tobytes()
+            assert record.n_real_samples == store.n_samples - padding.iloc[row]
+
+
+def test_probabilities_are_those_of_a_store(
+    store_file: Path, checkpoint_file: Path
+) -> None:
+    checkpoint = Checkpoint.load(checkpoint_file)
+    headers = given_headers([sample_folder()])
+    said = [*predict(checkpoint, headers, batch_size=7)]
+    assert [each.path for each in said] == list(map(str, headers))
+    assert {each.status for each in said} == {OK}
+    with Store(store_file) as store:
+        found = found_in(store, checkpoint).probabilities
+        assert len(said) == len(store)
+        for each in said:
+            assert each.probabilities is not None
+            np.testing.assert_allclose(
+                each.probabilities, found[store.row(each.record_id)], rtol=0, atol=1e-6
+            )
+
+
+@pytest.mark.parametrize(
+    ("options", "model"),
+    [
+        ({"dtype": "float32"}, {}),
+        ({"duration_s": 4.0, "fs": 200.0, "high_hz": 30.0}, {"fs": None}),
+        ({}, {"leads": ("V5", "I", "aVF"), "per": "lead"}),
+        ({}, {"fs": 250.0, "leads": ("II",)}),
+    ],
+)
+def test_options_of_store_and_model_count(
+    tmp_path: Path,
+    few_records: Path,
+    write_record: WriteRecord,
+    options: dict[str, object],
+    model: dict[str, object],
+) -> None:
+    short = np.random.default_rng(3).integers(-900, 900, (12, 1777))
+    header = write_record("Z0001", short)
+    for path in (header, header.with_suffix(".mat")):
+        shutil.move(path, few_records / path.name)
+    config = replace(CONFIG, **options)  # type: ignore[arg-type]
+    checkpoint = untrained(config, **model)
+    said = {
+        each.record_id: each.probabilities
+        for each in predict(checkpoint, given_headers([few_records]))
+    }
+    with Store(build(few_records, tmp_path / "out.h5", config)) as store:
+        found = found_in(store, checkpoint)
+        assert sorted(said) == sorted(store)
+        for row, name in enumerate(store):
+            values = said[name]
+            assert values is not None
+            np.testing.assert_allclose(
+                values, found.probabilities[row], rtol=0, atol=1e-6
+            )
+
+
+def test_dialects_and_diagnoses_do_not_matter(
+    checkpoint_file: Path, write_record: WriteRecord
+) -> None:
+    adc = np.random.default_rng(0).integers(-900, 900, (12, 5000))
+    first = write_record("A0001", adc)
+    second = write_record("A0002", adc, gain="1000.0(0)/mV")
+    text = second.read_text().replace(" 16+24 ", " 16x1+24 ").replace("#", "# ")
+    second.write_text(text.replace("426783006", "164889003"))
+    third = write_record("A0003", adc)
+    third.write_text("".join(third.read_text().partition("#")[:1]))
+    said = [*predict(Checkpoint.load(checkpoint_file), [first, second, third])]
+    assert [each.status for each in said] == [OK] * 3
+    values = [each.probabilities for each in said]
+    np.testing.assert_array_equal(values[0], values[1])
+    np.testing.assert_array_equal(values[0], values[2])
+
+
+def test_batches_do_not_matter(checkpoint_file: Path, few_records: Path) -> None:
+    checkpoint, headers = Checkpoint.load(checkpoint_file), given_headers([few_records])
+    alone, together = (
+        np.array(
+            [
+                each.probabilities
+                for each in predict(checkpoint, headers, batch_size=size)
+            ]
+        )
+        for size in (1, 64)
+    )
+    np.testing.assert_allclose(alone, together, rtol=0, atol=1e-6)
+
+
+# -- records that cannot be used --------------------------------------------
+
+
+def noise(n_leads: int = 12, n_samples: int = 5000) -> np.ndarray:
+    return np.random.default_rng(7).integers(-900, 900, (n_leads, n_samples))
+
+
+def write_faults(write: WriteRecord) -> Path:
+    """Write a usable record among broken ones of many kinds; return their folder."""
+    with_gap, flat, clipped, missing = (noise() for _ in range(4))
+    with_gap[4, 1000:1051] = -32768
+    flat[2] = 0
+    clipped[2, 100:3100] = 32767
+    missing[:] = -32768
+    write("A0001").write_text("")
+    write("A0002").with_suffix(".mat").unlink()
+    truncated = write("A0003").with_suffix(".mat")
+    truncated.write_bytes(truncated.read_bytes()[:-60_000])
+    longer = write("A0004")
+    longer.write_text(longer.read_text().replace("500 5000", "500 4000"))
+    write("A0005").with_suffix(".mat").write_bytes(b"?" * 120_024)
+    write("A0006", noise(11), leads=ecgstore.LEADS[:11])
+    write("A0007", leads=(*ecgstore.LEADS[:11], "I"))
+    write("A0008", gain="1000/mmHg")
+    write("A0009", fs=0)
+    write("A0010", gain="nan/mV")
+    write("A0011", missing)
+    write("A0012", with_gap)
+    write("A0013", flat)
+    write("A0014", clipped)
+    write("A0015", noise(n_samples=999))
+    return write("A0016").parent
+
+
+def test_reasons_are_those_of_a_build(
+    tmp_path: Path, write_record: WriteRecord
+) -> None:
+    folder = write_faults(write_record)
+    config = replace(CONFIG, reject_flat_leads=True)
+    said = [*predict(untrained(config), given_headers([folder]))]
+    assert [each.record_id for each in said] == [f"A{n:04}" for n in range(1, 17)]
+    with Store(build(folder, tmp_path / "out.h5", config)) as store:
+        quarantine = store.quarantine.set_index("record_id")
+    assert len(set(quarantine["reason"])) > 10
+    for each in said[:-1]:
+        assert each.probabilities is None
+        assert each.status == quarantine.loc[each.record_id, "reason"]
+        mine, its = each.detail.replace(f"{tmp_path}/", ""), each.record_id
+        assert mine == quarantine.loc[its, "detail"]
+    assert said[-1].status == OK
+    assert said[-1].detail == ""
+
+
+def test_a_defect_is_a_row_too(
+    monkeypatch: pytest.MonkeyPatch, write_record: WriteRecord
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("ecgstore.models.inference.prediction.stored_form", fail)
+    [said] = predict(untrained(), [write_record("A0001")])
+    assert said.status == Reason.UNEXPECTED_ERROR
+    assert "oops" in said.detail
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(seed=st.integers(0, 2**32), in_header=st.booleans())
+def test_no_broken_file_raises(tmp_path: Path, seed: int, in_header: bool) -> None:
+    rng = random.Random(seed)
+    header = rng.choice(sorted(sample_folder().rglob("*.hea")))
+    for path in (header, header.with_suffix(".mat")):
+        content = bytearray(path.read_bytes())
+        if (path == header) == in_header:
+            for _ in range(1 + rng.randrange(4)):
+                place = rng.randrange(min(len(content), 700))
+                content[place : place + rng.randrange(3)] = rng.randbytes(1)
+        (tmp_path / path.name).write_bytes(content)
+    [said] = predict(untrained(), [tmp_path / header.name])
+    assert (said.status == OK) == (said.probabilities is not None)
+    assert (said.status == OK) == (said.detail == "")
+    if said.probabilities is not None:
+        assert ((said.probabilities >= 0) & (said.probabilities <= 1)).all()
+
+
+# -- what is named ----------------------------------------------------------
+
+
+def test_each_record_once_in_the_order_given(write_record: WriteRecord) -> None:
+    first, second = write_record("A0001"), write_record("A0002")
+    write_record("A0003")
+    named = given_headers([second.with_suffix(".mat"), second, first.parent])
+    assert [path.name for path in named] == ["A0002.hea", "A0001.hea", "A0003.hea"]
+
+
+def test_what_is_no_record_is_refused(
+    tmp_path: Path, write_record: WriteRecord
+) -> None:
+    header = write_record("A0001")
+    header.unlink()
+    (tmp_path / "notes.txt").write_text("")
+    for given_path, message in (
+        (tmp_path / "nowhere", "no such folder"),
+        (tmp_path / "nowhere.hea", "no such folder"),
+        (header.parent, "no .hea files below"),
+        (header.with_suffix(".mat"), "no A0001.hea beside it"),
+        (tmp_path / "notes.txt", "expected a folder or a .hea file"),
+    ):
+        with pytest.raises(EcgStoreError, match=message):
+            given_headers([given_path])
+
+
+# -- command ----------------------------------------------------------------
+
+
+def test_command_writes_a_table(
+    capsys: pytest.CaptureFixture[str], checkpoint_file: Path, few_records: Path
+) -> None:
+    out = few_records.parent / "out.csv"
+    out.write_text("older")
+    code, printed, errors = run(
+        capsys, checkpoint_file, few_records, "-o", out, "--device", "cpu"
+    )
+    assert (code, printed, errors) == (0, "", "")
+    rows = rows_of(out.read_text())
+    assert [*rows[0]] == [
+        "record_id",
+        "path",
+        "status",
+        "detail",
+        *CONFIG.classes.names,
+    ]
+    headers = given_headers([few_records])
+    assert [row["path"] for row in rows] == list(map(str, headers))
+    said = predict(Checkpoint.load(checkpoint_file), headers)
+    for row, each in zip(rows, said, strict=True):
+        assert each.probabilities is not None
+        values = [float(row[name]) for name in CONFIG.classes.names]
+        np.testing.assert_allclose(values, each.probabilities, rtol=0, atol=2e-6)
+    assert sorted(path.name for path in out.parent.iterdir()) == ["out.csv", "training"]
+    code, printed, _ = run(capsys, checkpoint_file, few_records, "--device", "cpu")
+    assert code == 0
+    assert printed == out.read_text()
+
+
+def test_command_counts_what_cannot_be_used(
+    capsys: pytest.CaptureFixture[str], checkpoint_file: Path, write_record: WriteRecord
+) -> None:
+    good = write_record("A0001")
+    bad = write_record("A0002", noise(11), leads=ecgstore.LEADS[:11])
+    code, printed, errors = run(capsys, checkpoint_file, good, bad)
+    assert code == 0
+    assert errors.count("\n") == 1
+    assert "1 of 2 records cannot be used" in errors
+    row = rows_of(printed)[1]
+    assert row["status"] == "missing_leads"
+    assert row["detail"]
+    assert {row[name] for name in CONFIG.classes.names} == {""}
+    assert run(capsys, checkpoint_file, good, bad, "--strict")[0] == 1
+    assert run(capsys, checkpoint_file, good, "--strict")[0] == 0
+
+
+def test_interrupted_command_leaves_the_older_table(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    checkpoint_file: Path,
+    write_record: WriteRecord,
+    tmp_path: Path,
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out.csv"
+    out.write_text("older")
+    monkeypatch.setattr("ecgstore.models.inference.prediction.stored_form", interrupt)
+    code, _, _ = run(capsys, checkpoint_file, write_record("A0001"), "-o", out)
+    assert code == 130
+    assert out.read_text() == "older"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "records"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["CHECKPOINT"], 2, "RECORDS"),
+        (["nowhere.pt", "records"], 1, "cannot be read"),
+        (["CHECKPOINT", "nowhere"], 1, "no such folder"),
+        (["CHECKPOINT", "."], 1, "no .hea files below"),
+        (["CHECKPOINT", "records", "--device", "abacus"], 1, "abacus"),
+        (["CHECKPOINT", "records", "-o", "no/out.csv"], 1, "no/out.csv"),
+        (["CHECKPOINT", "records", "-o", "."], 2, "directory"),
+        (["CHECKPOINT", "records", "--batch-size", "0"], 2, "batch-size"),
+    ],
+)
+def test_mistakes_end_in_one_line(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    checkpoint_file: Path,
+    tmp_path: Path,
+    write_record: WriteRecord,
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    if "records" in arguments:
+        write_record("A0001")
+    monkeypatch.chdir(tmp_path)
+    named = {"CHECKPOINT": str(checkpoint_file)}
+    found, _, errors = run(capsys, *(named.get(word, word) for word in arguments))
+    assert found == code
+    assert message in errors
+    if code == 1:
+        assert errors.startswith("ecgstore: ")
+        assert errors.count("\n") == 1
+
+
+def test_without_torch_it_says_what_to_install() -> None:
+    for command in ("predict", "evaluate"):
+        code = (
+            "import sys; sys.modules['torch'] = None\n"
+            "from ecgstore.cli import main\n"
+            f"main(['{command}', 'best.pt', 'records'])\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert 'pip install "ecgstore[torch]"' in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_only_what_is_needed_is_imported() -> None:
+    heavy = "{'pandas', 'h5py', 'neurokit2', 'sklearn', 'matplotlib', 'torchdata'}"
+    code = (
+        "import sys, ecgstore.models.inference.prediction_table\n"
+        f"print({heavy} & sys.modules.keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,444 @@
+"""Networks: padding, lead sizes and the order of a batch do not change a result."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+from torch import Tensor, nn
+
+from ecgstore.models.networks.create import MODELS, create_model
+from ecgstore.models.networks.extractor import Extractor
+from ecgstore.models.networks.masked import (
+    MaskedBatchNorm1d,
+    max_pool,
+    mean_of_pairs,
+    mean_over_time,
+    sample_mask,
+)
+from ecgstore.models.networks.normalise import Normalise, Per
+from ecgstore.pipes.batch import Batch
+
+N_LEADS = 3
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+every_model = pytest.mark.parametrize("name", MODELS)
+# The largest is made of the same layers as xresnet1d50, more often.
+smaller_models = pytest.mark.parametrize("name", list(MODELS)[:3])
+few_examples = settings(max_examples=4, deadline=None)
+lengths = st.lists(st.integers(20, 70), min_size=1, max_size=3)
+
+
+@lru_cache(maxsize=8)
+def network_of(name: str, n_leads: int = N_LEADS, per: Per = "record") -> Extractor:
+    """A network in evaluation mode in which no weight and no statistic is special."""
+    generator = torch.Generator().manual_seed(5)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(5)
+        network = create_model(name, n_leads, 4, per)
+
+    def draw(values: Tensor, low: float, high: float) -> None:
+        values.detach().uniform_(low, high, generator=generator)
+
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            draw(module.weight, 0.3, 1.0)
+            draw(module.bias, -0.5, 0.5)
+            draw(module.running_mean, -0.5, 0.5)
+            draw(module.running_var, 0.5, 2.0)
+    return network.eval()
+
+
+def signals_of(
+    seed: int, n_samples: Sequence[int], n_leads: int = N_LEADS, padding: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Noise of some lengths, padded with zeros; and the lengths."""
+    generator = torch.Generator().manual_seed(seed)
+    signals = torch.zeros(len(n_samples), n_leads, max(n_samples) + padding)
+    for record, n_real in zip(signals, n_samples, strict=True):
+        record[:, :n_real] = torch.randn(n_leads, n_real, generator=generator)
+    return signals, torch.tensor(n_samples)
+
+
+def assert_close(found: Tensor, expected: Tensor, tolerance: float = 1e-5) -> None:
+    """Compare relative to the largest value."""
+    assert found.shape == expected.shape
+    assert torch.isfinite(found).all()
+    largest = float(expected.abs().max())
+    assert float((found - expected).abs().max()) <= tolerance * largest
+
+
+@torch.no_grad()
+def found_by(
+    network: Extractor, signals: Tensor, n_real: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Logits and features."""
+    output = network(signals, n_real)
+    return output.logits, output.features
+
+
+# What padding changes: nothing.
+
+
+@every_model
+@few_examples
+@given(n_samples=lengths, padding=st.integers(0, 40), seed=st.integers(0, 99))
+def test_a_padded_record_is_the_record_that_ends_there(
+    name: str, n_samples: list[int], padding: int, seed: int
+) -> None:
+    network = network_of(name)
+    signals, n_real = signals_of(seed, n_samples, padding=padding)
+    logits, features = found_by(network, signals, n_real)
+    for place, length in enumerate(n_samples):
+        cut = signals[place : place + 1, :, :length]
+        alone_logits, alone_features = found_by(network, cut)
+        assert_close(features[place : place + 1], alone_features)
+        assert_close(logits[place : place + 1], alone_logits)
+
+
+@smaller_models
+@few_examples
+@given(n_samples=lengths, seed=st.integers(0, 99), data=st.data())
+def test_the_order_of_a_batch_does_not_matter(
+    name: str, n_samples: list[int], seed: int, data: st.DataObject
+) -> None:
+    order = data.draw(st.permutations(range(len(n_samples))))
+    network = network_of(name)
+    signals, n_real = signals_of(seed, n_samples)
+    logits, features = found_by(network, signals, n_real)
+    other_logits, other_features = found_by(network, signals[order], n_real[order])
+    assert_close(other_logits, logits[order])
+    assert_close(other_features, features[order])
+
+
+@every_model
+def test_padding_is_not_looked_at_wherever_all_records_are_padded(name: str) -> None:
+    network = network_of(name)
+    signals, _ = signals_of(1, [64, 64])
+    expected = found_by(network, signals)
+    for padding in (1, 2, 3, 31, 64):
+        padded = nn.functional.pad(signals, (0, padding))
+        found = found_by(network, padded, torch.tensor([64, 64]))
+        for mine, its in zip(found, expected, strict=True):
+            assert_close(mine, its)
+
+
+@smaller_models
+@pytest.mark.parametrize("n_samples", [(40, 40), (40, 17, 34)])
+def test_padding_does_not_change_gradients(
+    name: str, n_samples: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In double precision: in single, rounding grows to some hundredths of a gradient.
+    monkeypatch.setattr(Tensor, "float", Tensor.double)
+    found = []
+    for padding in (0, 23):
+        network = network_of.__wrapped__(name).double().train()
+        signals, n_real = signals_of(2, n_samples, padding=padding)
+        loss = network(signals.double(), n_real).logits.square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        found.append(network)
+    plain, padded = found
+    gradients = [each.grad for each in plain.parameters() if each.grad is not None]
+    assert len(gradients) == len(list(plain.parameters()))
+    largest = max(float(each.abs().max()) for each in gradients)
+    for (which, mine), other in zip(padded.named_parameters(), gradients, strict=True):
+        assert mine.grad is not None
+        assert float((mine.grad - other).abs().max()) <= 1e-6 * largest, which
+    for found_buffer, buffer in zip(padded.buffers(), plain.buffers(), strict=True):
+        torch.testing.assert_close(found_buffer, buffer)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    n_samples=st.lists(st.integers(1, 9), min_size=2, max_size=4),
+    padding=st.integers(1, 5),
+    seed=st.integers(0, 999),
+)
+def test_masked_normalisation_is_that_of_the_real_samples(
+    n_samples: list[int], padding: int, seed: int
+) -> None:
+    signals, n_real = signals_of(seed, n_samples, padding=padding)
+    signals = 3 * signals + 1  # padding is not zero: it is masked, not trusted
+    mask = sample_mask(n_real, signals)
+    assert mask is not None
+    is_real = mask[:, 0].bool()
+    masked, plain = MaskedBatchNorm1d(N_LEADS), nn.BatchNorm1d(N_LEADS)
+    for each in (masked, plain):
+        with torch.no_grad():
+            each.weight.copy_(torch.tensor([0.5, 1.0, 2.0]))
+            each.bias.copy_(torch.tensor([-1.0, 0.0, 1.0]))
+    mine = signals.clone().requires_grad_()
+    # The real samples of all records, one after the other: (n, n_leads, 1).
+    its = signals.transpose(1, 2)[is_real][..., None].clone().requires_grad_()
+    weight = torch.randn(its.shape, generator=torch.Generator().manual_seed(seed))
+    for _ in range(2):  # running statistics move twice
+        found = masked(mine, mask).transpose(1, 2)[is_real][..., None]
+        expected = plain(its)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    (found * weight).sum().backward()
+    (expected * weight).sum().backward()
+    assert mine.grad is not None
+    assert its.grad is not None
+    gradient = mine.grad.transpose(1, 2)
+    near: Any = {"rtol": 1e-3, "atol": 1e-3}
+    torch.testing.assert_close(gradient[is_real][..., None], its.grad, **near)
+    assert not gradient[~is_real].any()
+    torch.testing.assert_close(masked.weight.grad, plain.weight.grad, **near)
+    torch.testing.assert_close(masked.bias.grad, plain.bias.grad, **near)
+    for a, b in zip(masked.buffers(), plain.buffers(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_mean_of_pairs_leaves_out_padding() -> None:
+    values = torch.tensor([[[1.0, 3.0, 5.0, 0.0, 0.0]], [[1.0, 3.0, 5.0, 7.0, 9.0]]])
+    mask = sample_mask(torch.tensor([3, 5]), values)
+    means, half = mean_of_pairs(values, mask)
+    assert means.tolist() == [[[2.0, 5.0, 0.0]], [[2.0, 6.0, 9.0]]]
+    assert half is not None
+    assert half.tolist() == [[[1.0, 1.0, 0.0]], [[1.0, 1.0, 1.0]]]
+    assert mean_over_time(means, half).flatten().tolist() == pytest.approx(
+        [3.5, 17 / 3]
+    )
+
+
+@pytest.mark.parametrize("kernel", [2, 3])
+@pytest.mark.parametrize("n_real", range(1, 8))
+def test_a_maximum_leaves_padding_zero(kernel: int, n_real: int) -> None:
+    values = torch.zeros(1, 1, 8)
+    values[..., :n_real] = torch.arange(1, n_real + 1)
+    found, mask = max_pool(values, sample_mask(torch.tensor([n_real]), values), kernel)
+    alone, _ = max_pool(values[..., :n_real], None, kernel)
+    n_found = alone.shape[-1]
+    assert torch.equal(found[..., :n_found], alone)
+    assert not found[..., n_found:].any()
+    assert mask is not None
+    assert int(mask.sum()) == n_found
+
+
+@pytest.mark.parametrize("kernel", [2, 3])
+@pytest.mark.parametrize("n_samples", range(1, 8))
+def test_masks_have_the_length_of_the_activations(kernel: int, n_samples: int) -> None:
+    values, mask = max_pool(
+        torch.ones(1, 1, n_samples), torch.ones(1, 1, n_samples), kernel
+    )
+    assert mask is not None
+    assert values.shape == mask.shape == (1, 1, -(-n_samples // 2))
+
+
+# What else does not matter.
+
+
+@smaller_models
+@pytest.mark.parametrize("per", ["record", "lead"])
+def test_size_and_offset_of_a_record_do_not_matter(name: str, per: Per) -> None:
+    network = network_of(name, per=per)
+    signals, _ = signals_of(3, [60, 60])
+    expected, _ = found_by(network, signals)
+    generator = torch.Generator().manual_seed(4)
+    for size in (1e-2, 0.3, 7.0, 1e2):
+        offset = size * torch.randn(2, N_LEADS, 1, generator=generator)
+        found, _ = found_by(network, size * signals + offset)
+        assert_close(found, expected, 1e-4)
+
+
+def test_leads_keep_their_sizes_relative_to_each_other_only_per_record() -> None:
+    signals, _ = signals_of(3, [50])
+    larger = signals * torch.tensor([1.0, 2.0, 3.0])[:, None]
+    per_lead = Normalise("lead")
+    torch.testing.assert_close(per_lead(larger, None), per_lead(signals, None))
+    sizes = Normalise("record")(larger, None).std(-1) / signals.std(-1)
+    torch.testing.assert_close(sizes / sizes[:, :1], torch.tensor([[1.0, 2.0, 3.0]]))
+
+
+def test_normalised_signals_have_mean_0_and_size_1_over_their_real_samples() -> None:
+    signals, n_real = signals_of(3, [50, 31])
+    normalised = Normalise()(signals * 4 + 2, sample_mask(n_real, signals))
+    for record, n in zip(normalised, n_real.tolist(), strict=True):
+        real = record[:, :n]
+        assert not record[:, n:].any()
+        assert float(real.mean(-1).abs().max()) < 1e-6
+        assert float(real.square().mean()) == pytest.approx(1)
+
+
+@smaller_models
+@pytest.mark.parametrize("per", ["record", "lead"])
+def test_flat_leads_and_empty_records_are_finite(name: str, per: Per) -> None:
+    network = network_of(name, per=per)
+    signals, _ = signals_of(3, [60, 60, 60])
+    signals[0, 1] = 2.5
+    signals[1] = 0
+    logits, features = found_by(network, signals, torch.tensor([60, 60, 0]))
+    assert torch.isfinite(logits).all()
+    assert torch.isfinite(features).all()
+
+
+@pytest.mark.parametrize("per", ["record", "lead"])
+def test_what_a_flat_lead_does_is_no_nan_in_a_gradient(per: Per) -> None:
+    signals, _ = signals_of(3, [20, 20])
+    signals[0, 1] = 2.5
+    signals[1] = 0
+    signals.requires_grad_()
+    Normalise(per)(signals, None).square().sum().backward()
+    assert signals.grad is not None
+    assert torch.isfinite(signals.grad).all()
+
+
+@smaller_models
+@pytest.mark.parametrize("n_leads", [1, 2, 12])
+def test_any_leads(name: str, n_leads: int) -> None:
+    network = network_of.__wrapped__(name, n_leads)
+    signals, n_real = signals_of(3, [33, 40], n_leads)
+    logits, features = found_by(network, signals, n_real)
+    assert logits.shape == (2, 4)
+    assert features.shape == (2, network.n_features)
+    assert torch.isfinite(logits).all()
+
+
+@smaller_models
+@few_examples
+@given(n_samples=st.integers(1, 70))
+def test_any_length(name: str, n_samples: int) -> None:
+    signals, n_real = signals_of(3, [n_samples, max(n_samples - 3, 1)])
+    logits, _ = found_by(network_of(name), signals, n_real)
+    assert torch.isfinite(logits).all()
+
+
+@smaller_models
+def test_padded_batches_in_mixed_precision_are_near_those_in_full(name: str) -> None:
+    network = network_of(name)
+    signals, n_real = signals_of(3, [60, 41])
+    expected, _ = found_by(network, signals, n_real)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, _ = found_by(network, signals, n_real)
+    assert found.dtype == torch.float32
+    assert_close(found, expected, 0.3)
+
+
+# What architectures are.
+
+
+@every_model
+def test_numbers_of_features_and_samples(name: str) -> None:
+    n_features = {"cnn": 256, "resnet18": 512}.get(name, 2048)
+    network = network_of(name)
+    assert network.n_features == n_features
+    assert network.head.in_features == n_features
+    n_per_feature = 16 if name == "cnn" else 32
+    with torch.no_grad():
+        values, mask = network.trunk(torch.zeros(1, N_LEADS, 320), None)
+    assert values.shape == (1, n_features, 320 // n_per_feature)
+    assert mask is None
+
+
+def n_weights(module: nn.Module) -> int:
+    return sum(each.numel() for each in module.parameters())
+
+
+def test_resnet18_is_table_1_of_its_paper() -> None:
+    network = create_model("resnet18", 12, 7)
+    trunk: Any = network.trunk
+    assert n_weights(trunk.stem) == 12 * 64 * 7 + 2 * 64
+    n_in, expected = 64, n_weights(trunk.stem) + 512 * 7 + 7
+    for n_out in (64, 128, 256, 512):
+        expected += 3 * n_in * n_out + 3 * 3 * n_out * n_out + 8 * n_out
+        if n_out != n_in:
+            expected += n_in * n_out + 2 * n_out
+        n_in = n_out
+    assert n_weights(network) == expected
+    # A stem, eight blocks of two convolutions, and a linear layer.
+    n_convolutions = sum(isinstance(each, nn.Conv1d) for each in network.modules())
+    assert n_convolutions + 1 - 3 == 18
+
+
+@pytest.mark.parametrize(("name", "n_layers"), [("50", 50), ("101", 101)])
+def test_xresnets_have_as_many_layers_as_their_names_say(
+    name: str, n_layers: int
+) -> None:
+    trunk: Any = network_of(f"xresnet1d{name}").trunk
+    n_convolutions = sum(isinstance(each, nn.Conv1d) for each in trunk.modules())
+    n_shortcuts = sum(each.shortcut is not None for each in trunk.blocks)
+    assert n_shortcuts == 4
+    # The stem of three counts as the one that it replaces.
+    assert n_convolutions - n_shortcuts - 2 + 1 == n_layers
+    assert trunk.stem[0].convolution.weight.shape == (32, N_LEADS, 5)
+    assert trunk.blocks[0].middle.convolution.weight.shape == (64, 64, 5)
+
+
+def test_blocks_of_xresnets_begin_as_the_identity() -> None:
+    trunk: Any = create_model("xresnet1d50", 2, 1).trunk
+    block = trunk.blocks[1]
+    values = torch.rand(2, 256, 9)
+    with torch.no_grad():
+        assert torch.equal(block(values, None)[0], values)
+
+
+def test_the_cnn_is_eight_convolutions() -> None:
+    network = create_model("cnn", 12, 7)
+    shapes = [
+        each.weight.shape for each in network.modules() if isinstance(each, nn.Conv1d)
+    ]
+    widths = {(12, 32), (32, 32), (32, 64), (64, 64), (64, 128), (128, 128)}
+    widths |= {(128, 256), (256, 256)}
+    assert {(each[1], each[0]) for each in shapes} == widths
+    assert {each[2] for each in shapes} == {3}
+    assert len(shapes) == 8
+
+
+@every_model
+def test_weights_are_a_function_of_the_seed(name: str) -> None:
+    with torch.random.fork_rng([]):
+        torch.manual_seed(1)
+        first = create_model(name, 2, 3).state_dict()
+        other = create_model(name, 2, 3).state_dict()
+        torch.manual_seed(1)
+        again = create_model(name, 2, 3).state_dict()
+    assert all(torch.equal(first[each], again[each]) for each in first)
+    assert not torch.equal(first["head.weight"], other["head.weight"])
+
+
+# What is refused.
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=f"'vgg'; expected one of {', '.join(MODELS)}"):
+        create_model("vgg")
+
+
+@pytest.mark.parametrize(("n_leads", "n_classes"), [(0, 7), (12, 0)])
+def test_numbers_that_make_no_network(n_leads: int, n_classes: int) -> None:
+    with pytest.raises(ValueError, match="expected one or more of each"):
+        create_model("cnn", n_leads, n_classes)
+
+
+def test_other_leads_than_the_network_has() -> None:
+    with pytest.raises(ValueError, match=r"\(1, 2, 40\); expected .* 3 leads"):
+        network_of("cnn")(torch.zeros(1, 2, 40))
+    with pytest.raises(ValueError, match=r"\(3, 40\); expected"):
+        network_of("cnn")(torch.zeros(3, 40))
+
+
+def test_another_size_than_that_of_record_or_lead() -> None:
+    with pytest.raises(ValueError, match="'batch'; expected 'record' or 'lead'"):
+        Normalise("batch")  # type: ignore[arg-type]
+
+
+def test_inputs_of_a_batch_are_voltages_and_lengths() -> None:
+    batch = Batch(
+        rows=torch.arange(2),
+        seeds=np.zeros(2, np.uint64),
+        names=np.array([b"a", b"b"]),
+        n_real_samples=torch.tensor([4, 2]),
+        signals=torch.full((2, N_LEADS, 4), 500, dtype=torch.int16),
+        mv_per_count=1e-3,
+    )
+    signals, n_real = network_of("cnn").inputs(batch)
+    assert torch.equal(signals, torch.full((2, N_LEADS, 4), 0.5))
+    assert n_real.tolist() == [4, 2]
+    without = Batch(batch.rows, batch.seeds, batch.names, batch.n_real_samples)
+    with pytest.raises(ValueError, match="read 'signals'"):
+        network_of("cnn").inputs(without)

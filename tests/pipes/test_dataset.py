@@ -1,0 +1,400 @@
+"""The map-style dataset: the same records as the store's, in any DataLoader."""
+
+import gc
+import importlib
+import pickle
+import shutil
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, strategies as st
+from torch.utils.data import DataLoader, default_collate
+
+import ecgstore
+from ecgstore.errors import (
+    EcgStoreError,
+    SchemaError,
+    SlowPatternWarning,
+    StoreClosedError,
+)
+from ecgstore.pipes import dataset as module
+from ecgstore.pipes.dataset import StoreDataset
+from ecgstore.pipes.reading.window import RandomCrop
+from ecgstore.record import LEADS
+
+FIELDS = (
+    "signals",
+    "labels",
+    "features",
+    "fiducials",
+    "r_peaks",
+    "record_id",
+    "age",
+    "fold",
+    "n_samples_original",
+)
+
+
+@pytest.fixture(scope="module")
+def store(sample_store: Path) -> Iterator[ecgstore.Store]:
+    with ecgstore.open(sample_store) as opened:
+        yield opened
+
+
+@pytest.fixture
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process not have been warned of anything."""
+    monkeypatch.setattr(module, "_warned", set())
+
+
+def same(one: Any, other: Any) -> bool:
+    """Tell whether two batches or records are bit for bit the same."""
+    if isinstance(one, torch.Tensor):
+        return (
+            isinstance(other, torch.Tensor)
+            and one.dtype == other.dtype
+            and one.shape == other.shape
+            and one.numpy().tobytes() == other.numpy().tobytes()
+        )
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(same(one[k], other[k]) for k in one)
+    return type(one) is type(other) and bool(one == other)
+
+
+# -- the law of rows --------------------------------------------------------
+
+N_ROWS = 44
+_rows = st.lists(st.integers(0, N_ROWS - 1), min_size=1, max_size=9)
+_leads = st.none() | st.lists(st.sampled_from(LEADS), min_size=1, max_size=4)
+_windows = st.none() | st.tuples(st.integers(0, 4998), st.integers(1, 5000)).map(
+    lambda pair: (pair[0], max(pair[0] + 1, pair[1]))
+)
+
+
+@given(_rows, _leads, _windows, st.sampled_from(["float32", "int16"]), st.data())
+def test_records_are_those_of_the_store(
+    store: ecgstore.Store,
+    rows: list[int],
+    leads: list[str] | None,
+    window: tuple[int, int] | None,
+    dtype: Any,
+    data: Any,
+) -> None:
+    places = data.draw(
+        st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=9), "places"
+    )
+    dataset = store.as_dataset(
+        rows, fields=FIELDS, dtype=dtype, leads=leads, window=window
+    )
+    assert len(dataset) == len(rows)
+    batch = dataset.collate(dataset.__getitems__(places))
+    chosen = [rows[place] for place in places]
+    begin, end = window or (0, 5000)
+    numbers = [LEADS.index(lead) for lead in leads or LEADS]
+    expected = store.signals(chosen, dtype=dtype)[:, numbers, begin:end]
+    np.testing.assert_array_equal(batch["signals"].numpy(), expected)
+    assert str(batch["signals"].dtype) == f"torch.{dtype}"
+    np.testing.assert_array_equal(batch["labels"], store.labels(rows=chosen))
+    np.testing.assert_array_equal(batch["features"], store.features(chosen))
+    for name, marks in (
+        ("r_peaks", store.r_peaks(chosen)),
+        ("fiducials", store.fiducials(chosen)[:, numbers]),
+    ):
+        inside = (marks >= begin) & (marks < end)
+        np.testing.assert_array_equal(batch[name], np.where(inside, marks - begin, -1))
+    records = store.records.iloc[chosen].reset_index()
+    assert batch["record_id"] == records["record_id"].tolist()
+    for name in ("age", "fold", "n_samples_original"):
+        np.testing.assert_array_equal(batch[name], records[name])
+    assert batch["row"].tolist() == chosen
+    n_real = 5000 - store.quality["pad_length"].to_numpy()[chosen]
+    n_real_here = (n_real - begin).clip(0, end - begin)
+    assert batch["n_real_samples"].tolist() == n_real_here.tolist()
+
+
+@given(_rows)
+def test_one_by_one_or_as_a_batch_is_the_same(
+    store: ecgstore.Store, places: list[int]
+) -> None:
+    dataset = store.as_dataset(fields=FIELDS)
+    records = dataset.__getitems__(places)
+    assert len(records) == len(places)
+    alone = [dataset[place] for place in places]
+    assert all(same(one, other) for one, other in zip(records, alone, strict=True))
+    batch = dataset.collate(records)
+    assert same(batch, default_collate(list(records)))
+    assert same(batch, dataset.collate(alone))
+    for some in (slice(1, None), slice(None, None, -2)):
+        for one, other in zip(records[some], alone[some], strict=True):
+            assert same(one, other)
+
+
+def test_places_count_as_in_a_list(store: ecgstore.Store) -> None:
+    some = store.select(folds=[1, 2, 3])
+    dataset = store.as_dataset(some, fields="labels")
+    rows = [int(dataset[place]["row"]) for place in range(len(dataset))]
+    assert rows == some.rows.tolist()
+    assert int(dataset[-1]["row"]) == some.rows[-1]
+    assert list(dataset[0]) == ["row", "n_real_samples", "labels"]
+    for outside in (len(some), -len(some) - 1):
+        with pytest.raises(IndexError, match=f"no record {outside} in a dataset of"):
+            dataset[outside]
+    assert repr(dataset) == f"<StoreDataset of {len(some)} records of {store.path}>"
+
+
+def test_records_may_be_kept(store: ecgstore.Store) -> None:
+    dataset = store.as_dataset(dtype="int16")
+    kept = [dataset[place] for place in range(len(dataset))]
+    kept += [
+        each for begin in range(0, N_ROWS, 5) for each in dataset.__getitems__([begin])
+    ]
+    for record in kept:
+        expected = store.signals([int(record["row"])], dtype="int16")[0]
+        np.testing.assert_array_equal(record["signals"], expected)
+
+
+# -- loaders ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("collate", [None, StoreDataset.collate])
+def test_loader_without_workers(store: ecgstore.Store, collate: Any) -> None:
+    dataset = store.as_dataset(fields=FIELDS)
+    loader = DataLoader(
+        dataset,
+        batch_size=7,
+        shuffle=True,
+        collate_fn=collate,
+        generator=torch.Generator().manual_seed(1),
+    )
+    seen: list[int] = []
+    for batch in loader:
+        rows = batch["row"].tolist()
+        np.testing.assert_array_equal(batch["signals"], store.signals(rows))
+        assert batch["record_id"] == store.records.index[rows].tolist()
+        seen += rows
+    assert sorted(seen) == [*range(N_ROWS)]
+    assert seen != sorted(seen)
+
+
+def test_loader_is_given_the_batch_itself(store: ecgstore.Store) -> None:
+    dataset = store.as_dataset()
+    records = dataset.__getitems__([4, 2])
+    assert dataset.collate(records) is records.batch
+    assert records[1]["signals"].data_ptr() == records.batch["signals"][1].data_ptr()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_loader_with_workers(store: ecgstore.Store, method: str) -> None:
+    if method not in torch.multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system cannot {method}")
+    # Forked workers would end in the warning, which is an error in tests.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SlowPatternWarning)
+        some = store.select(folds=range(5))
+        dataset = store.as_dataset(some, fields=("signals", "record_id"), leads=["V2"])
+        loader = DataLoader(
+            dataset,
+            batch_size=5,
+            num_workers=2 if method == "fork" else 1,  # a spawned one takes seconds
+            collate_fn=dataset.collate,
+            multiprocessing_context=method,
+        )
+        seen: list[int] = []
+        for batch in loader:
+            rows = batch["row"].tolist()
+            expected = store.signals(rows)[:, [7]]
+            np.testing.assert_array_equal(batch["signals"], expected)
+            seen += rows
+    assert seen == some.rows.tolist()
+
+
+def test_threads_share_a_dataset(store: ecgstore.Store) -> None:
+    dataset = store.as_dataset(dtype="int16")
+    expected = store.signals(slice(None), dtype="int16")
+    wrong: list[int] = []
+
+    def read(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for _ in range(40):
+            places = rng.integers(0, N_ROWS, 3).tolist()
+            for record in dataset.__getitems__(places):
+                row = int(record["row"])
+                equal = np.array_equal(record["signals"], expected[row])
+                wrong.extend([] if equal else [row])
+
+    threads = [threading.Thread(target=read, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_threads_share_no_buffers(store: ecgstore.Store) -> None:
+    dataset = store.as_dataset()
+    readers = [dataset._reader()]
+    thread = threading.Thread(target=lambda: readers.append(dataset._reader()))
+    thread.start()
+    thread.join()
+    assert readers[0] is dataset._reader()
+    assert readers[0] is not readers[1]
+
+
+# -- pickling, closing ------------------------------------------------------
+
+
+def test_pickled_dataset_is_small_and_the_same(store: ecgstore.Store) -> None:
+    dataset = store.as_dataset(
+        [5, 1, 5], fields=FIELDS, leads=["V1", "I"], window=(9, 99)
+    )
+    dataset[0]  # a reader is no part of what is pickled
+    pickled = pickle.dumps(dataset)
+    assert len(pickled) < 2000
+    copy = pickle.loads(pickled)
+    assert all(same(dataset[place], copy[place]) for place in range(3))
+
+
+def test_pickled_dataset_of_another_store_is_refused(
+    store: ecgstore.Store, few_records: Path, tmp_path: Path
+) -> None:
+    path = Path(shutil.copy(store.path, tmp_path / "copy.h5"))
+    with ecgstore.open(path) as copied:
+        pickled = pickle.dumps(copied.as_dataset())
+    path.unlink()
+    config = ecgstore.Config(beats="none")
+    ecgstore.build_store([few_records], path, config, n_workers=1, quiet=True)
+    with pytest.raises(SchemaError, match="was replaced by another store"):
+        pickle.loads(pickled)
+    with (
+        ecgstore.open(path) as other,
+        pytest.raises(ValueError, match="is no selection of"),
+    ):
+        other.as_dataset(store.select(folds=[1]))
+
+
+def test_closed_store_has_no_records(sample_store: Path) -> None:
+    store = ecgstore.open(sample_store)
+    dataset = store.as_dataset()
+    record = dataset[3]
+    signal = record["signals"].clone()
+    store.close()
+    with pytest.raises(StoreClosedError, match="open it again"):
+        dataset[3]
+    assert torch.equal(record["signals"], signal)
+
+
+def test_nothing_is_left_behind(sample_store: Path, tmp_path: Path) -> None:
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        pytest.skip("this system does not list its mappings")
+    path = Path(shutil.copy(sample_store, tmp_path / "copy.h5"))
+    n_threads = threading.active_count()
+    dataset = ecgstore.open(path).as_dataset(fields=FIELDS)
+    iterator = iter(DataLoader(dataset, batch_size=4, collate_fn=dataset.collate))
+    batch = next(iterator)
+    assert str(path) in maps.read_text()
+    assert threading.active_count() == n_threads
+    del dataset, iterator
+    gc.collect()
+    assert str(path) not in maps.read_text()
+    assert batch["signals"].isfinite().all()
+
+
+# -- warnings ---------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_many_single_reads_are_warned_of_once(
+    store: ecgstore.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MANY_SINGLE_READS", 10)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        dataset = store.as_dataset(fields=["labels"])
+        for _ in range(4):  # batches in between
+            for place in range(9):
+                dataset[place]
+            dataset.__getitems__([1, 2])
+        assert not caught
+        for place in range(30):
+            dataset[place]
+        other = store.as_dataset(fields=["labels"])
+        for place in range(30):
+            other[place]
+    assert len(caught) == 1
+    assert caught[0].category is SlowPatternWarning
+    assert caught[0].filename == __file__
+    message = str(caught[0].message)
+    for part in ("__getitems__", "collate_fn=dataset.collate", "SlowPatternWarning"):
+        assert part in message
+
+
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize("worker", [0, 1])
+def test_first_worker_warns_once(
+    store: ecgstore.Store, monkeypatch: pytest.MonkeyPatch, worker: int
+) -> None:
+    class Info:
+        id = worker
+
+    monkeypatch.setattr(module, "get_worker_info", Info)
+    dataset = store.as_dataset(fields=["labels"])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(3):
+            dataset.__getitems__([1, 2])
+            dataset[0]
+    assert len(caught) == (worker == 0)
+    if caught:
+        assert "num_workers=0" in str(caught[0].message)
+
+
+def test_advice_silences(store: ecgstore.Store) -> None:
+    """What the message says to type does what it says."""
+    code = module._SILENCE.removeprefix("to silence this: ")
+    with warnings.catch_warnings():
+        exec(code, {"warnings": warnings, "ecgstore": ecgstore})
+        warnings.warn("slow", SlowPatternWarning, stacklevel=1)
+
+
+# -- wrong arguments --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"fields": ["label"]}, ValueError, "no field 'label'; expected some of sig"),
+        ({"leads": ["V7"]}, ValueError, "expected some of I, II, III"),
+        ({"leads": []}, ValueError, "expected some of I, II, III"),
+        ({"window": (10, 5001)}, ValueError, "expected samples within 0 to 5000"),
+        ({"window": RandomCrop(10)}, TypeError, "expected .begin, end., or use"),
+        ({"dtype": "float64"}, ValueError, "expected 'float32' or 'int16'"),
+        ({"rows": [N_ROWS]}, IndexError, "rows go from 0 to 43"),
+        ({"rows": [-1]}, IndexError, "rows go from 0 to 43"),
+        ({"rows": [0.5]}, TypeError, "row numbers"),
+    ],
+)
+def test_wrong_arguments(
+    store: ecgstore.Store, options: dict[str, Any], error: type, message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        store.as_dataset(**options)
+
+
+def test_dataset_without_torch(
+    store: ecgstore.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.data", None)
+    monkeypatch.delitem(sys.modules, "ecgstore.pipes.dataset")
+    with pytest.raises(EcgStoreError, match=r'pip install "ecgstore\[torch\]"'):
+        store.as_dataset()
+    monkeypatch.undo()
+    importlib.import_module("ecgstore.pipes.dataset")
+    assert len(store.as_dataset()) == N_ROWS

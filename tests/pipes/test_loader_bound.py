@@ -1,0 +1,167 @@
+"""`headspace` tells a loop that waits for its loader from one that does not."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import ecgstore
+from ecgstore import Store
+from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.loader_bound import Headspace, headspace
+from ecgstore.pipes.loading import Loader, loader
+
+
+@pytest.fixture
+def store(sample_store: Path) -> Iterator[Store]:
+    with ecgstore.open(sample_store) as store:
+        yield store
+
+
+def slow_loader(store: Store, ms: float = 4, **options: Any) -> Loader:
+    """Return a loader that takes a while for each batch."""
+
+    def wait(batch: Batch) -> Batch:
+        time.sleep(ms / 1000)
+        return batch
+
+    return loader(store, 4, shuffle=True, transform=wait, **options)
+
+
+def test_a_slow_loader_is_found(store: Store) -> None:
+    found = headspace(
+        slow_loader(store, prefetch=0), lambda _: time.sleep(0.004), n_batches=10
+    )
+    assert found.stall is not None
+    assert found.stall_range is not None
+    # 4 of 8 ms, but for what a loaded machine adds to either.
+    assert 0.3 < found.stall < 0.7
+    assert found.stall_range[0] <= found.stall <= found.stall_range[1]
+    assert found.n_rounds == 5
+    assert found.replayed_batches_per_s is not None
+    assert found.replayed_batches_per_s > 1.3 * found.batches_per_s
+    first, second = str(found).splitlines()
+    assert first.startswith("The loop: ")
+    assert "; loader-bound: " in second
+
+
+def test_a_loader_that_keeps_up_is_found(store: Store) -> None:
+    found = headspace(
+        loader(store, 4), lambda _: time.sleep(0.02), n_batches=4, n_cached=2
+    )
+    assert found.stall is not None
+    assert found.stall < 0.2
+    assert found.batches_per_s < 50
+    assert found.records_per_s == pytest.approx(4 * found.batches_per_s)
+
+
+def test_real_batches_and_copies_take_turns(store: Store) -> None:
+    pipe = loader(store, 4, seed=1, shuffle=True)
+    batches = [batch.rows.tolist() for _ in range(20) for batch in pipe]
+    pipe = loader(store, 4, seed=1, shuffle=True)
+    seen: list[list[int]] = []
+
+    def step(batch: Batch) -> None:
+        seen.append(batch.rows.tolist())
+
+    headspace(pipe, step, n_batches=5, n_cached=3)
+    fresh = iter(batches[3:])
+    is_real = [True, False, False, True, True, False, False, True, True, False]
+    n_copied = 0
+    for number, real in enumerate(is_real):
+        segment = seen[8 * number : 8 * number + 8]
+        if real:
+            assert segment == [next(fresh) for _ in segment]
+        else:
+            expected = [batches[(n_copied + each) % 3] for each in range(8)]
+            assert segment == expected
+            n_copied += 8
+    assert len(seen) == 8 * len(is_real)
+
+
+def test_the_loader_is_where_it_was(store: Store) -> None:
+    with loader(store, 16, shuffle=True) as pipe, loader(store, 16, shuffle=True) as b:
+        for _ in zip(range(2), pipe, strict=False):
+            pass
+        state = pipe.state_dict()
+        assert state["consumed"]
+        headspace(pipe, n_batches=3)
+        assert pipe.state_dict() == state
+        assert not [
+            each for each in threading.enumerate() if "prefetch" in each.name.lower()
+        ]
+        b.load_state_dict(state)
+        expected = [batch.rows.tolist() for _ in range(2) for batch in b]
+        assert [batch.rows.tolist() for _ in range(2) for batch in pipe] == expected
+
+
+def test_the_loader_is_where_it_was_after_an_error(store: Store) -> None:
+    pipe = loader(store, 16, shuffle=True)
+    state = pipe.state_dict()
+
+    def step(batch: Batch) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        headspace(pipe, step)
+    assert pipe.state_dict() == state
+    assert len(list(pipe)) == len(pipe)
+
+
+def test_without_a_step_the_loader_alone_is_measured(store: Store) -> None:
+    found = headspace(slow_loader(store, ms=5), n_batches=5)
+    assert 50 < found.batches_per_s < 200
+    shortest, longest = found.ms_per_batch_range
+    assert 4.9 < shortest <= 1000 / found.batches_per_s <= longest
+    assert found.stall is None
+    assert found.stall_range is None
+    assert found.replayed_batches_per_s is None
+    assert found.replayed_records_per_s is None
+    first, second = str(found).splitlines()
+    assert first.startswith("The loader alone: ")
+    assert f"{longest:.3g} ms" in second
+
+
+def test_the_last_small_batch_counts_by_its_records(store: Store) -> None:
+    # 44 records: batches of 32 and 12; as many copies.
+    found = headspace(loader(store, 32), n_batches=4, n_cached=2)
+    assert found.records_per_s == pytest.approx(22 * found.batches_per_s)
+
+
+def test_the_verdict_follows_the_numbers() -> None:
+    def verdict(lowest: float, stall: float, highest: float) -> str:
+        result = Headspace(10, 40, 12, 48, stall, (lowest, highest), (90, 110), 5)
+        return str(result).rpartition("; ")[2]
+
+    assert verdict(-0.02, 0.004, 0.01) == "no more than chance: not loader-bound."
+    assert verdict(-0.9, -0.5, -0.1) == "no more than chance: not loader-bound."
+    assert verdict(0.02, 0.03, 0.04) == "not loader-bound."
+    assert verdict(0.4, 0.5, 0.51) == "loader-bound: 2 times as fast without."
+    assert verdict(0.02, 0.2, 0.51) == "loader-bound: 1.2 times as fast without."
+    for noisy in ((-0.4, 0.3, 0.6), (-0.01, 0.004, 0.08), (0.01, 0.03, 0.2)):
+        assert verdict(*noisy).startswith("cannot tell whether it is loader-bound")
+
+
+def test_another_loader_is_refused(store: Store) -> None:
+    other: Any = torch.utils.data.DataLoader(store.as_dataset())
+    with pytest.raises(TypeError, match="loader is a DataLoader; expected one that pi"):
+        headspace(other)
+
+
+def test_the_gpu_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[bool] = []
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "synchronize", lambda: waits.append(True))
+    headspace(loader(store, 16), lambda _: None, n_batches=1, n_cached=1)
+    assert len(waits) == 2 * 2 * 10  # around both parts of each of ten segments
+
+
+@pytest.mark.parametrize("name", ["n_batches", "n_cached"])
+def test_no_batches_are_refused(store: Store, name: str) -> None:
+    options: dict[str, Any] = {name: 0}
+    with pytest.raises(ValueError, match=f"{name} is 0; expected 1 or more"):
+        headspace(loader(store, 16), **options)

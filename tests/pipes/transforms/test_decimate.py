@@ -1,0 +1,198 @@
+"""Decimation: SciPy's, with padding that stays zero and marks that stay in place."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+from scipy.signal import decimate
+from torch import Tensor
+
+import ecgstore
+from ecgstore import pipes
+from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.testing import assert_resumes_exactly
+from ecgstore.pipes.transforms.decimate import Decimate
+from ecgstore.storage import Store
+
+factors = st.integers(2, 10)
+
+
+def batch_of(signals: Tensor, n_real: list[int] | None = None) -> Batch:
+    n_records, _, n_samples = signals.shape
+    return Batch(
+        rows=torch.arange(n_records),
+        seeds=np.zeros(n_records, np.uint64),
+        names=np.array([b"a"] * n_records),
+        n_real_samples=torch.tensor(n_real or [n_samples] * n_records),
+        signals=signals,
+    )
+
+
+def noise(n_records: int, n_samples: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n_records, 2, n_samples, generator=generator)
+
+
+def signals_of(batch: Batch) -> Tensor:
+    assert batch.signals is not None
+    return batch.signals
+
+
+@pytest.fixture(scope="module")
+def store(sample_store: Path) -> Iterator[Store]:
+    with ecgstore.open(sample_store) as opened:
+        yield opened
+
+
+@settings(max_examples=25)
+@given(factor=factors, n_samples=st.integers(1, 900), seed=st.integers(0, 99))
+def test_it_is_that_of_scipy(factor: int, n_samples: int, seed: int) -> None:
+    signals = noise(2, n_samples, seed)
+    found = Decimate(factor)(batch_of(signals))
+    expected = decimate(signals.numpy().astype(np.float64), factor, ftype="fir")
+    assert signals_of(found).dtype == torch.float32
+    np.testing.assert_allclose(signals_of(found).numpy(), expected, atol=1e-5)
+
+
+@settings(max_examples=25)
+@given(
+    factor=factors,
+    n_real=st.lists(st.integers(1, 200), min_size=1, max_size=3),
+    padding=st.integers(0, 60),
+)
+def test_a_padded_record_is_the_record_that_ends_there(
+    factor: int, n_real: list[int], padding: int
+) -> None:
+    signals = noise(len(n_real), max(n_real) + padding)
+    for record, n in zip(signals, n_real, strict=True):
+        record[:, n:] = 0
+    found = Decimate(factor)(batch_of(signals, n_real))
+    for place, n in enumerate(n_real):
+        alone = Decimate(factor)(batch_of(signals[place : place + 1, :, :n]))
+        n_found = int(found.n_real_samples[place])
+        assert n_found == int(alone.n_real_samples[0]) == signals_of(alone).shape[-1]
+        slow = signals_of(found)[place]
+        torch.testing.assert_close(slow[:, :n_found], signals_of(alone)[0])
+        assert not slow[:, n_found:].any()
+
+
+@settings(max_examples=25)
+@given(factor=factors, n_real=st.integers(1, 300), padding=st.integers(0, 20))
+def test_every_mark_moves_to_the_nearest_sample(
+    factor: int, n_real: int, padding: int
+) -> None:
+    places = torch.arange(-1, n_real, dtype=torch.int16)
+    batch = replace(
+        batch_of(noise(1, n_real + padding), [n_real]),
+        r_peaks=places[None],
+        fiducials=places[None, None, :, None].expand(1, 2, -1, 9),
+    )
+    slow = Decimate(factor)(batch)
+    assert slow.r_peaks is not None
+    assert slow.fiducials is not None
+    assert slow.r_peaks.dtype == slow.fiducials.dtype == torch.int16
+    moved = slow.r_peaks[0]
+    assert moved[0] == -1
+    last = int(slow.n_real_samples[0]) - 1
+    for place, mark in enumerate(moved[1:].tolist()):
+        assert 0 <= mark <= last
+        assert abs(mark * factor - place) <= factor / 2 or mark == last
+    assert torch.equal(slow.fiducials[0, 1, :, 8], moved)
+
+
+def test_marks_of_long_records_do_not_overflow() -> None:
+    peaks = torch.tensor([[32767]], dtype=torch.int16)
+    batch = replace(batch_of(torch.zeros(1, 1, 40000)), r_peaks=peaks)
+    slow = Decimate(5)(batch)
+    assert slow.r_peaks is not None
+    assert slow.r_peaks.tolist() == [[6553]]
+
+
+def test_what_a_batch_says_of_itself() -> None:
+    batch = batch_of(noise(1, 100))
+    slow = Decimate(5)(batch)
+    assert slow.fs == 100.0
+    assert slow.mv_per_count == 1.0
+    assert slow.leads == batch.leads
+    assert torch.equal(slow.rows, batch.rows)
+    assert slow.r_peaks is None
+    assert Decimate(1)(batch) is batch
+
+
+def test_counts_become_voltages() -> None:
+    counts = (noise(2, 300) * 1000).to(torch.int16)
+    batch = replace(batch_of(counts), mv_per_count=1e-3)
+    slow = Decimate(4)(batch)
+    expected = Decimate(4)(batch_of(counts.to(torch.float32) * 1e-3))
+    assert torch.equal(signals_of(slow), signals_of(expected))
+    assert slow.mv_per_count == 1.0
+    assert counts.dtype == torch.int16
+
+
+def test_slow_waves_stay_and_fast_ones_go() -> None:
+    times = torch.arange(5000) / 500
+    waves = torch.stack([(2 * torch.pi * hz * times).sin() for hz in (5.0, 80.0)])
+    slow = signals_of(Decimate(5)(batch_of(waves[None])))[0, :, 20:-20]
+    assert float((slow[0] - waves[0, ::5][20:-20]).abs().max()) < 5e-3
+    assert float(slow[1].abs().max()) < 5e-3
+
+
+def test_gradients_also_after_inference() -> None:
+    signals = noise(1, 50)
+    with torch.inference_mode():
+        Decimate(9)(batch_of(signals))
+    signals.requires_grad_()
+    loss = Decimate(9).filtered(signals).sum()
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert signals.grad is not None
+
+
+def test_a_loader_decimates(store: Store) -> None:
+    few = store.select(rows=range(5))
+    options = {"fields": ("signals", "r_peaks"), "leads": ("II", "V1")}
+    fast = next(iter(pipes.loader(few, 5, **options)))  # type: ignore[arg-type]
+    slow = next(iter(pipes.loader(few, 5, transform=Decimate(5), **options)))  # type: ignore[arg-type]
+    assert signals_of(slow).shape == (5, 2, 1000)
+    assert slow.fs == 100.0
+    assert slow.leads == ("II", "V1")
+    expected = decimate(signals_of(fast).numpy().astype(np.float64), 5, ftype="fir")
+    np.testing.assert_allclose(signals_of(slow).numpy(), expected, atol=1e-5)
+    assert slow.r_peaks is not None
+    assert int(slow.r_peaks.max()) < 1000
+    assert_resumes_exactly(
+        lambda: pipes.loader(few, 2, shuffle=True, transform=Decimate(5)), n_epochs=1
+    )
+
+
+def test_rates_that_divide_that_of_the_store() -> None:
+    assert Decimate.to(500, 500.0) == Decimate(1)
+    assert Decimate.to(250.0, 500.0) == Decimate(2)
+    assert Decimate.to(62.5, 500.0) == Decimate(8)
+
+
+@pytest.mark.parametrize("fs", [300.0, 1000.0, 0.0, -100.0])
+def test_other_rates_are_refused(fs: float) -> None:
+    with pytest.raises(ValueError, match=r"500 Hz; expected a rate that divides it"):
+        Decimate.to(fs, 500.0)
+
+
+@pytest.mark.parametrize("factor", [0, -2])
+def test_factors_below_1_are_refused(factor: int) -> None:
+    with pytest.raises(ValueError, match=f"factor is {factor}; expected"):
+        Decimate(factor)
+
+
+@pytest.mark.parametrize("factor", [2.5, 5.0, "5"])
+def test_factors_that_are_no_whole_numbers_are_refused(factor: int) -> None:
+    with pytest.raises(TypeError, match=f"factor is {factor!r}; expected a whole"):
+        Decimate(factor)
+
+
+def test_batches_without_signals_are_refused() -> None:
+    batch = replace(batch_of(noise(1, 10)), signals=None)
+    with pytest.raises(ValueError, match="read 'signals'"):
+        Decimate(2)(batch)

@@ -1,0 +1,431 @@
+"""Standardising: statistics of the selection alone, exact, kept with their origin."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+from sklearn.preprocessing import StandardScaler
+
+import ecgstore
+from ecgstore.errors import EcgStoreError, SchemaError
+from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.transforms import standardise
+from ecgstore.pipes.transforms.standardise import Standardise, StandardiseFeatures
+from ecgstore.record import LEADS
+
+
+@pytest.fixture(scope="module")
+def store(sample_store: Path) -> Iterator[ecgstore.Store]:
+    with ecgstore.open(sample_store) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def training(store: ecgstore.Store) -> ecgstore.Selection:
+    return store.select(folds=range(7))
+
+
+def n_real_samples(store: ecgstore.Store, rows: Any) -> Any:
+    return store.n_samples - store.quality["pad_length"].to_numpy()[rows]
+
+
+def read(store: ecgstore.Store, rows: Any, *, counts: bool = False) -> Batch:
+    rows = np.asarray(rows)
+    signals = store.signals(rows, dtype="int16") if counts else store.signals(rows)
+    return Batch(
+        rows=torch.from_numpy(rows),
+        seeds=rows.astype(np.uint64),
+        names=np.array([b"name"] * len(rows)),
+        n_real_samples=torch.from_numpy(n_real_samples(store, rows)),
+        signals=torch.from_numpy(signals),
+        features=torch.from_numpy(store.features(rows).to_numpy("f4")),
+        mv_per_count=store.scale_factor if counts else 1.0,
+    )
+
+
+def signals_of(batch: Batch) -> Any:
+    assert batch.signals is not None
+    return batch.signals.numpy()
+
+
+def features_of(batch: Batch) -> Any:
+    assert batch.features is not None
+    return batch.features.numpy()
+
+
+def real_samples(store: ecgstore.Store, rows: Any) -> Any:
+    """Return all real samples of some rows, shape (n, 12)."""
+    ends = n_real_samples(store, rows)
+    pairs = zip(store.signals(rows), ends, strict=True)
+    return np.concatenate([signal[:, :end].T for signal, end in pairs]).astype("f8")
+
+
+class Other:
+    """A store with other numbers in some rows, and a record of what was read."""
+
+    def __init__(self, store: ecgstore.Store, change: dict[int, float]) -> None:
+        self._store = store
+        self._change = change
+        self.rows_read: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+    def signals(self, rows: Any) -> Any:
+        self.rows_read += list(rows)
+        factors = [self._change.get(int(row), 1.0) for row in rows]
+        return self._store.signals(rows) * np.array(factors, "f4")[:, None, None]
+
+    def features(self, rows: Any) -> Any:
+        self.rows_read += list(rows)
+        factors = [self._change.get(int(row), 1.0) for row in rows]
+        return self._store.features(rows) * np.array(factors, "f4")[:, None]
+
+
+def other_selection(
+    store: ecgstore.Store, rows: Any, change: dict[int, float]
+) -> tuple[Any, Other]:
+    other = Other(store, change)
+    return ecgstore.Selection(other, rows), other  # type: ignore[arg-type]
+
+
+# -- the statistics -----------------------------------------------------------
+
+
+def test_statistics_are_those_of_the_real_samples(
+    store: ecgstore.Store, training: ecgstore.Selection
+) -> None:
+    ends = n_real_samples(store, training.rows)
+    assert (ends < store.n_samples).any(), "the sample should have padded records"
+    fitted = Standardise.fit(training)
+    peer = StandardScaler().fit(real_samples(store, training.rows))
+    np.testing.assert_allclose(fitted.mean, peer.mean_, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(fitted.sd, peer.scale_, rtol=1e-12)
+    assert fitted.leads == LEADS
+    assert fitted.n_records == len(training)
+    assert fitted.fs == 500.0
+
+
+def test_all_leads_together(
+    store: ecgstore.Store, training: ecgstore.Selection
+) -> None:
+    fitted = Standardise.fit(training, per="all", leads=("V6", "II"))
+    samples = real_samples(store, training.rows)[:, [11, 1]]
+    np.testing.assert_allclose(fitted.mean, [samples.mean()] * 2, atol=1e-12)
+    np.testing.assert_allclose(fitted.sd, [samples.std()] * 2, rtol=1e-12)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.lists(st.floats(-1e3, 1e3), max_size=7), max_size=8))
+def test_joining_records_equals_taking_them_together(parts: list[Any]) -> None:
+    moments = standardise._Moments(1)
+    for part in parts:
+        moments.add_samples(np.array([part], "f8"))
+    whole = np.array([each for part in parts for each in part], "f8")
+    mean, variance = moments.per_row()
+    np.testing.assert_allclose(mean[0], whole.mean() if len(whole) else 0, atol=1e-9)
+    np.testing.assert_allclose(variance[0], whole.var() if len(whole) else 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_at_once", [1, 5, 1000])
+def test_statistics_do_not_depend_on_how_many_are_read_at_once(
+    training: ecgstore.Selection, n_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = Standardise.fit(training)
+    monkeypatch.setattr(standardise, "_RECORDS_READ_AT_ONCE", n_at_once)
+    assert Standardise.fit(training) == expected
+
+
+@pytest.mark.parametrize("kind", [Standardise, StandardiseFeatures])
+def test_leak_law(
+    kind: Any, store: ecgstore.Store, training: ecgstore.Selection
+) -> None:
+    expected = kind.fit(training)
+    outside = sorted(set(range(len(store))) - set(training.rows.tolist()))
+    changed = dict.fromkeys(outside, 1000.0)
+    selection, other = other_selection(store, training.rows, changed)
+    assert kind.fit(selection) == expected
+    assert set(other.rows_read) == set(training.rows.tolist())
+    inside = {int(training.rows[3]): 1.5}
+    selection, _ = other_selection(store, training.rows, inside)
+    assert kind.fit(selection) != expected
+
+
+def test_no_label_is_read(
+    training: ecgstore.Selection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise AssertionError("labels were read")
+
+    monkeypatch.setattr(ecgstore.Store, "labels", refuse)
+    Standardise.fit(training)
+    StandardiseFeatures.fit(training)
+
+
+def test_features_statistics_leave_the_undefined_out(
+    store: ecgstore.Store, training: ecgstore.Selection
+) -> None:
+    values = store.features(training.rows).to_numpy("f8")
+    defined = ~np.isnan(values).all(axis=0)
+    assert np.isnan(values[:, defined]).any(), "the sample should have gaps"
+    fitted = StandardiseFeatures.fit(training)
+    peer = StandardScaler().fit(values[:, defined])
+    np.testing.assert_allclose(np.array(fitted.mean)[defined], peer.mean_, rtol=1e-12)
+    sd = np.array(fitted.sd)[defined]
+    np.testing.assert_allclose(np.where(sd > 0, sd, 1), peer.scale_, rtol=1e-9)
+    assert not np.array(fitted.mean)[~defined].any()
+    assert fitted.features == tuple(store.feature_names)
+
+
+# -- as a batch transform -----------------------------------------------------
+
+
+def test_every_real_sample_is_standardised_and_padding_stays_zero(
+    store: ecgstore.Store, training: ecgstore.Selection
+) -> None:
+    fitted = replace(Standardise.fit(training), mean=tuple(np.arange(12) / 10 + 0.1))
+    batch = read(store, training.rows)
+    memory = signals_of(batch)
+    expected = memory - np.array(fitted.mean, "f4")[:, None]
+    expected /= np.array(fitted.sd, "f4")[:, None]
+    for signal, end in zip(expected, batch.n_real_samples, strict=True):
+        signal[:, end:] = 0
+    result = fitted(batch)
+    np.testing.assert_array_equal(signals_of(result), expected)
+    assert signals_of(result) is not memory
+    assert np.shares_memory(signals_of(result), memory)  # in place
+
+
+def test_training_records_come_out_with_mean_0_and_sd_1(
+    store: ecgstore.Store, training: ecgstore.Selection
+) -> None:
+    result = signals_of(Standardise.fit(training)(read(store, training.rows)))
+    ends = n_real_samples(store, training.rows)
+    samples = np.concatenate(
+        [signal[:, :end].T for signal, end in zip(result, ends, strict=True)]
+    ).astype("f8")
+    np.testing.assert_allclose(samples.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(samples.std(axis=0), 1, atol=1e-5)
+
+
+def test_counts_give_the_same_bits(
+    store: ecgstore.Store, training: ecgstore.Selection
+) -> None:
+    fitted = Standardise.fit(training)
+    counts = read(store, training.rows, counts=True)
+    before = signals_of(counts).copy()
+    result = fitted(counts)
+    np.testing.assert_array_equal(signals_of(counts), before)
+    expected = fitted(read(store, training.rows))
+    np.testing.assert_array_equal(signals_of(result), signals_of(expected))
+
+
+@pytest.mark.parametrize("per", ["lead", "all"])
+def test_inverse(per: Any, store: ecgstore.Store, training: ecgstore.Selection) -> None:
+    fitted = Standardise.fit(training, per=per)
+    result = fitted.inverse(fitted(read(store, training.rows)))
+    np.testing.assert_allclose(
+        signals_of(result), store.signals(training.rows), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_a_record_gets_the_same_bits_in_any_batch(
+    store: ecgstore.Store, training: ecgstore.Selection
+) -> None:
+    fitted = Standardise.fit(training)
+    together = signals_of(fitted(read(store, training.rows)))
+    for place, row in enumerate(training.rows[:5].tolist()):
+        alone = signals_of(fitted(read(store, [row])))
+        assert alone[0].tobytes() == together[place].tobytes()
+
+
+def test_constant_leads_and_features_become_zero(store: ecgstore.Store) -> None:
+    class Constant(Other):
+        def signals(self, rows: Any) -> Any:
+            values = self._store.signals(rows)
+            values[:, 3] = 0.3  # no binary fraction
+            values[:, 4] = 0
+            return values
+
+        def features(self, rows: Any) -> Any:
+            frame = self._store.features(rows).copy()
+            frame.iloc[:, 0] = np.float32(0.7)
+            frame.iloc[:, 1] = np.nan
+            return frame
+
+    rows = store.select(folds=[0, 1, 2]).rows
+    selection: Any = ecgstore.Selection(Constant(store, {}), rows)  # type: ignore[arg-type]
+    fitted = Standardise.fit(selection)
+    assert fitted.sd[3] == fitted.sd[4] == 0
+    batch = read(store, rows)
+    signals_of(batch)[:, 3], signals_of(batch)[:, 4] = np.float32(0.3), 0
+    result = signals_of(fitted(batch))
+    np.testing.assert_allclose(result[:, 3:5], 0, atol=1e-6)
+    assert np.isfinite(result).all()
+    features = StandardiseFeatures.fit(selection)
+    assert features.sd[:2] == (0, 0)
+    columns = features_of(
+        features(replace(batch, features=torch.full((3, len(features.sd)), 0.7)))
+    )
+    np.testing.assert_allclose(columns[:, 0], 0, atol=1e-6)
+    np.testing.assert_allclose(columns[:, 1], 0.7, atol=1e-6)
+
+
+def test_features_stay_undefined_and_can_be_returned(
+    store: ecgstore.Store, training: ecgstore.Selection
+) -> None:
+    fitted = StandardiseFeatures.fit(training)
+    batch = read(store, training.rows)
+    before = features_of(batch).copy()
+    result = fitted(batch)
+    np.testing.assert_array_equal(features_of(batch), before)  # not in place
+    np.testing.assert_array_equal(np.isnan(features_of(result)), np.isnan(before))
+    divisors = np.where(np.array(fitted.sd) > 0, fitted.sd, 1)
+    np.testing.assert_allclose(
+        features_of(result), (before - np.array(fitted.mean)) / divisors, atol=2e-3
+    )
+    back = features_of(fitted.inverse(result))
+    scale = np.abs(fitted.mean) + np.array(fitted.sd)
+    assert np.nanmax(np.abs(back - before) / np.maximum(scale, 1e-30)) < 1e-5
+
+
+def test_lead_subset(store: ecgstore.Store, training: ecgstore.Selection) -> None:
+    fitted = Standardise.fit(training, leads=["II", "V5"])
+    whole = Standardise.fit(training)
+    assert fitted.mean == (whole.mean[1], whole.mean[10])
+    batch = read(store, training.rows)
+    assert batch.signals is not None
+    two = replace(batch, signals=batch.signals[:, [1, 10]], leads=("II", "V5"))
+    expected = signals_of(whole(read(store, training.rows)))[:, [1, 10]]
+    np.testing.assert_array_equal(signals_of(fitted(two)), expected)
+    for call in (fitted, fitted.inverse):
+        with pytest.raises(
+            ValueError, match=r"of 12 leads; it was fitted on 2: II, V5"
+        ):
+            call(batch)
+
+
+def test_other_leads_and_rates_are_refused(
+    store: ecgstore.Store, training: ecgstore.Selection
+) -> None:
+    fitted = Standardise.fit(training, leads=["II", "V5"])
+    batch = read(store, training.rows)
+    assert batch.signals is not None
+    turned = replace(batch, signals=batch.signals[:, [10, 1]], leads=("V5", "II"))
+    slow = replace(batch, signals=batch.signals[:, [1, 10]], leads=("II", "V5"), fs=9.0)
+    for call in (fitted, fitted.inverse):
+        with pytest.raises(ValueError, match="leads V5, II; it was fitted on II, V5"):
+            call(turned)
+        with pytest.raises(ValueError, match=r"of 9 Hz; it was fitted on .* of 500 Hz"):
+            call(slow)
+
+
+# -- kept with what it was fitted on ------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [Standardise, StandardiseFeatures])
+def test_saved_and_loaded_to_the_last_bit(
+    kind: Any, training: ecgstore.Selection, tmp_path: Path
+) -> None:
+    fitted = kind.fit(training)
+    fitted.save(tmp_path / "fitted.json")
+    assert kind.load(str(tmp_path / "fitted.json")) == fitted
+    assert kind.from_dict(json.loads(json.dumps(fitted.to_dict()))) == fitted
+    assert kind.from_dict(fitted.to_dict()) == fitted
+    assert [each.name for each in tmp_path.iterdir()] == ["fitted.json"]
+
+
+def test_says_what_it_was_fitted_on(
+    store: ecgstore.Store, training: ecgstore.Selection
+) -> None:
+    fitted = Standardise.fit(training)
+    assert fitted.fitted_on(training)
+    assert fitted.fitted_on(store.select(folds=range(7)))
+    assert not fitted.fitted_on(store.select(folds=range(6)))
+    assert not replace(fitted, fingerprint="another").fitted_on(training)
+
+
+def test_digest_of_rows(store: ecgstore.Store) -> None:
+    expected = hashlib.sha256(bytes([3, *[0] * 7, 40, *[0] * 7])).hexdigest()
+    rows = np.array([3, 9, 40])
+    assert ecgstore.Selection(store, rows[::2]).rows_sha256 == expected
+
+
+Spoil = Callable[[dict[str, Any]], Any]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda values: [], "not a saved Standardise: expected format"),
+        (lambda values: {**values, "more": 1}, "not a saved Standardise"),
+        (lambda values: {**values, "version": 2}, "version 2, Standardise; expected"),
+        (lambda values: {**values, "kind": "Other"}, "version 1, Other; expected"),
+        (lambda values: {**values, "mean": [1.0]}, "mean and sd are no finite"),
+        (lambda values: {**values, "sd": [-1.0] * 12}, "mean and sd are no finite"),
+        (lambda values: {**values, "sd": "1"}, "mean and sd are no finite"),
+    ],
+    ids=["list", "more", "version", "kind", "few means", "sd below 0", "text"],
+)
+def test_other_files_are_refused(
+    spoil: Spoil, message: str, training: ecgstore.Selection, tmp_path: Path
+) -> None:
+    path = tmp_path / "fitted.json"
+    path.write_text(json.dumps(spoil(Standardise.fit(training).to_dict())))
+    with pytest.raises(SchemaError, match=rf"fitted.json: .*{message}"):
+        Standardise.load(path)
+
+
+def test_files_that_cannot_be_used(
+    training: ecgstore.Selection, tmp_path: Path
+) -> None:
+    with pytest.raises(EcgStoreError, match=r"cannot be read .*expected a file that"):
+        Standardise.load(tmp_path / "absent.json")
+    (tmp_path / "text").write_bytes(b"\xff{")
+    with pytest.raises(SchemaError, match="text: no JSON"):
+        Standardise.load(tmp_path / "text")
+    with pytest.raises(EcgStoreError, match="cannot be written"):
+        Standardise.fit(training).save(tmp_path / "no" / "folder.json")
+
+
+# -- errors -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [Standardise, StandardiseFeatures])
+def test_fit_takes_a_selection_only(kind: Any, store: ecgstore.Store) -> None:
+    for wrong in (store, store.select(folds=[0]).rows):
+        with pytest.raises(TypeError, match="expected a selection of the records"):
+            kind.fit(wrong)
+    with pytest.raises(ValueError, match="is empty; expected at least one record"):
+        kind.fit(store.select(folds=[]))
+
+
+@pytest.mark.parametrize("leads", ["II", ["X1"], ["I", "I"], []])
+def test_wrong_leads(leads: Any, training: ecgstore.Selection) -> None:
+    with pytest.raises(ValueError, match="expected names, each once, of I, II, III"):
+        Standardise.fit(training, leads=leads)
+
+
+def test_wrong_settings_and_batches(
+    store: ecgstore.Store, training: ecgstore.Selection
+) -> None:
+    with pytest.raises(ValueError, match="per is 'record'; expected 'lead' or 'all'"):
+        Standardise.fit(training, per="record")  # type: ignore[arg-type]
+    batch = read(store, [0, 1])
+    with pytest.raises(ValueError, match="add 'signals' to the fields"):
+        Standardise.fit(training)(replace(batch, signals=None))
+    features = StandardiseFeatures.fit(training)
+    with pytest.raises(ValueError, match="add 'features' to the fields"):
+        features(replace(batch, features=None))
+    with pytest.raises(ValueError, match="got 2 features; it was fitted on"):
+        features(replace(batch, features=torch.zeros(2, 2)))

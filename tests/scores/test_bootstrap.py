@@ -1,0 +1,286 @@
+"""The bootstrap draws patients, pairs what it compares, and covers what it should."""
+
+import json
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from ecgstore.arrays import BoolArray, FloatArray, IntArray
+from ecgstore.scores.bootstrap import (
+    BootstrapResult,
+    Estimate,
+    draw_counts,
+    paired_bootstrap,
+)
+from ecgstore.scores.multilabel import Scores, score
+from ecgstore.scores.weighted import CLASS_SCORES, SCORES
+
+
+def example(
+    n_records: int = 60, n_groups: int = 40, seed: int = 0
+) -> tuple[BoolArray, dict[str, FloatArray], dict[str, BoolArray], IntArray]:
+    """Return labels, two sets of predictions of different quality, and groups."""
+    rng = np.random.default_rng(seed)
+    labels = rng.random((n_records, 3)) < [0.6, 0.3, 0.15]
+    noise = rng.random((2, *labels.shape))
+    probabilities = {
+        "good": 0.5 * labels + 0.5 * noise[0],
+        "poor": 0.2 * labels + 0.8 * noise[1],
+    }
+    decisions = {name: each >= 0.5 for name, each in probabilities.items()}
+    return labels, probabilities, decisions, rng.integers(0, n_groups, n_records)
+
+
+def numbers(of: Any) -> FloatArray:
+    """Return every number of a mapping of estimates, in order."""
+    if isinstance(of, dict):
+        return np.concatenate([numbers(each) for each in of.values()])
+    return np.ravel(np.array(of, dtype=np.float64))
+
+
+def all_numbers(result: BootstrapResult) -> FloatArray:
+    parts = (
+        result.scores,
+        result.class_scores,
+        result.differences,
+        result.class_differences,
+    )
+    return np.concatenate([numbers(each) for each in parts])
+
+
+def of_scores(scores: Scores, name: str) -> FloatArray:
+    return np.asarray(getattr(scores, name))
+
+
+def test_it_is_the_bootstrap_by_hand() -> None:
+    labels, probabilities, decisions, groups = example()
+    result = paired_bootstrap(
+        labels, probabilities, decisions, groups, n_resamples=50, seed=3, level=0.9
+    )
+    unique = np.unique(groups)
+    counts = draw_counts(len(unique), 50, seed=3)
+    resampled: dict[str, list[Scores]] = {"good": [], "poor": []}
+    for drawn in counts.T:
+        rows = np.concatenate(
+            [
+                np.flatnonzero(groups == group)
+                for group, times in zip(unique, drawn, strict=True)
+                for _ in range(times)
+            ]
+        )
+        for name, of in resampled.items():
+            of.append(score(labels[rows], probabilities[name][rows], 0.5))
+    once = {name: score(labels, probabilities[name], 0.5) for name in resampled}
+
+    def check(found: Any, values: FloatArray, draws: FloatArray) -> None:
+        ends = np.nanpercentile(draws, [5, 95], axis=0)
+        expected = np.stack([values, *ends], axis=-1)
+        np.testing.assert_allclose(np.array(found), expected, atol=1e-12)
+
+    for score_name in (*SCORES, *CLASS_SCORES):
+        draws = {
+            name: np.array([of_scores(each, score_name) for each in of])
+            for name, of in resampled.items()
+        }
+        values = {name: of_scores(each, score_name) for name, each in once.items()}
+        whole = score_name in SCORES
+        scores: Any = result.scores if whole else result.class_scores
+        differences: Any = result.differences if whole else result.class_differences
+        for name in ("good", "poor"):
+            check(scores[name][score_name], values[name], draws[name])
+        check(
+            differences["good", "poor"][score_name],
+            values["good"] - values["poor"],
+            draws["good"] - draws["poor"],
+        )
+    assert result.names == ("good", "poor")
+    assert (result.n_records, result.n_groups) == (60, len(unique))
+    assert list(result.differences) == [("good", "poor")]
+
+
+def test_the_same_predictions_differ_by_exactly_0() -> None:
+    labels, probabilities, decisions, groups = example(700, 300)
+    result = paired_bootstrap(
+        labels,
+        {"one": probabilities["good"], "other": probabilities["good"].copy()},
+        {"one": decisions["good"], "other": decisions["good"].copy()},
+        groups,
+        n_resamples=500,
+    )
+    assert (numbers(result.differences) == 0).all()
+    assert (numbers(result.class_differences) == 0).all()
+    assert result.scores["one"] == result.scores["other"]
+
+
+def test_swapped_names_flip_the_signs() -> None:
+    labels, probabilities, decisions, groups = example()
+    forth = paired_bootstrap(labels, probabilities, decisions, groups, n_resamples=99)
+    back = paired_bootstrap(
+        labels,
+        {name: probabilities[name] for name in ("poor", "good")},
+        decisions,
+        groups,
+        n_resamples=99,
+    )
+    assert back.names == ("poor", "good")
+    assert back.scores["good"] == forth.scores["good"]
+    for name in SCORES:
+        value, low, high = forth.differences["good", "poor"][name]
+        expected = (-value, -high, -low)
+        assert back.differences["poor", "good"][name] == pytest.approx(expected)
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**32))
+def test_rows_and_names_of_groups_do_not_matter(seed: int) -> None:
+    labels, probabilities, decisions, groups = example(seed=seed)
+    expected = paired_bootstrap(
+        labels, probabilities, decisions, groups, n_resamples=40
+    )
+    rows = np.random.default_rng(seed).permutation(len(labels))
+    moved = paired_bootstrap(
+        labels[rows],
+        {name: each[rows] for name, each in probabilities.items()},
+        {name: each[rows] for name, each in decisions.items()},
+        [f"patient {group:04}" for group in groups[rows]],  # sorts as the numbers do
+        n_resamples=40,
+    )
+    np.testing.assert_allclose(all_numbers(moved), all_numbers(expected), atol=1e-12)
+
+
+def test_the_number_of_resamples_and_blocks_does_not_change_the_draws(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    np.testing.assert_array_equal(
+        draw_counts(7, 30, seed=1)[:, :9], draw_counts(7, 9, seed=1)
+    )
+    arguments = example()
+    whole = paired_bootstrap(*arguments, n_resamples=150)
+    monkeypatch.setattr("ecgstore.scores.bootstrap._BLOCK", 1)
+    monkeypatch.setattr("ecgstore.scores.bootstrap._LEAST_WIDTH", 7)
+    parts = paired_bootstrap(*arguments, n_resamples=150)
+    np.testing.assert_allclose(all_numbers(parts), all_numbers(whole), atol=1e-12)
+    other = paired_bootstrap(*arguments, n_resamples=150, seed=1)
+    assert not np.allclose(all_numbers(other), all_numbers(whole))
+
+
+def test_a_class_without_a_positive_is_nan_and_the_others_go_on() -> None:
+    labels, probabilities, decisions, groups = example()
+    labels = labels.copy()
+    labels[:, 1] = False
+    labels[:, 2] = np.arange(len(labels)) == 0  # one patient: often not drawn
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = paired_bootstrap(
+            labels, probabilities, decisions, groups, n_resamples=300
+        )
+    for name in ("auroc", "average_precision", "f1"):
+        of_class = np.array(result.class_scores["good"][name])
+        assert np.isnan(of_class[1]).all()
+        assert np.isfinite(of_class[[0, 2]]).all()
+    assert np.isfinite(numbers(result.scores)).all()
+    assert np.isfinite(numbers(result.differences)).all()
+    assert result.undefined[1] == 1.0
+    assert result.undefined[2] == pytest.approx(np.exp(-1), abs=0.1)
+    assert result.undefined[0] == 0.0
+    as_json = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert as_json["class_scores"]["good"]["auroc"][1] == [None, None, None]
+    [difference] = as_json["differences"]
+    assert (difference["first"], difference["second"]) == ("good", "poor")
+    found = Estimate(*difference["scores"]["macro_f1"])
+    assert found == result.differences["good", "poor"]["macro_f1"]
+
+
+def test_without_any_positive_everything_that_ranks_is_nan() -> None:
+    labels, probabilities, decisions, groups = example()
+    result = paired_bootstrap(
+        np.zeros_like(labels), probabilities, decisions, groups, n_resamples=5
+    )
+    assert np.isnan(result.scores["good"]["macro_auroc"]).all()
+    assert np.isfinite(result.scores["good"]["subset_accuracy"]).all()
+
+
+def test_intervals_cover_what_they_estimate_also_when_patients_repeat() -> None:
+    """95 % intervals of the AUROC of two normal distributions one SD apart.
+
+    Their AUROC is Phi(1 / sqrt(2)). Each patient has four equal records: an interval
+    that took them for independent would be half as wide and cover two thirds at most.
+    """
+    truth = 0.7602499389065233
+    rng = np.random.default_rng(8)
+    n_trials, n_patients = 150, 80
+    covered, covered_difference = 0, 0
+    for trial in range(n_trials):
+        labels = np.repeat(rng.random((n_patients, 1)) < 0.4, 4, axis=0)
+        probabilities = {
+            name: 1 / (1 + np.exp(-1.0 * labels - np.repeat(noise, 4, axis=0)))
+            for name, noise in zip(
+                "ab", rng.normal(size=(2, n_patients, 1)), strict=True
+            )
+        }
+        result = paired_bootstrap(
+            labels,
+            probabilities,
+            {name: each > 0.5 for name, each in probabilities.items()},
+            np.repeat(np.arange(n_patients), 4),
+            n_resamples=200,
+            seed=trial,
+        )
+        _, low, high = result.class_scores["a"]["auroc"][0]
+        covered += low <= truth <= high
+        _, low, high = result.differences["a", "b"]["macro_auroc"]
+        covered_difference += low <= 0 <= high
+    # Four standard errors of a share of 0.95 of 150 are 0.07.
+    assert 0.88 <= covered / n_trials <= 1.0
+    assert 0.88 <= covered_difference / n_trials <= 1.0
+
+
+def test_wrong_arguments_are_refused() -> None:
+    labels, probabilities, decisions, groups = example()
+    with pytest.raises(
+        ValueError, match="probabilities of good, poor and decisions of g"
+    ):
+        paired_bootstrap(labels, probabilities, {"good": decisions["good"]}, groups)
+    with pytest.raises(ValueError, match="probabilities of nothing"):
+        paired_bootstrap(labels, {}, {}, groups)
+    with pytest.raises(ValueError, match=r"groups has shape \(59,\), expected one for"):
+        paired_bootstrap(labels, probabilities, decisions, groups[1:])
+    with pytest.raises(ValueError, match="n_resamples is 0"):
+        paired_bootstrap(labels, probabilities, decisions, groups, n_resamples=0)
+    with pytest.raises(ValueError, match="level is 95, expected above 0 and below 1"):
+        paired_bootstrap(labels, probabilities, decisions, groups, level=95)
+    with pytest.raises(ValueError, match="probabilities of 'poor' has shape"):
+        paired_bootstrap(
+            labels, {**probabilities, "poor": labels[:4] * 0.5}, decisions, groups
+        )
+
+
+def test_several_trainings_count_as_their_mean() -> None:
+    labels, probabilities, decisions, groups = example()
+    single = paired_bootstrap(labels, probabilities, decisions, groups, n_resamples=50)
+    result = paired_bootstrap(
+        labels,
+        {"mean": np.stack(list(probabilities.values())), "good": probabilities["good"]},
+        {"mean": np.stack(list(decisions.values())), "good": decisions["good"]},
+        groups,
+        n_resamples=50,
+    )
+    for name in SCORES:
+        halves = [single.scores[each][name].value for each in ("good", "poor")]
+        value = result.scores["mean"][name].value
+        assert value == pytest.approx(np.mean(halves))
+        difference = result.differences["mean", "good"][name]
+        expected = [each / 2 for each in single.differences["good", "poor"][name]]
+        assert [-difference.value, -difference.high, -difference.low] == pytest.approx(
+            expected
+        )
+
+
+def test_as_many_trainings_of_probabilities_as_of_decisions() -> None:
+    labels, probabilities, decisions, groups = example()
+    said, decided = probabilities["good"], decisions["good"]
+    with pytest.raises(ValueError, match="probabilities of 2 and decisions of 1"):
+        paired_bootstrap(labels, {"a": np.stack([said, said])}, {"a": decided}, groups)

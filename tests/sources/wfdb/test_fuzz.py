@@ -1,0 +1,215 @@
+"""No file, however broken, makes the reader raise anything but RecordError."""
+
+import io
+import random
+import re
+import shutil
+import struct
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+from scipy.io import savemat
+
+from ecgstore.errors import RecordError
+from ecgstore.record import LEADS
+from ecgstore.sample import sample_folder
+from ecgstore.sources import read_header, read_record
+
+N_SAMPLES = 40
+T = TypeVar("T")
+
+# Fields that break parsers, and numbers that break those who believe them.
+NASTY = (
+    *("", "0", "-1", "1", "nan", "inf", "-inf", "1e400", "1e-400", "0x10", "1_0"),
+    *("999999999999", "18446744073709551616", "9" * 5000, "-32768", "3.5", "\u0661"),
+    *("16x0", "16x999999999", "16:5", "16:99999999", "16+99999999999", "8", "212"),
+    *("24", "32", "61", "80", "160", "310", "311", "508", "516", "524", "17", "~"),
+    *("1000/mmHg", "0/mV", "200(", "200()/mV", "200(1e5)", "/mV", "(5)/mV", "1e-320/V"),
+    *("\x00", "\u00b5", "\x1c", "..", "../x", "/etc/passwd", "-", "a b", "\ud7ff"),
+    *("V1", "aVR", "#", "# Dx:", "#Age: 1e999", "\n", "\r", "x/2", "x/0", "x/-1"),
+)
+
+
+def _header(storage: str, ending: str) -> bytes:
+    """Return a header of a record with twelve leads."""
+    lines = [f"fuzz 12 500 {N_SAMPLES}"]
+    lines += [f"fuzz.{ending} {storage} 1000(0)/mV 16 0 0 0 0 {lead}" for lead in LEADS]
+    return "\n".join([*lines, "# Age: 60", "# Sex: Male", "# Dx: 1,2", ""]).encode()
+
+
+def _mutate(content: bytes, seed: int) -> bytes:
+    """Return content with one to three random changes of bits, bytes or ranges."""
+    rng = random.Random(seed)
+    data = bytearray(content)
+    for _ in range(rng.randint(1, 3)):
+        at = rng.randrange(len(data) + 1)
+        length = rng.choice((1, 1, 1, 2, 4, 30))
+        change = rng.randrange(5)
+        if change == 0 and at < len(data):
+            data[at] ^= 1 << rng.randrange(8)
+        elif change == 1:
+            del data[at : at + length]
+        elif change == 2:
+            data[at:at] = rng.randbytes(length)
+        elif change == 3:
+            data[at : at + length] = rng.randbytes(length)
+        elif rng.random() < 0.3:
+            del data[at:]
+    return bytes(data)
+
+
+def _mutate_text(content: bytes, seed: int) -> bytes:
+    """Return a header with changes that mostly leave its lines what they are."""
+    rng = random.Random(seed)
+    if rng.random() < 0.2:
+        return _mutate(content, seed)
+    fields = re.split(rb"(\s)", content)  # with what separates them
+    old = rng.choice(fields)
+    new = rng.choice(NASTY).encode()
+    if rng.random() < 0.5:  # wherever it stands: in the lines of all leads
+        return b"".join(new if field == old else field for field in fields)
+    fields[rng.randrange(len(fields))] = new
+    return b"".join(fields)
+
+
+def _check(path: Path) -> None:
+    """Check that reading a record gives a sane one, or the error that it may give."""
+    _result(read_header, path)
+    whole = _result(read_record, path)
+    if whole is not None:
+        assert whole.signal.shape == (12, whole.n_samples_original)
+        assert whole.signal.dtype == np.float64
+        assert not np.isinf(whole.signal).any()
+        assert 50 <= whole.fs <= 20_000
+        assert np.isnan(whole.age) or 0 <= whole.age <= 150
+        assert whole.sex in ("male", "female", "unknown")
+        assert len(set(whole.dx)) == len(whole.dx)
+        assert whole.checksum_differs.shape == (12,)
+        assert whole.first_value_differs.shape == (12,)
+    beginning = _result(partial(read_record, max_samples=7), path)
+    if whole is not None and beginning is not None:
+        np.testing.assert_array_equal(beginning.signal, whole.signal[:, :7])
+
+
+def _result(read: Callable[[Path], T], path: Path) -> T | None:
+    """Return what reading gives, or None for an error that can be printed."""
+    try:
+        return read(path)
+    except RecordError as error:
+        str(error).encode()
+        return None
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for one record, written over again and again."""
+    return tmp_path_factory.mktemp("fuzz")
+
+
+Files = dict[str, bytes]
+
+
+def _challenge_files() -> Files:
+    """Return a small Challenge record."""
+    adc = np.random.default_rng(0).integers(-900, 900, (N_SAMPLES, 12))
+    head = struct.pack("<5i4s", 30, 12, N_SAMPLES, 0, 4, b"val")
+    return {
+        "fuzz.hea": _header("16x1+24", "mat"),
+        "fuzz.mat": head + adc.astype("<i2").tobytes(),
+    }
+
+
+def _saved_files() -> Files:
+    """Return a Challenge record whose signal was saved again."""
+    buffer = io.BytesIO()
+    adc = np.random.default_rng(0).integers(-900, 900, (12, N_SAMPLES))
+    savemat(buffer, {"ecg": adc * 1.0}, format="4")  # type: ignore[arg-type]
+    return {"fuzz.hea": _header("16+24", "mat"), "fuzz.mat": buffer.getvalue()}
+
+
+def _native_files(storage: str) -> Callable[[], Files]:
+    """Return what makes a small native record."""
+
+    def make() -> Files:
+        return {
+            "fuzz.hea": _header(storage, "dat"),
+            "fuzz.dat": random.Random(0).randbytes(4 * 12 * (N_SAMPLES + 10)),
+        }
+
+    return make
+
+
+def _segment_files() -> Files:
+    """Return a record of two segments with a gap between them."""
+    part = _native_files("16")()
+    layout = f"fuzz/3 12 500 {2 * N_SAMPLES + 9}\np1 {N_SAMPLES}\n~ 9\np1 {N_SAMPLES}\n"
+    return {
+        "fuzz.hea": layout.encode(),
+        "p1.hea": part["fuzz.hea"],
+        "fuzz.dat": part["fuzz.dat"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("make", "changed"),
+    [
+        (_challenge_files, "fuzz.hea"),
+        (_challenge_files, "fuzz.mat"),
+        (_saved_files, "fuzz.mat"),
+        (_native_files("16"), "fuzz.hea"),
+        (_native_files("212"), "fuzz.hea"),
+        (_native_files("80x2:3+1"), "fuzz.hea"),
+        (_segment_files, "fuzz.hea"),
+        (_segment_files, "p1.hea"),
+    ],
+    ids=[
+        "Challenge header",
+        "Challenge signal",
+        "MATLAB file",
+        "format 16 header",
+        "format 212 header",
+        "skewed header",
+        "segments",
+        "header of a segment",
+    ],
+)
+@given(seed=st.integers(0, 2**64))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_broken_files(
+    folder: Path, make: Callable[[], Files], changed: str, seed: int
+) -> None:
+    files = make()
+    mutate = _mutate_text if changed.endswith(".hea") else _mutate
+    files[changed] = mutate(files[changed], seed)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    _check(folder / "fuzz.hea")
+
+
+@given(header=st.binary(max_size=300), signal=st.binary(max_size=300))
+@settings(max_examples=100, deadline=None)
+def test_files_of_nothing_in_particular(
+    folder: Path, header: bytes, signal: bytes
+) -> None:
+    (folder / "noise.hea").write_bytes(header)
+    _check(folder / "noise.hea")
+    (folder / "fuzz.hea").write_bytes(_header("16+24", "mat"))
+    (folder / "fuzz.mat").write_bytes(signal)
+    _check(folder / "fuzz.hea")
+
+
+@given(seed=st.integers(0, 2**64))
+@settings(max_examples=100, deadline=None)
+def test_broken_real_records(folder: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    header = rng.choice(sorted(sample_folder().rglob("*.hea")))
+    (folder / header.name).write_bytes(_mutate_text(header.read_bytes(), seed))
+    target = folder / header.with_suffix(".mat").name
+    if not target.exists():
+        shutil.copy(header.with_suffix(".mat"), target)
+    _check(folder / header.name)

@@ -1,0 +1,156 @@
+"""Many processes: in order, whole, and with an end when one of them dies."""
+
+import hashlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ecgstore
+from ecgstore.builder import fill, scan
+from ecgstore.config import Config
+from ecgstore.errors import EcgStoreError
+from ecgstore.system.workers import run_tasks
+
+
+def maker(function: Callable[..., object]) -> Any:
+    """Return what makes a worker of a function that any process can import."""
+    return partial(partial, function)
+
+
+def test_results_come_in_order_whatever_they_take() -> None:
+    tasks = [
+        f"(__import__('time').sleep({(7 * number) % 5 / 200}), {number}, "
+        "__import__('os').getpid())[1:]"
+        for number in range(50)
+    ]
+    results = [*run_tasks(maker(eval), tasks, 2)]
+    assert [number for number, _ in results] == [*range(50)]
+    processes = {process for _, process in results}
+    assert len(processes) == 2
+    assert os.getpid() not in processes
+
+
+def test_tasks_are_taken_as_they_are_needed() -> None:
+    taken: list[int] = []
+
+    def tasks() -> Iterator[str]:
+        for number in range(1000):
+            taken.append(number)
+            yield str(number)
+
+    results = run_tasks(maker(int), tasks(), 2)
+    assert next(results) == 0
+    assert len(taken) < 20
+    results.close()  # type: ignore[attr-defined]
+
+
+def test_death_of_a_worker_is_one_message() -> None:
+    with pytest.raises(EcgStoreError, match="worker process died"):
+        list(run_tasks(maker(os._exit), [9], 2))
+
+
+def test_death_in_the_middle_of_the_tasks_is_noticed() -> None:
+    tasks = [
+        f"__import__('os')._exit(9) if {number} == 20 else 0" for number in [*range(40)]
+    ]
+    with pytest.raises(EcgStoreError, match="run the same command again"):
+        list(run_tasks(maker(eval), tasks, 2))
+
+
+def test_exception_of_a_worker_reaches_the_caller() -> None:
+    got: list[object] = []
+    with pytest.raises(ValueError, match="invalid literal"):
+        got.extend(run_tasks(maker(int), ["1", "2", "no number", "4"], 2))
+
+
+@pytest.mark.parametrize("n_tasks", [1, 40])
+def test_ctrl_c_is_never_lost(n_tasks: int) -> None:
+    """Not between results, and not after the last one."""
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        results = run_tasks(maker(int), ["7"] * n_tasks, 2)
+        assert next(results) == 7
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            list(results)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_worker_of_this_process_is_closed_even_after_a_failure() -> None:
+    class Worker:
+        closed = 0
+
+        def __call__(self, task: int) -> float:
+            return 1 / task
+
+        def close(self) -> None:
+            Worker.closed += 1
+
+    assert list(run_tasks(Worker, [1, 2], 1)) == [1.0, 0.5]
+    assert Worker.closed == 1
+    with pytest.raises(ZeroDivisionError):
+        list(run_tasks(Worker, [1, 0], 1))
+    assert Worker.closed == 2
+
+
+@pytest.mark.parametrize(
+    ("n_workers", "task_size", "block_rows"), [(1, 1, 1), (2, 1, 2), (8, 2, 1)]
+)
+def test_size_of_tasks_and_number_of_workers_do_not_change_a_byte(
+    few_records: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    n_workers: int,
+    task_size: int,
+    block_rows: int,
+) -> None:
+    def build(name: str, n_workers: int) -> str:
+        out = tmp_path / name
+        config = Config(beats="none", select="all")
+        ecgstore.build_store(
+            [few_records], out, config, n_workers=n_workers, quiet=True
+        )
+        return hashlib.sha256(out.read_bytes()).hexdigest()
+
+    broken = next(iter(sorted(few_records.rglob("*.mat"))))
+    broken.write_bytes(broken.read_bytes()[:-1])  # the quarantine is part of it
+    expected = build("one.h5", 1)
+    monkeypatch.setattr(scan, "_TASK_SIZE", task_size)
+    monkeypatch.setattr(fill, "BLOCK_ROWS", block_rows)
+    assert build("other.h5", n_workers) == expected
+
+
+@pytest.mark.slow
+def test_beats_and_features_do_not_depend_on_the_number_of_workers(
+    few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every engine's results are those of the record alone, to the last bit."""
+    monkeypatch.setattr(fill, "BLOCK_ROWS", 1)  # so that each worker gets some rows
+    digests = set()
+    for n_workers in (1, 8):
+        out = tmp_path / f"{n_workers}.h5"
+        ecgstore.build_store(
+            [few_records], out, Config(), n_workers=n_workers, quiet=True
+        )
+        digests.add(hashlib.sha256(out.read_bytes()).hexdigest())
+        with ecgstore.open(out) as store:
+            assert store.features().notna().any(axis=1).all()
+    assert len(digests) == 1
+
+
+def test_ctrl_c_does_not_wait_for_long_tasks() -> None:
+    interruption = threading.Timer(2, os.kill, (os.getpid(), signal.SIGINT))
+    interruption.start()
+    with pytest.raises(KeyboardInterrupt):
+        # Waiting for them would last longer than a test may.
+        list(run_tasks(maker(time.sleep), [3600] * 4, 2))
