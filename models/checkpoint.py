@@ -100,7 +100,7 @@ class Checkpoint:
             self.model.model,
             len(self.model.leads),
             len(self.label_names),
-            self.model.per,
+            self.model.normalise_by,
         )
         network.load_state_dict(self.weights)
         return network.eval()

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from ecgstore.errors import ConfigError
-from ecgstore.models.networks.create import MODELS
-from ecgstore.models.networks.normalise import Per
+from ecgstore.models.networks.names import MODELS
+from ecgstore.models.networks.normalise import NormaliseBy
 from ecgstore.record import LEADS
 
 
@@ -88,7 +88,7 @@ class ModelSettings:
     ----------
     model : str
         A name of `create.MODELS`.
-    per : {"record", "lead"}
+    normalise_by : {"record", "lead"}
         What signals are normalised by; see `Normalise`.
     fs : float or None
         Sampling rate in Hz that signals are brought to; the store's if None.
@@ -102,7 +102,7 @@ class ModelSettings:
     """
 
     model: str = "resnet18"
-    per: Per = "record"
+    normalise_by: NormaliseBy = "record"
     fs: float | None = None
     leads: tuple[str, ...] = LEADS
 
@@ -111,8 +111,10 @@ class ModelSettings:
             raise ConfigError(
                 f"no model {self.model!r}; expected one of {', '.join(MODELS)}"
             )
-        if self.per not in ("record", "lead"):
-            raise ConfigError(f"per is {self.per!r}; expected record or lead")
+        if self.normalise_by not in ("record", "lead"):
+            raise ConfigError(
+                f"normalise_by is {self.normalise_by!r}; expected record or lead"
+            )
         unknown = [name for name in self.leads if name not in LEADS]
         if unknown or not self.leads or len(set(self.leads)) != len(self.leads):
             raise ConfigError(

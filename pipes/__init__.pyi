@@ -1,6 +1,9 @@
 from .batch import Batch as Batch, RowBatch as RowBatch
 from .dataset import StoreDataset as StoreDataset
-from .loader_bound import Headspace as Headspace, headspace as headspace
+from .loader_bound import (
+    LoaderBound as LoaderBound,
+    measure_loader_bound as measure_loader_bound,
+)
 from .loading import Loader as Loader, loader as loader
 from .nodes.device import ToDevice as ToDevice
 from .nodes.map import Map as Map

@@ -25,7 +25,7 @@ _UNCERTAIN: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Headspace:
+class LoaderBound:
     """How fast a loop is, and how fast it would be if batches cost nothing.
 
     Printed, it is a verdict of two lines.
@@ -98,12 +98,12 @@ class Headspace:
         return f"loader-bound: {times:.2g} times as fast without"
 
 
-def headspace(
+def measure_loader_bound(
     loader: Loader,
     step: Callable[[Batch], object] | None = None,
     n_batches: int = 50,
     n_cached: int = 4,
-) -> Headspace:
+) -> LoaderBound:
     """Measure how much faster a training loop would be with a perfect loader.
 
     The first batches are copied. Then segments with batches of the loader and segments
@@ -130,7 +130,7 @@ def headspace(
 
     Returns
     -------
-    Headspace
+    LoaderBound
         The rates, the share of the time that is lost, and a verdict when printed.
 
     Raises
@@ -148,7 +148,7 @@ def headspace(
     ...     optimizer.zero_grad()
     ...     loss.backward()
     ...     optimizer.step()
-    >>> print(pipes.headspace(loader, step))  # doctest: +SKIP
+    >>> print(pipes.measure_loader_bound(loader, step))  # doctest: +SKIP
     """
     if not isinstance(loader, Loader):
         raise TypeError(
@@ -230,7 +230,7 @@ def _synchronise() -> None:
         torch.accelerator.synchronize()
 
 
-def _result(real: list[_Times], replayed: list[_Times] | None = None) -> Headspace:
+def _result(real: list[_Times], replayed: list[_Times] | None = None) -> LoaderBound:
     """Sum the rounds up."""
     ms = [1000 / each.batches_per_s for each in real]
     # By record, because the last batch of an epoch may be a small one.
@@ -238,7 +238,7 @@ def _result(real: list[_Times], replayed: list[_Times] | None = None) -> Headspa
         1 - each.records_per_s / of_copies.records_per_s
         for each, of_copies in zip(real, replayed or [], strict=replayed is not None)
     ]
-    return Headspace(
+    return LoaderBound(
         batches_per_s=median(each.batches_per_s for each in real),
         records_per_s=median(each.records_per_s for each in real),
         replayed_batches_per_s=(

@@ -25,7 +25,7 @@ from ecgstore.sources import (
     signal_sha256,
     source_name,
 )
-from ecgstore.sources.files import check_name, shown
+from ecgstore.sources.files import check_name, printable
 from ecgstore.system.workers import run_tasks
 
 _TASK_SIZE: Final = 16  # headers a task: tens of ms, so that sending it costs little
@@ -108,12 +108,12 @@ class Scanner:
 
     def _scan(self, root: int, path: str) -> Entry:
         """Return the entry of one header; nothing in the files makes this fail."""
-        storable = shown(path)
+        storable = printable(path)
         source = source_name(self._folders.base / path, self._folders.roots[root])
         entry = Entry(
             path=storable,
             status=Status.NOT_SELECTED,
-            source=shown(source),
+            source=printable(source),
             record_id=PurePosixPath(storable).stem,
         )
         entry = self._stamped(entry, [PurePosixPath(storable).name])
@@ -141,7 +141,7 @@ class Scanner:
         """Return the entry with the files that decide whether it is still true."""
         n_bytes, stamp = _stamp(self._folders.base / entry.path, files)
         return replace(
-            entry, files="\n".join(map(shown, files)), n_bytes=n_bytes, stamp=stamp
+            entry, files="\n".join(map(printable, files)), n_bytes=n_bytes, stamp=stamp
         )
 
     def _checked(self, entry: Entry) -> Entry:
@@ -235,10 +235,10 @@ def _tasks(
     while group := list(islice(headers, _TASK_SIZE)):
         met, task = [], []
         for root, path in group:
-            known = journal.entry(shown(path))
+            known = journal.entry(printable(path))
             if known is not None and not unchanged(folders, known):
                 known = None
-            met.append((shown(path), known))
+            met.append((printable(path), known))
             if known is None:
                 task.append((root, path))
         waiting.append(met)

@@ -12,7 +12,7 @@ from ecgstore.record import LEADS
 if TYPE_CHECKING:
     from ecgstore.models.settings import ModelSettings, TrainingSettings
 
-_MODEL: Final = ("model", "per", "fs", "leads")
+_MODEL: Final = ("model", "normalise_by", "fs", "leads")
 
 DEVICE: Final = click.option(
     "--device", metavar="NAME", help="Such as cpu or cuda:1.  [a GPU if there is one]"
@@ -53,7 +53,7 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="Leads to use, such as I,II,V2.  [all twelve]",
             ),
             click.option(
-                "--per",
+                "--normalise-by",
                 type=click.Choice(("record", "lead")),
                 help="Normalise all leads of a record together, or each.  [record]",
             ),

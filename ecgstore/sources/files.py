@@ -66,7 +66,7 @@ def file_size(path: str, reason: Reason) -> int:
         raise _cannot_read(path, reason, error) from error
 
 
-def shown(path: str) -> str:
+def printable(path: str) -> str:
     """Return a path that can be printed and stored, whatever bytes it is made of."""
     return path.encode("utf-8", "backslashreplace").decode()
 
@@ -79,10 +79,10 @@ def check_name(path: str) -> None:
     RecordError
         With the reason `UNREADABLE_HEADER`.
     """
-    if shown(path) != path:
+    if printable(path) != path:
         raise RecordError(
             Reason.UNREADABLE_HEADER,
-            f"{shown(path)}: the name is not valid UTF-8; rename file or folder",
+            f"{printable(path)}: the name is not valid UTF-8; rename file or folder",
         )
 
 
@@ -96,4 +96,4 @@ def _regular_size(status: os.stat_result) -> int:
 def _cannot_read(path: str, reason: Reason, error: OSError | ValueError) -> RecordError:
     """Return the error for a file that cannot be read."""
     why = error.strerror if isinstance(error, OSError) else str(error)
-    return RecordError(reason, f"{shown(path)}: cannot read the file ({why})")
+    return RecordError(reason, f"{printable(path)}: cannot read the file ({why})")

@@ -10,7 +10,7 @@ from ecgstore.arrays import FloatArray
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.record import N_LEADS, Record
-from ecgstore.sources.files import shown
+from ecgstore.sources.files import printable
 from ecgstore.sources.wfdb.formats import read_with_wfdb
 from ecgstore.sources.wfdb.header import Header, Segment, read_header
 from ecgstore.sources.wfdb.interleaved import is_interleaved, read_interleaved
@@ -57,7 +57,7 @@ def read_record(path: str | Path, *, max_samples: int | None = None) -> Record:
     if not _MIN_FS <= header.fs <= _MAX_FS:
         raise RecordError(
             Reason.BAD_SAMPLING_RATE,
-            f"{shown(header_path)}: {header.fs:g} Hz; expected {_MIN_FS:g} to "
+            f"{printable(header_path)}: {header.fs:g} Hz; expected {_MIN_FS:g} to "
             f"{_MAX_FS:g} Hz",
         )
     read = _read_segments if header.segments else _read_signal
@@ -77,7 +77,7 @@ def read_record(path: str | Path, *, max_samples: int | None = None) -> Record:
 
 def _read_signal(header: Header, path: str, max_samples: int | None) -> Samples:
     """Read the signal of an ordinary record."""
-    where = shown(path)
+    where = printable(path)
     leads = twelve_leads(header.leads, where)
     files = signal_files(header.leads, leads.positions, path)
     if is_interleaved(files):
@@ -87,7 +87,7 @@ def _read_signal(header: Header, path: str, max_samples: int | None) -> Samples:
 
 def _read_segments(header: Header, path: str, max_samples: int | None) -> Samples:
     """Read the signal of a record that is made of several, one after the other."""
-    where = shown(path)
+    where = printable(path)
     n_samples = sum(segment.n_samples for segment in header.segments)
     n_in_gaps = sum(part.n_samples for part in header.segments if part.name == _GAP)
     if header.n_samples not in (0, n_samples):
@@ -137,8 +137,8 @@ def _read_segment(segment: Segment, header: Header, path: str, n_read: int) -> S
     if part.segments or part.fs != header.fs or part.n_samples != segment.n_samples:
         raise RecordError(
             Reason.UNREADABLE_HEADER,
-            f"{shown(segment_path)}: has {part.n_samples} samples at {part.fs:g} Hz in "
-            f"{len(part.segments)} segments; expected {segment.n_samples} at "
+            f"{printable(segment_path)}: has {part.n_samples} samples at {part.fs:g} "
+            f"Hz in {len(part.segments)} segments; expected {segment.n_samples} at "
             f"{header.fs:g} Hz in none, as a segment of {header.record_id}",
         )
     return _read_signal(part, segment_path, n_read)

@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 _SECONDS_BETWEEN_LINES: Final = 30.0
 
 
-def shown(
+def with_progress(
     items: Iterable[Item], what: str, total: int | None = None, quiet: bool = False
 ) -> Iterator[Item]:
     """Yield items behind a bar.

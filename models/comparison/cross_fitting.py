@@ -15,7 +15,7 @@ import torch
 
 from ecgstore.arrays import IntArray
 from ecgstore.models.comparison.protocols import OuterFold
-from ecgstore.models.inference.run import Found, find
+from ecgstore.models.inference.run import Outputs, run_network
 from ecgstore.models.patients import folds_of
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.training.extractor import train_extractor
@@ -60,7 +60,7 @@ def extract_unseen(
     model: ModelSettings,
     settings: TrainingSettings,
     device: torch.device | str = "cpu",
-) -> Found:
+) -> Outputs:
     """Train on an inner fold; return what is found in records held out and tested."""
     checkpoint, _ = train_extractor(
         Selection(store, inner.training),
@@ -69,7 +69,7 @@ def extract_unseen(
         settings,
         device=device,
     )
-    return find(
+    return run_network(
         checkpoint.network().to(device),
         Selection(store, np.union1d(inner.held_out, outer.test)),
         transform=[checkpoint.decimate()],

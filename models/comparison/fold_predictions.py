@@ -7,10 +7,10 @@ import numpy as np
 
 from ecgstore.arrays import Float32Array, FloatArray
 from ecgstore.models.comparison.baselines import always_commonest, source_only
-from ecgstore.models.comparison.classifiers import MODES, Mode
+from ecgstore.models.comparison.classifiers import CLASSIFIERS, Classifier
 from ecgstore.models.comparison.cross_fitting import InnerFold
 from ecgstore.models.comparison.protocols import OuterFold
-from ecgstore.models.inference.run import Found, probabilities_of
+from ecgstore.models.inference.run import Outputs, probabilities_of
 from ecgstore.models.settings import DeepInputs, TrainingSettings
 from ecgstore.models.tabular.table import DeepFeatures
 from ecgstore.scores.multilabel import f1_thresholds
@@ -18,7 +18,7 @@ from ecgstore.storage import Selection, Store
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Judged:
+class FoldPredictions:
     """What a classifier said about the test records of an outer fold.
 
     Attributes
@@ -51,21 +51,21 @@ class _Fold:
     store: Store
     outer: OuterFold
     inner: Sequence[InnerFold]
-    found: Sequence[Found]
+    found: Sequence[Outputs]
     held_out: DeepFeatures
     tested: list[DeepFeatures]
 
 
-def judge(
+def predict_outer_fold(
     store: Store,
     outer: OuterFold,
     inner: Sequence[InnerFold],
-    found: Sequence[Found],
+    found: Sequence[Outputs],
     settings: TrainingSettings,
     *,
     deep_inputs: DeepInputs = "logits",
     age_sex: bool = False,
-) -> dict[str, Judged]:
+) -> dict[str, FoldPredictions]:
     """Train every mode on the training records; judge the test records.
 
     Every mode is trained as often as there are inner folds, each time without one of
@@ -85,7 +85,7 @@ def judge(
         Whose test records are judged.
     inner : sequence of InnerFold
         The parts of its training records.
-    found : sequence of Found
+    found : sequence of Outputs
         What the extractor of each inner fold found in the records held out from it and
         in the test records.
     settings : TrainingSettings
@@ -122,13 +122,15 @@ def judge(
         "source-only": _floor(source_only(store, outer)),
         "extractor": _judge_extractors(fold),
     }
-    for name, mode in MODES.items():
+    for name, mode in CLASSIFIERS.items():
         chosen = mode.with_age_and_sex() if age_sex else mode
         judged[name] = _judge_mode(fold, chosen, settings)
     return judged
 
 
-def _judge_mode(fold: _Fold, mode: Mode, settings: TrainingSettings) -> Judged:
+def _judge_mode(
+    fold: _Fold, mode: Classifier, settings: TrainingSettings
+) -> FoldPredictions:
     """Learn without each inner fold; judge that fold, for thresholds, and the test.
 
     Both in the same way, so that thresholds and probabilities are of one kind: the
@@ -150,7 +152,7 @@ def _judge_mode(fold: _Fold, mode: Mode, settings: TrainingSettings) -> Judged:
     return _judged(fold, judge_by)
 
 
-def _judge_extractors(fold: _Fold) -> Judged:
+def _judge_extractors(fold: _Fold) -> FoldPredictions:
     """Return the extractors' own classification."""
 
     def judge_by(number: int) -> tuple[FloatArray, FloatArray]:
@@ -165,7 +167,7 @@ def _judge_extractors(fold: _Fold) -> Judged:
 
 def _judged(
     fold: _Fold, judge_by: Callable[[int], tuple[FloatArray, FloatArray]]
-) -> Judged:
+) -> FoldPredictions:
     """Return the mean over the inner folds, and thresholds from the records held out.
 
     Parameters
@@ -183,10 +185,10 @@ def _judged(
         places = np.searchsorted(fold.outer.training, inner.held_out)
         said[places], of_test = judge_by(number)
         tested.append(of_test)
-    return Judged(np.mean(tested, axis=0), f1_thresholds(labels, said))
+    return FoldPredictions(np.mean(tested, axis=0), f1_thresholds(labels, said))
 
 
-def _values(found: Found, rows: np.ndarray, kind: DeepInputs) -> Float32Array:
+def _values(found: Outputs, rows: np.ndarray, kind: DeepInputs) -> Float32Array:
     """Return what an extractor found in some of its records."""
     places = np.searchsorted(found.rows, rows)
     if not np.array_equal(found.rows.take(places, mode="clip"), rows):
@@ -205,6 +207,6 @@ def _joined(
     return DeepFeatures(values)
 
 
-def _floor(probabilities: FloatArray) -> Judged:
+def _floor(probabilities: FloatArray) -> FoldPredictions:
     """Return a classification with the threshold 0.5 for every class."""
-    return Judged(probabilities, np.full(probabilities.shape[1], 0.5))
+    return FoldPredictions(probabilities, np.full(probabilities.shape[1], 0.5))

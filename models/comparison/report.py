@@ -14,7 +14,7 @@ import torch
 
 from ecgstore import __version__
 from ecgstore.arrays import FloatArray
-from ecgstore.models.comparison.classifiers import MODES
+from ecgstore.models.comparison.classifiers import CLASSIFIERS
 from ecgstore.models.comparison.run import ProtocolResult
 from ecgstore.models.patients import patients
 from ecgstore.models.settings import ComparisonSettings
@@ -31,7 +31,7 @@ from ecgstore.scores.weighted import CLASS_SCORES, SCORES, macro_average
 from ecgstore.storage import Store
 from ecgstore.system.atomic_files import replace_file
 
-FLOORS: Final = ("always-commonest", "source-only")
+BASELINES: Final = ("always-commonest", "source-only")
 """What is reached without looking at an ECG."""
 
 PAIRS: Final = (
@@ -50,7 +50,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     "always-commonest": "floor: always the commonest class",
     "source-only": "floor: the recording site alone",
     "extractor": "deep network itself",
-    **{name: mode.description for name, mode in MODES.items()},
+    **{name: mode.description for name, mode in CLASSIFIERS.items()},
 }
 
 _CLASS_TITLES: Final[Mapping[str, str]] = {
@@ -159,7 +159,7 @@ def _write_plots(
     first_seed = {
         judged[name]: each.probabilities[0]
         for name, each in result.predictions.items()
-        if name not in FLOORS
+        if name not in BASELINES
     }
     figures = {
         "scores": plot_score_intervals(

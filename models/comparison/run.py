@@ -21,14 +21,17 @@ from ecgstore.models.comparison.cross_fitting import (
     extract_unseen,
     inner_folds,
 )
-from ecgstore.models.comparison.fold_predictions import Judged, judge
+from ecgstore.models.comparison.fold_predictions import (
+    FoldPredictions,
+    predict_outer_fold,
+)
 from ecgstore.models.comparison.protocols import PROTOCOLS, OuterFold
-from ecgstore.models.inference.run import Found
+from ecgstore.models.inference.run import Outputs
 from ecgstore.models.settings import ComparisonSettings
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
 from ecgstore.system.atomic_files import make_folder, replace_file
-from ecgstore.system.progress import shown
+from ecgstore.system.progress import with_progress
 from ecgstore.system.workers import run_tasks
 
 EXTRACTION_VERSION: Final = 1
@@ -138,14 +141,14 @@ def compare(
         for inner in range(settings.n_inner_folds)
     ]
     done = run_tasks(partial(_OneThread, extract), tasks, n_processes)
-    for _ in shown(done, "extractors", len(tasks), quiet):
+    for _ in with_progress(done, "extractors", len(tasks), quiet):
         pass
     judging = [task for task in tasks if task.inner == 0]
-    found = run_tasks(partial(_OneThread, judge_fold), judging, n_processes)
+    found = run_tasks(partial(_OneThread, predict_fold), judging, n_processes)
     judged = {
         (task.protocol, task.fold, task.seed): each
         for task, each in zip(
-            judging, shown(found, "folds", len(judging), quiet), strict=True
+            judging, with_progress(found, "folds", len(judging), quiet), strict=True
         )
     }
     return {
@@ -177,12 +180,12 @@ def extract(task: Task) -> None:
             )
 
 
-def judge_fold(task: Task) -> dict[str, Judged]:
+def predict_fold(task: Task) -> dict[str, FoldPredictions]:
     """Do the work of one outer fold, for which that of its inner folds is done."""
     with Store(task.store) as store:
         outer, inner = _folds(store, task)
         found = [_read_found(_kept(store, task, outer, fold)) for fold in inner]
-        return judge(
+        return predict_outer_fold(
             store,
             outer,
             inner,
@@ -228,11 +231,11 @@ def _sha256(array: NDArray[Any]) -> str:
     return hashlib.sha256(array.tobytes()).hexdigest()
 
 
-def _read_found(path: Path) -> Found:
+def _read_found(path: Path) -> Outputs:
     """Return what an extractor found."""
     try:
         with path.open("rb") as file, np.load(file) as content:
-            return Found(content["rows"], content["logits"], content["features"])
+            return Outputs(content["rows"], content["logits"], content["features"])
     # What NumPy raises depends on how the file is broken.
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise SchemaError(
@@ -264,7 +267,7 @@ def _collected(
     protocol: str,
     outer: Sequence[OuterFold],
     n_seeds: int,
-    judged: Mapping[tuple[str, int, int], Mapping[str, Judged]],
+    judged: Mapping[tuple[str, int, int], Mapping[str, FoldPredictions]],
 ) -> dict[str, Predictions]:
     """Return the predictions of every fold and seed by row."""
     shape = (n_seeds, len(store), len(store.label_names))

@@ -11,7 +11,7 @@ from ecgstore.arrays import BoolArray, FloatArray, IntArray
 from ecgstore.diagnoses import class_set
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
-from ecgstore.models.inference.run import find
+from ecgstore.models.inference.run import run_network
 from ecgstore.models.patients import patients
 from ecgstore.models.seen_records import seen, tells_what_it_saw
 from ecgstore.scores.bootstrap import BootstrapResult, paired_bootstrap
@@ -139,7 +139,7 @@ def evaluate(
             "thresholds it is judged by; give other --folds or --validation-folds"
         )
     _refuse_leak(checkpoint, judged, folds, validation_folds)
-    found = find(
+    found = run_network(
         checkpoint.network().to(device),
         Selection(store, np.union1d(judged.rows, choosing.rows)),
         batch_size=batch_size,

@@ -10,7 +10,7 @@ import torch
 from ecgstore import __version__, pipes
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
-from ecgstore.models.inference.run import Found, find_batches
+from ecgstore.models.inference.run import Outputs, run_batches
 from ecgstore.models.reproducible import reproducible
 from ecgstore.models.seen_records import seen_codes
 from ecgstore.storage import Store
@@ -105,7 +105,7 @@ def extract(
         with (
             h5py.File(unfinished, "r+", locking=False) as file,
             reproducible(0, device),
-            closing(find_batches(network, loader, quiet=quiet)) as batches,
+            closing(run_batches(network, loader, quiet=quiet)) as batches,
         ):
             names = file[sidecar.RECORD_ID]
             names[...] = record_ids.astype(names.dtype)  # the same bytes, as UTF-8
@@ -133,7 +133,7 @@ def _check_out(out: Path, store: Store, overwrite: bool) -> None:
         )
 
 
-def _check(found: Found, store: Store) -> None:
+def _check(found: Outputs, store: Store) -> None:
     """Refuse numbers that nothing can be learnt from."""
     finite = np.isfinite(found.features).all(1) & np.isfinite(found.logits).all(1)
     if not finite.all():

@@ -23,8 +23,8 @@ from ecgstore.pipes.batch import Batch
 from ecgstore.record import LEADS
 from ecgstore.signals.stored_form import check_usable, stored_form, stored_mv
 from ecgstore.sources import read_header, read_record
-from ecgstore.sources.files import check_name, shown as printable
-from ecgstore.system.progress import shown
+from ecgstore.sources.files import check_name, printable
+from ecgstore.system.progress import with_progress
 
 OK: Final = "ok"
 """The status of a record that could be used."""
@@ -127,7 +127,7 @@ def predict(
     """
     network = checkpoint.network().to(device)
     decimate = checkpoint.decimate()
-    remaining = iter(shown(headers, "records", len(headers), quiet))
+    remaining = iter(with_progress(headers, "records", len(headers), quiet))
     while paths := list(islice(remaining, batch_size)):
         read = [_read_or_reason(path, checkpoint.config) for path in paths]
         usable = [each for each in read if isinstance(each, NewRecord)]

@@ -13,14 +13,14 @@ from ecgstore.arrays import Float32Array, FloatArray, IntArray
 from ecgstore.models.distributed import all_parts
 from ecgstore.models.networks.network import Network
 from ecgstore.pipes.batch import Batch
-from ecgstore.system.progress import shown
+from ecgstore.system.progress import with_progress
 
 if TYPE_CHECKING:
     from ecgstore.storage import Selection
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class Outputs:
     """What a network finds in some records.
 
     Attributes
@@ -56,9 +56,9 @@ def probabilities_of(logits: Float32Array) -> FloatArray:
 
 
 @torch.inference_mode()
-def find_batches(
+def run_batches(
     network: Network, loader: "pipes.Loader", *, quiet: bool = True
-) -> Generator[Found, None, None]:
+) -> Generator[Outputs, None, None]:
     """Yield what a network finds in the records of each batch, in evaluation mode.
 
     Memory does not grow with the number of records. At the end, the network is in the
@@ -77,9 +77,9 @@ def find_batches(
     network.eval()
     try:
         with loader:
-            for batch in shown(loader, "reading records", len(loader), quiet):
+            for batch in with_progress(loader, "reading records", len(loader), quiet):
                 found = network(*network.inputs(batch))
-                yield Found(
+                yield Outputs(
                     batch.rows.cpu().numpy(),
                     found.logits.float().cpu().numpy(),
                     found.features.float().cpu().numpy(),
@@ -88,7 +88,7 @@ def find_batches(
         network.train(was_training)
 
 
-def find(
+def run_network(
     network: Network,
     selection: "Selection",
     *,
@@ -97,7 +97,7 @@ def find(
     leads: Sequence[str] | None = None,
     device: torch.device | str = "cpu",
     quiet: bool = True,
-) -> Found:
+) -> Outputs:
     """Return what a network finds in records, in evaluation mode.
 
     The network is left in the mode it was in. Under ``torchrun``, every process does
@@ -128,7 +128,7 @@ def find(
         transform=transform,
         device=device,
     )
-    batches = [*find_batches(network, loader, quiet=quiet)]
+    batches = [*run_batches(network, loader, quiet=quiet)]
     parts = all_parts(
         (
             np.concatenate([each.rows for each in batches]),
@@ -138,4 +138,4 @@ def find(
     )
     whole = [np.concatenate(each) for each in zip(*parts, strict=True)]
     order = np.argsort(whole[0], kind="stable")
-    return Found(*(each[order] for each in whole))
+    return Outputs(*(each[order] for each in whole))

@@ -1,28 +1,18 @@
 """Make a network by its name."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Final
+from importlib import import_module
 
-from torch import nn
-
-from ecgstore.models.networks.cnn import SimpleCnn
+from ecgstore.models.networks import architectures
 from ecgstore.models.networks.extractor import Extractor
-from ecgstore.models.networks.normalise import Per
-from ecgstore.models.networks.resnet import ResNet18
-from ecgstore.models.networks.xresnet import XResNet
-
-MODELS: Final[Mapping[str, Callable[[int], nn.Module]]] = {
-    "cnn": SimpleCnn,
-    "resnet18": ResNet18,
-    "xresnet1d50": partial(XResNet, n_blocks=(3, 4, 6, 3)),
-    "xresnet1d101": partial(XResNet, n_blocks=(3, 4, 23, 3)),
-}
-"""Architectures: a function of the number of leads that makes a `Trunk`."""
+from ecgstore.models.networks.names import MODELS
+from ecgstore.models.networks.normalise import NormaliseBy
 
 
 def create_model(
-    name: str, n_leads: int = 12, n_classes: int = 7, per: Per = "record"
+    name: str,
+    n_leads: int = 12,
+    n_classes: int = 7,
+    normalise_by: NormaliseBy = "record",
 ) -> Extractor:
     """Make an extractor, its weights drawn from PyTorch's random generator.
 
@@ -32,7 +22,7 @@ def create_model(
         One of `MODELS`.
     n_leads, n_classes : int
         Leads of the signals, and classes.
-    per : {"record", "lead"}
+    normalise_by : {"record", "lead"}
         What signals are normalised by; see `Normalise`.
 
     Returns
@@ -55,4 +45,5 @@ def create_model(
         raise ValueError(
             f"{n_leads} leads and {n_classes} classes; expected one or more of each"
         )
-    return Extractor(MODELS[name](n_leads), n_leads, n_classes, per)
+    architecture = import_module(f"{architectures.__name__}.{name}")
+    return Extractor(architecture.trunk(n_leads), n_leads, n_classes, normalise_by)

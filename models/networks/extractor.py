@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ecgstore.models.networks.masked import Masked, mean_over_time, sample_mask
 from ecgstore.models.networks.network import Network, Output
-from ecgstore.models.networks.normalise import Normalise, Per
+from ecgstore.models.networks.normalise import Normalise, NormaliseBy
 from ecgstore.pipes import Batch
 
 
@@ -39,17 +39,21 @@ class Extractor(Network):
         The architecture; see `Trunk`.
     n_leads, n_classes : int
         Leads of the signals, and classes.
-    per : {"record", "lead"}
+    normalise_by : {"record", "lead"}
         See `Normalise`.
     """
 
     fields = ("signals", "labels")
 
     def __init__(
-        self, trunk: nn.Module, n_leads: int, n_classes: int, per: Per = "record"
+        self,
+        trunk: nn.Module,
+        n_leads: int,
+        n_classes: int,
+        normalise_by: NormaliseBy = "record",
     ) -> None:
         super().__init__()
-        self.normalise = Normalise(per)
+        self.normalise = Normalise(normalise_by)
         self.trunk = trunk
         self.n_leads = n_leads
         self.n_features = int(trunk.n_features)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from typing import Final, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-Per = Literal["record", "lead"]
+NormaliseBy = Literal["record", "lead"]
 
 _SMALLEST_SD_MV: Final = 1e-3
 """A lead that varies less than the 1 uV of a stored count is not blown up to size 1."""
@@ -16,17 +16,19 @@ class Normalise(nn.Module):
 
     Parameters
     ----------
-    per : {"record", "lead"}
+    normalise_by : {"record", "lead"}
         Divide all leads of a record by the standard deviation of all its samples, which
         keeps their sizes relative to each other, as an electrical axis needs them; or
         each lead by its own.
     """
 
-    def __init__(self, per: Per = "record") -> None:
+    def __init__(self, normalise_by: NormaliseBy = "record") -> None:
         super().__init__()
-        if per not in get_args(Per):
-            raise ValueError(f"per is {per!r}; expected 'record' or 'lead'")
-        self.per = per
+        if normalise_by not in get_args(NormaliseBy):
+            raise ValueError(
+                f"normalise_by is {normalise_by!r}; expected 'record' or 'lead'"
+            )
+        self.normalise_by = normalise_by
 
     def forward(self, signals: Tensor, mask: Tensor | None) -> Tensor:
         """Return the signals in standard deviations, padding zero.
@@ -44,7 +46,7 @@ class Normalise(nn.Module):
         mean = (signals * mask).sum(-1, keepdim=True) / count
         centred = (signals - mean) * mask
         variance = centred.square().sum(-1, keepdim=True) / count
-        if self.per == "record":
+        if self.normalise_by == "record":
             variance = variance.mean(1, keepdim=True)
         # Not the root of 0, whose gradient is infinite.
         return centred / variance.clamp(min=_SMALLEST_SD_MV**2).sqrt()

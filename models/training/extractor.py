@@ -105,5 +105,5 @@ def _new_extractor(settings: ModelSettings, n_classes: int, seed: int) -> Extrac
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         return create_model(
-            settings.model, len(settings.leads), n_classes, settings.per
+            settings.model, len(settings.leads), n_classes, settings.normalise_by
         )

@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ecgstore import pipes
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.distributed import is_first_process, n_processes, share_buffers
-from ecgstore.models.inference.run import Found, find
+from ecgstore.models.inference.run import Outputs, run_network
 from ecgstore.models.networks.network import Network
 from ecgstore.models.reproducible import reproducible
 from ecgstore.models.settings import TrainingSettings
@@ -27,7 +27,7 @@ from ecgstore.models.training.loss import class_weights, weighted_loss
 from ecgstore.models.training.state import load_state, save_state
 from ecgstore.scores.multilabel import auroc
 from ecgstore.storage import Selection
-from ecgstore.system.progress import shown
+from ecgstore.system.progress import with_progress
 
 _LARGEST_GRADIENT: Final = 1.0
 """Norm that longer gradients are cut to."""
@@ -176,7 +176,9 @@ def fit(
             began = time.perf_counter()
             model.train()
             title = f"epoch {number} of {settings.epochs}"
-            for batch in shown(sums.timed(iter(loader)), title, len(loader), quiet):
+            for batch in with_progress(
+                sums.timed(iter(loader)), title, len(loader), quiet
+            ):
                 with torch.autocast(device.type, torch.bfloat16, enabled=in_bfloat16):
                     logits = model(*network.inputs(batch)).logits
                 assert batch.labels is not None  # every network's fields have them
@@ -195,7 +197,7 @@ def fit(
             share_buffers(judged)
             held_out = None
             if validation is not None:
-                held_out = find(
+                held_out = run_network(
                     judged,
                     validation,
                     batch_size=settings.batch_size,
@@ -238,7 +240,7 @@ def uses_bfloat16(settings: TrainingSettings, device: torch.device) -> bool:
     return settings.precision == "bfloat16"
 
 
-def _is_finite(training_loss: float, held_out: Found | None) -> bool:
+def _is_finite(training_loss: float, held_out: Outputs | None) -> bool:
     """Return whether all that an epoch came to is finite."""
     if held_out is not None and not np.isfinite(held_out.logits).all():
         return False
@@ -246,7 +248,7 @@ def _is_finite(training_loss: float, held_out: Found | None) -> bool:
 
 
 def judgement(
-    held_out: Found | None, validation: Selection | None
+    held_out: Outputs | None, validation: Selection | None
 ) -> tuple[float, float]:
     """Return the loss and the macro AUROC of records held out; NaN without any."""
     if held_out is None or validation is None:

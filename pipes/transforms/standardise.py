@@ -16,7 +16,7 @@ from ecgstore.pipes.transforms.statistics import Standardisation
 from ecgstore.record import LEADS
 from ecgstore.storage import Selection
 from ecgstore.storage.format.schema import PAD_LENGTH
-from ecgstore.system.progress import shown
+from ecgstore.system.progress import with_progress
 
 _RECORDS_READ_AT_ONCE: Final = 64
 
@@ -308,7 +308,7 @@ def _real_signals(selection: Selection, leads: list[int]) -> Iterator[FloatArray
     padding = store.quality[PAD_LENGTH].to_numpy()[selection.rows]
     ends = (store.n_samples - padding).tolist()
     blocks = range(0, len(selection), _RECORDS_READ_AT_ONCE)
-    for begin in shown(blocks, "standardise", len(blocks)):
+    for begin in with_progress(blocks, "standardise", len(blocks)):
         signals = store.signals(selection.rows[begin : begin + _RECORDS_READ_AT_ONCE])
         for number, signal in enumerate(signals, start=begin):
             yield signal[leads, : ends[number]].astype(np.float64)

@@ -356,8 +356,8 @@ def test_help_says_the_defaults_of_the_settings(command: str) -> None:
 
 def test_help_says_the_choices_of_the_settings() -> None:
     from ecgstore.models.comparison.protocols import PROTOCOLS
-    from ecgstore.models.networks.create import MODELS
-    from ecgstore.models.networks.normalise import Per
+    from ecgstore.models.networks.names import MODELS
+    from ecgstore.models.networks.normalise import NormaliseBy
     from ecgstore.models.settings import DeepInputs
 
     options = {name: each for name, _, each in settings_and_options("compare")}
@@ -365,7 +365,7 @@ def test_help_says_the_choices_of_the_settings() -> None:
     assert options["model"].help is not None
     assert options["model"].help.startswith(f"{', '.join(names)} or {last}.")
     for name, choices in (
-        ("per", get_args(Per)),
+        ("normalise_by", get_args(NormaliseBy)),
         ("deep_inputs", get_args(DeepInputs)),
         ("protocols", PROTOCOLS),
     ):

@@ -8,7 +8,7 @@ import numpy as np
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.evaluation.evaluate import evaluate
 from ecgstore.models.inference.extraction import extract
-from ecgstore.models.inference.run import find
+from ecgstore.models.inference.run import run_network
 from ecgstore.models.networks.create import create_model
 from ecgstore.models.settings import ModelSettings
 from ecgstore.record import LEADS
@@ -29,8 +29,8 @@ def test_extract_and_evaluate_read_the_leads_of_the_model(
             origin={"training_signals": [], "validation_signals": []},
         )
         network, slow = checkpoint.network(), [checkpoint.decimate()]
-        right = find(network, store.select(), transform=slow, leads=turned)
-        wrong = find(network, store.select(), transform=slow)
+        right = run_network(network, store.select(), transform=slow, leads=turned)
+        wrong = run_network(network, store.select(), transform=slow)
         assert np.abs(right.features - wrong.features).max() > 1e-3
         with h5py.File(extract(store, checkpoint, tmp_path / "f.h5")) as file:
             np.testing.assert_allclose(file["features"][...], right.features, atol=1e-5)

@@ -12,7 +12,7 @@ import torch
 import ecgstore
 from ecgstore import Store
 from ecgstore.pipes.batch import Batch
-from ecgstore.pipes.loader_bound import Headspace, headspace
+from ecgstore.pipes.loader_bound import LoaderBound, measure_loader_bound
 from ecgstore.pipes.loading import Loader, loader
 
 
@@ -33,7 +33,7 @@ def slow_loader(store: Store, ms: float = 4, **options: Any) -> Loader:
 
 
 def test_a_slow_loader_is_found(store: Store) -> None:
-    found = headspace(
+    found = measure_loader_bound(
         slow_loader(store, prefetch=0), lambda _: time.sleep(0.004), n_batches=10
     )
     assert found.stall is not None
@@ -50,7 +50,7 @@ def test_a_slow_loader_is_found(store: Store) -> None:
 
 
 def test_a_loader_that_keeps_up_is_found(store: Store) -> None:
-    found = headspace(
+    found = measure_loader_bound(
         loader(store, 4), lambda _: time.sleep(0.02), n_batches=4, n_cached=2
     )
     assert found.stall is not None
@@ -68,7 +68,7 @@ def test_real_batches_and_copies_take_turns(store: Store) -> None:
     def step(batch: Batch) -> None:
         seen.append(batch.rows.tolist())
 
-    headspace(pipe, step, n_batches=5, n_cached=3)
+    measure_loader_bound(pipe, step, n_batches=5, n_cached=3)
     fresh = iter(batches[3:])
     is_real = [True, False, False, True, True, False, False, True, True, False]
     n_copied = 0
@@ -89,7 +89,7 @@ def test_the_loader_is_where_it_was(store: Store) -> None:
             pass
         state = pipe.state_dict()
         assert state["consumed"]
-        headspace(pipe, n_batches=3)
+        measure_loader_bound(pipe, n_batches=3)
         assert pipe.state_dict() == state
         assert not [
             each for each in threading.enumerate() if "prefetch" in each.name.lower()
@@ -107,13 +107,13 @@ def test_the_loader_is_where_it_was_after_an_error(store: Store) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        headspace(pipe, step)
+        measure_loader_bound(pipe, step)
     assert pipe.state_dict() == state
     assert len(list(pipe)) == len(pipe)
 
 
 def test_without_a_step_the_loader_alone_is_measured(store: Store) -> None:
-    found = headspace(slow_loader(store, ms=5), n_batches=5)
+    found = measure_loader_bound(slow_loader(store, ms=5), n_batches=5)
     assert 50 < found.batches_per_s < 200
     shortest, longest = found.ms_per_batch_range
     assert 4.9 < shortest <= 1000 / found.batches_per_s <= longest
@@ -128,13 +128,13 @@ def test_without_a_step_the_loader_alone_is_measured(store: Store) -> None:
 
 def test_the_last_small_batch_counts_by_its_records(store: Store) -> None:
     # 44 records: batches of 32 and 12; as many copies.
-    found = headspace(loader(store, 32), n_batches=4, n_cached=2)
+    found = measure_loader_bound(loader(store, 32), n_batches=4, n_cached=2)
     assert found.records_per_s == pytest.approx(22 * found.batches_per_s)
 
 
 def test_the_verdict_follows_the_numbers() -> None:
     def verdict(lowest: float, stall: float, highest: float) -> str:
-        result = Headspace(10, 40, 12, 48, stall, (lowest, highest), (90, 110), 5)
+        result = LoaderBound(10, 40, 12, 48, stall, (lowest, highest), (90, 110), 5)
         return str(result).rpartition("; ")[2]
 
     assert verdict(-0.02, 0.004, 0.01) == "no more than chance: not loader-bound."
@@ -149,14 +149,14 @@ def test_the_verdict_follows_the_numbers() -> None:
 def test_another_loader_is_refused(store: Store) -> None:
     other: Any = torch.utils.data.DataLoader(store.as_dataset())
     with pytest.raises(TypeError, match="loader is a DataLoader; expected one that pi"):
-        headspace(other)
+        measure_loader_bound(other)
 
 
 def test_the_gpu_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[bool] = []
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
     monkeypatch.setattr(torch.accelerator, "synchronize", lambda: waits.append(True))
-    headspace(loader(store, 16), lambda _: None, n_batches=1, n_cached=1)
+    measure_loader_bound(loader(store, 16), lambda _: None, n_batches=1, n_cached=1)
     assert len(waits) == 2 * 2 * 10  # around both parts of each of ten segments
 
 
@@ -164,4 +164,4 @@ def test_the_gpu_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) ->
 def test_no_batches_are_refused(store: Store, name: str) -> None:
     options: dict[str, Any] = {name: 0}
     with pytest.raises(ValueError, match=f"{name} is 0; expected 1 or more"):
-        headspace(loader(store, 16), **options)
+        measure_loader_bound(loader(store, 16), **options)

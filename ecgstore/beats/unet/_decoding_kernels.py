@@ -84,16 +84,20 @@ def to_probabilities(logits: Float32Array, pad: int, out: Float32Array) -> None:
 
 
 @njit(cache=True, nogil=True)
-def wave_evidence(chances: Float32Array, wave: int, out: Float32Array) -> None:
+def wave_evidence(probabilities: Float32Array, wave: int, out: Float32Array) -> None:
     """Set each row of `out` to a lead's evidence of a wave, the last to their mean.
 
     All of it is within 0 and 1: two probabilities may sum to a little more.
     """
-    n_leads = len(chances)
+    n_leads = len(probabilities)
     mean = out[n_leads]
     mean[:] = 0
     for lead in range(n_leads):
-        row, before, after = out[lead], chances[lead, wave], chances[lead, wave + 1]
+        row, before, after = (
+            out[lead],
+            probabilities[lead, wave],
+            probabilities[lead, wave + 1],
+        )
         for t in range(len(row)):
             row[t] = min(before[t] + after[t], np.float32(1))
             mean[t] += row[t]
@@ -226,7 +230,7 @@ def place_wave(
 
 @njit(cache=True, nogil=True)
 def place_marks(
-    chances: Float32Array,
+    probabilities: Float32Array,
     p: Float32Array,
     qrs: Float32Array,
     t: Float32Array,
@@ -244,14 +248,14 @@ def place_marks(
     (n_leads, n_beats) is set to the highest evidence in any cell of the P wave, 0 where
     there is none above `level`.
     """
-    n_leads, n_beats, n = len(chances), len(begins), qrs.shape[1]
+    n_leads, n_beats, n = len(probabilities), len(begins), qrs.shape[1]
     mean = qrs[n_leads]
     marks[:] = np.nan
     strength[:] = 0
     mean_before = np.zeros(n, np.float32)
     for lead in range(n_leads):
         for k in range(n):
-            mean_before[k] += chances[lead, QRS, k] / np.float32(n_leads)
+            mean_before[k] += probabilities[lead, QRS, k] / np.float32(n_leads)
     for lead in range(n_leads):
         floor = 0
         for b in range(n_beats):
@@ -265,7 +269,7 @@ def place_marks(
             if qrs[lead, top] >= _OWN_QRS:
                 first, last = place_wave(
                     qrs[lead],
-                    chances[lead, QRS],
+                    probabilities[lead, QRS],
                     top,
                     low,
                     high,
@@ -283,7 +287,7 @@ def place_marks(
             if total > 0:
                 begin, _ = place_wave(
                     p[lead],
-                    chances[lead, P],
+                    probabilities[lead, P],
                     top,
                     floor,
                     first,
@@ -300,7 +304,7 @@ def place_marks(
             if total > 0:
                 _, floor = place_wave(
                     t[lead],
-                    chances[lead, T],
+                    probabilities[lead, T],
                     top,
                     floor,
                     next_begin,

@@ -102,13 +102,13 @@ class Evidence:
     ----------
     leads : ndarray of shape (n_usable,)
         The leads that are neither flat nor missing.
-    chances : ndarray of shape (n_usable, 7, n_cells)
+    probabilities : ndarray of shape (n_usable, 7, n_cells)
         Probability that each cell of 8 ms holds no wave, or the part before or behind
         the peak of a P wave, a QRS complex or a T wave.
     """
 
     leads: IntArray
-    chances: Float32Array
+    probabilities: Float32Array
 
 
 @functools.cache
@@ -133,14 +133,14 @@ def find_beats_with(
     values: Float32Array, signal: FloatArray, fs: float, max_beats: int
 ) -> Beats:
     """Find beats and waves with other weights than the package's."""
-    seen = see(signal, fs, values)
+    seen = network_evidence(signal, fs, values)
     if seen is None:
         return Beats.none(BeatStatus.NO_BEATS)
     evidence, voltages = seen
     return decode(evidence, voltages, fs, max_beats)
 
 
-def see(
+def network_evidence(
     signal: FloatArray, fs: float, values: Float32Array
 ) -> tuple[Evidence, FloatArray] | None:
     """Return what the network sees in the usable leads, and their voltages in mV."""
@@ -180,7 +180,7 @@ def chances_of(x: Float32Array, values: Float32Array) -> Float32Array:
     """
     n_leads, n_samples = x.shape
     n_cells = n_samples // 2
-    chances = np.empty((n_leads, network.N_CLASSES, n_cells), np.float32)
+    probabilities = np.empty((n_leads, network.N_CLASSES, n_cells), np.float32)
     begin = 0
     while True:
         end = min(begin + PART, n_samples)
@@ -193,9 +193,9 @@ def chances_of(x: Float32Array, values: Float32Array) -> Float32Array:
         got = np.empty((n_leads, network.N_CLASSES, (end - begin) // 2), np.float32)
         decoding.to_probabilities(logits, PAD, got)
         skipped = OVERLAP // 4 if begin else 0  # in cells
-        chances[:, :, begin // 2 + skipped : end // 2] = got[:, :, skipped:]
+        probabilities[:, :, begin // 2 + skipped : end // 2] = got[:, :, skipped:]
         if end == n_samples:
-            return chances
+            return probabilities
         begin += PART - OVERLAP
 
 
@@ -203,11 +203,11 @@ def decode(
     evidence: Evidence, voltages: FloatArray, fs: float, max_beats: int
 ) -> Beats:
     """Return the beats that the evidence shows."""
-    chances, leads = evidence.chances, evidence.leads
-    n_leads, n_cells = len(leads), chances.shape[2]
+    probabilities, leads = evidence.probabilities, evidence.leads
+    n_leads, n_cells = len(leads), probabilities.shape[2]
     waves = np.empty((3, n_leads + 1, n_cells), np.float32)
     for wave, name in zip(waves, (decoding.P, decoding.QRS, decoding.T), strict=True):
-        decoding.wave_evidence(chances, name, wave)
+        decoding.wave_evidence(probabilities, name, wave)
     begins = np.empty(n_cells // 2 + 1, np.int64)
     ends = np.empty_like(begins)
     n_beats = decoding.find_complexes(
@@ -221,7 +221,7 @@ def decode(
         return Beats.none(BeatStatus.NO_BEATS)
     # Complexes are far enough apart, but of R and R' the peak may be at the near ends.
     while True:
-        places = _marks_of(chances, waves, begins, ends, voltages, fs)
+        places = _marks_of(probabilities, waves, begins, ends, voltages, fs)
         r_peaks = np.median(places[:, :, Mark.R_PEAK], axis=0).astype(np.int64)
         if (np.diff(r_peaks) >= MIN_RR_S * fs).all():
             break
@@ -240,7 +240,7 @@ def decode(
 
 
 def _marks_of(
-    chances: Float32Array,
+    probabilities: Float32Array,
     waves: Float32Array,
     begins: IntArray,
     ends: IntArray,
@@ -251,10 +251,18 @@ def _marks_of(
 
     `waves` has, for P, QRS and T, the evidence of each lead and then their mean.
     """
-    marks = np.empty((len(chances), len(begins), len(Mark)))
+    marks = np.empty((len(probabilities), len(begins), len(Mark)))
     strength = np.empty(marks.shape[:2])
     decoding.place_marks(
-        chances, waves[0], waves[1], waves[2], begins, ends, LEVEL, strength, marks
+        probabilities,
+        waves[0],
+        waves[1],
+        waves[2],
+        begins,
+        ends,
+        LEVEL,
+        strength,
+        marks,
     )
     pr_s = CELL_S * median_of_rows(
         (marks[..., Mark.R_PEAK] - marks[..., Mark.P_PEAK]).T

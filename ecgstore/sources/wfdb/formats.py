@@ -16,7 +16,7 @@ from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.record import N_LEADS
-from ecgstore.sources.files import file_size, shown
+from ecgstore.sources.files import file_size, printable
 from ecgstore.sources.wfdb.header import LeadHeader
 from ecgstore.sources.wfdb.leads import TwelveLeads
 from ecgstore.sources.wfdb.samples import (
@@ -126,7 +126,7 @@ def _n_frames(file: SignalFile) -> int:
     if format_ not in _SAMPLES_IN_BYTES:
         raise RecordError(
             Reason.UNREADABLE_HEADER,
-            f"{shown(file.path)}: is in format {format_}; expected one of "
+            f"{printable(file.path)}: is in format {format_}; expected one of "
             f"{sorted((*_SAMPLES_IN_BYTES, *_FLAC))}",
         )
     n_samples, n_bytes = _SAMPLES_IN_BYTES[format_]
@@ -143,7 +143,8 @@ def _flac_length(file: SignalFile) -> int:
         return int(soundfile.info(file.path).frames)
     except (RuntimeError, OSError, ValueError) as error:
         raise RecordError(
-            Reason.UNREADABLE_SIGNAL, f"{shown(file.path)}: not a FLAC file ({error})"
+            Reason.UNREADABLE_SIGNAL,
+            f"{printable(file.path)}: not a FLAC file ({error})",
         ) from error
 
 

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
-from ecgstore.sources.files import read_start, shown
+from ecgstore.sources.files import printable, read_start
 from ecgstore.sources.wfdb.comments import read_comments
 
 _MAX_HEADER_BYTES: Final = 1 << 20  # real ones have about 1,000
@@ -166,13 +166,13 @@ def read_header(path: str | Path) -> Header:
     if size > _MAX_HEADER_BYTES:
         raise RecordError(
             Reason.UNREADABLE_HEADER,
-            f"{shown(name)}: has {size} bytes; expected a header of about 1,000",
+            f"{printable(name)}: has {size} bytes; expected a header of about 1,000",
         )
     try:
         return _parse(_decode(data))
     except _SyntaxError as error:
         raise RecordError(
-            Reason.UNREADABLE_HEADER, f"{shown(name)}, {error}"
+            Reason.UNREADABLE_HEADER, f"{printable(name)}, {error}"
         ) from error
 
 

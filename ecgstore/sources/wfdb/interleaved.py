@@ -14,7 +14,7 @@ from ecgstore.arrays import Int16Array
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.record import N_LEADS
-from ecgstore.sources.files import read_start, shown
+from ecgstore.sources.files import printable, read_start
 from ecgstore.sources.wfdb.leads import TwelveLeads
 from ecgstore.sources.wfdb.matlab import read_matlab
 from ecgstore.sources.wfdb.samples import (
@@ -142,7 +142,7 @@ def _matlab_counts(
         _MATLAB_NAME,
     ):
         data, _ = read_start(file.path, size, Reason.MISSING_SIGNAL_FILE)
-        adc = read_matlab(data, n_leads, n_samples, shown(file.path))
+        adc = read_matlab(data, n_leads, n_samples, printable(file.path))
         n_counts = n_wanted(adc.size // n_leads, max_samples) * n_leads
         return adc[:n_counts], adc.size // n_leads
     if n_in_file < n_expected:
@@ -150,7 +150,7 @@ def _matlab_counts(
     if size != offset + n_expected * frame_bytes:
         raise RecordError(
             Reason.WRONG_SIGNAL_SIZE,
-            f"{shown(file.path)}: has {size} bytes; expected "
+            f"{printable(file.path)}: has {size} bytes; expected "
             f"{offset + n_expected * frame_bytes} for {n_expected} samples of "
             f"{n_leads} leads",
         )
@@ -162,6 +162,6 @@ def _truncated(file: SignalFile, n_in_file: int, n_samples: int) -> RecordError:
     """Return the error for a file that holds less than its header says."""
     return RecordError(
         Reason.TRUNCATED_SIGNAL_FILE,
-        f"{shown(file.path)}: holds {n_in_file} samples of {len(file.leads)} leads; "
-        f"expected {n_samples or 'one or more'}",
+        f"{printable(file.path)}: holds {n_in_file} samples of {len(file.leads)} "
+        f"leads; expected {n_samples or 'one or more'}",
     )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
-from ecgstore.sources.files import shown
+from ecgstore.sources.files import printable
 from ecgstore.sources.wfdb.header import LeadHeader
 
 
@@ -78,4 +78,4 @@ def signal_files(
 
 def _not_allowed(where: str, problem: str) -> RecordError:
     """Return the error for leads that the format does not allow."""
-    return RecordError(Reason.UNREADABLE_HEADER, f"{shown(where)}: {problem}")
+    return RecordError(Reason.UNREADABLE_HEADER, f"{printable(where)}: {problem}")

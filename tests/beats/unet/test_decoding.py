@@ -28,20 +28,20 @@ def evidence_of(marks: IntArray, n_samples: int, fs: float) -> Evidence:
     """
     n_cells = (int((n_samples - 1) * NETWORK_HZ / fs) + 1) // 2
     cells = marks / (CELL_S * fs)
-    chances = np.zeros((len(marks), 7, n_cells))
+    probabilities = np.zeros((len(marks), 7, n_cells))
     for lead in range(len(marks)):
         for b in range(marks.shape[1]):
             for mark, name in WAVES:
                 on, peak, off = cells[lead, b, mark : mark + 3]
                 if marks[lead, b, mark] >= 0:
-                    chances[lead, name] += covered(on, peak, n_cells)
-                    chances[lead, name + 1] += covered(peak, off, n_cells)
-    qrs = chances[:, decoding.QRS : decoding.QRS + 2]
+                    probabilities[lead, name] += covered(on, peak, n_cells)
+                    probabilities[lead, name + 1] += covered(peak, off, n_cells)
+    qrs = probabilities[:, decoding.QRS : decoding.QRS + 2]
     total = qrs.sum(axis=1, keepdims=True)
     qrs *= decoding.QRS_ODDS / (1 + (decoding.QRS_ODDS - 1) * total)
-    chances[:, 0] = 1 - chances.sum(axis=1)
+    probabilities[:, 0] = 1 - probabilities.sum(axis=1)
     leads = np.arange(len(marks))
-    return Evidence(leads, np.asarray(chances, np.float32))
+    return Evidence(leads, np.asarray(probabilities, np.float32))
 
 
 def made_marks(
@@ -118,9 +118,9 @@ def irregular_rr(n_beats: int) -> FloatArray:
 def with_p_evidence(marks: IntArray, n_samples: int, fs: float, p: float) -> Evidence:
     """Return evidence in which P waves are no surer than `p`."""
     evidence = evidence_of(marks, n_samples, fs)
-    chances: Float32Array = evidence.chances
-    some = chances[:, decoding.P : decoding.P + 2]
-    chances[:, 0] += np.float32(1 - p) * some.sum(axis=1)
+    probabilities: Float32Array = evidence.probabilities
+    some = probabilities[:, decoding.P : decoding.P + 2]
+    probabilities[:, 0] += np.float32(1 - p) * some.sum(axis=1)
     some *= np.float32(p)
     return evidence
 
@@ -171,9 +171,11 @@ def test_waves_that_an_end_of_the_record_cuts_have_no_marks(fs: float) -> None:
     for lead in (1, 2):
         marks[lead, 0, : Mark.P_OFF + 1] = first * cell + np.array([2, 5, 8]) * cell
         marks[lead, -1, Mark.T_ON :] = last * cell - np.array([11, 6, 2]) * cell
-    chances = evidence_of(marks, int(8 * fs), fs).chances
-    chances[0] = whole.chances[0]
-    seen = Evidence(whole.leads, np.ascontiguousarray(chances[:, :, first : last + 1]))
+    probabilities = evidence_of(marks, int(8 * fs), fs).probabilities
+    probabilities[0] = whole.probabilities[0]
+    seen = Evidence(
+        whole.leads, np.ascontiguousarray(probabilities[:, :, first : last + 1])
+    )
     found = decode(seen, np.zeros((3, (last - first + 1) * cell)), fs, 99).fiducials[:3]
     assert found.shape[1] == 5
     expected = marks - first * cell

@@ -513,10 +513,10 @@ def test_marks_hold_what_they_promise_whatever_the_evidence(
     logits = logits.cumsum(axis=2)
     logits = (logits[..., width:] - logits[..., :-width]) / np.sqrt(width)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    chances = np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+    probabilities = np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
     leads = np.sort(rng.permutation(12)[:n_leads])
     voltages = rng.normal(0, 1, (n_leads, n_samples)).cumsum(axis=1)
-    beats = decode(Evidence(leads, chances), voltages, fs, 200)
+    beats = decode(Evidence(leads, probabilities), voltages, fs, 200)
     assert_promises(beats, n_samples, fs, 200)
 
 

@@ -91,14 +91,14 @@ def test_evidence_is_within_0_and_1() -> None:
     """Although probabilities that are rounded may sum to a little more."""
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 3, (5, 7, 4000 + 2 * PAD)).astype(np.float32)
-    chances = np.empty((5, 7, 4000), np.float32)
-    decoding.to_probabilities(logits, PAD, chances)
-    assert chances.min() >= 0
-    assert chances.max() <= 1
-    chances[:, decoding.QRS], chances[:, decoding.QRS + 1] = 0.5, 0.5000002
+    probabilities = np.empty((5, 7, 4000), np.float32)
+    decoding.to_probabilities(logits, PAD, probabilities)
+    assert probabilities.min() >= 0
+    assert probabilities.max() <= 1
+    probabilities[:, decoding.QRS], probabilities[:, decoding.QRS + 1] = 0.5, 0.5000002
     out = np.empty((6, 4000), np.float32)
     for wave in (decoding.P, decoding.QRS, decoding.T):
-        decoding.wave_evidence(chances, wave, out)
+        decoding.wave_evidence(probabilities, wave, out)
         assert out.min() >= 0
         assert out.max() <= 1
 
@@ -174,15 +174,18 @@ def evidence(seed: int) -> Float32Array:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_decoding_equals_plain_python(seed: int) -> None:
-    chances = evidence(seed)
-    logits = np.log(chances)
+    probabilities = evidence(seed)
+    logits = np.log(probabilities)
     assert_equals_python(
-        decoding.to_probabilities, np.pad(logits, ((0, 0), (0, 0), (8, 8))), 8, chances
+        decoding.to_probabilities,
+        np.pad(logits, ((0, 0), (0, 0), (8, 8))),
+        8,
+        probabilities,
     )
     waves = np.empty((3, 3, 120), np.float32)
     for wave, name in zip(waves, (1, 3, 5), strict=True):
-        assert_equals_python(decoding.wave_evidence, chances, name, wave)
-        decoding.wave_evidence(chances, name, wave)
+        assert_equals_python(decoding.wave_evidence, probabilities, name, wave)
+        decoding.wave_evidence(probabilities, name, wave)
     begins, ends = np.zeros(9, np.int64), np.zeros(9, np.int64)
     search = (waves[1, 2], 0.5, 0.25, 3.0, 25.0, begins, ends)
     assert_equals_python(decoding.find_complexes, *search)
@@ -190,12 +193,19 @@ def test_decoding_equals_plain_python(seed: int) -> None:
     assert n_beats >= 2
     assert_equals_python(decoding.strongest_run, waves[0, 0], 3, 110, 0.3)
     assert_equals_python(
-        decoding.place_wave, waves[1, 0], chances[0, 3], 14, 0, 60, 2.0, np.zeros(3)
+        decoding.place_wave,
+        waves[1, 0],
+        probabilities[0, 3],
+        14,
+        0,
+        60,
+        2.0,
+        np.zeros(3),
     )
     marks, strength = np.zeros((2, n_beats, 9)), np.zeros((2, n_beats))
     found = (begins[:n_beats], ends[:n_beats], 0.3, strength, marks)
-    assert_equals_python(decoding.place_marks, chances, *waves, *found)
-    decoding.place_marks(chances, waves[0], waves[1], waves[2], *found)
+    assert_equals_python(decoding.place_marks, probabilities, *waves, *found)
+    decoding.place_marks(probabilities, waves[0], waves[1], waves[2], *found)
     signal = np.random.default_rng(seed).normal(0, 1, (2, 480)).cumsum(axis=1)
     settings = (np.array([4, 3, 5]), np.array([4, 3, 6]))
     out = np.empty(marks.shape, np.int64)

@@ -20,22 +20,25 @@ from ecgstore.models.comparison import (
     run as comparison,
 )
 from ecgstore.models.comparison.baselines import always_commonest, source_only
-from ecgstore.models.comparison.classifiers import MODES, Mode
+from ecgstore.models.comparison.classifiers import CLASSIFIERS, Classifier
 from ecgstore.models.comparison.cross_fitting import (
     InnerFold,
     extract_unseen,
     inner_folds,
 )
-from ecgstore.models.comparison.fold_predictions import Judged, judge
+from ecgstore.models.comparison.fold_predictions import (
+    FoldPredictions,
+    predict_outer_fold,
+)
 from ecgstore.models.comparison.protocols import (
     PROTOCOLS,
     OuterFold,
     by_patient,
     by_source,
 )
-from ecgstore.models.comparison.report import FLOORS, estimate, write_report
+from ecgstore.models.comparison.report import BASELINES, estimate, write_report
 from ecgstore.models.comparison.run import compare
-from ecgstore.models.inference.run import Found, probabilities_of
+from ecgstore.models.inference.run import Outputs, probabilities_of
 from ecgstore.models.patients import patients
 from ecgstore.models.settings import ComparisonSettings, ModelSettings, TrainingSettings
 from ecgstore.models.tabular.table import DeepFeatures
@@ -86,12 +89,14 @@ def value_of(extractor: int, rows: np.ndarray, n: int) -> np.ndarray:
     return np.asarray(np.sin(angles), np.float32)
 
 
-def found_by(store: Store, outer: OuterFold, inner: Sequence[InnerFold]) -> list[Found]:
+def found_by(
+    store: Store, outer: OuterFold, inner: Sequence[InnerFold]
+) -> list[Outputs]:
     found = []
     for number, fold in enumerate(inner):
         rows = np.union1d(fold.held_out, outer.test)
         logits = value_of(number, rows, len(store.label_names))
-        found.append(Found(rows, logits, 2 * value_of(number, rows, 9)))
+        found.append(Outputs(rows, logits, 2 * value_of(number, rows, 9)))
     return found
 
 
@@ -119,13 +124,13 @@ def test_modes_are_judged_by_each_extractor_and_the_mean_of_probabilities(
 
         return classify
 
-    told = Mode(learn, ("deep",), "a test's")
-    monkeypatch.setattr(judging, "MODES", {"told": told})
+    told = Classifier(learn, ("deep",), "a test's")
+    monkeypatch.setattr(judging, "CLASSIFIERS", {"told": told})
     outer = by_patient(store, 3)[0]
     inner = inner_folds(store, outer, 3)
     found = found_by(store, outer, inner)
     settings = TrainingSettings(seed=5)
-    judged = judge(
+    judged = predict_outer_fold(
         store,
         outer,
         inner,
@@ -177,14 +182,14 @@ def test_modes_are_judged_by_each_extractor_and_the_mean_of_probabilities(
 
 
 def test_modes_are_given_what_they_are_called() -> None:
-    assert {name: mode.kinds for name, mode in MODES.items()} == {
+    assert {name: mode.kinds for name, mode in CLASSIFIERS.items()} == {
         "handcrafted": ("handcrafted",),
         "deep": ("deep",),
         "both": ("handcrafted", "deep"),
         "trees": ("handcrafted",),
         "trees-both": ("handcrafted", "deep"),
     }
-    learners = {name: mode.learn.__name__ for name, mode in MODES.items()}
+    learners = {name: mode.learn.__name__ for name, mode in CLASSIFIERS.items()}
     assert {name for name, each in learners.items() if each == "learn_trees"} == {
         "trees",
         "trees-both",
@@ -226,22 +231,22 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         model: ModelSettings,
         training: TrainingSettings,
         device: str,
-    ) -> Found:
+    ) -> Outputs:
         extracted.append((outer.name, training.seed, tuple(inner.held_out.tolist())))
         rows = np.union1d(inner.held_out, outer.test)
         logits = value_of(training.seed, rows, len(store.label_names))
-        return Found(rows, logits, logits + np.float32(inner.held_out[0]))
+        return Outputs(rows, logits, logits + np.float32(inner.held_out[0]))
 
-    def judge(
+    def predict_outer_fold(
         store: Store,
         outer: OuterFold,
         inner: Sequence[InnerFold],
-        found: Sequence[Found],
+        found: Sequence[Outputs],
         settings: TrainingSettings,
         *,
         deep_inputs: str,
         age_sex: bool,
-    ) -> dict[str, Judged]:
+    ) -> dict[str, FoldPredictions]:
         assert deep_inputs == SETTINGS.deep_inputs
         for fold, each in zip(inner, found, strict=True):
             np.testing.assert_array_equal(
@@ -252,14 +257,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
             np.testing.assert_array_equal(
                 each.features, expected + np.float32(fold.held_out[0])
             )
-        names = [*FLOORS, "extractor", *MODES]
+        names = [*BASELINES, "extractor", *CLASSIFIERS]
         return {
-            name: Judged(*said(store, outer.test, settings.seed, number))
+            name: FoldPredictions(*said(store, outer.test, settings.seed, number))
             for number, name in enumerate(names)
         }
 
     monkeypatch.setattr(comparison, "extract_unseen", extract_unseen)
-    monkeypatch.setattr(comparison, "judge", judge)
+    monkeypatch.setattr(comparison, "predict_outer_fold", predict_outer_fold)
     return extracted
 
 
@@ -328,7 +333,7 @@ def _in_file(path: str, row: int) -> Callable[[Path], None]:
     ("changes", "change", "which"),
     [
         ({"model": ModelSettings(model="cnn")}, None, "all"),
-        ({"model": ModelSettings(per="lead")}, None, "all"),
+        ({"model": ModelSettings(normalise_by="lead")}, None, "all"),
         ({"model": ModelSettings(leads=("I", "II"))}, None, "all"),
         ({"model": ModelSettings(leads=("II", "I"))}, None, "all"),
         ({"model": ModelSettings(fs=100.0)}, None, "all"),
@@ -404,7 +409,7 @@ def test_an_extractor_is_asked_about_its_own_records_only(store: Store) -> None:
     inner = inner_folds(store, outer, 2)
     found = found_by(store, outer, inner)
     with pytest.raises(ValueError, match="about records it has not judged"):
-        judge(store, outer, inner, found[::-1], TrainingSettings())
+        predict_outer_fold(store, outer, inner, found[::-1], TrainingSettings())
 
 
 def test_one_source_cannot_be_left_out(store: Store) -> None:

@@ -29,9 +29,12 @@ from ecgstore.models.comparison.cross_fitting import (
     extract_unseen,
     inner_folds,
 )
-from ecgstore.models.comparison.fold_predictions import Judged, judge
+from ecgstore.models.comparison.fold_predictions import (
+    FoldPredictions,
+    predict_outer_fold,
+)
 from ecgstore.models.comparison.protocols import OuterFold, by_patient, by_source
-from ecgstore.models.inference.run import Found
+from ecgstore.models.inference.run import Outputs
 from ecgstore.models.patients import patients
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.tabular import fusion, trees
@@ -50,8 +53,8 @@ class Learnt:
     """All that an outer fold leads to."""
 
     inner: list[InnerFold]
-    found: list[Found]
-    judged: dict[str, Judged]
+    found: list[Outputs]
+    judged: dict[str, FoldPredictions]
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +99,9 @@ def learn(path: Path, outer: OuterFold) -> Learnt:
     with Store(path) as store:
         inner = inner_folds(store, outer, 2)
         found = [extract_unseen(store, outer, each, MODEL, TRAINING) for each in inner]
-        return Learnt(inner, found, judge(store, outer, inner, found, FUSION))
+        return Learnt(
+            inner, found, predict_outer_fold(store, outer, inner, found, FUSION)
+        )
 
 
 @pytest.fixture(scope="module")
@@ -196,13 +201,13 @@ def test_an_extractor_that_saw_the_test_records_is_found(
         assert_nothing_leaked(learnt, learn(spoilt_store, outer), outer, spoilt_rows)
 
 
-def found_in_held_out(path: Path, outer: OuterFold, inner: InnerFold) -> Found:
+def found_in_held_out(path: Path, outer: OuterFold, inner: InnerFold) -> Outputs:
     with Store(path) as store:
         return extract_unseen(store, outer, inner, MODEL, TRAINING)
 
 
 def assert_features_are_out_of_fold(
-    first: Found, second: Found, spoilt_rows: IntArray
+    first: Outputs, second: Outputs, spoilt_rows: IntArray
 ) -> None:
     kept = ~np.isin(first.rows, spoilt_rows)
     np.testing.assert_array_equal(first.features[kept], second.features[kept])
@@ -276,7 +281,7 @@ def test_deep_features_are_asked_for_by_row(sample_store: Path) -> None:
 
 
 def test_every_mode_is_judged(learnt: Learnt) -> None:
-    assert set(modes.MODES) < set(learnt.judged)
+    assert set(modes.CLASSIFIERS) < set(learnt.judged)
     for each in learnt.judged.values():
         assert np.isfinite(each.probabilities).all()
         assert ((each.thresholds >= 0) & (each.thresholds <= 1)).all()

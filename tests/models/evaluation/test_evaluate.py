@@ -18,7 +18,7 @@ from ecgstore.diagnoses import class_set
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.evaluation.evaluate import Evaluation, evaluate
-from ecgstore.models.inference.run import find
+from ecgstore.models.inference.run import run_network
 from ecgstore.models.networks.create import create_model
 from ecgstore.models.patients import patients
 from ecgstore.models.seen_records import seen, short_hashes
@@ -96,10 +96,10 @@ def test_rows_and_predictions_are_those_of_the_folds(
     with Store(store_file) as store:
         selection = store.select(folds=[*range(8), 9])
         names = [*store]
-        found = find(model.network(), selection, transform=[model.decimate()])
+        found = run_network(model.network(), selection, transform=[model.decimate()])
         labels = store.labels(rows=selection.rows)
         validation = store.select(folds=[8])
-        chosen = find(model.network(), validation, transform=[model.decimate()])
+        chosen = run_network(model.network(), validation, transform=[model.decimate()])
         thresholds = f1_thresholds(
             store.labels(rows=validation.rows), chosen.probabilities
         )

@@ -213,7 +213,7 @@ def test_nothing_is_left_of_an_extraction_that_was_stopped(
                 raise error
             yield item
 
-    monkeypatch.setattr(inference, "shown", stop_later)
+    monkeypatch.setattr(inference, "with_progress", stop_later)
     with pytest.raises(error):
         extract(store, checkpoint, tmp_path / "new.h5", batch_size=4)
     assert list(tmp_path.iterdir()) == []
@@ -240,7 +240,7 @@ def test_a_folder_that_is_not_there_is_known_at_once(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(inference, "shown", None)
+    monkeypatch.setattr(inference, "with_progress", None)
     with pytest.raises(EcgStoreError, match=r"cannot be written \(No such file"):
         extract(store, checkpoint, tmp_path / "nowhere" / "f.h5")
 

@@ -21,7 +21,7 @@ from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.inference.prediction import OK, predict, read_new_record
-from ecgstore.models.inference.run import Found, find
+from ecgstore.models.inference.run import Outputs, run_network
 from ecgstore.models.networks.create import create_model
 from ecgstore.models.settings import ModelSettings
 from ecgstore.reasons import Reason
@@ -55,7 +55,9 @@ def untrained(config: Config = CONFIG, **model: object) -> Checkpoint:
     names = config.classes.names
     with torch.random.fork_rng([]):
         torch.manual_seed(1)
-        network = create_model("cnn", len(chosen.leads), len(names), chosen.per)
+        network = create_model(
+            "cnn", len(chosen.leads), len(names), chosen.normalise_by
+        )
     return Checkpoint(
         model=chosen,
         weights=network.state_dict(),
@@ -65,8 +67,8 @@ def untrained(config: Config = CONFIG, **model: object) -> Checkpoint:
     )
 
 
-def found_in(store: Store, checkpoint: Checkpoint) -> Found:
-    return find(
+def found_in(store: Store, checkpoint: Checkpoint) -> Outputs:
+    return run_network(
         checkpoint.network(),
         store.select(),
         transform=[checkpoint.decimate()],
@@ -125,7 +127,7 @@ def test_probabilities_are_those_of_a_store(
     [
         ({"dtype": "float32"}, {}),
         ({"duration_s": 4.0, "fs": 200.0, "high_hz": 30.0}, {"fs": None}),
-        ({}, {"leads": ("V5", "I", "aVF"), "per": "lead"}),
+        ({}, {"leads": ("V5", "I", "aVF"), "normalise_by": "lead"}),
         ({}, {"fs": 250.0, "leads": ("II",)}),
     ],
 )

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings, strategies as st
 from torch import Tensor, nn
 
-from ecgstore.models.networks.create import MODELS, create_model
+from ecgstore.models.networks.create import create_model
 from ecgstore.models.networks.extractor import Extractor
 from ecgstore.models.networks.masked import (
     MaskedBatchNorm1d,
@@ -19,7 +19,8 @@ from ecgstore.models.networks.masked import (
     mean_over_time,
     sample_mask,
 )
-from ecgstore.models.networks.normalise import Normalise, Per
+from ecgstore.models.networks.names import MODELS
+from ecgstore.models.networks.normalise import Normalise, NormaliseBy
 from ecgstore.pipes.batch import Batch
 
 N_LEADS = 3
@@ -33,12 +34,14 @@ lengths = st.lists(st.integers(20, 70), min_size=1, max_size=3)
 
 
 @lru_cache(maxsize=8)
-def network_of(name: str, n_leads: int = N_LEADS, per: Per = "record") -> Extractor:
+def network_of(
+    name: str, n_leads: int = N_LEADS, normalise_by: NormaliseBy = "record"
+) -> Extractor:
     """A network in evaluation mode in which no weight and no statistic is special."""
     generator = torch.Generator().manual_seed(5)
     with torch.random.fork_rng([]):
         torch.manual_seed(5)
-        network = create_model(name, n_leads, 4, per)
+        network = create_model(name, n_leads, 4, normalise_by)
 
     def draw(values: Tensor, low: float, high: float) -> None:
         values.detach().uniform_(low, high, generator=generator)
@@ -234,9 +237,11 @@ def test_masks_have_the_length_of_the_activations(kernel: int, n_samples: int) -
 
 
 @smaller_models
-@pytest.mark.parametrize("per", ["record", "lead"])
-def test_size_and_offset_of_a_record_do_not_matter(name: str, per: Per) -> None:
-    network = network_of(name, per=per)
+@pytest.mark.parametrize("normalise_by", ["record", "lead"])
+def test_size_and_offset_of_a_record_do_not_matter(
+    name: str, normalise_by: NormaliseBy
+) -> None:
+    network = network_of(name, normalise_by=normalise_by)
     signals, _ = signals_of(3, [60, 60])
     expected, _ = found_by(network, signals)
     generator = torch.Generator().manual_seed(4)
@@ -266,9 +271,11 @@ def test_normalised_signals_have_mean_0_and_size_1_over_their_real_samples() -> 
 
 
 @smaller_models
-@pytest.mark.parametrize("per", ["record", "lead"])
-def test_flat_leads_and_empty_records_are_finite(name: str, per: Per) -> None:
-    network = network_of(name, per=per)
+@pytest.mark.parametrize("normalise_by", ["record", "lead"])
+def test_flat_leads_and_empty_records_are_finite(
+    name: str, normalise_by: NormaliseBy
+) -> None:
+    network = network_of(name, normalise_by=normalise_by)
     signals, _ = signals_of(3, [60, 60, 60])
     signals[0, 1] = 2.5
     signals[1] = 0
@@ -277,13 +284,15 @@ def test_flat_leads_and_empty_records_are_finite(name: str, per: Per) -> None:
     assert torch.isfinite(features).all()
 
 
-@pytest.mark.parametrize("per", ["record", "lead"])
-def test_what_a_flat_lead_does_is_no_nan_in_a_gradient(per: Per) -> None:
+@pytest.mark.parametrize("normalise_by", ["record", "lead"])
+def test_what_a_flat_lead_does_is_no_nan_in_a_gradient(
+    normalise_by: NormaliseBy,
+) -> None:
     signals, _ = signals_of(3, [20, 20])
     signals[0, 1] = 2.5
     signals[1] = 0
     signals.requires_grad_()
-    Normalise(per)(signals, None).square().sum().backward()
+    Normalise(normalise_by)(signals, None).square().sum().backward()
     assert signals.grad is not None
     assert torch.isfinite(signals.grad).all()
 

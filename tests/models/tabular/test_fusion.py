@@ -15,8 +15,8 @@ import ecgstore
 from ecgstore import pipes
 from ecgstore.arrays import Float32Array, UInt8Array
 from ecgstore.errors import EcgStoreError
-from ecgstore.models.comparison.classifiers import MODES
-from ecgstore.models.inference.run import find
+from ecgstore.models.comparison.classifiers import CLASSIFIERS
+from ecgstore.models.inference.run import run_network
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.tabular import fusion
 from ecgstore.models.tabular.fusion import FusionNetwork, train_fusion
@@ -207,7 +207,7 @@ def test_a_relation_is_learnt(
     others = store.select(rows=range(1, 44, 2))
     told = replace(SETTINGS, epochs=15)
     network = train_fusion(training, ("deep", "age_sex"), told, deep)
-    found = find(network, others, transform=[deep])
+    found = run_network(network, others, transform=[deep])
     assert np.nanmean(auroc(store.labels(rows=others.rows), found.probabilities)) > 0.9
 
 
@@ -227,7 +227,7 @@ def test_first_weights_depend_on_the_seed(
 
 def test_every_learner_takes_the_seed(training: Selection) -> None:
     for name in ("handcrafted", "trees"):
-        mode = MODES[name]
+        mode = CLASSIFIERS[name]
         first, again, other = (
             mode.learn(training, mode.kinds, None, replace(SETTINGS, seed=seed))(
                 training, None
@@ -273,7 +273,7 @@ def test_constant_columns_do_no_harm(
     deep = DeepFeatures(values)
     told = replace(SETTINGS, average_decay=average_decay)
     network = train_fusion(training, ("deep",), told, deep)
-    found = find(network, training, transform=[deep])
+    found = run_network(network, training, transform=[deep])
     assert np.isfinite(found.logits).all()
     assert found.features.shape == (len(training), 64)
 

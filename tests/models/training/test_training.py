@@ -28,7 +28,7 @@ import ecgstore
 from ecgstore import pipes
 from ecgstore.errors import ConfigError, EcgStoreError, SchemaError
 from ecgstore.models.checkpoint import Checkpoint
-from ecgstore.models.inference.run import find
+from ecgstore.models.inference.run import run_network
 from ecgstore.models.networks.network import Network, Output
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.tabular.fusion import FusionNetwork
@@ -672,9 +672,9 @@ def test_the_best_epochs_weights_are_kept(
     after: list[str] = []
     judged: list[str] = []
 
-    def seen(judged_network: Network, *arguments: Any, **options: Any) -> Any:
-        judged.append(digest(judged_network.state_dict()))
-        return find(judged_network, *arguments, **options)
+    def seen(evaluated_network: Network, *arguments: Any, **options: Any) -> Any:
+        judged.append(digest(evaluated_network.state_dict()))
+        return run_network(evaluated_network, *arguments, **options)
 
     monkeypatch.setattr(training_module, "find", seen)
     history = fit(
@@ -735,7 +735,7 @@ def test_what_a_history_says(training: Selection, validation: Selection) -> None
     network = Tiny()
     history = fit(network, training, validation, TrainingSettings(**FAST))
     best = history.epochs[history.best - 1]
-    found = find(network, validation)
+    found = run_network(network, validation)
     labels = validation.store.labels(rows=found.rows)
     loss = nn.functional.binary_cross_entropy_with_logits(
         torch.from_numpy(found.logits), torch.from_numpy(labels).float()
@@ -1008,7 +1008,7 @@ def test_a_folder_with_a_training_is_not_overwritten(
     assert digest(Checkpoint.load(folder).weights) == digest(
         Checkpoint.load(_written(folder.parent / "before.pt", content)).weights
     )
-    other = replace(MODEL, per="lead")
+    other = replace(MODEL, normalise_by="lead")
     with pytest.raises(EcgStoreError, match="its model per is record, now it is lead"):
         train_into(folder, training, validation, other, told, resume=True)
 
@@ -1103,7 +1103,7 @@ def test_a_checkpoint_is_what_was_trained(
         ]
     again.check(training.store)
     best = history.epochs[history.best - 1]
-    found = find(
+    found = run_network(
         again.network(), validation, transform=[again.decimate()], leads=MODEL.leads
     )
     labels = torch.from_numpy(validation.store.labels(rows=found.rows)).double()
@@ -1214,7 +1214,7 @@ def test_settings_outside_their_range(change: dict[str, Any]) -> None:
     "change",
     [
         {"model": "vgg"},
-        {"per": "batch"},
+        {"normalise_by": "batch"},
         {"fs": 0.0},
         {"fs": math.nan},
         {"leads": ()},

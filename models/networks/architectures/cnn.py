@@ -9,6 +9,11 @@ from ecgstore.models.networks.masked import Masked, MaskedConvolution, max_pool
 _WIDTHS: Final = (32, 64, 128, 256)
 
 
+def trunk(n_leads: int) -> nn.Module:
+    """Return the layers of ``cnn``."""
+    return SimpleCnn(n_leads)
+
+
 class SimpleCnn(nn.Module):
     """Eight convolutions of three samples, four times halved: 256 features.
 

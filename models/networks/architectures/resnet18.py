@@ -10,6 +10,11 @@ from ecgstore.models.networks.masked import Masked, MaskedConvolution, max_pool
 _WIDTHS: Final = (64, 128, 256, 512)
 
 
+def trunk(n_leads: int) -> nn.Module:
+    """Return the layers of ``resnet18``."""
+    return ResNet18(n_leads)
+
+
 class ResNet18(nn.Module):
     """The network of He et al. 2016 (arXiv 1512.03385), table 1, in one dimension.
 
