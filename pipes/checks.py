@@ -1,9 +1,10 @@
 """What callers give: whole numbers, numbers of things, functions that return some."""
 
 import operator
-from typing import SupportsIndex, TypeVar
+from typing import Final, SupportsIndex, TypeVar
 
-from ecgstore.pipes.orders.permutation import MAX_PLACES
+MAX_PLACES: Final = 2**40
+"""The most places that `permute` is made and tested for."""
 
 T = TypeVar("T")
 

@@ -15,9 +15,6 @@ from ecgstore.arrays import IntArray, UInt32Array, UInt64Array
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
-MAX_PLACES: Final = 2**40
-"""The most places that `permute` is made and tested for."""
-
 # SplitMix64: the golden ratio as increment and the 13th of David Stafford's finalisers
 # (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014,
 # doi:10.1145/2660193.2660195).

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ecgstore.arrays import FloatArray, IntArray, UInt8Array
+from ecgstore.pipes.checks import MAX_PLACES
 from ecgstore.pipes.orders.order import (
     BlockShuffled,
     ClassBalanced,
@@ -24,7 +25,7 @@ from ecgstore.pipes.orders.order import (
     Weighted,
     seeds,
 )
-from ecgstore.pipes.orders.permutation import MAX_PLACES, key_of, mix, permute
+from ecgstore.pipes.orders.permutation import key_of, mix, permute
 from ecgstore.pipes.orders.ranks import n_batches, next_batch, share
 from ecgstore.pipes.orders.shuffle_quality import mixing
 
