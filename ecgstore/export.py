@@ -1,6 +1,5 @@
 """Write a store's labels, features and peaks as the files other tools read."""
 
-import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from ecgstore.storage import Store
 from ecgstore.storage.deep_features.sidecar import column_names
 from ecgstore.storage.format import schema
 from ecgstore.system.atomic_files import replace_file
+from ecgstore.system.csv_files import write_csv
 
 _BLOCK_ROWS: Final = 256
 
@@ -32,7 +32,7 @@ def export_labels(store: Store, path: str | Path) -> None:
     """
     records, labels = store.records, store.labels()
     rows = zip(records.index, records["source"], records["fold"], labels, strict=True)
-    _write_csv(
+    write_csv(
         Path(path),
         ["record_id", "source", "fold", *store.label_names],
         ([name, source, fold, *row.tolist()] for name, source, fold, row in rows),
@@ -46,17 +46,11 @@ def export_features(store: Store, path: str | Path) -> None:
     """
     sources, features = store.records["source"], store.features()
     rows = zip(features.index, sources, features.to_numpy(), strict=True)
-    _write_csv(
+    write_csv(
         Path(path),
         ["record_id", "source", *store.feature_names],
-        (
-            [
-                name,
-                source,
-                *("" if np.isnan(value) else f"{value:.9g}" for value in row),
-            ]
-            for name, source, row in rows
-        ),
+        ([name, source, *row.tolist()] for name, source, row in rows),
+        ".9g",
     )
 
 
@@ -74,13 +68,11 @@ def export_attached(store: Store, name: str, path: str | Path) -> None:
     """
     features = store.attached[name]
     records = enumerate(zip(store.records.index, features, strict=True))
-    _write_csv(
+    write_csv(
         Path(path),
         ["record_id", "row", *column_names(name, features)],
-        (
-            [record_id, row, *(f"{value:.9g}" for value in values)]
-            for row, (record_id, values) in records
-        ),
+        ([record_id, row, *values.tolist()] for row, (record_id, values) in records),
+        ".9g",
     )
 
 
@@ -139,14 +131,6 @@ def _waves(signal: FloatArray, marks: IntArray) -> dict[str, dict[str, list[Any]
 def _indices(values: IntArray) -> list[int | None]:
     """Return sample indices, None where a mark is absent."""
     return [None if value < 0 else value for value in values.tolist()]
-
-
-def _write_csv(path: Path, head: list[str], rows: Iterator[list[Any]]) -> None:
-    """Write a table as CSV."""
-    with replace_file(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(head)
-        writer.writerows(rows)
 
 
 EXPORTS: Final = {

@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.config import N_FOLDS
 from ecgstore.errors import ConfigError
-from ecgstore.system.csv_files import csv_rows
+from ecgstore.system.csv_files import read_csv_rows
 
 POOLED_SOURCES: Final = frozenset({"ptb", "st_petersburg_incart"})
 """Sources whose records without a patient stay together, all in one fold.
@@ -356,7 +356,7 @@ def read_patients(path: str | Path) -> Mapping[str, str]:
         patient is empty, an ``ecg_id`` is not a number, or a record has two patients.
     """
     patients: dict[str, str] = {}
-    for where, row in csv_rows(path, ("record_id", "ecg_id"), ("patient_id",)):
+    for where, row in read_csv_rows(path, ("record_id", "ecg_id"), ("patient_id",)):
         patient = _without_point(row["patient_id"])
         for record_id in _record_ids(where, row):
             if not record_id or not patient:

@@ -15,6 +15,8 @@ from ecgstore.record import Mark
 
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
+        assert "\r" not in file.read()
+        file.seek(0)
         return list(csv.DictReader(file))
 
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial as bind
@@ -17,7 +18,6 @@ import numpy as np
 from ecgstore.builder.fill import Failure, Filler, blocks_to_do
 from ecgstore.builder.journal import Journal, Status, remove
 from ecgstore.builder.plan import plan, software
-from ecgstore.builder.progress import Progress
 from ecgstore.builder.report import ScanReport, make_report
 from ecgstore.builder.scan import Folders, scan, unchanged
 from ecgstore.builder.seal import seal
@@ -25,6 +25,7 @@ from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.splits import read_patients
 from ecgstore.storage.format import schema
+from ecgstore.system.progress import Progress
 from ecgstore.system.workers import run_tasks
 
 
@@ -145,7 +146,7 @@ def survey(
             config,
             with_signals=False,
             n_workers=n_workers or os.cpu_count() or 1,
-            report=progress.update,
+            report=_totals(progress),
         )
         return make_report(journal, config, mapping)
 
@@ -172,7 +173,7 @@ def _run(
                     config,
                     with_signals=True,
                     n_workers=n_workers,
-                    report=progress.update,
+                    report=_totals(progress),
                 )
             _check_any_selected(journal, folders)
             plan(journal, partial, config, patients)
@@ -205,10 +206,29 @@ def _fill(
     done = int(np.count_nonzero(state))
     make_worker: Callable[[], Filler] = bind(Filler, partial, folders.base)
     with Progress("fill", len(state), done=done, quiet=quiet) as progress:
+        report = _totals(progress)
         for filled in run_tasks(make_worker, blocks_to_do(state), n_workers):
             failures += filled.failures
-            progress.update(filled.n_rows, filled.n_bytes, len(filled.failures))
+            report(filled.n_rows, filled.n_bytes, len(filled.failures))
     return failures
+
+
+def _totals(progress: Progress) -> Callable[[int, int, int], None]:
+    """Return a function that shows finished records, their bytes and the quarantine."""
+    began = time.monotonic()
+    n_bytes = n_quarantined = 0
+
+    def report(n_records: int, new_bytes: int, newly_quarantined: int) -> None:
+        nonlocal n_bytes, n_quarantined
+        n_bytes += new_bytes
+        n_quarantined += newly_quarantined
+        megabytes_per_second = n_bytes / 1e6 / max(time.monotonic() - began, 1e-9)
+        progress.update(
+            n_records,
+            f"{n_quarantined} quarantined, {megabytes_per_second:.1f} MB/s",
+        )
+
+    return report
 
 
 def _check_out(final: Path, overwrite: bool) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ecgstore.diagnoses.snomed import find_code
-from ecgstore.system.csv_files import csv_rows
+from ecgstore.system.csv_files import read_csv_rows
 
 _SEPARATOR: Final = re.compile("[;,]")
 
@@ -45,7 +45,7 @@ def read_labels_csv(path: str | Path) -> Iterator[LabelRow]:
     ConfigError
         If the file cannot be read or a column is absent.
     """
-    rows = csv_rows(
+    rows = read_csv_rows(
         path, ("record_id", "record"), ("source", "tranche_name"), ("dx", "diagnosis")
     )
     for _, row in rows:

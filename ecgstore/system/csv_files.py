@@ -1,36 +1,90 @@
-"""Rows of a CSV file that a user brings, with errors that say what to mend."""
+"""Read and write CSV files: UTF-8, a line of column names, then a line per row."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import IO, Any
 
 from ecgstore.errors import ConfigError
+from ecgstore.system.atomic_files import replace_file
 
 
-def csv_rows(
+def write_csv(
+    path: Path,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    float_format: str = "",
+) -> None:
+    """Write a CSV file that gets its name when it is complete.
+
+    Parameters
+    ----------
+    path : Path
+        The file; an older file of that name stays until the new one is whole.
+    columns : sequence of str
+        Names of the columns.
+    rows : iterable of sequence
+        Values of each row, in the order of the columns. None and NaN become empty.
+    float_format : str
+        Format specification of floating-point values, such as ``".6f"``; by default
+        the shortest text that reads back as the same number.
+
+    Raises
+    ------
+    EcgStoreError
+        If the file cannot be written.
+    """
+    with replace_file(path) as file:
+        write_csv_rows(file, columns, rows, float_format)
+
+
+def write_csv_rows(
+    file: IO[str],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    float_format: str = "",
+) -> None:
+    r"""Write CSV to an open text file, each row as soon as `rows` yields it.
+
+    Lines end with ``\n`` on every system. Parameters are those of `write_csv`.
+    """
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(value, float_format) for value in row])
+
+
+def _cell(value: Any, float_format: str) -> Any:
+    """Return a value as it is written."""
+    if value is None or value != value:  # only NaN differs from itself
+        return ""
+    return format(value, float_format) if isinstance(value, float) else value
+
+
+def read_csv_rows(
     path: str | Path, *columns: tuple[str, ...]
 ) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the wanted columns of every row.
+    """Yield the values of some columns of every row.
 
     Parameters
     ----------
     path : str or Path
-        A file with comma-separated values in UTF-8 and a line of column names.
+        A file with comma-separated values in UTF-8, whose first line names the columns.
     *columns : tuple of str
-        The names that each wanted column may have; the first one present is taken.
+        The names that each column may have; the first one present is read.
 
     Yields
     ------
     where : str
-        File and line, for messages.
+        File and line, for error messages.
     row : dict
-        The row's values without blanks around them, by the name that the column
-        has, in the order asked for.
+        Values by the column's name in the file, in the order of `columns`, without
+        surrounding white space.
 
     Raises
     ------
     ConfigError
-        If the file cannot be read, a column is absent, or a row is too short.
+        If the file cannot be read, a column is missing, or a row is too short.
     """
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as lines:
@@ -55,7 +109,7 @@ def csv_rows(
 
 
 def _place(path: str | Path, header: list[str], names: tuple[str, ...]) -> int:
-    """Return where the column with one of these names is."""
+    """Return the position of the column that has one of these names."""
     for name in names:
         if name in header:
             return header.index(name)

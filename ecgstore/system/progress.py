@@ -1,47 +1,144 @@
-"""Show how far long work is: a bar on a terminal, now and then a line elsewhere."""
+"""Show the progress of long work: a bar on a terminal, lines now and then elsewhere."""
 
+import contextlib
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
+
+from tqdm import tqdm
 
 Item = TypeVar("Item")
 
 _SECONDS_BETWEEN_LINES: Final = 30.0
 
+# What matters most comes first: a narrow terminal cuts the end.
+_KNOWN_TOTAL: Final = (
+    "{desc}: {n_fmt}/{total_fmt}%s{postfix}, {rate_noinv_fmt}, {remaining} left"
+)
+_UNKNOWN_TOTAL: Final = "{desc}: {n_fmt}{unit}{postfix}, {rate_noinv_fmt}"
 
-def with_progress(
-    items: Iterable[Item], what: str, total: int | None = None, quiet: bool = False
-) -> Iterator[Item]:
-    """Yield items behind a bar.
+
+class _Bar(tqdm):  # type: ignore[type-arg]
+    """A bar of tqdm that starts no thread."""
+
+    monitor_interval = 0
+
+
+_Bar.set_lock(threading.RLock())  # bars of this process only: no lock between processes
+
+
+class Progress:
+    """Progress of one task on standard error; a context manager.
 
     Parameters
     ----------
-    items : iterable
-        What is worked on.
-    what : str
-        What is being done.
+    title : str
+        What is being done, in a few words.
     total : int, optional
-        How many there are.
+        Number of items, where it is known.
+    unit : str
+        What an item is, in the plural.
+    done : int
+        Number of items that an earlier run did.
+    keep : bool
+        Leave the last state on the screen, or in the log.
     quiet : bool
         Show nothing.
     """
-    if quiet:
-        yield from items
-    elif sys.stderr.isatty():
-        from tqdm import tqdm  # here only: it starts a thread of its own
 
-        yield from tqdm(items, desc=what, total=total, leave=False, dynamic_ncols=True)
-    else:
-        yield from _with_lines(items, what, total)
+    def __init__(
+        self,
+        title: str,
+        total: int | None = None,
+        *,
+        unit: str = "records",
+        done: int = 0,
+        keep: bool = True,
+        quiet: bool = False,
+    ) -> None:
+        self._title, self._total, self._unit = title, total, f" {unit}"
+        self._n = self._n_before = done
+        self._detail = ""
+        self._keep = keep
+        self._began = self._last_line = time.monotonic()
+        on_terminal = sys.stderr.isatty()
+        self._prints_lines = not (quiet or on_terminal)
+        self._bar = (
+            _Bar(
+                desc=title,
+                total=total,
+                unit=self._unit,
+                initial=done,
+                leave=keep,
+                miniters=1,  # every update looks at the clock
+                dynamic_ncols=True,
+                bar_format=_KNOWN_TOTAL % " |{bar}|" if total else _UNKNOWN_TOTAL,
+            )
+            if on_terminal and not quiet
+            else None
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        if self._prints_lines and self._keep:
+            self._print_line()
+
+    def update(self, n: int = 1, detail: str = "") -> None:
+        """Add finished items.
+
+        Parameters
+        ----------
+        n : int
+            How many items were finished since the last update.
+        detail : str
+            Other numbers to show, such as a loss.
+        """
+        self._n += n
+        self._detail = detail
+        if self._bar is not None:
+            self._bar.set_postfix_str(detail, refresh=False)
+            self._bar.update(n)
+        elif (
+            self._prints_lines
+            and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES
+        ):
+            self._print_line()
+
+    def _print_line(self) -> None:
+        """Print the state of the whole task as a line."""
+        self._last_line = time.monotonic()
+        line = tqdm.format_meter(
+            self._n,
+            self._total or 0,
+            self._last_line - self._began,
+            initial=self._n_before,
+            prefix=self._title,
+            unit=self._unit,
+            postfix=self._detail,
+            bar_format=_KNOWN_TOTAL % "" if self._total else _UNKNOWN_TOTAL,
+        )
+        with contextlib.suppress(BrokenPipeError):  # the log's reader is gone: go on
+            print(line, file=sys.stderr, flush=True)
 
 
-def _with_lines(items: Iterable[Item], what: str, total: int | None) -> Iterator[Item]:
-    """Yield items; print how many there were, not too often."""
-    last_line = time.monotonic()
-    for number, item in enumerate(items):
-        if time.monotonic() - last_line > _SECONDS_BETWEEN_LINES:
-            of = "" if total is None else f" of {total}"
-            print(f"{what}: {number}{of}", file=sys.stderr, flush=True)
-            last_line = time.monotonic()
-        yield item
+def with_progress(
+    items: Iterable[Item],
+    title: str,
+    total: int | None = None,
+    quiet: bool = False,
+    unit: str = "batches",
+) -> Iterator[Item]:
+    """Yield items, and show how many of them are done.
+
+    The bar disappears after the last one. Parameters are those of `Progress`.
+    """
+    with Progress(title, total, unit=unit, keep=False, quiet=quiet) as progress:
+        for item in items:
+            yield item
+            progress.update()

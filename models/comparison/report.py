@@ -1,6 +1,5 @@
 """What a comparison found: tables, plots, and every prediction, in a folder."""
 
-import csv
 import json
 import platform
 from collections.abc import Mapping
@@ -30,6 +29,7 @@ from ecgstore.scores.multilabel import SCORE_TITLES, auroc
 from ecgstore.scores.weighted import CLASS_SCORES, SCORES, macro_average
 from ecgstore.storage import Store
 from ecgstore.system.atomic_files import replace_file
+from ecgstore.system.csv_files import write_csv
 
 BASELINES: Final = ("always-commonest", "source-only")
 """What is reached without looking at an ECG."""
@@ -280,13 +280,8 @@ def _write_by_source(store: Store, result: ProtocolResult, path: Path) -> Path:
 
 
 def _write_rows(path: Path, head: list[str], rows: list[list[Any]]) -> Path:
-    """Write a CSV file; what is undefined is empty."""
-    with replace_file(path) as file:
-        writer = csv.writer(file)
-        writer.writerow(head)
-        writer.writerows(
-            ["" if value != value else value for value in row] for row in rows
-        )
+    """Write a CSV file; return its path."""
+    write_csv(path, head, rows)
     return path
 
 

@@ -141,14 +141,16 @@ def compare(
         for inner in range(settings.n_inner_folds)
     ]
     done = run_tasks(partial(_OneThread, extract), tasks, n_processes)
-    for _ in with_progress(done, "extractors", len(tasks), quiet):
+    for _ in with_progress(done, "train extractors", len(tasks), quiet, "extractors"):
         pass
     judging = [task for task in tasks if task.inner == 0]
     found = run_tasks(partial(_OneThread, predict_fold), judging, n_processes)
     judged = {
         (task.protocol, task.fold, task.seed): each
         for task, each in zip(
-            judging, with_progress(found, "folds", len(judging), quiet), strict=True
+            judging,
+            with_progress(found, "predict folds", len(judging), quiet, "folds"),
+            strict=True,
         )
     }
     return {

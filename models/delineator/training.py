@@ -16,8 +16,6 @@ import copy
 import hashlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +28,8 @@ from ecgstore.arrays import Float32Array
 from ecgstore.models.delineator.network import DelineatorNetwork, flat_weights
 from ecgstore.models.delineator.records import TrainingRecord, read_training_records
 from ecgstore.models.delineator.samples import Sampler
+from ecgstore.system.atomic_files import replace_file
+from ecgstore.system.progress import Progress
 
 N_STEPS: Final = 3000
 BATCH: Final = 12
@@ -108,8 +108,6 @@ def loss_of(logits: Tensor, labels: Tensor, usable: Tensor) -> Tensor:
 
 def main(arguments: list[str] | None = None) -> None:
     """Train one network, or one for each fold, and write the weights."""
-    from tqdm import tqdm
-
     options = _options(arguments)
     torch.set_num_threads(options.threads)
     records = read_training_records(options.ludb)
@@ -127,13 +125,11 @@ def main(arguments: list[str] | None = None) -> None:
                 each.record_id for each in records[fold :: options.folds]
             ]
         steps = train(seen, options.steps, options.seed)
-        with tqdm(
-            steps, total=options.steps, desc=f"fold {fold}", mininterval=5
-        ) as bar:
+        with Progress(f"fold {fold}", options.steps, unit="steps") as progress:
             mean = None
-            for loss, network in bar:  # noqa: B007
+            for loss, network in steps:  # noqa: B007
                 mean = loss if mean is None else 0.98 * mean + 0.02 * loss
-                bar.set_postfix(loss=f"{mean:.4f}", refresh=False)
+                progress.update(detail=f"loss {mean:.4f}")
         name = f"weights_{fold}" if options.folds else "weights"
         found[name] = flat_weights(network)
         about = {
@@ -156,16 +152,8 @@ def write_weights(
 ) -> None:
     """Write weights and what made them; the file appears when it is complete."""
     text = np.array(json.dumps(about, sort_keys=True))
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=path.name, suffix=".partial", delete=False
-    ) as file:
-        try:
-            np.savez(file, about=text, **arrays)  # type: ignore[arg-type]
-        except BaseException:
-            os.unlink(file.name)
-            raise
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    with replace_file(path, "wb") as file:
+        np.savez(file, about=text, **arrays)  # type: ignore[arg-type]
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -1,13 +1,12 @@
 """The numbers of an evaluation as a table: a row for each class, and one for all."""
 
-import csv
 from pathlib import Path
 from typing import Final
 
 from ecgstore.models.evaluation.evaluate import MODEL, Evaluation
 from ecgstore.scores.bootstrap import Estimate
 from ecgstore.scores.weighted import CLASS_SCORES
-from ecgstore.system.atomic_files import replace_file
+from ecgstore.system.csv_files import write_csv
 
 ALL: Final = "macro average"
 """The name of the row that averages the classes."""
@@ -47,14 +46,20 @@ def write_evaluation(evaluation: Evaluation, path: Path) -> None:
     The columns are class, n_positive, threshold, and for each score its value and both
     ends of its interval, such as auroc, auroc_low, auroc_high.
     """
-    with replace_file(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        head = [
-            f"{each}{end}" for each in CLASS_SCORES for end in ("", "_low", "_high")
-        ]
-        writer.writerow(["class", "n_positive", "threshold", *head])
-        for name, n_positive, threshold, scores in evaluation_rows(evaluation):
-            numbers = [value for each in CLASS_SCORES for value in scores[each]]
-            texts = ["" if value != value else f"{value:.6f}" for value in numbers]
-            limit = "" if threshold is None else f"{threshold:.6f}"
-            writer.writerow([name, n_positive, limit, *texts])
+    columns = [
+        f"{score}{end}" for score in CLASS_SCORES for end in ("", "_low", "_high")
+    ]
+    write_csv(
+        path,
+        ["class", "n_positive", "threshold", *columns],
+        (
+            [
+                name,
+                n_positive,
+                threshold,
+                *(value for score in CLASS_SCORES for value in scores[score]),
+            ]
+            for name, n_positive, threshold, scores in evaluation_rows(evaluation)
+        ),
+        ".6f",
+    )

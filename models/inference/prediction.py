@@ -127,7 +127,7 @@ def predict(
     """
     network = checkpoint.network().to(device)
     decimate = checkpoint.decimate()
-    remaining = iter(with_progress(headers, "records", len(headers), quiet))
+    remaining = iter(with_progress(headers, "predict", len(headers), quiet, "records"))
     while paths := list(islice(remaining, batch_size)):
         read = [_read_or_reason(path, checkpoint.config) for path in paths]
         usable = [each for each in read if isinstance(each, NewRecord)]

@@ -1,10 +1,10 @@
 """Predictions as a table: a row for each record, usable or not."""
 
-import csv
-from collections.abc import Iterable, Sequence
-from typing import IO
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, Any
 
 from ecgstore.models.inference.prediction import Prediction
+from ecgstore.system.csv_files import write_csv_rows
 
 
 def write_predictions(
@@ -31,16 +31,26 @@ def write_predictions(
     int
         How many of them are of records that cannot be used.
     """
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["record_id", "path", "status", "detail", *label_names])
     n_records = n_unusable = 0
-    for each in predictions:
-        said = (
-            [""] * len(label_names)
-            if each.probabilities is None
-            else [f"{value:.6f}" for value in each.probabilities]
-        )
-        writer.writerow([each.record_id, each.path, each.status, each.detail, *said])
-        n_records += 1
-        n_unusable += each.probabilities is None
+
+    def rows() -> Iterator[list[Any]]:
+        nonlocal n_records, n_unusable
+        for prediction in predictions:
+            probabilities: Iterable[float | None] = (
+                [None] * len(label_names)
+                if prediction.probabilities is None
+                else prediction.probabilities.tolist()
+            )
+            n_records += 1
+            n_unusable += prediction.probabilities is None
+            yield [
+                prediction.record_id,
+                prediction.path,
+                prediction.status,
+                prediction.detail,
+                *probabilities,
+            ]
+
+    columns = ["record_id", "path", "status", "detail", *label_names]
+    write_csv_rows(file, columns, rows(), ".6f")
     return n_records, n_unusable

@@ -1,10 +1,9 @@
 """What the epochs of a training came to, and which one is the best."""
 
-import csv
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ecgstore.models.distributed import is_first_process, sum_over_processes
-from ecgstore.system.atomic_files import replace_file
+from ecgstore.system.csv_files import write_csv
 
 Item = TypeVar("Item")
 
@@ -93,11 +92,9 @@ class History:
         return len(self.epochs) - self.best >= patience
 
     def write_csv(self, path: Path) -> None:
-        """Write a row for each epoch."""
-        with replace_file(path) as file:
-            writer = csv.DictWriter(file, [each.name for each in fields(Epoch)])
-            writer.writeheader()
-            writer.writerows(asdict(each) for each in self.epochs)
+        """Write a row for each epoch; what is undefined is empty."""
+        columns = [column.name for column in fields(Epoch)]
+        write_csv(path, columns, map(astuple, self.epochs))
 
 
 class Sums:

@@ -308,7 +308,7 @@ def _real_signals(selection: Selection, leads: list[int]) -> Iterator[FloatArray
     padding = store.quality[PAD_LENGTH].to_numpy()[selection.rows]
     ends = (store.n_samples - padding).tolist()
     blocks = range(0, len(selection), _RECORDS_READ_AT_ONCE)
-    for begin in with_progress(blocks, "standardise", len(blocks)):
+    for begin in with_progress(blocks, "standardise", len(blocks), unit="blocks"):
         signals = store.signals(selection.rows[begin : begin + _RECORDS_READ_AT_ONCE])
         for number, signal in enumerate(signals, start=begin):
             yield signal[leads, : ends[number]].astype(np.float64)

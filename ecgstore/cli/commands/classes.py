@@ -65,20 +65,17 @@ def _records(
     sources: Iterable[Path], unreadable: list[Path]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield source and codes of every record of the folders and files."""
-    from tqdm import tqdm
-
     from ecgstore.diagnoses import read_labels_csv
     from ecgstore.errors import RecordError
     from ecgstore.sources import find_headers, read_header, source_name
+    from ecgstore.system.progress import with_progress
 
     for root in sources:
         if root.suffix == ".csv":
             for row in read_labels_csv(root):
                 yield row.source, row.dx
             continue
-        for path in tqdm(
-            find_headers(root), desc=str(root), unit=" headers", disable=None
-        ):
+        for path in with_progress(find_headers(root), str(root), unit="headers"):
             try:
                 yield source_name(path, root), read_header(path).dx
             except RecordError:

@@ -19,12 +19,11 @@ Example:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def verify(store: Path, as_json: bool) -> None:
     """Compare STORE with its checksums; exit 1 naming each damaged row."""
-    from tqdm import tqdm
-
     from ecgstore.storage.verify import verify as find_damage
+    from ecgstore.system.progress import Progress
 
-    with tqdm(unit=" rows", disable=None) as bar:
-        damages = list(find_damage(store, bar.update))
+    with Progress("verify", unit="rows", keep=False) as progress:
+        damages = list(find_damage(store, progress.update))
     if as_json:
         print_json([{"where": each.where, "what": each.what} for each in damages])
     else:

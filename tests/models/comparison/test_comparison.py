@@ -453,6 +453,9 @@ def test_a_report_is_what_was_predicted(
     found = report.estimates["patients"]
     assert found.n_groups == len(set(owner.tolist())) < len(store)
     assert found.n_resamples == settings.n_resamples
+    tables = [*tmp_path.glob("*.csv")]
+    assert len(tables) == 3
+    assert not any(b"\r" in table.read_bytes() for table in tables)
     with (tmp_path / "patients-scores.csv").open() as file:
         rows = [*csv.DictReader(file)]
     [macro] = [

@@ -299,6 +299,7 @@ def test_command_prints_and_writes(
     assert content["label_names"] == [*expected.label_names]
     with (tmp_path / "e.csv").open() as file:
         rows = [*csv.DictReader(file)]
+    assert b"\r" not in (tmp_path / "e.csv").read_bytes()
     assert [row["class"] for row in rows] == [*expected.label_names, "macro average"]
     assert float(rows[-1]["auroc"]) == pytest.approx(
         expected.scores.macro_auroc, abs=1e-6

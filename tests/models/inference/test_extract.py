@@ -286,6 +286,7 @@ def test_extract_prints_where_and_what(
     assert out.read_bytes() == features_file.read_bytes()
     with table.open(newline="") as file:
         head, *lines = csv.reader(file)
+    assert b"\r" not in table.read_bytes()
     assert head[:3] == ["record_id", "row", "cnn_000"]
     assert [line[0] for line in lines] == names
     assert [int(line[1]) for line in lines] == list(range(len(names)))

@@ -85,6 +85,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
+    assert "\r" not in text
     return [*csv.DictReader(io.StringIO(text))]
 
 

@@ -989,6 +989,7 @@ def folder(
 def test_a_folder_has_history_and_curves(folder: Path) -> None:
     with (folder / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
+    assert b"\r" not in (folder / "history.csv").read_bytes()
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert all(float(row["training_loss"]) > 0 for row in rows)
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")

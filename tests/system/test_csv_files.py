@@ -1,0 +1,87 @@
+"""CSV files: one form on every system, and errors that say which line is wrong."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecgstore.errors import ConfigError
+from ecgstore.system.csv_files import read_csv_rows, write_csv, write_csv_rows
+
+COLUMNS = ["record_id", "n", "value"]
+
+
+def test_lines_end_with_a_line_feed_and_undefined_values_are_empty(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "table.csv"
+    rows: list[list[object]] = [
+        ["A,1", 1, 0.1],
+        ['"B"', np.int64(2), np.float64(1 / 3)],
+        ["Ç", None, float("nan")],
+        ["D", 4, np.float32("nan")],
+    ]
+    write_csv(path, COLUMNS, rows)
+    assert path.read_bytes().decode() == (
+        'record_id,n,value\n"A,1",1,0.1\n"""B""",2,0.3333333333333333\nÇ,,\nD,4,\n'
+    )
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_floats_have_the_format_asked_for_and_other_values_do_not() -> None:
+    file = io.StringIO()
+    write_csv_rows(file, COLUMNS, [["A", 1, 0.25], ["B", 2, float("nan")]], ".3f")
+    assert file.getvalue() == "record_id,n,value\nA,1,0.250\nB,2,\n"
+
+
+def test_rows_are_written_as_they_come() -> None:
+    file = io.StringIO()
+
+    def rows() -> Iterator[list[object]]:
+        yield ["A", 1, 0.5]
+        assert file.getvalue().endswith("A,1,0.5\n")
+        yield ["B", 2, 0.5]
+
+    write_csv_rows(file, COLUMNS, rows())
+    assert file.getvalue().count("\n") == 3
+
+
+def test_a_failure_leaves_the_older_table(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    write_csv(path, COLUMNS, [["A", 1, 0.5]])
+    before = path.read_bytes()
+    with pytest.raises(ZeroDivisionError):
+        write_csv(path, COLUMNS, (["B", 1 / number, 0] for number in (1, 0)))
+    assert path.read_bytes() == before
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    write_csv(path, COLUMNS, [["A,1", 1, 0.1], ["B", None, 2.0]])
+    rows = [*read_csv_rows(path, ("value",), ("name", "record_id"))]
+    assert rows == [
+        (f"{path}: line 2", {"value": "0.1", "record_id": "A,1"}),
+        (f"{path}: line 3", {"value": "2.0", "record_id": "B"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "no column a; its columns are none"),
+        (b"b,c\n1,2\n", "no column a; its columns are b, c"),
+        (b"b,a\n1,2\n3\n", "line 3 has 1 values; expected 2"),
+        (b"a\n\xff\n", "not a readable CSV file"),
+    ],
+)
+def test_unusable_files_are_errors_that_name_the_place(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=message) as caught:
+        list(read_csv_rows(path, ("a",)))
+    assert str(caught.value).startswith(str(path))
