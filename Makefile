@@ -2,7 +2,7 @@
 #             compare handcrafted, deep and fused classifiers on it
 # make test   the whole quality gate, as continuous integration runs it
 # make bench  the benchmarks, on the real records in the folder $(ECGSTORE_DATA)
-# make bench-peers  the same for other loaders, in environments of their own
+# make bench-peers  the same for loaders of other projects, in environments of their own
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -39,10 +39,10 @@ bench bench-peers:
 else
 bench: CHALLENGE = "$(ECGSTORE_DATA)/challenge-2020/training"
 bench: .venv/ecgstore-dev
-	$(BIN)/python -m bench.builds.whole $(CHALLENGE) --json bench/results/build.json
+	$(BIN)/python -m bench.builds.throughput $(CHALLENGE) --json bench/results/build.json
 	$(BIN)/python -m bench.builds.reader $(CHALLENGE) --json bench/results/reader.json
-	$(BIN)/python -m bench.builds.signals $(CHALLENGE) --json bench/results/signals.json
-	$(BIN)/python -m bench.builds.features --json bench/results/features.json
+	$(BIN)/python -m bench.builds.preprocessing $(CHALLENGE) --json bench/results/signals.json
+	$(BIN)/python -m bench.builds.rr_features --json bench/results/features.json
 	$(BIN)/python -m bench.beats.delineation "$(ECGSTORE_DATA)/ludb" --challenge $(CHALLENGE) $(FOLDS:%=--weights %) --json bench/results/beats.json --plot bench/results/beats.png
 	$(BIN)/python -m bench.beats.diagnoses $(CHALLENGE) --json bench/results/diagnoses.json
 	$(BIN)/python -m bench.builds.memory $(CHALLENGE) --json bench/results/memory.json
@@ -59,7 +59,7 @@ endif
 .venv-peers-mosaic/installed: PINS = bench/loading/peers/requirements-mosaic.txt
 .venv-peers-mosaic/installed: bench/loading/peers/requirements-mosaic.txt
 .venv-peers/installed .venv-peers-mosaic/installed:
-	@echo "installing other loaders into $(@D): some minutes, and some GB"
+	@echo "installing loaders of other projects into $(@D): some minutes, and some GB"
 	$(PYTHON) -m venv $(@D)
 	echo '*' > $(@D)/.gitignore
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $(PINS)

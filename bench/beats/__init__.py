@@ -1,1 +1,1 @@
-"""Accuracy and speed of beats, waves and features."""
+"""Accuracy and speed of beat detection, delineation and features."""

@@ -1,4 +1,4 @@
-"""Score found marks against the cardiologists' on LUDB."""
+"""Score detected marks against the cardiologists' marks of LUDB."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.beats.contestants import Found
+from bench.beats.detectors import Detections
 from bench.beats.ludb import FS, MATCH_S, Annotation, LudbRecord
-from bench.common.measuring import print_table
+from bench.common.tables import print_table
 from ecgstore.arrays import FloatArray
 from ecgstore.record import LEADS, MARKS, Mark
 
@@ -24,64 +24,65 @@ TIGHT_S: Final = {
     Mark.T_PEAK: 0.075,
     Mark.T_OFF: 0.1,
 }
-"""The tighter tolerances in s, next to the 150 ms of EC57.
+"""Tolerances in s that are tighter than the 150 ms of EC57.
 
-For boundaries those that comparisons of delineators name after Martinez et al. 2004,
-IEEE Trans Biomed Eng 51:570-581. There are none for peaks, which get what lies between
-those of their wave's ends.
+Those of onsets and offsets are the ones that comparisons of delineators name after
+Martinez et al. 2004, IEEE Trans Biomed Eng 51:570-581. There are none for peaks: here
+they lie between those of the onset and the offset of the same wave.
 """
 
 RECORD: Final = "record"
-"""The record's beats, by all leads together."""
+"""The record's beats, from all leads together."""
 ALL: Final = "all"
 """All leads, pooled."""
 
 Scores = dict[str, dict[Mark, dict[str, "Score"]]]
-"""By leads (`RECORD`, one of `LEADS`, `ALL`), mark, and who found it."""
+"""By leads (`RECORD`, one of `LEADS`, `ALL`), mark and detector."""
 
 
 @dataclass
 class Score:
-    """Agreement of found marks with annotated ones."""
+    """Agreement of detected marks with annotated ones."""
 
     errors_ms: list[float] = field(default_factory=list)
     n_annotated: int = 0
-    n_found: int = 0
+    n_detected: int = 0
     n_hits_inside: int = 0
-    n_found_inside: int = 0
+    n_detected_inside: int = 0
     n_tight_hits: int = 0
     n_tight_hits_inside: int = 0
 
-    def add(self, mark: Mark, annotation: Annotation, found: FloatArray) -> None:
+    def add(self, mark: Mark, annotation: Annotation, detected: FloatArray) -> None:
         """Match the marks of one lead, nearest pairs first.
 
-        A mark that matches no annotation is an error only between the lead's first and
-        last annotation. The figures "inside" leave out all found marks before and
-        after, also those that match: the first annotated onset is then lost if it is
-        found a moment early.
+        A detected mark without a match is a false positive only between the lead's
+        first and last annotation. The scores "inside" ignore all detected marks before
+        and after, even if they match: they lose the first annotated onset if it is
+        detected slightly early.
         """
         annotated = annotation.marks[mark]
-        found = np.sort(found[found >= 0])  # absent: -1 or NaN, which compares as False
-        inside = (found >= annotation.first) & (found <= annotation.last)
-        matched = match(annotated, found)
-        self.errors_ms += [1000 * (found[j] - annotated[i]) / FS for i, j in matched]
+        detected = np.sort(detected[detected >= 0])  # absent: -1 or NaN, both False
+        inside = (detected >= annotation.first) & (detected <= annotation.last)
+        pairs = match(annotated, detected)
+        self.errors_ms += [1000 * (detected[j] - annotated[i]) / FS for i, j in pairs]
         self.n_annotated += len(annotated)
-        hit = np.zeros(len(found), bool)
-        hit[[j for _, j in matched]] = True
-        self.n_found += int((hit | inside).sum())
-        self.n_found_inside += int(inside.sum())
-        self.n_hits_inside += len(match(annotated, found[inside]))
-        self.n_tight_hits += len(match(annotated, found, TIGHT_S[mark]))
-        self.n_tight_hits_inside += len(match(annotated, found[inside], TIGHT_S[mark]))
+        hit = np.zeros(len(detected), bool)
+        hit[[j for _, j in pairs]] = True
+        self.n_detected += int((hit | inside).sum())
+        self.n_detected_inside += int(inside.sum())
+        within = detected[inside]
+        self.n_hits_inside += len(match(annotated, within))
+        self.n_tight_hits += len(match(annotated, detected, TIGHT_S[mark]))
+        self.n_tight_hits_inside += len(match(annotated, within, TIGHT_S[mark]))
 
     def summary(self) -> dict[str, float | None]:
         """Return sensitivity, precision, F1, and mean and sd of the error in ms."""
         hits = len(self.errors_ms)
-        n = self.n_annotated + self.n_found
-        n_inside = self.n_annotated + self.n_found_inside
+        n = self.n_annotated + self.n_detected
+        n_inside = self.n_annotated + self.n_detected_inside
         return {
             "se": _ratio(hits, self.n_annotated),
-            "ppv": _ratio(hits, self.n_found),
+            "ppv": _ratio(hits, self.n_detected),
             "f1": _ratio(2 * hits, n),
             "f1_inside": _ratio(2 * self.n_hits_inside, n_inside),
             "f1_tight": _ratio(2 * self.n_tight_hits, n),
@@ -95,20 +96,23 @@ _COLUMNS: Final = (
     *("Se", "PPV", "F1", "F1 inside", "F1 tight", "tight, inside"),
     *("error, ms: mean", "sd"),
 )
-"""The headings of what `Score.summary` returns."""
+"""Headings of the values of `Score.summary`."""
 
 
-def _ratio(part: int, whole: int) -> float | None:
-    """Return a fraction, or None of nothing."""
-    return part / whole if whole else None
+def _ratio(numerator: int, denominator: int) -> float | None:
+    """Return a ratio, None if the denominator is 0."""
+    return numerator / denominator if denominator else None
 
 
 def match(
-    annotated: FloatArray, found: FloatArray, within_s: float = MATCH_S
+    annotated: FloatArray, detected: FloatArray, tolerance_s: float = MATCH_S
 ) -> list[tuple[int, int]]:
-    """Return pairs of places within the tolerance, each mark once, nearest first."""
-    distance = np.abs(np.subtract.outer(annotated, found))
-    near = np.argwhere(distance <= within_s * FS)
+    """Return pairs of positions in both arrays, each mark at most once, nearest first.
+
+    The marks of a pair are no further apart than the tolerance.
+    """
+    distance = np.abs(np.subtract.outer(annotated, detected))
+    near = np.argwhere(distance <= tolerance_s * FS)
     order = np.argsort(distance[near[:, 0], near[:, 1]], kind="stable")
     pairs: list[tuple[int, int]] = []
     taken: tuple[set[int], set[int]] = (set(), set())
@@ -121,69 +125,80 @@ def match(
 
 
 def score(
-    records: Sequence[LudbRecord], found: Mapping[str, Sequence[Found]]
+    records: Sequence[LudbRecord], detections: Mapping[str, Sequence[Detections]]
 ) -> Scores:
-    """Return the scores of all contestants; `found` has an entry for every record.
+    """Return the scores of all detectors.
 
-    Who finds no mark of a kind in any lead, such as a detector of R-peaks, has no
-    score for it; a lead in which a contestant fails counts as one without marks.
+    Parameters
+    ----------
+    records : sequence of LudbRecord
+    detections : Mapping
+        By detector, one entry per record. A detector gets no score for a mark that it
+        never returns, such as P onsets from a detector of R-peaks; a lead in which it
+        fails counts as one without marks.
     """
     scores: Scores = {}
 
     def add(
-        leads: str, mark: Mark, who: str, to: Annotation, places: FloatArray
+        leads: str,
+        mark: Mark,
+        detector: str,
+        annotation: Annotation,
+        detected: FloatArray,
     ) -> None:
-        by_who = scores.setdefault(leads, {}).setdefault(mark, {})
-        by_who.setdefault(who, Score()).add(mark, to, places)
+        by_detector = scores.setdefault(leads, {}).setdefault(mark, {})
+        by_detector.setdefault(detector, Score()).add(mark, annotation, detected)
 
-    nothing = np.empty(0)
-    for who, of_records in found.items():
-        finds = {m for each in of_records for lead in each.leads for m in lead}
-        sees_all_leads = any(each.beats is not None for each in of_records)
-        for record, one in zip(records, of_records, strict=True):
-            if sees_all_leads:
-                beats = nothing if one.beats is None else one.beats
-                add(RECORD, Mark.R_PEAK, who, record.beats(), beats)
-            for name, annotation, marks in zip(
-                LEADS, record.annotations, one.leads, strict=True
+    none = np.empty(0)
+    for detector, of_records in detections.items():
+        marks_returned = {
+            mark for result in of_records for lead in result.leads for mark in lead
+        }
+        returns_beats = any(result.beats is not None for result in of_records)
+        for record, result in zip(records, of_records, strict=True):
+            if returns_beats:
+                beats = none if result.beats is None else result.beats
+                add(RECORD, Mark.R_PEAK, detector, record.beats(), beats)
+            for lead, annotation, marks in zip(
+                LEADS, record.annotations, result.leads, strict=True
             ):
-                for mark in sorted(finds):
-                    for leads in (name, ALL):
-                        add(leads, mark, who, annotation, marks.get(mark, nothing))
+                for mark in sorted(marks_returned):
+                    for leads in (lead, ALL):
+                        add(leads, mark, detector, annotation, marks.get(mark, none))
     return scores
 
 
 def as_json(scores: Scores) -> dict[str, Any]:
-    """Return the figures by leads, mark and contestant."""
+    """Return the summaries by leads, mark and detector."""
     return {
         leads: {
-            MARKS[mark]: {who: each.summary() for who, each in by_who.items()}
-            for mark, by_who in sorted(by_mark.items())
+            MARKS[mark]: {name: score.summary() for name, score in by_detector.items()}
+            for mark, by_detector in sorted(by_mark.items())
         }
         for leads, by_mark in scores.items()
     }
 
 
 def print_scores(scores: Scores, leads: Sequence[str]) -> None:
-    """Print the figures of some leads in a row for every mark and contestant."""
+    """Print a row of scores for every mark and detector, for some of the leads."""
     rows: dict[str, list[str]] = {}
     for name in leads:
-        for mark, by_who in sorted(scores.get(name, {}).items()):
-            for who, each in by_who.items():
-                rows[f"{name:7}{MARKS[mark]:9}{who}"] = [
+        for mark, by_detector in sorted(scores.get(name, {}).items()):
+            for detector, mark_score in by_detector.items():
+                rows[f"{name:7}{MARKS[mark]:9}{detector}"] = [
                     "" if value is None else f"{value:.{1 if '_ms' in key else 4}f}"
-                    for key, value in each.summary().items()
+                    for key, value in mark_score.summary().items()
                 ]
     print_table("", _COLUMNS, rows)
 
 
-def print_leads(scores: Scores, contestants: Sequence[str]) -> None:
-    """Print F1 and the sd of the error in ms of some contestants, lead by lead."""
+def print_leads(scores: Scores, detectors: Sequence[str]) -> None:
+    """Print F1 and the sd of the error in ms of some detectors, lead by lead."""
     rows: dict[str, list[str]] = {}
     for mark in Mark:
-        for who in contestants:
-            values = [scores[lead][mark][who].summary() for lead in LEADS]
-            rows[f"{MARKS[mark]:9}{who}"] = [
-                f"{each['f1'] or 0:.3f}/{each['sd_ms'] or 0:.0f}" for each in values
+        for detector in detectors:
+            summaries = [scores[lead][mark][detector].summary() for lead in LEADS]
+            rows[f"{MARKS[mark]:9}{detector}"] = [
+                f"{row['f1'] or 0:.3f}/{row['sd_ms'] or 0:.0f}" for row in summaries
             ]
     print_table("F1 / sd of the error in ms", LEADS, rows)

@@ -1,33 +1,31 @@
-"""Measure how well single features tell the records of a diagnosis from the others.
+"""Measure how well single features separate a diagnosis from all other records.
 
-::
+Example::
 
-    python -m bench.beats.diagnoses CHALLENGE [--json PATH]
+    python -m bench.beats.diagnoses data/challenge-2020/training
 
-CHALLENGE is a folder with records of the Challenge. Two tables are printed: the AUROC
-of the features that claim to measure what a diagnosis is about, with half of its 95 %
-interval (Hanley and McNeil 1982, Radiology 143:29), and where the features of normal
-records lie (diagnosis "sinus rhythm" alone). No feature is fitted to these records; the
-labels are those of the Challenge, with their errors.
+The folder holds Challenge records. Two tables are printed: the AUROC of the features
+that are meant to measure a diagnosis, with half of its 95 % interval, and quantiles of
+the features of normal records (diagnosis "sinus rhythm" alone). No feature is fitted to
+these records; the labels are those of the Challenge, with their errors.
 """
 
-import argparse
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from bench.common.measuring import print_table, write_json
-from bench.common.records import accepted, headers_in, options_of
+from bench.beats.auroc import auroc
+from bench.beats.record_features import features_of
+from bench.common.command_line import benchmark_parser
+from bench.common.report import write_json
+from bench.common.tables import print_table
 from ecgstore.arrays import BoolArray, FloatArray
-from ecgstore.beats import find_beats
 from ecgstore.config import Config
-from ecgstore.features import FEATURES, compute
-from ecgstore.signals.preprocess import preprocess
 
 NORMAL: Final = ("426783006",)
 
-CLAIMS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+FEATURES_OF: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "atrial fibrillation": (
         ("164889003",),
         (
@@ -75,9 +73,9 @@ CLAIMS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "ST depression": (("429622005",), ("-V5_st80_level_mv", "-V5_j_level_mv")),
     "abnormal Q wave": (("164917005",), ("pathological_q", "q_waves_inferior")),
 }
-"""SNOMED CT codes of each diagnosis, and features; one with a minus sign is low."""
+"""SNOMED CT codes of each diagnosis, and its features; a minus sign: low values."""
 
-SHOWN_NORMAL: Final = (
+NORMAL_FEATURES: Final = (
     "mean_hr",
     "p_duration_ms",
     "pr_interval_ms",
@@ -99,103 +97,76 @@ SHOWN_NORMAL: Final = (
 )
 
 MIN_RECORDS: Final = 2
-"""A diagnosis with fewer records, or fewer others, is left out."""
+"""A diagnosis with fewer records, or without which there are fewer, is left out."""
 
 
-def main() -> None:
-    """Measure, print tables, and write JSON if asked for."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("folder", type=Path, help="folder with Challenge records")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write results here")
-    options = parser.parse_args()
-    values, dx = features_of(options.folder, Config())
-    claims = measure_claims(values, dx)
-    normal = measure_normal(values, dx)
-    write_json(options.json, {"records": len(dx), "auroc": claims, "normal": normal})
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print tables, and write JSON if a path is given."""
+    parser = benchmark_parser(
+        "bench.beats.diagnoses", __doc__, folder="folder with Challenge records"
+    )
+    options = parser.parse_args(arguments)
+    values, diagnoses = features_of(options.folder, Config())
+    areas = measure_auroc(values, diagnoses)
+    normal = measure_normal(values, diagnoses)
+    write_json(
+        options.json, {"records": len(diagnoses), "auroc": areas, "normal": normal}
+    )
 
 
-def features_of(
-    folder: Path, config: Config
-) -> tuple[dict[str, FloatArray], list[set[str]]]:
-    """Return the features of a folder's records by name, and their diagnoses."""
-    rows, dx = [], []
-    for _, record in accepted(headers_in(folder), config):
-        prepared = preprocess(
-            record.signal, record.fs, **options_of(preprocess, config)
-        )
-        signal = prepared.signal[:, : prepared.n_real_samples]
-        beats = find_beats(signal, config.fs, **options_of(find_beats, config))
-        rows.append(compute(signal, beats, config.fs, config.rr_convention))
-        dx.append({*record.dx})
-    columns = np.array(rows, np.float64).T
-    names = (each.name for each in FEATURES)
-    return dict(zip(names, columns, strict=True)), dx
-
-
-def measure_claims(
-    values: dict[str, FloatArray], dx: list[set[str]]
+def measure_auroc(
+    values: dict[str, FloatArray], diagnoses: list[set[str]]
 ) -> list[dict[str, Any]]:
-    """Print the AUROC of every claim, and return them."""
+    """Print and return the AUROC of the features of every diagnosis."""
     results = []
-    for diagnosis, (codes, features) in CLAIMS.items():
-        positive = np.array([not each.isdisjoint(codes) for each in dx])
+    for diagnosis, (codes, features) in FEATURES_OF.items():
+        present = np.array([not record.isdisjoint(codes) for record in diagnoses])
         for feature in features:
             name = feature.removeprefix("-")
             sign = -1 if feature.startswith("-") else 1
             defined = ~np.isnan(values[name])
-            high = sign * values[name][defined & positive]
-            low = sign * values[name][defined & ~positive]
-            if min(len(high), len(low)) < MIN_RECORDS:
+            positive = sign * values[name][defined & present]
+            negative = sign * values[name][defined & ~present]
+            if min(len(positive), len(negative)) < MIN_RECORDS:
                 continue
-            area, margin = auroc(high, low)
+            area, margin = auroc(positive, negative)
             results.append(
                 {
                     "diagnosis": diagnosis,
                     "feature": feature,
-                    "records": int(positive.sum()),
-                    "undefined": int((positive & ~defined).sum()),
+                    "records": int(present.sum()),
+                    "undefined": int((present & ~defined).sum()),
                     "auroc": area,
                     "margin": margin,
                 }
             )
     rows = {
-        f"{each['diagnosis']}: {each['feature']}": (
-            str(each["records"]),
-            str(each["undefined"]),
-            f"{each['auroc']:.3f} (+-{each['margin']:.3f})",
+        f"{row['diagnosis']}: {row['feature']}": (
+            str(row["records"]),
+            str(row["undefined"]),
+            f"{row['auroc']:.3f} (+-{row['margin']:.3f})",
         )
-        for each in results
+        for row in results
     }
     print_table("diagnosis: feature", ("records", "undefined", "AUROC"), rows)
     return results
 
 
-def auroc(high: FloatArray, low: FloatArray) -> tuple[float, float]:
-    """Return the AUROC and half of its 95 % interval (Hanley and McNeil 1982)."""
-    above = (high[:, None] > low).mean() + (high[:, None] == low).mean() / 2
-    area = float(above)
-    two_high, two_low = area / (2 - area), 2 * area**2 / (1 + area)
-    variance = area * (1 - area)
-    variance += (len(high) - 1) * (two_high - area**2)
-    variance += (len(low) - 1) * (two_low - area**2)
-    return area, 1.96 * float(np.sqrt(max(variance, 0) / (len(high) * len(low))))
-
-
 def measure_normal(
-    values: dict[str, FloatArray], dx: list[set[str]]
+    values: dict[str, FloatArray], diagnoses: list[set[str]]
 ) -> dict[str, list[float]]:
-    """Print quantiles of the features of normal records, and return them."""
-    normal: BoolArray = np.array([each == {*NORMAL} for each in dx])
-    parts = (5, 25, 50, 75, 95)
+    """Print and return quantiles of the features of normal records."""
+    normal: BoolArray = np.array([record == {*NORMAL} for record in diagnoses])
+    percents = (5, 25, 50, 75, 95)
     results = {}
-    for name in SHOWN_NORMAL:
+    for name in NORMAL_FEATURES:
         defined = values[name][normal & ~np.isnan(values[name])]
         if len(defined):
-            results[name] = np.percentile(defined, parts).tolist()
+            results[name] = np.percentile(defined, percents).tolist()
     print_table(
         f"{normal.sum()} normal records",
-        [f"{part} %" for part in parts],
-        {k: [f"{value:.4g}" for value in row] for k, row in results.items()},
+        [f"{percent} %" for percent in percents],
+        {name: [f"{value:.4g}" for value in row] for name, row in results.items()},
     )
     return results
 

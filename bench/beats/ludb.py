@@ -17,22 +17,32 @@ FS: Final = 500.0
 """Sampling rate of all records in Hz."""
 
 MATCH_S: Final = 0.15
-"""How far a mark may be from the one it is taken for, in s."""
+"""Largest distance between two marks of the same event, in s."""
 
-_WAVES: Final = {
-    "p": (Mark.P_ON, Mark.P_PEAK, Mark.P_OFF),
-    "N": (Mark.QRS_ON, Mark.R_PEAK, Mark.QRS_OFF),
-    "t": (Mark.T_ON, Mark.T_PEAK, Mark.T_OFF),
+WAVES: Final = {
+    "P": (Mark.P_ON, Mark.P_PEAK, Mark.P_OFF),
+    "QRS": (Mark.QRS_ON, Mark.R_PEAK, Mark.QRS_OFF),
+    "T": (Mark.T_ON, Mark.T_PEAK, Mark.T_OFF),
 }
-"""The symbol of each wave's peak, and what stands before, at and behind it."""
+"""Onset, peak and offset of each wave."""
+
+_SYMBOLS: Final = {"p": "P", "N": "QRS", "t": "T"}
+"""The wave that each annotation symbol of a peak belongs to."""
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """The cardiologists' marks of one lead, as sample indices.
+    """The cardiologists' marks of one lead.
 
-    Their first and their last mark say where a missing one is an omission: the first
-    and the last beat of a lead are not annotated.
+    The first and the last beat of a lead are not annotated, so that a detected mark can
+    be wrong only between the first and the last annotation.
+
+    Attributes
+    ----------
+    marks : dict
+        Sample indices by mark.
+    first, last : int
+        Sample indices of the first and the last annotation.
     """
 
     marks: dict[Mark, FloatArray]
@@ -42,24 +52,33 @@ class Annotation:
 
 @dataclass(frozen=True)
 class LudbRecord:
-    """A raw signal in mV, of shape (12, n_samples), and the marks of its leads."""
+    """A record of LUDB.
+
+    Attributes
+    ----------
+    record_id : str
+    signal : ndarray of shape (12, n_samples)
+        Voltages in mV, not filtered.
+    annotations : list of Annotation
+        One per lead, in the order of `LEADS`.
+    """
 
     record_id: str
     signal: FloatArray
     annotations: list[Annotation]
 
     def beats(self) -> Annotation:
-        """Return the beats that half of the leads have annotated, by median time."""
-        peaks = [each.marks[Mark.R_PEAK] for each in self.annotations]
+        """Return the beats that are annotated in half of the leads, by median time."""
+        peaks = [annotation.marks[Mark.R_PEAK] for annotation in self.annotations]
         in_order = np.sort(np.concatenate(peaks))
         groups = np.split(
             in_order, np.flatnonzero(np.diff(in_order) > MATCH_S * FS) + 1
         )
-        beats = [np.median(each) for each in groups if len(each) >= len(LEADS) // 2]
+        beats = [np.median(group) for group in groups if len(group) >= len(LEADS) // 2]
         return Annotation(
             {Mark.R_PEAK: np.array(beats, np.float64)},
-            int(np.median([each.first for each in self.annotations])),
-            int(np.median([each.last for each in self.annotations])),
+            int(np.median([annotation.first for annotation in self.annotations])),
+            int(np.median([annotation.last for annotation in self.annotations])),
         )
 
 
@@ -81,17 +100,17 @@ def _read(header: Path) -> LudbRecord:
 
 def _annotation(path: str, lead: str) -> Annotation:
     """Return the marks of one lead: "(" peak ")" for each of p, N (QRS) and t."""
-    read = wfdb.rdann(path, lead.lower())
-    symbols: Sequence[str] = read.symbol
-    found: dict[Mark, list[int]] = {mark: [] for mark in Mark}
+    file = wfdb.rdann(path, lead.lower())
+    symbols: Sequence[str] = file.symbol
+    samples: dict[Mark, list[int]] = {mark: [] for mark in Mark}
     for k, symbol in enumerate(symbols):
-        if symbol not in _WAVES:
+        if symbol not in _SYMBOLS:
             continue
-        on, peak, off = _WAVES[symbol]
-        found[peak].append(read.sample[k])
+        on, peak, off = WAVES[_SYMBOLS[symbol]]
+        samples[peak].append(file.sample[k])
         if k > 0 and symbols[k - 1] == "(":
-            found[on].append(read.sample[k - 1])
+            samples[on].append(file.sample[k - 1])
         if symbols[k + 1 : k + 2] == [")"]:
-            found[off].append(read.sample[k + 1])
-    marks = {mark: np.array(places, np.float64) for mark, places in found.items()}
-    return Annotation(marks, int(read.sample.min()), int(read.sample.max()))
+            samples[off].append(file.sample[k + 1])
+    marks = {mark: np.array(indices, np.float64) for mark, indices in samples.items()}
+    return Annotation(marks, int(file.sample.min()), int(file.sample.max()))

@@ -1,1 +1,1 @@
-"""Speed and memory of builds, readers, filters and features."""
+"""Speed and memory of a build and its steps."""

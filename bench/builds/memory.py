@@ -1,14 +1,13 @@
 """Measure whether the memory of a build depends on the number of records.
 
-::
+Example::
 
-    python -m bench.builds.memory FOLDER [--copies N] [--rounds N] [--scratch FOLDER]
-        [--json PATH]
+    python -m bench.builds.memory data/challenge-2020/training --copies 20000
 
-Builds the real records of FOLDER, then as many copies of them as asked for under new
-record names, in new processes, without beats, and prints the peak resident memory of
-the parent and of its largest worker. Signals of copies are links, so that the disk
-holds them once. Needs Linux, whose /proc tells the memory of a process.
+Builds the records of the folder, then many copies of them under new record names, in
+new processes, without beats, and prints the peak resident memory of the parent process
+and of its largest worker. Signals of copies are links, so that the disk holds them
+once. Needs Linux, whose /proc gives the memory of a process.
 """
 
 import os
@@ -16,21 +15,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import ecgstore
-from bench.common.measuring import (
-    add_count,
-    arguments,
-    print_table,
-    ratios,
-    shown,
-    spread,
-    write_json,
-)
-from bench.common.process_memory import peak_mb, processes_of
+from bench.common.command_line import add_count, benchmark_parser
+from bench.common.processes import peak_mb, processes_of
 from bench.common.records import headers_in
+from bench.common.report import write_json
+from bench.common.tables import print_table, ratios, spread, spread_text
 
 BUILD = """
 import sys
@@ -42,14 +36,19 @@ if __name__ == "__main__":
 """
 
 
-def main() -> None:
-    """Build both, print a table, and write JSON if asked for."""
-    parser = arguments(__doc__, folder="folder with Challenge records", rounds=3)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Build both, print a table, and write JSON if a path is given."""
+    parser = benchmark_parser(
+        "bench.builds.memory", __doc__, folder="folder with Challenge records", rounds=3
+    )
     add_count(parser, "--copies", 20_000, "copies of records")
     parser.add_argument(
-        "--scratch", type=Path, help="folder on a disk with room for the copies' store"
+        "--scratch",
+        type=Path,
+        metavar="FOLDER",
+        help="folder on a disk with room for the store of the copies",
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
         copies = Path(scratch, "copies")
         _copy(options.folder, copies, options.copies)
@@ -66,45 +65,46 @@ def _results(builds: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
     """Return medians and ranges, and print them as a table."""
     columns = ["records", "store_mb", "parent_mb", "largest_worker_mb"]
     results: dict[str, Any] = {
-        name: {column: spread(each[column] for each in rounds) for column in columns}
+        name: {column: spread(build[column] for build in rounds) for column in columns}
         for name, rounds in builds.items()
     }
     table = {
         name: [
-            shown(row[column], 0 if column == "records" else 1) for column in columns
+            spread_text(row[column], 0 if column == "records" else 1)
+            for column in columns
         ]
         for name, row in results.items()
     }
     real, copies = builds["real records"], builds["copies"]
     results["copies / real"] = {
         column: ratios(
-            [each[column] for each in copies], [each[column] for each in real]
+            [build[column] for build in copies], [build[column] for build in real]
         )
         for column in columns
     }
     table["copies / real"] = [
-        shown(row, 2) for row in results["copies / real"].values()
+        spread_text(row, 2) for row in results["copies / real"].values()
     ]
     print_table("peak memory in MB, median (range)", columns, table)
     return results
 
 
 def _copy(folder: Path, target: Path, n_copies: int) -> None:
-    """Write records with new names: headers anew, signals as links."""
+    """Write copies of records under new names: new headers, signals as links."""
     headers = headers_in(folder)
     for number in range(n_copies):
         header = headers[number % len(headers)]
         old, new = header.stem, f"{header.stem}{number // len(headers):03d}"
-        place = target / header.parent.relative_to(folder)
-        place.mkdir(parents=True, exist_ok=True)
+        copies = target / header.parent.relative_to(folder)
+        copies.mkdir(parents=True, exist_ok=True)
         text = header.read_text(encoding="utf-8").replace(old, new)
-        (place / f"{new}.hea").write_text(text, encoding="utf-8")
+        (copies / f"{new}.hea").write_text(text, encoding="utf-8")
         source = header.with_suffix(".mat")
-        (place / f"{new}.mat").symlink_to(source.resolve())
+        (copies / f"{new}.mat").symlink_to(source.resolve())
 
 
 def _build(folder: Path, scratch: Path) -> dict[str, float]:
-    """Build in a new process; return its memory and the size of the store."""
+    """Build in a new process; return its peak memory and the size of the store."""
     out = scratch / "out.h5"
     command = [sys.executable, "-c", BUILD, os.path.abspath(folder), str(out)]
     process = subprocess.Popen(command, start_new_session=True)

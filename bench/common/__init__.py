@@ -1,1 +1,1 @@
-"""Measuring, records and memory: shared by all benchmarks."""
+"""Command lines, timing, tables, reports and memory: shared by all benchmarks."""

@@ -1,4 +1,4 @@
-"""What benchmarks run on: the records of a folder, and the options of a build."""
+"""The records that benchmarks run on, and the options of a build's steps."""
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
@@ -12,11 +12,18 @@ from ecgstore.signals.preprocess import first_seconds
 from ecgstore.signals.quality import check
 from ecgstore.sources import find_headers, read_record
 
-_IN_CONFIG: Final = {"fs_out": "fs", "order": "filter_order", "engine": "beats"}
+_CONFIG_FIELDS: Final = {"fs_out": "fs", "order": "filter_order", "engine": "beats"}
+"""Fields of `Config` by the names of step arguments that are called differently."""
 
 
 def headers_in(folder: Path) -> list[Path]:
-    """Return the headers of a folder, or end the program saying what is wrong."""
+    """Return the paths of the headers in a folder.
+
+    Raises
+    ------
+    SystemExit
+        If there are none, or the folder cannot be read.
+    """
     try:
         headers = [*find_headers(folder)]
     except EcgStoreError as error:
@@ -26,9 +33,11 @@ def headers_in(folder: Path) -> list[Path]:
     return headers
 
 
-def accepted(headers: Iterable[Path], config: Config) -> Iterator[tuple[Path, Record]]:
-    """Yield the records that a build would store, and leave out the others."""
-    options = options_of(check, config)
+def accepted_records(
+    headers: Iterable[Path], config: Config
+) -> Iterator[tuple[Path, Record]]:
+    """Yield header and record of those that a build would store."""
+    options = options_for(check, config)
     for path in headers:
         try:
             record = read_record(path)
@@ -39,10 +48,10 @@ def accepted(headers: Iterable[Path], config: Config) -> Iterator[tuple[Path, Re
         yield path, record
 
 
-def options_of(step: Callable[..., object], config: Config) -> dict[str, Any]:
-    """Return the keyword-only arguments that a build gives to one of its steps."""
+def options_for(step: Callable[..., object], config: Config) -> dict[str, Any]:
+    """Return the keyword-only arguments that a build passes to one of its steps."""
     return {
-        name: getattr(config, _IN_CONFIG.get(name, name))
-        for name, each in inspect.signature(step).parameters.items()
-        if each.kind is inspect.Parameter.KEYWORD_ONLY
+        name: getattr(config, _CONFIG_FIELDS.get(name, name))
+        for name, parameter in inspect.signature(step).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }

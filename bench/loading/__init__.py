@@ -1,1 +1,1 @@
-"""Speed of loaders, side by side."""
+"""Throughput, memory and start-up of data loaders, compared with each other."""

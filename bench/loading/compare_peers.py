@@ -1,42 +1,53 @@
-"""Time ecgstore's loader against other loaders, each with a format of its own.
+"""Time ecgstore's loader against loaders of other projects, with their own formats.
 
-::
+Example::
 
-    python -m bench.loading.compare_peers FOLDER [--rows N] [--rounds N] [--longest S]
-        [--only NAME ...] [--scratch FOLDER] [--json PATH] [--plot PATH]
+    python -m bench.loading.compare_peers data/challenge-2020/training --only webdataset
 
-FOLDER holds Challenge records; they are repeated to as many rows as asked for, and
-written once in the format of every peer, uncompressed. All contestants are asked for
-the same rows in batches of 64, and yield the same: that is compared by checksums before
-anything is timed. ``bench/peers`` tells how each is set up, and what else was tried.
-Peers run in environments of their own, which ``make bench-peers`` makes. Needs Linux,
-and for 8,004 rows 10 GB on the disk and as much memory for the page cache.
+The Challenge records of the folder are repeated to a number of rows and written once in
+the format of every peer, uncompressed. All loaders yield the same rows in batches of
+64; nothing is timed unless checksums agree. ``bench/loading/peers`` says how each peer
+is configured, and which other configurations were tried. Peers run in environments of
+their own, which ``make bench-peers`` makes. Needs Linux, and for 8,004 rows 10 GB of
+disk and as much memory for the page cache.
 """
 
-import argparse
+from collections.abc import Sequence
 from typing import Any
 
-from bench.common.measuring import add_count, print_table, write_json
-from bench.loading.command import conditions, parser_of, scratch_folder
-from bench.loading.contestants import (
+from bench.common.command_line import add_count
+from bench.common.report import write_json
+from bench.common.tables import print_table
+from bench.loading.command_line import conditions, loading_parser, scratch_folder
+from bench.loading.measurements import SHUFFLED, LoaderClasses, throughput
+from bench.loading.plot import plot
+from bench.loading.registry import (
     BESIDE_PEERS,
     CEILING,
     ENVIRONMENTS,
     PEER_WORKLOADS,
     PEERS,
-    kinds_of,
+    classes_of,
 )
-from bench.loading.data import make_files
-from bench.loading.parts import SHUFFLED, Kinds, throughput
-from bench.loading.plot import plot
-from bench.loading.turns import ContestantProcess
+from bench.loading.repeated_records import make_files
+from bench.loading.subprocesses import LoaderProcess
 from bench.loading.workloads import WORKLOADS, Files
 
 
-def main() -> None:
-    """Measure all workloads, print tables, and write JSON and a plot if asked for."""
-    options = _parser().parse_args()
-    peers = kinds_of({name: PEERS[name] for name in options.only}, ENVIRONMENTS)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Time all workloads, print tables, write JSON and a plot if paths are given."""
+    parser = loading_parser("bench.loading.compare_peers", __doc__)
+    add_count(parser, "--longest", 5, "seconds after which an epoch is cut short")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=PEERS,
+        default=[*PEERS],
+        metavar="NAME",
+        help=f"time only these peers, of: {'; '.join(PEERS)}",
+    )
+    options = parser.parse_args(arguments)
+    peers = classes_of({name: PEERS[name] for name in options.only}, ENVIRONMENTS)
     results = {**conditions(options), "longest_epoch_s": options.longest}
     with scratch_folder(options) as scratch:
         files = make_files(options.folder, scratch, options.rows)
@@ -50,23 +61,23 @@ def main() -> None:
                 options.rounds,
                 seconds=options.longest,
             )
-            write_json(options.json, results)  # what a later workload cannot lose
+            write_json(options.json, results)  # kept if a later workload fails
     if options.plot is not None:
         plot(results, options.plot)
 
 
-def prepare(peers: Kinds, files: Files) -> dict[str, dict[str, Any]]:
-    """Let the peers write their files, and say how long that took and how large.
+def prepare(peers: LoaderClasses, files: Files) -> dict[str, dict[str, Any]]:
+    """Write the files of the peers' own formats; print and return time and size.
 
     Returns
     -------
     dict
-        Of every peer: ``versions``, ``prepare_s``, ``prepared_mb``.
+        By peer: ``versions``, ``prepare_s``, ``prepared_mb``.
     """
     results, table = {}, {}
-    for name, kind in peers.items():
-        with ContestantProcess(kind, files, SHUFFLED) as process:
-            answer = process.ask("prepare")
+    for name, peer in peers.items():
+        with LoaderProcess(peer, files, SHUFFLED) as process:
+            answer = process.run("prepare")
         results[name] = {
             "versions": answer["versions"],
             "prepare_s": answer["wall"],
@@ -74,21 +85,13 @@ def prepare(peers: Kinds, files: Files) -> dict[str, dict[str, Any]]:
         }
         versions = [f"{library} {text}" for library, text in answer["versions"].items()]
         table[name] = [
-            f"{answer['wall']:.1f}", f"{answer['mb']:.0f}", ", ".join(versions)
-        ]  # fmt: skip
-    heading = f"files of their own, {files.n_rows} rows"
-    print_table(heading, ["prepared in, s", "MB", "versions"], table)
+            f"{answer['wall']:.1f}",
+            f"{answer['mb']:.0f}",
+            ", ".join(versions),
+        ]
+    heading = f"files of the peers' formats, {files.n_rows} rows"
+    print_table(heading, ["written in, s", "MB", "versions"], table)
     return results
-
-
-def _parser() -> argparse.ArgumentParser:
-    """Return the parser of the command's arguments."""
-    parser = parser_of(__doc__)
-    add_count(parser, "--longest", 5, "seconds after which an epoch is cut short")
-    parser.add_argument(
-        "--only", nargs="+", choices=PEERS, default=[*PEERS], help="these peers alone"
-    )
-    return parser
 
 
 if __name__ == "__main__":

@@ -1,25 +1,28 @@
 """Time ecgstore's loader against memcpy, np.memmap, h5py and torchdata.
 
-::
+Example::
 
-    python -m bench.loading.loaders FOLDER [--rows N] [--large N] [--rounds N]
-        [--steps N] [--parts PART ...] [--scratch FOLDER] [--json PATH] [--plot PATH]
+    python -m bench.loading.loaders data/challenge-2020/training --measure throughput
 
-FOLDER holds Challenge records; they are repeated to as many rows as asked for. All
-contestants get the same rows, each from the kind of file that suits it best, in batches
-of 64, and yield the same: that is compared by checksums before anything is timed.
-Each runs in a process of its own, and they take turns, in every round in another
-order. Needs Linux; cold epochs also need a scratch folder on a real disk.
+The Challenge records of the folder are repeated to a number of rows. All loaders yield
+the same rows in batches of 64, each from the format that suits it best; nothing is
+timed unless checksums agree. Each loader runs in a process of its own, in interleaved
+rounds. Needs Linux; cold epochs also need a scratch folder on a real disk.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from bench.common.measuring import add_count, spread, write_json
-from bench.loading import parts
-from bench.loading.command import conditions, parser_of, scratch_folder
-from bench.loading.contestants import (
+from bench.common.command_line import add_count
+from bench.common.report import write_json
+from bench.common.tables import spread
+from bench.loading import measurements
+from bench.loading.command_line import conditions, loading_parser, scratch_folder
+from bench.loading.plot import plot
+from bench.loading.readers.with_ecgstore import block_order
+from bench.loading.registry import (
     BLOCKS,
     CEILING,
     COLD_CEILING,
@@ -27,91 +30,101 @@ from bench.loading.contestants import (
     LOADERS,
     RESUMABLE,
 )
-from bench.loading.data import make_files
-from bench.loading.plot import plot
-from bench.loading.readers.with_ecgstore import blocks
+from bench.loading.repeated_records import make_files
 from bench.loading.workloads import BATCH_SIZE, SEED, WORKLOADS, Files
 from ecgstore.pipes import Order, Shuffled, mixing
 
-PARTS: Final = (
+MEASUREMENTS: Final = (
     "throughput",
-    "large",  # many rows, one workload
+    "large",  # throughput of one workload with many rows
     "cold",
     "resume",
     "start_up",
     "training",
     "memory",
 )
+MAX_MEMORY_ROUNDS: Final = 3
+"""Rounds of "memory", which starts many processes and varies little."""
 
 
-def main() -> None:
-    """Measure all parts, print tables, and write JSON and a plot if asked for."""
-    options = _parser().parse_args()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print tables, and write JSON and a plot if paths are given."""
+    parser = loading_parser("bench.loading.loaders", __doc__)
+    add_count(
+        parser, "--large", 43_101, "rows of the measurements 'large' and 'memory'"
+    )
+    add_count(parser, "--steps", 60, "training steps in a round")
+    parser.add_argument(
+        "--measure",
+        nargs="+",
+        choices=MEASUREMENTS,
+        default=MEASUREMENTS,
+        metavar="NAME",
+        help=f"make only these measurements, of: {', '.join(MEASUREMENTS)}",
+    )
+    options = parser.parse_args(arguments)
     results = {**conditions(options), "large_rows": options.large}
     with scratch_folder(options) as scratch:
         files = make_files(options.folder, scratch, options.rows)
-        for part in PARTS:
-            if part in options.parts:
-                results[part] = _measure(part, options, files, scratch)
-                write_json(options.json, results)  # what a later part cannot lose
+        for name in MEASUREMENTS:
+            if name in options.measure:
+                results[name] = _measure(name, options, files, scratch)
+                write_json(options.json, results)  # kept if a later measurement fails
     if options.plot is not None:
         plot(results, options.plot)
 
 
 def _measure(
-    part: str, options: argparse.Namespace, files: Files, scratch: Path
+    name: str, options: argparse.Namespace, files: Files, scratch: Path
 ) -> dict[str, Any]:
-    """Return the numbers of one part."""
+    """Return the results of one measurement."""
     rounds = options.rounds
-    if part == "throughput":
-        return {
-            name: parts.throughput({**CEILING, **LOADERS}, files, workload, rounds)
-            for name, workload in WORKLOADS.items()
-        }
-    if part == "large":
-        large = _large(options, scratch)
-        return parts.throughput(
-            {**CEILING, **LOADERS}, large, parts.SHUFFLED, options.rounds
-        )
-    if part == "cold":
-        results = parts.cold({**COLD_CEILING, **LOADERS, **BLOCKS}, files, rounds)
-        # How well each order mixes, 1 being a random permutation: what its speed costs.
-        orders = {ECGSTORE: Shuffled(files.n_rows, SEED), **_blocks(files.n_rows)}
-        for name, order in orders.items():
-            results[name]["mixing"] = spread([mixing(order, BATCH_SIZE)])
-            print(f"mixing, {name}: {results[name]['mixing']['median']:.2f}")
-        return results
-    if part == "resume":
-        return parts.resume(RESUMABLE, files, rounds)
-    if part == "start_up":
-        return parts.start_up(LOADERS, files, rounds)
-    if part == "training":
-        return parts.training(LOADERS, files, rounds, options.steps)
-    return {
-        str(each.n_rows): parts.memory(LOADERS, each, min(rounds, 3))
-        for each in (files, _large(options, scratch))
-    }
+    with_ceiling = {**CEILING, **LOADERS}
+    match name:
+        case "throughput":
+            return {
+                title: measurements.throughput(with_ceiling, files, workload, rounds)
+                for title, workload in WORKLOADS.items()
+            }
+        case "large":
+            large = make_files(options.folder, scratch, options.large)
+            return measurements.throughput(
+                with_ceiling, large, measurements.SHUFFLED, rounds
+            )
+        case "cold":
+            return _cold(files, rounds)
+        case "resume":
+            return measurements.resume(RESUMABLE, files, rounds)
+        case "start_up":
+            return measurements.start_up(LOADERS, files, rounds)
+        case "training":
+            return measurements.training(LOADERS, files, rounds, options.steps)
+        case _:
+            large = make_files(options.folder, scratch, options.large)
+            return {
+                str(rows.n_rows): measurements.memory(
+                    LOADERS, rows, min(rounds, MAX_MEMORY_ROUNDS)
+                )
+                for rows in (files, large)
+            }
 
 
-def _blocks(n_rows: int) -> dict[str, Order]:
-    """Return the orders in blocks by the names of their contestants."""
-    return dict.fromkeys(BLOCKS, blocks(n_rows))
+def _cold(files: Files, rounds: int) -> dict[str, Any]:
+    """Return the rates from a cold disk, and how well the orders mix the rows.
 
-
-def _large(options: argparse.Namespace, scratch: Path) -> Files:
-    """Return the files with many rows."""
-    return make_files(options.folder, scratch, options.large)
-
-
-def _parser() -> argparse.ArgumentParser:
-    """Return the parser of the command's arguments."""
-    parser = parser_of(__doc__)
-    add_count(parser, "--large", 43_101, "rows of the parts 'large' and 'memory'")
-    add_count(parser, "--steps", 60, "training steps in a round")
-    parser.add_argument(
-        "--parts", nargs="+", choices=PARTS, default=PARTS, help="measure these only"
+    A random permutation mixes with 1; reading in blocks is faster but mixes less.
+    """
+    results: dict[str, Any] = measurements.cold(
+        {**COLD_CEILING, **LOADERS, **BLOCKS}, files, rounds
     )
-    return parser
+    orders: dict[str, Order] = {
+        ECGSTORE: Shuffled(files.n_rows, SEED),
+        **dict.fromkeys(BLOCKS, block_order(files.n_rows)),
+    }
+    for name, order in orders.items():
+        results[name]["mixing"] = spread([mixing(order, BATCH_SIZE)])
+        print(f"mixing, {name}: {results[name]['mixing']['median']:.2f}")
+    return results
 
 
 if __name__ == "__main__":

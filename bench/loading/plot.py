@@ -1,4 +1,4 @@
-"""Draw what the benchmarks of loading found, losses included."""
+"""Draw the throughput of loaders as bars."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,25 +7,24 @@ from typing import Any, Final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.loading.parts import CONSUMERS, MEMCPY, READERS
-
-OURS: Final = "ecgstore"
+from bench.loading.measurements import CONSUMERS, MEMCPY, PREADV
+from bench.loading.registry import ECGSTORE
 
 _COLOURS: Final = {True: ("#f2b880", "#d9741a"), False: ("#b8c4d0", "#6b7f94")}
-"""Of ours and of others: with an idle consumer, and with one that reads."""
+"""Of ecgstore and of the others: idle consumer, consumer that reads."""
 
 _BAR: Final = 0.38
 
 
 def plot(results: Mapping[str, Any], path: Path) -> None:
-    """Draw the rates of all workloads as horizontal bars.
+    """Draw the rates of all workloads as horizontal bars, a panel for each workload.
 
     Parameters
     ----------
     results : Mapping
-        What `bench_pipes.py` or `pipes_peers.py` measured.
+        Results of `bench.loading.loaders` or `bench.loading.compare_peers`.
     path : Path
-        The picture to write.
+        The PNG file to write.
     """
     panels = _panels(results)
     if not panels:
@@ -51,7 +50,7 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
 
 
 def _panels(results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what each panel shows."""
+    """Return title, unit and rows of every panel."""
     throughput = dict(results.get("throughput", {}))
     if "large" in results:
         throughput[f"shuffled int16, {results['large_rows']:,} rows"] = results["large"]
@@ -72,12 +71,12 @@ def _panels(results: Mapping[str, Any]) -> list[dict[str, Any]]:
         panels.append(
             {
                 "title": "shuffled int16, cold disk",
-                "unit": f"% of {READERS}",
+                "unit": f"% of {PREADV}",
                 "key": "percent_of_readers",
                 "rows": {
                     name: [row]
                     for name, row in results["cold"].items()
-                    if name != READERS
+                    if name != PREADV
                 },
             }
         )
@@ -88,24 +87,29 @@ def _draw(axes: Axes, panel: Mapping[str, Any]) -> None:
     """Draw one panel: the fastest at the top."""
     key, n_consumers = panel["key"], len(next(iter(panel["rows"].values())))
     ranked = sorted(panel["rows"].items(), key=lambda item: item[1][-1][key]["median"])
-    for place, (name, rows) in enumerate(ranked):
+    for position, (name, rows) in enumerate(ranked):
         for number, row in enumerate(rows):
-            parts, rate = row[key], row["records_per_s"]["median"]
-            height = place + _BAR * ((n_consumers - 1) / 2 - number)
-            below = parts["median"] - parts["min"], parts["max"] - parts["median"]
+            percent, rate = row[key], row["records_per_s"]["median"]
+            height = position + _BAR * ((n_consumers - 1) / 2 - number)
+            below = percent["median"] - percent["min"]
+            above = percent["max"] - percent["median"]
             axes.barh(
                 height,
-                parts["median"],
+                percent["median"],
                 _BAR,
-                color=_COLOURS[name == OURS][number - n_consumers],
-                xerr=[[below[0]], [below[1]]],
+                color=_COLOURS[name == ECGSTORE][number - n_consumers],
+                xerr=[[below], [above]],
                 error_kw={"elinewidth": 0.8, "ecolor": "#303030"},
             )
-            text = f" {parts['median']:.0f} %, {rate:,.0f}/s"
+            text = f" {percent['median']:.0f} %, {rate:,.0f}/s"
             axes.annotate(
-                text, (parts["max"], height), va="center", fontsize=7.5, xytext=(2, 0),
+                text,
+                (percent["max"], height),
+                xytext=(2, 0),
                 textcoords="offset points",
-            )  # fmt: skip
+                va="center",
+                fontsize=7.5,
+            )
     axes.axvline(100, color="#303030", linewidth=0.8, linestyle=":")
     axes.set_yticks(range(len(ranked)), [name for name, _ in ranked], fontsize=8.5)
     axes.set_xlabel(panel["unit"], fontsize=8.5)

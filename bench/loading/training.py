@@ -1,4 +1,4 @@
-"""Train a small network on batches, and see how long it waits for them."""
+"""Train a small network on batches, and measure how long it waits for them."""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from bench.loading.process import processor_seconds
+from bench.common.processes import processor_seconds
 from bench.loading.workloads import Batch
 
 N_LEADS: Final = 12
@@ -17,22 +17,22 @@ N_LEADS: Final = 12
 def train(batches: Iterator[Batch], steps: int) -> dict[str, Any]:
     """Train a 1-D convolutional network on float32 mV.
 
-    One thread computes the network, so that on two cores one is left for loading, as
-    it is beside a GPU; what this thread computes within a step is not the loader's.
+    The network is computed by one thread, so that on two cores one is left for loading,
+    as beside a GPU. Processor time of that thread within a step is not the loader's.
 
     Parameters
     ----------
     batches : iterator
         Batches without end.
     steps : int
-        Steps that are timed; one more before them is not.
+        Number of timed steps; one warm-up step comes before them.
 
     Returns
     -------
     dict
-        Seconds: ``wall`` of all steps, ``waited`` for batches, ``headspace``: as many
-        steps with one batch that is there; ``loader_cores``: processor seconds spent
-        outside the steps, for each second.
+        Seconds: ``wall`` of all steps, ``waited`` for batches, ``replayed``: as many
+        steps on one batch in memory. ``loader_cores``: processor seconds outside the
+        steps, per second.
     """
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -58,13 +58,13 @@ def train(batches: Iterator[Batch], steps: int) -> dict[str, Any]:
     return {
         "wall": wall,
         "waited": waited,
-        "headspace": time.perf_counter() - begin,
+        "replayed": time.perf_counter() - begin,
         "loader_cores": max(0.0, cpu - in_steps) / wall,
     }
 
 
 def _network(n_classes: int) -> nn.Module:
-    """Return a network about as deep as small ECG classifiers are."""
+    """Return a network about as deep as small ECG classifiers."""
     layers: list[nn.Module] = []
     n_channels = N_LEADS
     for n_filters in (16, 32, 32):
@@ -79,8 +79,8 @@ def _network(n_classes: int) -> nn.Module:
 
 
 def _step(network: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch) -> None:
-    """Take one step down the gradient."""
-    _, signals, labels = (torch.as_tensor(np.asarray(each)) for each in batch)
+    """Take one step of gradient descent."""
+    _, signals, labels = (torch.as_tensor(np.asarray(values)) for values in batch)
     optimizer.zero_grad()
     loss = nn.functional.binary_cross_entropy_with_logits(
         network(signals), labels.to(torch.float32)

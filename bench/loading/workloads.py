@@ -1,13 +1,9 @@
-"""What loaders are asked for, and what they must return; needs NumPy alone.
+"""What loaders read and must yield: files, workloads, the interface; needs NumPy only.
 
-A contestant is made from `Files` and a `Workload`, and goes over one epoch at a time.
-What it yields is compared with the plain NumPy definition, `expected`, row by row,
-before anything is timed.
+A loader is made from `Files` and a `Workload` and yields one epoch at a time.
 """
 
-import hashlib
 import json
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +17,7 @@ BATCH_SIZE: Final = 64
 SEED: Final = 0
 
 FOLD: Final = 9
-"""The fold that stands for a selection: a tenth of the records."""
+"""The fold that the workload "one fold of ten" selects."""
 
 Batch: TypeAlias = tuple[Any, Any, Any]
 """Rows, signals and labels: arrays or tensors."""
@@ -29,7 +25,7 @@ Batch: TypeAlias = tuple[Any, Any, Any]
 
 @dataclass(frozen=True)
 class Files:
-    """Where the same rows lie in several forms.
+    """Paths of the same rows in several formats.
 
     Attributes
     ----------
@@ -38,7 +34,7 @@ class Files:
     signals : str
         int16 counts as .npy, of shape (n_rows, 12, n_samples).
     contiguous : str
-        The same as the dataset ``signals`` of an HDF5 file, not in chunks.
+        The same as the dataset ``signals`` of an HDF5 file, not chunked.
     labels : str
         uint8 labels as .npy, of shape (n_rows, n_classes).
     selected : str
@@ -59,16 +55,16 @@ class Files:
 
     @classmethod
     def in_folder(cls, folder: str | Path) -> Self:
-        """Return what `pipes_data.make_files` left in a folder."""
+        """Return the files that `repeated_records.make_files` wrote to a folder."""
         return cls(**json.loads(index_of(folder).read_text(encoding="utf-8"))["files"])
 
     @property
     def folder(self) -> Path:
-        """The folder of all of them."""
+        """The folder of all files."""
         return Path(self.store).parent
 
     def own_folder(self, module: str) -> Path:
-        """Return the folder of what a contestant's module prepares for itself."""
+        """Return the folder of the files that only a loader's module reads."""
         return self.folder / module
 
 
@@ -79,20 +75,20 @@ def index_of(folder: str | Path) -> Path:
 
 @dataclass(frozen=True)
 class Workload:
-    """What a loader is asked for.
+    """What a loader must yield.
 
     Attributes
     ----------
     name : str
-        What it is called in tables.
+        Name in tables.
     dtype : str
         int16 counts, or float32 mV.
     shuffle : bool
-        A new random order in every epoch, or the order of rows.
+        Whether every epoch has a new random order, or the order of rows.
     selected : bool
-        Only the rows of fold 9.
+        Whether only the rows of fold 9 are read.
     one_lead : bool
-        1,000 samples from the beginning of lead II, instead of everything.
+        Whether only the first 1,000 samples of lead II are read.
     repeats : int
         Epochs in one round, so that short epochs last long enough to be timed.
     """
@@ -106,18 +102,18 @@ class Workload:
 
     @property
     def leads(self) -> slice:
-        """The leads that are asked for."""
+        """The leads that are read."""
         return slice(1, 2) if self.one_lead else slice(None)
 
     @property
     def samples(self) -> slice:
-        """The samples that are asked for."""
+        """The samples that are read."""
         return slice(0, 1000) if self.one_lead else slice(None)
 
 
 WORKLOADS: Final = {
-    each.name: each
-    for each in (
+    workload.name: workload
+    for workload in (
         Workload("shuffled int16"),
         Workload("shuffled float32 mV", dtype="float32"),
         Workload("sequential int16", shuffle=False),
@@ -127,30 +123,30 @@ WORKLOADS: Final = {
 }
 
 
-class Contestant(Protocol):
+class Loader(Protocol):
     """One way to load, made for one workload.
 
-    Some can also be asked for their ``state()`` within an epoch, and for what is left
-    of an epoch by ``resume(state)``; those that keep something running have a
-    ``close()``; those with files of their own, a static ``prepare(files, folder)`` that
-    writes them. Modules of other environments name the ``LIBRARIES`` whose versions
-    matter.
+    Some loaders also have ``state()``, the position within an epoch, and
+    ``resume(state)``, the batches that are left of it. Loaders with threads have a
+    ``close()``. Loaders with files of their own have a static method
+    ``prepare(files, folder)`` that writes them. Modules in `bench.loading.peers` list
+    in ``LIBRARIES`` the distributions whose versions matter.
     """
 
     def __init__(self, files: Files, workload: Workload) -> None:
-        """Open the files; everything that is done once."""
+        """Open the files, and do all else that is done once."""
 
     def epoch(self, rows: NDArray[np.int64]) -> Iterable[Batch]:
         """Return the batches of the next epoch.
 
-        Those who take an order from outside go over `rows`, which was drawn before the
-        clock started. Others draw their own. Signals are copies: pages of a file that
-        are only mapped are no batch to train on.
+        `rows` is an order that was drawn before the clock started; loaders that draw
+        the order themselves ignore it. Signals must be copies, because a network cannot
+        be trained on mapped pages of a file that were not read yet.
         """
 
 
 def rows_of_epoch(files: Files, workload: Workload, number: int) -> NDArray[np.int64]:
-    """Return the rows of an epoch, in the order in which they may be read."""
+    """Return the rows of an epoch, in the order in which loaders may read them."""
     rows: NDArray[np.int64] = (
         np.load(files.selected) if workload.selected else np.arange(files.n_rows)
     )
@@ -160,76 +156,6 @@ def rows_of_epoch(files: Files, workload: Workload, number: int) -> NDArray[np.i
 
 
 def batches_of(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Yield the rows of every batch."""
+    """Yield the rows of every batch; the last batch may be smaller."""
     for begin in range(0, len(rows), BATCH_SIZE):
         yield rows[begin : begin + BATCH_SIZE]
-
-
-class Expected:
-    """The plain NumPy definition of what is asked for; a contestant by its form."""
-
-    def __init__(self, files: Files, workload: Workload) -> None:
-        signals = np.load(files.signals, mmap_mode="r")
-        self._signals = signals[:, workload.leads, workload.samples]
-        self._labels = np.load(files.labels)
-        self._scale = np.float32(files.mv_per_count)
-        self._dtype = workload.dtype
-
-    def epoch(self, rows: NDArray[np.int64]) -> Iterator[Batch]:
-        """Yield batches of copies."""
-        for some in batches_of(rows):
-            signals = np.array(self._signals[some])
-            if self._dtype == "float32":
-                signals = signals.astype(np.float32) * self._scale
-            yield some, signals, self._labels[some]
-
-
-def content(files: Files, batches: Iterable[Batch]) -> dict[str, Any]:
-    """Return digests of everything that an epoch yields.
-
-    Returns
-    -------
-    dict
-        ``records``, ``batches``, ``dtype``, ``shape`` of a record, ``rows``: a digest
-        over the checksum of each row's signal and labels and how often the row came;
-        ``in_row_order``: whether rows only went up.
-
-    Raises
-    ------
-    ValueError
-        If a batch is not C-contiguous, or of another type or shape than the first.
-    """
-    checksums = np.zeros(files.n_rows, np.uint32)
-    times = np.zeros(files.n_rows, np.uint32)
-    n_batches, last, in_row_order = 0, -1, True
-    kinds = set()
-    for batch in batches:
-        rows, signals, labels = (np.asarray(each) for each in batch)
-        if not signals.flags.c_contiguous:
-            raise ValueError(
-                "signals are not C-contiguous; expected a batch of records"
-            )
-        kinds.add((str(signals.dtype), signals.shape[1:], str(labels.dtype)))
-        in_row_order &= bool(np.all(np.diff(rows, prepend=last) > 0))
-        n_batches, last = n_batches + 1, rows[-1]
-        for row, signal, label in zip(rows.tolist(), signals, labels, strict=True):
-            checksums[row] = zlib.crc32(label.tobytes(), zlib.crc32(signal))
-            times[row] += 1
-    if len(kinds) != 1:
-        raise ValueError(f"batches of different kinds: {sorted(kinds)}; expected one")
-    [(dtype, shape, label_dtype)] = kinds
-    return {
-        "records": int(times.sum()),
-        "batches": n_batches,
-        "dtype": dtype,
-        "shape": [*shape],
-        "label_dtype": label_dtype,
-        "rows": hashlib.sha256(checksums.tobytes() + times.tobytes()).hexdigest(),
-        "in_row_order": in_row_order,
-    }
-
-
-def read_every_byte(signals: Any) -> int:
-    """Return the sum over a batch as 64-bit words: the cheapest honest consumer."""
-    words = np.asarray(signals).reshape(-1).view(np.int64)
-    return int(np.add.reduce(words))

@@ -1,1 +1,1 @@
-"""Speed of trainings."""
+"""Speed of training and prediction."""

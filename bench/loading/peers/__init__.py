@@ -1,1 +1,1 @@
-"""Loaders of other projects, each run in an environment of its own."""
+"""Loaders of other projects, each run in an environment without ecgstore."""

@@ -15,7 +15,7 @@ from bench.loading.workloads import Batch, Files, Workload, batches_of
 LIBRARIES: Final = ("datasets", "pyarrow", "numpy")
 
 BLOCK_ROWS: Final = 1000
-"""Records of one Arrow record batch: the library's default."""
+"""Records in one Arrow record batch: the default of the library."""
 
 _NAME: Final = "rows.arrow"
 
@@ -23,19 +23,19 @@ _NAME: Final = "rows.arrow"
 class Datasets:
     """``dataset[rows]`` of the memory-mapped Arrow file, in the format "arrow".
 
-    The table that it returns points to the records in the file; one copy makes them a
+    It returns a table that refers to the records in the file; one copy makes them a
     batch. Measured on 2 cores: 8 times as fast as the format "numpy" and 15 to 20 times
-    as fast as the format "torch"; lists of fixed length 5 times as fast as the feature
-    Array2D. Consecutive rows are as fast as by slices. Worker processes would have to
-    send what is one copy here.
+    as fast as the format "torch"; lists of fixed length are 5 times as fast as the
+    feature Array2D. Consecutive rows are as fast as slices. Worker processes would have
+    to send the batch, which is one more copy.
     """
 
     @staticmethod
     def prepare(files: Files, folder: Path) -> None:
         """Write the records as lists of fixed length.
 
-        Arrow's own writer takes them from NumPy as they are; ``Dataset.from_generator``
-        makes the same file in sixty times the time.
+        Arrow's own writer takes NumPy arrays without conversion;
+        ``Dataset.from_generator`` writes the same file in sixty times the time.
         """
         signals, labels = np.load(files.signals, mmap_mode="r"), np.load(files.labels)
         arrays = {"row": np.arange(files.n_rows), "signal": signals, "labels": labels}
@@ -60,14 +60,14 @@ class Datasets:
 
     def epoch(self, rows: NDArray[np.int64]) -> Iterator[Batch]:
         """Yield batches of arrays."""
-        for some in batches_of(rows):
-            table = self._dataset[some]
+        for batch_rows in batches_of(rows):
+            table = self._dataset[batch_rows]
             labels = _values(table["labels"].combine_chunks(), (-1,))
             yield table["row"].to_numpy(), self._signals(table["signal"]), labels
 
     def _signals(self, column: Any) -> NDArray[Any]:
-        """Return a batch of a column's records."""
-        # Combining copies, even where there is one piece only.
+        """Return the records of a column as a batch."""
+        # combine_chunks copies, even a single chunk.
         signals = _values(column.combine_chunks(), self._shape)
         return self._stack([*signals]) if self._in_mv else signals
 

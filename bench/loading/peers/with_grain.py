@@ -16,17 +16,17 @@ LIBRARIES: Final = ("grain", "array-record", "numpy")
 
 N_THREADS: Final = 2
 N_AHEAD: Final = 4
-"""Threads that read batches, and batches that they are ahead."""
+"""Threads that read batches, and batches that are read in advance."""
 
 _NAME: Final = "rows.array_record"
 
 
 class _Grain:
-    """A global order by grain, whole batches read in threads; worker processes: none.
+    """A global order drawn by grain; threads read whole batches, no worker processes.
 
-    Measured on 2 cores: 2 threads up to 1.2 times as fast as none or 1, and as 16, the
-    default; reading whole batches (`batch`, then `map`) about twice as fast as reading
-    records in threads and stacking them (`map`, then `batch`).
+    Measured on 2 cores: 2 threads are up to 1.2 times as fast as none, 1 or 16 (the
+    default); reading whole batches (`batch`, then `map`) is about twice as fast as
+    reading records in threads and stacking them (`map`, then `batch`).
     """
 
     def __init__(self, files: Files, workload: Workload) -> None:
@@ -57,7 +57,7 @@ class Records(_Grain):
 
     @staticmethod
     def prepare(files: Files, folder: Path) -> None:
-        """Write the records: signal, labels, row; each can be read alone."""
+        """Write one uncompressed record per row: signal, labels, number of the row."""
         signals, labels = np.load(files.signals, mmap_mode="r"), np.load(files.labels)
         writer = ArrayRecordWriter(str(folder / _NAME), "group_size:1,uncompressed")
         for row in range(files.n_rows):
@@ -76,16 +76,16 @@ class Records(_Grain):
     def _read(self, rows: NDArray[np.int64]) -> Batch:
         """Return a batch of arrays."""
         records: Any = self._source.__getitems__(rows.tolist())
-        signals = [np.frombuffer(each, "<i2", self._n_samples) for each in records]
+        signals = [np.frombuffer(record, "<i2", self._n_samples) for record in records]
         begin = 2 * self._n_samples
-        labels = [np.frombuffer(each[begin:-8], np.uint8) for each in records]
-        numbers = [int.from_bytes(each[-8:], "little") for each in records]
+        labels = [np.frombuffer(record[begin:-8], np.uint8) for record in records]
+        numbers = [int.from_bytes(record[-8:], "little") for record in records]
         batch = self._stack(signals).reshape(len(records), *self._shape)
         return np.array(numbers), batch, np.stack(labels)
 
 
 class Memmapped(_Grain):
-    """A memory-mapped .npy file: grain takes any source with random access."""
+    """A memory-mapped .npy file: grain accepts any source with random access."""
 
     def __init__(self, files: Files, workload: Workload) -> None:
         super().__init__(files, workload)

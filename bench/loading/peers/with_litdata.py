@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bench.loading.peers.stacking import stacker
 from bench.loading.workloads import BATCH_SIZE, SEED, Batch, Files, Workload
 
-# It asks a server for its newest version otherwise, whenever a dataset is opened.
+# Otherwise it asks a server for its newest version whenever a dataset is opened.
 os.environ["LITDATA_DISABLE_VERSION_CHECK"] = "1"
 
 import litdata
@@ -22,18 +22,18 @@ LIBRARIES: Final = ("litdata", "numpy", "torch")
 
 
 class Litdata:
-    """StreamingDataset and StreamingDataLoader, in this process.
+    """StreamingDataset and StreamingDataLoader, without worker processes.
 
-    The order is random among chunks, and over all records of a chunk; records of one
-    chunk come together. Measured on 2 cores: 4 times as fast as with 1 or 2 worker
-    processes; arrays 4 times as fast as tensors; records decoded one by one
-    (``batch_decode=0``) 5 to 20 times as fast as the default, which decodes several
-    records for each that is asked for in a random order.
+    Chunks are shuffled, and the records within a chunk; records of one chunk stay
+    together. Measured on 2 cores: 4 times as fast as with 1 or 2 worker processes;
+    arrays are 4 times as fast as tensors; decoding records one by one
+    (``batch_decode=0``) is 5 to 20 times as fast as the default, which in random order
+    decodes several records for each one that it returns.
     """
 
     @staticmethod
     def prepare(files: Files, folder: Path) -> None:
-        """Write the records as arrays, in one process: rows stay in their order."""
+        """Write the records as arrays; one process keeps the order of rows."""
         litdata.optimize(
             partial(_blocks, files),
             [*range(0, files.n_rows, BATCH_SIZE)],
@@ -57,7 +57,7 @@ class Litdata:
         )
 
     def epoch(self, rows: NDArray[np.int64]) -> Iterable[Batch]:
-        """Return the loader at the beginning of an epoch; it draws its own order."""
+        """Return the loader at the beginning of an epoch; it draws the order itself."""
         del rows
         batches: Iterable[Batch] = self._loader
         return batches
@@ -72,7 +72,7 @@ class Litdata:
 
 
 def _blocks(files: Files, begin: int) -> Iterator[dict[str, Any]]:
-    """Yield some records as litdata stores them."""
+    """Yield the records of a block as litdata stores them."""
     signals, labels = np.load(files.signals, mmap_mode="r"), np.load(files.labels)
     for row in range(begin, min(begin + BATCH_SIZE, files.n_rows)):
         yield {"row": row, "signal": np.array(signals[row]), "labels": labels[row]}

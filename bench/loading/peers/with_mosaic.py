@@ -16,9 +16,9 @@ LIBRARIES: Final = ("mosaicml-streaming", "numpy", "torch")
 try:
     import torchvision  # noqa: F401
 except RuntimeError:
-    # Wheels of torchvision are built for CUDA; beside the CPU build of torch their
-    # operators do not load, and the import fails where two of them are described.
-    # streaming imports torchvision for its picture datasets, not for records.
+    # torchvision's wheels are built for CUDA: with the CPU build of torch their
+    # operators are not loaded, and the import fails at the two operators below.
+    # streaming imports torchvision for datasets of images, which are not used here.
     for _operator in ("nms", "qnms"):
         torch.library.define(f"torchvision::{_operator}", "(Tensor boxes) -> Tensor")
 
@@ -27,17 +27,17 @@ from streaming.base.util import clean_stale_shared_memory  # noqa: E402
 
 
 class Mosaic:
-    """``dataset[rows]``, its documented random access, in a plain loop.
+    """``dataset[rows]``, the documented random access, in a plain loop.
 
-    Measured on 2 cores: twice as fast as its StreamingDataLoader in this process, which
-    has two more threads look after downloads, and 4 to 7 times as fast as with 2 or 1
-    worker processes; py1e or py1s as shuffling algorithm makes no difference. Unlike
-    theirs, this order is random over all rows.
+    Measured on 2 cores: twice as fast as StreamingDataLoader without workers, which
+    runs two more threads for downloads, and 4 to 7 times as fast as with 2 or 1 worker
+    processes; the shuffling algorithms py1e and py1s make no difference. Unlike theirs,
+    this order is random over all rows.
     """
 
     @staticmethod
     def prepare(files: Files, folder: Path) -> None:
-        """Write the records with arrays of fixed shape, which need no header each."""
+        """Write the records as arrays of fixed shape, which need no headers."""
         signals, labels = np.load(files.signals, mmap_mode="r"), np.load(files.labels)
         shape = ",".join(map(str, signals.shape[1:]))
         columns = {
@@ -52,16 +52,16 @@ class Mosaic:
 
     def __init__(self, files: Files, workload: Workload) -> None:
         self._stack = stacker(files, workload)
-        clean_stale_shared_memory()  # what a killed process left would be an error
+        clean_stale_shared_memory()  # left by a killed process, it would raise
         self._dataset = StreamingDataset(
             local=str(files.own_folder(__name__)), shuffle=False, batch_size=1
         )
 
     def epoch(self, rows: NDArray[np.int64]) -> Iterator[Batch]:
         """Yield batches of tensors."""
-        for some in batches_of(rows):
-            samples = self._dataset[some]
-            signals = self._stack([sample["signal"] for sample in samples])
-            labels = np.stack([sample["labels"] for sample in samples])
-            numbers = torch.tensor([int(sample["row"]) for sample in samples])
+        for batch_rows in batches_of(rows):
+            records = self._dataset[batch_rows]
+            signals = self._stack([record["signal"] for record in records])
+            labels = np.stack([record["labels"] for record in records])
+            numbers = torch.tensor([int(record["row"]) for record in records])
             yield numbers, torch.from_numpy(signals), torch.from_numpy(labels)

@@ -14,18 +14,18 @@ LIBRARIES: Final = ("spdl", "numpy")
 
 N_THREADS: Final = 2
 N_AHEAD: Final = 1
-"""Threads that read batches, and batches that wait to be taken."""
+"""Threads that read batches, and batches that wait in the output queue."""
 
 
 class Spdl:
     """A pipeline of spdl with one stage, which reads whole batches in threads.
 
-    spdl has no format of its own and advises uncompressed .npy. One pipeline goes on
-    from epoch to epoch (``continuous``): stopping one and building the next takes 0.1 s
-    each time. So it has a few batches of an epoch ready when the epoch begins. Measured
-    on 2 cores: 2 threads, one batch waiting and the output queue for threads are as
-    fast as 1 thread or up to 3 batches, and vary least; buffers used again, of which
-    its documentation has an example, are no faster than new ones.
+    spdl has no format of its own and recommends uncompressed .npy. One pipeline runs
+    through all epochs (``continuous``), because stopping it and building the next one
+    takes 0.1 s; so a few batches are ready when an epoch begins. Measured on 2 cores: 2
+    threads, one waiting batch and the output queue for threads are as fast as 1 thread
+    or up to 3 batches, and vary least; reused buffers, as in an example of its
+    documentation, are no faster than new ones.
     """
 
     def __init__(self, files: Files, workload: Workload) -> None:
@@ -47,14 +47,14 @@ class Spdl:
         self._pipeline.start()
 
     def epoch(self, rows: NDArray[np.int64]) -> Iterator[Batch]:
-        """Yield the batches of the next epoch; they are in its own order."""
+        """Yield the batches of the next epoch; the pipeline draws the order."""
         del rows
         batches: Iterator[Batch] = iter(self._pipeline)
         try:
             yield from batches
         finally:
             for _ in batches:
-                pass  # what is left of an epoch would be the next one's beginning
+                pass  # the rest of this epoch would be the beginning of the next one
 
     def close(self) -> None:
         """End the pipeline's threads."""

@@ -15,30 +15,30 @@ from bench.loading.workloads import BATCH_SIZE, SEED, Batch, Files, Workload
 LIBRARIES: Final = ("webdataset", "numpy", "torch")
 
 BUFFER: Final = 1000
-"""Records in the shuffle buffer: the default, and the documentation's advice."""
+"""Records in the shuffle buffer: the default, which the documentation recommends."""
 
 N_SHARDS: Final = 100
-"""Shards whose order is shuffled, as documented: more than there are."""
+"""Shards that are shuffled together, as documented: more than there are."""
 
 
 class Webdataset:
-    """The documented pipeline: shards shuffled, a buffer, decoding, batches.
+    """The documented pipeline: shuffled shards, a shuffle buffer, decoding, batches.
 
-    The order is random only within the buffer of 1,000 records, and among shards; a
-    global order is not what webdataset is for. Measured on 2 cores: in this process
-    2.5 to 3 times as fast as with 1 or 2 worker processes, whose batches have to be
-    sent; ``.ten`` 1.2 times as fast as raw bytes in two files and 1.7 times as fast as
-    two ``.npy`` files; a larger buffer for reading the tar files changes nothing. Files
-    of 64 records each, taken apart before the shuffle, would be 1.2 times as fast, but
-    a sample of webdataset would be no record then.
+    The order is random only among shards and within the buffer of 1,000 records;
+    webdataset does not aim at a global order. Measured on 2 cores: without workers 2.5
+    to 3 times as fast as with 1 or 2 worker processes, whose batches have to be sent;
+    ``.ten`` is 1.2 times as fast as raw bytes in two files and 1.7 times as fast as two
+    ``.npy`` files; a larger buffer for reading the tar files makes no difference. Files
+    of 64 records, split before the shuffle, would be 1.2 times as fast, but an item of
+    webdataset would then not be a record.
     """
 
     @staticmethod
     def prepare(files: Files, folder: Path) -> None:
-        """Write the records as tensor files (``.ten``), one for each record, into tars.
+        """Write one tensor file (``.ten``) per record into tar files.
 
-        A fixed time of change keeps the tar headers short: without it, each file has a
-        second header with fractions of a second, and reading takes a quarter longer.
+        A fixed modification time keeps the tar headers short: otherwise every file has
+        a second header with fractions of a second, and reading takes a quarter longer.
         """
         signals, labels = np.load(files.signals, mmap_mode="r"), np.load(files.labels)
         pattern = str(folder / "%06d.tar")
@@ -67,7 +67,7 @@ class Webdataset:
         )
 
     def epoch(self, rows: NDArray[np.int64]) -> Iterable[Batch]:
-        """Return the pipeline, which begins again; it draws its own order."""
+        """Return the pipeline, which begins again; it draws the order itself."""
         del rows
         batches: Iterable[Batch] = self._dataset
         return batches

@@ -1,1 +1,1 @@
-"""Loaders that need nothing but the dependencies of this project."""
+"""Loaders that need only the dependencies of ecgstore."""

@@ -1,4 +1,4 @@
-"""Load with ecgstore."""
+"""Load with `ecgstore.pipes.loader`."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -11,11 +11,11 @@ from bench.loading.workloads import BATCH_SIZE, FOLD, SEED, Batch, Files, Worklo
 from ecgstore.pipes import BlockShuffled, Order, loader
 
 BLOCK_SIZE, WINDOW_BLOCKS = 64, 16
-"""Blocks of 7.7 MB, 16 of which are mixed with each other."""
+"""Rows in a block (7.7 MB), and blocks whose rows are shuffled together."""
 
 
 class Ecgstore:
-    """`ecgstore.pipes.loader` over the store; it draws its own order."""
+    """`ecgstore.pipes.loader` of the store; it draws the order itself."""
 
     def __init__(self, files: Files, workload: Workload) -> None:
         store = ecgstore.open(files.store)
@@ -34,7 +34,7 @@ class Ecgstore:
         )
 
     def _order(self, n_rows: int) -> Order | None:
-        """Return the order, if it is another one than the workload says."""
+        """Return the order, None for that of the workload."""
 
     def epoch(self, rows: NDArray[np.int64]) -> Iterable[Batch]:
         """Return the batches of the next epoch."""
@@ -42,28 +42,28 @@ class Ecgstore:
         return self._batches()
 
     def state(self) -> bytes:
-        """Return the place in the epoch."""
+        """Return the position in the epoch."""
         return json.dumps(self._loader.state_dict()).encode()
 
     def resume(self, state: bytes) -> Iterable[Batch]:
-        """Return the rest of the epoch that a state comes from."""
+        """Return the rest of the epoch in which a state was taken."""
         self._loader.load_state_dict(json.loads(state))
         return self._batches()
 
     def _batches(self) -> Iterator[Batch]:
-        """Yield what is left of the epoch."""
+        """Yield the rest of the epoch."""
         for batch in self._loader:
             yield batch.rows, batch.signals, batch.labels
 
 
 class Blocks(Ecgstore):
-    """The same, shuffled in blocks: for the workload with all rows in random order."""
+    """The same loader, shuffled in blocks; for all rows in random order only."""
 
     def _order(self, n_rows: int) -> Order:
         """Return the order in blocks."""
-        return blocks(n_rows)
+        return block_order(n_rows)
 
 
-def blocks(n_rows: int) -> Order:
-    """Return an order in blocks."""
+def block_order(n_rows: int) -> Order:
+    """Return a random order that reads blocks of neighbouring rows."""
     return BlockShuffled(n_rows, SEED, BLOCK_SIZE, WINDOW_BLOCKS)

@@ -1,4 +1,4 @@
-"""Load with h5py in PyTorch's DataLoader: as most people write it, and tuned."""
+"""Load with h5py and PyTorch's DataLoader: the common Dataset, and a tuned one."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ from bench.loading.workloads import BATCH_SIZE, Batch, Files, Workload
 class GivenOrder(Sampler[int]):
     """Rows in the order that was set last.
 
-    It stays the same object from epoch to epoch, so that worker processes can stay.
+    The sampler is the same object in all epochs, so that worker processes can persist.
     """
 
     def __init__(self) -> None:
@@ -31,11 +31,11 @@ class GivenOrder(Sampler[int]):
 
 
 class OneByOne(Dataset[tuple[int, Tensor, Tensor]]):
-    """A Dataset over h5py as most people write it: item i is record i.
+    """The common Dataset over h5py, where item i is record i.
 
-    The file is opened where it is read, as h5py asks of worker processes. What costs
-    much more when it is left out is there: the dataset is looked up once, not for every
-    record, and the labels are in memory.
+    The file is opened in the process that reads it, as h5py requires with workers. Two
+    optimisations that matter much are included: the dataset is looked up once, not for
+    every record, and the labels are in memory.
     """
 
     def __init__(self, files: Files, workload: Workload) -> None:
@@ -51,8 +51,7 @@ class OneByOne(Dataset[tuple[int, Tensor, Tensor]]):
     def __getitem__(self, row: int) -> tuple[int, Tensor, Tensor]:
         if self._signals is None:
             self._signals = h5py.File(self._path, "r")["signals"]
-        some = row, self._workload.leads, self._workload.samples
-        signal = self._signals[some]
+        signal = self._signals[row, self._workload.leads, self._workload.samples]
         if self._workload.dtype == "float32":
             signal = signal.astype(np.float32) * self._scale
         return row, torch.from_numpy(signal), self._labels[row]
@@ -61,10 +60,10 @@ class OneByOne(Dataset[tuple[int, Tensor, Tensor]]):
 class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
     """A Dataset over h5py whose items are whole batches: no collating, no stacking.
 
-    Rows go straight into the batch. Which file and which call are fastest depends on
-    what is read: whole rows in any order are read best as raw chunks of the store
-    (``read_direct_chunk``), parts of rows and runs of rows from a contiguous dataset by
-    h5py's low-level ``read``, which goes without most of ``dataset[i]``.
+    Rows are read directly into the batch. Which file and which call are fastest depends
+    on the workload: raw chunks of the store (``read_direct_chunk``) for whole rows in
+    random order; h5py's low-level ``read`` of a contiguous dataset, without most of the
+    overhead of ``dataset[i]``, for parts of rows and for runs of rows.
     """
 
     def __init__(self, files: Files, workload: Workload) -> None:
@@ -85,11 +84,11 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
         signals: NDArray[Any]
         if self._workload.dtype == "float32":
             signals = np.empty(shape, np.float32)
-            one: NDArray[np.int16] = np.empty((1, *self._record), np.int16)
-            for place, row in enumerate(rows):
-                self._read([row], one)
-                signals[place] = one[0]
-                signals[place] *= self._scale
+            counts: NDArray[np.int16] = np.empty((1, *self._record), np.int16)
+            for i, row in enumerate(rows):
+                self._read([row], counts)
+                signals[i] = counts[0]
+                signals[i] *= self._scale
         else:
             signals = np.empty(shape, np.int16)
             self._read(rows, signals)
@@ -101,8 +100,8 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self._file = h5py.File(self._path, "r")
         self._dataset = self._file["signals"].id
         leads, samples = (
-            range(n)[some]
-            for n, some in zip(
+            range(n)[selected]
+            for n, selected in zip(
                 self._dataset.shape[1:],
                 (self._workload.leads, self._workload.samples),
                 strict=True,
@@ -116,10 +115,10 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
     def _read(self, rows: Sequence[int], out: NDArray[np.int16]) -> None:
         """Read rows into an array."""
         if self._chunks:
-            # One row is one chunk, and nothing is compressed: its bytes are the signal.
+            # A chunk is one row, not compressed: its bytes are those of the signal.
             content = out.reshape(len(rows), -1).view(np.uint8)
-            for place, row in enumerate(rows):
-                self._dataset.read_direct_chunk((row, 0, 0), out=content[place])
+            for i, row in enumerate(rows):
+                self._dataset.read_direct_chunk((row, 0, 0), out=content[i])
             return
         for begin, end in _runs(rows):
             shape = (end - begin, *self._record)
@@ -129,13 +128,13 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
 
 
 def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield where runs of consecutive rows begin and end."""
+    """Yield begin and end of every run of consecutive rows."""
     ends = np.flatnonzero(np.diff(rows) != 1) + 1
     yield from zip([0, *ends.tolist()], [*ends.tolist(), len(rows)], strict=True)
 
 
 class _Loader:
-    """A DataLoader that goes over the rows it is given."""
+    """A DataLoader that reads the rows in the given order."""
 
     n_workers = 0
 
@@ -148,13 +147,13 @@ class _Loader:
         raise NotImplementedError
 
     def epoch(self, rows: NDArray[np.int64]) -> Iterable[Batch]:
-        """Return the DataLoader, its sampler being at the beginning of an epoch."""
+        """Return the DataLoader, with the rows of this epoch in its sampler."""
         self._order.rows = rows.tolist()
         return self._loader
 
 
 class Plain(_Loader):
-    """The Dataset as most people write it, collated by default."""
+    """The common Dataset, collated by PyTorch's default."""
 
     def _make(self, files: Files, workload: Workload) -> Iterable[Any]:
         return DataLoader(
@@ -167,13 +166,13 @@ class Plain(_Loader):
 
 
 class Plain2(Plain):
-    """The same, read by two worker processes."""
+    """The same loader with two worker processes."""
 
     n_workers = 2
 
 
 class Tuned(_Loader):
-    """Whole batches: a batch sampler, and no collating."""
+    """Whole batches from a batch sampler, not collated."""
 
     def _make(self, files: Files, workload: Workload) -> Iterable[Any]:
         return DataLoader(
@@ -186,6 +185,6 @@ class Tuned(_Loader):
 
 
 class Tuned2(Tuned):
-    """The same, read by two worker processes."""
+    """The same loader with two worker processes."""
 
     n_workers = 2

@@ -1,4 +1,4 @@
-"""Load with NumPy: the ceiling, and the rival that every loader has."""
+"""Load with NumPy: the upper limits of warm and cold files, and ``np.memmap``."""
 
 import os
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from bench.loading.workloads import BATCH_SIZE, Batch, Files, Workload, batches_of
 
 N_READERS: Final = 32
-"""Threads that ask a cold disk for rows at once."""
+"""Threads that read rows from a cold disk at the same time."""
 
 
 class Memcpy:
-    """The ceiling: as many bytes as a batch has, copied into memory that stays hot.
+    """The upper limit: the bytes of a batch, copied into a buffer that stays cached.
 
-    The bytes come from a file in the page cache, one after another, and are no records:
-    this alone is not compared with anything.
+    The bytes are copied from a file in the page cache, one after another, and are not
+    records: this loader is the only one that is not compared with the reference.
     """
 
     def __init__(self, files: Files, workload: Workload) -> None:
@@ -33,24 +33,25 @@ class Memcpy:
         self._labels = torch.from_numpy(np.load(files.labels))
 
     def epoch(self, rows: NDArray[np.int64]) -> Iterator[Batch]:
-        """Yield the same buffer again and again."""
+        """Yield the same buffer for every batch."""
         n_bytes = self._hot.size // BATCH_SIZE
         begin = 0
-        for some in batches_of(rows):
-            hot = self._hot[: len(some) * n_bytes]
+        for batch_rows in batches_of(rows):
+            hot = self._hot[: len(batch_rows) * n_bytes]
             if begin + hot.size > self._source.size:
                 begin = 0
             np.copyto(hot, self._source[begin : begin + hot.size])
             begin += hot.size
-            signals = hot.view(self._dtype).reshape(len(some), *self._shape)
-            yield some, torch.from_numpy(signals), self._labels[: len(some)]
+            signals = hot.view(self._dtype).reshape(len(batch_rows), *self._shape)
+            labels = self._labels[: len(batch_rows)]
+            yield batch_rows, torch.from_numpy(signals), labels
 
 
 class Memmap:
     """``np.memmap`` of a .npy file, ``signals[rows]`` in a plain loop.
 
-    For float32, row by row into the batch: twice as fast as ``astype`` of the whole
-    batch, because a row stays in the cache between its two steps.
+    float32 is converted row by row: twice as fast as ``astype`` of the whole batch,
+    because a row stays in the processor's cache between the two operations.
     """
 
     def __init__(self, files: Files, workload: Workload) -> None:
@@ -62,23 +63,23 @@ class Memmap:
 
     def epoch(self, rows: NDArray[np.int64]) -> Iterator[Batch]:
         """Yield batches of copies."""
-        for some in batches_of(rows):
-            signals = self._mv(some) if self._in_mv else self._signals[some]
-            yield some, torch.from_numpy(signals), self._labels[some]
+        for batch_rows in batches_of(rows):
+            signals = self._mv(batch_rows) if self._in_mv else self._signals[batch_rows]
+            yield batch_rows, torch.from_numpy(signals), self._labels[batch_rows]
 
     def _mv(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return rows in mV."""
         signals = np.empty((len(rows), *self._signals.shape[1:]), np.float32)
-        for place, row in enumerate(rows.tolist()):
-            signals[place] = self._signals[row]
-            signals[place] *= self._scale
+        for i, row in enumerate(rows.tolist()):
+            signals[i] = self._signals[row]
+            signals[i] *= self._scale
         return signals
 
 
 class ManyReaders:
-    """The ceiling of a cold disk: 32 threads, each reading a row of a .npy file.
+    """The upper limit of a cold disk: 32 threads that read rows of a .npy file.
 
-    Reads whole int16 rows only.
+    For whole int16 rows only.
     """
 
     def __init__(self, files: Files, workload: Workload) -> None:
@@ -94,13 +95,13 @@ class ManyReaders:
         self._pool = ThreadPoolExecutor(N_READERS)
 
     def epoch(self, rows: NDArray[np.int64]) -> Iterator[Batch]:
-        """Yield batches, all rows of each read at the same time."""
-        for some in batches_of(rows):
-            signals = np.empty((len(some), *self._shape), self._dtype)
-            done = self._pool.map(self._read, some.tolist(), signals)
-            if sum(done) != signals.nbytes:
+        """Yield batches; the rows of a batch are read at the same time."""
+        for batch_rows in batches_of(rows):
+            signals = np.empty((len(batch_rows), *self._shape), self._dtype)
+            n_bytes = self._pool.map(self._read, batch_rows.tolist(), signals)
+            if sum(n_bytes) != signals.nbytes:
                 raise OSError("the file ended early")
-            yield some, torch.from_numpy(signals), self._labels[some]
+            yield batch_rows, torch.from_numpy(signals), self._labels[batch_rows]
 
     def _read(self, row: int, out: NDArray[np.int16]) -> int:
         """Read one row into `out`; return the number of bytes."""

@@ -21,12 +21,12 @@ from bench.loading.workloads import (
     rows_of_epoch,
 )
 
-# torchdata 0.11, the last release, calls what newer versions of torch deprecate.
+# torchdata 0.11, the last release, calls functions that newer torch deprecates.
 warnings.filterwarnings("ignore", "'set_vital' is deprecated", UserWarning)
 
 
 class Selected(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """Some rows of a Dataset of whole batches, numbered from 0."""
+    """A selection of the rows of a Dataset of whole batches, numbered from 0."""
 
     def __init__(self, batches: Batches, rows: NDArray[np.int64]) -> None:
         self._batches = batches
@@ -35,15 +35,15 @@ class Selected(Dataset[tuple[Tensor, Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, places: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-        return self._batches[self._rows[places].tolist()]
+    def __getitem__(self, positions: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+        return self._batches[self._rows[positions].tolist()]
 
 
 class Stateful:
-    """Whole batches as the tuned DataLoader reads them, and a state to resume from.
+    """The batches of the tuned DataLoader, with a state to resume from.
 
-    In this process: worker processes make it slower here, as they do the DataLoader.
-    Its own samplers know their place, so the order comes from them.
+    Without worker processes, which make it slower, as they do the DataLoader. The order
+    comes from torchdata's samplers, because their position is part of the state.
     """
 
     def __init__(self, files: Files, workload: Workload) -> None:
@@ -61,17 +61,17 @@ class Stateful:
         )
 
     def epoch(self, rows: NDArray[np.int64]) -> Iterable[Batch]:
-        """Return the loader at the beginning of an epoch; it draws its own order."""
+        """Return the loader at the beginning of an epoch; it draws the order itself."""
         del rows
         batches: Iterable[Batch] = self._loader
         return batches
 
     def state(self) -> bytes:
-        """Return the place in the epoch."""
+        """Return the position in the epoch."""
         return pickle.dumps(self._loader.state_dict())
 
     def resume(self, state: bytes) -> Iterable[Batch]:
-        """Return the rest of the epoch that a state comes from."""
+        """Return the rest of the epoch in which a state was taken."""
         self._loader.load_state_dict(pickle.loads(state))
         batches: Iterable[Batch] = self._loader
         return batches

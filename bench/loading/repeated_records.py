@@ -1,8 +1,8 @@
-"""The rows that loaders are timed on: real records, repeated to any number of rows.
+"""Write the rows that loaders are timed on: real records, repeated.
 
-Made once and kept in a scratch folder: the same rows as an ecgstore store, as a .npy
-file, and as a contiguous HDF5 dataset, so that every loader reads the same bytes from
-the kind of file that suits it best.
+They are written once, to a scratch folder, as an ecgstore store, as a .npy file and as
+a contiguous HDF5 dataset, so that every loader reads the same values from the format
+that suits it best.
 """
 
 import json
@@ -33,7 +33,7 @@ _BLOCK_ROWS: Final = 256
 
 
 def make_files(records: Path, scratch: Path, n_rows: int) -> Files:
-    """Return the files with so many rows; they are made if they are not there.
+    """Return the files with a number of rows; write them unless they exist.
 
     Parameters
     ----------
@@ -42,16 +42,16 @@ def make_files(records: Path, scratch: Path, n_rows: int) -> Files:
     scratch : Path
         Folder on a disk with room for three times the rows, 120 kB each.
     n_rows : int
-        Number of rows. Row by row, the records' names get the number of the copy in
-        front, so that the rows are in the order that a build would give them.
+        Number of rows. The number of the copy is put in front of the record's name, so
+        that the rows have the order that a build would give them.
     """
     base = _base_store(records, scratch)
     folder = scratch / f"{n_rows}_rows"
     with ecgstore.open(base) as store:
         fingerprint = store.fingerprint
         if index_of(folder).exists():
-            known = json.loads(index_of(folder).read_text(encoding="utf-8"))
-            if known["base"] == fingerprint:
+            written = json.loads(index_of(folder).read_text(encoding="utf-8"))
+            if written["base"] == fingerprint:
                 return Files.in_folder(folder)
         unfinished = scratch / f"{n_rows}_rows.partial"
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -76,7 +76,7 @@ def make_files(records: Path, scratch: Path, n_rows: int) -> Files:
 
 
 def _base_store(records: Path, scratch: Path) -> Path:
-    """Return the store of the records themselves; it is built if it is not there."""
+    """Return the store of the records themselves; build it unless it exists."""
     scratch.mkdir(parents=True, exist_ok=True)
     base = scratch / "base.h5"
     headers = headers_in(records)
@@ -85,16 +85,16 @@ def _base_store(records: Path, scratch: Path) -> Path:
             if store.config == CONFIG and 0 < len(store) <= len(headers):
                 return base
     except EcgStoreError:
-        pass  # not there, or of an older version
+        pass  # missing, or of an older version
     ecgstore.build_store([records], base, CONFIG, overwrite=True, quiet=True)
     return base
 
 
 def _sources(store: ecgstore.Store, n_rows: int) -> NDArray[np.int64]:
-    """Return (row of the original, number of the copy) of every row.
+    """Return an array of shape (n_rows, 2): original row, and number of the copy.
 
-    In the order of a build: by source, then by the copy's name, which begins with the
-    number of the copy.
+    Rows are in the order of a build: by source, then by the copy's name, which begins
+    with the number of the copy.
     """
     numbers = np.arange(n_rows)
     originals, copies = numbers % len(store), numbers // len(store)
@@ -160,7 +160,7 @@ def _copy_rows(
     spec: schema.DatasetSpec,
     sources: NDArray[np.int64],
 ) -> None:
-    """Copy all rows of one dataset, some hundred at a time."""
+    """Copy all rows of one dataset, block by block."""
     if spec.path.startswith(schema.QUARANTINE):
         return
     originals = old[spec.path][...]
@@ -202,16 +202,16 @@ def _write_arrays(
 
 
 def _prefix(copy: int) -> str:
-    """Return what a copy's name begins with."""
+    """Return the beginning of a copy's name."""
     return f"{copy:04d}-"
 
 
 def _plain(value: Any) -> Any:
-    """Return an attribute's text or number."""
+    """Return an attribute, bytes decoded."""
     return value.decode() if isinstance(value, bytes) else value
 
 
 def _blocks(n_rows: int) -> Iterator[slice]:
-    """Yield slices of some hundred rows."""
+    """Yield slices of `_BLOCK_ROWS` rows."""
     for begin in range(0, n_rows, _BLOCK_ROWS):
         yield slice(begin, min(begin + _BLOCK_ROWS, n_rows))

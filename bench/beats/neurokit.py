@@ -1,4 +1,4 @@
-"""NeuroKit2 alone, as its users call it, and its names for what ecgstore computes."""
+"""NeuroKit2 without ecgstore, called as its users call it."""
 
 from typing import Final
 
@@ -6,29 +6,19 @@ import neurokit2
 import numpy as np
 
 from ecgstore.arrays import FloatArray
-from ecgstore.beats.neurokit import delineation
 from ecgstore.record import Mark
 
-HRV_TIME: Final = {
-    "mean_rr_ms": "MeanNN",
-    "sdnn_ms": "SDNN",
-    "rmssd_ms": "RMSSD",
-    "sdsd_ms": "SDSD",
-    "cvnn": "CVNN",
-    "cvsd": "CVSD",
-    "median_rr_ms": "MedianNN",
-    "mad_rr_ms": "MadNN",
-    "mcvnn": "MCVNN",
-    "iqr_rr_ms": "IQRNN",
-    "sdrmssd": "SDRMSSD",
-    "prc20_rr_ms": "Prc20NN",
-    "prc80_rr_ms": "Prc80NN",
-    "pnn50": "pNN50",
-    "pnn20": "pNN20",
-    "min_rr_ms": "MinNN",
-    "max_rr_ms": "MaxNN",
+_WAVE_NAMES: Final = {
+    Mark.P_ON: "ECG_P_Onsets",
+    Mark.P_PEAK: "ECG_P_Peaks",
+    Mark.P_OFF: "ECG_P_Offsets",
+    Mark.QRS_ON: "ECG_R_Onsets",
+    Mark.QRS_OFF: "ECG_R_Offsets",
+    Mark.T_ON: "ECG_T_Onsets",
+    Mark.T_PEAK: "ECG_T_Peaks",
+    Mark.T_OFF: "ECG_T_Offsets",
 }
-"""What `neurokit2.hrv_time` calls our RR features, after "HRV_"; it gives pNNx in %."""
+"""Names of the marks in the tables of `neurokit2.ecg_delineate`."""
 
 
 def neurokit_peaks(lead: FloatArray, fs: float) -> FloatArray:
@@ -40,7 +30,7 @@ def neurokit_peaks(lead: FloatArray, fs: float) -> FloatArray:
 def neurokit_waves(
     lead: FloatArray, fs: float, r_peaks: FloatArray, method: str
 ) -> dict[Mark, FloatArray]:
-    """Return NeuroKit2's marks of a lead, without the R-peaks that it is given.
+    """Return the marks that NeuroKit2 detects around the R-peaks of a lead.
 
     Parameters
     ----------
@@ -56,17 +46,17 @@ def neurokit_waves(
     Returns
     -------
     dict
-        Sample indices by mark, NaN where a beat lacks one.
+        Sample indices by mark, NaN where a beat lacks one; R-peaks are not among them.
 
     Raises
     ------
     Exception
-        Of any kind: NeuroKit2 has no list of what it raises, as with one beat.
+        Of any class: NeuroKit2 does not document what it raises, for example with one
+        beat.
     """
     _, waves = neurokit2.ecg_delineate(
         lead, r_peaks.astype(np.int64), sampling_rate=fs, method=method
     )
     return {
-        mark: np.array(waves[their_name], np.float64)
-        for mark, their_name in delineation._NEUROKIT_NAMES.items()
+        mark: np.array(waves[name], np.float64) for mark, name in _WAVE_NAMES.items()
     }
