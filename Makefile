@@ -78,4 +78,4 @@ endif
 	touch $@
 
 clean:
-	rm -rf .venv .venv-peers .venv-peers-mosaic demo dist build *.egg-info .numba_cache
+	rm -rf .venv .venv-peers .venv-peers-mosaic demo dist build *.egg-info

@@ -2,12 +2,11 @@
 
 import math
 
-from numba import njit
-
 from ecgstore.arrays import FloatArray
+from ecgstore.system.kernels import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sort(values: FloatArray) -> None:
     """Sort in place (Shell's sort with the gaps 1, 4, 13, ...: no allocation)."""
     gap = 1
@@ -24,7 +23,7 @@ def sort(values: FloatArray) -> None:
         gap //= 3
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def quantile(ordered: FloatArray, part: float) -> float:
     """Return a quantile by linear interpolation (type 7) of sorted values."""
     place = part * (len(ordered) - 1)
@@ -33,14 +32,14 @@ def quantile(ordered: FloatArray, part: float) -> float:
     return float(ordered[below] + (ordered[above] - ordered[below]) * (place - below))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def median_of_sorted(ordered: FloatArray) -> float:
     """Return the median of sorted values."""
     n = len(ordered)
     return float(0.5 * (ordered[(n - 1) // 2] + ordered[n // 2]))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def median_of_defined(values: FloatArray) -> float:
     """Return the median of what is not NaN, or NaN; the values are reordered."""
     n = 0
@@ -54,7 +53,7 @@ def median_of_defined(values: FloatArray) -> float:
     return float(median_of_sorted(values[:n]))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mean_of_defined(values: FloatArray) -> float:
     """Return the mean of what is not NaN, or NaN."""
     total = 0.0
@@ -66,7 +65,7 @@ def mean_of_defined(values: FloatArray) -> float:
     return total / n if n else math.nan
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def write_medians(rows: FloatArray, work: FloatArray) -> None:
     """Write the medians of the other rows to the first one.
 

@@ -1,11 +1,10 @@
 """The recursion of the band-pass filter."""
 
-from numba import njit
-
 from ecgstore.arrays import FloatArray
+from ecgstore.system.kernels import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def filter_forward_backward(
     sections: FloatArray,
     steady_state: FloatArray,

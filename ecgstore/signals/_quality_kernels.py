@@ -1,12 +1,12 @@
 """Runs and moments of the leads."""
 
 import numpy as np
-from numba import njit
 
 from ecgstore.arrays import FloatArray
+from ecgstore.system.kernels import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def describe_leads(
     signal: FloatArray,
     n_flat: int,

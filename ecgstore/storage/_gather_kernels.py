@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ecgstore.arrays import Float32Array, Int16Array, IntArray, UInt8Array
+from ecgstore.system.kernels import kernel
 
 _raw_memcpy: Any = cgutils.raw_memcpy  # untyped
 
@@ -49,7 +50,7 @@ def _generate_copy(_context: Any, target: Any, source: Any, n_bytes: Any) -> Any
 _copy: Any = intrinsic(_generate_copy)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def gather(
     file: UInt8Array,
     offsets: IntArray,
@@ -71,7 +72,7 @@ def gather(
         i = _take(next_row)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def gather_scaled(
     file: Int16Array,
     offsets: IntArray,

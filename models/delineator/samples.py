@@ -3,13 +3,13 @@
 from typing import Final
 
 import numpy as np
-from numba import njit
 from scipy.signal import butter, sosfilt
 
 from ecgstore.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from ecgstore.models.delineator.network import N_CLASSES
 from ecgstore.models.delineator.records import UNKNOWN, TrainingRecord
 from ecgstore.record import N_LEADS
+from ecgstore.system.kernels import kernel
 
 N_SAMPLES: Final = 1536
 """Length of a training sample at 250 Hz: 6.1 s."""
@@ -259,7 +259,7 @@ def _fade(signal: Float32Array, begin: int) -> None:
     signal[:, begin - _FADE : begin] += step[:, None] * ramp
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _interpolate(signal: Float32Array, times: FloatArray, out: Float32Array) -> None:
     """Set `out` to the signal at fractional sample indices."""
     last = len(signal) - 1
@@ -270,7 +270,7 @@ def _interpolate(signal: Float32Array, times: FloatArray, out: Float32Array) -> 
         out[k] = signal[whole] * (1 - part) + signal[whole + 1] * part
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _cover(
     edges: FloatArray, classes: IntArray, begin: int, end: int, labels: Float32Array
 ) -> None:

@@ -8,9 +8,9 @@ expected: sharp to a fraction of a cell if the network is sure.
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from ecgstore.arrays import BoolArray, Float32Array, FloatArray, IntArray
+from ecgstore.system.kernels import kernel
 
 P: Final = 1
 QRS: Final = 3
@@ -43,7 +43,7 @@ _T_REACH: Final = 100
 0.8 s behind the QRS complex."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def to_probabilities(logits: Float32Array, pad: int, out: Float32Array) -> None:
     """Set `out` of shape (n_leads, 7, n) to the softmax of the padded logits."""
     n = out.shape[2]
@@ -83,7 +83,7 @@ def to_probabilities(logits: Float32Array, pad: int, out: Float32Array) -> None:
                 to[t] /= total[t]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def wave_evidence(probabilities: Float32Array, wave: int, out: Float32Array) -> None:
     """Set each row of `out` to a lead's evidence of a wave, the last to their mean.
 
@@ -105,7 +105,7 @@ def wave_evidence(probabilities: Float32Array, wave: int, out: Float32Array) -> 
         mean[t] /= np.float32(n_leads)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find_complexes(
     evidence: Float32Array,
     high: float,
@@ -149,7 +149,7 @@ def find_complexes(
     return n_found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def strongest_run(
     evidence: Float32Array, low: int, high: int, level: float
 ) -> tuple[int, float, float]:
@@ -171,14 +171,14 @@ def strongest_run(
     return best_place, best_top, best_sum
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fair(evidence: float, odds: float) -> float:
     """Return a probability whose odds are divided by `odds`."""
     chance = float(evidence)
     return chance / (chance + odds * (1 - chance))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def place_wave(
     evidence: Float32Array,
     before: Float32Array,
@@ -228,7 +228,7 @@ def place_wave(
     return first, last
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def place_marks(
     probabilities: Float32Array,
     p: Float32Array,
@@ -316,7 +316,7 @@ def place_marks(
                 floor += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def has_p_wave(
     strength: FloatArray,
     pr: FloatArray,

@@ -10,15 +10,15 @@ because it has to prove at run time that none of them overlap.
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from ecgstore.arrays import Float32Array
+from ecgstore.system.kernels import kernel
 
 PAD: Final = 8
 """Zeros before and after every row: the largest reach of a convolution."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_eight(
     out: Float32Array,
     w: Float32Array,
@@ -43,7 +43,7 @@ def add_eight(
         )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_mixed(
     out: Float32Array, w: Float32Array, k: int, x: Float32Array, shift: int, n: int
 ) -> None:
@@ -64,7 +64,7 @@ def add_mixed(
             add_eight(row, w, k + i * width + j, x0, x1, x2, x3, x4, x5, x6, x7)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fill_rows(out: Float32Array, values: Float32Array, k: int, n: int) -> None:
     """Set each row of `out` to its bias, which begin at `values[k]`."""
     for i in range(len(out)):
@@ -73,7 +73,7 @@ def fill_rows(out: Float32Array, values: Float32Array, k: int, n: int) -> None:
             row[t] = value
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def copy_rows(out: Float32Array, x: Float32Array, n: int) -> None:
     """Copy the rows of `x` to the first rows of `out`."""
     for i in range(len(x)):
@@ -82,7 +82,7 @@ def copy_rows(out: Float32Array, x: Float32Array, n: int) -> None:
             to[t] = row[t]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def rectify(x: Float32Array, n: int) -> None:
     """Set negative features to 0."""
     for i in range(len(x)):
@@ -91,7 +91,7 @@ def rectify(x: Float32Array, n: int) -> None:
             row[t] = max(row[t], np.float32(0))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_rectified(x: Float32Array, y: Float32Array, n: int) -> None:
     """Add the positive features of `y` to `x`."""
     for i in range(len(x)):
@@ -100,7 +100,7 @@ def add_rectified(x: Float32Array, y: Float32Array, n: int) -> None:
             to[t] += max(row[t], np.float32(0))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def depthwise_seven(
     x: Float32Array, w: Float32Array, k: int, out: Float32Array, n: int
 ) -> None:
@@ -118,7 +118,7 @@ def depthwise_seven(
             )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def depthwise_half(
     x: Float32Array, w: Float32Array, k: int, out: Float32Array, n: int
 ) -> None:
@@ -135,7 +135,7 @@ def depthwise_half(
             )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def stem(
     even: Float32Array,
     odd: Float32Array,
@@ -167,7 +167,7 @@ def stem(
             to[t] = max(value, np.float32(0))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_doubled(out: Float32Array, x: Float32Array, n: int) -> None:
     """Add `x`, interpolated to twice its `n` times, to `out`."""
     half = np.float32(0.5)
@@ -180,7 +180,7 @@ def add_doubled(out: Float32Array, x: Float32Array, n: int) -> None:
         to[2 * n - 1] += row[n - 1]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pool(x: Float32Array, out: Float32Array, n: int) -> None:
     """Set `out` to the mean over the leads, and below it to the maximum."""
     n_leads, width = x.shape[0], x.shape[1]

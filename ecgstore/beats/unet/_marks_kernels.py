@@ -3,16 +3,16 @@
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from ecgstore.arrays import Float32Array, FloatArray, IntArray
+from ecgstore.system.kernels import kernel
 
 R_WAVE: Final = 0.25
 R_HIGHER: Final = 0.15
 """An R' is this high, and higher than the other wave by this, in parts of the range."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def resample(signal: FloatArray, step: float, out: Float32Array) -> None:
     """Set `out` to the signal at every `step` samples, beginning with the first.
 
@@ -35,7 +35,7 @@ def resample(signal: FloatArray, step: float, out: Float32Array) -> None:
             to[k] = total / weights
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def centre_and_scale(
     x: Float32Array, window: int, quantile: float, height: float, limit: float
 ) -> None:
@@ -67,7 +67,7 @@ def centre_and_scale(
             row[t] = min(max(value, np.float32(-limit)), np.float32(limit))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def highest_near(row: FloatArray, place: int, reach: int, on: int, off: int) -> int:
     """Return the extremum near a place and strictly inside a wave, or the place itself.
 
@@ -84,7 +84,7 @@ def highest_near(row: FloatArray, place: int, reach: int, on: int, off: int) -> 
     return place if abs(best - place) == reach else best
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def nearest_peak(row: FloatArray, place: int, reach: int, on: int, off: int) -> int:
     """Return the local extremum nearest to a place inside a wave, or the place itself.
 
@@ -97,7 +97,7 @@ def nearest_peak(row: FloatArray, place: int, reach: int, on: int, off: int) -> 
     return place
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def higher_side(row: FloatArray, place: int, on: int, off: int) -> int:
     """Return the higher of the tops on either side of a dip inside a wave."""
     before, after = place, place
@@ -108,7 +108,7 @@ def higher_side(row: FloatArray, place: int, on: int, off: int) -> int:
     return before if row[before] > row[after] else after
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def r_peak(row: FloatArray, place: int, reach: int, on: int, off: int) -> int:
     """Return the R-peak of a QRS complex that the network sees at a place.
 
@@ -134,7 +134,7 @@ def r_peak(row: FloatArray, place: int, reach: int, on: int, off: int) -> int:
     return best if is_wave and row[best] - row[place] >= R_HIGHER * span else place
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def settle(
     marks: FloatArray,
     signal: FloatArray,

@@ -3,7 +3,6 @@
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from ecgstore.arrays import Float32Array
 from ecgstore.beats.unet._layers_kernels import (
@@ -19,10 +18,7 @@ from ecgstore.beats.unet._layers_kernels import (
     rectify,
     stem,
 )
-
-# Numba stores the compiled kernels of this file until its contents change, so they
-# name the contents of the file whose kernels are compiled into these:
-# ecgstore.beats.unet._layers_kernels c40efb415260747f
+from ecgstore.system.kernels import kernel
 
 N_CLASSES: Final = 7
 STEP: Final = 16
@@ -36,7 +32,7 @@ _CONTEXT: Final = 48
 _N_DILATIONS: Final = 4
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _block(
     x: Float32Array,
     w: Float32Array,
@@ -66,7 +62,7 @@ def _block(
     return int(k_bias + width)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _down(
     x: Float32Array, w: Float32Array, k: int, y: Float32Array, out: Float32Array, n: int
 ) -> int:
@@ -82,7 +78,7 @@ def _down(
     return int(k_bias + width_out)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _up(
     x: Float32Array, w: Float32Array, k: int, y: Float32Array, out: Float32Array, n: int
 ) -> int:
@@ -96,7 +92,7 @@ def _up(
     return int(k_bias + width_out)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _context(
     shared: Float32Array,
     w: Float32Array,
@@ -122,7 +118,7 @@ def _context(
     return k
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def forward(signal: Float32Array, w: Float32Array, out: Float32Array) -> int:
     """Set `out` to the logits of the classes of each usable lead.
 

@@ -6,8 +6,6 @@ The columns of the values are numbered here and named, in the same order, in
 
 import math
 
-from numba import njit
-
 from ecgstore.arrays import FloatArray
 from ecgstore.features.waves._kernels import (
     P_AREA,
@@ -23,10 +21,7 @@ from ecgstore.features.waves._kernels import (
     S_AMPLITUDE,
     T_AREA,
 )
-
-# Numba stores the compiled kernels of this file until its contents change, so they
-# name the contents of the file whose kernels are compiled into these:
-# ecgstore.features.waves._kernels 68b47eb42e436c48
+from ecgstore.system.kernels import kernel
 
 (
     P_AXIS,
@@ -68,7 +63,7 @@ KORS = (
 )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def vector_features(leads: FloatArray, qrs_duration_ms: float, row: FloatArray) -> None:
     """Write the features of a record from the wave features of its 12 leads."""
     row[P_AXIS] = _axis(leads, P_AREA)
@@ -90,7 +85,7 @@ def vector_features(leads: FloatArray, qrs_duration_ms: float, row: FloatArray) 
     row[QT_DISPERSION] = _spread(leads[:, QT_INTERVAL])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _axis(leads: FloatArray, area: int) -> float:
     """Return the direction in the frontal plane in degrees, from -180 to 180."""
     # aVF is weaker than a bipolar lead by sqrt(3) / 2.
@@ -101,7 +96,7 @@ def _axis(leads: FloatArray, area: int) -> float:
     return math.degrees(math.atan2(down, left))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _spatial_angle(leads: FloatArray) -> float:
     """Return the angle between the areas of QRS and T as vectors in space."""
     product = 0.0
@@ -122,7 +117,7 @@ def _spatial_angle(leads: FloatArray) -> float:
     return math.degrees(math.acos(max(-1.0, min(1.0, product / lengths))))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _r(lead: FloatArray) -> float:
     """Return the height of the R wave, 0 if there is none; NaN without a complex."""
     if math.isnan(lead[QRS_RANGE]):
@@ -130,7 +125,7 @@ def _r(lead: FloatArray) -> float:
     return 0.0 if math.isnan(lead[R_AMPLITUDE]) else float(lead[R_AMPLITUDE])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _s_depth(lead: FloatArray) -> float:
     """Return the depth of the S wave, or of a QS complex; 0 if there is neither."""
     if math.isnan(lead[QRS_RANGE]):
@@ -141,7 +136,7 @@ def _s_depth(lead: FloatArray) -> float:
     return float(depth)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _are_low(leads: FloatArray, limit: float) -> float:
     """Return 1 if the complex is lower in every lead, 0 if not in one, else NaN."""
     low = 1.0
@@ -153,7 +148,7 @@ def _are_low(leads: FloatArray, limit: float) -> float:
     return low
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _transition(chest: FloatArray) -> float:
     """Return where from V1, 1, to V6, 6, the R wave outgrows the S wave; 7 if never."""
     before = math.nan
@@ -167,7 +162,7 @@ def _transition(chest: FloatArray) -> float:
     return 7.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _write_q_waves(leads: FloatArray, row: FloatArray) -> None:
     """Write the flags of pathological Q waves in two leads of a territory."""
     inferior = (
@@ -187,7 +182,7 @@ def _write_q_waves(leads: FloatArray, row: FloatArray) -> None:
     row[Q_WAVES_ANTERIOR] = _flag(anterior, 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _any_q(lead: FloatArray) -> float:
     """Return the flag of a Q wave of more than 20 ms, or a QS complex."""
     if math.isnan(lead[PATHOLOGICAL_Q]):
@@ -197,13 +192,13 @@ def _any_q(lead: FloatArray) -> float:
     return 1.0 if has_q and wide else 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _larger(first: float, second: float) -> float:
     """Return the larger value; NaN if one is undefined, unlike the built-in."""
     return first + second if math.isnan(first + second) else max(first, second)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _flag(value: float, least: float) -> float:
     """Return 1 if a value is at least another, else 0; NaN if it is undefined."""
     if math.isnan(value):
@@ -211,7 +206,7 @@ def _flag(value: float, least: float) -> float:
     return 1.0 if value >= least else 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _spread(values: FloatArray) -> float:
     """Return the largest minus the smallest value; NaN for less than two."""
     lowest = math.inf

@@ -7,14 +7,9 @@ sources stand there too; comments here say only what the code does not.
 
 import math
 
-from numba import njit
-
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.features._order_kernels import median_of_sorted, quantile, sort
-
-# Numba stores the compiled kernels of this file until its contents change, so they
-# name the contents of the file whose kernels are compiled into these:
-# ecgstore.features._order_kernels 37cb75f71ffca29e
+from ecgstore.system.kernels import kernel
 
 (
     N_BEATS,
@@ -67,7 +62,7 @@ _MS_PER_MINUTE = 60_000.0
 _ROUNDING_MS = 1e-9
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def n_bins_needed(r_peaks: IntArray, fs: float) -> int:
     """Return the bins of the histogram that a series needs; -1 if it is not rising.
 
@@ -90,7 +85,7 @@ def n_bins_needed(r_peaks: IntArray, fs: float) -> int:
     return 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def most_bins_needed(r_peaks: IntArray, offsets: IntArray, fs: float) -> int:
     """Return the most bins that one of many series needs; -1 if one is not rising."""
     most = 0
@@ -102,7 +97,7 @@ def most_bins_needed(r_peaks: IntArray, offsets: IntArray, fs: float) -> int:
     return most
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def features_of_one(
     r_peaks: IntArray,
     fs: float,
@@ -141,7 +136,7 @@ def features_of_one(
         row[TINN] = triangle_width(ordered, histogram)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def features_of_many(
     r_peaks: IntArray,
     offsets: IntArray,
@@ -161,7 +156,7 @@ def features_of_many(
         features_of_one(series, fs, ddof, pnn_ddof, work, histogram, out[s])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _median_distance(ordered: FloatArray, centre: float) -> float:
     """Return the median distance of sorted values from their median `centre`.
 
@@ -187,7 +182,7 @@ def _median_distance(ordered: FloatArray, centre: float) -> float:
     return distance if n % 2 else 0.5 * (before + distance)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sd(values: FloatArray, ddof: int) -> float:
     """Return the standard deviation, in two passes: equal values give 0."""
     total = 0.0
@@ -200,7 +195,7 @@ def _sd(values: FloatArray, ddof: int) -> float:
     return math.sqrt(squares / (len(values) - ddof))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _write_order_features(rr: FloatArray, ordered: FloatArray, row: FloatArray) -> None:
     """Write what is defined from one interval on, and the spread of more."""
     n = len(rr)
@@ -221,7 +216,7 @@ def _write_order_features(rr: FloatArray, ordered: FloatArray, row: FloatArray) 
         row[IQR_RR] = quantile(ordered, 0.75) - quantile(ordered, 0.25)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _write_heart_rate(
     rr: FloatArray, ddof: int, rates: FloatArray, row: FloatArray
 ) -> None:
@@ -238,7 +233,7 @@ def _write_heart_rate(
         row[SD_HR] = _sd(rates, ddof)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _write_variability(
     rr: FloatArray, ddof: int, pnn_ddof: int, pairs: FloatArray, row: FloatArray
 ) -> None:
@@ -274,7 +269,7 @@ def _write_variability(
             row[SD1_SD2_RATIO] = row[SD1] / row[SD2]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _write_irregularity(
     rr: FloatArray, differences: FloatArray, row: FloatArray
 ) -> None:
@@ -300,7 +295,7 @@ def _write_irregularity(
         row[DIFF_HISTOGRAM_ENTROPY] = _entropy_of_runs(differences) / math.log(n - 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _entropy_of_runs(ordered: FloatArray) -> float:
     """Return the Shannon entropy of sorted values, equal ones taken together."""
     entropy = 0.0
@@ -313,7 +308,7 @@ def _entropy_of_runs(ordered: FloatArray) -> float:
     return entropy
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _bin(value: float, highest: float) -> int:
     """Return the bin of an interval; the last bin includes its upper edge."""
     place = int(value / BIN_MS)
@@ -324,7 +319,7 @@ def _bin(value: float, highest: float) -> int:
     return place
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def triangular_index(ordered: FloatArray) -> float:
     """Return the number of sorted intervals by the height of their histogram."""
     highest = ordered[len(ordered) - 1]
@@ -337,7 +332,7 @@ def triangular_index(ordered: FloatArray) -> float:
     return len(ordered) / height
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def triangle_width(ordered: FloatArray, histogram: IntArray) -> float:
     """Return the base in ms of the triangle nearest to the histogram.
 
@@ -358,7 +353,7 @@ def triangle_width(ordered: FloatArray, histogram: IntArray) -> float:
     return (left + right) * BIN_MS
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _foot(histogram: IntArray, apex: int, step: int, n_bins: int) -> int:
     """Return how many bins from the apex the best straight flank reaches zero."""
     best = 1

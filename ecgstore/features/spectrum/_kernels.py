@@ -6,9 +6,8 @@ named, in the same order, in `ecgstore.features.spectrum.definitions`.
 
 import math
 
-from numba import njit
-
 from ecgstore.arrays import ComplexArray, FloatArray, IntArray
+from ecgstore.system.kernels import kernel
 
 (
     LOW_POWER,
@@ -31,7 +30,7 @@ NEAR_BELOW = 0.82
 NEAR_ABOVE = 1.17
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def write_segments(
     lead: FloatArray, window: FloatArray, step: int, limit: float, segments: FloatArray
 ) -> bool:
@@ -57,7 +56,7 @@ def write_segments(
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def write_power(spectra: ComplexArray, scale: float, power: FloatArray) -> None:
     """Write the mean square of a lead's spectra, times `scale`.
 
@@ -73,7 +72,7 @@ def write_power(spectra: ComplexArray, scale: float, power: FloatArray) -> None:
         power[f] *= scale / len(spectra)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def spectral_features(
     power: FloatArray, edges: IntArray, resolution: float, out: FloatArray
 ) -> None:
@@ -100,7 +99,7 @@ def spectral_features(
             row[DOMINANT_FREQUENCY] = highest * resolution
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def write_residual(
     signal: FloatArray,
     starts: IntArray,
@@ -140,7 +139,7 @@ def write_residual(
                 )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def f_wave_features(
     power: FloatArray, edges: IntArray, resolution: float, out: FloatArray
 ) -> None:
@@ -167,7 +166,7 @@ def f_wave_features(
             row[F_CONCENTRATION] = near / total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sum(power: FloatArray, begin: int, end: int) -> float:
     """Return the sum over some frequencies."""
     total = 0.0
@@ -176,7 +175,7 @@ def _sum(power: FloatArray, begin: int, end: int) -> float:
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _highest(power: FloatArray, begin: int, end: int) -> int:
     """Return the place of the first maximum among some frequencies."""
     highest = begin

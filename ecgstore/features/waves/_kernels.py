@@ -8,8 +8,6 @@ the signal.
 
 import math
 
-from numba import njit
-
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.features._order_kernels import (
     mean_of_defined,
@@ -18,10 +16,7 @@ from ecgstore.features._order_kernels import (
     quantile,
     sort,
 )
-
-# Numba stores the compiled kernels of this file until its contents change, so they
-# name the contents of the file whose kernels are compiled into these:
-# ecgstore.features._order_kernels 37cb75f71ffca29e
+from ecgstore.system.kernels import kernel
 
 P_ON, P_PEAK, P_OFF, QRS_ON, R_PEAK, QRS_OFF, T_ON, T_PEAK, T_OFF = range(9)
 
@@ -71,7 +66,7 @@ MIN_Q_MS = 30.0
 MIN_P_PRESENCE = 0.5
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def wave_features(
     signal: FloatArray,
     r_peaks: IntArray,
@@ -120,7 +115,7 @@ def wave_features(
             out[k, P_AREA] = math.nan
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _median_rr_s(r_peaks: IntArray, fs: float, work: FloatArray) -> float:
     """Return the median RR interval in s, NaN for less than two beats."""
     n = len(r_peaks) - 1
@@ -132,7 +127,7 @@ def _median_rr_s(r_peaks: IntArray, fs: float, work: FloatArray) -> float:
     return float(median_of_sorted(work[:n]) / fs)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def q_s_of_lead(
     lead: FloatArray, marks: IntArray, work: FloatArray, places: IntArray
 ) -> None:
@@ -162,7 +157,7 @@ def q_s_of_lead(
                 places[b, kind] = dip
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def q_s_of_leads(
     signal: FloatArray, marks: IntArray, work: FloatArray, places: IntArray
 ) -> None:
@@ -171,7 +166,7 @@ def q_s_of_leads(
         q_s_of_lead(signal[k], marks[k], work, places[k])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _dip(lead: FloatArray, marks: IntArray, side: int) -> int:
     """Return the first minimum before (0) or behind (1) the R-peak, -1 if no wave."""
     on = marks[QRS_ON]
@@ -190,7 +185,7 @@ def _dip(lead: FloatArray, marks: IntArray, side: int) -> int:
     return int(lowest) if lead[lowest] <= lead[on] - MIN_WAVE_MV else -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _highest(lead: FloatArray, begin: int, end: int) -> float:
     """Return the highest voltage from one sample to another."""
     highest = lead[begin]
@@ -199,7 +194,7 @@ def _highest(lead: FloatArray, begin: int, end: int) -> float:
     return float(highest)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _write_beat(
     lead: FloatArray,
     marks: IntArray,
@@ -243,26 +238,26 @@ def _write_beat(
     values[T_AREA] = _area(lead, marks[T_ON], marks[T_OFF], level) * ms
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _between(begin: int, end: int) -> float:
     """Return the samples from one mark to another; NaN where one is missing."""
     return float(end - begin) if begin >= 0 and end >= 0 else math.nan
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _voltage(lead: FloatArray, place: int) -> float:
     """Return the voltage at a place; NaN where it is negative."""
     return float(lead[place]) if place >= 0 else math.nan
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _later(lead: FloatArray, place: int, delay: float) -> float:
     """Return the voltage so many samples behind a place; NaN outside the record."""
     later = place + math.floor(delay + 0.5)
     return float(lead[later]) if place >= 0 and later < len(lead) else math.nan
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _isoelectric_level(lead: FloatArray, p_off: int, on: int, n_baseline: int) -> float:
     """Return the mean before QRS onset and behind the P wave, or that at the onset."""
     if on < 0:
@@ -275,7 +270,7 @@ def _isoelectric_level(lead: FloatArray, p_off: int, on: int, n_baseline: int) -
     return total / n if n else float(lead[on])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _q_duration(lead: FloatArray, on: int, off: int, q: int) -> float:
     """Return the samples from QRS onset until the voltage is that of the onset again.
 
@@ -291,7 +286,7 @@ def _q_duration(lead: FloatArray, on: int, off: int, q: int) -> float:
     return float(off - on)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _range(lead: FloatArray, begin: int, end: int) -> float:
     """Return the highest minus the lowest voltage from one mark to another."""
     if begin < 0 or end < begin:
@@ -304,7 +299,7 @@ def _range(lead: FloatArray, begin: int, end: int) -> float:
     return float(highest - lowest)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _area(lead: FloatArray, begin: int, end: int, level: float) -> float:
     """Return the integral over the samples between two marks, by trapezoids."""
     if begin < 0 or end < begin:
@@ -315,7 +310,7 @@ def _area(lead: FloatArray, begin: int, end: int, level: float) -> float:
     return float(total - level * (end - begin))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _write_counts(marks: IntArray, places: IntArray, row: FloatArray) -> None:
     """Write what is a part of the beats: P waves, and Q waves for their flag."""
     n_r = 0
@@ -337,7 +332,7 @@ def _write_counts(marks: IntArray, places: IntArray, row: FloatArray) -> None:
         row[PATHOLOGICAL_Q] = 1.0 if deep and wide else 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _write_corrected_qt(rr_s: float, row: FloatArray) -> None:
     """Write the QT interval as it would be at 60 beats per minute."""
     qt = row[QT_INTERVAL]
@@ -347,7 +342,7 @@ def _write_corrected_qt(rr_s: float, row: FloatArray) -> None:
     row[QTC_HODGES] = qt + 1.75 * (60 / rr_s - 60)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _write_ratios(row: FloatArray) -> None:
     """Write the ratios of a lead's amplitudes, and the sign of its T wave."""
     r = row[R_AMPLITUDE]
@@ -365,7 +360,7 @@ def _write_ratios(row: FloatArray) -> None:
         )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _write_intervals_of_record(
     marks: IntArray,
     fs: float,
@@ -392,7 +387,7 @@ def _write_intervals_of_record(
     row[JT_INTERVAL] = row[QT_INTERVAL] - row[QRS_DURATION]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _mark_of_leads(marks: IntArray, mark: int, part: float, spare: FloatArray) -> float:
     """Return a quantile of one mark over the leads that have it, or NaN."""
     n = 0

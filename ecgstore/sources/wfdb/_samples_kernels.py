@@ -1,16 +1,16 @@
 """Loops over the samples of a record; callers check, kernels trust them."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ecgstore.arrays import FloatArray, Int16Array, IntArray
+from ecgstore.system.kernels import kernel
 
 _BLOCK = 512  # samples of a lead at a time: source and block stay in the L1 cache
 _MISSING = np.int16(-32768)  # WFDB's missing sample in 16-bit formats
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def adc_to_mv(
     words: Int16Array | IntArray,
     rows: IntArray,
@@ -64,7 +64,7 @@ def adc_to_mv(
                             row[k] = np.nan
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mv_to_microvolts(signal: FloatArray, microvolts: NDArray[np.int32]) -> None:
     """Round mV to microvolts, sample by sample; NaN becomes the lowest number.
 

@@ -363,7 +363,8 @@ def test_labels_cover_what_is_known() -> None:
     assert labels[4, 76:80].min() == 1
     np.testing.assert_allclose(labels[3:5].sum() * 8, 80 * 4, rtol=0.01)
     part = np.zeros((7, 400), np.float32)
-    samples._cover.py_func(edges, record.classes[0], 0, 800, part)
+    cover: Any = samples._cover
+    cover.py_func(edges, record.classes[0], 0, 800, part)
     np.testing.assert_allclose(part, labels, atol=1e-6)
 
 

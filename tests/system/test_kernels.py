@@ -1,0 +1,82 @@
+"""Stored machine code of a kernel is never older than the sources it came from."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ecgstore
+
+PACKAGE = Path(ecgstore.__file__).resolve().parent
+
+CALLEE = """
+from ecgstore.system.kernels import kernel
+
+@kernel
+def part(x: float) -> float:
+    return x + {summand}
+"""
+CALLER = """
+from ecgstore._callee_kernels import part
+from ecgstore.system.kernels import kernel
+
+@kernel
+def whole(x: float) -> float:
+    return 2 * part(x)
+"""
+CALL = """
+from ecgstore._caller_kernels import whole
+value = whole(1.0)
+print(value, *("stored" for _ in whole.stats.cache_hits))
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """Return a copy of the package with two kernel files more."""
+    copy = tmp_path / "ecgstore"
+    skipped = shutil.ignore_patterns("__pycache__", "sample", "models", "pipes")
+    shutil.copytree(PACKAGE, copy, ignore=skipped)
+    (copy / "_callee_kernels.py").write_text(CALLEE.format(summand=10))
+    (copy / "_caller_kernels.py").write_text(CALLER)
+    return copy
+
+
+def call(package: Path) -> list[str]:
+    """Call the caller in a new process: its result, and whether code was stored."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(package.parent),
+        "HOME": str(package.parent),
+        "LOCALAPPDATA": str(package.parent),
+        "XDG_CACHE_HOME": str(package.parent / "cache"),
+    }
+    environment.pop("NUMBA_CACHE_DIR", None)
+    done = subprocess.run(
+        [sys.executable, "-c", CALL],
+        cwd=package.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("installed", ["writable", "read-only"])
+def test_a_changed_kernel_is_compiled_again_into_its_callers(
+    package: Path, installed: str
+) -> None:
+    """Numba itself compares the file of the caller only."""
+    if installed == "read-only":
+        (package / "__pycache__").write_text("a file, so that nothing is stored here")
+    assert call(package) == ["22.0"]
+    assert call(package) == ["22.0", "stored"]
+    in_package = [*package.rglob("*.nbc")]
+    assert bool(in_package) == (installed == "writable")
+    (package / "_callee_kernels.py").write_text(CALLEE.format(summand=20))
+    assert call(package) == ["42.0"]
+    assert call(package) == ["42.0", "stored"]
