@@ -12,7 +12,7 @@ from ecgstore.errors import EcgStoreError
 from ecgstore.features import q_s_peaks
 from ecgstore.record import LEADS, Mark
 from ecgstore.storage import Store
-from ecgstore.storage.deep_features.sidecar import column_names
+from ecgstore.storage.deep_features.names import column_names
 from ecgstore.storage.format import schema
 from ecgstore.system.atomic_files import replace_file
 from ecgstore.system.csv_files import write_csv

@@ -9,7 +9,7 @@ from ecgstore.arrays import BoolArray, UInt8Array
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.patients import patients
 from ecgstore.storage import Selection, Store
-from ecgstore.storage.deep_features.sidecar import TRAINED, UNKNOWN, UNSEEN, VALIDATED
+from ecgstore.storage.deep_features.seen import Seen
 from ecgstore.storage.format import schema
 
 _N_BYTES: Final = 8
@@ -87,15 +87,14 @@ def seen_codes(checkpoint: Checkpoint, store: Store) -> UInt8Array:
     Returns
     -------
     ndarray of shape (n_records,)
-        By row of the store, as in `SEEN_MEANINGS` of
-        `ecgstore.storage.deep_features.sidecar`: training
-        goes before validation; unknown if the checkpoint does not say.
+        Codes of `Seen`, by row of the store: training takes precedence over
+        validation; unknown if the checkpoint does not say.
     """
     if not tells_what_it_saw(checkpoint, store):
-        return np.full(len(store), UNKNOWN, np.uint8)
-    codes = np.full(len(store), UNSEEN, np.uint8)
-    codes[seen(checkpoint, store, part="validation")] = VALIDATED
-    codes[seen(checkpoint, store, part="training")] = TRAINED
+        return np.full(len(store), Seen.UNKNOWN, np.uint8)
+    codes = np.full(len(store), Seen.UNSEEN, np.uint8)
+    codes[seen(checkpoint, store, part="validation")] = Seen.VALIDATION
+    codes[seen(checkpoint, store, part="training")] = Seen.TRAINING
     return codes
 
 

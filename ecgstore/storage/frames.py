@@ -13,7 +13,7 @@ from ecgstore.storage.tables import Tables
 
 
 def records_frame(tables: Tables) -> pd.DataFrame:
-    """Return metadata of every record, indexed by record_id, with its fold."""
+    """Return the metadata and the fold of every record, indexed by record_id."""
     columns = {
         name: _column(tables, f"{schema.RECORDS}/{name}")
         for name in (*schema.RECORD_TEXTS, *schema.RECORD_NUMBERS)
@@ -23,20 +23,20 @@ def records_frame(tables: Tables) -> pd.DataFrame:
 
 
 def quality_frame(tables: Tables, index: pd.Index) -> pd.DataFrame:
-    """Return the quality of every record; per-lead ones with a column per lead."""
+    """Return the quality of every record; a per-lead quantity has a column per lead."""
     columns: dict[str, NDArray[Any]] = {}
-    for each in schema.QUALITY_TABLE:
-        values = _column(tables, f"{schema.QUALITY}/{each.name}")
-        if each.per_lead:
+    for dataset in schema.QUALITY_TABLE:
+        values = _column(tables, f"{schema.QUALITY}/{dataset.name}")
+        if dataset.per_lead:
             for number, lead in enumerate(LEADS):
-                columns[f"{each.name}_{lead}"] = values[:, number]
+                columns[f"{dataset.name}_{lead}"] = values[:, number]
         else:
-            columns[each.name] = values
+            columns[dataset.name] = values
     return pd.DataFrame(columns, index=index)
 
 
 def quarantine_frame(tables: Tables) -> pd.DataFrame:
-    """Return every selected record that was left out, and why."""
+    """Return path, name and reason of every selected record that was left out."""
     return pd.DataFrame(
         {
             name: _column(tables, f"{schema.QUARANTINE}/{name}")
@@ -46,7 +46,7 @@ def quarantine_frame(tables: Tables) -> pd.DataFrame:
 
 
 def _column(tables: Tables, name: str) -> NDArray[Any]:
-    """Return a table, texts as Python strings; pandas copies what it is given."""
+    """Return a table, with texts as Python strings; pandas copies the values."""
     values = tables[name]
     if values.dtype.kind != "S":
         return values
@@ -54,6 +54,6 @@ def _column(tables: Tables, name: str) -> NDArray[Any]:
         return np.array([value.decode() for value in values.tolist()], object)
     except UnicodeDecodeError as error:
         raise SchemaError(
-            f"/{name}: damaged, it cannot be read ({error}); build the store again or "
-            "restore it from a copy"
+            f"{tables.path}: /{name} is damaged, it cannot be read ({error}); build "
+            "the store again or restore it from a copy"
         ) from error

@@ -18,7 +18,7 @@ from ecgstore.storage.format.hdf5 import (
 )
 from ecgstore.storage.format.layout import UNSEALED, row_offsets
 from ecgstore.storage.rows import MemoryMap, SignalRows
-from ecgstore.storage.tables import Tables, table_places
+from ecgstore.storage.tables import Tables, table_locations
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +90,7 @@ def open_file(path: Path) -> OpenedFile:
         n_leads, n_samples = map(int, signals.shape[1:])
         scale_factor = float(signals.attrs["scale_factor"])
         offsets = _signal_offsets(signals, path)
-        places = table_places(datasets)
+        locations = table_locations(datasets)
     content = MemoryMap(path)
     return OpenedFile(
         config,
@@ -101,7 +101,7 @@ def open_file(path: Path) -> OpenedFile:
         feature_names,
         feature_units,
         SignalRows(content, offsets, dtype, n_leads, n_samples, scale_factor),
-        Tables(path, places, content.bytes),
+        Tables(path, locations, content.bytes),
     )
 
 

@@ -11,49 +11,43 @@ import pandas as pd
 from ecgstore.arrays import BoolArray, IntArray
 from ecgstore.config import N_FOLDS
 from ecgstore.errors import EcgStoreError
+from ecgstore.storage.row_numbers import row_numbers
 
 if TYPE_CHECKING:
     from ecgstore.storage.store import Store
 
 
 class Selection:
-    """Some rows of a store, in their order; usually made by `Store.select`.
+    """Rows of a store, in the order of the store; usually made by `Store.select`.
 
     Parameters
     ----------
     store : Store
         The store.
     rows : ndarray of shape (n_rows,)
-        Row numbers, increasing, each once.
+        Row numbers, strictly increasing.
 
     Raises
     ------
     TypeError
-        If `rows` are no whole numbers.
+        If `rows` is not a 1-D integer array.
     ValueError
-        If they are not increasing.
+        If the row numbers are not strictly increasing.
     IndexError
-        If one of them is not in the store.
+        If a row is not in the store.
     """
 
     def __init__(self, store: "Store", rows: IntArray) -> None:
-        if rows.ndim != 1 or rows.dtype.kind not in "iu":
-            raise TypeError(
-                f"rows are {rows.dtype} of shape {rows.shape}; expected a row of whole "
-                "numbers, such as np.flatnonzero(...)"
-            )
-        if (np.diff(rows) <= 0).any():
+        try:
+            numbers = row_numbers(rows, len(store))
+        except IndexError as error:
+            raise IndexError(f"{store.path}: {error}") from None
+        if (np.diff(numbers) <= 0).any():
             raise ValueError(
-                "rows are not increasing; expected each once, in the order of the "
-                "store, as np.unique(rows) returns them"
-            )
-        if rows.size and not 0 <= rows[0] <= rows[-1] < len(store):
-            raise IndexError(
-                f"{store.path}: rows {rows[0]} to {rows[-1]}; rows go from 0 to "
-                f"{len(store) - 1}"
+                "rows must be strictly increasing, as np.unique(rows) returns them"
             )
         self.store = store
-        self.rows: IntArray = rows.astype(np.int64, copy=False)
+        self.rows: IntArray = numbers
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -83,8 +77,8 @@ def select(
     if sources is not None:
         keep &= _is_in(store, "source", sources, sorted(set(store.records["source"])))
     if classes is not None:
-        wanted = _known(store, "class", classes, store.label_names)
-        columns = [store.label_names.index(name) for name in wanted]
+        names = _check_known(store, "class", classes, store.label_names)
+        columns = [store.label_names.index(name) for name in names]
         keep &= store.labels()[:, columns].any(axis=1)
     if query is not None:
         keep &= _fulfils(store, query)
@@ -94,32 +88,32 @@ def select(
 
 
 def _is_in(
-    store: "Store", column: str, wanted: Iterable[Any], known: Sequence[Any]
+    store: "Store", column: str, values: Iterable[Any], known: Sequence[Any]
 ) -> BoolArray:
-    """Return where a column of the records has one of the wanted values."""
-    values = _known(store, column, wanted, known)
-    return np.asarray(store.records[column].isin(values), bool)
+    """Return where a column of the records has one of some values."""
+    checked = _check_known(store, column, values, known)
+    return np.asarray(store.records[column].isin(checked), bool)
 
 
-def _known(
-    store: "Store", what: str, wanted: Iterable[Any], known: Sequence[Any]
+def _check_known(
+    store: "Store", what: str, values: Iterable[Any], known: Sequence[Any]
 ) -> list[Any]:
-    """Return the wanted values, all of them among those the store knows."""
-    if isinstance(wanted, str | int):
-        raise TypeError(f"{wanted!r} is one {what}; expected a list: [{wanted!r}]")
-    values = list(wanted)
-    for value in values:
+    """Return values as a list, if the store has every one of them."""
+    if isinstance(values, str | int):
+        raise TypeError(f"{values!r} is one {what}; expected a list: [{values!r}]")
+    checked = list(values)
+    for value in checked:
         if value not in known:
             raise EcgStoreError(
                 f"{store.path}: no {what} {value!r}; expected one of "
                 + ", ".join(map(str, known))
             )
-    return values
+    return checked
 
 
 def _fulfils(store: "Store", query: str) -> BoolArray:
     """Return where a condition over all columns holds."""
-    # Deep features are many: they are copied for a condition on them only.
+    # There may be thousands of deep features: copy them only if the query names one.
     attached = any(name in query for name in store.attached)
     table = pd.concat(
         [
@@ -131,7 +125,7 @@ def _fulfils(store: "Store", query: str) -> BoolArray:
     )
     try:
         result = np.asarray(table.eval(query, engine="python"))
-    except Exception as error:  # pandas raises whatever its parser meets
+    except Exception as error:  # pandas raises many types of errors here
         raise EcgStoreError(
             f"{store.path}: query {query!r} failed ({error}); expected an expression "
             f"over columns such as {', '.join(table.columns[:9])}"

@@ -1,49 +1,40 @@
-"""Open a store: select rows, read signals, labels, features and marks."""
+"""Read the records of a store: select rows, read signals, labels, features, marks."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from ecgstore.arrays import Float32Array, Int16Array, IntArray, UInt8Array
 from ecgstore.diagnoses import ClassSet, class_set
-from ecgstore.errors import (
-    EcgStoreError,
-    RecordNotFoundError,
-    SchemaError,
-    StoreClosedError,
-)
-from ecgstore.storage.deep_features.attached import Attached, Origins
+from ecgstore.errors import EcgStoreError, RecordNotFoundError
 from ecgstore.storage.format import schema
-from ecgstore.storage.format.integrity import row_checksum
 from ecgstore.storage.frames import quality_frame, quarantine_frame, records_frame
-from ecgstore.storage.names import RecordNames
-from ecgstore.storage.opening import open_file
+from ecgstore.storage.read_signals import check_signal, read_signals
+from ecgstore.storage.record_names import RecordNames
 from ecgstore.storage.row_numbers import Rows, row_numbers
-from ecgstore.storage.rows import SignalRows
 from ecgstore.storage.selection import Selection, select
+from ecgstore.storage.store_file import StoreFile
 from ecgstore.storage.stored_record import StoredRecord
-from ecgstore.storage.tables import Tables
 
 if TYPE_CHECKING:
     from ecgstore.pipes.dataset import StoreDataset
 
 
-class Store:
+class Store(StoreFile):
     """A finished store, opened for reading.
 
-    Everything is read from a memory map of the file, data frames when they are first
-    asked for. A store can be used from several threads, survives `fork`, and is pickled
-    as its path and those of the deep features that are attached to it.
+    Everything is read from a memory map of the file; data frames are made at their
+    first use. A store can be used from several threads and after `fork`. It is pickled
+    as its path and the paths of its attached deep features.
 
     Parameters
     ----------
     path : str or Path
-        The HDF5 file that a build made.
+        The HDF5 file made by a build.
 
     Raises
     ------
@@ -53,82 +44,10 @@ class Store:
         If the file is not a finished ecgstore file of a known version.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        opened = open_file(self.path)
-        self.config = opened.config
-        self.software = opened.software
-        self.fingerprint = opened.fingerprint
-        self.beats_statuses = opened.beats_statuses
-        self.label_names = opened.label_names
-        self.feature_names = opened.feature_names
-        self.feature_units = opened.feature_units
-        self.scale_factor = opened.signals.scale
-        self.n_leads = opened.signals.n_leads
-        self.n_samples = opened.signals.n_samples
-        self._n_rows = len(opened.signals.offsets)
-        self._dtype = opened.signals.dtype
-        self._signals: SignalRows | None = opened.signals
-        self._tables: Tables | None = opened.tables
-        self._attached = Attached()
-
-    @property
-    def dtype(self) -> str:
-        """Type of the stored signals: ``"int16"`` or ``"float32"``."""
-        return str(self._dtype)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _opened_again, (self.path, self._attached.origins)
+    # -- records ------------------------------------------------------------
 
     def __repr__(self) -> str:
         return f"<ecgstore.Store {self.path}: {len(self)} records>"
-
-    def close(self) -> None:
-        """Give the memory map back; reading from the store afterwards is an error.
-
-        Attached deep features are closed too. Data frames that were asked for before,
-        and arrays that `table` or `attached` returned, can still be used.
-        """
-        if self._signals is not None:
-            self._signals.file.close()
-        self._signals = self._tables = None
-        self._attached = Attached()
-
-    @property
-    def signal_rows(self) -> SignalRows:
-        """The rows of the signals in the mapped file, for loaders.
-
-        Raises
-        ------
-        StoreClosedError
-            If the store was closed.
-        """
-        if self._signals is None:
-            raise self._closed()
-        return self._signals
-
-    def _open_tables(self) -> Tables:
-        """Return the tables, unless the store was closed."""
-        if self._tables is None:
-            raise self._closed()
-        return self._tables
-
-    def _closed(self) -> StoreClosedError:
-        """Return the error for reading from a closed store."""
-        return StoreClosedError(
-            f"{self.path}: the store is closed; open it again to read from it"
-        )
-
-    # -- records ------------------------------------------------------------
-
-    def __len__(self) -> int:
-        return self._n_rows
 
     def __iter__(self) -> Iterator[str]:
         """Yield every record's name, ``source/name`` where two sources share it."""
@@ -148,34 +67,32 @@ class Store:
         Raises
         ------
         RecordNotFoundError
-            If no record, or more than one, has that name.
+            If no record, or more than one, has this name.
         TypeError
-            If it is no name.
+            If `record_id` is not a str.
         """
         if not isinstance(record_id, str):
             raise TypeError(
                 f"{self.path}: got {record_id!r} instead of a record's name; expected "
-                f"a text such as {next(iter(self), 'A0001')!r}: the names are "
-                "list(store), store.signals([row]) reads by row number, and "
-                "store.as_dataset() goes into a DataLoader"
+                f"a str such as {next(iter(self), 'A0001')!r}: list(store) returns the "
+                "names, store.signals([row]) reads by row number, and "
+                "store.as_dataset() makes a dataset for DataLoader"
             )
         rows = self._names.rows(record_id)
         if len(rows) == 1:
             return rows[0]
-        if rows:
-            choices = ", ".join(self._names.full(row) for row in rows)
-            raise RecordNotFoundError(
-                f"{self.path}: several records are named {record_id!r}; say one of "
-                f"{choices}"
-            )
-        quarantine = self.quarantine
-        left_out = quarantine["detail"][quarantine["record_id"] == record_id]
-        hint = (
-            f"it was left out: {left_out.iloc[0]}"
-            if len(left_out)
-            else self._names.hint(record_id)
+        found = "several records" if rows else "no record"
+        raise RecordNotFoundError(
+            f"{self.path}: {found} named {record_id!r}; {self._hint(record_id)}"
         )
-        raise RecordNotFoundError(f"{self.path}: no record {record_id!r}; {hint}")
+
+    def _hint(self, record_id: str) -> str:
+        """Return why a record is not in the store, or which name may be meant."""
+        quarantine = self.quarantine
+        details = quarantine["detail"][quarantine["record_id"] == record_id]
+        if record_id not in self and len(details):
+            return f"it was left out: {details.iloc[0]}"
+        return self._names.hint(record_id)
 
     @cached_property
     def _names(self) -> RecordNames:
@@ -185,16 +102,18 @@ class Store:
         )
 
     def __getitem__(self, record_id: str) -> StoredRecord:
-        """Return one record by its name, without padding, its checksum compared."""
+        """Return a record by name, without padding, after a check of its checksum."""
         row = self.row(record_id)
-        self._check_row(row)
+        checksum = int(self.table(schema.CHECKSUMS)[row])
+        name = str(self.records.index[row])
+        check_signal(self.path, self.signal_rows, row, name, checksum)
         record = self.records.iloc[row]
         padding = int(self.quality[schema.PAD_LENGTH].iloc[row])
         r_peaks = self.r_peaks([row])[0]
         n_beats = int((r_peaks >= 0).sum())
         labels = self.labels(rows=[row])[0]
         return StoredRecord(
-            record_id=str(self.records.index[row]),
+            record_id=name,
             source=str(record["source"]),
             patient_id=str(record["patient_id"]),
             row=row,
@@ -202,25 +121,12 @@ class Store:
             fs=self.config.fs,
             labels=dict(zip(self.label_names, (labels > 0).tolist(), strict=True)),
             features={
-                str(name): float(value)
-                for name, value in self.features().iloc[row].items()
+                str(feature): float(value)
+                for feature, value in self.features().iloc[row].items()
             },
             r_peaks=r_peaks[:n_beats],
             fiducials=self.fiducials([row])[0, :, :n_beats],
         )
-
-    def _check_row(self, row: int) -> None:
-        """Refuse a row of signals that is not what was written."""
-        stored = np.empty((1, self.n_leads, self.n_samples), self._dtype)
-        self.signal_rows.gather(np.array([row]), stored)()
-        expected = int(self.table(schema.CHECKSUMS)[row])
-        found = row_checksum(stored.tobytes())
-        if found != expected:
-            raise SchemaError(
-                f"{self.path}: row {row} ({self.records.index[row]}) is damaged, its "
-                f"CRC-32C is {found:08x} instead of {expected:08x}; `ecgstore verify` "
-                "lists all damage"
-            )
 
     @cached_property
     def records(self) -> pd.DataFrame:
@@ -237,7 +143,7 @@ class Store:
 
     @cached_property
     def quarantine(self) -> pd.DataFrame:
-        """Every selected record that was left out, and why."""
+        """Path, name and reason of every selected record that was left out."""
         return quarantine_frame(self._open_tables())
 
     def labels(
@@ -246,13 +152,13 @@ class Store:
         *,
         rows: Rows | None = None,
     ) -> UInt8Array:
-        """Return which classes every record is in.
+        """Return the labels of the records.
 
         Parameters
         ----------
         classes : ClassSet, str or Path, optional
-            Another class set than the store was built with: a preset, a TOML file or
-            a `ClassSet`, applied to all the codes of every record.
+            Another class set than that of the build: a preset, a TOML file or a
+            `ClassSet`. It is applied to all diagnosis codes of every record.
         rows : optional
             Row numbers; all rows if left out.
 
@@ -261,13 +167,14 @@ class Store:
         ndarray of shape (n_rows, n_classes)
             1 where the record is in the class.
         """
-        some = slice(None) if rows is None else self._row_numbers(rows)
+        numbers = slice(None) if rows is None else self._row_numbers(rows)
         if classes is None:
-            labels: UInt8Array = np.array(self.table(schema.LABELS)[some])
+            labels: UInt8Array = np.array(self.table(schema.LABELS)[numbers])
             return labels
-        chosen = classes if isinstance(classes, ClassSet) else class_set(classes)
-        codes = self.records["dx"].to_numpy()[some]
-        return chosen.labels([each.split(",") if each else [] for each in codes])
+        if not isinstance(classes, ClassSet):
+            classes = class_set(classes)
+        texts = self.records["dx"].to_numpy()[numbers]
+        return classes.labels([dx.split(",") if dx else [] for dx in texts])
 
     def features(
         self, rows: Rows | None = None, *, attached: bool = False
@@ -279,17 +186,16 @@ class Store:
         rows : optional
             Row numbers; all rows if left out.
         attached : bool
-            Append the deep features of `attach`, such as ``resnet18_000``. They look
-            better than they are in records that the model has seen: see
-            `attached_seen`.
+            Append the deep features of `attach`, such as ``resnet18_000``. For records
+            used in the training of the model they are optimistic: see `attached_seen`.
         """
         frame = self._features
-        some = slice(None) if rows is None else self._row_numbers(rows)
+        numbers = slice(None) if rows is None else self._row_numbers(rows)
         if rows is not None:
-            frame = frame.iloc[some]
+            frame = frame.iloc[numbers]
         if not (attached and self.attached):
             return frame
-        return pd.concat([frame, *self._attached.frames(some, frame.index)], axis=1)
+        return pd.concat([frame, *self._attached.frames(numbers, frame.index)], axis=1)
 
     @cached_property
     def _features(self) -> pd.DataFrame:
@@ -299,76 +205,6 @@ class Store:
             index=self.records.index,
             columns=list(self.feature_names),
         )
-
-    # -- deep features ------------------------------------------------------
-
-    def attach(
-        self,
-        path: str | Path,
-        name: str | None = None,
-        *,
-        weights_sha256: str | None = None,
-    ) -> str:
-        """Make deep features of the records, from a file, columns of this store.
-
-        Afterwards they are in `attached`, in ``features(attached=True)``, in queries of
-        `select`, and a field of loaders and datasets.
-
-        Deep features of records that the model was trained on, or chosen by, look
-        better than they are: nothing that is judged on those records may use them.
-        `attached_seen` says which they are; the page docs/models.md shows how to
-        compare without that leak.
-
-        Parameters
-        ----------
-        path : str or Path
-            What `ecgstore.models.extract` or ``ecgstore extract`` wrote.
-        name : str, optional
-            What to call them; the name of the model if left out, such as ``resnet18``.
-        weights_sha256 : str, optional
-            What `ecgstore.models.Checkpoint.weights_sha256` returns for the model that
-            they must be of; if left out, any model's are taken.
-
-        Returns
-        -------
-        str
-            Their name.
-
-        Raises
-        ------
-        EcgStoreError
-            If there is no such file, or features of that name are attached already.
-        SchemaError
-            If they are of another store or other weights, or damaged.
-        ValueError
-            If the name is that of something else in the store.
-        """
-        self._open_tables()
-        return self._attached.add(self, Path(path), name, weights_sha256)
-
-    @property
-    def attached(self) -> Mapping[str, Float32Array]:
-        """Deep features by their names, each of shape (n_records, n_features).
-
-        They are views of mapped files, not writeable. See `attach`.
-        """
-        self._open_tables()
-        return self._attached.features
-
-    @property
-    def attached_seen(self) -> Mapping[str, UInt8Array]:
-        """Which records the models of `attached` have seen, by the features' names.
-
-        For each record 0 if its patient was not seen, 1 if the epoch was chosen by the
-        patient's records or signals, 2 if the model was trained on them, 3 if the
-        checkpoint does not say. In another store than that of the training, patients
-        are recognised by records with the same signal only.
-
-        Views of mapped files, uint8, of shape (n_records,), not writeable. Rows that
-        may be judged on: ``np.flatnonzero(store.attached_seen["resnet18"] == 0)``.
-        """
-        self._open_tables()
-        return self._attached.seen
 
     # -- selecting ----------------------------------------------------------
 
@@ -381,7 +217,7 @@ class Store:
         query: str | None = None,
         rows: Rows | None = None,
     ) -> Selection:
-        """Select rows that fulfil every condition given.
+        """Select the rows that fulfil all conditions.
 
         Parameters
         ----------
@@ -392,8 +228,8 @@ class Store:
         classes : iterable of str, optional
             Names of classes; a record in any of them is selected.
         query : str, optional
-            An expression over the columns of `records`, `features`, attached ones
-            included, and `quality`, as `pandas.DataFrame.query` takes it, such as
+            An expression as for `pandas.DataFrame.query` over the columns of `records`,
+            `quality`, `features` and attached deep features, such as
             ``"age < 40 and sex == 'male'"``.
         rows : sequence of int, ndarray, slice or Selection, optional
             Row numbers to choose from.
@@ -444,11 +280,11 @@ class Store:
         Parameters
         ----------
         rows : sequence of int, ndarray, slice or Selection
-            Row numbers, in any order, repeated if wished.
+            Row numbers in any order; rows may be repeated.
         out : ndarray of shape (n_rows, 12, n_samples), optional
-            Where to put them: C-contiguous, of the type asked for.
+            Array for the result: C-contiguous, of type `dtype`.
         dtype : {"float32", "int16"}
-            Voltages in mV, or the stored counts of `scale_factor` mV.
+            Voltages in mV, or stored counts of `scale_factor` mV.
 
         Returns
         -------
@@ -460,28 +296,12 @@ class Store:
         StoreClosedError
             If the store was closed.
         ValueError
-            If `out` does not fit, or the store does not hold counts.
+            If `out` has another shape or type, or the store holds no counts.
         IndexError
-            If a row is outside the store.
+            If a row is not in the store.
         """
-        signals = self.signal_rows
-        numbers = self._row_numbers(rows)
-        shape = (len(numbers), self.n_leads, self.n_samples)
-        if dtype not in ("float32", "int16"):
-            raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'int16'")
-        if dtype == "int16" and self._dtype != np.int16:
-            raise ValueError(
-                f"{self.path} holds float32 mV, no int16 counts; ask for 'float32'"
-            )
-        if out is None:
-            out = np.empty(shape, dtype)
-        elif out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous:
-            raise ValueError(
-                f"out is {out.dtype} of shape {out.shape}; expected a C-contiguous "
-                f"array of {dtype} of shape {shape}"
-            )
-        signals.gather(numbers, out)()
-        return out
+        signals, numbers = self.signal_rows, self._row_numbers(rows)
+        return read_signals(self.path, signals, numbers, out, dtype)
 
     def r_peaks(self, rows: Rows | None = None) -> IntArray:
         """Return the sample indices of the records' beats.
@@ -506,32 +326,9 @@ class Store:
     def _read(self, name: str, rows: Rows | None) -> IntArray:
         """Return rows of a table of integers."""
         table = self.table(name)
-        some = table if rows is None else table[self._row_numbers(rows)]
-        return some.astype(np.int64)
-
-    def table(self, name: str) -> NDArray[Any]:
-        """Return a dataset other than the signals as it is stored, without reading it.
-
-        Parameters
-        ----------
-        name : str
-            Path in the file, such as ``"quality/ksqi"`` or ``"records/age"``; all of
-            them are in docs/format.md.
-
-        Returns
-        -------
-        ndarray of shape (n_records, ...)
-            A view of the mapped file, not writeable; texts are UTF-8 bytes. It keeps
-            the file open as long as it lives.
-
-        Raises
-        ------
-        ValueError
-            If there is no such table.
-        StoreClosedError
-            If the store was closed.
-        """
-        return self._open_tables()[name]
+        if rows is not None:
+            table = table[self._row_numbers(rows)]
+        return table.astype(np.int64)
 
     def as_dataset(
         self,
@@ -542,7 +339,7 @@ class Store:
         leads: Iterable[str] | None = None,
         window: tuple[int, int] | None = None,
     ) -> "StoreDataset":
-        """Return records as a PyTorch dataset, for code built on DataLoader.
+        """Return records as a PyTorch dataset, for use with DataLoader.
 
         See `ecgstore.pipes.dataset.StoreDataset` for the parameters.
 
@@ -555,7 +352,7 @@ class Store:
             from ecgstore.pipes.dataset import StoreDataset
         except ModuleNotFoundError as error:
             raise EcgStoreError(
-                f"a dataset needs {error.name}; expected it to be installed: "
+                f"a dataset needs {error.name}, which is not installed; "
                 'pip install "ecgstore[torch]"'
             ) from error
         return StoreDataset(
@@ -563,15 +360,8 @@ class Store:
         )
 
     def _row_numbers(self, rows: Rows) -> IntArray:
-        """Return row numbers as an array, every one inside the store."""
+        """Return row numbers as an array, all of them in the store."""
         try:
             return row_numbers(rows, len(self))
         except IndexError as error:
             raise IndexError(f"{self.path}: {error}") from None
-
-
-def _opened_again(path: Path, attached: Origins) -> Store:
-    """Return a store that was pickled, with the same features attached."""
-    store = Store(path)
-    store._attached.add_again(store, attached)
-    return store

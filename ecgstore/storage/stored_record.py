@@ -12,15 +12,15 @@ class StoredRecord:
     Attributes
     ----------
     record_id, source, patient_id : str
-        Who it is; `patient_id` is empty where unknown.
+        Name, database and patient; `patient_id` is empty where unknown.
     row : int
-        Its row in every dataset of the store.
+        Row of the record in every dataset of the store.
     signal : ndarray of shape (12, n_real_samples)
         Filtered voltages in mV, float32, without the padding.
     fs : float
         Sampling rate in Hz.
     labels : dict
-        Every class of the store and whether the record is in it.
+        For every class of the store, whether the record is in it.
     features : dict
         Every handcrafted feature; NaN where undefined.
     r_peaks : ndarray of shape (n_beats,)

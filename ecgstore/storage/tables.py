@@ -1,4 +1,4 @@
-"""Read everything in a store but its signals, without the HDF5 library."""
+"""Read all datasets of a store except the signals, without the HDF5 library."""
 
 import math
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ from ecgstore.storage.format.schema import SIGNALS
 
 
 @dataclass(frozen=True, slots=True)
-class TablePlace:
-    """Where a table lies in its file, and what it holds.
+class TableLocation:
+    """Where a table is stored in its file, its type and its shape.
 
     Attributes
     ----------
@@ -26,8 +26,8 @@ class TablePlace:
     shape : tuple of int
         Shape.
     offset : int or None
-        Where it begins, in bytes; None where it does not lie in the file as it is in
-        memory.
+        Offset of the first byte in the file; None where the table is compressed, in
+        chunks or in another file.
     """
 
     dtype: np.dtype[Any]
@@ -36,7 +36,7 @@ class TablePlace:
 
     @property
     def end(self) -> int:
-        """Where it ends, in bytes, if it lies in the file."""
+        """Offset behind the last byte, for a table that has an offset."""
         return (self.offset or 0) + math.prod(self.shape) * self.dtype.itemsize
 
 
@@ -44,51 +44,56 @@ class Tables:
     """The tables of a store, as views of its mapped file.
 
     A view costs neither time nor memory, whatever the size of the table: the system
-    reads what is looked at. A table that some tool has compressed or cut into chunks is
-    read as a whole when it is first asked for, and kept.
+    reads only the pages that are accessed. A table that another tool has compressed or
+    cut into chunks is read as a whole at its first use, and kept.
 
     Parameters
     ----------
     path : Path
         The file.
-    places : Mapping
-        Where every table lies; see `table_places`.
+    locations : Mapping
+        Location of every table, by path; see `table_locations`.
     content : ndarray of shape (n_bytes,)
         The mapped file.
     """
 
     def __init__(
-        self, path: Path, places: Mapping[str, TablePlace], content: UInt8Array
+        self, path: Path, locations: Mapping[str, TableLocation], content: UInt8Array
     ) -> None:
-        self._path = path
-        self._places = places
+        self.path = path
+        self._locations = locations
         self._content = content
         self._read: dict[str, NDArray[Any]] = {}
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a table; see `Store.table`."""
-        place = self._places.get(name.removeprefix("/"))
-        if place is None:
+        name = name.removeprefix("/")
+        location = self._locations.get(name)
+        if location is None:
             raise ValueError(
-                f"{self._path}: no table {name!r}; expected one of "
-                + ", ".join(self._places)
+                f"{self.path}: no table {name!r}; expected one of "
+                + ", ".join(self._locations)
             )
-        if place.offset is not None and place.end <= self._content.size:
-            return np.ndarray(place.shape, place.dtype, self._content, place.offset)
-        return self._whole(name.removeprefix("/"))
+        if location.offset is not None and location.end <= self._content.size:
+            return np.ndarray(
+                location.shape, location.dtype, self._content, location.offset
+            )
+        return self._read_whole(name)
 
-    def _whole(self, name: str) -> NDArray[Any]:
+    def _read_whole(self, name: str) -> NDArray[Any]:
         """Return a table through the HDF5 library, and keep it."""
         if name not in self._read:
-            with open_hdf5(self._path) as file:
-                table: NDArray[Any] = file[name][...].astype(self._places[name].dtype)
+            with open_hdf5(self.path) as file:
+                table: NDArray[Any] = file[name][...].astype(
+                    self._locations[name].dtype
+                )
             table.flags.writeable = False
             self._read[name] = table
         return self._read[name]
 
 
-def table_places(datasets: Mapping[str, h5py.Dataset]) -> dict[str, TablePlace]:
-    """Return where the tables of a store lie.
+def table_locations(datasets: Mapping[str, h5py.Dataset]) -> dict[str, TableLocation]:
+    """Return the locations of the tables of a store.
 
     Parameters
     ----------
@@ -96,14 +101,16 @@ def table_places(datasets: Mapping[str, h5py.Dataset]) -> dict[str, TablePlace]:
         All datasets of the file by their paths; the signals are left out.
     """
     return {
-        name: _place(dataset) for name, dataset in datasets.items() if name != SIGNALS
+        name: _location(dataset)
+        for name, dataset in datasets.items()
+        if name != SIGNALS
     }
 
 
-def _place(dataset: h5py.Dataset) -> TablePlace:
-    """Return where one table lies."""
-    dtype = np.dtype(dataset.dtype.str)  # without what h5py notes about texts
+def _location(dataset: h5py.Dataset) -> TableLocation:
+    """Return the location of one table."""
+    dtype = np.dtype(dataset.dtype.str)  # without the metadata h5py adds to texts
     shape = dataset.shape
-    # The library gives no place to what is empty, nor to what is not in one piece.
+    # The library returns None for empty datasets too.
     offset = dataset.id.get_offset() if math.prod(shape) else 0
-    return TablePlace(dtype, shape, offset)
+    return TableLocation(dtype, shape, offset)

@@ -70,7 +70,7 @@ def extract(
         file is there already or cannot be written, or a feature is not finite.
     """
     checkpoint.check(store)
-    beside = sidecar.sidecar_path(store, checkpoint.model.model)
+    beside = sidecar.sidecar_path(store.path, checkpoint.model.model)
     out = beside if out is None else Path(out)
     _check_out(out, store, overwrite)
     device = torch.device(device)
@@ -96,9 +96,9 @@ def extract(
                 record_ids.dtype.itemsize,
             ),
             sidecar.sidecar_attributes(
-                store,
                 checkpoint.model.to_dict(),
                 checkpoint.weights_sha256(),
+                store.fingerprint,
                 f"ecgstore {__version__}, torch {torch.__version__}",
             ),
         )

@@ -378,7 +378,7 @@ def test_advice_silences(store: ecgstore.Store) -> None:
         ({"dtype": "float64"}, ValueError, "expected 'float32' or 'int16'"),
         ({"rows": [N_ROWS]}, IndexError, "rows go from 0 to 43"),
         ({"rows": [-1]}, IndexError, "rows go from 0 to 43"),
-        ({"rows": [0.5]}, TypeError, "row numbers"),
+        ({"rows": [0.5]}, TypeError, "1-D integer array"),
     ],
 )
 def test_wrong_arguments(

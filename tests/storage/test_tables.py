@@ -18,7 +18,7 @@ from ecgstore.storage.format import chunk_index, layout, schema
 from ecgstore.storage.format.chunk_index import chunk_offsets
 from ecgstore.storage.format.integrity import dataset_paths
 from ecgstore.storage.format.layout import row_offsets
-from ecgstore.storage.tables import Tables, table_places
+from ecgstore.storage.tables import Tables, table_locations
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_table_outside_the_file_is_read_by_the_library(tmp_path: Path) -> None:
         file["compact"][...] = [7, 8, 9]
     content = np.fromfile(path, np.uint8)
     with h5py.File(path) as file:
-        places = table_places({name: file[name] for name in file})
+        places = table_locations({name: file[name] for name in file})
     tables = Tables(path, places, content)
     assert tables["outside"].tolist() == [1, 2, 3, 4]
     assert tables["compact"].tolist() == [7, 8, 9]
@@ -277,7 +277,7 @@ def test_text_that_is_none_is_damage(sample_store: Path, tmp_path: Path) -> None
         raw.write(b"\xff")
     with (
         ecgstore.open(path) as store,
-        pytest.raises(EcgStoreError, match="/records/dx: damaged"),
+        pytest.raises(EcgStoreError, match=r"copy\.h5: /records/dx is damaged"),
     ):
         len(store.records)
 

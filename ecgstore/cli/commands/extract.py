@@ -58,7 +58,7 @@ def extract(
     """
     from ecgstore.export import export_attached
     from ecgstore.storage import Store
-    from ecgstore.storage.deep_features.sidecar import UNKNOWN, UNSEEN
+    from ecgstore.storage.deep_features.seen import Seen
 
     with needs_torch():
         from ecgstore.models import Checkpoint, chosen_device, extract as write
@@ -79,10 +79,12 @@ def extract(
         click.echo(path)
         click.echo(f"  {n_records} records x {n_features} features of {name}")
         seen = opened.attached_seen[name]
-        if (seen == UNKNOWN).any():
+        if (seen == Seen.UNKNOWN).any():
             click.echo("  which of them the model has seen, it does not say")
         else:
-            click.echo(f"  {(seen == UNSEEN).sum()} records are of unseen patients")
+            click.echo(
+                f"  {(seen == Seen.UNSEEN).sum()} records are of unseen patients"
+            )
         click.echo(f"  sha256 of the weights: {digest}")
         if csv is not None:
             export_attached(opened, name, csv)

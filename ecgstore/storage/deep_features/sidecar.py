@@ -7,23 +7,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
-from ecgstore.arrays import Float32Array, UInt8Array
+from ecgstore.arrays import BytesArray, Float32Array, UInt8Array
 from ecgstore.errors import SchemaError
+from ecgstore.storage.deep_features.seen import SEEN_NAMES
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.hdf5 import open_hdf5, text
-from ecgstore.storage.format.integrity import dataset_digests, dataset_paths
+from ecgstore.storage.format.integrity import dataset_digests
 from ecgstore.storage.format.schema import DatasetSpec
 from ecgstore.storage.rows import MemoryMap
-from ecgstore.storage.tables import Tables, table_places
-
-if TYPE_CHECKING:
-    from ecgstore.storage.store import Store
+from ecgstore.storage.tables import Tables, table_locations
 
 FORMAT: Final = "ecgstore features"
 FORMAT_VERSION: Final = 1
@@ -35,71 +32,18 @@ SEEN: Final = "seen"
 ROW: Final = "row"
 RECORD_ID: Final = "records/record_id"
 
-SEEN_MEANINGS: Final = ("unseen", "validation", "training", "unknown")
-"""What each value of `/seen` says of a record's patient, from 0 on."""
-UNSEEN, VALIDATED, TRAINED, UNKNOWN = range(len(SEEN_MEANINGS))
-
-RESERVED: Final = frozenset(
-    (
-        schema.SIGNALS,
-        schema.LABELS,
-        schema.FEATURES,
-        schema.FIDUCIALS,
-        schema.R_PEAKS,
-        *schema.RECORD_TEXTS,
-        *schema.RECORD_NUMBERS,
-        "fold",
-        "row",
-        "n_real_samples",
-    )
-)
-"""Names that mean something else where fields of a store are asked for."""
-
 _BLOCK_ROWS: Final = 4096
 
 
-def sidecar_path(store: "Store", model: str) -> Path:
-    """Return where the features of a model are kept, beside the store.
-
-    For ``challenge.h5`` and ``resnet18``: ``challenge.resnet18.features.h5``.
-    """
-    return store.path.with_name(f"{store.path.stem}.{model}{SUFFIX}")
-
-
-def check_name(name: str) -> str:
-    """Return a name for deep features, if it can be one.
-
-    Raises
-    ------
-    ValueError
-        If it means something else, or could not be written in a query.
-    """
-    if name in RESERVED or not name.isidentifier():
-        raise ValueError(
-            f"deep features cannot be called {name!r}; expected letters, digits and _, "
-            f"and none of {', '.join(sorted(RESERVED))}"
-        )
-    return name
-
-
-def column_names(name: str, features: Float32Array) -> list[str]:
-    """Return a name for every deep feature.
-
-    Parameters
-    ----------
-    name : str
-        What they are called together.
-    features : ndarray of shape (n_records, n_features)
-        The features.
+def sidecar_path(store_path: Path, model: str) -> Path:
+    """Return the default path of the deep features of a model, beside the store.
 
     Examples
     --------
-    >>> column_names("cnn", np.zeros((5, 2), np.float32))
-    ['cnn_000', 'cnn_001']
+    >>> sidecar_path(Path("challenge.h5"), "resnet18").name
+    'challenge.resnet18.features.h5'
     """
-    n_features = features.shape[1]
-    width = max(3, len(str(n_features - 1)))
-    return [f"{name}_{number:0{width}}" for number in range(n_features)]
+    return store_path.with_name(f"{store_path.stem}.{model}{SUFFIX}")
 
 
 def sidecar_specs(
@@ -110,9 +54,9 @@ def sidecar_specs(
     Parameters
     ----------
     n_rows, n_features : int
-        Number of records, and of features of each.
+        Number of records and number of features.
     label_names : sequence of str
-        Names of the classes that logits are of.
+        Names of the classes, in the order of the logits.
     id_width : int
         Bytes of the longest record_id.
     """
@@ -128,7 +72,7 @@ def sidecar_specs(
             SEEN,
             np.dtype("u1"),
             (n_rows,),
-            attributes={"names": list(SEEN_MEANINGS)},
+            attributes={"names": list(SEEN_NAMES)},
         ),
         DatasetSpec(ROW, np.dtype("<i8"), (n_rows,)),
         DatasetSpec(RECORD_ID, np.dtype(f"S{id_width}"), (n_rows,)),
@@ -136,20 +80,23 @@ def sidecar_specs(
 
 
 def sidecar_attributes(
-    store: "Store", model: Mapping[str, Any], weights_sha256: str, software: str
+    model: Mapping[str, Any],
+    weights_sha256: str,
+    store_fingerprint: str,
+    software: str,
 ) -> dict[str, str | int]:
     """Return the attributes of a sidecar.
 
     Parameters
     ----------
-    store : Store
-        The store that the records are in.
     model : Mapping
         Settings of the model; ``"model"`` is its name.
     weights_sha256 : str
-        Digest of its weights.
+        SHA-256 of its weights.
+    store_fingerprint : str
+        Fingerprint of the store that holds the records.
     software : str
-        Versions of what the numbers depend on.
+        Versions of the libraries on which the numbers depend.
     """
     return {
         "format": FORMAT,
@@ -157,7 +104,7 @@ def sidecar_attributes(
         "software": software,
         "model": json.dumps(model, sort_keys=True),
         "weights_sha256": weights_sha256,
-        "store_fingerprint": store.fingerprint,
+        "store_fingerprint": store_fingerprint,
     }
 
 
@@ -172,14 +119,14 @@ class Sidecar:
     model : str
         Name of the model.
     weights_sha256 : str
-        Digest of the model's weights.
+        SHA-256 of the model's weights.
     sha256 : str
-        Digest of the features.
+        SHA-256 of the features.
     features : ndarray of shape (n_records, n_features)
         A view of the mapped file, float32, not writeable.
     seen : ndarray of shape (n_records,)
-        Whether the model was trained on or chosen by each record's patient, uint8: see
-        `SEEN_MEANINGS`. A view of the mapped file, not writeable.
+        Use of each record's patient in the training, uint8: see `Seen`. A view of the
+        mapped file, not writeable.
     """
 
     path: Path
@@ -191,33 +138,42 @@ class Sidecar:
 
 
 def open_sidecar(
-    path: Path, store: "Store", weights_sha256: str | None = None
+    path: Path,
+    store_path: Path,
+    *,
+    store_fingerprint: str,
+    record_ids: BytesArray,
+    weights_sha256: str | None = None,
 ) -> Sidecar:
-    """Open a sidecar after a look whether it is whole and one of this store.
+    """Open a sidecar and check that it is complete and belongs to a store.
 
     Parameters
     ----------
     path : Path
-        The file that `ecgstore.models.extract` wrote.
-    store : Store
-        The open store.
+        A file written by `ecgstore.models.extract`.
+    store_path : Path
+        Path of the store, for messages.
+    store_fingerprint : str
+        Fingerprint of the store.
+    record_ids : ndarray of shape (n_records,)
+        `/records/record_id` of the store.
     weights_sha256 : str, optional
-        Digest that the model's weights must have; any if left out.
+        Expected SHA-256 of the model's weights; not compared if left out.
 
     Raises
     ------
     EcgStoreError
         If there is no such file.
     SchemaError
-        If it is no sidecar, of another version, of another store, of other records, of
-        other weights or damaged.
+        If the file is no sidecar, has another version of the format, belongs to
+        another store, other records or other weights, or is damaged.
     """
-    extract = f"`ecgstore extract CHECKPOINT {store.path}`"
+    extract = f"`ecgstore extract CHECKPOINT {store_path}`"
     try:
         with open_hdf5(path, f"features made by {extract}", "extract them") as file:
             model = _model(file)
             datasets = _datasets(file)
-            _check_records(file, store)
+            _check_records(file, store_path, store_fingerprint, record_ids)
             _check_content(file)
             digest = text(file.attrs["weights_sha256"])
             if weights_sha256 not in (None, digest):
@@ -226,17 +182,17 @@ def open_sidecar(
                     f"{weights_sha256[:12]}..."
                 )
             sha256 = text(datasets[FEATURES].attrs[schema.SHA256])
-            places = table_places(datasets)
+            locations = table_locations(datasets)
     except _UnfitError as error:
         raise SchemaError(
             f"{path}: {error}; extract the features again: {extract}"
         ) from None
-    tables = Tables(path, places, MemoryMap(path).bytes)
+    tables = Tables(path, locations, MemoryMap(path).bytes)
     return Sidecar(path, model, digest, sha256, tables[FEATURES], tables[SEEN])
 
 
 class _UnfitError(SchemaError):
-    """What is wrong with a sidecar, without the file's name and what to do."""
+    """A defect of a sidecar; `open_sidecar` adds the path and the advice."""
 
 
 def _model(file: h5py.File) -> str:
@@ -256,55 +212,59 @@ def _model(file: h5py.File) -> str:
 
 
 def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
-    """Return all datasets by their paths, if they are what they should be."""
+    """Return all datasets by their paths, if their types and shapes are right."""
     shapes = [getattr(file.get(path), "shape", (0,)) for path in (FEATURES, LOGITS)]
     n_rows, n_features, n_classes = shapes[0][0], shapes[0][-1], shapes[1][-1]
     datasets = {}
     for spec in sidecar_specs(n_rows, n_features, [""] * n_classes, 1):
-        found = file.get(spec.path)
-        if not isinstance(found, h5py.Dataset):
+        dataset = file.get(spec.path)
+        if not isinstance(dataset, h5py.Dataset):
             raise _UnfitError(f"dataset /{spec.path} is missing")
         is_text = spec.dtype.kind == "S"
-        same_type = found.dtype.kind == "S" if is_text else found.dtype == spec.dtype
-        if not same_type or found.shape != spec.shape:
+        same_type = (
+            dataset.dtype.kind == "S" if is_text else dataset.dtype == spec.dtype
+        )
+        if not same_type or dataset.shape != spec.shape:
             raise _UnfitError(
-                f"dataset /{spec.path} is {found.dtype} of shape {found.shape}; "
+                f"dataset /{spec.path} is {dataset.dtype} of shape {dataset.shape}; "
                 f"expected {spec.dtype} of shape {spec.shape}"
             )
-        datasets[spec.path] = found
+        datasets[spec.path] = dataset
     return datasets
 
 
-def _check_records(file: h5py.File, store: "Store") -> None:
+def _check_records(
+    file: h5py.File, store_path: Path, store_fingerprint: str, record_ids: BytesArray
+) -> None:
     """Refuse features of other records than those of a store, or in another order."""
-    made_from = text(file.attrs["store_fingerprint"])
-    if made_from != store.fingerprint:
+    fingerprint = text(file.attrs["store_fingerprint"])
+    if fingerprint != store_fingerprint:
         raise _UnfitError(
-            f"made from a store with fingerprint {made_from[:12]}..., and that of "
-            f"{store.path} is {store.fingerprint[:12]}..."
+            f"made from a store with fingerprint {fingerprint[:12]}...; that of "
+            f"{store_path} is {store_fingerprint[:12]}..."
         )
-    if not np.array_equal(file[ROW][...], np.arange(len(store))):
-        raise _UnfitError(f"its rows are not 0 to {len(store) - 1}, each in its place")
-    names: NDArray[Any] = file[RECORD_ID][...]
-    expected = store.table(f"{schema.RECORDS}/record_id")
-    different = np.flatnonzero(names != expected)
+    if not np.array_equal(file[ROW][...], np.arange(len(record_ids))):
+        raise _UnfitError(
+            f"dataset /{ROW} is not 0 to {len(record_ids) - 1} in this order"
+        )
+    names: BytesArray = file[RECORD_ID][...]
+    different = np.flatnonzero(names != record_ids)
     if different.size:
         row = int(different[0])
         raise _UnfitError(
-            f"row {row} is of record {names[row].decode(errors='replace')!r}, and "
-            f"that of {store.path} is {expected[row].decode()!r}"
+            f"row {row} is record {names[row].decode(errors='replace')!r}, but row "
+            f"{row} of {store_path} is {record_ids[row].decode()!r}"
         )
 
 
 def _check_content(file: h5py.File) -> None:
-    """Refuse numbers that are not those that were written, or that are none."""
+    """Refuse a file that differs from its digests, or features that are not finite."""
     digests = dataset_digests(file)
-    for path in dataset_paths(file):
-        written = text(file[path].attrs.get(schema.SHA256, "missing"))
-        if digests[path] != written:
+    for path, digest in digests.items():
+        expected = text(file[path].attrs.get(schema.SHA256, "missing"))
+        if digest != expected:
             raise _UnfitError(
-                f"/{path} is damaged, its SHA-256 is {digests[path]}, {written} when "
-                "written"
+                f"/{path} is damaged: its SHA-256 is {digest}, expected {expected}"
             )
     features = file[FEATURES]
     for begin in range(0, len(features), _BLOCK_ROWS):

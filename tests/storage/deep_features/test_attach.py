@@ -15,7 +15,7 @@ import ecgstore
 from ecgstore import pipes
 from ecgstore.errors import EcgStoreError, SchemaError, StoreClosedError
 from ecgstore.models import Checkpoint
-from ecgstore.storage.deep_features.sidecar import column_names
+from ecgstore.storage.deep_features.names import column_names
 from ecgstore.storage.format.integrity import write_digests
 
 Change = Callable[[h5py.File], None]
@@ -208,8 +208,8 @@ def _without_attribute(file: h5py.File) -> None:
     ("how", "sealed", "message"),
     [
         (_set("store_fingerprint", "0" * 64), True, "made from a store with"),
-        (_swap("records/record_id"), True, "row 0 is of record"),
-        (_swap("row"), True, "rows are not 0 to"),
+        (_swap("records/record_id"), True, "row 0 is record"),
+        (_swap("row"), True, "/row is not 0 to"),
         (_swap("features"), False, "/features is damaged"),
         (_nan, True, "row 3 are not all finite"),
         (_set("format_version", 2), True, "format version 2"),

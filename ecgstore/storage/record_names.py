@@ -1,10 +1,10 @@
-"""Find records by name, and say what a wrong name might have meant."""
+"""Find the rows of records by name, and suggest names similar to an unknown one."""
 
 import difflib
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-_MOST_COMPARED: Final = 10_000  # comparing with all names of a corpus takes seconds
+_MAX_COMPARED: Final = 10_000  # comparing with all names of a large store takes seconds
 
 
 class RecordNames:
@@ -13,7 +13,7 @@ class RecordNames:
     Parameters
     ----------
     record_ids, sources : sequence of str
-        Name and source of every row.
+        Name and source of the record in each row.
 
     Examples
     --------
@@ -32,31 +32,36 @@ class RecordNames:
             self._rows.setdefault(record_id, []).append(row)
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the shortest name of every row that no other row has."""
+        """Yield the name of every record, ``source/name`` where sources share it."""
         for row, record_id in enumerate(self._record_ids):
-            yield record_id if len(self._rows[record_id]) == 1 else self.full(row)
+            is_unique = len(self._rows[record_id]) == 1
+            yield record_id if is_unique else self.full_name(row)
 
-    def full(self, row: int) -> str:
-        """Return ``source/name`` of a row."""
+    def full_name(self, row: int) -> str:
+        """Return ``source/name`` of the record in a row."""
         return f"{self._sources[row]}/{self._record_ids[row]}"
 
     def rows(self, name: str) -> list[int]:
-        """Return the rows called ``name`` or ``source/name``."""
+        """Return the rows of the records called ``name`` or ``source/name``."""
         source, _, record_id = name.rpartition("/")
         rows = self._rows.get(record_id, [])
         return [row for row in rows if source in ("", self._sources[row])]
 
     def hint(self, name: str) -> str:
-        """Return what a name that is not there might have meant."""
+        """Return advice for a name that no single record has."""
+        rows = self.rows(name)
+        if rows:
+            return f"expected one of {', '.join(map(self.full_name, rows))}"
         record_id = name.rpartition("/")[2]
-        similar = [
+        candidates = [
             known
             for known in self._rows
             if known[:1].casefold() == record_id[:1].casefold()
             and abs(len(known) - len(record_id)) <= 2
         ]
-        exact = [known for known in similar if known.casefold() == record_id.casefold()]
-        close = exact or difflib.get_close_matches(record_id, similar[:_MOST_COMPARED])
-        if close:
-            return f"did you mean {', '.join(close)}?"
-        return "`ecgstore info --records` lists them"
+        similar = [
+            known for known in candidates if known.casefold() == record_id.casefold()
+        ] or difflib.get_close_matches(record_id, candidates[:_MAX_COMPARED])
+        if similar:
+            return f"did you mean {', '.join(similar)}?"
+        return "`ecgstore info --records` lists all names"

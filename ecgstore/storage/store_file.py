@@ -1,0 +1,218 @@
+"""An open store file: its attributes, tables, signals and attached deep features."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from numpy.typing import NDArray
+
+from ecgstore.arrays import Float32Array, UInt8Array
+from ecgstore.errors import StoreClosedError
+from ecgstore.storage.deep_features.attached import AttachedFeatures, Origin
+from ecgstore.storage.deep_features.sidecar import open_sidecar
+from ecgstore.storage.format import schema
+from ecgstore.storage.opening import open_file
+from ecgstore.storage.rows import SignalRows
+from ecgstore.storage.tables import Tables
+
+
+class StoreFile:
+    """The open file of a finished store.
+
+    A file can be used from several threads and after `fork`. It is pickled as its path
+    and the paths of its attached deep features.
+
+    Parameters
+    ----------
+    path : str or Path
+        The HDF5 file made by a build.
+
+    Raises
+    ------
+    EcgStoreError
+        If there is no such file.
+    SchemaError
+        If the file is not a finished ecgstore file of a known version.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        opened = open_file(self.path)
+        self.config = opened.config
+        self.software = opened.software
+        self.fingerprint = opened.fingerprint
+        self.beats_statuses = opened.beats_statuses
+        self.label_names = opened.label_names
+        self.feature_names = opened.feature_names
+        self.feature_units = opened.feature_units
+        self.scale_factor = opened.signals.scale
+        self.n_leads = opened.signals.n_leads
+        self.n_samples = opened.signals.n_samples
+        self._n_rows = len(opened.signals.offsets)
+        self._dtype = opened.signals.dtype
+        self._signals: SignalRows | None = opened.signals
+        self._tables: Tables | None = opened.tables
+        self._attached = AttachedFeatures(self.path)
+
+    @property
+    def dtype(self) -> str:
+        """Type of the stored signals: ``"int16"`` or ``"float32"``."""
+        return str(self._dtype)
+
+    def __len__(self) -> int:
+        return self._n_rows
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopened, (type(self), self.path, self._attached.origins)
+
+    def close(self) -> None:
+        """Close the memory map; reading from the store afterwards is an error.
+
+        Attached deep features are closed too. Data frames that were made before, and
+        arrays returned by `table` or `attached`, can still be used.
+        """
+        if self._signals is not None:
+            self._signals.file.close()
+        self._signals = self._tables = None
+        self._attached = AttachedFeatures(self.path)
+
+    @property
+    def signal_rows(self) -> SignalRows:
+        """The rows of the signals in the mapped file, for loaders.
+
+        Raises
+        ------
+        StoreClosedError
+            If the store was closed.
+        """
+        if self._signals is None:
+            raise self._closed()
+        return self._signals
+
+    def _open_tables(self) -> Tables:
+        """Return the tables, unless the store was closed."""
+        if self._tables is None:
+            raise self._closed()
+        return self._tables
+
+    def _closed(self) -> StoreClosedError:
+        """Return the error for reading from a closed store."""
+        return StoreClosedError(
+            f"{self.path}: the store is closed; open it again to read from it"
+        )
+
+    def table(self, name: str) -> NDArray[Any]:
+        """Return a dataset other than the signals as it is stored, without reading it.
+
+        Parameters
+        ----------
+        name : str
+            Path in the file, such as ``"quality/ksqi"`` or ``"records/age"``;
+            docs/format.md lists all of them.
+
+        Returns
+        -------
+        ndarray of shape (n_records, ...)
+            A view of the mapped file, not writeable; texts are UTF-8 bytes. The file
+            stays open as long as the view exists.
+
+        Raises
+        ------
+        ValueError
+            If there is no such table.
+        StoreClosedError
+            If the store was closed.
+        """
+        return self._open_tables()[name]
+
+    def attach(
+        self,
+        path: str | Path,
+        name: str | None = None,
+        *,
+        weights_sha256: str | None = None,
+    ) -> str:
+        """Attach a file of deep features of the records, as columns of this store.
+
+        They are then in `attached`, in ``features(attached=True)`` and in queries of
+        `select`, and they are a field of loaders and datasets.
+
+        Deep features are optimistic for records on which the model was trained or by
+        which its epoch was chosen: do not evaluate anything that uses them on those
+        records. `attached_seen` returns which they are; docs/models.md shows how to
+        compare without this leak.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file written by `ecgstore.models.extract` or ``ecgstore extract``.
+        name : str, optional
+            Name of the features; by default the name of the model, such as
+            ``resnet18``.
+        weights_sha256 : str, optional
+            SHA-256 of the model's weights, as `ecgstore.models.Checkpoint` returns it:
+            features of other weights are refused. Not compared if left out.
+
+        Returns
+        -------
+        str
+            The name of the features.
+
+        Raises
+        ------
+        EcgStoreError
+            If there is no such file, or features of this name are attached already.
+        SchemaError
+            If the features are damaged, or of another store or other weights.
+        ValueError
+            If the name is that of another field of the store.
+        """
+        sidecar = open_sidecar(
+            Path(path),
+            self.path,
+            store_fingerprint=self.fingerprint,
+            record_ids=self.table(f"{schema.RECORDS}/record_id"),
+            weights_sha256=weights_sha256,
+        )
+        return self._attached.add(sidecar, name)
+
+    @property
+    def attached(self) -> Mapping[str, Float32Array]:
+        """Attached deep features of shape (n_records, n_features), by name.
+
+        They are views of mapped files, not writeable. See `attach`.
+        """
+        self._open_tables()
+        return self._attached.features
+
+    @property
+    def attached_seen(self) -> Mapping[str, UInt8Array]:
+        """Use of each record's patient in the training of the models of `attached`.
+
+        By name, uint8 of shape (n_records,): 0 if no record of the patient was used, 1
+        if the epoch was chosen by one, 2 if the model was trained on one, 3 if the
+        checkpoint does not say. In another store than that of the training, patients
+        are recognised only by records with the same signal.
+
+        Views of mapped files, not writeable. Rows to evaluate on:
+        ``np.flatnonzero(store.attached_seen["resnet18"] == 0)``.
+        """
+        self._open_tables()
+        return self._attached.seen
+
+
+def _reopened(
+    store_class: type[StoreFile], path: Path, attached: Mapping[str, Origin]
+) -> StoreFile:
+    """Open a pickled store again and attach the same deep features."""
+    store = store_class(path)
+    for name, origin in attached.items():
+        store.attach(origin.path, name)
+        store._attached.check_origin(name, origin)
+    return store
