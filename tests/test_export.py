@@ -2,15 +2,26 @@
 
 import csv
 import json
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import ecgstore
 from ecgstore.errors import EcgStoreError
 from ecgstore.export import EXPORTS, export
-from ecgstore.record import Mark
+from ecgstore.features import q_s_peaks
+from ecgstore.record import MARKS, Mark
+from ecgstore.storage import Store
+
+
+@pytest.fixture
+def store(sample_store: Path) -> Iterator[Store]:
+    with ecgstore.open(sample_store) as opened:
+        yield opened
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -76,3 +87,59 @@ def test_folder_that_cannot_be_made(sample_store: Path, tmp_path: Path) -> None:
         pytest.raises(EcgStoreError, match="choose another folder"),
     ):
         export(store, tmp_path / "file" / "tables", ["labels"])
+
+
+def test_every_column_of_the_labels(store: Store, tmp_path: Path) -> None:
+    [path] = export(store, tmp_path, ["labels"])
+    table = pd.read_csv(path, dtype={"record_id": str})
+    assert list(table) == ["record_id", "source", "fold", *store.label_names]
+    assert table["record_id"].tolist() == store.records.index.tolist()
+    assert table["source"].tolist() == store.records["source"].tolist()
+    assert table["fold"].tolist() == store.records["fold"].tolist()
+    assert table["fold"].nunique() > 5
+    np.testing.assert_array_equal(table[[*store.label_names]], store.labels())
+
+
+def test_every_column_of_the_features(store: Store, tmp_path: Path) -> None:
+    [path] = export(store, tmp_path, ["features"])
+    with path.open(newline="") as file:
+        head, *rows = csv.reader(file)
+    assert head == ["record_id", "source", *store.feature_names]
+    assert [row[0] for row in rows] == store.records.index.tolist()
+    assert [row[1] for row in rows] == store.records["source"].tolist()
+    values = np.array([[float(cell or "nan") for cell in row[2:]] for row in rows])
+    np.testing.assert_array_equal(values.astype(np.float32), store.features())
+
+
+def test_every_peak_is_that_of_the_store(store: Store, tmp_path: Path) -> None:
+    [path] = export(store, tmp_path, ["peaks"])
+    content = json.loads(path.read_text())
+    assert content["fs"] == 500
+    n_peaks: Counter[str] = Counter()
+    for row, exported in enumerate(content["records"]):
+        record = store[exported["record_id"]]
+        assert record.row == row
+        assert exported["source"] == record.source
+        assert exported["r_peaks"] == record.r_peaks.tolist()
+        assert [*exported["leads"]] == [*ecgstore.LEADS]
+        q_s = q_s_peaks(record.signal.astype(np.float64), record.fiducials)
+        for number, lead in enumerate(ecgstore.LEADS):
+            waves = {
+                name: [-1 if sample is None else sample for sample in values]
+                for name, values in exported["leads"][lead].items()
+            }
+            marks = record.fiducials[number]
+            assert waves == {
+                "P": marks[:, MARKS.index("p_peak")].tolist(),
+                "Q": q_s[number, :, 0].tolist(),
+                "R": marks[:, MARKS.index("r_peak")].tolist(),
+                "S": q_s[number, :, 1].tolist(),
+                "T": marks[:, MARKS.index("t_peak")].tolist(),
+            }
+            for name, values in waves.items():
+                n_peaks[name] += sum(value >= 0 for value in values)
+            for q, r, s in zip(waves["Q"], waves["R"], waves["S"], strict=True):
+                if min(q, r, s) >= 0:  # R is above both
+                    lead_mv = record.signal[number]
+                    assert lead_mv[r] >= lead_mv[q] or s < r
+    assert min(n_peaks[name] for name in "PQRST") > 100

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import UInt8Array
-from ecgstore.storage.format.layout import row_offsets
+from ecgstore.storage.format.row_offsets import row_offsets
 
 
 class RowWriter:

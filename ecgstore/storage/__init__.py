@@ -1,7 +1,7 @@
-"""The file: its layout, and how its rows are read.
+"""Stores: the file format, and reading rows of signals, labels and features.
 
-The public names are imported when they are first used: what only writes a file safely
-(`ecgstore.system.atomic_files`) should not wait for pandas.
+The public names are imported at their first use, so that modules which only need the
+format do not import pandas.
 """
 
 from ecgstore.lazy_names import lazy_names

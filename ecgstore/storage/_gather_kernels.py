@@ -1,8 +1,8 @@
 """Kernels that copy parts of the rows of a mapped file into one batch.
 
-Several threads may run a kernel on the same batch: each takes the next row that nobody
-has taken, until none is left. So a thread that comes late is of use, and none waits
-longer than for one row.
+Several threads may run a kernel on the same batch: each of them takes the next free row
+until none is left. So a thread that starts late still helps, and at the end no thread
+waits longer than another one needs for a row.
 """
 
 from typing import Any
@@ -34,12 +34,12 @@ _take: Any = intrinsic(_generate_take)
 
 
 def _generate_copy(_context: Any, target: Any, source: Any, n_bytes: Any) -> Any:
-    """Copy bytes by the C library's memcpy, which no compiled loop equals."""
+    """Copy bytes with the C library's memcpy, which is faster than a compiled loop."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         to, of = (
-            context.make_array(kind)(context, builder, value).data
-            for kind, value in zip(signature.args[:2], arguments[:2], strict=True)
+            context.make_array(array_type)(context, builder, value).data
+            for array_type, value in zip(signature.args[:2], arguments[:2], strict=True)
         )
         _raw_memcpy(builder, to, of, arguments[2], 1)
         return context.get_dummy_value()
@@ -61,7 +61,7 @@ def gather(
 ) -> None:
     """Copy ``file[offsets[i] + pieces[k] + begins[i]:]`` to ``out[i, k]``, in bytes.
 
-    Everything lies in `file`; `next_row` holds the row to begin with.
+    All ranges are inside `file`; `next_row` holds the first row to copy.
     """
     n_bytes = out.shape[2]
     i = _take(next_row)
@@ -82,16 +82,16 @@ def gather_scaled(
     out: Float32Array,
     next_row: IntArray,
 ) -> None:
-    """Do as `gather`, in values instead of bytes, and multiply by `scale`.
+    """Copy like `gather`, counting in values instead of bytes, and multiply by `scale`.
 
-    `scale` is a float32, so that the product is the one a GPU computes.
+    `scale` is a float32, so that the product equals that of a GPU.
     """
     n_values = out.shape[2]
     i = _take(next_row)
     while i < offsets.shape[0]:
         begin = offsets[i] + begins[i]
         for k in range(pieces.shape[0]):
-            # Slices let the compiler drop the bounds arithmetic.
+            # With slices the compiler needs no arithmetic for the bounds.
             source = file[begin + pieces[k] : begin + pieces[k] + n_values]
             target = out[i, k]
             for j in range(n_values):

@@ -1,4 +1,4 @@
-"""Open a finished store's file: everything about it but its rows."""
+"""Open a finished store's file: check it, read its attributes, map its content."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,21 +16,22 @@ from ecgstore.storage.format.hdf5 import (
     text,
     texts,
 )
-from ecgstore.storage.format.layout import UNSEALED, row_offsets
+from ecgstore.storage.format.layout import UNSEALED
+from ecgstore.storage.format.row_offsets import row_offsets
 from ecgstore.storage.rows import MemoryMap, SignalRows
 from ecgstore.storage.tables import Tables, table_locations
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenedFile:
-    """What a store's file says, and where in the mapped file its rows lie.
+    """The attributes of a store's file, its mapped signals and its tables.
 
     Attributes
     ----------
     config : Config
         Options of the build.
     software : str
-        Versions of what the numbers depend on.
+        Versions of the libraries on which the numbers depend.
     fingerprint : str
         Digest that identifies the content.
     beats_statuses : dict
@@ -63,7 +64,7 @@ def open_file(path: Path) -> OpenedFile:
         If there is no such file.
     SchemaError
         If the file is not a finished ecgstore file of a known version, or its signals
-        do not lie there row by row.
+        are not stored row by row.
     """
     with open_hdf5(path) as file:
         config = read_config(file, path)
@@ -106,7 +107,7 @@ def open_file(path: Path) -> OpenedFile:
 
 
 def _signal_offsets(signals: h5py.Dataset, path: Path) -> IntArray:
-    """Return where every row of the signals begins, if they can be read in place."""
+    """Return where every row of the signals begins, if rows can be read in place."""
     try:
         offsets = row_offsets(signals)
         if (offsets % 2).any():
@@ -114,7 +115,7 @@ def _signal_offsets(signals: h5py.Dataset, path: Path) -> IntArray:
     except ValueError as error:
         chunk = "x".join(map(str, (1, *signals.shape[1:])))
         raise SchemaError(
-            f"{path}: {error}; bring it back to the layout it was built with, such as "
-            f"by h5repack -t 4096 -a 4096 -f NONE -l signals:CHUNK={chunk}"
+            f"{path}: {error}; restore the original layout with h5repack -t 4096 "
+            f"-a 4096 -f NONE -l signals:CHUNK={chunk}"
         ) from error
     return offsets

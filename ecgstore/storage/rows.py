@@ -1,4 +1,4 @@
-"""Read rows of signals from a file's bytes, without the HDF5 library."""
+"""Read rows of signals from a memory map of the file, without the HDF5 library."""
 
 import mmap
 import sys
@@ -16,13 +16,13 @@ from ecgstore.errors import StoreClosedError
 class MemoryMap:
     """The bytes of a file, mapped into memory.
 
-    This is the whole of what reading signals asks of a file, so that another
-    source of bytes needs these methods only.
+    Reading signals uses a file only through this class, so that another source of
+    bytes needs no other methods.
 
     Parameters
     ----------
     path : Path
-        A file that does not change while it is mapped.
+        A file that must not change while it is mapped.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,17 +50,17 @@ class MemoryMap:
         return self._bytes
 
     def will_need(self, offsets: IntArray, n_bytes: int) -> None:
-        """Let the system read some ranges now that will be asked for soon.
+        """Tell the system to read ranges of the file that will be needed soon.
 
-        On a disk, many requests at once are several times as fast as one after
-        another. Where the system has no such call, nothing happens.
+        A disk answers many requests at once several times as fast as one after
+        another. On systems without this call, nothing happens.
 
         Parameters
         ----------
         offsets : ndarray of shape (n_ranges,)
-            Where each range begins.
+            Offsets of the first bytes.
         n_bytes : int
-            Length of each.
+            Length of every range in bytes.
         """
         if self._map is None or not hasattr(mmap, "MADV_WILLNEED"):
             return
@@ -69,31 +69,31 @@ class MemoryMap:
             self._map.madvise(mmap.MADV_WILLNEED, page, offset + n_bytes - page)
 
     def close(self) -> None:
-        """Forget the mapping; it goes when the last view of it goes."""
+        """Release the mapping; it ends when the last view of it is deleted."""
         self._map = self._bytes = None
 
 
 def load_kernels() -> None:
-    """Load the kernels that gather rows, so that the first batch need not wait.
+    """Load the kernels that gather rows, so that the first batch does not wait.
 
-    The first call of a kernel in a process takes numba half a second, whatever the
-    kernel does, and some seconds more the first time on a machine.
+    The first call of any kernel in a process takes numba half a second, and some
+    seconds more for compilation the first time on a machine.
     """
     from ecgstore.storage import _gather_kernels as kernels
 
     no_rows, next_row = np.zeros(0, np.int64), np.zeros(1, np.int64)
     file: UInt8Array = np.frombuffer(b"", np.uint8)  # not writeable, as a mapping is
-    to = np.empty((0, 0, 0), np.uint8)
-    kernels.gather(file, no_rows, no_rows, no_rows, to, next_row)
+    out = np.empty((0, 0, 0), np.uint8)
+    kernels.gather(file, no_rows, no_rows, no_rows, out, next_row)
     values, scale = file.view(np.int16), np.float32(1)
-    target = np.empty((0, 0, 0), np.float32)
-    kernels.gather_scaled(values, no_rows, no_rows, no_rows, scale, target, next_row)
+    out_mv = np.empty((0, 0, 0), np.float32)
+    kernels.gather_scaled(values, no_rows, no_rows, no_rows, scale, out_mv, next_row)
 
 
 def waits_for_disk() -> int:
-    """Return how often this thread had to wait for a page of a file so far.
+    """Return the number of major page faults of this thread: waits for the disk.
 
-    0 where the system does not tell.
+    0 on systems other than Linux, which do not count them per thread.
     """
     if sys.platform != "linux":
         return 0
@@ -104,10 +104,10 @@ def waits_for_disk() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """One batch to be read, prepared so that several threads can share the work.
+    """A prepared read of one batch, which several threads can share.
 
-    Calling it copies rows until none is left. It may be called by several threads at
-    the same time; the batch is complete when every call that was begun has returned.
+    A call copies rows until none is left. Several threads may call it at the same time;
+    the batch is complete when all calls have returned.
     """
 
     kernel: Any
@@ -127,13 +127,13 @@ class SignalRows:
     file : MemoryMap
         The file.
     offsets : ndarray of shape (n_rows,)
-        Where every row begins, in bytes; even.
+        Offset of every row in the file, in bytes; even.
     dtype : numpy.dtype
         Stored type: int16 counts or float32 mV.
     n_leads, n_samples : int
         Shape of a row.
     scale : float
-        Millivolts a count.
+        Voltage of one count in mV.
     """
 
     file: MemoryMap
@@ -150,14 +150,14 @@ class SignalRows:
         leads: IntArray | None = None,
         begins: IntArray | None = None,
     ) -> Gather:
-        """Prepare to copy one window of some leads of some rows.
+        """Prepare to copy rows, or leads and windows of them, into an array.
 
         Parameters
         ----------
         rows : ndarray of shape (n,)
             Row numbers.
         out : ndarray of shape (n, n_leads, n_window)
-            Where the rows go, C-contiguous: of the stored type, or float32 for mV.
+            Array for the result, C-contiguous: of the stored type, or float32 for mV.
         leads : ndarray of shape (n_leads,), optional
             Numbers of the leads; all of them if left out.
         begins : ndarray of shape (n,), optional
@@ -166,7 +166,7 @@ class SignalRows:
         Returns
         -------
         Gather
-            To be called.
+            A function that copies the rows.
         """
         from ecgstore.storage import _gather_kernels as kernels  # loads numba
 
@@ -174,7 +174,7 @@ class SignalRows:
         if begins is None:
             begins = np.zeros(n, np.int64)
         if leads is None and n_window == self.n_samples:
-            # Whole rows are one piece each.
+            # A whole row is one piece.
             pieces, out = np.zeros(1, np.int64), out.reshape(n, 1, n_leads * n_window)
         else:
             leads = np.arange(n_leads) if leads is None else leads
@@ -182,19 +182,19 @@ class SignalRows:
         offsets, next_row = self.offsets[rows], np.zeros(1, np.int64)
         if out.dtype == self.dtype:
             size = self.dtype.itemsize
-            to = out.view(np.uint8)
+            raw = out.view(np.uint8)
             return Gather(
                 kernels.gather,
-                (self.file.bytes, offsets, pieces * size, begins * size, to, next_row),
+                (self.file.bytes, offsets, pieces * size, begins * size, raw, next_row),
             )
         values: Int16Array = self.file.bytes[: self.file.bytes.size // 2 * 2].view(
             np.int16
         )
-        target: Float32Array = out
+        out_mv: Float32Array = out
         scale = np.float32(self.scale)
         return Gather(
             kernels.gather_scaled,
-            (values, offsets // 2, pieces, begins, scale, target, next_row),
+            (values, offsets // 2, pieces, begins, scale, out_mv, next_row),
         )
 
     def will_need(
@@ -204,7 +204,7 @@ class SignalRows:
         leads: IntArray | None = None,
         begins: IntArray | None = None,
     ) -> None:
-        """Let the system read what will be gathered soon; see `gather`."""
+        """Tell the system to read rows that will be gathered soon; see `gather`."""
         size = self.dtype.itemsize
         first = self.offsets[rows]
         if begins is not None:

@@ -1,4 +1,4 @@
-"""Count what is in a store."""
+"""Count the records of a store by source, class, fold and quality."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from ecgstore.storage.store import Store
 
 
 def summarise(path: str | Path) -> dict[str, Any]:
-    """Return what is in a store, as plain values for printing and for JSON.
+    """Return the size, shape and counts of a store as plain values, for JSON.
 
     Parameters
     ----------
@@ -21,8 +21,8 @@ def summarise(path: str | Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        Size and shape, what found the beats, and counts of records by source, class,
-        fold, flag, status of the beats, and reason of quarantine.
+        Size, shape and beat detector, and counts of records by source, class, fold,
+        quality flag, status of the beats, and reason of quarantine.
     """
     with Store(path) as store:
         labels = store.labels()
@@ -56,7 +56,7 @@ def summarise(path: str | Path) -> dict[str, Any]:
 
 
 def _counts(values: Any) -> dict[str, int]:
-    """Return how often each value occurs."""
+    """Return the number of occurrences of each value."""
     names, counts = np.unique(values.astype(str), return_counts=True)
     return dict(zip(names.tolist(), counts.tolist(), strict=True))
 
@@ -67,7 +67,7 @@ def _class_counts(store: Store, labels: Any) -> dict[str, int]:
 
 
 def _flag_counts(store: Store) -> dict[str, int]:
-    """Return the number of records with something to know about their signal."""
+    """Return the number of records with each quality flag that occurs."""
     quality = store.quality
 
     def any_lead(name: str, above: float = 0.0) -> int:
@@ -87,7 +87,7 @@ def _flag_counts(store: Store) -> dict[str, int]:
 
 
 def _beats_counts(store: Store) -> dict[str, int]:
-    """Return the number of records by how far their beats were found."""
+    """Return the number of records by the status of their beats."""
     values = store.quality[schema.BEATS_STATUS].to_numpy()
     return {
         name: int((values == value).sum())

@@ -10,20 +10,25 @@ import numpy as np
 from ecgstore.errors import SchemaError
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.hdf5 import open_hdf5, text
-from ecgstore.storage.format.integrity import dataset_digests, fingerprint, row_checksum
+from ecgstore.storage.format.integrity import (
+    dataset_digests,
+    fingerprint,
+    row_checksum,
+    wrong_digests,
+)
 from ecgstore.storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """One thing in a store that is not what was written.
+    """A damaged dataset or row of a store.
 
     Attributes
     ----------
     where : str
-        The dataset, and the row and record if it is one row.
+        The dataset, and the row and the record if only a row is damaged.
     what : str
-        What was found, and what was expected.
+        The computed and the expected checksum, or another defect.
     """
 
     where: str
@@ -36,19 +41,19 @@ class Damage:
 def verify(
     path: str | Path, report: Callable[[int], object] | None = None
 ) -> Iterator[Damage]:
-    """Compare a store with its checksums, digests and fingerprint.
+    """Compare the content of a store with its checksums, digests and fingerprint.
 
     Parameters
     ----------
     path : str or Path
         The store.
     report : callable, optional
-        Called with the number of rows after each that were checked.
+        Called with 1 after each row that was checked.
 
     Yields
     ------
     Damage
-        Each damaged row of the signals, and each damaged other dataset.
+        Every damaged row of the signals, and every other damaged dataset.
 
     Raises
     ------
@@ -57,14 +62,12 @@ def verify(
     """
     with Store(path) as store, open_hdf5(store.path) as file:
         digests = dataset_digests(file)
-        for name, digest in digests.items():
-            sealed = text(file[name].attrs.get(schema.SHA256, "no digest"))
-            if sealed != digest:
-                yield Damage(f"/{name}", f"SHA-256 is {digest}, {sealed} when sealed")
-        found = fingerprint(text(file.attrs["config"]), digests)
-        if found != store.fingerprint:
+        for name, message in wrong_digests(file, digests).items():
+            yield Damage(f"/{name}", message)
+        computed = fingerprint(text(file.attrs["config"]), digests)
+        if computed != store.fingerprint:
             yield Damage(
-                "/", f"fingerprint is {found}, {store.fingerprint} when sealed"
+                "/", f"fingerprint is {computed}, expected {store.fingerprint}"
             )
         unfilled = np.flatnonzero(file[schema.STATE][...] != 1)
         for row in unfilled.tolist():
@@ -75,7 +78,7 @@ def verify(
 def _damaged_rows(
     store: Store, file: h5py.File, report: Callable[[int], object] | None
 ) -> Iterator[Damage]:
-    """Yield the rows of the signals that are not what was written."""
+    """Yield the rows of the signals that differ from their checksums."""
     signals = file[schema.SIGNALS]
     values = np.empty(signals.shape[1:], signals.dtype)
     for row, expected in enumerate(file[schema.CHECKSUMS][...].tolist()):
@@ -85,7 +88,7 @@ def _damaged_rows(
             checksum = row_checksum(values)
             if checksum != expected:
                 yield Damage(
-                    where, f"CRC-32C is {checksum:08x}, {expected:08x} when built"
+                    where, f"CRC-32C is {checksum:08x}, expected {expected:08x}"
                 )
         except OSError as error:
             yield Damage(where, f"cannot be read ({error})")

@@ -1,23 +1,22 @@
-"""Damage: every flipped bit of the content is found and named."""
+"""Verification names every flipped bit of the content."""
 
 import contextlib
 import random
-import shutil
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 
 import ecgstore
 from ecgstore.errors import EcgStoreError
-from ecgstore.storage.format.integrity import dataset_paths
-from ecgstore.storage.format.layout import row_offsets
+from ecgstore.storage.format.integrity import (
+    dataset_digests,
+    dataset_paths,
+    fingerprint,
+)
+from ecgstore.storage.format.row_offsets import row_offsets
 from ecgstore.storage.verify import verify
-
-
-@pytest.fixture
-def copy(sample_store: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(sample_store, tmp_path / "copy.h5"))
 
 
 def flip(path: Path, offset: int, bit: int = 0) -> None:
@@ -38,7 +37,7 @@ def test_intact_store_has_no_damage(sample_store: Path) -> None:
 def test_flipped_bit_of_any_dataset_is_named(copy: Path) -> None:
     chance = random.Random(1)
     with h5py.File(copy) as file:
-        places = {
+        locations = {
             path: (
                 int(offset := chance.choice(list(row_offsets(file[path])))),
                 max(1, file[path].nbytes // len(file[path])),
@@ -47,15 +46,15 @@ def test_flipped_bit_of_any_dataset_is_named(copy: Path) -> None:
             for path in dataset_paths(file)
             if len(file[path])
         }
-    for path, (offset, row_nbytes, row) in places.items():
-        place = offset + chance.randrange(row_nbytes)
+    for path, (offset, row_nbytes, row) in locations.items():
+        position = offset + chance.randrange(row_nbytes)
         bit = chance.randrange(8)
-        flip(copy, place, bit)
+        flip(copy, position, bit)
         try:
             damages = [str(damage) for damage in verify(copy)]
         except EcgStoreError as error:
             damages = [str(error)]
-        flip(copy, place, bit)
+        flip(copy, position, bit)
         expected = f"/signals row {row} " if path == "signals" else f"/{path}: "
         assert any(damage.startswith(expected) for damage in damages), (path, damages)
         if path == "signals":
@@ -77,7 +76,7 @@ def test_each_damaged_row_is_named(copy: Path) -> None:
     ]
 
 
-def test_changed_options_are_found(copy: Path) -> None:
+def test_changed_options_are_damage(copy: Path) -> None:
     with h5py.File(copy, "r+") as file:
         config = file.attrs["config"].decode().replace('"low_hz": 0.5', '"low_hz": 0.6')
         file.attrs["config"] = config
@@ -92,7 +91,7 @@ def test_changed_options_are_found(copy: Path) -> None:
         ("quality/beats_status", "flag_values", [5, 4, 3, 2, 1, 0]),
     ],
 )
-def test_changed_attribute_is_found(
+def test_a_changed_attribute_is_damage(
     copy: Path, path: str, attribute: str, value: object
 ) -> None:
     with h5py.File(copy, "r+") as file:
@@ -100,7 +99,7 @@ def test_changed_attribute_is_found(
     assert f"/{path}" in [damage.where for damage in verify(copy)]
 
 
-def test_swapped_names_are_found(copy: Path) -> None:
+def test_swapped_names_are_damage(copy: Path) -> None:
     with h5py.File(copy, "r+") as file:
         for path in ("features", "labels"):
             names = file[path].attrs["names"]
@@ -109,8 +108,8 @@ def test_swapped_names_are_found(copy: Path) -> None:
     assert where == ["/features", "/labels", "/"]
 
 
-def test_damaged_structure_never_ends_in_a_traceback(copy: Path) -> None:
-    """Flip bits in the file's own structures: an error of ours, or damage found."""
+def test_damaged_structures_raise_only_our_errors(copy: Path) -> None:
+    """Flip bits in the structures of HDF5: verification raises or reports damage."""
     chance = random.Random(2)
     for _ in range(150):
         offset = chance.choice([chance.randrange(4096), chance.randrange(40_000)])
@@ -119,3 +118,24 @@ def test_damaged_structure_never_ends_in_a_traceback(copy: Path) -> None:
         with contextlib.suppress(EcgStoreError):
             list(verify(copy))
         flip(copy, offset, bit)
+
+
+@pytest.mark.parametrize("path", ["signals", "records/age", "state", "quarantine/path"])
+def test_a_missing_digest_is_damage(copy: Path, path: str) -> None:
+    with h5py.File(copy, "r+") as file:
+        del file[path].attrs["sha256"]
+    [damage] = verify(copy)
+    assert damage.where == f"/{path}"
+    assert "no digest" in damage.what
+
+
+@pytest.mark.parametrize("value", [0, 2])
+def test_a_row_that_was_not_filled_is_damage(copy: Path, value: int) -> None:
+    """Even if all digests are right."""
+    with h5py.File(copy, "r+") as file:
+        file["state"][5] = value
+        digests = dataset_digests(file)
+        file["state"].attrs.modify("sha256", np.bytes_(digests["state"]))
+        changed = fingerprint(file.attrs["config"].decode(), digests)
+        file.attrs.modify("fingerprint", np.bytes_(changed))
+    assert [damage.where for damage in verify(copy)] == ["/state row 5"]

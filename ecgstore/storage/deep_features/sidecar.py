@@ -17,7 +17,7 @@ from ecgstore.errors import SchemaError
 from ecgstore.storage.deep_features.seen import SEEN_NAMES
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.hdf5 import open_hdf5, text
-from ecgstore.storage.format.integrity import dataset_digests
+from ecgstore.storage.format.integrity import dataset_digests, wrong_digests
 from ecgstore.storage.format.schema import DatasetSpec
 from ecgstore.storage.rows import MemoryMap
 from ecgstore.storage.tables import Tables, table_locations
@@ -259,13 +259,8 @@ def _check_records(
 
 def _check_content(file: h5py.File) -> None:
     """Refuse a file that differs from its digests, or features that are not finite."""
-    digests = dataset_digests(file)
-    for path, digest in digests.items():
-        expected = text(file[path].attrs.get(schema.SHA256, "missing"))
-        if digest != expected:
-            raise _UnfitError(
-                f"/{path} is damaged: its SHA-256 is {digest}, expected {expected}"
-            )
+    for path, message in wrong_digests(file, dataset_digests(file)).items():
+        raise _UnfitError(f"/{path} is damaged: {message}")
     features = file[FEATURES]
     for begin in range(0, len(features), _BLOCK_ROWS):
         finite = np.isfinite(features[begin : begin + _BLOCK_ROWS]).all(axis=1)

@@ -1,4 +1,4 @@
-"""Open a store's file with the HDF5 library, and see that it is what it should be."""
+"""Open a file with the HDF5 library, and check that it follows the schema."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,15 +25,14 @@ def open_hdf5(
     path : Path
         The file.
     expected, again : str
-        What it should be, and how it is made again, for messages.
+        Description of the expected file, and how to make it again, for messages.
 
     Raises
     ------
     EcgStoreError
         If there is no such file.
     SchemaError
-        If it is not an HDF5 file, or so damaged that what is asked of it in the
-        context cannot be read.
+        If it is not an HDF5 file, or so damaged that reading fails in the context.
     """
     if not path.exists():
         raise EcgStoreError(f"{path}: no such file; expected {expected}")
@@ -50,7 +49,7 @@ def open_hdf5(
             yield file
         except EcgStoreError:
             raise
-        except Exception as error:  # h5py raises nearly anything on damaged files
+        except Exception as error:  # h5py raises many types of errors here
             raise SchemaError(
                 f"{path}: damaged, it cannot be read ({error}); {again} again or "
                 "restore it from a copy"
@@ -89,12 +88,12 @@ def read_config(file: h5py.File, path: Path) -> Config:
 def check_layout(
     file: h5py.File, path: Path, config: Config
 ) -> dict[str, h5py.Dataset]:
-    """Return all datasets by their paths, if they are what the schema says.
+    """Return all datasets by their paths, if types and shapes follow the schema.
 
     Raises
     ------
     SchemaError
-        Naming the dataset, what it is and what was expected.
+        If a dataset is missing, or has another type or shape.
     """
     expected = schema.row_specs(
         config,
@@ -107,31 +106,33 @@ def check_layout(
     datasets = {}
     for spec in (*expected, *quarantine):
         try:
-            # Half as long as file[...], and there are dozens.
-            found = h5py.Dataset(h5py.h5d.open(file.id, spec.path.encode()))
+            # There are dozens, and file[...] takes twice the time.
+            dataset = h5py.Dataset(h5py.h5d.open(file.id, spec.path.encode()))
         except KeyError as error:
             raise SchemaError(
                 f"{path}: dataset /{spec.path} is missing; build the store again"
             ) from error
         is_text = spec.dtype.kind == "S"
-        same_type = found.dtype.kind == "S" if is_text else found.dtype == spec.dtype
+        same_type = (
+            dataset.dtype.kind == "S" if is_text else dataset.dtype == spec.dtype
+        )
         in_quarantine = spec.path.startswith(schema.QUARANTINE)
-        same_shape = found.ndim == 1 if in_quarantine else found.shape == spec.shape
+        same_shape = dataset.ndim == 1 if in_quarantine else dataset.shape == spec.shape
         if not (same_type and same_shape):
             raise SchemaError(
-                f"{path}: dataset /{spec.path} is {found.dtype} of shape "
-                f"{found.shape}; expected {spec.dtype} of shape {spec.shape}: build "
+                f"{path}: dataset /{spec.path} is {dataset.dtype} of shape "
+                f"{dataset.shape}; expected {spec.dtype} of shape {spec.shape}: build "
                 "the store again"
             )
-        datasets[spec.path] = found
+        datasets[spec.path] = dataset
     return datasets
 
 
 def _length(file: h5py.File, path: str, axis: int) -> int:
-    """Return the length of one axis of a dataset, 0 if there is no such thing."""
+    """Return the length of one axis of a dataset, 0 if either is missing."""
     dataset = file.get(path)
-    is_long = isinstance(dataset, h5py.Dataset) and len(dataset.shape or ()) > axis
-    return int(dataset.shape[axis]) if is_long else 0
+    exists = isinstance(dataset, h5py.Dataset) and len(dataset.shape or ()) > axis
+    return int(dataset.shape[axis]) if exists else 0
 
 
 def text(value: Any) -> str:

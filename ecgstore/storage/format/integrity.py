@@ -1,4 +1,4 @@
-"""Digests of a store's content: what sealing writes and verifying compares."""
+"""Digests of a store's content: written at the end of a build, compared by `verify`."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from ecgstore.arrays import UInt8Array
+from ecgstore.storage.format.hdf5 import text
 from ecgstore.storage.format.layout import encoded
 from ecgstore.storage.format.schema import SHA256, SIGNALS
 
@@ -41,18 +42,38 @@ def dataset_paths(file: h5py.File) -> list[str]:
 def dataset_digests(file: h5py.File) -> dict[str, str]:
     """Return the SHA-256 of every dataset, by path.
 
-    It is taken over the elements in C order, then over each attribute but the digest
-    itself, sorted by name: the name, and its stored bytes. The elements of `/signals`
-    are left out: `/checksums`, which is one of these datasets, covers them row by row.
+    It covers the elements in C order and then the name and the stored bytes of each
+    attribute except the digest itself, sorted by name. The elements of `/signals` are
+    left out: `/checksums`, which is one of these datasets, covers them row by row.
     """
     return {path: _digest(file[path]) for path in dataset_paths(file)}
+
+
+def wrong_digests(file: h5py.File, digests: Mapping[str, str]) -> dict[str, str]:
+    """Return a message for every dataset that differs from its digest, by path.
+
+    Parameters
+    ----------
+    file : h5py.File
+        The file, whose datasets have their digests as attributes.
+    digests : Mapping
+        The digests computed from the content; see `dataset_digests`.
+    """
+    expected = {
+        path: text(file[path].attrs.get(SHA256, "no digest")) for path in digests
+    }
+    return {
+        path: f"SHA-256 is {digest}, expected {expected[path]}"
+        for path, digest in digests.items()
+        if digest != expected[path]
+    }
 
 
 def write_digests(file: h5py.File) -> dict[str, str]:
     """Write the SHA-256 of every dataset into its attribute; return them by path."""
     digests = dataset_digests(file)
     for path, digest in digests.items():
-        # Same type and width as before: only these bytes of the file change.
+        # Type and width stay the same, so that only these bytes of the file change.
         file[path].attrs.modify(SHA256, encoded(digest))
     return digests
 
@@ -86,7 +107,7 @@ def fingerprint(config: str, digests: Mapping[str, str]) -> str:
     Returns
     -------
     str
-        SHA-256 of the lines ``config``, then ``path digest`` in the order of paths.
+        SHA-256 of the line ``config`` and lines ``path digest``, sorted by path.
     """
     lines = [config, *(f"{path} {digests[path]}" for path in sorted(digests))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Every HDF5 path, dtype and attribute of a store: the one place they are named.
+"""Every HDF5 path, dtype and attribute of a store, named here only.
 
 The file format is explained, for a reader in any language, in docs/format.md.
 """
@@ -66,11 +66,11 @@ class QualityDataset:
     per_lead : bool
         Shape (N, 12) instead of (N,).
     dtype : str
-        NumPy's name of the stored type.
+        NumPy name of the stored type.
     unit : str
         Unit, ``"1"`` for ratios, counts and flags.
     description : str
-        What it says, in a sentence.
+        Definition, in a sentence.
     """
 
     name: str
@@ -81,14 +81,16 @@ class QualityDataset:
 
     @property
     def dtype_name(self) -> str:
-        """Type and shape, for people."""
+        """Type and shape as text, such as ``float32 (N, 12)``."""
         return f"{np.dtype(self.dtype).name} {'(N, 12)' if self.per_lead else '(N,)'}"
 
 
 QUALITY_TABLE: Final[tuple[QualityDataset, ...]] = (
     *(
-        QualityDataset(each.name, each.per_lead, "<f4", each.unit, each.definition)
-        for each in QUALITY_COLUMNS
+        QualityDataset(
+            column.name, column.per_lead, "<f4", column.unit, column.definition
+        )
+        for column in QUALITY_COLUMNS
     ),
     QualityDataset(
         "saturated_fraction",
@@ -122,15 +124,15 @@ QUALITY_TABLE: Final[tuple[QualityDataset, ...]] = (
         BEATS_STATUS, False, "|u1", "1", "how far beats could be found; see its flags"
     ),
 )
-"""Every dataset in `/quality`: computed, then taken from the header."""
+"""Every dataset in `/quality`, in the order of the file."""
 
 HEADER_FLAGS: Final = ("checksum_differs", "first_value_differs")
-"""Quality columns known from the header, written when the build is planned."""
+"""Quality columns from the header, written when the build is planned."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetSpec:
-    """One dataset: where it is, what it holds, and what it is called.
+    """One dataset: its path, type, shape and attributes.
 
     Attributes
     ----------
@@ -141,8 +143,8 @@ class DatasetSpec:
     shape : tuple of int
         Shape; the first axis counts rows.
     by_fill : bool
-        Whether the rows are written when the build is filled, by offset, instead
-        of when it is planned.
+        Whether the rows are written at their offsets when the build is filled,
+        instead of when it is planned.
     attributes : Mapping
         HDF5 attributes.
     """
@@ -176,7 +178,7 @@ def row_specs(
     n_rows : int
         Number of records.
     text_widths : Mapping
-        Bytes of the longest value of each text column in `/records`.
+        Bytes of the longest value, by text column of `/records`.
     features : sequence of (name, unit)
         The handcrafted features.
     beats_status : Mapping
@@ -204,8 +206,8 @@ def row_specs(
             np.dtype("u1"),
             (n_rows, len(classes)),
             attributes={
-                "names": [each.name for each in classes],
-                "codes": [",".join(each.codes) for each in classes],
+                "names": [label.name for label in classes],
+                "codes": [",".join(label.codes) for label in classes],
             },
         ),
         DatasetSpec(
@@ -228,8 +230,8 @@ def row_specs(
         DatasetSpec(R_PEAKS, np.dtype(index), (n_rows, config.max_beats), True),
         *_quality_specs(n_rows, beats_status),
         *(
-            DatasetSpec(f"{RECORDS}/{name}", np.dtype(kind), (n_rows,))
-            for name, kind in RECORD_NUMBERS.items()
+            DatasetSpec(f"{RECORDS}/{name}", np.dtype(dtype), (n_rows,))
+            for name, dtype in RECORD_NUMBERS.items()
         ),
         *(
             DatasetSpec(
@@ -249,21 +251,21 @@ def row_specs(
 def _quality_specs(n_rows: int, beats_status: Mapping[str, int]) -> list[DatasetSpec]:
     """Return the datasets in `/quality`."""
     specs = []
-    for each in QUALITY_TABLE:
+    for dataset in QUALITY_TABLE:
         attributes: dict[str, Any] = {
-            "units": each.unit,
-            "long_name": each.description,
+            "units": dataset.unit,
+            "long_name": dataset.description,
         }
-        if each.name == BEATS_STATUS:
-            # The names that the CF conventions give to an enumeration.
+        if dataset.name == BEATS_STATUS:
+            # The attributes of an enumeration in the CF conventions.
             attributes["flag_values"] = np.array([*beats_status.values()], "u1")
             attributes["flag_meanings"] = " ".join(beats_status)
         specs.append(
             DatasetSpec(
-                f"{QUALITY}/{each.name}",
-                np.dtype(each.dtype),
-                (n_rows, N_LEADS) if each.per_lead else (n_rows,),
-                each.name not in HEADER_FLAGS,
+                f"{QUALITY}/{dataset.name}",
+                np.dtype(dataset.dtype),
+                (n_rows, N_LEADS) if dataset.per_lead else (n_rows,),
+                dataset.name not in HEADER_FLAGS,
                 attributes,
             )
         )

@@ -1,8 +1,8 @@
-"""Deep features that are attached to a store."""
+"""Attaching deep features to a store."""
 
 import pickle
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +30,14 @@ def checkpoint(sample_checkpoint: Path) -> Checkpoint:
 
 
 @pytest.fixture
-def store(sample_store: Path) -> Iterator[ecgstore.Store]:
-    with ecgstore.open(sample_store) as opened:
-        yield opened
-
-
-@pytest.fixture
 def changed(features_file: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that changes a copy of the features."""
+    """Return a function that changes a copy of the features, digests included."""
 
-    def change(how: Change, sealed: bool = True) -> Path:
+    def change(how: Change, new_digests: bool = True) -> Path:
         path = Path(shutil.copy(features_file, tmp_path / "changed.features.h5"))
         with h5py.File(path, "r+") as file:
             how(file)
-            if sealed:
+            if new_digests:
                 write_digests(file)
         return path
 
@@ -99,10 +93,10 @@ def test_loaders_and_datasets_read_attached_features(
     fields = ("labels", "cnn", "age")
     with pipes.loader(store, 5, shuffle=True, fields=fields) as loader:
         for batch in loader:
-            found = batch.columns["cnn"]
-            assert isinstance(found, torch.Tensor)
-            np.testing.assert_array_equal(found, values[batch.rows])
-            found.zero_()  # a batch owns its memory
+            features = batch.columns["cnn"]
+            assert isinstance(features, torch.Tensor)
+            np.testing.assert_array_equal(features, values[batch.rows])
+            features.zero_()  # a batch owns its memory
     assert values.any()
     assert isinstance(batch.to("cpu").columns["cnn"], torch.Tensor)
     dataset = store.as_dataset([7, 3], fields=fields)
@@ -113,7 +107,9 @@ def test_loaders_and_datasets_read_attached_features(
     np.testing.assert_array_equal(again[0]["cnn"], values[7])
 
 
-def test_several_models_have_names(store: ecgstore.Store, features_file: Path) -> None:
+def test_features_of_several_models_have_names(
+    store: ecgstore.Store, features_file: Path
+) -> None:
     store.attach(features_file)
     with pytest.raises(EcgStoreError, match="cnn is attached already"):
         store.attach(features_file)
@@ -125,7 +121,7 @@ def test_several_models_have_names(store: ecgstore.Store, features_file: Path) -
             store.attach(features_file, name)
 
 
-def test_a_pickled_store_attaches_them_again(
+def test_a_pickled_store_attaches_the_features_again(
     store: ecgstore.Store, features_file: Path, tmp_path: Path
 ) -> None:
     path = Path(shutil.copy(features_file, tmp_path / "f.h5"))
@@ -146,7 +142,9 @@ def test_a_pickled_store_attaches_them_again(
         pickle.loads(pickled)
 
 
-def test_closing_the_store_closes_them(sample_store: Path, features_file: Path) -> None:
+def test_closing_the_store_closes_the_features(
+    sample_store: Path, features_file: Path
+) -> None:
     store = ecgstore.open(sample_store)
     store.attach(features_file)
     values = store.attached["cnn"]
@@ -205,7 +203,7 @@ def _without_attribute(file: h5py.File) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "sealed", "message"),
+    ("how", "new_digests", "message"),
     [
         (_set("store_fingerprint", "0" * 64), True, "made from a store with"),
         (_swap("records/record_id"), True, "row 0 is record"),
@@ -222,14 +220,14 @@ def _without_attribute(file: h5py.File) -> None:
         (_without_attribute, False, "damaged, it cannot be read"),
     ],
 )
-def test_features_that_do_not_fit_are_refused(
+def test_features_of_other_records_or_damaged_ones_are_refused(
     store: ecgstore.Store,
     changed: Callable[..., Path],
     how: Change,
-    sealed: bool,
+    new_digests: bool,
     message: str,
 ) -> None:
-    path = changed(how, sealed)
+    path = changed(how, new_digests)
     with pytest.raises(SchemaError, match=message) as caught:
         store.attach(path)
     assert str(caught.value).startswith(str(path))
@@ -237,7 +235,7 @@ def test_features_that_do_not_fit_are_refused(
     assert dict(store.attached) == {}
 
 
-def test_files_that_are_no_features_are_refused(
+def test_files_of_another_format_are_refused(
     store: ecgstore.Store, features_file: Path, tmp_path: Path
 ) -> None:
     content = features_file.read_bytes()

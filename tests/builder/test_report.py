@@ -1,0 +1,85 @@
+"""The report of a build or a survey: counts and warnings."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import ecgstore
+from ecgstore.config import Config
+
+WriteRecord = Callable[..., Path]
+FAST = Config(beats="none")
+
+
+def build(folder: Path, out: Path, config: Config = FAST, **options: Any) -> Any:
+    options = {"n_workers": 1, "quiet": True, **options}
+    return ecgstore.build_store([folder], out, config, **options)
+
+
+def test_identical_signals_are_counted(
+    tmp_path: Path, write_record: WriteRecord
+) -> None:
+    noise = np.random.default_rng(2).integers(-900, 900, (12, 5000))
+    folder = write_record("A0001", noise).parent
+    write_record("A0002", noise)
+    write_record("A0003")
+    assert build(folder, tmp_path / "two.h5").n_identical == 2
+    write_record("A0004", noise)
+    write_record("A0005", noise, dx="270492004")  # not selected
+    for record_id in ("A0006", "A0007"):
+        write_record(record_id, noise + 1)
+    assert build(folder, tmp_path / "five.h5").n_identical == 5
+    assert ecgstore.survey([folder], FAST, n_workers=1, quiet=True).n_identical == 0
+    with ecgstore.open(tmp_path / "five.h5") as store:
+        folds = store.records["fold"]
+        assert folds[["A0001", "A0002", "A0004"]].nunique() == 1
+        assert folds[["A0006", "A0007"]].nunique() == 1
+
+
+def test_unknown_patients_of_ptb_xl_are_a_warning(
+    tmp_path: Path, write_record: WriteRecord
+) -> None:
+    folder = write_record("HR00001", folder="records/ptb-xl").parent.parent
+    write_record("HR00002", folder="records/ptb-xl")
+    write_record("A0001")
+    patients = tmp_path / "patients.csv"
+    patients.write_text("record_id,patient_id\nHR00001,1\nHR00002,2\n")
+    without = build(folder, tmp_path / "without.h5")
+    [warning] = without.warnings
+    assert "ptb-xl" in warning
+    assert "--patients" in warning
+    surveyed = ecgstore.survey([folder], FAST, n_workers=1, quiet=True)
+    assert surveyed.warnings == without.warnings
+    known = build(folder, tmp_path / "with.h5", patients=patients)
+    assert known.warnings == []
+    write_record("HR00001", folder="records/ptb-xl").unlink()
+    write_record("HR00002", folder="records/ptb-xl").unlink()
+    assert build(folder, tmp_path / "other.h5").warnings == []
+
+
+def test_unknown_codes_of_rejected_records_count(
+    tmp_path: Path, write_record: WriteRecord
+) -> None:
+    """`unknown_codes` counts all records with a readable header."""
+    folder = write_record("A0001", dx="426783006,55555").parent
+    write_record("A0002", np.zeros((12, 100), np.int16), dx="426783006,55555")
+    surveyed = ecgstore.survey([folder], FAST, n_workers=1, quiet=True)
+    assert surveyed.unknown_codes == {"55555": 2}
+    report = build(folder, tmp_path / "o.h5")
+    assert report.reasons == {"too_short": 1}
+    assert report.unknown_codes == {"55555": 2}
+
+
+def test_quarantine_uses_the_record_name_of_the_header(
+    tmp_path: Path, write_record: WriteRecord
+) -> None:
+    """The file name is used only if the header has no record name."""
+    folder = write_record("A0001").parent
+    header = write_record("A0002", np.zeros((12, 100), np.int16))
+    header.rename(header.with_name("another.hea"))
+    report = build(folder, tmp_path / "o.h5")
+    assert report.reasons == {"too_short": 1}
+    with ecgstore.open(tmp_path / "o.h5") as store:
+        assert store.quarantine["record_id"].tolist() == ["A0002"]

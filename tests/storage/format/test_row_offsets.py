@@ -1,0 +1,138 @@
+"""Offsets of rows, from the file's own index and from the HDF5 library."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from ecgstore.storage.format import layout, schema
+from ecgstore.storage.format.chunk_index import chunk_offsets
+from ecgstore.storage.format.row_offsets import row_offsets
+
+Offsets = Callable[[h5py.Dataset], list[int]]
+
+
+def make_signals(path: Path, n_rows: int) -> None:
+    """Create a file whose signals have many rows and no content."""
+    spec = schema.DatasetSpec("signals", np.dtype("<i2"), (n_rows, 2, 16))
+    layout.create_file(path, [spec], {})
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 63, 64, 65, 128, 4097, 70_000])
+def test_index_equals_the_library(
+    tmp_path: Path, library_offsets: Offsets, n_rows: int
+) -> None:
+    """The largest file has more than a thousand nodes: they are read in blocks."""
+    path = tmp_path / "rows.h5"
+    make_signals(path, n_rows)
+    with h5py.File(path) as file:
+        offsets = chunk_offsets(file["signals"])
+        assert offsets is not None
+        assert offsets.dtype == np.int64
+        assert offsets.tolist() == library_offsets(file["signals"])
+
+
+def test_index_is_read_without_preadv(
+    tmp_path: Path, library_offsets: Offsets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows has no such function."""
+    path = tmp_path / "rows.h5"
+    make_signals(path, 200)
+    monkeypatch.delattr("os.preadv", raising=False)
+    with h5py.File(path) as file:
+        offsets = chunk_offsets(file["signals"])
+        assert offsets is not None
+        assert offsets.tolist() == library_offsets(file["signals"])
+
+
+def test_offsets_in_a_file_open_for_writing_are_those_of_the_library(
+    tmp_path: Path, library_offsets: Offsets
+) -> None:
+    path = tmp_path / "rows.h5"
+    make_signals(path, 100)
+    with h5py.File(path, "r+") as file:
+        assert chunk_offsets(file["signals"]) is None
+        assert row_offsets(file["signals"]).tolist() == library_offsets(file["signals"])
+
+
+def test_rows_that_are_not_allocated_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "holes.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("signals", (9, 2, 16), "i2", chunks=(1, 2, 16))
+        file["signals"][3] = 1
+    with h5py.File(path) as file:
+        assert chunk_offsets(file["signals"]) is None
+        with pytest.raises(ValueError, match="not stored in the file"):
+            row_offsets(file["signals"])
+
+
+def test_damaged_index_equals_the_library_or_is_refused(
+    tmp_path: Path, library_offsets: Offsets
+) -> None:
+    """Flip bits in the header and the index, and read the offsets."""
+    path = tmp_path / "rows.h5"
+    n_rows = 300
+    make_signals(path, n_rows)
+    intact = path.read_bytes()
+    with h5py.File(path) as file:
+        low, _ = h5py.h5g.get_objinfo(file["signals"].id).objno
+        undamaged = library_offsets(file["signals"])
+    nodes = [low, *positions(intact, b"TREE\x01")]
+    assert len(nodes) > 5
+    chance = random.Random(1)
+    n_read = n_refused = 0
+    for _ in range(300):
+        damaged = bytearray(intact)
+        position = chance.choice(nodes) + chance.choice(
+            [chance.randrange(24), chance.randrange(200), chance.randrange(3000)]
+        )
+        damaged[position] ^= 1 << chance.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            with h5py.File(path, locking=False) as file:
+                signals = file["signals"]
+                if (
+                    not isinstance(signals, h5py.Dataset)
+                    or signals.shape != (n_rows, 2, 16)
+                    or signals.chunks != (1, 2, 16)
+                    or signals.dtype != np.int16
+                ):
+                    continue
+                offsets = chunk_offsets(signals)
+                try:
+                    expected = library_offsets(signals)
+                except (OSError, ValueError, LookupError, RuntimeError, OverflowError):
+                    # The library reads structures too that are not needed here.
+                    expected = undamaged
+        except (OSError, ValueError, LookupError, RuntimeError):
+            continue  # the library cannot open the file or the dataset
+        n_read += 1
+        n_refused += offsets is None
+        if offsets is not None:
+            assert offsets.tolist() == expected
+    assert n_read > 50
+    assert n_refused > 5
+
+
+def test_index_that_lacks_a_row_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.h5"
+    make_signals(path, 10)
+    content = bytearray(path.read_bytes())
+    (leaf,) = positions(bytes(content), b"TREE\x01\x00")
+    assert content[leaf + 6] == 10
+    content[leaf + 6] = 9
+    path.write_bytes(content)
+    with h5py.File(path) as file:
+        assert chunk_offsets(file["signals"]) is None
+
+
+def positions(content: bytes, pattern: bytes) -> list[int]:
+    """Return every position of a pattern of bytes."""
+    found, position = [], content.find(pattern)
+    while position >= 0:
+        found.append(position)
+        position = content.find(pattern, position + 1)
+    return found
