@@ -1,4 +1,4 @@
-"""Names for the array types used everywhere."""
+"""Names of the array types used in this package."""
 
 from typing import TypeAlias
 

@@ -1,16 +1,16 @@
-"""Forty-eight real Challenge records that come with the package."""
+"""Forty-eight real records of the Challenge, bundled with the package."""
 
 from importlib import resources
 from pathlib import Path
 
 
 def sample_folder() -> Path:
-    """Return the folder that holds the sample's records.
+    """Return the folder of the bundled records.
 
     Returns
     -------
     Path
-        The folder ``training``, laid out like the Challenge's own:
+        The folder ``training`` in the layout of the Challenge:
         ``<source>/g1/<record>.hea`` and ``.mat``.
 
     Examples
@@ -22,13 +22,13 @@ def sample_folder() -> Path:
 
 
 def patients_file() -> Path:
-    """Return the CSV file that says which of the sample's records share a patient.
+    """Return the CSV file with the patients of the bundled records.
 
     Returns
     -------
     Path
-        A file of the columns ``record_id`` and ``patient_id``; it lists the PTB-XL
-        records only, no other source tells who is who.
+        A file with the columns ``record_id`` and ``patient_id``; it lists the PTB-XL
+        records only, because the other sources do not publish patients.
 
     Examples
     --------

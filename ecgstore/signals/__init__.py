@@ -1,1 +1,1 @@
-"""From a record as it is read to a record as it is stored: preprocessing, quality."""
+"""Preprocessing of signals for a store, and signal quality."""

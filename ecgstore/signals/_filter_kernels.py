@@ -14,10 +14,10 @@ def filter_forward_backward(
 ) -> None:
     """Filter `samples` in place, forwards and then backwards, all leads at once.
 
-    Samples stand in rows and leads in columns, so that the innermost loop runs over
-    independent neighbours and becomes vector instructions; filtering lead by lead
-    waits for every sample's predecessor. The arithmetic is that of
-    `scipy.signal.sosfilt` in the same order, so the results are the same bits.
+    Rows are samples and columns are leads, so that the innermost loop runs over
+    independent neighbours and is compiled to vector instructions; filtering lead by
+    lead, each sample has to wait for the one before. The operations and their order are
+    those of `scipy.signal.sosfilt`, so the results are identical bit by bit.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Runs and moments of the leads."""
+"""Runs of equal samples and moments of the leads."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from ecgstore.system.kernels import kernel
 
 
 @kernel
-def describe_leads(
+def sum_leads(
     signal: FloatArray,
     n_flat: int,
     n_plateau: int,

@@ -1,4 +1,4 @@
-"""Missing samples: find them, refuse the long gaps, fill the short ones."""
+"""Gaps of missing samples: find them, reject long ones, interpolate short ones."""
 
 import math
 
@@ -11,11 +11,11 @@ from ecgstore.record import LEADS
 
 
 def interpolate_gaps(signal: FloatArray, max_gap: int) -> FloatArray:
-    """Fill short runs of missing samples, each lead by itself.
+    """Fill short runs of missing samples in each lead separately.
 
-    A run between two valid samples is filled on the straight line between them; a
-    run at the beginning or the end holds the nearest valid sample. Longer runs, and
-    leads without a valid sample, stay as they are. Valid samples never change.
+    A run between two valid samples is filled by linear interpolation; a run at the
+    beginning or the end is filled with the nearest valid sample. Longer runs, and leads
+    without a valid sample, stay missing. Valid samples never change.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def interpolate_gaps(signal: FloatArray, max_gap: int) -> FloatArray:
     for lead in filled:
         missing = np.isnan(lead)
         starts, lengths = _gaps(missing)
-        fill = np.repeat(lengths <= max_gap, lengths)  # one flag a missing sample
+        fill = np.repeat(lengths <= max_gap, lengths)  # one flag per missing sample
         valid = np.flatnonzero(~missing)
         if valid.size and starts.size:
             positions = np.flatnonzero(missing)[fill]
@@ -94,7 +94,7 @@ def check_gaps(signal: FloatArray, fs: float, max_gap_s: float) -> None:
 
 
 def whole_samples(seconds: float, fs: float) -> int:
-    """Return how many sampling intervals fit into a time.
+    """Return the number of whole sampling intervals in a time.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def whole_samples(seconds: float, fs: float) -> int:
 
 
 def _has_missing(signal: FloatArray) -> bool:
-    """Return whether any sample is NaN; the minimum finds out without a mask."""
+    """Return whether any sample is NaN: then the minimum is NaN; no mask is needed."""
     return signal.size > 0 and bool(np.isnan(signal.min()))
 
 

@@ -1,7 +1,7 @@
-"""From the signal of a file to the signal of a store, one pure function per step.
+"""Preprocess signals for a store: one pure function per step.
 
-The order is that of `preprocess`: fill short gaps, resample, band-pass, cut or pad.
-Signals are in mV, of shape (n_leads, n_samples), and no step mixes leads.
+`preprocess` applies them in this order: fill short gaps, resample, band-pass, cut or
+pad. Signals are in mV, of shape (n_leads, n_samples), and no step mixes leads.
 """
 
 import functools
@@ -17,7 +17,7 @@ from ecgstore.signals._filter_kernels import filter_forward_backward
 from ecgstore.signals.gaps import check_gaps, interpolate_gaps, whole_samples
 
 COUNTS_PER_MV: Final = 1000
-"""Counts of a stored sample per mV: one count is 1 uV."""
+"""Counts per mV of stored int16 samples: one count is 1 uV."""
 
 MAX_COUNT: Final = 32767
 """Largest stored count. -32768 is left out: WFDB reads it as a missing sample."""
@@ -29,7 +29,7 @@ _KAISER_BETA: Final = 8.0
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Preprocessed:
-    """A record as it is stored.
+    """A preprocessed signal.
 
     Attributes
     ----------
@@ -55,13 +55,13 @@ def preprocess(
     order: int,
     max_gap_s: float,
 ) -> Preprocessed:
-    """Bring a record to the sampling rate, band and duration of a store.
+    """Convert a record to the sampling rate, frequency band and duration of a store.
 
     Parameters
     ----------
     signal : ndarray of shape (12, n_samples)
-        Voltages in mV; NaN where a sample is missing. What lies beyond
-        `duration_s + margin_s` is not looked at.
+        Voltages in mV; NaN where a sample is missing. Samples after
+        `duration_s + margin_s` are ignored.
     fs : float
         Sampling rate of `signal` in Hz.
     fs_out : float
@@ -69,8 +69,8 @@ def preprocess(
     duration_s : float
         Duration of the result in s.
     margin_s : float
-        How far beyond `duration_s` the record is filtered, in s, so that the end of
-        the result is free of the filter's edge effect. It ends early at a sample
+        Time after `duration_s` that is filtered too, in s, so that the end of the
+        result is free of the filter's edge effect. The margin ends at the first sample
         that is missing in any lead.
     low_hz, high_hz, order
         See `bandpass`.
@@ -85,9 +85,9 @@ def preprocess(
     Raises
     ------
     RecordError
-        If a lead misses more samples in a row within the first `duration_s`; never
-        for a record of which `ecgstore.signals.quality.check` accepts
-        `first_seconds(signal, fs, duration_s)` under the same `max_gap_s`.
+        If a lead has a longer gap than `max_gap_s` within the first `duration_s`; never
+        if `ecgstore.signals.quality.check` accepts
+        `first_seconds(signal, fs, duration_s)` with the same `max_gap_s`.
     """
     resampled = before_filter(
         signal,
@@ -110,9 +110,10 @@ def before_filter(
     margin_s: float,
     max_gap_s: float,
 ) -> FloatArray:
-    """Return what the band-pass filter gets: gaps filled, margin kept, resampled.
+    """Fill the gaps of a signal, cut it after the margin, and resample it.
 
-    Parameters and errors are those of `preprocess`.
+    This is the input of the band-pass filter. Parameters and errors are those of
+    `preprocess`.
 
     Returns
     -------
@@ -143,7 +144,7 @@ def first_seconds(signal: FloatArray, fs: float, duration_s: float) -> FloatArra
     fs : float
         Sampling rate in Hz.
     duration_s : float
-        How much to keep, in s; a part of a sampling interval keeps its sample.
+        Duration to keep, in s, rounded up to whole samples.
 
     Returns
     -------
@@ -161,8 +162,8 @@ def first_seconds(signal: FloatArray, fs: float, duration_s: float) -> FloatArra
 def resample(signal: FloatArray, fs_in: float, fs_out: float) -> FloatArray:
     """Change the sampling rate with a polyphase low-pass filter.
 
-    Sample 0 stays at time 0. Beyond both ends the signal is taken to go on along the
-    straight line through its first and last sample, so that offsets and slopes pass
+    Sample 0 stays at time 0. The straight line through the first and the last sample is
+    subtracted before the filter and added afterwards, so that offsets and slopes stay
     unchanged, also at the edges.
 
     Parameters
@@ -170,9 +171,9 @@ def resample(signal: FloatArray, fs_in: float, fs_out: float) -> FloatArray:
     signal : ndarray of shape (n_leads, n_samples)
         Voltages in mV.
     fs_in, fs_out : float
-        Sampling rate of the signal and of the result in Hz. Their ratio is exact if
-        it is a fraction with a denominator up to 10,000, which it is for all rates
-        in use; otherwise it is off by less than 5e-5 (0.5 ms after 10 s).
+        Sampling rate of the signal and of the result in Hz. Their ratio is exact if it
+        is a fraction with a denominator up to 10,000, as for all common rates;
+        otherwise its error is less than 5e-5 (0.5 ms after 10 s).
 
     Returns
     -------
@@ -184,8 +185,8 @@ def resample(signal: FloatArray, fs_in: float, fs_out: float) -> FloatArray:
     The low-pass filter is a windowed sinc with 16 zero crossings on each side of its
     peak and a Kaiser window of beta 8: waves up to 0.8 times the lower of the two
     Nyquist frequencies keep their amplitude within 1e-4, those beyond 1.2 times it are
-    damped by 80 dB (J. F. Kaiser, Proc. IEEE Int. Symp. Circuits Syst., 1974). With
-    the default of `scipy.signal.resample_poly` it is 2e-3 and 53 dB.
+    damped by 80 dB (J. F. Kaiser, Proc. IEEE Int. Symp. Circuits Syst., 1974). The
+    default filter of `scipy.signal.resample_poly` reaches 2e-3 and 53 dB.
 
     Examples
     --------
@@ -204,7 +205,7 @@ def resample(signal: FloatArray, fs_in: float, fs_out: float) -> FloatArray:
         up,
         down,
         axis=1,
-        window=_low_pass(max(up, down)),  # an array, which the stubs do not know
+        window=_low_pass(max(up, down)),  # an array, which the stubs lack
     )
     resampled += first + slope * (np.arange(resampled.shape[1]) * (down / up))
     return resampled
@@ -213,7 +214,7 @@ def resample(signal: FloatArray, fs_in: float, fs_out: float) -> FloatArray:
 def bandpass(
     signal: FloatArray, fs: float, low_hz: float, high_hz: float, order: int
 ) -> FloatArray:
-    """Filter without delay: a Butterworth filter, forwards and backwards.
+    """Apply a zero-phase Butterworth filter, forwards and backwards.
 
     Parameters
     ----------
@@ -222,7 +223,8 @@ def bandpass(
     fs : float
         Sampling rate in Hz.
     low_hz, high_hz : float
-        Where each of the two passes damps by 3 dB, so both together by 6 dB, in Hz.
+        Corner frequencies in Hz: each of the two passes damps them by 3 dB, both
+        together by 6 dB.
     order : int
         Order of each flank in one pass; the second pass doubles it.
 
@@ -238,8 +240,8 @@ def bandpass(
 
     Notes
     -----
-    Equal, bit by bit, to `scipy.signal.sosfiltfilt` with even padding of one period
-    of `low_hz`, or of all that a shorter signal has. Mirroring the signal like this
+    The result equals `scipy.signal.sosfiltfilt` bit by bit, with even padding of one
+    period of `low_hz`, or of the whole signal if it is shorter. This mirror extension
     halves the edge effect of SciPy's default, a short point reflection: over 113
     windows of 10 s from the middle of real long records (0.5-40 Hz, order 3), the
     largest error within the first quarter of a second is 21 uV instead of 33 uV in the
@@ -261,7 +263,7 @@ def bandpass(
 
 
 def cut_or_pad(signal: FloatArray, n_samples: int) -> tuple[FloatArray, int]:
-    """Bring a signal to a length, with zeros at the end where it is shorter.
+    """Cut a signal to a length, or pad it with zeros at the end.
 
     Parameters
     ----------
@@ -275,7 +277,7 @@ def cut_or_pad(signal: FloatArray, n_samples: int) -> tuple[FloatArray, int]:
     ndarray of shape (n_leads, n_samples)
         A copy.
     int
-        How many samples at the beginning are real.
+        Number of real samples at the beginning.
 
     Examples
     --------
@@ -301,12 +303,12 @@ def to_int16(signal: FloatArray) -> tuple[Int16Array, Float32Array]:
     ndarray of int16, shape (n_leads, n_samples)
         Counts; voltages beyond +-32.767 mV become +-32767.
     ndarray of float32, shape (n_leads,)
-        Fraction of each lead's samples that lay beyond.
+        Fraction of samples beyond this range, per lead.
 
     Raises
     ------
     ValueError
-        If a sample is missing: no count stands for it.
+        If a sample is missing.
 
     Examples
     --------
@@ -317,7 +319,7 @@ def to_int16(signal: FloatArray) -> tuple[Int16Array, Float32Array]:
     largest = np.abs(counts).max(initial=0.0)
     if np.isnan(largest):
         raise ValueError(
-            "a sample is missing and no int16 count stands for that; fill the gaps "
+            "a sample is missing, which int16 counts cannot represent; fill the gaps "
             "with interpolate_gaps first"
         )
     if largest <= MAX_COUNT:
@@ -356,7 +358,7 @@ def _until_missing(signal: FloatArray) -> FloatArray:
 
 @functools.lru_cache(maxsize=16)
 def _low_pass(max_factor: int) -> FloatArray:
-    """Return the low-pass filter of a change of rate by `up` / `down`."""
+    """Return the taps of the low-pass filter; `max_factor` is ``max(up, down)``."""
     n_taps = 2 * _ZERO_CROSSINGS * max_factor + 1
     taps: FloatArray = scipy.signal.firwin(
         n_taps, 1.0 / max_factor, window=("kaiser", _KAISER_BETA)

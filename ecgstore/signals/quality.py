@@ -1,6 +1,6 @@
-"""Signal quality: which records cannot be used, and how good the others are.
+"""Signal quality: reject unusable records and measure the quality of the others.
 
-Importing this module is cheap; its kernels are loaded when first used.
+Importing this module is cheap; its kernels are loaded at their first use.
 """
 
 import functools
@@ -33,8 +33,8 @@ MIN_PLATEAUS: Final = 3
 """Least number of such runs at the same extreme value.
 
 Three clipped beats. None of the 9,204 leads of the records named at `FLAT_RUN_S` has
-three; two runs are found in 4 of them and a single one, such as a held last value, in
-138. If R-peaks are cut at 60 % of their height, 97 % of the leads are recognised.
+three such runs; 4 of them have two, and 138 have one, such as a repeated last value. If
+R-peaks are cut at 60 % of their height, 97 % of the leads are recognised.
 """
 
 RAIL_MV: Final = 32.767
@@ -43,7 +43,7 @@ RAIL_MV: Final = 32.767
 
 @dataclass(frozen=True, slots=True)
 class QualityColumn:
-    """What a quality column of a store means.
+    """Name, unit and definition of a quality column of a store.
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ QUALITY_COLUMNS: Final = (
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Quality:
-    """How good a record is; `QUALITY_COLUMNS` says what each attribute means.
+    """Quality of a record; `QUALITY_COLUMNS` defines the attributes.
 
     Attributes
     ----------
@@ -154,9 +154,8 @@ def check(
     Parameters
     ----------
     signal : ndarray of shape (12, n_samples)
-        Voltages in mV as the file gives them, NaN where a sample is missing: the
-        part of the record that is going to be stored
-        (`ecgstore.signals.preprocess.first_seconds`).
+        Unfiltered voltages in mV, NaN where a sample is missing: the part of the record
+        that will be stored (`ecgstore.signals.preprocess.first_seconds`).
     fs : float
         Sampling rate in Hz.
     min_duration_s : float
@@ -164,15 +163,15 @@ def check(
     max_gap_s : float
         Longest run of missing samples that may be interpolated, in s.
     reject_flat_leads : bool
-        Whether a lead that is constant from end to end is a reason.
+        Whether to reject records with a constant lead.
     max_clipped_fraction : float
         Largest `clipped_fraction` of any lead, 0 to 1.
 
     Raises
     ------
     RecordError
-        With the reason `TOO_SHORT`, `ALL_SAMPLES_MISSING`, `GAP_TOO_LONG`,
-        `FLAT_LEAD` or `CLIPPED`, the first that holds.
+        With the first reason that applies of `TOO_SHORT`, `ALL_SAMPLES_MISSING`,
+        `GAP_TOO_LONG`, `FLAT_LEAD` and `CLIPPED`.
     """
     duration_s = signal.shape[1] / fs
     if duration_s < min_duration_s:
@@ -182,7 +181,7 @@ def check(
             f"at least {min_duration_s:.3g} s",
         )
     check_gaps(signal, fs, max_gap_s)
-    flat, clipped = _flat_and_clipped(_describe(signal, fs))
+    flat, clipped = _flat_and_clipped(_lead_sums(signal, fs))
     for name, flat_fraction in zip(LEADS, flat, strict=True):
         if reject_flat_leads and flat_fraction == 1.0:
             raise RecordError(
@@ -205,30 +204,30 @@ def measure(signal: FloatArray, fs: float) -> Quality:
     Parameters
     ----------
     signal : ndarray of shape (12, n_samples)
-        Voltages in mV as the file gives them, before any filter; NaN where a sample
-        is missing. At least one sample.
+        Unfiltered voltages in mV, NaN where a sample is missing; at least one sample.
     fs : float
         Sampling rate in Hz.
 
     Returns
     -------
     Quality
-        One value per lead or per record for each of `QUALITY_COLUMNS`.
+        A value per lead or per record for each of `QUALITY_COLUMNS`.
 
     Notes
     -----
     `ksqi`, `psqi` and `bassqi` are the kSQI, pSQI and basSQI of Clifford et al.,
-    Physiol. Meas. 33 (2012) 1419, as Zhao and Zhang, Front. Physiol. 9 (2018) 727,
-    use them; kSQI goes back to Li, Mark and Clifford, Physiol. Meas. 29 (2008) 15.
-    basSQI is one minus the ratio, so 1 is a baseline at rest. Deviations: the offset
-    of a lead is removed before the spectrum is taken, as it says nothing about wander,
-    and the spectrum is one Hann-windowed periodogram over the whole lead instead of an
-    average over short segments, which cannot tell 0-1 Hz from the offset. Missing
-    samples do not count, except in the spectrum, where they are interpolated.
+    Physiol. Meas. 33 (2012) 1419, as used by Zhao and Zhang, Front. Physiol. 9 (2018)
+    727; kSQI was introduced by Li, Mark and Clifford, Physiol. Meas. 29 (2008) 15.
+    basSQI is one minus the ratio, so that 1 means no baseline wander. Deviations: the
+    offset of a lead is removed before the spectrum is computed, because it is not
+    baseline wander; and the spectrum is one Hann-windowed periodogram of the whole lead
+    instead of an average over short segments, which cannot separate 0-1 Hz from the
+    offset. Missing samples are left out, except in the spectrum, where they are
+    interpolated.
     """
-    described = _describe(signal, fs)
-    n_valid, _, _, mean, squares, fourth_powers = described.T
-    flat_fraction, clipped_fraction = _flat_and_clipped(described)
+    sums = _lead_sums(signal, fs)
+    n_valid, _, _, mean, squares, fourth_powers = sums.T
+    flat_fraction, clipped_fraction = _flat_and_clipped(sums)
     psqi, bassqi = _spectral_indices(signal, mean, squares, fs)
     return Quality(
         flat_fraction=flat_fraction.astype(np.float32),
@@ -241,26 +240,26 @@ def measure(signal: FloatArray, fs: float) -> Quality:
     )
 
 
-def _describe(signal: FloatArray, fs: float) -> FloatArray:
-    """Return the counts and sums of `describe_leads`, shape (n_leads, 6)."""
-    from ecgstore.signals._quality_kernels import describe_leads
+def _lead_sums(signal: FloatArray, fs: float) -> FloatArray:
+    """Return the counts and sums of `sum_leads`, shape (n_leads, 6)."""
+    from ecgstore.signals._quality_kernels import sum_leads
 
-    described = np.empty((len(signal), 6))
-    describe_leads(
+    sums = np.empty((len(signal), 6))
+    sum_leads(
         signal,
         int(np.ceil(FLAT_RUN_S * fs)),
         max(int(np.ceil(PLATEAU_S * fs)), MIN_PLATEAU_SAMPLES),
         MIN_PLATEAUS,
         RAIL_MV,
-        described,
+        sums,
     )
-    return described
+    return sums
 
 
-def _flat_and_clipped(described: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _flat_and_clipped(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the flat and the clipped fraction of each lead."""
-    n_valid = described[:, 0]
-    return _ratio(described[:, 1], n_valid), _ratio(described[:, 2], n_valid)
+    n_valid = sums[:, 0]
+    return _ratio(sums[:, 1], n_valid), _ratio(sums[:, 2], n_valid)
 
 
 def _spectral_indices(

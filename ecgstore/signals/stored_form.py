@@ -1,7 +1,7 @@
-"""Which records can be stored under the options of a build, and what is stored.
+"""Check and preprocess a record by the options of a build.
 
-A build, and a model that is given a record which no build has seen, both go by these
-functions, so that the model sees the same bits.
+Builds use these functions, and models that predict records outside of a store, so that
+networks get the same signals bit by bit.
 """
 
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ from ecgstore.signals.quality import check
 
 @dataclass(frozen=True, eq=False, slots=True)
 class StoredForm:
-    """A signal as it is stored.
+    """A signal in the type of a store.
 
     Attributes
     ----------
     values : ndarray of shape (12, n_samples)
-        int16 counts of 1 uV or float32 mV, as the options say; zero from
-        `n_real_samples` on.
+        int16 counts of 1 uV or float32 mV, by the options; zero from `n_real_samples`
+        on.
     n_real_samples : int
         Samples per lead that were recorded; the rest is padding.
     saturated : ndarray of shape (12,)
-        Fraction of each lead's samples that the counts cannot hold.
+        Fraction of samples outside the range of int16 counts, per lead.
     """
 
     values: NDArray[Any]
@@ -64,13 +64,13 @@ def check_usable(signal: FloatArray, fs: float, config: Config) -> None:
 
 
 def stored_form(signal: FloatArray, fs: float, config: Config) -> StoredForm:
-    """Preprocess a signal and bring it to the type of the store.
+    """Preprocess a signal and convert it to the type of the store.
 
     Parameters
     ----------
     signal : ndarray of shape (12, n_samples)
-        Voltages in mV, NaN where a sample is missing. What lies beyond the duration
-        and the margin of `config` is not looked at.
+        Voltages in mV, NaN where a sample is missing. Samples after the duration and
+        the margin of `config` are ignored.
     fs : float
         Sampling rate in Hz.
     config : Config
@@ -93,15 +93,15 @@ def stored_form(signal: FloatArray, fs: float, config: Config) -> StoredForm:
         max_gap_s=config.max_gap_s,
     )
     if config.dtype == "float32":
-        in_range = np.zeros(len(signal), np.float32)
+        none_saturated = np.zeros(len(signal), np.float32)
         values: NDArray[Any] = prepared.signal.astype(np.float32)
-        return StoredForm(values, prepared.n_real_samples, in_range)
+        return StoredForm(values, prepared.n_real_samples, none_saturated)
     counts, saturated = to_int16(prepared.signal)
     return StoredForm(counts, prepared.n_real_samples, saturated)
 
 
 def stored_mv(values: NDArray[Any]) -> Float32Array:
-    """Return the voltages in mV that stored values stand for, as float32.
+    """Return stored values as voltages in mV, float32.
 
     Examples
     --------

@@ -15,8 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from ecgstore.arrays import FloatArray
 from ecgstore.errors import RecordError
-from ecgstore.reasons import Reason
-from ecgstore.signals.gaps import check_gaps, interpolate_gaps, whole_samples
+from ecgstore.signals.gaps import interpolate_gaps
 from ecgstore.signals.preprocess import (
     bandpass,
     cut_or_pad,
@@ -53,17 +52,9 @@ RATE_PAIRS = [
     (500.0, 257.0),
 ]
 
-SAMPLES = st.one_of(st.just(math.nan), st.floats(-5, 5, width=32))
-
-
-def signals(max_samples: int) -> st.SearchStrategy[FloatArray]:
-    """Draw small signals with missing samples."""
-    shapes = st.tuples(st.just(12), st.integers(1, max_samples))
-    return arrays(np.float64, shapes, elements=SAMPLES, fill=st.just(math.nan))
-
 
 def noise(n_leads: int, n_samples: int, seed: int = 0) -> FloatArray:
-    """Return a random walk per lead: baseline wander and noise in one."""
+    """Return a random walk per lead: baseline wander and noise."""
     generator = np.random.default_rng(seed)
     return np.cumsum(0.02 * generator.standard_normal((n_leads, n_samples)), axis=1)
 
@@ -79,78 +70,10 @@ def read_record(path: Path, seconds: float) -> tuple[FloatArray, float]:
     return signal, float(header.fs)
 
 
-# Gaps
+# Cutting
 
 
-def plain_interpolation(lead: FloatArray, max_gap: int) -> FloatArray:
-    """Fill gaps sample by sample, as the docstring of `interpolate_gaps` says."""
-    valid = [i for i, value in enumerate(lead) if not math.isnan(value)]
-    filled = lead.copy()
-    for i in range(len(lead)):
-        before = max((j for j in valid if j <= i), default=-1)
-        after = min((j for j in valid if j >= i), default=len(lead))
-        if before == after or not valid or after - before - 1 > max_gap:
-            continue
-        if before == -1:
-            filled[i] = lead[after]
-        elif after == len(lead):
-            filled[i] = lead[before]
-        else:
-            share = (i - before) / (after - before)
-            filled[i] = lead[before] + share * (lead[after] - lead[before])
-    return filled
-
-
-@settings(deadline=None)
-@given(signals(30), st.integers(0, 8))
-def test_gaps_are_filled_as_defined(signal: FloatArray, max_gap: int) -> None:
-    original = signal.copy()
-    filled = interpolate_gaps(signal, max_gap)
-    assert_array_equal(signal, original)
-    valid = ~np.isnan(signal)
-    assert_array_equal(filled[valid], signal[valid])
-    expected = [plain_interpolation(lead, max_gap) for lead in signal]
-    assert_allclose(filled, expected, atol=1e-12)
-
-
-@settings(deadline=None)
-@given(signals(30), st.integers(0, 8))
-def test_check_gaps_raises_exactly_if_a_sample_stays_missing(
-    signal: FloatArray, max_gap: int
-) -> None:
-    remains = np.isnan(interpolate_gaps(signal, max_gap)).any()
-    if not remains:
-        check_gaps(signal, 100.0, max_gap / 100)
-        return
-    with pytest.raises(RecordError) as caught:
-        check_gaps(signal, 100.0, max_gap / 100)
-    all_missing = np.isnan(signal).all()
-    expected = Reason.ALL_SAMPLES_MISSING if all_missing else Reason.GAP_TOO_LONG
-    assert caught.value.reason == expected
-
-
-def test_the_error_names_lead_gap_and_limit() -> None:
-    signal = np.zeros((12, 1000))
-    signal[8, 300:420] = np.nan
-    with pytest.raises(RecordError, match=r"lead V3 misses 120 .*0\.24 s.* 100 "):
-        check_gaps(signal, 500.0, 0.2)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "fs", "expected"),
-    [
-        (0.2, 500.0, 100),
-        (0.29, 100.0, 29),
-        (10.0, 257.3, 2573),
-        (0.0119, 100.0, 1),
-        (0.0, 500.0, 0),
-    ],
-)
-def test_whole_samples(seconds: float, fs: float, expected: int) -> None:
-    assert whole_samples(seconds, fs) == expected
-
-
-def test_first_seconds_keeps_the_sample_of_a_part() -> None:
+def test_first_seconds_rounds_up_to_whole_samples() -> None:
     signal = np.zeros((2, 1000))
     assert first_seconds(signal, 128.5, 2.0).shape == (2, 257)
     assert first_seconds(signal, 128.5, 2.001).shape == (2, 258)
@@ -163,7 +86,7 @@ def test_first_seconds_keeps_the_sample_of_a_part() -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(st.sampled_from(RATE_PAIRS), st.floats(0.02, 0.8), st.floats(0, 6.3))
-def test_a_sine_stays_the_same_sine(
+def test_a_resampled_sine_is_the_same_sine(
     rates: tuple[float, float], share: float, phase: float
 ) -> None:
     fs_in, fs_out = rates
@@ -197,7 +120,7 @@ def test_resampled_length(n_samples: int, fs_in: int, fs_out: int) -> None:
     st.floats(-9, 9),
     st.floats(-9, 9),
 )
-def test_offset_and_slope_pass_the_resampling_up_to_the_edges(
+def test_resampling_keeps_offset_and_slope_up_to_the_edges(
     rates: tuple[float, float], n_samples: int, offset: float, slope: float
 ) -> None:
     fs_in, fs_out = rates
@@ -208,7 +131,7 @@ def test_offset_and_slope_pass_the_resampling_up_to_the_edges(
     assert_allclose(resampled[0], expected, atol=1e-9)
 
 
-def test_equal_rates_return_the_signal_itself() -> None:
+def test_resampling_to_the_same_rate_returns_the_signal() -> None:
     signal = noise(12, 100)
     assert resample(signal, 360.0, 360.0) is signal
 
@@ -259,7 +182,7 @@ def test_bandpass_equals_scipy_bit_by_bit(
     assert_array_equal(bandpass(signal, fs, low_hz, high_hz, order), expected)
 
 
-def test_bandpass_of_nothing_is_nothing() -> None:
+def test_bandpass_of_an_empty_signal_is_empty() -> None:
     assert bandpass(np.empty((12, 0)), 500.0, 0.5, 40.0, 2).shape == (12, 0)
 
 
@@ -332,7 +255,7 @@ def test_no_step_mixes_leads(changed: int, fs: float) -> None:
     assert not np.array_equal(after[changed], before[changed])
 
 
-# Cutting, padding, rounding
+# Padding and rounding
 
 
 @settings(deadline=None)
@@ -377,12 +300,12 @@ def test_the_largest_count_is_not_saturated_and_the_next_is() -> None:
     assert saturated.tolist() == [0.0, 0.5]
 
 
-def test_a_missing_sample_has_no_count() -> None:
+def test_a_missing_sample_is_refused() -> None:
     with pytest.raises(ValueError, match="missing"):
         to_int16(np.array([[0.0, np.nan]]))
 
 
-# The whole
+# All steps
 
 
 def test_preprocess_is_its_steps_in_order() -> None:
@@ -415,7 +338,7 @@ def test_padding_never_touches_real_samples(n_samples: int, duration_s: float) -
     assert_array_equal(short.signal[:, real], long.signal[:, real])
 
 
-def test_what_lies_beyond_the_margin_does_not_matter() -> None:
+def test_samples_after_the_margin_are_ignored() -> None:
     signal = noise(12, 10_000)
     other = signal.copy()
     other[:, 6500:] = np.nan
@@ -442,9 +365,9 @@ def test_the_margin_ends_at_its_first_missing_sample(gap: slice) -> None:
     st.integers(1, 1600),
     st.sampled_from([100.0, 128.5]),
 )
-@example([(0, 1000, 400)], 1600, 100.0)  # beyond the 10 s that are stored
-@example([(0, 990, 400)], 1600, 100.0)  # begins shortly before their end
-@example([(0, 900, 400)], 1600, 100.0)  # too long within them
+@example([(0, 1000, 400)], 1600, 100.0)  # after the stored 10 s
+@example([(0, 990, 400)], 1600, 100.0)  # begins shortly before 10 s
+@example([(0, 900, 400)], 1600, 100.0)  # too long within 10 s
 def test_preprocess_accepts_what_check_accepts(
     gaps: list[tuple[int, int, int]], n_samples: int, fs: float
 ) -> None:
@@ -471,7 +394,7 @@ def test_preprocess_accepts_what_check_accepts(
 
 
 def tail_error_mv(signal: FloatArray, fs: float, margin_s: float) -> float:
-    """Return how far the last second differs from that of the whole record."""
+    """Return the largest difference of the last second from the whole record, in mV."""
     options = OPTIONS | {"margin_s": margin_s}
     tail = preprocess(signal, fs, **options).signal[:, 4500:]
     whole = bandpass(resample(signal, fs, 500.0), 500.0, 0.5, 40.0, 3)

@@ -18,7 +18,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from ecgstore.arrays import FloatArray
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
-from ecgstore.signals._quality_kernels import describe_leads
+from ecgstore.signals._quality_kernels import sum_leads
 from ecgstore.signals.quality import QUALITY_COLUMNS, RAIL_MV, Quality, check, measure
 
 FS = 500.0
@@ -37,8 +37,8 @@ def sines(*amplitudes_and_frequencies: tuple[float, float]) -> FloatArray:
     return np.tile(lead, (12, 1))
 
 
-def plain_description(lead: FloatArray, sizes: tuple[int, int, int]) -> list[float]:
-    """Describe a lead by the definition of `describe_leads`."""
+def plain_sums(lead: FloatArray, sizes: tuple[int, int, int]) -> list[float]:
+    """Return the counts and sums of a lead by the definition of `sum_leads`."""
     n_flat, n_plateau, n_plateaus = sizes
     valid = lead[~np.isnan(lead)]
     if not valid.size:
@@ -75,10 +75,10 @@ def plain_description(lead: FloatArray, sizes: tuple[int, int, int]) -> list[flo
 def test_the_kernel_equals_its_definition(
     signal: FloatArray, sizes: tuple[int, int, int]
 ) -> None:
-    described = np.full((len(signal), 6), np.nan)
-    describe_leads(signal, *sizes, RAIL_MV, described)
-    expected = [plain_description(lead, sizes) for lead in signal]
-    assert_allclose(described, expected, rtol=1e-12, atol=1e-12)
+    sums = np.full((len(signal), 6), np.nan)
+    sum_leads(signal, *sizes, RAIL_MV, sums)
+    expected = [plain_sums(lead, sizes) for lead in signal]
+    assert_allclose(sums, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_the_columns_are_the_attributes() -> None:
