@@ -16,7 +16,7 @@ from ecgstore.arrays import BytesArray, Float32Array, UInt8Array
 from ecgstore.errors import SchemaError
 from ecgstore.storage.deep_features.seen import SEEN_NAMES
 from ecgstore.storage.format import schema
-from ecgstore.storage.format.hdf5 import open_hdf5, text
+from ecgstore.storage.format.hdf5 import open_hdf5, spec_difference, text
 from ecgstore.storage.format.integrity import dataset_digests, wrong_digests
 from ecgstore.storage.format.schema import DatasetSpec
 from ecgstore.storage.rows import MemoryMap
@@ -220,15 +220,9 @@ def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
         dataset = file.get(spec.path)
         if not isinstance(dataset, h5py.Dataset):
             raise _UnfitError(f"dataset /{spec.path} is missing")
-        is_text = spec.dtype.kind == "S"
-        same_type = (
-            dataset.dtype.kind == "S" if is_text else dataset.dtype == spec.dtype
-        )
-        if not same_type or dataset.shape != spec.shape:
-            raise _UnfitError(
-                f"dataset /{spec.path} is {dataset.dtype} of shape {dataset.shape}; "
-                f"expected {spec.dtype} of shape {spec.shape}"
-            )
+        difference = spec_difference(dataset, spec)
+        if difference is not None:
+            raise _UnfitError(difference)
         datasets[spec.path] = dataset
     return datasets
 

@@ -10,6 +10,7 @@ import h5py
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.storage.format import schema
+from ecgstore.storage.format.schema import DatasetSpec
 
 
 @contextmanager
@@ -112,20 +113,44 @@ def check_layout(
             raise SchemaError(
                 f"{path}: dataset /{spec.path} is missing; build the store again"
             ) from error
-        is_text = spec.dtype.kind == "S"
-        same_type = (
-            dataset.dtype.kind == "S" if is_text else dataset.dtype == spec.dtype
-        )
-        in_quarantine = spec.path.startswith(schema.QUARANTINE)
-        same_shape = dataset.ndim == 1 if in_quarantine else dataset.shape == spec.shape
-        if not (same_type and same_shape):
-            raise SchemaError(
-                f"{path}: dataset /{spec.path} is {dataset.dtype} of shape "
-                f"{dataset.shape}; expected {spec.dtype} of shape {spec.shape}: build "
-                "the store again"
-            )
+        any_length = spec.path.startswith(schema.QUARANTINE)
+        difference = spec_difference(dataset, spec, any_length=any_length)
+        if difference is not None:
+            raise SchemaError(f"{path}: {difference}: build the store again")
         datasets[spec.path] = dataset
     return datasets
+
+
+def spec_difference(
+    dataset: h5py.Dataset, spec: DatasetSpec, *, any_length: bool = False
+) -> str | None:
+    """Return how type or shape of a dataset differ from its specification.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        The dataset.
+    spec : DatasetSpec
+        Its specification; texts may have any width.
+    any_length : bool
+        Whether the first axis may have any length.
+
+    Returns
+    -------
+    str or None
+        A message; None if nothing differs.
+    """
+    is_text = spec.dtype.kind == "S"
+    same_type = dataset.dtype.kind == "S" if is_text else dataset.dtype == spec.dtype
+    shape = spec.shape
+    if any_length and dataset.ndim:
+        shape = (dataset.shape[0], *spec.shape[1:])
+    if same_type and dataset.shape == shape:
+        return None
+    return (
+        f"dataset /{spec.path} is {dataset.dtype} of shape {dataset.shape}; expected "
+        f"{spec.dtype} of shape {spec.shape}"
+    )
 
 
 def _length(file: h5py.File, path: str, axis: int) -> int:
