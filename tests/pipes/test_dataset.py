@@ -274,7 +274,7 @@ def test_pickled_dataset_of_another_store_is_refused(
         pickle.loads(pickled)
     with (
         ecgstore.open(path) as other,
-        pytest.raises(ValueError, match="is no selection of"),
+        pytest.raises(ValueError, match="is a selection of another store"),
     ):
         other.as_dataset(store.select(folds=[1]))
 

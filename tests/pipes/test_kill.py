@@ -287,7 +287,7 @@ class Uninterrupted:
         while len(self._records) < end:
             epoch = self._loader.epoch
             found = [record for batch in self._loader for record in records_of(batch)]
-            places = pipes.Shuffled(self.n, SEED).places(epoch, 0, self.n)
+            places = pipes.Shuffled(self.n, SEED).indices(epoch, 0, self.n)
             assert [row for row, _ in found] == self._rows[places].tolist()
             if epoch == 1:
                 # Another order, and what is random about a record is something else.

@@ -26,12 +26,7 @@ import ecgstore
 from ecgstore import pipes
 from ecgstore.arrays import IntArray
 from ecgstore.errors import EcgStoreError
-from ecgstore.pipes.batch import Batch, RowBatch
-from ecgstore.pipes.loading import Loader
-from ecgstore.pipes.nodes import read
-from ecgstore.pipes.orders.order import Order, seeds
-from ecgstore.pipes.testing import assert_resumes_exactly, digest
-from ecgstore.pipes.transforms.augment import (
+from ecgstore.pipes import (
     Augment,
     BaselineWander,
     Gain,
@@ -42,6 +37,12 @@ from ecgstore.pipes.transforms.augment import (
     WhiteNoise,
     WhiteNoiseAtSnr,
 )
+from ecgstore.pipes.batch import Batch, RowBatch
+from ecgstore.pipes.loading import Loader
+from ecgstore.pipes.nodes import read
+from ecgstore.pipes.orders.order import Order
+from ecgstore.pipes.orders.seeds import record_seeds as seeds
+from ecgstore.pipes.testing import assert_resumes_exactly, digest
 from ecgstore.pipes.transforms.standardise import Standardise, StandardiseFeatures
 from ecgstore.storage import Selection, Store
 
@@ -276,7 +277,7 @@ def test_leaving_an_epoch_early_while_the_disk_is_slow(
             epoch = loader.epoch
             taken = [batch.rows for _, batch in zip(range(n_taken), loader)]  # noqa: B905
             assert len(taken) == n_taken
-            expected = pipes.Shuffled(len(few), 7).places(epoch, 0, len(few))
+            expected = pipes.Shuffled(len(few), 7).indices(epoch, 0, len(few))
             found = np.concatenate([each.numpy() for each in taken])
             assert (found == few.rows[expected][: len(found)]).all()
             loader.set_epoch(epoch + 1)
@@ -530,14 +531,14 @@ BROKEN = {
     StandsStill: "differs|state",
     ChangesItsState: "restored after step 0 of epoch 0",
     StateTooBig: "bytes; expected less than 1000",
-    StateOfTuples: "after JSON",
+    StateOfTuples: "by JSON",
     StateOfArrays: "JSON",
-    EndsTwice: "differs|should not be there",
-    GoesOn: "should not be there|differs|state",
+    EndsTwice: "differs|should not exist",
+    GoesOn: "should not exist|differs|state",
     StopsEarly: "expected|items",
     CannotBeSavedTwice: "state",
     ForgetsWhatWasLoaded: "state",
-    Empty: "no item",
+    Empty: "no items",
 }
 
 
@@ -645,7 +646,7 @@ def test_ranks_partition_the_order(
         assert all(max(each) - min(each) <= 1 for each in sizes)
         taken = np.concatenate([np.concatenate([p.rows for p in s]) for s in steps])
         length = len(ORDERS[order](few))
-        expected = few.rows[ORDERS[order](few).places(epoch, 0, length)]
+        expected = few.rows[ORDERS[order](few).indices(epoch, 0, length)]
         if drop_last:
             length -= length % (batch_size * world_size)
             assert length
@@ -703,7 +704,7 @@ def test_what_is_random_of_a_record_does_not_depend_on_batches(few: Selection) -
 def test_epochs_longer_than_a_chunk_of_the_order(few: Selection) -> None:
     """Positions are computed some thousands at a time."""
     order = pipes.Weighted(np.ones(len(few)), seed=1, n_draws=10_000)
-    expected = few.rows[order.places(1, 0, len(order))]
+    expected = few.rows[order.indices(1, 0, len(order))]
     expected_seeds = seeds(4, 1, 0, len(order))
     for batch_size, rank, world_size in ((700, 0, 1), (4096, 0, 1), (650, 2, 3)):
         node = pipes.Rows(
@@ -730,7 +731,7 @@ def test_a_batch_may_be_a_whole_epoch_of_millions(few: Selection) -> None:
     batch = next(node)
     assert len(batch) == len(order)
     assert (
-        batch.rows[-9:] == few.rows[order.places(0, len(order) - 9, len(order))]
+        batch.rows[-9:] == few.rows[order.indices(0, len(order) - 9, len(order))]
     ).all()
 
 
@@ -846,7 +847,9 @@ class AnyUse(RuleBasedStateMachine):
                 return
             assert batches is not None
             end = self.consumed + count
-            expected = self.some.rows[self.order.places(self.epoch, self.consumed, end)]
+            expected = self.some.rows[
+                self.order.indices(self.epoch, self.consumed, end)
+            ]
             found = np.concatenate([batch.rows.numpy() for batch in batches])
             assert (found == expected).all()
             found_seeds = np.concatenate([batch.seeds for batch in batches])
@@ -998,7 +1001,7 @@ def test_what_is_no_state_is_refused(few: Selection, state: Any) -> None:
     for _ in loader:
         break
     before = loader.state_dict()
-    with pytest.raises(EcgStoreError, match="expected what state_dict"):
+    with pytest.raises(EcgStoreError, match="expected a dict that state_dict"):
         loader.load_state_dict(state)
     assert loader.state_dict() == before
     assert loader.epoch == 0
@@ -1053,7 +1056,7 @@ def test_states_do_not_depend_on_the_chain(few: Selection) -> None:
     other = make_loader(few, 3, prefetch=0)
     other.load_state_dict(loader.state_dict())
     rest = np.concatenate(rows_of(other))
-    expected = few.rows[pipes.Shuffled(len(few), 7).places(0, 0, len(few))]
+    expected = few.rows[pipes.Shuffled(len(few), 7).indices(0, 0, len(few))]
     assert (rest == expected[4:]).all()
 
 

@@ -23,15 +23,7 @@ from hypothesis import given, settings, strategies as st
 import ecgstore
 from ecgstore import pipes
 from ecgstore.errors import StoreClosedError
-from ecgstore.pipes.batch import Batch
-from ecgstore.pipes.loading import Loader
-from ecgstore.pipes.nodes.prefetch import Prefetch
-from ecgstore.pipes.orders.order import Order, seeds
-from ecgstore.pipes.reading import record_reader as reading
-from ecgstore.pipes.reading.sharing import WorkSharing
-from ecgstore.pipes.reading.window import marks_in_window, window_begins
-from ecgstore.pipes.testing import digest
-from ecgstore.pipes.transforms.augment import (
+from ecgstore.pipes import (
     Augment,
     BaselineWander,
     Gain,
@@ -42,6 +34,14 @@ from ecgstore.pipes.transforms.augment import (
     WhiteNoise,
     WhiteNoiseAtSnr,
 )
+from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.loading import Loader
+from ecgstore.pipes.nodes.prefetch import Prefetch
+from ecgstore.pipes.orders.order import Order
+from ecgstore.pipes.orders.seeds import record_seeds as seeds
+from ecgstore.pipes.reading.sharing import WorkSharing
+from ecgstore.pipes.reading.window import marks_in_window, window_begins
+from ecgstore.pipes.testing import digest
 from ecgstore.record import LEADS
 from ecgstore.storage import Selection, Store
 
@@ -73,7 +73,7 @@ def few(store: Store) -> Selection:
 def small_batches_are_shared() -> Iterator[None]:
     """Let a consumer that waits help with the small batches here as with large ones."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "_WORTH_SHARING", 0)
+        patch.setattr(WorkSharing, "min_bytes", 0)
         yield
 
 
@@ -107,7 +107,7 @@ def rows_of(batches: Iterable[Batch]) -> list[int]:
 def order_of(records: Selection, epoch: int) -> list[int]:
     """The rows of an epoch, by the order alone."""
     n = len(records)
-    rows = records.rows[pipes.Shuffled(n, SEED).places(epoch, 0, n)]
+    rows = records.rows[pipes.Shuffled(n, SEED).indices(epoch, 0, n)]
     return [int(row) for row in rows]
 
 
@@ -191,7 +191,7 @@ def test_len_is_what_is_yielded(
     expected = [
         (epoch, int(some.rows[place]))
         for epoch in range(2)
-        for place in order.places(epoch, 0, n_taken)
+        for place in order.indices(epoch, 0, n_taken)
     ]
     assert sorted(found) == sorted(expected)
 
@@ -339,7 +339,7 @@ def test_a_loop_that_is_over_says_so(few: Selection, how: str, prefetch: int) ->
     next(loop)
     ANOTHER_PLACE[how](loader)
     assert not threads()
-    with pytest.raises(RuntimeError, match=r"was closed, set .* loop of its own"):
+    with pytest.raises(RuntimeError, match=r"was closed, set .* concurrent loop"):
         next(loop)
     with pytest.raises(StopIteration):
         next(loop)
@@ -374,7 +374,7 @@ def test_a_state_loaded_in_the_middle_of_a_loop(few: Selection, prefetch: int) -
         states.append(through_json(loader.state_dict()))
         if len(states) == 4:
             break
-    with pytest.raises(RuntimeError, match="set to another place"):
+    with pytest.raises(RuntimeError, match="set to another epoch or state"):
         go_through(loader, [], lambda: loader.load_state_dict(states[1]))
     assert rows_of(loader) == order_of(few, 0)[8:]
     assert rows_of(loader) == order_of(few, 1)

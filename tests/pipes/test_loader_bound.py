@@ -45,7 +45,7 @@ def test_a_slow_loader_is_found(store: Store) -> None:
     assert found.replayed_batches_per_s is not None
     assert found.replayed_batches_per_s > 1.3 * found.batches_per_s
     first, second = str(found).splitlines()
-    assert first.startswith("The loop: ")
+    assert first.startswith("Training: ")
     assert "; loader-bound: " in second
 
 
@@ -122,7 +122,7 @@ def test_without_a_step_the_loader_alone_is_measured(store: Store) -> None:
     assert found.replayed_batches_per_s is None
     assert found.replayed_records_per_s is None
     first, second = str(found).splitlines()
-    assert first.startswith("The loader alone: ")
+    assert first.startswith("Loader alone: ")
     assert f"{longest:.3g} ms" in second
 
 
@@ -137,13 +137,19 @@ def test_the_verdict_follows_the_numbers() -> None:
         result = LoaderBound(10, 40, 12, 48, stall, (lowest, highest), (90, 110), 5)
         return str(result).rpartition("; ")[2]
 
-    assert verdict(-0.02, 0.004, 0.01) == "no more than chance: not loader-bound."
-    assert verdict(-0.9, -0.5, -0.1) == "no more than chance: not loader-bound."
+    assert verdict(-0.02, 0.004, 0.01) == "not loader-bound, no loss beyond noise."
+    assert verdict(-0.9, -0.5, -0.1) == "not loader-bound, no loss beyond noise."
     assert verdict(0.02, 0.03, 0.04) == "not loader-bound."
-    assert verdict(0.4, 0.5, 0.51) == "loader-bound: 2 times as fast without."
-    assert verdict(0.02, 0.2, 0.51) == "loader-bound: 1.2 times as fast without."
+    assert (
+        verdict(0.4, 0.5, 0.51)
+        == "loader-bound: 2 times as fast with batches in memory."
+    )
+    assert (
+        verdict(0.02, 0.2, 0.51)
+        == "loader-bound: 1.2 times as fast with batches in memory."
+    )
     for noisy in ((-0.4, 0.3, 0.6), (-0.01, 0.004, 0.08), (0.01, 0.03, 0.2)):
-        assert verdict(*noisy).startswith("cannot tell whether it is loader-bound")
+        assert verdict(*noisy).startswith("inconclusive, the rounds differ")
 
 
 def test_another_loader_is_refused(store: Store) -> None:

@@ -224,7 +224,7 @@ def one_process(store: Store, **options: Any) -> list[Step]:
         epochs.append([record for batch in loader for record in records_of(batch)])
         n_rows = options.get("n_rows", N_ROWS)
         order = ORDERS[options.get("order", "shuffled")](n_rows)
-        places = order.places(epoch, 0, len(order))
+        places = order.indices(epoch, 0, len(order))
         assert [row for row, _ in epochs[-1]] == places.tolist()
     # What is random about a record is something else in another epoch.
     assert not set(epochs[0]) & set(epochs[1])

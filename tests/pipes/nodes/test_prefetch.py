@@ -51,7 +51,7 @@ def test_shared_work_is_done_when_its_block_ends() -> None:
             may_end.wait(FAILSAFE_S)
 
     def share() -> None:
-        with sharing.share(work):
+        with sharing.share(work, 10**9):
             helps.wait(FAILSAFE_S)
         is_over.set()
 

@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ecgstore.arrays import FloatArray, IntArray, UInt8Array
-from ecgstore.pipes.checks import MAX_PLACES
-from ecgstore.pipes.orders.order import (
+from ecgstore.pipes import (
     BlockShuffled,
     ClassBalanced,
     Order,
@@ -23,10 +22,11 @@ from ecgstore.pipes.orders.order import (
     Sequential,
     Shuffled,
     Weighted,
-    seeds,
 )
-from ecgstore.pipes.orders.permutation import key_of, mix, permute
-from ecgstore.pipes.orders.ranks import n_batches, next_batch, share
+from ecgstore.pipes.orders.permutation import MAX_LENGTH as MAX_PLACES, permute
+from ecgstore.pipes.orders.random_numbers import key_of, mix
+from ecgstore.pipes.orders.ranks import n_batches, next_batch, rank_slice as share
+from ecgstore.pipes.orders.seeds import record_seeds as seeds
 from ecgstore.pipes.orders.shuffle_quality import mixing
 
 MASK_32 = 2**32 - 1
@@ -324,30 +324,30 @@ BY_KIND = pytest.mark.parametrize(
 def test_an_epoch_is_the_same_however_it_is_cut(
     order: Order, epoch: int, data: Any
 ) -> None:
-    whole = order.places(epoch, 0, len(order))
+    whole = order.indices(epoch, 0, len(order))
     assert whole.dtype == np.int64
     assert whole.shape == (len(order),)
     assert whole.min() >= 0
     assert whole.max() < order.n
     ends = st.lists(st.integers(0, len(order)), max_size=5).map(sorted)
     cuts = [0, *data.draw(ends), len(order)]
-    parts = [order.places(epoch, a, b) for a, b in itertools.pairwise(cuts)]
+    parts = [order.indices(epoch, a, b) for a, b in itertools.pairwise(cuts)]
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
 @BY_KIND
 def test_a_position_alone_is_the_same_as_in_the_epoch(order: Order) -> None:
-    whole = order.places(7, 0, len(order))
-    alone = [int(order.places(7, each, each + 1)[0]) for each in range(len(order))]
+    whole = order.indices(7, 0, len(order))
+    alone = [int(order.indices(7, each, each + 1)[0]) for each in range(len(order))]
     assert alone == whole.tolist()
 
 
 @BY_KIND
 def test_epochs_differ_and_come_again(order: Order) -> None:
-    epochs = [order.places(epoch, 0, len(order)).tolist() for epoch in range(5)]
+    epochs = [order.indices(epoch, 0, len(order)).tolist() for epoch in range(5)]
     n_different = len({tuple(epoch) for epoch in epochs})
     assert n_different == (1 if isinstance(order, Sequential) else 5)
-    assert order.places(3, 0, len(order)).tolist() == epochs[3]
+    assert order.indices(3, 0, len(order)).tolist() == epochs[3]
 
 
 @BY_KIND
@@ -356,8 +356,8 @@ def test_an_order_can_be_pickled(order: Order) -> None:
     assert copy.describe() == order.describe()
     assert copy.n == order.n
     assert len(copy) == len(order)
-    expected = order.places(1, 0, len(order))
-    np.testing.assert_array_equal(copy.places(1, 0, len(order)), expected)
+    expected = order.indices(1, 0, len(order))
+    np.testing.assert_array_equal(copy.indices(1, 0, len(order)), expected)
 
 
 @BY_KIND
@@ -416,9 +416,9 @@ def test_an_order_does_not_change_with_the_arrays_it_was_made_of() -> None:
         (Weighted(weights, 0), weights),
         (ClassBalanced(labels, 0), labels),
     ):
-        before = order.places(0, 0, 50).tolist()
+        before = order.indices(0, 0, 50).tolist()
         values[:] = 0
-        assert order.places(0, 0, 50).tolist() == before
+        assert order.indices(0, 0, 50).tolist() == before
 
 
 @given(st.integers(1, 200), ANY_SEED, st.integers(0, 9), st.integers(1, 4), st.data())
@@ -428,19 +428,19 @@ def test_orders_without_weights_have_every_place_once(
     sizes = st.integers(1, n + 2)
     block_shuffled = BlockShuffled(n, seed, data.draw(sizes), data.draw(sizes))
     for order in (Sequential(n), Shuffled(n, seed), block_shuffled):
-        assert sorted(order.places(epoch, 0, n).tolist()) == list(range(n))
+        assert sorted(order.indices(epoch, 0, n).tolist()) == list(range(n))
         repeated = Repeated(order, times)
         assert len(repeated) == n * times
-        passes = repeated.places(epoch, 0, n * times).reshape(times, n)
+        passes = repeated.indices(epoch, 0, n * times).reshape(times, n)
         for number, places in enumerate(passes):
-            expected = order.places(epoch * times + number, 0, n)
+            expected = order.indices(epoch * times + number, 0, n)
             np.testing.assert_array_equal(places, expected)
 
 
 def test_seeds_and_epochs_give_orders_that_have_nothing_in_common() -> None:
     n = 2000
     places = [
-        Shuffled(n, seed).places(epoch, 0, n)
+        Shuffled(n, seed).indices(epoch, 0, n)
         for seed in (-1, 0, 1, 2**64, 2**64 + 1)
         for epoch in range(20)
     ]
@@ -454,7 +454,7 @@ def test_seeds_and_epochs_give_orders_that_have_nothing_in_common() -> None:
 def test_a_window_holds_whole_blocks(
     n: int, seed: int, block_size: int, window_blocks: int
 ) -> None:
-    places = BlockShuffled(n, seed, block_size, window_blocks).places(0, 0, n)
+    places = BlockShuffled(n, seed, block_size, window_blocks).indices(0, 0, n)
     n_blocks = -(-n // block_size)
     position = 0
     for first in range(0, n_blocks, window_blocks):
@@ -478,7 +478,7 @@ def test_few_blocks_are_shuffled_evenly(block_size: int, window_blocks: int) -> 
     n_orders = {1: 6, 2: 4, 7: 6}[block_size]
     found = Counter(
         tuple(
-            BlockShuffled(3, seed, block_size, window_blocks).places(0, 0, 3).tolist()
+            BlockShuffled(3, seed, block_size, window_blocks).indices(0, 0, 3).tolist()
         )
         for seed in range(200)
     )
@@ -491,7 +491,7 @@ def test_few_blocks_are_shuffled_evenly(block_size: int, window_blocks: int) -> 
 def test_windows_are_shuffled_evenly(block_size: int, window_blocks: int) -> None:
     width = block_size * window_blocks
     order = BlockShuffled(width * 5000, 0, block_size, window_blocks)
-    windows = order.places(0, 0, len(order)).reshape(5000, width)
+    windows = order.indices(0, 0, len(order)).reshape(5000, width)
     ranks = np.argsort(windows, axis=1)
     expected = 5000 / math.factorial(width)
     assert abs(deviations(tuple_counts(ranks, width), expected)) < 4
@@ -499,14 +499,14 @@ def test_windows_are_shuffled_evenly(block_size: int, window_blocks: int) -> Non
 
 @pytest.mark.parametrize("n", [6 * 1001, 6 * 1000 + 1])
 def test_blocks_are_shuffled(n: int) -> None:
-    blocks = BlockShuffled(n, 0, 6, 1).places(0, 0, n)[::6] // 6
+    blocks = BlockShuffled(n, 0, 6, 1).indices(0, 0, n)[::6] // 6
     assert abs(np.corrcoef(blocks[:-1], blocks[1:])[0, 1]) < 4 / math.sqrt(1001)
     assert abs(np.corrcoef(blocks, np.arange(len(blocks)))[0, 1]) < 4 / math.sqrt(1001)
 
 
 def test_the_short_block_stands_anywhere() -> None:
     where = Counter(
-        BlockShuffled(7, seed, 2, 1).places(0, 0, 7).tolist().index(6)
+        BlockShuffled(7, seed, 2, 1).indices(0, 0, 7).tolist().index(6)
         for seed in range(200)
     )
     assert sorted(where) == [0, 2, 4, 6]
@@ -516,7 +516,7 @@ def test_the_short_block_stands_anywhere() -> None:
 def test_weighted_draws_are_as_frequent_as_their_weights() -> None:
     weights = np.array([1.0, 0.0, 2.0, 0.5, 0.0, 4.0, 8.0, 0.0])
     order = Weighted(weights, seed=0, n_draws=100_000)
-    counts = np.bincount(order.places(0, 0, len(order)), minlength=8)
+    counts = np.bincount(order.indices(0, 0, len(order)), minlength=8)
     assert not counts[weights == 0].any()
     expected = 100_000 * weights / weights.sum()
     drawn = weights > 0
@@ -527,7 +527,7 @@ def test_weighted_draws_are_as_frequent_as_their_weights() -> None:
 def test_weights_of_any_size_draw_no_place_without_weight(weights: list[float]) -> None:
     if not any(weights):
         return
-    places = Weighted(weights, seed=0, n_draws=300).places(0, 0, 300)
+    places = Weighted(weights, seed=0, n_draws=300).indices(0, 0, 300)
     assert all(weights[place] > 0 for place in places)
 
 
@@ -536,18 +536,18 @@ def test_the_smallest_and_the_largest_random_number_draw_places_with_weight(
 ) -> None:
     numbers = np.array([0, MASK_64], np.uint64)
     monkeypatch.setattr(
-        "ecgstore.pipes.orders.order.mix", lambda key, positions: numbers
+        "ecgstore.pipes.orders.weighted.mix", lambda key, positions: numbers
     )
     for weights in ([0, 0, 1, 0, 3, 0], [0, 0, 1e308, 0, 1e308, 0]):
-        assert Weighted(weights, seed=0).places(0, 0, 2).tolist() == [2, 4]
+        assert Weighted(weights, seed=0).indices(0, 0, 2).tolist() == [2, 4]
 
 
 def test_weights_count_only_in_relation_to_each_other() -> None:
     weights = np.arange(100.0)
-    expected = Weighted(weights, seed=1).places(0, 0, 100)
+    expected = Weighted(weights, seed=1).indices(0, 0, 100)
     for factor in (2.0**-1000, 2.0**1000):
         scaled = Weighted(weights * factor, seed=1)
-        np.testing.assert_array_equal(scaled.places(0, 0, 100), expected)
+        np.testing.assert_array_equal(scaled.indices(0, 0, 100), expected)
 
 
 @given(
@@ -570,7 +570,7 @@ def test_classes_come_in_turn_and_draw_all_their_records(
     else:
         with pytest.warns(UserWarning, match="no record is in class"):
             order = ClassBalanced(labels, seed, n_draws)
-    places = order.places(epoch, 0, n_draws)
+    places = order.indices(epoch, 0, n_draws)
     present = set(class_of.tolist()) - {n_classes}
     for begin in range(0, n_draws, len(present)):
         turn = class_of[places[begin : begin + len(present)]].tolist()
@@ -586,16 +586,16 @@ def test_classes_come_in_turn_and_draw_all_their_records(
 
 def test_a_record_of_several_classes_is_drawn_for_each() -> None:
     labels = [[1, 1, 0], [0, 0, 1], [0, 0, 0]]
-    places = ClassBalanced(labels, seed=0, n_draws=300).places(0, 0, 300)
+    places = ClassBalanced(labels, seed=0, n_draws=300).indices(0, 0, 300)
     assert np.bincount(places, minlength=3).tolist() == [200, 100, 0]
 
 
 def test_turns_and_passes_of_classes_are_shuffled_evenly() -> None:
     order = ClassBalanced(np.eye(4), seed=0, n_draws=4 * 5000)
-    turns = order.places(0, 0, len(order)).reshape(-1, 4)
+    turns = order.indices(0, 0, len(order)).reshape(-1, 4)
     assert abs(deviations(tuple_counts(turns, 4), 5000 / 24)) < 4
     order = ClassBalanced(np.ones((4, 1)), seed=0, n_draws=4 * 5000)
-    passes = order.places(0, 0, len(order)).reshape(-1, 4)
+    passes = order.indices(0, 0, len(order)).reshape(-1, 4)
     assert abs(deviations(tuple_counts(passes, 4), 5000 / 24)) < 4
 
 
@@ -605,7 +605,7 @@ def test_classes_without_a_record_are_left_out_with_a_warning() -> None:
     with pytest.warns(UserWarning, match="class 0, 2, 3 .*never drawn") as caught:
         order = ClassBalanced(labels, seed=0, n_draws=10)
     assert caught[0].filename == __file__
-    places = order.places(0, 0, 10).reshape(5, 2)
+    places = order.indices(0, 0, 10).reshape(5, 2)
     assert (places.max(axis=1) >= 2).all()
 
 
@@ -640,7 +640,7 @@ def take(
         n = next_batch(len(order) - begin, batch_size, world_size, drop_last)
         if not n:
             break
-        places = order.places(0, begin, begin + n)
+        places = order.indices(0, begin, begin + n)
         parts = [share(n, rank, world_size) for rank in range(world_size)]
         batches.append([places[part].tolist() for part in parts])
         begin += n
@@ -660,7 +660,7 @@ def test_ranks_share_the_epoch_of_one_process(
     order: Order, batch_size: int, world_size: int, drop_last: bool
 ) -> None:
     batches = take(order, batch_size, world_size, drop_last)
-    whole = order.places(0, 0, len(order)).tolist()
+    whole = order.indices(0, 0, len(order)).tolist()
     taken = flat(batches)
     assert taken == whole[: len(taken)]
     size = batch_size * world_size
@@ -697,7 +697,7 @@ def test_an_epoch_goes_on_with_other_batches_and_ranks(
 ) -> None:
     begun = flat(take(order, batch_size, world_size, drop_last, most=most))
     rest = flat(take(order, later_batch_size, later_world_size, drop_last, len(begun)))
-    whole = order.places(0, 0, len(order)).tolist()
+    whole = order.indices(0, 0, len(order)).tolist()
     taken = begun + rest
     assert taken == whole[: len(taken)]
     n_lost = len(whole) - len(taken)
@@ -817,7 +817,7 @@ def test_mixing_of_fewer_places_than_groups() -> None:
         (lambda: Weighted([[1.0]], 0), r"weights have shape \(1, 1\)"),
         (
             lambda: Weighted([1, -1], 0),
-            r"weights\[1\] is -1.0; expected numbers from 0",
+            r"weights\[1\] is -1.0; expected finite",
         ),
         (lambda: Weighted([math.nan, 1], 0), r"weights\[0\] is nan"),
         (lambda: Weighted([1, 1, math.inf], 0), r"weights\[2\] is inf"),
@@ -825,15 +825,15 @@ def test_mixing_of_fewer_places_than_groups() -> None:
         (lambda: Weighted([1], 0, n_draws=0), "n_draws is 0"),
         (lambda: ClassBalanced([1, 0], 0), r"labels have shape \(2,\)"),
         (lambda: ClassBalanced(np.ones((0, 3)), 0), r"labels have shape \(0, 3\)"),
-        (lambda: ClassBalanced([[2, 0]], 0), "other values than 0 and 1"),
-        (lambda: ClassBalanced([[0.5, 0]], 0), "labels have other values"),
+        (lambda: ClassBalanced([[2, 0]], 0), "values other than 0 and 1"),
+        (lambda: ClassBalanced([[0.5, 0]], 0), "labels have values other"),
         (lambda: ClassBalanced([[0, 0]], 0), "no record is in any class"),
         (lambda: ClassBalanced([[1]], 0, n_draws=-1), "n_draws is -1"),
-        (lambda: Sequential(9).places(-1, 0, 1), "epoch is -1"),
-        (lambda: Sequential(9).places(0, -1, 1), "positions -1 to 1"),
-        (lambda: Sequential(9).places(0, 3, 2), "positions 3 to 2"),
+        (lambda: Sequential(9).indices(-1, 0, 1), "epoch is -1"),
+        (lambda: Sequential(9).indices(0, -1, 1), "positions -1 to 1"),
+        (lambda: Sequential(9).indices(0, 3, 2), "positions 3 to 2"),
         (
-            lambda: Sequential(9).places(0, 3, 10),
+            lambda: Sequential(9).indices(0, 3, 10),
             "positions 3 to 10; expected at most 9",
         ),
         (lambda: seeds(0, -1, 0, 1), "epoch is -1; expected 0 or more"),
@@ -844,12 +844,12 @@ def test_mixing_of_fewer_places_than_groups() -> None:
         (lambda: share(1, -1, 2), "rank is -1"),
         (lambda: next_batch(-1, 1, 1, False), "rest is -1"),
         (lambda: next_batch(1, 0, 1, False), "batch_size is 0"),
-        (lambda: n_batches(1, 1, 0, False), "world_size is 0; expected 1 to"),
+        (lambda: n_batches(1, 1, 0, False), "world_size is 0; expected 1 or more"),
         (lambda: mixing(Sequential(9), 1), "batch_size is 1; expected 2 to 9"),
         (lambda: mixing(Sequential(9), 10), "batch_size is 10"),
         (lambda: mixing(Weighted([1, 1, 1], 0, 99), 4), "batch_size is 4"),
         (lambda: mixing(Sequential(9), 3, groups=[1, 2]), r"groups have shape \(2,\)"),
-        (lambda: mixing(Sequential(9), 3, groups=["a"] * 9), "all places are in one"),
+        (lambda: mixing(Sequential(9), 3, groups=["a"] * 9), "all records are in one"),
     ],
 )
 def test_wrong_numbers_are_refused(make: Callable[[], object], message: str) -> None:
@@ -863,10 +863,10 @@ WRONG: Any = 2.5
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Sequential(WRONG), "n is 2.5; expected a whole number"),
+        (lambda: Sequential(WRONG), "n is 2.5; expected an integer"),
         (lambda: Shuffled(9, WRONG), "seed is 2.5"),
         (lambda: BlockShuffled(9, 0, 1, WRONG), "window_blocks is 2.5"),
-        (lambda: Weighted([1], WRONG), "seed is 2.5; expected a whole number"),
+        (lambda: Weighted([1], WRONG), "seed is 2.5; expected an integer"),
         (lambda: ClassBalanced([[1]], 0, n_draws=WRONG), "n_draws is 2.5"),
         (lambda: Repeated(WRONG, 2), "order is 2.5; expected an Order"),
         (lambda: Repeated(Sequential(9), WRONG), "times is 2.5"),
@@ -935,7 +935,7 @@ def test_permutations_stay_the_same_for_ever(
     ],
 )
 def test_orders_stay_the_same_for_ever(order: Order, expected: list[int]) -> None:
-    assert order.places(3, 0, 10).tolist() == expected
+    assert order.indices(3, 0, 10).tolist() == expected
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,7 @@ from scipy import stats
 
 import ecgstore
 from ecgstore.arrays import BoolArray
-from ecgstore.pipes.batch import Batch
-from ecgstore.pipes.transforms import (
-    augmentation as augment_base,
-    noise as augment_noise,
-)
-from ecgstore.pipes.transforms.augment import (
+from ecgstore.pipes import (
     Augment,
     Augmentation,
     BaselineWander,
@@ -32,6 +27,11 @@ from ecgstore.pipes.transforms.augment import (
     TimeShift,
     WhiteNoise,
     WhiteNoiseAtSnr,
+)
+from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.transforms import (
+    augmentation as augment_base,
+    white_noise as augment_noise,
 )
 
 ALL: list[Augmentation] = [
@@ -168,7 +168,7 @@ def test_accelerators_get_the_same_numbers(
     """The whole-batch way of other devices, taken on the CPU."""
     pool = make_batch(9)
     expected = transform(copy(pool))
-    monkeypatch.setattr(augment_base, "_on_cpu", lambda values: False)
+    monkeypatch.setattr(augment_base, "is_on_cpu", lambda values: False)
     found = transform(copy(pool))
     np.testing.assert_array_equal(signals_of(found), signals_of(expected))
     assert torch.equal(found.n_real_samples, expected.n_real_samples)
@@ -495,7 +495,7 @@ def test_one_at_the_end_changes_nothing_before_it() -> None:
 
 def test_description_is_json_and_names_every_setting() -> None:
     described = json.loads(json.dumps(Augment(Gain(probability=0.25)).describe()))
-    assert described == [{"kind": "Gain", "probability": 0.25, "factor": [0.8, 1.2]}]
+    assert described == [{"name": "Gain", "probability": 0.25, "factor": [0.8, 1.2]}]
 
 
 def test_own_augmentation() -> None:
@@ -587,5 +587,5 @@ def test_an_augmentation_that_returns_nothing_is_named() -> None:
 
 
 def test_augment_takes_augmentations_only() -> None:
-    with pytest.raises(TypeError, match="is no augmentation; expected ones such as"):
+    with pytest.raises(TypeError, match="is not an augmentation; expected instances"):
         Augment(Gain)  # type: ignore[arg-type]

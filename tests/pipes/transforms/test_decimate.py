@@ -188,7 +188,7 @@ def test_factors_below_1_are_refused(factor: int) -> None:
 
 @pytest.mark.parametrize("factor", [2.5, 5.0, "5"])
 def test_factors_that_are_no_whole_numbers_are_refused(factor: int) -> None:
-    with pytest.raises(TypeError, match=f"factor is {factor!r}; expected a whole"):
+    with pytest.raises(TypeError, match=f"factor is {factor!r}; expected an integer"):
         Decimate(factor)
 
 

@@ -119,7 +119,7 @@ def test_statistics_are_those_of_the_real_samples(
 def test_all_leads_together(
     store: ecgstore.Store, training: ecgstore.Selection
 ) -> None:
-    fitted = Standardise.fit(training, per="all", leads=("V6", "II"))
+    fitted = Standardise.fit(training, by="all_leads", leads=("V6", "II"))
     samples = real_samples(store, training.rows)[:, [11, 1]]
     np.testing.assert_allclose(fitted.mean, [samples.mean()] * 2, atol=1e-12)
     np.testing.assert_allclose(fitted.sd, [samples.std()] * 2, rtol=1e-12)
@@ -230,9 +230,9 @@ def test_counts_give_the_same_bits(
     np.testing.assert_array_equal(signals_of(result), signals_of(expected))
 
 
-@pytest.mark.parametrize("per", ["lead", "all"])
-def test_inverse(per: Any, store: ecgstore.Store, training: ecgstore.Selection) -> None:
-    fitted = Standardise.fit(training, per=per)
+@pytest.mark.parametrize("by", ["lead", "all_leads"])
+def test_inverse(by: Any, store: ecgstore.Store, training: ecgstore.Selection) -> None:
+    fitted = Standardise.fit(training, by=by)
     result = fitted.inverse(fitted(read(store, training.rows)))
     np.testing.assert_allclose(
         signals_of(result), store.signals(training.rows), rtol=1e-5, atol=1e-6
@@ -370,10 +370,10 @@ Spoil = Callable[[dict[str, Any]], Any]
         (lambda values: [], "not a saved Standardise: expected format"),
         (lambda values: {**values, "more": 1}, "not a saved Standardise"),
         (lambda values: {**values, "version": 2}, "version 2, Standardise; expected"),
-        (lambda values: {**values, "kind": "Other"}, "version 1, Other; expected"),
-        (lambda values: {**values, "mean": [1.0]}, "mean and sd are no finite"),
-        (lambda values: {**values, "sd": [-1.0] * 12}, "mean and sd are no finite"),
-        (lambda values: {**values, "sd": "1"}, "mean and sd are no finite"),
+        (lambda values: {**values, "class": "Other"}, "version 1, Other; expected"),
+        (lambda values: {**values, "mean": [1.0]}, "mean and sd are not two"),
+        (lambda values: {**values, "sd": [-1.0] * 12}, "mean and sd are not two"),
+        (lambda values: {**values, "sd": "1"}, "mean and sd are not two"),
     ],
     ids=["list", "more", "version", "kind", "few means", "sd below 0", "text"],
 )
@@ -392,7 +392,7 @@ def test_files_that_cannot_be_used(
     with pytest.raises(EcgStoreError, match=r"cannot be read .*expected a file that"):
         Standardise.load(tmp_path / "absent.json")
     (tmp_path / "text").write_bytes(b"\xff{")
-    with pytest.raises(SchemaError, match="text: no JSON"):
+    with pytest.raises(SchemaError, match="text: not JSON"):
         Standardise.load(tmp_path / "text")
     with pytest.raises(EcgStoreError, match="cannot be written"):
         Standardise.fit(training).save(tmp_path / "no" / "folder.json")
@@ -404,7 +404,9 @@ def test_files_that_cannot_be_used(
 @pytest.mark.parametrize("kind", [Standardise, StandardiseFeatures])
 def test_fit_takes_a_selection_only(kind: Any, store: ecgstore.Store) -> None:
     for wrong in (store, store.select(folds=[0]).rows):
-        with pytest.raises(TypeError, match="expected a selection of the records"):
+        with pytest.raises(
+            TypeError, match="expected a selection of the training records"
+        ):
             kind.fit(wrong)
     with pytest.raises(ValueError, match="is empty; expected at least one record"):
         kind.fit(store.select(folds=[]))
@@ -412,15 +414,17 @@ def test_fit_takes_a_selection_only(kind: Any, store: ecgstore.Store) -> None:
 
 @pytest.mark.parametrize("leads", ["II", ["X1"], ["I", "I"], []])
 def test_wrong_leads(leads: Any, training: ecgstore.Selection) -> None:
-    with pytest.raises(ValueError, match="expected names, each once, of I, II, III"):
+    with pytest.raises(ValueError, match="expected different names out of I, II, III"):
         Standardise.fit(training, leads=leads)
 
 
 def test_wrong_settings_and_batches(
     store: ecgstore.Store, training: ecgstore.Selection
 ) -> None:
-    with pytest.raises(ValueError, match="per is 'record'; expected 'lead' or 'all'"):
-        Standardise.fit(training, per="record")  # type: ignore[arg-type]
+    with pytest.raises(
+        ValueError, match="by is 'record'; expected 'lead' or 'all_leads'"
+    ):
+        Standardise.fit(training, by="record")  # type: ignore[arg-type]
     batch = read(store, [0, 1])
     with pytest.raises(ValueError, match="add 'signals' to the fields"):
         Standardise.fit(training)(replace(batch, signals=None))
