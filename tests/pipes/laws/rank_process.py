@@ -62,7 +62,8 @@ def records_of(batch: pipes.Batch) -> list[tuple[int, str]]:
 
 def main() -> None:
     """Run the commands, one JSON object per line of standard input."""
-    store_path, init, rank, n_ranks = *sys.argv[1:3], *map(int, sys.argv[3:5])
+    store_path, init = sys.argv[1:3]
+    rank, n_ranks = map(int, sys.argv[3:5])
     dist.init_process_group(
         "gloo",
         init_method=f"file://{init}",
