@@ -1,4 +1,4 @@
-"""Train with several processes, a GPU each if there are any; resume with any number.
+"""Train with several processes, on GPUs if there are any; resume with any number.
 
 torchrun --nproc-per-node=2 examples/ddp.py challenge.h5 --epochs 10
 """
@@ -20,14 +20,14 @@ from ecgstore import pipes
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("store")
 parser.add_argument("--epochs", type=int, default=10)
-parser.add_argument("--batch-size", type=int, default=64, help="of each process")
+parser.add_argument("--batch-size", type=int, default=64, help="per process")
 parser.add_argument("--checkpoint", type=Path, default="ddp.pt")
 parser.add_argument("--save-every", type=int, default=100, help="steps")
 options = parser.parse_args()
 if "LOCAL_RANK" not in os.environ:
     sys.exit(
-        "this example is one process of several: expected torchrun to start it, such "
-        f"as torchrun --nproc-per-node=2 examples/ddp.py {options.store}"
+        "this example must be started by torchrun, which starts all its processes: use "
+        f"torchrun --nproc-per-node=2 examples/ddp.py {options.store}"
     )
 
 on_gpu = torch.cuda.is_available()
@@ -75,7 +75,7 @@ while loader.epoch < options.epochs:
             partial.replace(options.checkpoint)
     if dist.get_rank() == 0:
         print(f"epoch {epoch}: loss of the last batch {loss.item():.3f}")
-# No rank takes the group apart before all are done, rank 0 with saving too: without
-# this, a rank was now and then seen to abort (SIGABRT) here on a busy machine.
+# Wait until all ranks are done, and rank 0 has saved, before the group is destroyed:
+# otherwise a rank sometimes aborted here (SIGABRT) on a busy machine.
 dist.barrier()
 dist.destroy_process_group()

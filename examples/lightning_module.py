@@ -1,4 +1,4 @@
-"""Train with Lightning. Run it again, and it goes on where it stopped, mid-epoch too.
+"""Train with Lightning. Run it again to resume from its checkpoint, also mid-epoch.
 
 pip install lightning
 python examples/lightning_module.py challenge.h5 --steps 1000
@@ -33,11 +33,11 @@ class EcgData(lightning.LightningDataModule):
         self.training: pipes.Loader | None = None
         self.saved: dict[str, Any] = {}
 
-    # Loaders are made in these methods and not before: Lightning calls them in every
-    # process when its rank and its device are known. It adds no sampler to them.
+    # Loaders are made in these methods because Lightning calls them in every process
+    # when rank and device are known. It adds no sampler to them.
     def train_dataloader(self) -> pipes.Loader:
-        """Return batches of folds 0 to 7, in a new order each epoch."""
-        if self.training is None:  # else it is asked to go on
+        """Return batches of folds 0 to 7, in another order in every epoch."""
+        if self.training is None:  # else Lightning continues the training
             self.training = self._loader(range(8), shuffle=True, drop_last=True)
             if self.saved:
                 self.training.load_state_dict(self.saved)
@@ -47,14 +47,14 @@ class EcgData(lightning.LightningDataModule):
         """Return batches of fold 8."""
         return self._loader([8])
 
-    # Lightning restores a loader by itself from checkpoints in the middle of an epoch,
-    # but not from those at its end. This does both.
+    # Lightning itself restores a loader from checkpoints within an epoch, but not from
+    # those at the end of an epoch. These methods do both.
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint holds of the data."""
+        """Return the state of the data for a checkpoint."""
         return {} if self.training is None else self.training.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Keep what a checkpoint holds until there is a loader."""
+        """Keep the state of a checkpoint until the loader is made."""
         self.saved = state_dict
 
     def _loader(self, folds: Any, **options: Any) -> pipes.Loader:
@@ -94,7 +94,7 @@ class Classifier(lightning.LightningModule):
         assert batch.labels is not None
         logits = self.network(batch.signals)
         loss = binary_cross_entropy_with_logits(logits, batch.labels.float())
-        self.log(name, loss, batch_size=len(batch))  # it cannot guess the batch size
+        self.log(name, loss, batch_size=len(batch))  # it cannot infer the size
         return loss
 
 

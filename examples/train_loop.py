@@ -1,4 +1,4 @@
-"""Train a small network on a store. Run it again, and it goes on where it stopped.
+"""Train a small network on a store. Run it again to resume from its checkpoint.
 
 python examples/train_loop.py challenge.h5 --epochs 10
 """
@@ -49,7 +49,7 @@ while loader.epoch < options.epochs:
         loss.backward()
         optimizer.step()
         if step % options.save_every == 0 or loader.epoch > epoch:
-            # Under another name first: killed here, the checkpoint before is whole.
+            # Atomically: if the process is killed here, the old checkpoint is intact.
             partial = options.checkpoint.with_suffix(".partial")
             torch.save({name: p.state_dict() for name, p in parts.items()}, partial)
             partial.replace(options.checkpoint)

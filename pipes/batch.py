@@ -1,4 +1,4 @@
-"""What flows through a pipe: numbers of rows first, then records as tensors."""
+"""The items of a pipe: row numbers first, then records as tensors."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -13,16 +13,16 @@ from ecgstore.record import LEADS
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowBatch:
-    """Which records make up a batch, before any of them is read.
+    """The rows of a batch, before the records are read.
 
     Attributes
     ----------
     rows : ndarray of shape (n_records,)
-        Their rows in the store.
+        Rows of the records in the store, int64.
     seeds : ndarray of shape (n_records,)
-        A random number for each, which depends on the seed, the epoch and the place in
-        the epoch's order only. Whatever is random about a record comes from it, so that
-        it does not depend on how records are batched, shared out or resumed.
+        A random number per record, uint64. It depends on the loader's seed, the epoch
+        and the position in the epoch's order only. Crops and augmentations are drawn
+        from it, so they do not depend on batch size, number of ranks or resuming.
     """
 
     rows: IntArray
@@ -34,20 +34,20 @@ class RowBatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Some records, as tensors; what was not asked for is None.
+    """Records as tensors; fields that were not read are None.
 
     Attributes
     ----------
     rows : Tensor of shape (n_records,)
         Rows in the store, int64.
     seeds : ndarray of shape (n_records,)
-        A random number for each record; see `RowBatch`.
+        A random number per record; see `RowBatch`.
     names : ndarray of shape (n_records,)
-        Record names in UTF-8; `record_ids` has them as text.
+        Record ids in UTF-8; `record_ids` has them as str.
     n_real_samples : Tensor of shape (n_records,)
-        Samples from the beginning that are not padding, int64.
+        Number of samples before the padding, int64.
     signals : Tensor of shape (n_records, n_leads, n_samples), optional
-        Voltages in mV, float32; or counts of `mv_per_count`, int16.
+        Voltages in mV, float32; or counts of `mv_per_count` mV, int16.
     labels : Tensor of shape (n_records, n_classes), optional
         1 where a record is in a class, uint8.
     features : Tensor of shape (n_records, n_features), optional
@@ -57,10 +57,11 @@ class Batch:
     r_peaks : Tensor of shape (n_records, n_beats), optional
         Sample indices of the beats, int16, -1 where absent.
     columns : Mapping
-        Columns of the records' table: numbers as tensors, texts as lists. Attached deep
-        features by their names: float32 tensors of shape (n_records, n_features).
+        Columns of the table of records by name: numbers as tensors, texts as lists of
+        str. Attached deep features by name: float32 tensors of shape (n_records,
+        n_features).
     mv_per_count : float
-        Millivolts of 1 in `signals`: 1.0 for voltages.
+        Factor from `signals` to mV: 1.0 for voltages.
     leads : tuple of str
         Names of the leads, in the order of `signals`.
     fs : float
@@ -86,15 +87,14 @@ class Batch:
 
     def __repr__(self) -> str:
         parts = [
-            f"{each.name} {str(value.dtype).removeprefix('torch.')}{[*value.shape]}"
-            for each in fields(self)
-            if isinstance(value := getattr(self, each.name), Tensor)
+            f"{name} {str(tensor.dtype).removeprefix('torch.')}{[*tensor.shape]}"
+            for name, tensor in self._tensor_fields()
         ]
         return f"<Batch of {len(self)}: {', '.join(parts)}>"
 
     @property
     def record_ids(self) -> list[str]:
-        """The records' names."""
+        """The ids of the records."""
         return [name.decode() for name in self.names.tolist()]
 
     def to(self, device: torch.device | str | int, non_blocking: bool = False) -> Self:
@@ -103,17 +103,16 @@ class Batch:
         Parameters
         ----------
         device : torch.device, str or int
-            Where to.
+            The device.
         non_blocking : bool
             Do not wait for copies from pinned memory.
         """
-        return self._map(lambda each: each.to(device, non_blocking=non_blocking))
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self, device: torch.device | str | None = None) -> Self:
         """Return the batch with all its tensors in pinned memory.
 
-        The name and the argument, which is not needed, are those that PyTorch's loaders
-        look for.
+        PyTorch's loaders call this method by its name, with a device that is ignored.
         """
         del device
         return self._map(Tensor.pin_memory)
@@ -122,23 +121,27 @@ class Batch:
         """Return the batch with its signals as float32 voltages in mV."""
         if self.signals is None or self.signals.dtype == torch.float32:
             return self
-        # In float32, as the reader computes it on the host: the same bits.
+        # In float32 and by the same operation as the reader on the host: the same bits.
         signals = self.signals.to(torch.float32).mul_(self.mv_per_count)
         return replace(self, signals=signals, mv_per_count=1.0)
 
     def tensors(self) -> Iterator[Tensor]:
         """Yield every tensor of the batch."""
-        for each in fields(self):
-            if isinstance(value := getattr(self, each.name), Tensor):
-                yield value
-        yield from (each for each in self.columns.values() if isinstance(each, Tensor))
+        yield from (tensor for _, tensor in self._tensor_fields())
+        for column in self.columns.values():
+            if isinstance(column, Tensor):
+                yield column
+
+    def _tensor_fields(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield name and value of every field that is a tensor."""
+        for field_ in fields(self):
+            if isinstance(value := getattr(self, field_.name), Tensor):
+                yield field_.name, value
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
         """Return the batch with a function applied to every tensor."""
         changed: dict[str, Any] = {
-            each.name: function(value)
-            for each in fields(self)
-            if isinstance(value := getattr(self, each.name), Tensor)
+            name: function(tensor) for name, tensor in self._tensor_fields()
         }
         changed["columns"] = {
             name: function(value) if isinstance(value, Tensor) else value

@@ -1,4 +1,4 @@
-"""A store as a map-style dataset, for training code built on PyTorch's DataLoader."""
+"""A store as a map-style dataset, for training code based on PyTorch's DataLoader."""
 
 import threading
 import warnings
@@ -17,7 +17,7 @@ from ecgstore.storage import Selection, Store
 from ecgstore.storage.row_numbers import Rows, row_numbers
 
 _MANY_SINGLE_READS: Final = 1000
-"""Records read one by one before it is worth a warning."""
+"""Successive reads of single records before a warning."""
 
 _SILENCE: Final = (
     "to silence this: "
@@ -25,26 +25,26 @@ _SILENCE: Final = (
 )
 
 _warned: set[str] = set()
-"""What this process was warned of."""
+"""Messages that were shown in this process."""
 
 
 class StoreDataset(Dataset[dict[str, Any]]):
-    """Records of a store by their place in a selection, as PyTorch's DataLoader asks.
+    """Records of a store by their index in a selection, for PyTorch's DataLoader.
 
-    A record is a dict with the fields asked for, ``"row"``, its row in the store, and
-    ``"n_real_samples"``, the samples that are not padding. Numbers are tensors, texts
-    are strings.
+    A record is a dict of the chosen fields, ``"row"`` (the row in the store) and
+    ``"n_real_samples"`` (the number of samples before the padding). Numbers are
+    tensors, texts are str.
 
-    A dataset is pickled as the path of its store and its rows, and may be used by
-    several threads and by workers that were forked or spawned. It makes no random
-    choices; loaders that crop and augment are in `ecgstore.pipes.loader`.
+    A dataset is pickled as the path of its store and its rows, and can be used by
+    several threads and by forked or spawned workers. It draws no random numbers;
+    `ecgstore.pipes.loader` has random crops and augmentations.
 
     Parameters
     ----------
     store : Store
-        The store.
+        The store to read.
     rows : optional
-        What `Store.select` returned, or row numbers in any order; all if left out.
+        A selection, or row numbers in any order; all rows if left out.
     fields : iterable of str
         Any of ``"signals"``, ``"labels"``, ``"features"``, ``"fiducials"``,
         ``"r_peaks"``, of the columns of `Store.records`, and of the names of attached
@@ -52,22 +52,22 @@ class StoreDataset(Dataset[dict[str, Any]]):
     dtype : {"float32", "int16"}
         Signals in mV, or the stored counts.
     leads : iterable of str, optional
-        Names of the leads, in the order wanted; all twelve if left out.
+        Names of the leads, in the order of the signals; all twelve if left out.
     window : tuple of int, optional
-        First sample and the one after the last; marks are counted from the first. No
-        other samples are read.
+        (begin, end) in samples, `end` not included; all samples if left out. No other
+        samples are read, and marks are counted from `begin`.
 
     Raises
     ------
     ValueError
-        If a field, lead or window is not in the store, or the selection is one of
-        another store.
+        If a field, lead or window is not in the store, or the selection is of another
+        store.
     IndexError
         If a row is not in the store.
 
     Examples
     --------
-    With `collate`, a batch is read as one piece and no record is copied a second time:
+    With `collate`, a batch is read as a whole and not copied again record by record:
 
     >>> from torch.utils.data import DataLoader
     >>> dataset = store.as_dataset(store.select(folds=range(8)))  # doctest: +SKIP
@@ -88,13 +88,16 @@ class StoreDataset(Dataset[dict[str, Any]]):
     ) -> None:
         if isinstance(window, RandomCrop):
             raise TypeError(
-                "a dataset makes no random choices, and window is a RandomCrop; "
+                "window is a RandomCrop, but a dataset draws no random numbers; "
                 "expected (begin, end), or use ecgstore.pipes.loader"
             )
         if isinstance(rows, Selection) and (
             rows.store.fingerprint != store.fingerprint
         ):
-            raise ValueError(f"{rows!r} is no selection of {store.path}")
+            raise ValueError(
+                f"{rows!r} is a selection of another store than {store.path}; select "
+                "from the store that is read"
+            )
         rows = slice(None) if rows is None else rows
         self.rows: IntArray = row_numbers(rows, len(store))
         self._store = store
@@ -105,8 +108,8 @@ class StoreDataset(Dataset[dict[str, Any]]):
             "window": window,
         }
         self._n_single_reads = 0
-        self._of_thread = threading.local()
-        self._reader()  # refuses what cannot be read
+        self._thread_local = threading.local()
+        self._reader()  # raises if the options do not fit the store
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -114,37 +117,40 @@ class StoreDataset(Dataset[dict[str, Any]]):
     def __repr__(self) -> str:
         return f"<StoreDataset of {len(self)} records of {self._store.path}>"
 
-    def __getitem__(self, place: int) -> dict[str, Any]:
-        """Return one record by its place among the dataset's rows."""
-        if not -len(self) <= place < len(self):
-            raise IndexError(f"no record {place} in a dataset of {len(self)}")
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return one record by its index among the dataset's rows."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(
+                f"no record {index} in a dataset of {len(self)}; expected "
+                f"{-len(self)} to {len(self) - 1}"
+            )
         self._n_single_reads += 1
         if self._n_single_reads == _MANY_SINGLE_READS:
             _warn_of_single_reads()
-        return self._read([place])[0]
+        return self._read([index])[0]
 
-    def __getitems__(self, places: Sequence[int]) -> "Records":
-        """Return records by their places, read as one batch.
+    def __getitems__(self, indices: Sequence[int]) -> "Records":
+        """Return records by their indices, read as one batch.
 
-        DataLoader calls this with the places of each batch.
+        DataLoader calls this with the indices of each batch.
         """
         self._n_single_reads = 0
-        return self._read(places)
+        return self._read(indices)
 
     @staticmethod
     def collate(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Return a batch: the same as PyTorch's own function does, without copying.
+        """Return a batch of records: as PyTorch's `default_collate`, but not copied.
 
         Parameters
         ----------
         records : sequence of dict
-            What `__getitems__` returned, or a list of records.
+            The result of `__getitems__`, or a list of records, which is copied.
 
         Returns
         -------
         dict
-            For each field a tensor with an axis of records in front, or a list of
-            strings.
+            For each field, a tensor whose first axis is that of the records, or a list
+            of str.
         """
         if isinstance(records, Records):
             return records.batch
@@ -165,18 +171,18 @@ class StoreDataset(Dataset[dict[str, Any]]):
         if store.fingerprint != state["fingerprint"]:
             raise SchemaError(
                 f"{store.path} was replaced by another store since the dataset was "
-                "made; make it again"
+                "pickled; make the dataset again"
             )
         StoreDataset.__init__(
             self, store, state["rows"], fields=state["fields"], **state["options"]
         )
 
-    def _read(self, places: Sequence[int]) -> "Records":
+    def _read(self, indices: Sequence[int]) -> "Records":
         """Read some records as one batch."""
         if get_worker_info() is not None:
             _warn_of_workers()
-        rows = self.rows[np.asarray(places, np.int64)]
-        # No seeds are needed where nothing is random.
+        rows = self.rows[np.asarray(indices, np.int64)]
+        # Nothing is random here, so the seeds are not used.
         batch = self._reader().read(RowBatch(rows, np.zeros(len(rows), np.uint64)))
         values: dict[str, Any] = {
             "row": batch.rows,
@@ -188,24 +194,25 @@ class StoreDataset(Dataset[dict[str, Any]]):
         return Records(values, len(rows))
 
     def _reader(self) -> RecordReader:
-        """Return this thread's reader: its buffers cannot be shared."""
-        if not hasattr(self._of_thread, "reader"):
-            self._of_thread.reader = RecordReader(
+        """Return this thread's reader, for threads cannot share its buffers."""
+        if not hasattr(self._thread_local, "reader"):
+            self._thread_local.reader = RecordReader(
                 self._store, self._fields, **self._options
             )
-        reader: RecordReader = self._of_thread.reader
+        reader: RecordReader = self._thread_local.reader
         return reader
 
 
 class Records(Sequence[dict[str, Any]]):
-    """Records that were read as one batch: each is a dict of views of it.
+    """Records that were read as one batch; a record is a dict of views of the batch.
 
     Parameters
     ----------
     batch : dict
-        For each field a tensor with an axis of records in front, or a list of strings.
+        For each field, a tensor whose first axis is that of the records, or a list of
+        str.
     n_records : int
-        How many records there are.
+        Number of records.
     """
 
     def __init__(self, batch: dict[str, Any], n_records: int) -> None:
@@ -216,43 +223,43 @@ class Records(Sequence[dict[str, Any]]):
         return self._n_records
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return (self[place] for place in range(len(self)))
+        return (self[index] for index in range(len(self)))
 
     @overload
-    def __getitem__(self, place: int) -> dict[str, Any]: ...
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
 
     @overload
-    def __getitem__(self, place: slice) -> list[dict[str, Any]]: ...
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
 
-    def __getitem__(self, place: int | slice) -> Any:
-        """Return one record, or some as a list."""
-        if isinstance(place, slice):
-            return [self[each] for each in range(len(self))[place]]
-        return {name: values[place] for name, values in self.batch.items()}
+    def __getitem__(self, index: int | slice) -> Any:
+        """Return one record, or several as a list."""
+        if isinstance(index, slice):
+            return [self[number] for number in range(len(self))[index]]
+        return {name: values[index] for name, values in self.batch.items()}
 
 
 def _warn_of_single_reads() -> None:
-    """Say once that whole batches are quicker."""
+    """Warn once that whole batches are faster to read."""
     _warn(
-        "records are read one by one: whole batches are several times as fast, by "
-        "ecgstore.pipes.loader, by dataset.__getitems__(places), or by "
+        "records are read one by one: whole batches are several times as fast, with "
+        "ecgstore.pipes.loader, with dataset.__getitems__(indices), or with "
         "DataLoader(dataset, batch_size=..., collate_fn=dataset.collate)"
     )
 
 
 def _warn_of_workers() -> None:
-    """Say once that worker processes make reading slower."""
+    """Warn once that worker processes make reading slower."""
     info = get_worker_info()
-    if info is not None and info.id == 0:  # one of them is enough
+    if info is not None and info.id == 0:  # one warning of all workers is enough
         _warn(
-            "a store is read by worker processes: sending batches from process to "
-            "process takes longer than reading them; use ecgstore.pipes.loader, or "
+            "a store is read by worker processes: sending a batch to another process "
+            "takes longer than reading it; use ecgstore.pipes.loader, or "
             "num_workers=0 with collate_fn=dataset.collate"
         )
 
 
 def _warn(message: str) -> None:
-    """Warn of something the first time it happens in this process."""
+    """Show a warning, unless it was shown in this process before."""
     if message not in _warned:
         _warned.add(message)
         warnings.warn(f"{message} ({_SILENCE})", SlowPatternWarning, stacklevel=4)

@@ -1,4 +1,4 @@
-"""Is a training loop bound by its loader? Replay batches from memory and compare."""
+"""Measure whether a training loop is bound by its loader, by replaying batches."""
 
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -10,43 +10,45 @@ from typing import Final
 
 import torch
 
+from ecgstore.pipes.arguments import require_integer
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.loading import Loader
 
 _ROUNDS: Final = 5
 
-_HARDLY: Final = 0.05
-"""Share of the time below which waiting is not worth any work."""
+_NEGLIGIBLE: Final = 0.05
+"""Share of the time below which a loop is not called loader-bound."""
 
-_UNCERTAIN: Final = (
-    "cannot tell whether it is loader-bound, the rounds differ too much: take more "
-    "batches (n_batches), or a machine that does nothing else"
+_INCONCLUSIVE: Final = (
+    "inconclusive, the rounds differ too much: increase n_batches, or measure on an "
+    "idle machine"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class LoaderBound:
-    """How fast a loop is, and how fast it would be if batches cost nothing.
+    """Speed of a training loop, and its speed with batches that cost no time.
 
-    Printed, it is a verdict of two lines.
+    Printed, it is a summary of two lines.
 
     Attributes
     ----------
     batches_per_s, records_per_s : float
-        With batches of the loader; the median of the rounds.
+        Rates with batches of the loader; median of the rounds.
     replayed_batches_per_s, replayed_records_per_s : float, optional
-        With batches that lie in memory; None if there was no step.
+        Rates with batches that are in memory; None if measured without a step.
     stall : float, optional
-        Share of the time that is spent on waiting for the loader, or lost because it
-        takes processor time from the step: 1 - (time replayed) / (time real), the
-        median of the rounds. Below 0 by chance only. None if there was no step.
+        Share of the time lost to the loader, by waiting for it or because it takes
+        processor time from the step: 1 - (time with batches in memory) / (time with the
+        loader), median of the rounds. It is below 0 by chance only. None if measured
+        without a step.
     stall_range : tuple of float, optional
-        The smallest and the largest share among the rounds.
+        Smallest and largest share among the rounds.
     ms_per_batch_range : tuple of float
-        The shortest and the longest time for a batch of the loader among the rounds,
-        the step included.
+        Shortest and longest time per batch among the rounds, with batches of the
+        loader, including the step.
     n_rounds : int
-        How many rounds were measured.
+        Number of rounds.
     """
 
     batches_per_s: float
@@ -62,40 +64,42 @@ class LoaderBound:
         if self.stall is None or self.stall_range is None:
             shortest, longest = self.ms_per_batch_range
             return (
-                f"The loader alone: {_rates(self.batches_per_s, self.records_per_s)} "
-                f"({shortest:.3g} to {longest:.3g} ms a batch in {self.n_rounds} "
+                f"Loader alone: {_rates(self.batches_per_s, self.records_per_s)} "
+                f"({shortest:.3g} to {longest:.3g} ms per batch in {self.n_rounds} "
                 "rounds).\n"
-                f"A step of more than {longest:.3g} ms a batch that leaves a core to "
-                "the loader need not wait for it."
+                f"Steps of more than {longest:.3g} ms per batch do not wait for the "
+                "loader if they leave it one processor core."
             )
         assert self.replayed_batches_per_s is not None
         assert self.replayed_records_per_s is not None
         lowest, highest = self.stall_range
         return (
-            f"The loop: {_rates(self.batches_per_s, self.records_per_s)}; from memory: "
+            f"Training: {_rates(self.batches_per_s, self.records_per_s)}; with batches "
+            "in memory: "
             f"{_rates(self.replayed_batches_per_s, self.replayed_records_per_s)}.\n"
-            f"Lost to the loader: {self.stall:.1%} of the time ({lowest:.1%} to "
+            f"Time lost to the loader: {self.stall:.1%} ({lowest:.1%} to "
             f"{highest:.1%} in {self.n_rounds} rounds); {self._verdict()}."
         )
 
     def _verdict(self) -> str:
-        """Return what the stall means.
+        """Return the conclusion from the range of the rounds.
 
         The true median lies within the range of five rounds with a probability of
-        94 %: each of them is above or below it, and all five on one side of it is
-        chance in 2 of 32 cases. So time is lost only if no round says that none is,
-        and little is lost only if no round says that much is.
+        94 %: each round is above or below it with equal probability, so all five are on
+        the same side in 2 of 32 cases. So the loop is loader-bound only if time is lost
+        in every round, and not loader-bound only if the loss is negligible in every
+        round.
         """
         assert self.stall is not None
         assert self.stall_range is not None
         lowest, highest = self.stall_range
-        if highest < _HARDLY:
-            chance = "no more than chance: " if lowest <= 0 else ""
-            return f"{chance}not loader-bound"
-        if lowest <= 0 or self.stall < _HARDLY:
-            return _UNCERTAIN
-        times = 1 / (1 - self.stall)
-        return f"loader-bound: {times:.2g} times as fast without"
+        if highest < _NEGLIGIBLE:
+            noise = ", no loss beyond noise" if lowest <= 0 else ""
+            return f"not loader-bound{noise}"
+        if lowest <= 0 or self.stall < _NEGLIGIBLE:
+            return _INCONCLUSIVE
+        speedup = 1 / (1 - self.stall)
+        return f"loader-bound: {speedup:.2g} times as fast with batches in memory"
 
 
 def measure_loader_bound(
@@ -104,41 +108,40 @@ def measure_loader_bound(
     n_batches: int = 50,
     n_cached: int = 4,
 ) -> LoaderBound:
-    """Measure how much faster a training loop would be with a perfect loader.
+    """Measure how much faster a training loop would be if its batches cost no time.
 
-    The first batches are copied. Then segments with batches of the loader and segments
-    with the copies take turns in several rounds, so that whatever else slows the
-    machine down slows both. Each segment begins with some steps that are not timed
-    and ends when the GPU has finished.
+    Some batches are copied to memory. In every round, one segment of steps uses batches
+    of the loader and one the copies, so that other load on the machine slows both. Each
+    segment begins with steps that are not timed, and ends when the GPU has finished.
 
-    The loader's state is afterwards what it was: the next ``for`` goes on from there.
-    Call it between epochs, not within a ``for`` over the same loader. With several
-    ranks, call it in all of them at the same time.
+    Afterwards the loader has the same state as before. Call this between epochs, not
+    within a ``for`` loop over the same loader; with several ranks, call it in all of
+    them at the same time.
 
     Parameters
     ----------
     loader : Loader
-        The loader.
+        The loader to measure.
     step : callable, optional
-        What is done with a batch, such as a training step. It does train: use a copy of
-        the model, or measure before the checkpoint is loaded. Without a step, the
-        loader is measured alone.
+        The training step, called with a batch. It really trains: use a copy of the
+        model, or measure before loading the checkpoint. Without a step, the loader is
+        measured alone.
     n_batches : int
-        How many batches to time in each segment; there are two segments in a round.
+        Number of batches to time per segment.
     n_cached : int
-        How many batches to keep and to replay in turn.
+        Number of batches to copy and to replay in turn.
 
     Returns
     -------
     LoaderBound
-        The rates, the share of the time that is lost, and a verdict when printed.
+        The rates and the share of the time lost to the loader; print it for a summary.
 
     Raises
     ------
     ValueError
         If a number is below 1.
     TypeError
-        If it is another kind of loader.
+        If the loader was not made by `pipes.loader`.
 
     Examples
     --------
@@ -153,11 +156,10 @@ def measure_loader_bound(
     if not isinstance(loader, Loader):
         raise TypeError(
             f"loader is a {type(loader).__name__}; expected one that pipes.loader "
-            "made, which can be set back to where it was"
+            "made, whose state can be restored"
         )
-    for name, number in (("n_batches", n_batches), ("n_cached", n_cached)):
-        if number < 1:
-            raise ValueError(f"{name} is {number}; expected 1 or more")
+    require_integer("n_batches", n_batches, lowest=1)
+    require_integer("n_cached", n_cached, lowest=1)
     state = loader.state_dict()
     stream = _endless(loader)
     try:
@@ -167,11 +169,11 @@ def measure_loader_bound(
             segments.append(cycle(cached))
         times: list[list[_Times]] = [[] for _ in segments]
         for number in range(_ROUNDS):
-            for which in _in_turn(len(segments), number):
-                # As many steps untimed as there are copies: what a prefetching thread
-                # made while it was not asked for is used up, each copy was touched.
-                _time(segments[which], step, n_cached)
-                times[which].append(_time(segments[which], step, n_batches))
+            for segment in _segment_order(len(segments), number):
+                # As many untimed steps as copies: they use up the batches prefetched
+                # during the other segment, and bring every copy into the cache.
+                _time(segments[segment], step, n_cached)
+                times[segment].append(_time(segments[segment], step, n_batches))
     finally:
         stream.close()
         loader.load_state_dict(state)
@@ -180,7 +182,7 @@ def measure_loader_bound(
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """What one segment took."""
+    """Duration of one segment in s, and what was processed in it."""
 
     s: float
     n_batches: int
@@ -203,8 +205,8 @@ def _endless(loader: Loader) -> Generator[Batch, None, None]:
         yield from loader
 
 
-def _in_turn(n_segments: int, number: int) -> range:
-    """Return the order of a round's segments: the other way round every other time."""
+def _segment_order(n_segments: int, number: int) -> range:
+    """Return the order of the segments of a round: reversed in every other round."""
     forward = range(n_segments)
     return forward[::-1] if number % 2 else forward
 
@@ -212,7 +214,7 @@ def _in_turn(n_segments: int, number: int) -> range:
 def _time(
     batches: Iterator[Batch], step: Callable[[Batch], object] | None, n_batches: int
 ) -> _Times:
-    """Take a step with each of some batches, and measure how long they take."""
+    """Time the steps of some batches."""
     _synchronise()
     n_records = 0
     begin = time.perf_counter()
@@ -225,27 +227,27 @@ def _time(
 
 
 def _synchronise() -> None:
-    """Wait until the GPU has done what it was asked for."""
+    """Wait until the GPU has finished."""
     if torch.accelerator.is_available():
         torch.accelerator.synchronize()
 
 
 def _result(real: list[_Times], replayed: list[_Times] | None = None) -> LoaderBound:
-    """Sum the rounds up."""
-    ms = [1000 / each.batches_per_s for each in real]
-    # By record, because the last batch of an epoch may be a small one.
+    """Summarise the rounds."""
+    ms = [1000 / times.batches_per_s for times in real]
+    # By record, because the last batch of an epoch may be smaller than the others.
     stalls = [
-        1 - each.records_per_s / of_copies.records_per_s
-        for each, of_copies in zip(real, replayed or [], strict=replayed is not None)
+        1 - times.records_per_s / of_copies.records_per_s
+        for times, of_copies in zip(real, replayed or [], strict=replayed is not None)
     ]
     return LoaderBound(
-        batches_per_s=median(each.batches_per_s for each in real),
-        records_per_s=median(each.records_per_s for each in real),
+        batches_per_s=median(times.batches_per_s for times in real),
+        records_per_s=median(times.records_per_s for times in real),
         replayed_batches_per_s=(
-            median(each.batches_per_s for each in replayed) if replayed else None
+            median(times.batches_per_s for times in replayed) if replayed else None
         ),
         replayed_records_per_s=(
-            median(each.records_per_s for each in replayed) if replayed else None
+            median(times.records_per_s for times in replayed) if replayed else None
         ),
         stall=median(stalls) if stalls else None,
         stall_range=(min(stalls), max(stalls)) if stalls else None,
@@ -255,5 +257,5 @@ def _result(real: list[_Times], replayed: list[_Times] | None = None) -> LoaderB
 
 
 def _rates(batches_per_s: float, records_per_s: float) -> str:
-    """Return two rates in words."""
+    """Return two rates as text."""
     return f"{batches_per_s:,.4g} batches/s, {records_per_s:,.0f} records/s"

@@ -1,4 +1,8 @@
-"""The standard pipe in one call, to be iterated over once per epoch."""
+"""`loader`: the standard pipe in one call, and the `Loader` that it returns.
+
+The module is not called ``loader``, because a submodule of that name would hide the
+public function `ecgstore.pipes.loader`.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, Self, TypeAlias
@@ -14,7 +18,9 @@ from ecgstore.pipes.nodes.map import Map
 from ecgstore.pipes.nodes.prefetch import Prefetch
 from ecgstore.pipes.nodes.read import Read
 from ecgstore.pipes.nodes.rows import Rows, as_selection
-from ecgstore.pipes.orders.order import Order, Sequential, Shuffled
+from ecgstore.pipes.orders.order import Order
+from ecgstore.pipes.orders.sequential import Sequential
+from ecgstore.pipes.orders.shuffled import Shuffled
 from ecgstore.pipes.reading.buffers import Buffers
 from ecgstore.pipes.reading.record_reader import RecordReader
 from ecgstore.pipes.reading.sharing import WorkSharing
@@ -42,46 +48,45 @@ def loader(
     drop_last: bool = False,
     prefetch: int = 1,
 ) -> "Loader":
-    """Make a loader of batches: rows, read, transform, prefetch, device.
+    """Make a loader of batches: the nodes rows, read, transform, prefetch and device.
 
     Parameters
     ----------
     records : Selection or Store
-        What to load: ``store.select(...)``, or all of a store.
+        The records: ``store.select(...)``, or all records of a store.
     batch_size : int
-        Records of a batch, in each process.
+        Records of a batch, per process.
     shuffle : bool
         Take the records in a random order, another one in each epoch.
     seed : int
-        For the order and everything else that is random.
+        Seed of the shuffling, the random crops and the augmentations.
     order : Order, optional
-        Another order than these two, such as ``ClassBalanced(...)``; it brings its own
-        seed.
+        Another order, such as ``ClassBalanced(...)``, which has its own seed.
     fields : iterable of str
         Any of ``"signals"``, ``"labels"``, ``"features"``, ``"fiducials"``,
         ``"r_peaks"``, of the columns of `Store.records`, and of the names of attached
         deep features (`Store.attach`).
     dtype : {"float32", "int16"}
-        Signals in mV; or the stored counts of `Batch.mv_per_count` mV, which is faster
-        where they can be scaled later.
+        Signals in mV, or the stored counts of `Batch.mv_per_count` mV, which are faster
+        to read.
     leads : iterable of str, optional
-        Names of the leads, in the order wanted; all twelve if left out.
+        Names of the leads, in the order of the batch; all twelve if left out.
     window : tuple of int or RandomCrop, optional
-        First sample and the one after the last, or a random window. Only the bytes in
-        it are read.
+        (begin, end) in samples, `end` not included, or a random crop; the whole record
+        if left out. No other samples are read.
     transform : callable or sequence of callable
         Functions from a batch to a batch, such as ``Augment(...)`` and a fitted
         ``Standardise``. They run in the prefetching thread, or on the GPU after the
         copy.
     device : torch.device or str, optional
-        Where batches go; the host's memory if left out.
+        Device of the batches; the CPU if left out.
     rank, world_size : int, optional
-        Which of how many processes this is; those of torch.distributed where that is
-        initialised, else the only one.
+        Rank of this process and number of processes. If left out, they are those of
+        torch.distributed if it is initialised, else 0 and 1.
     drop_last : bool
-        Leave out the rest of an epoch that does not fill a batch.
+        Leave out the rest of an epoch that does not fill a batch of every rank.
     prefetch : int
-        How many batches to be ahead of the consumer, in one thread; 0 for no thread.
+        Number of batches to read ahead, in one thread; 0 for no thread.
 
     Returns
     -------
@@ -92,10 +97,10 @@ def loader(
     EcgStoreError
         If no record is selected.
     TypeError
-        If an argument is of another kind, such as an order that is none.
+        If an argument is of a wrong type.
     ValueError
-        If an argument is not one of those, or they do not fit together, or a CUDA
-        device is not there.
+        If an argument has a wrong value, arguments do not fit together, or there is no
+        such CUDA device.
 
     Examples
     --------
@@ -109,13 +114,13 @@ def loader(
     selection = as_selection(records)
     if shuffle and order is not None:
         raise ValueError(
-            f"shuffle=True and order={order!r}; expected one of them: an order says "
-            "itself how records are shuffled"
+            f"shuffle=True and order={order!r}; expected one of the two, because an "
+            "order determines how records are shuffled"
         )
     if order is None:
         n = len(selection)
         order = Shuffled(n, seed) if shuffle else Sequential(n)
-    rank, world_size = _place(rank, world_size)
+    rank, world_size = _rank_and_world_size(rank, world_size)
     rows = Rows(
         selection,
         order,
@@ -127,15 +132,15 @@ def loader(
     )
     target = device_of("cpu" if device is None else device)
     on_gpu = target.type != "cpu"
-    is_scaled_there = on_gpu and selection.store.dtype == "int16"
+    copies_counts = on_gpu and selection.store.dtype == "int16"
     sharing = WorkSharing()
     reader = RecordReader(
         selection.store,
         fields,
-        dtype="int16" if is_scaled_there else dtype,
+        dtype="int16" if copies_counts else dtype,
         leads=leads,
         window=window,
-        # On a GPU's behalf, the batch that is being copied holds one more.
+        # With a GPU, the batch that is being copied needs another block.
         buffers=Buffers(max(prefetch, 1) + 1 + on_gpu, pinned=target.type == "cuda"),
         sharing=sharing,
     )
@@ -143,54 +148,54 @@ def loader(
     transforms = [transform] if callable(transform) else list(transform)
     if not on_gpu:
         node = _mapped(node, transforms)
-    ahead: Prefetch[Batch] | None = None
+    prefetcher: Prefetch[Batch] | None = None
     if prefetch:
-        node = ahead = Prefetch(node, prefetch, sharing)
+        node = prefetcher = Prefetch(node, prefetch, sharing)
     if on_gpu:
         node = ToDevice(node, target, in_mv=dtype == "float32")
         node = _mapped(node, transforms)
-    return Loader(node, rows, ahead)
+    return Loader(node, rows, prefetcher)
 
 
 class Loader:
     """Batches of a pipe, epoch by epoch; made by `loader`.
 
-    Each ``for`` begins an epoch: the first one that of `set_epoch` or the rest of the
-    one that was loaded by `load_state_dict`, every other one the next. Leaving the
-    loop early ends the epoch, its thread included.
+    Every ``for`` loop is one epoch: after `set_epoch` the epoch that was set, after
+    `load_state_dict` the rest of the epoch of that state, else the next epoch. Leaving
+    a loop early ends its epoch and its thread.
 
     Parameters
     ----------
     root : BaseNode
-        The last node.
+        The last node of the pipe.
     rows : Rows
-        The first one.
-    ahead : Prefetch, optional
-        The one with a thread.
+        The first node.
+    prefetcher : Prefetch, optional
+        The node with a thread, if there is one.
     """
 
     def __init__(
-        self, root: BaseNode[Batch], rows: Rows, ahead: "Prefetch[Batch] | None"
+        self, root: BaseNode[Batch], rows: Rows, prefetcher: "Prefetch[Batch] | None"
     ) -> None:
         self._root: BaseNode[Batch] | None = root
         self._rows = rows
-        self._ahead = ahead
+        self._prefetcher = prefetcher
         self._state: dict[str, Any] = root.state_dict()
         self._is_at_state = True
         self._n_loops = 0
 
     def __len__(self) -> int:
-        """Return the number of batches of a whole epoch, in this process."""
+        """Return the number of batches of a whole epoch in this process."""
         return len(self._rows)
 
     @property
     def epoch(self) -> int:
-        """The epoch that the next batch belongs to, from 0."""
+        """The epoch of the next batch, from 0."""
         epoch: int = self._state["epoch"]
         return epoch
 
     def __iter__(self) -> Iterator[Batch]:
-        """Begin an epoch, or go on where a loaded state says."""
+        """Begin an epoch, or resume the epoch of a loaded state."""
         root = self._open_root()
         if not self._is_at_state:
             root.reset(None)
@@ -200,14 +205,15 @@ class Loader:
         return self._batches(self._n_loops)
 
     def set_epoch(self, epoch: int) -> None:
-        """Let the next ``for`` begin a certain epoch.
+        """Set the epoch of the next ``for`` loop.
 
-        The rest of that epoch, if a state in the middle of it was just loaded.
+        If a state from the middle of the same epoch was just loaded, the loop yields
+        the rest of that epoch.
 
         Parameters
         ----------
         epoch : int
-            Which epoch, from 0.
+            The epoch, from 0.
         """
         root = self._open_root()
         if not (self._is_at_state and epoch == self.epoch):
@@ -218,24 +224,24 @@ class Loader:
             self._n_loops += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the loader is, as of the last batch that was given out.
+        """Return the state of the loader after the last batch that it yielded.
 
         Returns
         -------
         dict
-            Less than 1 kB of JSON. It can be loaded by a loader of the same records,
-            order and seed, with any batch size, fields, threads and number of ranks;
-            every rank's state is the same.
+            Less than 1 kB of JSON. It can be loaded by a loader with the same records,
+            order and seed, whatever its batch size, fields, prefetching and number of
+            ranks. The states of all ranks are equal.
         """
         return dict(self._state)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Let the next ``for`` yield exactly what was left when the state was saved.
+        """Let the next ``for`` loop yield exactly the rest of the state's epoch.
 
         Parameters
         ----------
         state_dict : dict
-            From `state_dict`.
+            A result of `state_dict`.
 
         Raises
         ------
@@ -244,7 +250,7 @@ class Loader:
         """
         if not isinstance(state_dict, dict):
             raise EcgStoreError(
-                f"the state to resume from is {state_dict!r}; expected what "
+                f"the state to resume from is {state_dict!r}; expected a dict that "
                 "state_dict() returned"
             )
         self._open_root().reset(state_dict)
@@ -253,10 +259,10 @@ class Loader:
         self._n_loops += 1
 
     def close(self) -> None:
-        """End the thread and forget the pipe; the store stays open."""
-        if self._ahead is not None:
-            self._ahead.shutdown()
-        self._root = self._ahead = None
+        """End the thread and drop the pipe; the store stays open."""
+        if self._prefetcher is not None:
+            self._prefetcher.shutdown()
+        self._root = self._prefetcher = None
         self._n_loops += 1
 
     def __enter__(self) -> Self:
@@ -266,25 +272,25 @@ class Loader:
         self.close()
 
     def _batches(self, loop: int) -> Iterator[Batch]:
-        """Yield what is left of the epoch."""
+        """Yield the rest of the epoch."""
         try:
             while True:
                 try:
-                    # No name for the batch: its memory is free as soon as the loop
-                    # goes on to the next one.
+                    # Not assigned to a name, so that the memory of the batch is free
+                    # as soon as the loop continues.
                     yield self._next(loop)
                 except StopIteration:
                     return
         finally:
-            if loop == self._n_loops and self._ahead is not None:
-                self._ahead.shutdown()
+            if loop == self._n_loops and self._prefetcher is not None:
+                self._prefetcher.shutdown()
 
     def _next(self, loop: int) -> Batch:
-        """Return the next batch of a loop, if no other one has begun since."""
+        """Return the next batch of a loop, if it is the latest loop."""
         if loop != self._n_loops:
             raise RuntimeError(
-                "the loader was closed, set to another place, or iterated over again "
-                "since this loop began; make a loader for each loop of its own"
+                "the loader was closed, set to another epoch or state, or iterated "
+                "over again since this loop began; use one loader per concurrent loop"
             )
         root = self._open_root()
         try:
@@ -292,27 +298,27 @@ class Loader:
         except StopIteration:
             raise
         except BaseException:
-            root.reset(self._state)  # the failed batch was not given out
+            root.reset(self._state)  # the failed batch was not yielded
             raise
         self._state = root.state_dict()
         return batch
 
     def _open_root(self) -> BaseNode[Batch]:
-        """Return the last node, if the loader was not closed."""
+        """Return the last node, unless the loader is closed."""
         if self._root is None:
             raise RuntimeError("the loader is closed; make a new one")
         return self._root
 
 
 def _mapped(node: BaseNode[Batch], transforms: Sequence[Transform]) -> BaseNode[Batch]:
-    """Return a node that applies functions one after the other."""
+    """Return a node that applies functions to the batches of a node, in turn."""
     for transform in transforms:
         node = Map(node, transform)
     return node
 
 
-def _place(rank: int | None, world_size: int | None) -> tuple[int, int]:
-    """Return rank and number of ranks, from torch.distributed if not given."""
+def _rank_and_world_size(rank: int | None, world_size: int | None) -> tuple[int, int]:
+    """Return rank and number of ranks, by default those of torch.distributed."""
     if (rank is None) != (world_size is None):
         raise ValueError(
             f"rank is {rank} and world_size is {world_size}; expected both or neither"

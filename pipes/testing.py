@@ -1,4 +1,4 @@
-"""Check that a pipe of one's own resumes exactly.
+"""Check that a pipe resumes exactly, for tests of own pipes and nodes.
 
 >>> from ecgstore.pipes.testing import assert_resumes_exactly
 >>> assert_resumes_exactly(lambda: make_my_pipe(store))  # doctest: +SKIP
@@ -18,37 +18,37 @@ _MAX_STATE_BYTES: Final = 1000
 
 
 class Pipe(Protocol):
-    """A loader: `Loader` of this package, or any with these three methods."""
+    """A loader: `Loader` of this package, or any class with these three methods."""
 
     def __iter__(self) -> Iterator[Any]: ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the loader is."""
+        """Return the state of the loader."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Let the next iteration go on from there."""
+        """Let the next iteration resume from a state."""
 
 
 def assert_resumes_exactly(
     make_pipe: Callable[[], Pipe | BaseNode[Any]], n_epochs: int = 2
 ) -> None:
-    """Save a pipe at every step, restore each state in a new pipe, compare the rest.
+    """Assert that every state of a pipe, restored in a new pipe, yields the rest.
 
-    Every item of the rest of that epoch and of the epochs after it must be the same,
-    bit for bit; and the restored pipe must have the same states, so that it can be
-    saved and restored again.
+    The state is saved before the first and after every step. All items after it, in the
+    rest of its epoch and in the later epochs, must be the same bit for bit, and so must
+    all later states, so that the restored pipe can be saved and restored again.
 
     Parameters
     ----------
     make_pipe : callable
-        Makes the pipe, a new one each time: a loader or a torchdata node.
+        Returns a new pipe at every call: a loader or a torchdata node.
     n_epochs : int
-        How many epochs to go through.
+        Number of epochs to compare.
 
     Raises
     ------
     AssertionError
-        Saying after which step of which epoch what differs.
+        If an item or a state differs; the message names the step and the epoch.
     """
     pipe = make_pipe()
     states = [[_checked(pipe.state_dict())]]
@@ -60,8 +60,8 @@ def assert_resumes_exactly(
             states[-1].append(_checked(pipe.state_dict()))
         if not digests[-1]:
             raise AssertionError(
-                f"no item in epoch {number}; expected some to compare, with a pipe of "
-                "more records or a smaller batch size"
+                f"epoch {number} has no items to compare; use a pipe with more records "
+                "or a smaller batch size"
             )
         states.append([states[-1][-1]] if number < n_epochs - 1 else [])
     for epoch, saved in enumerate(states):
@@ -69,8 +69,8 @@ def assert_resumes_exactly(
             where = f"restored after step {step} of epoch {epoch}"
             # The end of an epoch is the beginning of the next one.
             is_end = step > 0 and step == len(digests[epoch])
-            begins = (epoch + 1, 0) if is_end else (epoch, step)
-            _compare_rest(make_pipe(), state, digests, states, begins, where)
+            begin = (epoch + 1, 0) if is_end else (epoch, step)
+            _compare_rest(make_pipe(), state, digests, states, begin, where)
 
 
 def _compare_rest(
@@ -78,11 +78,11 @@ def _compare_rest(
     state: dict[str, Any],
     digests: Sequence[Sequence[str]],
     states: Sequence[Sequence[dict[str, Any]]],
-    begins: tuple[int, int],
+    begin: tuple[int, int],
     where: str,
 ) -> None:
-    """Compare what a restored pipe yields with what it did not yield before."""
-    epoch, step = begins
+    """Compare the items and states of a restored pipe with the uninterrupted ones."""
+    epoch, step = begin
     restored: dict[str, Any] | None = json.loads(json.dumps(state))
     _load(pipe, json.loads(json.dumps(state)))
     if pipe.state_dict() != state:
@@ -91,11 +91,11 @@ def _compare_rest(
             f"{state}"
         )
     while epoch < len(digests):
-        found = 0
+        n_items = 0
         for number, item in enumerate(_epoch(pipe, restored), step):
             here = f"{where}: step {number} of epoch {epoch}"
             if number >= len(digests[epoch]):
-                raise AssertionError(f"{here} should not be there: the epoch was over")
+                raise AssertionError(f"{here} should not exist: the epoch was over")
             if digest(item) != digests[epoch][number]:
                 raise AssertionError(f"{here} differs from the uninterrupted run's")
             if pipe.state_dict() != states[epoch][number + 1]:
@@ -103,24 +103,24 @@ def _compare_rest(
                     f"{here}: the state after it is {pipe.state_dict()}; expected "
                     f"{states[epoch][number + 1]}"
                 )
-            found += 1
-        if found != len(digests[epoch]) - step:
+            n_items += 1
+        if n_items != len(digests[epoch]) - step:
             raise AssertionError(
-                f"{where}: {found} items of epoch {epoch}; expected "
+                f"{where}: {n_items} items of epoch {epoch}; expected "
                 f"{len(digests[epoch]) - step} from step {step} on"
             )
         restored, epoch, step = None, epoch + 1, 0
 
 
 def _epoch(pipe: Any, state: dict[str, Any] | None) -> Iterator[Any]:
-    """Begin an epoch, or go on from a state."""
+    """Begin an epoch, or resume from a state."""
     if isinstance(pipe, BaseNode) or state is not None:
         _load(pipe, state)
     return iter(pipe)
 
 
 def _load(pipe: Any, state: dict[str, Any] | None) -> None:
-    """Bring a pipe to a state; a node to the next epoch if there is none."""
+    """Load a state into a pipe; without one, a node begins the next epoch."""
     if isinstance(pipe, BaseNode):
         pipe.reset(state)
     else:
@@ -128,13 +128,15 @@ def _load(pipe: Any, state: dict[str, Any] | None) -> None:
 
 
 def _checked(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a state, if it is small and survives JSON."""
+    """Return a state, if it is small and unchanged by JSON."""
     try:
         text = json.dumps(state)
     except (TypeError, ValueError) as error:
-        raise AssertionError(f"the state {state} cannot be JSON: {error}") from error
+        raise AssertionError(
+            f"the state {state} cannot be written to JSON: {error}"
+        ) from error
     if json.loads(text) != state:
-        raise AssertionError(f"the state {state} is another one after JSON")
+        raise AssertionError(f"the state {state} is changed by JSON")
     if len(text) >= _MAX_STATE_BYTES:
         raise AssertionError(
             f"the state has {len(text)} bytes; expected less than {_MAX_STATE_BYTES}"
@@ -143,7 +145,7 @@ def _checked(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def digest(item: Any) -> str:
-    """Return the SHA-256 of everything in an item, types and shapes included.
+    """Return the SHA-256 of the contents of an item, with their types and shapes.
 
     Parameters
     ----------
@@ -154,13 +156,13 @@ def digest(item: Any) -> str:
     Raises
     ------
     TypeError
-        If there is anything else in it.
+        If the item contains anything else.
     """
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for part in _parts(item):
-        found.update(len(part).to_bytes(8, "little"))
-        found.update(part)
-    return found.hexdigest()
+        sha256.update(len(part).to_bytes(8, "little"))
+        sha256.update(part)
+    return sha256.hexdigest()
 
 
 def _parts(item: Any) -> Iterator[bytes]:
@@ -171,9 +173,9 @@ def _parts(item: Any) -> Iterator[bytes]:
         yield f"{item.dtype.str} {item.shape}".encode()
         yield np.ascontiguousarray(item).tobytes()
     elif is_dataclass(item) and not isinstance(item, type):
-        for each in fields(item):
-            yield each.name.encode()
-            yield from _parts(getattr(item, each.name))
+        for field in fields(item):
+            yield field.name.encode()
+            yield from _parts(getattr(item, field.name))
     elif isinstance(item, Mapping):
         for name, value in item.items():
             yield from _parts(name)

@@ -1,4 +1,4 @@
-"""The examples run as they say, and go on where they were killed."""
+"""The examples run as documented, and resume after a kill."""
 
 import os
 import runpy
@@ -42,7 +42,7 @@ for line in sys.stdin.read().splitlines():
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Compute with one thread everywhere: the same bits, and quicker."""
+    """Compute with one thread in all processes: the same bits, and faster."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -86,8 +86,8 @@ def test_train_loop_killed_mid_epoch_ends_with_the_same_bits(
 
     program = tmp_path / "killed.py"
     program.write_text(KILLED)
-    # Epochs of 5 steps, saved after steps 2, 4, 5: the fifth save is in epoch 1, and
-    # it is not the checkpoint yet when the process dies.
+    # Epochs of 5 steps, saved after steps 2, 4 and 5: the process dies in the fifth
+    # save, in epoch 1, before that file becomes the checkpoint.
     example = EXAMPLES / "train_loop.py"
     done = run(program, "5", example, *options, "--checkpoint", killed)
     assert done.returncode == -signal.SIGKILL, done.stderr
@@ -95,18 +95,18 @@ def test_train_loop_killed_mid_epoch_ends_with_the_same_bits(
     assert (state["epoch"], state["consumed"]) == (1, 16)
 
     run_here(monkeypatch, "train_loop.py", *options, "--checkpoint", killed)
-    expected, found = torch.load(whole), torch.load(killed)
-    assert found["loader"] == expected["loader"]
-    assert found["loader"]["epoch"] == 2
+    expected, resumed = torch.load(whole), torch.load(killed)
+    assert resumed["loader"] == expected["loader"]
+    assert resumed["loader"]["epoch"] == 2
     for part in ("model", "optimizer"):
-        torch.testing.assert_close(found[part], expected[part], rtol=0, atol=0)
+        torch.testing.assert_close(resumed[part], expected[part], rtol=0, atol=0)
     capsys.readouterr()
 
     run_here(monkeypatch, "train_loop.py", *options, "--checkpoint", killed)
     assert capsys.readouterr().out == ""  # all epochs are done
 
 
-def test_ddp_killed_goes_on_with_another_number_of_ranks(
+def test_ddp_killed_resumes_with_another_number_of_ranks(
     sample_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as probe:
@@ -131,13 +131,13 @@ def test_ddp_killed_goes_on_with_another_number_of_ranks(
     assert (state["epoch"], state["consumed"]) == (0, 16), done.stderr
 
     run_here(monkeypatch, "ddp.py", *options, *alone, "--checkpoint", killed)
-    expected, found = torch.load(whole), torch.load(killed)
-    assert found["loader"] == expected["loader"]
+    expected, resumed = torch.load(whole), torch.load(killed)
+    assert resumed["loader"] == expected["loader"]
     # Two ranks add gradients in another order than one does.
-    torch.testing.assert_close(found["network"], expected["network"])
+    torch.testing.assert_close(resumed["network"], expected["network"])
 
 
-def test_ddp_without_torchrun_is_said(
+def test_ddp_without_torchrun_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("LOCAL_RANK", raising=False)
@@ -148,7 +148,7 @@ def test_ddp_without_torchrun_is_said(
     assert "\n" not in message
 
 
-def test_lightning_goes_on_mid_epoch_and_at_its_end(
+def test_lightning_resumes_within_an_epoch_and_at_its_end(
     sample_store: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("lightning")
@@ -177,7 +177,7 @@ def test_lightning_goes_on_mid_epoch_and_at_its_end(
     )
 
 
-def test_lightning_missing_is_said(sample_store: Path) -> None:
+def test_missing_lightning_is_an_error(sample_store: Path) -> None:
     hidden = "import sys; sys.modules['lightning'] = None"
     text = f"{EXAMPLES / 'lightning_module.py'}\t{sample_store}"
     done = run("-c", f"{hidden}\n{SEVERAL_RUNS}", text=text)

@@ -1,4 +1,4 @@
-"""The node that moves batches to a GPU."""
+"""The node that copies batches to a GPU."""
 
 from collections import deque
 from typing import Any
@@ -8,54 +8,54 @@ from torchdata.nodes import BaseNode
 
 from ecgstore.pipes.batch import Batch
 
-_cuda: Any = torch.cuda  # its streams and events are untyped
+_cuda: Any = torch.cuda  # whose streams and events are untyped
 
 
 def device_of(device: torch.device | str) -> torch.device:
-    """Return a device that is there.
+    """Return a device that this machine has.
 
     Parameters
     ----------
     device : torch.device or str
-        Which one.
+        The device, such as ``"cpu"`` or ``"cuda:0"``.
 
     Raises
     ------
     ValueError
         If it is a CUDA device that this machine does not have.
     """
-    found = torch.device(device)
-    if found.type != "cuda":
-        return found
+    result = torch.device(device)
+    if result.type != "cuda":
+        return result
     n_devices = _cuda.device_count() if _cuda.is_available() else 0
     if not n_devices:
         raise ValueError(
-            f"device is {str(found)!r}, and PyTorch finds no CUDA device; expected one "
-            'that is there: use device="cpu", or a PyTorch with CUDA on a machine with '
-            "a GPU"
+            f"device is {str(result)!r}, but PyTorch finds no CUDA device; expected "
+            'an available device: use device="cpu", or a PyTorch with CUDA on a '
+            "machine with a GPU"
         )
-    if found.index not in (None, *range(n_devices)):
+    if result.index not in (None, *range(n_devices)):
         raise ValueError(
-            f"device is {str(found)!r}; expected 'cuda:0' to 'cuda:{n_devices - 1}': "
+            f"device is {str(result)!r}; expected 'cuda:0' to 'cuda:{n_devices - 1}': "
             f"PyTorch finds {n_devices} CUDA devices"
         )
-    return found
+    return result
 
 
 class ToDevice(BaseNode[Batch]):
-    """A node that copies batches to a device, and makes voltages of counts there.
+    """A node that copies batches to a device, and converts counts to mV there.
 
-    From pinned memory the copy runs beside the computation on the batch before, and
-    counts take half the way to the GPU that voltages would.
+    From pinned memory, the copy overlaps with the computation on the previous batch.
+    Counts are half the bytes of voltages.
 
     Parameters
     ----------
     source : BaseNode
-        Where batches come from.
+        The node that yields the batches.
     device : torch.device or str
-        Where to.
+        The device.
     in_mv : bool
-        Make float32 voltages in mV of counts.
+        Convert int16 counts to float32 voltages in mV.
 
     Raises
     ------
@@ -79,7 +79,7 @@ class ToDevice(BaseNode[Batch]):
         self._copying: deque[tuple[Any, Batch]] = deque()
 
     def reset(self, initial_state: dict[str, Any] | None = None) -> None:
-        """Begin the next epoch, or go on from a state."""
+        """Begin the next epoch, or resume from a state."""
         super().reset(initial_state)
         self._source.reset(initial_state)
 
@@ -91,11 +91,12 @@ class ToDevice(BaseNode[Batch]):
         with _cuda.stream(self._stream):
             moved = self._moved(batch, non_blocking=True)
             copied = self._stream.record_event()
-        user = _cuda.current_stream(self._device)
-        user.wait_event(copied)
+        consumer = _cuda.current_stream(self._device)
+        consumer.wait_event(copied)
         for tensor in moved.tensors():
-            # Allocated on one stream and used on another: must not be reused before.
-            tensor.record_stream(user)
+            # Allocated on one stream and used on another: PyTorch must not reuse the
+            # memory before the other is done.
+            tensor.record_stream(consumer)
         self._copying.append((copied, batch))
         while self._copying[0][0].query() and len(self._copying) > 1:
             self._copying.popleft()

@@ -1,26 +1,26 @@
-"""A node that changes every batch by a function."""
+"""The node that applies a function to every batch."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from torchdata.nodes import BaseNode
 
-from ecgstore.pipes.checks import not_none
+from ecgstore.pipes.arguments import require_result
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 
 class Map(BaseNode[B]):
-    """A node that gives out a function of every item of its source.
+    """A node that yields a function of every item of its source.
 
     Parameters
     ----------
     source : BaseNode
-        Where items come from.
+        The node that yields the items.
     function : callable
         Takes an item and returns another. For exact resume it must depend on the item
-        alone: take what is random from `Batch.seeds`.
+        alone: draw what is random from `Batch.seeds`.
     """
 
     def __init__(self, source: BaseNode[A], function: Callable[[A], B]) -> None:
@@ -29,12 +29,12 @@ class Map(BaseNode[B]):
         self._function = function
 
     def reset(self, initial_state: dict[str, Any] | None = None) -> None:
-        """Begin the next epoch, or go on from a state."""
+        """Begin the next epoch, or resume from a state."""
         super().reset(initial_state)
         self._source.reset(initial_state)
 
     def next(self) -> B:
-        """Return the function of the next item.
+        """Return the function's result for the next item.
 
         Raises
         ------
@@ -43,11 +43,11 @@ class Map(BaseNode[B]):
         """
         item = next(self._source)
         try:
-            return not_none(self._function, self._function(item))
+            return require_result(self._function, self._function(item))
         except StopIteration as error:
-            # Let through, it would end the epoch: the rest would be lost silently.
+            # Passed on, it would end the epoch, and the rest would be lost silently.
             raise RuntimeError(
-                f"{self._function!r} raised StopIteration; expected an item for every "
+                f"{self._function!r} raised StopIteration; expected a result for every "
                 "item"
             ) from error
 

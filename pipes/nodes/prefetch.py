@@ -1,4 +1,4 @@
-"""Make batches in a thread while the consumer is busy with the one before."""
+"""The node that makes batches in a thread while the consumer uses earlier ones."""
 
 import os
 import threading
@@ -18,20 +18,19 @@ State = dict[str, Any]
 class Prefetch(BaseNode[T]):
     """A node that runs its source in one thread, ahead of the consumer.
 
-    What comes out, in which order, and every state are those of the source. The
-    thread ends at the end of an epoch, with an error, by `shutdown`, and when the node
-    is no longer used. An error of the source is raised when its turn comes.
+    The items, their order and every state are those of the source. The thread ends at
+    the end of an epoch, after an error, by `shutdown`, and when the node is garbage. An
+    error of the source is raised after the items before it were yielded.
 
     Parameters
     ----------
     source : BaseNode
-        Where items come from.
+        The node that yields the items.
     depth : int
-        How many items to be ahead: one is enough unless the time for an item varies
-        greatly, and the fewer batches are under way, the more of them fit into the
-        processor's cache.
+        Number of items to be ahead. One is enough unless the time per item varies
+        greatly; fewer batches in memory also fit better into the processor's cache.
     sharing : WorkSharing, optional
-        The same one as the `RecordReader`'s, to let a waiting consumer help it.
+        That of the `RecordReader`, so that a waiting consumer helps to read.
     """
 
     def __init__(
@@ -39,7 +38,7 @@ class Prefetch(BaseNode[T]):
     ) -> None:
         super().__init__()
         if depth < 1:
-            raise ValueError(f"depth is {depth}; expected 1 or more items to be ahead")
+            raise ValueError(f"depth is {depth}; expected 1 or more items to prefetch")
         self._source = source
         self._depth = depth
         self._sharing = WorkSharing() if sharing is None else sharing
@@ -47,11 +46,11 @@ class Prefetch(BaseNode[T]):
         self._run: _Run[T] | None = None
 
     def reset(self, initial_state: State | None = None) -> None:
-        """Begin the next epoch, or go on from a state."""
+        """Begin the next epoch, or resume from a state."""
         self.shutdown()
         super().reset(initial_state)
         if initial_state is None and self._state is not None:
-            # The source is ahead: what comes next depends on where the consumer is.
+            # The source is ahead; the next epoch depends on the consumer's position.
             self._source.reset(self._state)
         self._source.reset(initial_state)
         self._state = self._source.state_dict()
@@ -59,7 +58,8 @@ class Prefetch(BaseNode[T]):
     def next(self) -> T:
         """Return the next item."""
         if self._run is None:
-            # Its thread begins when it can be ended again, even after Ctrl-C.
+            # The thread starts in `take`, when `stop` can already be called, even if
+            # Ctrl-C comes in between.
             run: _Run[T] = _Run(self._source, self._depth, self._sharing)
             self._finalizer = weakref.finalize(self, run.stop)
             self._run = run
@@ -74,12 +74,12 @@ class Prefetch(BaseNode[T]):
         return item
 
     def get_state(self) -> State:
-        """Return the state of the source as of the last item that was given out."""
+        """Return the state that the source had after the last item yielded."""
         assert self._state is not None  # reset was called
         return self._state
 
     def shutdown(self) -> None:
-        """End the thread; `next` goes on after the last item that was given out."""
+        """End the thread; `next` continues after the last item yielded."""
         if self._run is not None:
             self._end()
             self._source.reset(self._state)
@@ -87,13 +87,13 @@ class Prefetch(BaseNode[T]):
     def _end(self) -> None:
         """End the thread."""
         if self._run is not None:
-            self._run.stop()  # not by the finalizer: that can be called only once
+            self._run.stop()  # not the finalizer, which can be called only once
             self._finalizer.detach()
             self._run = None
 
 
 class _Run(Generic[T]):
-    """One thread, and what it has made that nobody has taken yet."""
+    """One thread, and the items that it has made and the consumer not yet taken."""
 
     def __init__(self, source: BaseNode[T], depth: int, sharing: WorkSharing) -> None:
         self._sharing = sharing
@@ -103,12 +103,12 @@ class _Run(Generic[T]):
         self._error: BaseException | None = None
         self._stopped = False
         self._process = os.getpid()
-        # It refers to this and to the source, but not to the node: when nobody uses
-        # the node any more, the node goes and ends it.
+        # The thread refers to this object and to the source, but not to the node. So
+        # the node can be garbage while the thread runs, and its finalizer ends it.
         self._thread = threading.Thread(
             target=self._produce, args=(source,), name="ecgstore-prefetch", daemon=True
         )
-        self._has_begun = False
+        self._is_started = False
 
     def take(self) -> tuple[T, State]:
         """Wait for the next item and return it, with the state after it."""
@@ -117,8 +117,8 @@ class _Run(Generic[T]):
                 "this process was forked while its parent was iterating, and threads "
                 "do not survive that; make the loader in the process that uses it"
             )
-        if not self._has_begun:
-            self._has_begun = True
+        if not self._is_started:
+            self._is_started = True
             self._thread.start()
         self._sharing.wait_for(
             lambda: bool(self._ready or self._error or self._stopped)
@@ -137,26 +137,26 @@ class _Run(Generic[T]):
         try:
             raise error
         finally:
-            # Its traceback refers to this frame, and that to the whole pipe.
+            # Its traceback refers to this frame, and the frame to the whole pipe.
             del error
 
     def stop(self) -> None:
-        """End the thread and forget what nobody has taken."""
+        """End the thread and drop the items that were not taken."""
         if os.getpid() != self._process:
             return
         with self._lock:
             self._stopped = True
             self._ready.clear()
-            self._error = None  # it refers to the source
+            self._error = None  # its traceback refers to the source
             self._condition.notify_all()
-        # The consumer itself may be here, in the handler of a signal.
+        # This may be the consumer itself, in a signal handler during `wait_for`.
         self._sharing.leave()
-        # One that Ctrl-C kept from beginning will see that it is stopped.
+        # A thread that Ctrl-C kept from starting will see `_stopped` if it starts.
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
 
     def _produce(self, source: BaseNode[T]) -> None:
-        """Take items from the source while there is room for them."""
+        """Make items of the source while there is room for them."""
         try:
             while self._has_room():
                 self._put(next(source), source.state_dict())
@@ -166,7 +166,7 @@ class _Run(Generic[T]):
                 self._condition.notify_all()
 
     def _has_room(self) -> bool:
-        """Wait for room, and return whether the thread shall go on."""
+        """Wait for room, and return whether the thread shall continue."""
         with self._lock:
             self._condition.wait_for(
                 lambda: self._stopped or len(self._ready) < self._depth
@@ -174,7 +174,7 @@ class _Run(Generic[T]):
             return not self._stopped
 
     def _put(self, item: T, state: State) -> None:
-        """Hand an item over; no reference to it stays behind in this thread."""
+        """Hand an item over; this thread keeps no reference to it."""
         with self._lock:
             if not self._stopped:
                 self._ready.append((item, state))

@@ -10,25 +10,25 @@ from ecgstore.pipes.reading.record_reader import RecordReader
 from ecgstore.storage.rows import waits_for_disk
 
 _ROWS_AHEAD: Final = 256
-"""Rows that a disk is asked for at a time: more do not make it faster."""
+"""Rows requested from the disk ahead of time: more do not make it faster."""
 
 _BATCHES_COLD: Final = 64
-"""How many batches a file counts as cold after one had to wait for the disk."""
+"""Batches for which a file counts as cold after one had to wait for the disk."""
 
 
 class Read(BaseNode[Batch]):
     """A node that reads the records of every batch of rows.
 
-    From a file in the page cache, records are copied straight to the batch. As long as
-    the disk has to be waited for, the next rows are known and the system is asked for
-    many of them at the same time.
+    From a file in the page cache, records are copied straight to the batch. While
+    reading waits for the disk, the rows of the next batches are looked up, too, and
+    requested from the system in advance, many at a time.
 
     Parameters
     ----------
     source : BaseNode
-        Where row batches come from.
+        The node that yields row batches.
     reader : RecordReader
-        What to read of them.
+        Reads their records.
     """
 
     def __init__(self, source: BaseNode[RowBatch], reader: RecordReader) -> None:
@@ -40,17 +40,17 @@ class Read(BaseNode[Batch]):
         self._n_cold = 0
 
     def reset(self, initial_state: dict[str, Any] | None = None) -> None:
-        """Begin the next epoch, or go on from a state."""
+        """Begin the next epoch, or resume from a state."""
         super().reset(initial_state)
         if self._ahead and initial_state is None:
-            # The source is ahead: what comes next depends on where this node is.
+            # The source is ahead; the next epoch depends on the position of this node.
             self._source.reset(self._state)
         self._ahead.clear()
         self._source.reset(initial_state)
         self._state = self._source.state_dict()
 
     def next(self) -> Batch:
-        """Return the next records."""
+        """Return the records of the next batch of rows."""
         self._look_ahead()
         rows, self._state = self._ahead.popleft()
         waits = waits_for_disk()
@@ -61,12 +61,12 @@ class Read(BaseNode[Batch]):
         return batch
 
     def get_state(self) -> dict[str, Any]:
-        """Return the state of the source as of the last batch that was given out."""
+        """Return the state that the source had after the last batch yielded."""
         assert self._state is not None  # reset was called
         return self._state
 
     def _look_ahead(self) -> None:
-        """Take the next rows from the source; several batches if the file is cold."""
+        """Take the next rows from the source; of several batches if it is cold."""
         n_rows = sum(len(rows) for rows, _ in self._ahead)
         while not self._ahead or (self._n_cold and n_rows < _ROWS_AHEAD):
             try:

@@ -1,1 +1,1 @@
-"""Orders in which records are taken."""
+"""The orders in which the records of a selection are read."""

@@ -1,29 +1,21 @@
-"""Random numbers and permutations by place: each is computed alone, in any order.
+"""Random permutations that can be evaluated at any index without storing the rest.
 
-A saved state names a place in an order and must give the same order for ever, so all
-arithmetic is this module's own, on integers: the streams of `numpy.random` may change
-from release to release.
+As in `random_numbers`, all arithmetic is this module's own, so that saved states stay
+valid in later releases.
 """
 
-import hashlib
 from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import IntArray, UInt32Array, UInt64Array
+from ecgstore.pipes.orders.random_numbers import mix
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
-# SplitMix64: the golden ratio as increment and the 13th of David Stafford's finalisers
-# (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014,
-# doi:10.1145/2660193.2660195).
-_INCREMENT: Final = np.uint64(0x9E3779B97F4A7C15)
-_FACTOR_1: Final = np.uint64(0xBF58476D1CE4E5B9)
-_FACTOR_2: Final = np.uint64(0x94D049BB133111EB)
-_SHIFT_1: Final = np.uint64(30)
-_SHIFT_2: Final = np.uint64(27)
-_SHIFT_3: Final = np.uint64(31)
+MAX_LENGTH: Final = 2**40
+"""Length of the longest permutation that `permute` is designed and tested for."""
 
 # Factors and middle shift of MurmurHash3's 32-bit finaliser (Austin Appleby, public
 # domain). Its outer shifts are left out: only the highest bits of a product are used.
@@ -32,81 +24,34 @@ _ROUND_FACTOR_2: Final = np.uint32(0xC2B2AE35)
 _ROUND_SHIFT: Final = np.uint32(15)
 _HALF: Final = np.uint64(32)
 
-# Chi-square over all orders of 2 to 6 places (a million keys), over triples of places
-# of 16 and over pairs of 24 and 64 (400 and 800 thousand): 8 rounds fail nearly
-# everywhere (32 standard deviations for 4 places), 10 rounds fail for 4 places (4.6),
-# and from 12 rounds on nothing is seen. Larger domains need fewer rounds.
+# Chi-square over all permutations of 2 to 6 indices (a million keys), over triples of
+# 16 indices and over pairs of 24 and 64 (400 and 800 thousand keys): 8 rounds fail
+# nearly everywhere (32 standard deviations for 4 indices), 10 rounds fail for 4 indices
+# (4.6), and from 12 rounds on no deviation is seen. Larger domains need fewer rounds.
 _ROUNDS: Final = 12
 
 
-def key_of(*parts: int) -> int:
-    """Return a key that depends on every one of some integers and on their order.
+def permute(indices: IntArray, n: int | IntArray, key: int | UInt64Array) -> IntArray:
+    """Return the images of some indices under a random permutation.
+
+    Time and memory depend on the number of indices given, not on `n`.
 
     Parameters
     ----------
-    *parts : int
-        Integers of any size and sign.
+    indices : ndarray of shape (n_indices,)
+        Indices from 0 to ``n - 1``.
+    n : int or ndarray of shape (n_indices,)
+        Length of the permutation, from 1 to `MAX_LENGTH`; an array if the indices
+        belong to several permutations.
+    key : int or ndarray of shape (n_indices,)
+        Selects the permutation, from 0 to 2**64 - 1; an array if the indices belong to
+        several permutations.
 
     Returns
     -------
-    int
-        From 0 to 2**64 - 1.
-
-    Examples
-    --------
-    >>> key_of(1, 23) != key_of(12, 3)
-    True
-    """
-    text = ",".join(f"{part:x}" for part in parts)
-    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little")
-
-
-def mix(key: int | UInt64Array, numbers: UInt64Array) -> UInt64Array:
-    """Return random 64-bit numbers, each from a key and a number alone.
-
-    Parameters
-    ----------
-    key : int or ndarray
-        From 0 to 2**64 - 1; or several, in a shape that fits that of `numbers`.
-    numbers : ndarray
-        Of what to take random numbers. Under one key, different numbers have different
-        random numbers.
-
-    Returns
-    -------
-    ndarray
-        Random numbers, in the shape of `key` and `numbers` together.
-
-    Notes
-    -----
-    SplitMix64's numbers for the seed 0, shifted by the finalised key and finalised once
-    more: streams of two keys are not parts of one longer stream.
-    """
-    keys = _finalise(np.array(key, np.uint64, ndmin=1))
-    return _finalise(_finalise((numbers + np.uint64(1)) * _INCREMENT) + keys)
-
-
-def permute(places: IntArray, n: int | IntArray, key: int | UInt64Array) -> IntArray:
-    """Return where a random permutation sends some places.
-
-    Takes time and memory for the given places only, however many there are in all.
-
-    Parameters
-    ----------
-    places : ndarray of shape (n_places,)
-        Places from 0 to ``n - 1``.
-    n : int or ndarray of shape (n_places,)
-        How many places are permuted, from 1 to `MAX_PLACES`; or how many for each
-        of `places`, if they belong to several permutations.
-    key : int or ndarray of shape (n_places,)
-        Which permutation, from 0 to 2**64 - 1; or which for each of `places`.
-
-    Returns
-    -------
-    ndarray of shape (n_places,)
-        Places from 0 to ``n - 1``: for one `n` and one key, different places are sent
-        to different places.
+    ndarray of shape (n_indices,)
+        Indices from 0 to ``n - 1``. For one `n` and one key, different indices have
+        different images.
 
     Examples
     --------
@@ -115,43 +60,34 @@ def permute(places: IntArray, n: int | IntArray, key: int | UInt64Array) -> IntA
 
     Notes
     -----
-    A Feistel network whose halves are a number of bits and a remainder, on a domain
-    hardly larger than `n`; a place that leaves 0 to ``n - 1`` is sent on until it is
-    back, called cycle walking (Black and Rogaway, "Ciphers with arbitrary finite
-    domains", CT-RSA 2002, doi:10.1007/3-540-45760-7_9, with both of its ideas).
+    A Feistel network of two halves, one of whole bits and one modulo a number, on a
+    domain hardly larger than `n`. An image outside 0 to ``n - 1`` is permuted again
+    until it is inside, which is called cycle walking (Black and Rogaway, "Ciphers with
+    arbitrary finite domains", CT-RSA 2002, doi:10.1007/3-540-45760-7_9, which has both
+    ideas).
     """
     counts = np.array(n, np.int64, ndmin=1)
     bits, modulus = _domain(counts)
     round_keys = _round_keys(key)
-    result = _send(places, bits, modulus, round_keys)
-    result *= counts > 1  # a place alone stays: no need to wait until it is back
-    away = np.flatnonzero(result >= counts)
-    while away.size:
-        result[away] = _send(
-            result[away],
-            _at(bits, away),
-            _at(modulus, away),
-            _at(round_keys, away),
+    result = _feistel(indices, bits, modulus, round_keys)
+    result *= counts > 1  # the only permutation of length 1, without cycle walking
+    outside = np.flatnonzero(result >= counts)
+    while outside.size:
+        result[outside] = _feistel(
+            result[outside],
+            _columns(bits, outside),
+            _columns(modulus, outside),
+            _columns(round_keys, outside),
         )
-        away = away[result[away] >= _at(counts, away)]
+        outside = outside[result[outside] >= _columns(counts, outside)]
     return result
 
 
-def _finalise(numbers: UInt64Array) -> UInt64Array:
-    """Mix every bit of the numbers into all others, in place."""
-    numbers ^= numbers >> _SHIFT_1
-    numbers *= _FACTOR_1
-    numbers ^= numbers >> _SHIFT_2
-    numbers *= _FACTOR_2
-    numbers ^= numbers >> _SHIFT_3
-    return numbers
-
-
 def _domain(counts: IntArray) -> tuple[UInt32Array, UInt64Array]:
-    """Return bits and modulus of the two halves of the smallest domains that do.
+    """Return bits and modulus of the two halves of the smallest domains for `counts`.
 
-    An even modulus is needed to reach odd permutations, too: without it, all rounds
-    would be even ones. Halves of 4 and more values need fewer rounds than smaller ones.
+    Odd permutations need an even modulus: without one, all rounds would be even.
+    Halves of at least 4 values need fewer rounds than smaller ones.
     """
     bits = np.maximum(np.frexp(counts.astype(np.float64))[1].astype(np.int64) // 2, 2)
     modulus = np.maximum(-(-counts >> bits), 4)
@@ -159,9 +95,9 @@ def _domain(counts: IntArray) -> tuple[UInt32Array, UInt64Array]:
 
 
 def _round_keys(key: int | UInt64Array) -> UInt32Array:
-    """Return keys of the rounds, of shape (_ROUNDS, n_keys).
+    """Return the keys of the rounds, of shape (_ROUNDS, n_keys).
 
-    They grow in even steps, which the rounds' own mixing hides.
+    They increase in equal steps, which the mixing within the rounds hides.
     """
     mixed = mix(key, np.zeros(1, np.uint64))
     first = mixed.astype(np.uint32)
@@ -170,12 +106,12 @@ def _round_keys(key: int | UInt64Array) -> UInt32Array:
     return first + step * rounds
 
 
-def _send(
-    places: IntArray, bits: UInt32Array, modulus: UInt64Array, round_keys: UInt32Array
+def _feistel(
+    indices: IntArray, bits: UInt32Array, modulus: UInt64Array, round_keys: UInt32Array
 ) -> IntArray:
-    """Return where the network sends places of its domain."""
-    low = (places & ((1 << bits.astype(np.int64)) - 1)).astype(np.uint32)
-    high = (places >> bits).astype(np.uint32)
+    """Return the images of indices of the domain under the Feistel network."""
+    low = (indices & ((1 << bits.astype(np.int64)) - 1)).astype(np.uint32)
+    high = (indices >> bits).astype(np.uint32)
     mixed = np.empty_like(low)
     scratch = np.empty_like(low)
     wide = np.empty(low.shape, np.uint64)
@@ -199,7 +135,7 @@ def _send(
 def _mix_half(
     half: UInt32Array, keys: UInt32Array, mixed: UInt32Array, scratch: UInt32Array
 ) -> None:
-    """Write random numbers of one half and the keys; their highest bits are best."""
+    """Write random numbers of one half and the keys; the highest bits are the best."""
     np.bitwise_xor(half, keys, out=mixed)
     mixed *= _ROUND_FACTOR_1
     np.right_shift(mixed, _ROUND_SHIFT, out=scratch)
@@ -207,6 +143,6 @@ def _mix_half(
     mixed *= _ROUND_FACTOR_2
 
 
-def _at(values: NDArray[_Scalar], chosen: IntArray) -> NDArray[_Scalar]:
-    """Return the chosen columns of values, or the one column that is for all."""
+def _columns(values: NDArray[_Scalar], chosen: IntArray) -> NDArray[_Scalar]:
+    """Return the chosen columns of an array, or its only column."""
     return values if values.shape[-1] == 1 else values[..., chosen]

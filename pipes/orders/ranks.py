@@ -1,19 +1,22 @@
-"""How the positions of an epoch are shared out: to steps, and in each to the ranks."""
+"""How the positions of an epoch are divided into steps, and each step among ranks.
 
-from ecgstore.pipes.checks import count
+A global batch is what all ranks together take in one step.
+"""
+
+from ecgstore.pipes.arguments import require_integer
 
 
-def share(n: int, rank: int, world_size: int) -> slice:
-    """Return which part of a global batch is for one rank.
+def rank_slice(n: int, rank: int, world_size: int) -> slice:
+    """Return the part of a global batch that belongs to one rank.
 
     Parameters
     ----------
     n : int
-        How many positions the global batch has.
+        Positions of the global batch.
     rank : int
-        Which rank, from 0 to ``world_size - 1``.
+        The rank, from 0 to ``world_size - 1``.
     world_size : int
-        How many ranks share the batch.
+        Number of ranks that share the batch.
 
     Returns
     -------
@@ -28,42 +31,40 @@ def share(n: int, rank: int, world_size: int) -> slice:
 
     Examples
     --------
-    >>> [share(7, rank, 3) for rank in range(3)]
+    >>> [rank_slice(7, rank, 3) for rank in range(3)]
     [slice(0, 2, None), slice(2, 4, None), slice(4, 7, None)]
     """
-    if n < 0:
-        raise ValueError(f"n is {n}; expected 0 or more")
-    count("world_size", world_size)
-    if not 0 <= rank < world_size:
-        raise ValueError(f"rank is {rank}; expected 0 to {world_size - 1}")
+    require_integer("n", n, lowest=0)
+    require_integer("world_size", world_size, lowest=1)
+    require_integer("rank", rank, lowest=0, highest=world_size - 1)
     return slice(n * rank // world_size, n * (rank + 1) // world_size)
 
 
 def next_batch(rest: int, batch_size: int, world_size: int, drop_last: bool) -> int:
-    """Return how many positions of an epoch the next global batch takes.
+    """Return the number of positions of the next global batch.
 
-    Depends on what is left and not on what was taken, so that an epoch can go on with
-    another batch size or other ranks.
+    It depends on the rest of the epoch and not on what came before, so that an epoch
+    can be resumed with another batch size or another number of ranks.
 
     Parameters
     ----------
     rest : int
-        How many positions are left.
+        Positions left in the epoch.
     batch_size : int
-        How many records each rank takes at a time.
+        Records of a batch of one rank.
     world_size : int
-        How many ranks there are.
+        Number of ranks.
     drop_last : bool
         Whether to leave out a last global batch that would be smaller.
 
     Returns
     -------
     int
-        0 at the end of the epoch, else ``batch_size * world_size`` as long as there are
-        so many. The last batch takes what is left. If that were fewer records than
-        ranks, then the batch before it leaves some, so that each rank has the same
-        number of batches and none of them waits for ever for the others. This cannot be
-        done where `batch_size` is 1 or the whole rest is fewer than the ranks: there,
+        0 at the end of the epoch, else ``batch_size * world_size`` as long as that
+        many are left. The last batch takes the rest. If the rest were fewer records
+        than ranks, the batch before it leaves some for it, so that all ranks have the
+        same number of batches and none waits forever for the others. That is impossible
+        if `batch_size` is 1 or the whole rest is fewer than the ranks: then some ranks'
         parts of the last batch are empty.
 
     Raises
@@ -76,7 +77,7 @@ def next_batch(rest: int, batch_size: int, world_size: int, drop_last: bool) -> 
     >>> next_batch(13, batch_size=3, world_size=4, drop_last=False)  # then 5
     8
     """
-    size = _check_batch(rest, batch_size, world_size)
+    size = _global_batch_size(rest, batch_size, world_size)
     if rest < size:
         return 0 if drop_last else rest
     leaves_too_few = 0 < rest - size < world_size
@@ -86,7 +87,7 @@ def next_batch(rest: int, batch_size: int, world_size: int, drop_last: bool) -> 
 
 
 def n_batches(rest: int, batch_size: int, world_size: int, drop_last: bool) -> int:
-    """Return how many global batches are left, as `next_batch` takes them.
+    """Return the number of global batches left, as `next_batch` takes them.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ def n_batches(rest: int, batch_size: int, world_size: int, drop_last: bool) -> i
     Returns
     -------
     int
-        How many.
+        The number of batches.
 
     Raises
     ------
@@ -108,12 +109,13 @@ def n_batches(rest: int, batch_size: int, world_size: int, drop_last: bool) -> i
     >>> n_batches(13, batch_size=3, world_size=4, drop_last=False)
     2
     """
-    size = _check_batch(rest, batch_size, world_size)
+    size = _global_batch_size(rest, batch_size, world_size)
     return rest // size if drop_last else -(-rest // size)
 
 
-def _check_batch(rest: int, batch_size: int, world_size: int) -> int:
-    """Check what makes up a global batch and return its size."""
-    if rest < 0:
-        raise ValueError(f"rest is {rest}; expected 0 or more")
-    return count("batch_size", batch_size) * count("world_size", world_size)
+def _global_batch_size(rest: int, batch_size: int, world_size: int) -> int:
+    """Check the numbers, and return the size of a full global batch."""
+    require_integer("rest", rest, lowest=0)
+    return require_integer("batch_size", batch_size, lowest=1) * require_integer(
+        "world_size", world_size, lowest=1
+    )

@@ -1,4 +1,4 @@
-"""How well an order mixes, measured."""
+"""Measure how well an order shuffles."""
 
 import math
 from collections.abc import Sequence
@@ -19,33 +19,33 @@ def mixing(
     groups: Sequence[Any] | NDArray[Any] | None = None,
     epoch: int = 0,
 ) -> float:
-    """Return how well an order mixes: 1 like a random permutation, 0 not at all.
+    """Return how well an order shuffles: 1 like a random permutation, 0 not at all.
 
     Parameters
     ----------
     order : Order
-        What to measure.
+        The order.
     batch_size : int
-        How many successive positions make a batch, at least 2. A last batch that is
-        smaller does not count.
+        Successive positions of a batch, at least 2. A smaller last batch is ignored.
     groups : array-like of shape (n,), optional
-        Which group each place belongs to, for example its source or its patient; 64
-        equal parts of the places, in their order, if not given.
+        Group of each record, for example its source or its patient; if left out, the
+        records in the order of the selection, divided into 64 equal parts.
     epoch : int
-        Which epoch to measure.
+        The epoch to measure.
 
     Returns
     -------
     float
-        The entropy of the groups in a batch, averaged over all batches, relative to
-        what is expected of a batch drawn without replacement. Above 1 by chance, or if
-        the order spreads the groups more evenly than chance does.
+        The entropy of the groups within a batch, averaged over all batches, divided
+        by the entropy expected of batches drawn at random without replacement. It can
+        be above 1 by chance, or if the order spreads the groups more evenly than chance
+        does.
 
     Raises
     ------
     ValueError
-        If the batch size is below 2 or above what there is, if `groups` does not fit,
-        or if all places are in one group.
+        If the batch size is below 2 or above the number of records, if `groups` has
+        another length, or if all records are in one group.
 
     Examples
     --------
@@ -57,8 +57,8 @@ def mixing(
 
     Notes
     -----
-    The expectation is exact: how many records of a batch belong to a group follows the
-    hypergeometric distribution.
+    The expected entropy is exact: the number of records of a batch that belong to a
+    group follows the hypergeometric distribution.
     """
     most = min(order.n, len(order))
     if not 2 <= batch_size <= most:
@@ -69,16 +69,16 @@ def mixing(
         group_of = np.unique(np.asarray(groups), return_inverse=True)[1]
     if group_of.shape != (order.n,):
         raise ValueError(
-            f"groups have shape {group_of.shape}; expected one for each of the "
-            f"{order.n} places"
+            f"groups have shape {group_of.shape}; expected ({order.n},), one group per "
+            "record of the order"
         )
     sizes = np.bincount(group_of)
     if np.count_nonzero(sizes) < 2:
-        raise ValueError("all places are in one group; expected at least 2 groups")
+        raise ValueError("all records are in one group; expected at least 2 groups")
     n_whole = len(order) // batch_size
-    found = group_of[order.places(epoch, 0, n_whole * batch_size)]
+    groups_in_order = group_of[order.indices(epoch, 0, n_whole * batch_size)]
     batches = np.repeat(np.arange(n_whole), batch_size)
-    counts = np.unique(batches * len(sizes) + found, return_counts=True)[1]
+    counts = np.unique(batches * len(sizes) + groups_in_order, return_counts=True)[1]
     # The entropy of counts c that add up to m is log(m) - sum(c log(c)) / m.
     entropy = math.log2(batch_size) - _x_log_x(counts).sum() / counts.sum()
     return float(entropy / _expected_entropy(sizes, batch_size))
@@ -96,13 +96,13 @@ def _expected_entropy(sizes: IntArray, batch_size: int) -> float:
             + _log_choose(n - int(size), batch_size - count)
             for count in counts.tolist()
         ]
-        chances = np.exp(np.array(log_ways) - _log_choose(n, batch_size))
-        total += float(n_groups * (chances * _x_log_x(counts)).sum())
+        probabilities = np.exp(np.array(log_ways) - _log_choose(n, batch_size))
+        total += float(n_groups * (probabilities * _x_log_x(counts)).sum())
     return math.log2(batch_size) - total / batch_size
 
 
 def _x_log_x(counts: IntArray) -> FloatArray:
-    """Return each count times its binary logarithm, 0 for 0."""
+    """Return each count times its binary logarithm; 0 for a count of 0."""
     logarithms: FloatArray = np.log2(np.maximum(counts, 1))
     return counts * logarithms
 

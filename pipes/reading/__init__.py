@@ -1,1 +1,1 @@
-"""Reading rows of a store into batches."""
+"""Reading the records of a store into batches."""

@@ -1,4 +1,4 @@
-"""Memory for batches that is used again as soon as nobody looks at it."""
+"""Memory for batches that is reused once no array or tensor refers to it."""
 
 import math
 import sys
@@ -13,32 +13,30 @@ from numpy.typing import DTypeLike, NDArray
 from ecgstore.arrays import UInt8Array
 
 _KEPT: Final = 8
-"""Blocks kept for later; a block beyond them is freed with its last batch."""
+"""Blocks kept for reuse; a block beyond them is freed with its last batch."""
 
-_PATIENCE: Final = 3
-_MOMENT_S: Final = 1e-6
-"""How often to look for a free block, and how long to sleep in between."""
+_N_ATTEMPTS: Final = 3
+_PAUSE_S: Final = 1e-6
+"""Attempts to get a recently used block, and the pause between them."""
 
 _LINE_BYTES: Final = 64
-"""Arrays begin at multiples of this, the length of a cache line."""
+"""Length of a cache line, to which arrays are aligned."""
 
 
 class Buffers:
-    """Blocks of memory, each used again when nothing refers to it any more.
+    """Blocks of memory, each reused when nothing refers to it any more.
 
-    A batch may be kept for as long as one likes: its memory is its own until the last
-    array or tensor made from it is gone. As long as batches are dropped one after
-    another, the same two or three blocks are used in turn, and of those that are free
-    the one used last: it is still in the processor's cache, and writing there is
-    about twice as fast.
+    A batch may be kept for any time: its memory is not reused before the last array or
+    tensor made from it is garbage. If batches are dropped one after another, the same
+    two or three blocks are used in turn. Of the free blocks, the one used last is taken
+    first: it is still in the processor's cache, where writing is about twice as fast.
 
     Parameters
     ----------
     n_blocks : int
-        In how many blocks a batch shall find room: those held at the same time, one
-        more than a thread is ahead.
+        Number of batches in memory at the same time: one more than are prefetched.
     pinned : bool
-        Allocate memory that a GPU can copy from while the program goes on.
+        Allocate pinned memory, from which a GPU can copy asynchronously.
     """
 
     def __init__(self, n_blocks: int = 2, *, pinned: bool = False) -> None:
@@ -47,14 +45,14 @@ class Buffers:
         self._blocks: list[UInt8Array] = []  # the one used last at the end
 
     def take(self, shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
-        """Return an array in memory that nothing else refers to, not initialised.
+        """Return an uninitialised array in memory that nothing else refers to.
 
         Parameters
         ----------
         shape : sequence of int
-            Its shape.
+            Shape of the array.
         dtype : numpy dtype
-            Its type.
+            Type of the array.
         """
         n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
         block = self._recent_block(n_bytes)
@@ -68,35 +66,35 @@ class Buffers:
         return block[begin : begin + n_bytes].view(dtype).reshape(shape)
 
     def _recent_block(self, n_bytes: int) -> UInt8Array | None:
-        """Take one of the `n_blocks` used last; wait a moment for it if need be.
+        """Take one of the `n_blocks` used last; wait briefly if none is free.
 
-        PyTorch lets other threads run while it frees a tensor, so the thread that
-        makes the next batch often comes just before the last one is gone.
+        PyTorch lets other threads run while it frees a tensor, so the thread that makes
+        the next batch often arrives just before the previous one is freed.
         """
-        for _ in range(_PATIENCE):
+        for _ in range(_N_ATTEMPTS):
             block = self._free_block(n_bytes, self._n_blocks)
             if block is not None:
                 return block
             if len(self._blocks) < self._n_blocks:
                 break
-            time.sleep(_MOMENT_S)
+            time.sleep(_PAUSE_S)
         return None
 
     def _free_block(self, n_bytes: int, n_recent: int = _KEPT) -> UInt8Array | None:
-        """Take a free block out of those used last, the last one first."""
-        for place in reversed(range(len(self._blocks))[-n_recent:]):
+        """Take a free block out of the list, the one used last first."""
+        for number in reversed(range(len(self._blocks))[-n_recent:]):
             if (
-                _references(self._blocks, place) == _UNUSED
-                and self._blocks[place].size >= n_bytes + _LINE_BYTES
+                _references(self._blocks, number) == _UNUSED
+                and self._blocks[number].size >= n_bytes + _LINE_BYTES
             ):
-                return self._blocks.pop(place)
+                return self._blocks.pop(number)
         return None
 
     def _new_block(self, n_bytes: int) -> UInt8Array:
-        """Allocate a block with room for `n_bytes` from the next cache line on."""
+        """Allocate a block with room for `n_bytes` and their alignment."""
         n_bytes += _LINE_BYTES
         if self._pinned:
-            # The array refers to the tensor, and what is made from it to the array.
+            # The array refers to the tensor, and its views refer to the array.
             pinned: UInt8Array = torch.empty(
                 n_bytes, dtype=torch.uint8, pin_memory=True
             ).numpy()
@@ -104,14 +102,14 @@ class Buffers:
         return np.empty(n_bytes, np.uint8)
 
 
-def _references(blocks: Sequence[UInt8Array], place: int) -> int:
-    """Return how many references there are to a block.
+def _references(blocks: Sequence[UInt8Array], number: int) -> int:
+    """Return the number of references to a block.
 
     Every view of a NumPy array refers to the array that owns the memory, and so does
-    every tensor made from one: this counts all that can reach the block.
+    every tensor made from it: the count covers all that can reach the block.
     """
-    return sys.getrefcount(blocks[place])
+    return sys.getrefcount(blocks[number])
 
 
 _UNUSED: Final = _references([np.empty(0, np.uint8)], 0)
-"""References to a block that only the list refers to."""
+"""Number of references to a block that only the list refers to."""

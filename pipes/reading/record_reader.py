@@ -1,4 +1,4 @@
-"""Read some fields of some records of a store into a batch."""
+"""Read fields of a store's records into a batch."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -24,22 +24,19 @@ from ecgstore.storage import Store
 from ecgstore.storage.format import schema
 from ecgstore.storage.rows import load_kernels
 
-load_kernels()  # with PyTorch's import and not within the first batch
-
-_WORTH_SHARING: Final = 1_000_000
-"""Bytes of a batch below which waking another thread takes longer than copying."""
+load_kernels()  # while PyTorch is imported, not with the first batch
 
 ARRAYS: Final = ("signals", "labels", "features", "fiducials", "r_peaks")
-"""Fields that are attributes of a batch; others are in `Batch.columns`."""
+"""Fields that are attributes of a batch; all others are in `Batch.columns`."""
 
 
 class RecordReader:
-    """Reads what is asked for of any records of a store, without the HDF5 library.
+    """Reads chosen fields of any records of a store, without the HDF5 library.
 
     Parameters
     ----------
     store : Store
-        The store.
+        The store to read.
     fields : iterable of str
         Any of ``"signals"``, ``"labels"``, ``"features"``, ``"fiducials"``,
         ``"r_peaks"``, of the columns of `Store.records`, and of the names of attached
@@ -47,11 +44,12 @@ class RecordReader:
     dtype : {"float32", "int16"}
         Signals in mV, or the stored counts.
     leads : iterable of str, optional
-        Names of the leads, in the order wanted; all twelve if left out.
+        Names of the leads, in the order of the batch; all twelve if left out.
     window : tuple of int or RandomCrop, optional
-        Which samples. Marks are counted from its beginning.
+        The samples to read: (begin, end), `end` not included, or a random crop; all if
+        left out. Marks are counted from the begin of the window.
     buffers : Buffers, optional
-        Memory for signals.
+        Memory for the signals.
     sharing : WorkSharing, optional
         Lets a waiting consumer help to copy signals; see `Prefetch`.
 
@@ -78,7 +76,7 @@ class RecordReader:
             raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'int16'")
         if dtype == "int16" and store.dtype != "int16":
             raise ValueError(
-                f"{store.path} holds float32 mV, no int16 counts; ask for 'float32'"
+                f"{store.path} holds float32 mV, not int16 counts; use dtype='float32'"
             )
         self._leads = None if leads is None else lead_numbers(leads)
         chosen = np.arange(store.n_leads) if self._leads is None else self._leads
@@ -100,20 +98,17 @@ class RecordReader:
         Parameters
         ----------
         batch : RowBatch
-            Which records.
+            Rows and seeds of the records.
         """
         rows = batch.rows
-        n_real, begins = self._place(batch)
+        n_real, begins = self._windows(batch)
         arrays: dict[str, Tensor] = {}
         with ExitStack() as copying:
             if "signals" in self._arrays:
                 shape = (len(rows), len(self._lead_names), self._n_window)
                 out = self._buffers.take(shape, self._dtype)
                 gather = self._signals.gather(rows, out, self._leads, begins)
-                if out.nbytes < _WORTH_SHARING:
-                    gather()
-                else:
-                    copying.enter_context(self._sharing.share(gather))
+                copying.enter_context(self._sharing.share(gather, out.nbytes))
                 arrays["signals"] = torch.from_numpy(out)
             for name in self._arrays:
                 if name != "signals":
@@ -133,13 +128,13 @@ class RecordReader:
         )
 
     def will_need(self, batch: RowBatch) -> None:
-        """Let the system read signals now that `read` will be asked for soon."""
+        """Let the system read the signals of a batch that is soon passed to `read`."""
         if "signals" in self._arrays:
-            _, begins = self._place(batch)
+            _, begins = self._windows(batch)
             self._signals.will_need(batch.rows, self._n_window, self._leads, begins)
 
-    def _place(self, batch: RowBatch) -> tuple[IntArray, IntArray | None]:
-        """Return how many samples in each record's window are real, and its begin."""
+    def _windows(self, batch: RowBatch) -> tuple[IntArray, IntArray | None]:
+        """Return the number of real samples and the begin of each record's window."""
         padding = self._table(f"{schema.QUALITY}/{schema.PAD_LENGTH}")[batch.rows]
         n_real: IntArray = np.int64(self._n_samples) - padding
         begins = window_begins(self._window, n_real, batch.seeds)
@@ -148,7 +143,7 @@ class RecordReader:
         return np.minimum(n_real, self._n_window), begins
 
     def _array(self, name: str, rows: IntArray, begins: IntArray | None) -> Tensor:
-        """Return one field of the records, other than signals."""
+        """Return one array field of the records other than the signals."""
         values: NDArray[Any] = self._table(name)[rows]
         if name == "fiducials" and self._leads is not None:
             values = values[:, self._leads]
@@ -157,7 +152,7 @@ class RecordReader:
         return torch.from_numpy(values)
 
     def _column(self, name: str, rows: IntArray) -> Tensor | list[str]:
-        """Return one column of the records' table, or attached features."""
+        """Return one column of the table of records, or attached deep features."""
         attached = self._store.attached.get(name)
         if attached is not None:
             return torch.from_numpy(attached[rows])
@@ -169,18 +164,18 @@ class RecordReader:
 
 
 def lead_numbers(leads: Iterable[str]) -> IntArray:
-    """Return the places of leads in a stored record.
+    """Return the positions of leads in a stored record.
 
     Raises
     ------
     ValueError
-        If a name is not one of `LEADS`, or none is given.
+        If a name is not one of `LEADS`, or there are no names.
     """
     names = [leads] if isinstance(leads, str) else list(leads)
     unknown = [name for name in names if name not in LEADS]
     if unknown or not names:
         raise ValueError(
-            f"leads are {names!r}; expected some of {', '.join(LEADS)}, written so"
+            f"leads are {names!r}; expected some of {', '.join(LEADS)}, spelt so"
         )
     return np.array([LEADS.index(name) for name in names])
 
@@ -188,7 +183,13 @@ def lead_numbers(leads: Iterable[str]) -> IntArray:
 def _known_fields(
     store: Store, fields: Iterable[str]
 ) -> tuple[Sequence[str], Sequence[str]]:
-    """Return the arrays and the columns among some fields, all of them known."""
+    """Return the array fields and the columns among some fields.
+
+    Raises
+    ------
+    ValueError
+        If the store has no such field.
+    """
     columns = (
         *schema.RECORD_TEXTS,
         *schema.RECORD_NUMBERS,

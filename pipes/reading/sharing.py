@@ -1,42 +1,55 @@
-"""Let a thread that waits for a batch help to make it."""
+"""Work that a thread waiting for a batch shares with the thread that makes it."""
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 
 class WorkSharing:
-    """Work that two threads can do together, and a way to wait that does it.
+    """Work that several threads can do together, and a wait that takes part in it.
 
-    While the consumer of batches is busy, the thread that makes them works alone and
-    the two overlap. When the consumer waits, its processor would idle: it joins in.
+    While the consumer of batches computes, the thread that makes batches works alone
+    and the two overlap. When the consumer waits for a batch, its processor core would
+    be idle: it helps to copy records instead.
 
     Attributes
     ----------
     lock : threading.RLock
-        To be held where `condition` is used. Hold it by name: unlike a condition's
-        ``with``, its own cannot be interrupted by Ctrl-C between locking and entering.
+        The lock of `condition`. Use ``with lock``, not ``with condition``: only the
+        former cannot be interrupted by Ctrl-C between locking and entering.
     condition : threading.Condition
-        Notified when there is work, when it is done, and by users of this class when
-        anything else changes that one may wait for.
+        Notified when there is work, when the work is done, and by users of this class
+        when the state that `wait_for` waits for has changed.
+    min_bytes : int
+        Work on fewer bytes is not shared: waking another thread would take longer than
+        copying them.
     """
+
+    min_bytes: ClassVar[int] = 1_000_000
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.condition = threading.Condition(self.lock)
         self._work: Callable[[], None] | None = None
-        self._helpers: set[int] = set()  # threads
+        self._helpers: set[int] = set()  # identifiers of threads
 
     @contextmanager
-    def share(self, work: Callable[[], None]) -> Iterator[None]:
-        """Offer some work to whoever waits; at the end of the block it is done.
+    def share(self, work: Callable[[], None], n_bytes: int) -> Iterator[None]:
+        """Offer work to waiting threads; at the end of the block it is done.
 
         Parameters
         ----------
         work : callable
-            Takes pieces of the work until none is left, when called by one thread or
-            by several at the same time. All is done when every call has returned.
+            Does pieces of the work until none is left. One thread or several may call
+            it at the same time; the work is done when every call has returned.
+        n_bytes : int
+            Bytes that the work copies; see `min_bytes`.
         """
+        if n_bytes < self.min_bytes:
+            work()
+            yield
+            return
         with self.lock:
             self._work = work
             self.condition.notify_all()
@@ -49,20 +62,20 @@ class WorkSharing:
                 self.condition.wait_for(lambda: not self._helpers)
 
     def leave(self) -> None:
-        """Let nobody wait for this thread's help, which it has ended."""
+        """Remove this thread from the helpers that `share` waits for."""
         with self.lock:
             self._helpers.discard(threading.get_ident())
             self.condition.notify_all()
 
     def wait_for(self, ready: Callable[[], bool]) -> None:
-        """Wait until something is so, and help meanwhile.
+        """Wait until a condition is true, and help with shared work meanwhile.
 
         Parameters
         ----------
         ready : callable
-            Whether it is so; called with `lock` held.
+            Returns whether the condition is true; called with `lock` held.
         """
-        me = threading.get_ident()
+        this_thread = threading.get_ident()
         while True:
             try:
                 with self.lock:
@@ -71,12 +84,12 @@ class WorkSharing:
                         return
                     work, self._work = self._work, None
                     assert work is not None
-                    self._helpers.add(me)
+                    self._helpers.add(this_thread)
                 work()
             finally:
-                if me in self._helpers:
-                    # At once and without `lock`: were Ctrl-C to come between,
-                    # the thread that shares the work would wait for ever.
-                    self._helpers.discard(me)
+                if this_thread in self._helpers:
+                    # First and without `lock`: if Ctrl-C came between locking and
+                    # this line, the thread that shares the work would wait forever.
+                    self._helpers.discard(this_thread)
                     with self.lock:
                         self.condition.notify_all()

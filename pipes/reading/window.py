@@ -1,4 +1,4 @@
-"""Which samples of a record a batch holds."""
+"""The window of samples that is read of each record."""
 
 import operator
 from dataclasses import dataclass
@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import Int16Array, IntArray, UInt64Array
-from ecgstore.pipes.orders.permutation import key_of, mix
+from ecgstore.pipes.orders.random_numbers import key_of, mix
 
 
 @dataclass(frozen=True, slots=True)
 class RandomCrop:
-    """A window at a random place, another one each time a record is drawn.
+    """A window at a random position, another one each time a record is drawn.
 
-    It lies within the real samples, unless these are fewer than the window.
+    It lies within the real samples, or begins with the record if these are fewer than
+    the window.
 
     Parameters
     ----------
@@ -27,10 +28,10 @@ class RandomCrop:
 
 
 Window: TypeAlias = tuple[int, int] | RandomCrop | None
-"""First sample and the one after the last; or a random crop; or the whole record."""
+"""(begin, end) in samples, `end` not included; a random crop; or the whole record."""
 
 _CROP: Final = key_of(0x63726F70)
-"""Key of the random numbers that place crops."""
+"""Key of the random numbers from which the begin of a crop is drawn."""
 
 
 def window_length(window: Window, n_samples: int) -> int:
@@ -56,7 +57,7 @@ def window_length(window: Window, n_samples: int) -> int:
             if isinstance(window, RandomCrop)
             else map(operator.index, window)
         )
-    except (TypeError, ValueError):  # not two of them, or no whole numbers
+    except (TypeError, ValueError):  # not two values, or not integers
         begin, end = 0, 0
     if not 0 <= begin < end <= n_samples:
         raise ValueError(
@@ -69,30 +70,31 @@ def window_length(window: Window, n_samples: int) -> int:
 def window_begins(
     window: Window, n_real_samples: IntArray, seeds: UInt64Array
 ) -> IntArray | None:
-    """Return the first sample of each record's window, None if it is 0 for all.
+    """Return the first sample of each record's window; None if it is always 0.
 
     Parameters
     ----------
     window : tuple of int, RandomCrop or None
         The window.
     n_real_samples : ndarray of shape (n_records,)
-        Samples of each record that are not padding.
+        Number of samples of each record before the padding.
     seeds : ndarray of shape (n_records,)
-        A random number for each record.
+        The records' seeds; see `RowBatch`.
     """
     if window is None:
         return None
     if not isinstance(window, RandomCrop):
         return np.full(len(seeds), window[0], np.int64)
-    n_places = np.maximum(n_real_samples - window.n_samples, 0) + 1
-    begins: IntArray = (mix(_CROP, seeds) % n_places.astype(np.uint64)).astype(np.int64)
+    n_choices = np.maximum(n_real_samples - window.n_samples, 0) + 1
+    drawn = mix(_CROP, seeds) % n_choices.astype(np.uint64)
+    begins: IntArray = drawn.astype(np.int64)
     return begins
 
 
 def marks_in_window(
     marks: NDArray[np.int16], begins: IntArray | None, n_window: int
 ) -> Int16Array:
-    """Return sample indices counted from the beginning of each record's window.
+    """Return marks as sample indices relative to the begin of each record's window.
 
     Parameters
     ----------
@@ -106,7 +108,8 @@ def marks_in_window(
     Returns
     -------
     ndarray of the same shape
-        Each mark in its old place, -1 where it is absent or outside the window.
+        Every mark at its position in the array, -1 where it is absent or outside the
+        window.
     """
     absent = marks.dtype.type(-1)
     if begins is not None:

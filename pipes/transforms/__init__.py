@@ -1,1 +1,1 @@
-"""Functions of a batch: augmentation, standardisation, decimation."""
+"""Functions from a batch to a batch: augmentation, standardisation, decimation."""

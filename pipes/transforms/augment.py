@@ -1,45 +1,20 @@
-"""Augment batches: random changes that a record's seed determines."""
+"""Several augmentations as one transform."""
 
 from dataclasses import replace
 from typing import Any
 
+from ecgstore.pipes.arguments import require_result
 from ecgstore.pipes.batch import Batch
-from ecgstore.pipes.checks import not_none
-from ecgstore.pipes.orders.permutation import mix
-from ecgstore.pipes.transforms.augmentation import Augmentation, Draws
-from ecgstore.pipes.transforms.noise import (
-    BaselineWander,
-    Powerline,
-    WhiteNoise,
-    WhiteNoiseAtSnr,
-)
-from ecgstore.pipes.transforms.signal_changes import (
-    Gain,
-    LeadDropout,
-    TimeMask,
-    TimeShift,
-)
-
-__all__ = [
-    "Augment",
-    "Augmentation",
-    "BaselineWander",
-    "Draws",
-    "Gain",
-    "LeadDropout",
-    "Powerline",
-    "TimeMask",
-    "TimeShift",
-    "WhiteNoise",
-    "WhiteNoiseAtSnr",
-]
+from ecgstore.pipes.orders.random_numbers import mix
+from ecgstore.pipes.transforms.augmentation import Augmentation
 
 
 class Augment:
-    """Several augmentations, one after the other; a batch transform itself.
+    """Several augmentations, one after the other, as one batch transform.
 
-    Each draws its own numbers by its place, so two of a kind differ, and adding one
-    at the end leaves what the others do as it was.
+    Each augmentation draws random numbers that depend on its position in the list. So
+    two of the same class are independent, and adding one at the end does not change the
+    others.
 
     Parameters
     ----------
@@ -49,46 +24,47 @@ class Augment:
     Raises
     ------
     TypeError
-        If one of them is no `Augmentation`.
+        If one of them is not an `Augmentation`.
 
     Examples
     --------
+    >>> from ecgstore.pipes import Gain, TimeShift
     >>> Augment(Gain(), TimeShift(probability=0.2))
     Augment(Gain(probability=0.5, factor=(0.8, 1.2)), TimeShift(probability=0.2, \
 max_shift_s=0.5))
     """
 
     def __init__(self, *augmentations: Augmentation) -> None:
-        for each in augmentations:
-            if not isinstance(each, Augmentation):
+        for augmentation in augmentations:
+            if not isinstance(augmentation, Augmentation):
                 raise TypeError(
-                    f"{each!r} is no augmentation; expected ones such as Gain() or "
-                    "TimeShift(max_shift_s=0.2)"
+                    f"{augmentation!r} is not an augmentation; expected instances such "
+                    "as Gain() or TimeShift(max_shift_s=0.2)"
                 )
         self.augmentations = augmentations
 
     def __call__(self, batch: Batch) -> Batch:
-        """Change a batch of float32 voltages, whose memory is used again.
+        """Augment a batch of float32 voltages.
 
         Parameters
         ----------
         batch : Batch
-            Its signals are changed in place.
+            The batch, whose signals are changed in place.
 
         Returns
         -------
         Batch
-            The batch to go on with, with the seeds it came with.
+            The augmented batch, with the same seeds; do not use the old one any more.
         """
         seeds = batch.seeds
-        for place, augmentation in enumerate(self.augmentations, start=1):
-            changed = augmentation(replace(batch, seeds=mix(place, seeds)))
-            batch = not_none(augmentation, changed)
+        for number, augmentation in enumerate(self.augmentations, start=1):
+            augmented = augmentation(replace(batch, seeds=mix(number, seeds)))
+            batch = require_result(augmentation, augmented)
         return replace(batch, seeds=seeds)
 
     def __repr__(self) -> str:
         return f"Augment({', '.join(map(repr, self.augmentations))})"
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return the kind and the settings of each, for a log or beside a model."""
-        return [each.describe() for each in self.augmentations]
+        """Return name and parameters of each augmentation, for a log or checkpoint."""
+        return [augmentation.describe() for augmentation in self.augmentations]

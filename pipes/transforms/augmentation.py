@@ -1,4 +1,8 @@
-"""What every augmentation shares: whom it changes, what it draws, what stays zero."""
+"""The base class of augmentations, and the functions that they share.
+
+An augmentation draws random numbers from the records' seeds (`Draws`), changes the
+signals of some records, and leaves the padding at zero.
+"""
 
 import zlib
 from abc import ABC, abstractmethod
@@ -12,24 +16,25 @@ from torch import Tensor
 
 from ecgstore.arrays import BoolArray, FloatArray, UInt64Array
 from ecgstore.pipes.batch import Batch
-from ecgstore.pipes.orders.permutation import mix
+from ecgstore.pipes.orders.random_numbers import mix
 
 Range: TypeAlias = tuple[float, float]
-"""The lowest and the highest of the values to draw from, evenly."""
+"""(lowest, highest) of a uniform distribution to draw from."""
 
 _NUMBERS: Final = 1
-"""Key of the numbers drawn for a record, which are functions of its state."""
+"""Key of the random numbers of a record, which are counted from its state."""
 
 
 class Draws:
-    """Random numbers for the records of a batch, each a function of its record's seed.
+    """Random numbers for the records of a batch, drawn from the records' seeds.
 
     Parameters
     ----------
     seeds : ndarray of shape (n_records,)
         `Batch.seeds`.
     salt : int
-        Makes the numbers differ from those of another kind of augmentation.
+        Any integer. Different salts give independent numbers, so that different
+        augmentations do.
     """
 
     def __init__(self, seeds: UInt64Array, salt: int) -> None:
@@ -39,29 +44,30 @@ class Draws:
     def uniform(
         self, low: float = 0.0, high: float = 1.0, shape: Sequence[int] = ()
     ) -> FloatArray:
-        """Draw numbers from `low` up to, but not including, `high`.
+        """Draw uniformly distributed numbers from `low` to `high`, `high` not included.
 
         Parameters
         ----------
         low, high : float
-            The range.
+            Limits of the distribution.
         shape : sequence of int
-            How many for each record.
+            Shape of the numbers per record.
 
         Returns
         -------
         ndarray of shape (n_records, *shape)
-            Other numbers at every call.
+            New numbers at every call.
         """
-        count = int(np.prod(shape, dtype=np.int64))
-        places = np.arange(self._n_drawn, self._n_drawn + count, dtype=np.uint64)
-        self._n_drawn += count
-        fractions = unit_fractions(mix(_NUMBERS, self._states[:, np.newaxis] + places))
+        begin = self._n_drawn
+        self._n_drawn += int(np.prod(shape, dtype=np.int64))
+        counters = np.arange(begin, self._n_drawn, dtype=np.uint64)
+        states = self._states[:, np.newaxis] + counters
+        fractions = unit_fractions(mix(_NUMBERS, states))
         return (low + (high - low) * fractions).reshape(len(self._states), *shape)
 
 
 def unit_fractions(numbers: UInt64Array) -> FloatArray:
-    """Return the upper 53 bits of every number as a fraction of 1, below 1."""
+    """Return the upper 53 bits of every number as a fraction from 0 to below 1."""
     return np.asarray(numbers >> np.uint64(11), np.float64) * 2.0**-53
 
 
@@ -69,18 +75,17 @@ def unit_fractions(numbers: UInt64Array) -> FloatArray:
 class Augmentation(ABC):
     """A random change of the signals of some records of a batch.
 
-    What happens to a record depends on its seed (`Batch.seeds`) and on nothing else:
-    not on the batch it came in, its place there, or the number of threads. The
-    batch's signals are changed in place, for they belong to the batch; whatever else
-    changes is replaced in the batch returned. Samples at and after `n_real_samples`
-    stay zero.
+    The change of a record depends on its seed (`Batch.seeds`) only, not on its batch,
+    its position in the batch, or the number of threads. Signals are changed in place;
+    other fields are replaced in the batch that is returned. Samples from
+    `n_real_samples` on stay zero.
 
     A new augmentation is a frozen dataclass that implements `apply`.
 
     Parameters
     ----------
     probability : float
-        Part of the records that are changed.
+        Probability that a record is changed.
     """
 
     probability: float = 0.5
@@ -92,17 +97,17 @@ class Augmentation(ABC):
             )
 
     def __call__(self, batch: Batch) -> Batch:
-        """Change a batch of float32 voltages.
+        """Augment a batch of float32 voltages.
 
         Parameters
         ----------
         batch : Batch
-            Its signals are changed in place.
+            The batch, whose signals are changed in place.
 
         Returns
         -------
         Batch
-            The batch to go on with.
+            The augmented batch; do not use the old one any more.
 
         Raises
         ------
@@ -123,33 +128,48 @@ class Augmentation(ABC):
         Parameters
         ----------
         batch : Batch
-            Its signals are float32 mV, shape (n_records, n_leads, n_samples).
+            The batch; its signals are float32 mV, of shape (n_records, n_leads,
+            n_samples).
         chosen : ndarray of shape (n_records,)
-            Which records to change; at least one.
+            Whether to change each record; at least one is True.
         draws : Draws
-            Where all randomness comes from.
+            Source of all random numbers.
+
+        Returns
+        -------
+        Batch
+            The augmented batch.
         """
 
     def _draws(self, batch: Batch) -> Draws:
-        """Return numbers that another kind of augmentation does not get."""
+        """Return the random numbers of this class of augmentation."""
         return Draws(batch.seeds, zlib.crc32(type(self).__name__.encode()))
 
     def describe(self) -> dict[str, Any]:
-        """Return the kind and every setting, for a log or beside a trained model."""
-        return {"kind": type(self).__name__, **asdict(self)}
+        """Return the class name and every parameter, for a log or a checkpoint."""
+        return {"name": type(self).__name__, **asdict(self)}
 
 
-def signals_in_mv(batch: Batch, who: str) -> Tensor:
-    """Return a batch's signals, which must be float32."""
+def signals_in_mv(batch: Batch, transform: str) -> Tensor:
+    """Return the signals of a batch, or raise an error if they are not float32 mV.
+
+    Parameters
+    ----------
+    batch : Batch
+        The batch.
+    transform : str
+        Name of the transform that needs them, for the error message.
+    """
     if batch.signals is None:
         raise ValueError(
-            f"{who} got a batch without signals; add 'signals' to the fields to read"
+            f"{transform} got a batch without signals; add 'signals' to the fields to "
+            "read"
         )
     if batch.signals.dtype != torch.float32:
         name = str(batch.signals.dtype).removeprefix("torch.")
         raise TypeError(
-            f"{who} got {name} signals; expected float32 mV: read them with "
-            "dtype='float32', or go on with batch.in_mv()"
+            f"{transform} got {name} signals; expected float32 mV: read them with "
+            "dtype='float32', or convert them with batch.in_mv()"
         )
     return batch.signals
 
@@ -157,7 +177,7 @@ def signals_in_mv(batch: Batch, who: str) -> Tensor:
 def check_range(
     name: str, values: Range, lowest: float, highest: float = np.inf
 ) -> None:
-    """Refuse a range that is no range, or not within its bounds."""
+    """Refuse what is not a range (lowest, highest) within the bounds."""
     if np.shape(values) != (2,) or not lowest <= values[0] <= values[1] <= highest:
         bounds = f"from {lowest:g}" + ("" if highest == np.inf else f" to {highest:g}")
         raise ValueError(
@@ -166,24 +186,24 @@ def check_range(
 
 
 def check_positive(name: str, value: float) -> None:
-    """Refuse a number that is not above zero."""
+    """Refuse a number that is not positive and finite."""
     if not 0 < value < np.inf:
         raise ValueError(f"{name} is {value!r}; expected a number above 0")
 
 
 def on_device_of(signals: Tensor, values: FloatArray) -> Tensor:
-    """Return numbers as float32 beside the signals, without waiting for the device."""
+    """Return numbers as float32 on the signals' device, without waiting for it."""
     host = torch.from_numpy(values.astype(np.float32))
     return host.to(signals.device, non_blocking=True)
 
 
 def in_pieces(signals: Tensor, chosen: BoolArray) -> Iterator[slice]:
-    """Yield slices of records that hold all the chosen ones.
+    """Yield slices of records that together hold all chosen ones.
 
-    On a CPU these are single records, which stay in its cache from one operation to
-    the next; elsewhere it is the whole batch, with few operations to launch.
+    On a CPU these are single records, which stay in its cache from one operation to the
+    next; on other devices the whole batch, to launch few operations.
     """
-    if _on_cpu(signals):
+    if is_on_cpu(signals):
         for record in np.flatnonzero(chosen).tolist():
             yield slice(record, record + 1)
     else:
@@ -195,21 +215,21 @@ def add_noise(
 ) -> None:
     """Add noise to the real samples of the chosen records, in place.
 
-    Multiplications and additions are kept apart, here and in all noise: a fused
-    operation rounds once where two round twice, and libraries choose by the length of
-    a row which of the two they do. So a record gets the same bits everywhere.
+    Multiplications and additions are separate operations, here and in all noise: a
+    fused operation rounds once, two operations round twice, and libraries fuse or not
+    depending on the length of a row. So a record gets the same bits in every batch.
 
     Parameters
     ----------
     batch : Batch
-        Where the padding begins.
+        The batch, which says where the padding begins.
     signals : Tensor of shape (n_records, n_leads, n_samples)
         The batch's signals.
     chosen : ndarray of shape (n_records,)
-        Which records are changed.
+        Whether to change each record.
     noise : callable
-        Returns new noise of shape (n, n_leads, n_samples) for a slice of records;
-        zero for those among them that are not chosen.
+        Returns new noise of shape (n, n_leads, n_samples) for a slice of n records; it
+        is zero for those that are not chosen.
     """
     for records in in_pieces(signals, chosen):
         values = noise(records)
@@ -218,17 +238,17 @@ def add_noise(
 
 
 def clear_padding(values: Tensor, n_real_samples: Tensor) -> None:
-    """Set samples at and after the end of every record to zero, in place."""
+    """Set the samples after the end of every record to zero, in place."""
     n_samples = values.shape[-1]
-    if _on_cpu(values):  # where almost no record is padded
+    if is_on_cpu(values):  # faster, because few records are padded
         for record, n_real in zip(values, n_real_samples.tolist(), strict=True):
             if n_real < n_samples:
                 record[..., n_real:] = 0
     else:
-        places = torch.arange(n_samples, device=values.device)
-        values.masked_fill_(places >= n_real_samples[:, None, None], 0)
+        samples = torch.arange(n_samples, device=values.device)
+        values.masked_fill_(samples >= n_real_samples[:, None, None], 0)
 
 
-def _on_cpu(values: Tensor) -> bool:
-    """Return whether small pieces, and looking at single numbers, cost little."""
+def is_on_cpu(values: Tensor) -> bool:
+    """Return whether small operations, and reading single numbers, are cheap."""
     return values.device.type == "cpu"

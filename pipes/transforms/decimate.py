@@ -1,4 +1,4 @@
-"""A lower sampling rate: a batch transform for networks that need no more."""
+"""Decimation: the transform to a lower sampling rate."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from ecgstore.errors import ConfigError
+from ecgstore.pipes.arguments import require_integer
 from ecgstore.pipes.batch import Batch
-from ecgstore.pipes.checks import whole
 from ecgstore.pipes.transforms.augmentation import clear_padding
 
 _ZERO_CROSSINGS: Final = 10
-"""Of the low-pass filter on each side, as in SciPy's ``decimate(ftype="fir")``."""
+"""Zero crossings of the filter per side, as in SciPy's ``decimate(ftype="fir")``."""
 
 
 @dataclass(frozen=True)
@@ -24,18 +24,18 @@ class Decimate:
     """Keep every n-th sample, after a low-pass filter without delay.
 
     The filter is that of ``scipy.signal.decimate(ftype="fir")``: a sinc of 20 samples
-    of the new rate under a Hamming window, its -6 dB at half the new rate. Padding
-    stays zero; marks move to the nearest sample.
+    at the new rate in a Hamming window, with -6 dB at half the new rate. Padding stays
+    zero; marks move to the nearest sample.
 
     Parameters
     ----------
     factor : int
-        Which samples stay: 5 makes 100 Hz of 500 Hz.
+        Ratio of the old and the new sampling rate: 5 for 500 Hz to 100 Hz.
 
     Raises
     ------
     TypeError
-        If it is not a whole number.
+        If it is not an integer.
     ValueError
         If it is below 1.
 
@@ -48,38 +48,35 @@ class Decimate:
     factor: int
 
     def __post_init__(self) -> None:
-        if whole("factor", self.factor) < 1:
-            raise ValueError(
-                f"factor is {self.factor!r}; expected a whole number of at least 1"
-            )
+        require_integer("factor", self.factor, lowest=1)
 
     @classmethod
     def to(cls, fs: float, stored_fs: float) -> "Decimate":
-        """Return what makes signals of one sampling rate from those of another.
+        """Return the decimation from one sampling rate to another.
 
         Parameters
         ----------
         fs : float
-            The rate wanted in Hz.
+            The new sampling rate in Hz.
         stored_fs : float
-            The rate of the store in Hz.
+            The sampling rate of the store in Hz.
 
         Raises
         ------
         ConfigError
-            If the rate of the store is not a multiple of the one wanted.
+            If the sampling rate of the store is not a multiple of the new one.
         """
         factor = round(stored_fs / fs) if fs > 0 else 0
         if factor < 1 or factor * fs != stored_fs:
             raise ConfigError(
-                f"fs is {fs:g} Hz, and the store has {stored_fs:g} Hz; expected a rate "
+                f"fs is {fs:g} Hz and the store has {stored_fs:g} Hz; expected a rate "
                 f"that divides it, such as {stored_fs / 2:g}, or build the store with "
                 f"--fs {fs:g}"
             )
         return cls(factor)
 
     def __call__(self, batch: Batch) -> Batch:
-        """Return the batch at the lower rate.
+        """Return the batch at the lower sampling rate.
 
         Raises
         ------
@@ -91,7 +88,7 @@ class Decimate:
         signals = batch.in_mv().signals
         if signals is None:
             raise ValueError("Decimate got a batch without signals; read 'signals'")
-        # Division rounds up: a record's last real sample may not be one that stays.
+        # Rounded up, because the samples kept are 0, factor, 2 * factor and so on.
         n_real = -(-batch.n_real_samples // self.factor)
         slow = self.filtered(signals)
         clear_padding(slow, n_real)
@@ -101,12 +98,12 @@ class Decimate:
             mv_per_count=1.0,
             n_real_samples=n_real,
             fs=batch.fs / self.factor,
-            r_peaks=self._moved(batch.r_peaks, n_real),
-            fiducials=self._moved(batch.fiducials, n_real),
+            r_peaks=self._marks(batch.r_peaks, n_real),
+            fiducials=self._marks(batch.fiducials, n_real),
         )
 
     def filtered(self, signals: Tensor) -> Tensor:
-        """Return filtered signals at the lower rate.
+        """Return filtered signals at the lower sampling rate.
 
         Parameters
         ----------
@@ -127,19 +124,19 @@ class Decimate:
         )
         return slow.reshape(n_records, n_leads, -1)
 
-    def _moved(self, marks: Tensor | None, n_real: Tensor) -> Tensor | None:
-        """Return sample indices at the lower rate, -1 where absent."""
+    def _marks(self, marks: Tensor | None, n_real: Tensor) -> Tensor | None:
+        """Return marks as samples at the lower sampling rate, -1 where absent."""
         if marks is None:
             return None
-        moved = (marks.long() + self.factor // 2) // self.factor
-        # The sample nearest to a mark at the very end may be the one after the last.
+        nearest = (marks.long() + self.factor // 2) // self.factor
+        # A mark near the end of the record can round to the sample after the last.
         last = (n_real - 1).view(-1, *[1] * (marks.ndim - 1))
-        moved = torch.minimum(moved, last).to(marks.dtype)
-        return torch.where(marks < 0, marks, moved)
+        nearest = torch.minimum(nearest, last).to(marks.dtype)
+        return torch.where(marks < 0, marks, nearest)
 
 
 @lru_cache(maxsize=16)
 def _low_pass(factor: int, device: torch.device) -> Tensor:
-    """Return the filter, of shape (1, 1, 2 * 10 * factor + 1)."""
+    """Return the low-pass filter, of shape (1, 1, 2 * 10 * factor + 1)."""
     taps = firwin(2 * _ZERO_CROSSINGS * factor + 1, 1 / factor, window="hamming")
     return torch.from_numpy(taps.astype(np.float32)).to(device)[None, None]

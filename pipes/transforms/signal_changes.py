@@ -1,4 +1,4 @@
-"""Augmentations that scale, move or blank a signal."""
+"""Augmentations that scale, shift or mask a signal."""
 
 from dataclasses import dataclass, replace
 
@@ -21,16 +21,16 @@ from ecgstore.pipes.transforms.augmentation import (
 
 @dataclass(frozen=True, kw_only=True)
 class Gain(Augmentation):
-    """Multiply a record by a number, the same for all its leads.
+    """Multiply a record by a random factor, the same for all its leads.
 
-    The leads' ratios, and so the electrical axis, stay as they are.
+    So the ratios of the leads, and the electrical axis, do not change.
 
     Parameters
     ----------
     factor : tuple of float
-        Range of the number.
+        Range of the factor.
     probability : float
-        Part of the records that are changed.
+        Probability that a record is changed.
     """
 
     factor: Range = (0.8, 1.2)
@@ -40,7 +40,7 @@ class Gain(Augmentation):
         check_range("factor", self.factor, 0)
 
     def apply(self, batch: Batch, chosen: BoolArray, draws: Draws) -> Batch:
-        """Multiply."""
+        """Multiply the chosen records."""
         signals = signals_in_mv(batch, type(self).__name__)
         factors = np.where(chosen, draws.uniform(*self.factor), 1.0)
         signals.mul_(on_device_of(signals, factors)[:, None, None])
@@ -49,19 +49,19 @@ class Gain(Augmentation):
 
 @dataclass(frozen=True, kw_only=True)
 class TimeShift(Augmentation):
-    """Move a record in time, with its marks.
+    """Shift a record in time, with its marks.
 
-    What moves out of the window is lost. Moved to the right, a record begins with
-    zeros; moved to the left, it ends with padding, and `n_real_samples` follows.
-    Marks that leave the window become -1, so `r_peaks` can begin with -1.
-    Handcrafted features stay those of the whole record.
+    Samples that leave the window are lost. A record shifted to the right begins with
+    zeros; one shifted to the left ends with padding, and `n_real_samples` is adjusted.
+    Marks that leave the window become -1, so `r_peaks` can begin with -1. Handcrafted
+    features stay those of the whole record.
 
     Parameters
     ----------
     max_shift_s : float
-        The furthest move to either side in s.
+        Largest shift to either side in s.
     probability : float
-        Part of the records that are changed.
+        Probability that a record is changed.
     """
 
     max_shift_s: float = 0.5
@@ -71,25 +71,25 @@ class TimeShift(Augmentation):
         check_positive("max_shift_s", self.max_shift_s)
 
     def apply(self, batch: Batch, chosen: BoolArray, draws: Draws) -> Batch:
-        """Move signals and marks."""
+        """Shift signals and marks."""
         signals = signals_in_mv(batch, type(self).__name__)
         n_samples = signals.shape[-1]
-        furthest = min(round(self.max_shift_s * batch.fs), n_samples)
-        shifts = np.floor(draws.uniform(-furthest, furthest + 1)).astype(np.int64)
-        shifts *= chosen
-        for record, shift in enumerate(shifts.tolist()):
-            _move(signals[record], shift)
-        moved = _on_device(signals, shifts)
+        largest = min(round(self.max_shift_s * batch.fs), n_samples)
+        drawn = np.floor(draws.uniform(-largest, largest + 1)).astype(np.int64)
+        drawn *= chosen
+        for record, shift in enumerate(drawn.tolist()):
+            _shift(signals[record], shift)
+        shifts = _on_device(signals, drawn)
         return replace(
             batch,
-            n_real_samples=(batch.n_real_samples + moved).clamp(0, n_samples),
-            r_peaks=_moved_marks(batch.r_peaks, moved, n_samples),
-            fiducials=_moved_marks(batch.fiducials, moved, n_samples),
+            n_real_samples=(batch.n_real_samples + shifts).clamp(0, n_samples),
+            r_peaks=_shifted_marks(batch.r_peaks, shifts, n_samples),
+            fiducials=_shifted_marks(batch.fiducials, shifts, n_samples),
         )
 
 
-def _move(signal: Tensor, shift: int) -> None:
-    """Move a signal to the right in place, zeros coming in; to the left below 0."""
+def _shift(signal: Tensor, shift: int) -> None:
+    """Shift a signal in place, to the right if positive, and fill up with zeros."""
     if shift > 0:
         signal[:, shift:] = signal[:, :-shift].clone()
         signal[:, :shift] = 0
@@ -98,29 +98,32 @@ def _move(signal: Tensor, shift: int) -> None:
         signal[:, shift:] = 0
 
 
-def _moved_marks(marks: Tensor | None, moved: Tensor, n_samples: int) -> Tensor | None:
-    """Return marks of shape (n_records, ...) moved, -1 where absent or outside."""
+def _shifted_marks(
+    marks: Tensor | None, shifts: Tensor, n_samples: int
+) -> Tensor | None:
+    """Return shifted marks, of shape (n_records, ...); -1 if absent or outside."""
     if marks is None:
         return None
-    # (n_records, 1, ...); wider than the marks' type, which the sums could exceed
-    places = marks + moved.view(-1, *[1] * (marks.dim() - 1))
-    absent = (marks < 0) | (places < 0) | (places >= n_samples)
-    return places.masked_fill_(absent, -1).to(marks.dtype)
+    # Shape (n_records, 1, ...); int64, because the sums may exceed the marks' int16.
+    samples = marks + shifts.view(-1, *[1] * (marks.dim() - 1))
+    absent = (marks < 0) | (samples < 0) | (samples >= n_samples)
+    return samples.masked_fill_(absent, -1).to(marks.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeadDropout(Augmentation):
-    """Set whole leads to zero, as of recorders with fewer leads; one always stays.
+    """Set whole leads to zero, as in recorders with fewer leads; one is always kept.
 
-    Marks of a lead that is gone stay.
+    The marks of these leads stay.
 
     Parameters
     ----------
     lead_probability : float
-        Part of the leads that go, each by itself. Half of them go in the random lead
-        masking of Oh et al. 2022 (Proc. Mach. Learn. Res. 174:338).
+        Probability that a lead of a chosen record is set to zero, independently of the
+        others. It is 0.5 in the random lead masking of Oh et al. 2022 (Proc. Mach.
+        Learn. Res. 174:338).
     probability : float
-        Part of the records that are changed.
+        Probability that a record is changed.
     """
 
     lead_probability: float = 0.5
@@ -146,16 +149,17 @@ class LeadDropout(Augmentation):
 
 @dataclass(frozen=True, kw_only=True)
 class TimeMask(Augmentation):
-    """Set a stretch of all leads to zero, as of a lost connection.
+    """Set a segment of all leads to zero, as by a lost connection.
 
-    Marks within it stay.
+    Marks within the segment stay.
 
     Parameters
     ----------
     duration_s : tuple of float
-        Range of the stretch's duration in s; up to a tenth of 10 s.
+        Range of the duration of the segment in s; the default is at most a tenth of a
+        record of 10 s.
     probability : float
-        Part of the records that are changed.
+        Probability that a record is changed.
     """
 
     duration_s: Range = (0.1, 1.0)
@@ -165,7 +169,7 @@ class TimeMask(Augmentation):
         check_range("duration_s", self.duration_s, 0)
 
     def apply(self, batch: Batch, chosen: BoolArray, draws: Draws) -> Batch:
-        """Set the stretch to zero."""
+        """Set the segment to zero."""
         signals = signals_in_mv(batch, type(self).__name__)
         n_samples = signals.shape[-1]
         durations = np.rint(draws.uniform(*self.duration_s) * batch.fs)
@@ -180,5 +184,5 @@ class TimeMask(Augmentation):
 
 
 def _on_device(signals: Tensor, values: IntArray) -> Tensor:
-    """Return whole numbers beside the signals, without waiting for the device."""
+    """Return integers on the signals' device, without waiting for it."""
     return torch.from_numpy(values).to(signals.device, non_blocking=True)

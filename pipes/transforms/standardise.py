@@ -1,4 +1,4 @@
-"""Standardise signals and features by statistics of chosen records only."""
+"""Standardise signals and features by the statistics of the training records."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,8 +25,8 @@ _RECORDS_READ_AT_ONCE: Final = 64
 class Standardise(Standardisation):
     """Bring every lead to mean 0 and standard deviation 1: a batch transform.
 
-    Each real sample becomes (x - mean) / sd, by the statistics of the selection it
-    was fitted on; padding stays zero. A lead that is constant over the whole
+    Every real sample becomes (x - mean) / sd, with the statistics of the selection
+    that it was fitted on; padding stays zero. A lead that is constant over the whole
     selection has sd 0 and is divided by 1 instead: it becomes 0.
 
     Make it with `fit` or `load`.
@@ -36,18 +36,18 @@ class Standardise(Standardisation):
     mean, sd : tuple of float
         Mean and population standard deviation of each lead, in mV.
     leads : tuple of str
-        Which leads, in the order of the batches.
-    per : {"lead", "all"}
-        Whether each lead has its own statistics, or all have those of their samples
-        taken together, which keeps the leads' sizes relative to each other.
+        Names of the leads, in the order of the batches.
+    by : {"lead", "all_leads"}
+        Whether every lead has its own mean and standard deviation, or all leads have
+        those of their samples pooled, which keeps the ratios of their amplitudes.
     fs : float
         Sampling rate of the store in Hz.
     fingerprint, rows_sha256, n_records : str, str, int
-        What it was fitted on; compare with `fitted_on`.
+        Identity of the training records; see `fitted_on`.
     """
 
     leads: tuple[str, ...]
-    per: Literal["lead", "all"]
+    by: Literal["lead", "all_leads"]
     fs: float
 
     @classmethod
@@ -56,49 +56,51 @@ class Standardise(Standardisation):
         selection: Selection,
         *,
         leads: Sequence[str] | None = None,
-        per: Literal["lead", "all"] = "lead",
+        by: Literal["lead", "all_leads"] = "lead",
     ) -> Self:
         """Compute the statistics of the real samples of some records.
 
-        Every record is read once, and no other record is. The result does not depend
-        on how many are read at a time: each record's own statistics are joined in
-        the order of the rows, in double precision.
+        Every record of the selection is read once, and no other record is read. The
+        result does not depend on how many are read at a time: the statistics of single
+        records are combined in the order of the rows, in double precision.
 
         Parameters
         ----------
         selection : Selection
-            The records to learn from: training folds, such as
-            ``store.select(folds=range(8))``.
+            The training records, such as ``store.select(folds=range(8))``.
         leads : sequence of str, optional
-            Names of leads, those of the batches to come; all twelve if left out.
-        per : {"lead", "all"}
-            Statistics for each lead, or for all leads together.
+            Names of the leads, as in the batches to standardise; all twelve if left
+            out.
+        by : {"lead", "all_leads"}
+            Statistics of every lead, or of the samples of all leads pooled.
 
         Raises
         ------
         TypeError
-            If `selection` is no selection.
+            If `selection` is not a selection.
         ValueError
-            If it is empty, a lead is not known or given twice, or `per` is not known.
+            If it is empty, a lead is unknown or repeated, or `by` is unknown.
 
         Notes
         -----
-        Records are joined as in Chan et al. 1979 (Technical report STAN-CS-79-773).
+        Statistics are combined by the formulas of Chan et al. 1979 (Technical report
+        STAN-CS-79-773).
         """
         _check_selection(selection, cls.__name__)
         chosen = _known_leads(leads)
-        if per not in ("lead", "all"):
-            raise ValueError(f"per is {per!r}; expected 'lead' or 'all'")
+        if by not in ("lead", "all_leads"):
+            raise ValueError(f"by is {by!r}; expected 'lead' or 'all_leads'")
         moments = _Moments(len(chosen))
         numbers = [LEADS.index(name) for name in chosen]
         for signal in _real_signals(selection, numbers):
             moments.add_samples(signal)
-        mean, variance = moments.pooled() if per == "all" else moments.per_row()
+        pooled = by == "all_leads"
+        mean, variance = moments.pooled() if pooled else moments.per_row()
         return cls(
             mean=tuple(mean.tolist()),
             sd=tuple(np.sqrt(variance).tolist()),
             leads=chosen,
-            per=per,
+            by=by,
             fs=selection.store.config.fs,
             fingerprint=selection.store.fingerprint,
             rows_sha256=selection.rows_sha256,
@@ -116,12 +118,13 @@ class Standardise(Standardisation):
         Returns
         -------
         Batch
-            With signals in standard deviations, float32.
+            The batch with standardised signals, float32.
 
         Raises
         ------
         ValueError
-            If the batch has no signals, or other leads than those fitted.
+            If the batch has no signals, or other leads or another sampling rate than
+            the training records.
         """
         batch, signals = self._signals(batch)
         signals.sub_(_lead_column(self.mean, signals.device))
@@ -130,12 +133,12 @@ class Standardise(Standardisation):
         return batch
 
     def inverse(self, batch: Batch) -> Batch:
-        """Return standardised signals to mV, in place, but for rounding.
+        """Convert standardised signals back to mV, in place, up to rounding.
 
         Raises
         ------
         ValueError
-            As for a call.
+            As for a call of the transform.
         """
         batch, signals = self._signals(batch)
         signals.mul_(_lead_column(self.divisors(), signals.device))
@@ -144,7 +147,7 @@ class Standardise(Standardisation):
         return batch
 
     def _signals(self, batch: Batch) -> tuple[Batch, Tensor]:
-        """Return a batch with float32 signals of the leads fitted."""
+        """Return the batch in mV and its signals; refuse other leads and rates."""
         batch = batch.in_mv()
         if batch.signals is None:
             raise ValueError(
@@ -155,18 +158,18 @@ class Standardise(Standardisation):
         if n_leads != len(self.leads):
             raise ValueError(
                 f"Standardise got signals of {n_leads} leads; it was fitted on "
-                f"{len(self.leads)}: {', '.join(self.leads)}; fit with the same leads= "
-                "as are read"
+                f"{len(self.leads)}: {', '.join(self.leads)}; fit it with the leads= "
+                "of the loader"
             )
         if batch.leads != self.leads:
             raise ValueError(
                 f"Standardise got the leads {', '.join(batch.leads)}; it was fitted on "
-                f"{', '.join(self.leads)}: fit with the same leads= as are read"
+                f"{', '.join(self.leads)}: fit it with the leads= of the loader"
             )
         if batch.fs != self.fs:
             raise ValueError(
                 f"Standardise got signals of {batch.fs:g} Hz; it was fitted on signals "
-                f"of {self.fs:g} Hz: fit it on the store that is read"
+                f"of {self.fs:g} Hz: fit it on the store of the loader"
             )
         return batch, batch.signals
 
@@ -175,10 +178,10 @@ class Standardise(Standardisation):
 class StandardiseFeatures(Standardisation):
     """Bring every handcrafted feature to mean 0 and standard deviation 1.
 
-    A batch transform. Features that are undefined (NaN) are left out of the
-    statistics, and stay undefined. A feature that is the same in the whole selection
-    has sd 0 and is divided by 1 instead; one that is undefined in the whole selection
-    has mean 0, too, and stays as it is.
+    A batch transform. Undefined features (NaN) are left out of the statistics and stay
+    undefined. A feature that is constant over the whole selection has sd 0 and is
+    divided by 1 instead; one that is undefined in the whole selection has mean 0, too,
+    and is not changed.
 
     Attributes
     ----------
@@ -187,7 +190,7 @@ class StandardiseFeatures(Standardisation):
     features : tuple of str
         Names of the features, in the order of the batches.
     fingerprint, rows_sha256, n_records : str, str, int
-        What it was fitted on; compare with `fitted_on`.
+        Identity of the training records; see `fitted_on`.
     """
 
     features: tuple[str, ...]
@@ -199,12 +202,12 @@ class StandardiseFeatures(Standardisation):
         Parameters
         ----------
         selection : Selection
-            The records to learn from.
+            The training records.
 
         Raises
         ------
         TypeError
-            If `selection` is no selection.
+            If `selection` is not a selection.
         ValueError
             If it is empty.
         """
@@ -237,14 +240,14 @@ class StandardiseFeatures(Standardisation):
         return replace(batch, features=(features - mean).div_(divisors))
 
     def inverse(self, batch: Batch) -> Batch:
-        """Return the batch with its features in their units, but for rounding."""
+        """Return the batch with features in their units again, up to rounding."""
         features = self._features(batch)
         mean = _row(self.mean, features.device)
         divisors = _row(self.divisors(), features.device)
         return replace(batch, features=(features * divisors).add_(mean))
 
     def _features(self, batch: Batch) -> Tensor:
-        """Return a batch's features, as many as were fitted."""
+        """Return a batch's features, if their number is the fitted one."""
         if batch.features is None:
             raise ValueError(
                 "StandardiseFeatures got a batch without features; add 'features' to "
@@ -253,13 +256,13 @@ class StandardiseFeatures(Standardisation):
         if batch.features.shape[1] != len(self.features):
             raise ValueError(
                 f"StandardiseFeatures got {batch.features.shape[1]} features; it was "
-                f"fitted on {len(self.features)}: fit it on the store that is read"
+                f"fitted on {len(self.features)}: fit it on the store of the loader"
             )
         return batch.features
 
 
 class _Moments:
-    """Number, mean and sum of squared deviations of several rows of numbers."""
+    """Count, mean and sum of squared deviations of the samples of several rows."""
 
     def __init__(self, n_rows: int) -> None:
         self._counts: FloatArray = np.zeros(n_rows)
@@ -267,7 +270,7 @@ class _Moments:
         self._squares: FloatArray = np.zeros(n_rows)
 
     def add_samples(self, samples: FloatArray) -> None:
-        """Join more numbers to each row: shape (n_rows, n), changed."""
+        """Add samples of shape (n_rows, n), which are overwritten."""
         if samples.shape[1] == 0:
             return
         means = samples.mean(axis=1)
@@ -276,7 +279,7 @@ class _Moments:
         self.add(np.full(len(means), samples.shape[1]), means, squares)
 
     def add(self, counts: Any, means: FloatArray, squares: FloatArray) -> None:
-        """Join the numbers of others, given as counts, means and squared deviations."""
+        """Add samples given by their counts, means and sums of squared deviations."""
         totals = self._counts + counts
         parts = np.divide(
             counts, totals, out=np.zeros(len(totals)), where=totals > 0, dtype=float
@@ -288,22 +291,22 @@ class _Moments:
         self._counts = totals
 
     def per_row(self) -> tuple[FloatArray, FloatArray]:
-        """Return the mean and the variance of each row; zeros for a row of none."""
+        """Return mean and variance of every row; zeros for a row without samples."""
         return self._means, self._squares / np.maximum(self._counts, 1)
 
     def pooled(self) -> tuple[FloatArray, FloatArray]:
-        """Return those of all rows' numbers together, once for each row."""
-        whole = _Moments(1)
+        """Return mean and variance of all rows' samples, repeated for each row."""
+        pooled = _Moments(1)
         for row in range(len(self._counts)):
             one = slice(row, row + 1)
-            whole.add(self._counts[one], self._means[one], self._squares[one])
-        mean, variance = whole.per_row()
+            pooled.add(self._counts[one], self._means[one], self._squares[one])
+        mean, variance = pooled.per_row()
         n_rows = len(self._counts)
         return np.repeat(mean, n_rows), np.repeat(variance, n_rows)
 
 
 def _real_signals(selection: Selection, leads: list[int]) -> Iterator[FloatArray]:
-    """Yield every record's leads in mV without padding: (n_leads, n_real_samples)."""
+    """Yield every record in mV without padding, of shape (n_leads, n_real_samples)."""
     store = selection.store
     padding = store.quality[PAD_LENGTH].to_numpy()[selection.rows]
     ends = (store.n_samples - padding).tolist()
@@ -314,19 +317,19 @@ def _real_signals(selection: Selection, leads: list[int]) -> Iterator[FloatArray
             yield signal[leads, : ends[number]].astype(np.float64)
 
 
-def _check_selection(selection: Selection, who: str) -> None:
-    """Refuse what is no selection: a whole store would hold the test folds, too."""
+def _check_selection(selection: Selection, class_name: str) -> None:
+    """Refuse anything else, such as a store, which contains the test records, too."""
     if not isinstance(selection, Selection):
         raise TypeError(
-            f"{who}.fit got {selection!r}; expected a selection of the records to "
-            "learn from, such as store.select(folds=range(8))"
+            f"{class_name}.fit got {selection!r}; expected a selection of the training "
+            "records, such as store.select(folds=range(8))"
         )
     if len(selection) == 0:
         raise ValueError(f"{selection!r} is empty; expected at least one record")
 
 
 def _known_leads(leads: Sequence[str] | None) -> tuple[str, ...]:
-    """Return names of leads, each known and there once; all if left out."""
+    """Return the names of leads, if all are known and different; all if left out."""
     chosen = LEADS if leads is None else tuple(leads)
     unknown = [name for name in chosen if name not in LEADS]
     if (
@@ -336,17 +339,17 @@ def _known_leads(leads: Sequence[str] | None) -> tuple[str, ...]:
         or not chosen
     ):
         raise ValueError(
-            f"leads is {leads!r}; expected names, each once, of {', '.join(LEADS)}"
+            f"leads is {leads!r}; expected different names out of {', '.join(LEADS)}"
         )
     return chosen
 
 
 def _lead_column(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """Return one number for each lead, of shape (n_leads, 1)."""
+    """Return one number per lead on a device, of shape (n_leads, 1)."""
     return _row(values, device)[:, None]
 
 
 @lru_cache(maxsize=64)
 def _row(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """Return float32 numbers on a device, made there once."""
+    """Return float32 numbers on a device, cached there."""
     return torch.tensor(values, dtype=torch.float32, device=device)

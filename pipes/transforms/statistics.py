@@ -1,4 +1,4 @@
-"""What a standardisation remembers: its statistics, and what they were fitted on."""
+"""The statistics of a standardisation, the records they are of, and their file."""
 
 import json
 import math
@@ -17,18 +17,18 @@ _VERSION: Final = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Standardisation:
-    """Means and standard deviations, and which records they come from.
+    """Means and standard deviations, and the identity of the records they come from.
 
     Attributes
     ----------
     mean, sd : tuple of float
         One per lead or feature; `sd` is that of the population (divided by n).
     fingerprint : str
-        `Store.fingerprint` of the store it was fitted on.
+        `Store.fingerprint` of the store of the training records.
     rows_sha256 : str
-        `Selection.rows_sha256` of the rows it was fitted on.
+        `Selection.rows_sha256` of the training records.
     n_records : int
-        Their number.
+        Number of training records.
     """
 
     mean: tuple[float, ...]
@@ -38,39 +38,39 @@ class Standardisation:
     n_records: int
 
     def fitted_on(self, selection: Selection) -> bool:
-        """Return whether it was fitted on exactly these rows of this very store."""
+        """Return whether it was fitted on exactly these rows of this store."""
         return (
             self.fingerprint == selection.store.fingerprint
             and self.rows_sha256 == selection.rows_sha256
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all there is to it, for JSON; `from_dict` gives the same back."""
-        kind = type(self).__name__
-        return {"format": _FORMAT, "version": _VERSION, "kind": kind, **asdict(self)}
+        """Return the contents for JSON; `from_dict` is the inverse."""
+        return {**self._header(), **asdict(self)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return what `to_dict` described.
+        """Return the standardisation from a result of `to_dict`.
 
         Raises
         ------
         SchemaError
-            If the values describe something else, or another version of it.
+            If the values are of another class, format or version.
         """
-        head = {"format": _FORMAT, "version": _VERSION, "kind": cls.__name__}
-        names = {each.name for each in fields(cls)}
+        header = cls._header()
+        names = {field.name for field in fields(cls)}
         expected = f"expected format {_FORMAT!r}, version {_VERSION}, {cls.__name__}"
-        if set(values) != names | set(head):
+        if set(values) != names | set(header):
             raise SchemaError(
                 f"not a saved {cls.__name__}: {expected} with "
                 + ", ".join(sorted(names))
             )
-        found = {name: values[name] for name in head}
-        if found != head:
+        saved = {name: values[name] for name in header}
+        if saved != header:
             raise SchemaError(
-                f"{found['format']!r}, version {found['version']}, {found['kind']}; "
-                f"{expected}: load it with the class and version that saved it"
+                f"format {saved['format']!r}, version {saved['version']}, "
+                f"{saved['class']}; {expected}: load it with the class and version "
+                "that saved it"
             )
         settings: dict[str, Any] = {
             name: tuple(value) if isinstance(value := values[name], list) else value
@@ -78,13 +78,18 @@ class Standardisation:
         }
         if not _are_statistics(settings["mean"], settings["sd"]):
             raise SchemaError(
-                "mean and sd are no finite numbers, as many of each; save the "
-                f"{cls.__name__} again"
+                "mean and sd are not two lists of finite numbers of the same length; "
+                f"save the {cls.__name__} again"
             )
         return cls(**settings)
 
+    @classmethod
+    def _header(cls) -> dict[str, Any]:
+        """Return what identifies a file of this class."""
+        return {"format": _FORMAT, "version": _VERSION, "class": cls.__name__}
+
     def save(self, path: str | Path) -> None:
-        """Write it to a JSON file, which appears whole or not at all.
+        """Write a JSON file, atomically.
 
         Raises
         ------
@@ -96,14 +101,14 @@ class Standardisation:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote: the same to the last bit.
+        """Read a file that `save` wrote; the result is equal bit for bit.
 
         Raises
         ------
         EcgStoreError
-            If there is no such file.
+            If the file cannot be read.
         SchemaError
-            If the file holds something else.
+            If the file has other contents.
         """
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -114,7 +119,7 @@ class Standardisation:
             ) from error
         except ValueError as error:
             raise SchemaError(
-                f"{path}: no JSON ({error}); expected a file that {cls.__name__}.save "
+                f"{path}: not JSON ({error}); expected a file that {cls.__name__}.save "
                 "wrote"
             ) from error
         try:
@@ -123,16 +128,16 @@ class Standardisation:
             raise SchemaError(f"{path}: {error}") from error
 
     def divisors(self) -> tuple[float, ...]:
-        """Return the standard deviations, 1 for a constant."""
+        """Return the standard deviations, with 1 in place of 0."""
         return tuple(sd if sd > 0 else 1.0 for sd in self.sd)
 
 
 def _are_statistics(mean: Any, sd: Any) -> bool:
-    """Return whether these are finite numbers, as many of each, no sd below zero."""
+    """Return whether these are finite numbers of equal count, and no sd is negative."""
     return (
         isinstance(mean, tuple)
         and isinstance(sd, tuple)
         and len(mean) == len(sd) > 0
-        and all(isinstance(each, float) and math.isfinite(each) for each in mean + sd)
+        and all(isinstance(x, float) and math.isfinite(x) for x in mean + sd)
         and min(sd) >= 0
     )

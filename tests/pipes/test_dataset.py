@@ -1,4 +1,4 @@
-"""The map-style dataset: the same records as the store's, in any DataLoader."""
+"""The map-style dataset yields the records of the store, in any DataLoader."""
 
 import gc
 import importlib
@@ -7,14 +7,13 @@ import shutil
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from torch.utils.data import DataLoader, default_collate
 
 import ecgstore
@@ -24,8 +23,9 @@ from ecgstore.errors import (
     SlowPatternWarning,
     StoreClosedError,
 )
-from ecgstore.pipes import dataset as module
+from ecgstore.pipes.batch import Batch, RowBatch
 from ecgstore.pipes.dataset import StoreDataset
+from ecgstore.pipes.reading.record_reader import RecordReader
 from ecgstore.pipes.reading.window import RandomCrop
 from ecgstore.record import LEADS
 
@@ -42,20 +42,8 @@ FIELDS = (
 )
 
 
-@pytest.fixture(scope="module")
-def store(sample_store: Path) -> Iterator[ecgstore.Store]:
-    with ecgstore.open(sample_store) as opened:
-        yield opened
-
-
-@pytest.fixture
-def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this process not have been warned of anything."""
-    monkeypatch.setattr(module, "_warned", set())
-
-
 def same(one: Any, other: Any) -> bool:
-    """Tell whether two batches or records are bit for bit the same."""
+    """Return whether two batches or records are equal bit for bit."""
     if isinstance(one, torch.Tensor):
         return (
             isinstance(other, torch.Tensor)
@@ -68,7 +56,7 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-# -- the law of rows --------------------------------------------------------
+# -- row law ----------------------------------------------------------------
 
 N_ROWS = 44
 _rows = st.lists(st.integers(0, N_ROWS - 1), min_size=1, max_size=9)
@@ -87,15 +75,15 @@ def test_records_are_those_of_the_store(
     dtype: Any,
     data: Any,
 ) -> None:
-    places = data.draw(
-        st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=9), "places"
+    indices = data.draw(
+        st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=9), "indices"
     )
     dataset = store.as_dataset(
         rows, fields=FIELDS, dtype=dtype, leads=leads, window=window
     )
     assert len(dataset) == len(rows)
-    batch = dataset.collate(dataset.__getitems__(places))
-    chosen = [rows[place] for place in places]
+    batch = dataset.collate(dataset.__getitems__(indices))
+    chosen = [rows[index] for index in indices]
     begin, end = window or (0, 5000)
     numbers = [LEADS.index(lead) for lead in leads or LEADS]
     expected = store.signals(chosen, dtype=dtype)[:, numbers, begin:end]
@@ -115,18 +103,19 @@ def test_records_are_those_of_the_store(
         np.testing.assert_array_equal(batch[name], records[name])
     assert batch["row"].tolist() == chosen
     n_real = 5000 - store.quality["pad_length"].to_numpy()[chosen]
-    n_real_here = (n_real - begin).clip(0, end - begin)
-    assert batch["n_real_samples"].tolist() == n_real_here.tolist()
+    n_real_in_window = (n_real - begin).clip(0, end - begin)
+    assert batch["n_real_samples"].tolist() == n_real_in_window.tolist()
 
 
+@settings(max_examples=25)
 @given(_rows)
-def test_one_by_one_or_as_a_batch_is_the_same(
-    store: ecgstore.Store, places: list[int]
+def test_records_and_batches_are_equal(
+    store: ecgstore.Store, indices: list[int]
 ) -> None:
     dataset = store.as_dataset(fields=FIELDS)
-    records = dataset.__getitems__(places)
-    assert len(records) == len(places)
-    alone = [dataset[place] for place in places]
+    records = dataset.__getitems__(indices)
+    assert len(records) == len(indices)
+    alone = [dataset[index] for index in indices]
     assert all(same(one, other) for one, other in zip(records, alone, strict=True))
     batch = dataset.collate(records)
     assert same(batch, default_collate(list(records)))
@@ -136,10 +125,10 @@ def test_one_by_one_or_as_a_batch_is_the_same(
             assert same(one, other)
 
 
-def test_places_count_as_in_a_list(store: ecgstore.Store) -> None:
+def test_indices_are_those_of_a_list(store: ecgstore.Store) -> None:
     some = store.select(folds=[1, 2, 3])
     dataset = store.as_dataset(some, fields="labels")
-    rows = [int(dataset[place]["row"]) for place in range(len(dataset))]
+    rows = [int(dataset[index]["row"]) for index in range(len(dataset))]
     assert rows == some.rows.tolist()
     assert int(dataset[-1]["row"]) == some.rows[-1]
     assert list(dataset[0]) == ["row", "n_real_samples", "labels"]
@@ -151,10 +140,9 @@ def test_places_count_as_in_a_list(store: ecgstore.Store) -> None:
 
 def test_records_may_be_kept(store: ecgstore.Store) -> None:
     dataset = store.as_dataset(dtype="int16")
-    kept = [dataset[place] for place in range(len(dataset))]
-    kept += [
-        each for begin in range(0, N_ROWS, 5) for each in dataset.__getitems__([begin])
-    ]
+    kept = [dataset[index] for index in range(len(dataset))]
+    for index in range(0, N_ROWS, 5):
+        kept += dataset.__getitems__([index])
     for record in kept:
         expected = store.signals([int(record["row"])], dtype="int16")[0]
         np.testing.assert_array_equal(record["signals"], expected)
@@ -183,7 +171,7 @@ def test_loader_without_workers(store: ecgstore.Store, collate: Any) -> None:
     assert seen != sorted(seen)
 
 
-def test_loader_is_given_the_batch_itself(store: ecgstore.Store) -> None:
+def test_collate_returns_the_batch_that_was_read(store: ecgstore.Store) -> None:
     dataset = store.as_dataset()
     records = dataset.__getitems__([4, 2])
     assert dataset.collate(records) is records.batch
@@ -194,7 +182,7 @@ def test_loader_is_given_the_batch_itself(store: ecgstore.Store) -> None:
 def test_loader_with_workers(store: ecgstore.Store, method: str) -> None:
     if method not in torch.multiprocessing.get_all_start_methods():
         pytest.skip(f"this system cannot {method}")
-    # Forked workers would end in the warning, which is an error in tests.
+    # The warning, which is an error in tests, would end forked workers.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SlowPatternWarning)
         some = store.select(folds=range(5))
@@ -223,8 +211,8 @@ def test_threads_share_a_dataset(store: ecgstore.Store) -> None:
     def read(seed: int) -> None:
         rng = np.random.default_rng(seed)
         for _ in range(40):
-            places = rng.integers(0, N_ROWS, 3).tolist()
-            for record in dataset.__getitems__(places):
+            indices = rng.integers(0, N_ROWS, 3).tolist()
+            for record in dataset.__getitems__(indices):
                 row = int(record["row"])
                 equal = np.array_equal(record["signals"], expected[row])
                 wrong.extend([] if equal else [row])
@@ -237,14 +225,33 @@ def test_threads_share_a_dataset(store: ecgstore.Store) -> None:
     assert not wrong
 
 
-def test_threads_share_no_buffers(store: ecgstore.Store) -> None:
-    dataset = store.as_dataset()
-    readers = [dataset._reader()]
-    thread = threading.Thread(target=lambda: readers.append(dataset._reader()))
-    thread.start()
-    thread.join()
-    assert readers[0] is dataset._reader()
-    assert readers[0] is not readers[1]
+def test_threads_share_no_reader(
+    store: ecgstore.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Because two threads must not use its buffers at the same time."""
+    threads_of_readers: dict[RecordReader, set[int]] = {}
+    read = RecordReader.read
+
+    def record(reader: RecordReader, batch: RowBatch) -> Batch:
+        threads_of_readers.setdefault(reader, set()).add(threading.get_ident())
+        return read(reader, batch)
+
+    monkeypatch.setattr(RecordReader, "read", record)
+    dataset = store.as_dataset(fields="labels")
+    together = threading.Barrier(2)  # so that the threads have different identifiers
+
+    def use() -> None:
+        for index in range(3):
+            dataset[index]
+        together.wait(60)
+
+    threads = [threading.Thread(target=use) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(len, threads_of_readers.values())) == [1, 1]
+    assert len(set.union(*threads_of_readers.values())) == 2
 
 
 # -- pickling, closing ------------------------------------------------------
@@ -254,11 +261,11 @@ def test_pickled_dataset_is_small_and_the_same(store: ecgstore.Store) -> None:
     dataset = store.as_dataset(
         [5, 1, 5], fields=FIELDS, leads=["V1", "I"], window=(9, 99)
     )
-    dataset[0]  # a reader is no part of what is pickled
+    dataset[0]  # the reader that this makes is not pickled
     pickled = pickle.dumps(dataset)
     assert len(pickled) < 2000
     copy = pickle.loads(pickled)
-    assert all(same(dataset[place], copy[place]) for place in range(3))
+    assert all(same(dataset[index], copy[index]) for index in range(3))
 
 
 def test_pickled_dataset_of_another_store_is_refused(
@@ -274,12 +281,12 @@ def test_pickled_dataset_of_another_store_is_refused(
         pickle.loads(pickled)
     with (
         ecgstore.open(path) as other,
-        pytest.raises(ValueError, match="is no selection of"),
+        pytest.raises(ValueError, match="is a selection of another store"),
     ):
         other.as_dataset(store.select(folds=[1]))
 
 
-def test_closed_store_has_no_records(sample_store: Path) -> None:
+def test_closed_store_cannot_be_read(sample_store: Path) -> None:
     store = ecgstore.open(sample_store)
     dataset = store.as_dataset()
     record = dataset[3]
@@ -290,7 +297,7 @@ def test_closed_store_has_no_records(sample_store: Path) -> None:
     assert torch.equal(record["signals"], signal)
 
 
-def test_nothing_is_left_behind(sample_store: Path, tmp_path: Path) -> None:
+def test_file_and_threads_are_released(sample_store: Path, tmp_path: Path) -> None:
     maps = Path("/proc/self/maps")
     if not maps.exists():
         pytest.skip("this system does not list its mappings")
@@ -310,24 +317,31 @@ def test_nothing_is_left_behind(sample_store: Path, tmp_path: Path) -> None:
 # -- warnings ---------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("forgotten")
-def test_many_single_reads_are_warned_of_once(
-    store: ecgstore.Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_MANY_SINGLE_READS", 10)
+@pytest.fixture
+def fresh_module(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module as in a new process, which has shown no warning yet."""
+    name = "ecgstore.pipes.dataset"
+    # The import replaces the attribute of the package, too; both are restored.
+    monkeypatch.setattr(name, sys.modules[name])
+    monkeypatch.delitem(sys.modules, name)
+    return importlib.import_module(name)
+
+
+@pytest.mark.usefixtures("fresh_module")
+def test_many_single_reads_are_warned_of_once(store: ecgstore.Store) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         dataset = store.as_dataset(fields=["labels"])
-        for _ in range(4):  # batches in between
-            for place in range(9):
-                dataset[place]
+        for _ in range(2):  # with a batch in between
+            for _ in range(999):
+                dataset[1]
             dataset.__getitems__([1, 2])
         assert not caught
-        for place in range(30):
-            dataset[place]
+        for _ in range(1500):
+            dataset[1]
         other = store.as_dataset(fields=["labels"])
-        for place in range(30):
-            other[place]
+        for _ in range(1500):
+            other[1]
     assert len(caught) == 1
     assert caught[0].category is SlowPatternWarning
     assert caught[0].filename == __file__
@@ -336,15 +350,17 @@ def test_many_single_reads_are_warned_of_once(
         assert part in message
 
 
-@pytest.mark.usefixtures("forgotten")
 @pytest.mark.parametrize("worker", [0, 1])
 def test_first_worker_warns_once(
-    store: ecgstore.Store, monkeypatch: pytest.MonkeyPatch, worker: int
+    store: ecgstore.Store,
+    fresh_module: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    worker: int,
 ) -> None:
     class Info:
         id = worker
 
-    monkeypatch.setattr(module, "get_worker_info", Info)
+    monkeypatch.setattr(fresh_module, "get_worker_info", Info)
     dataset = store.as_dataset(fields=["labels"])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -356,9 +372,15 @@ def test_first_worker_warns_once(
         assert "num_workers=0" in str(caught[0].message)
 
 
-def test_advice_silences(store: ecgstore.Store) -> None:
-    """What the message says to type does what it says."""
-    code = module._SILENCE.removeprefix("to silence this: ")
+@pytest.mark.usefixtures("fresh_module")
+def test_the_warning_says_how_to_silence_it(store: ecgstore.Store) -> None:
+    dataset = store.as_dataset(fields=["labels"])
+    for _ in range(999):
+        dataset[1]
+    with pytest.warns(SlowPatternWarning) as caught:
+        dataset[1]
+    code = str(caught[0].message).partition("to silence this: ")[2].removesuffix(")")
+    assert code
     with warnings.catch_warnings():
         exec(code, {"warnings": warnings, "ecgstore": ecgstore})
         warnings.warn("slow", SlowPatternWarning, stacklevel=1)

@@ -1,8 +1,6 @@
-"""Decimation: SciPy's, with padding that stays zero and marks that stay in place."""
+"""Decimation equals SciPy's; padding stays zero, marks keep their positions."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +9,6 @@ from hypothesis import given, settings, strategies as st
 from scipy.signal import decimate
 from torch import Tensor
 
-import ecgstore
 from ecgstore import pipes
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.testing import assert_resumes_exactly
@@ -42,20 +39,14 @@ def signals_of(batch: Batch) -> Tensor:
     return batch.signals
 
 
-@pytest.fixture(scope="module")
-def store(sample_store: Path) -> Iterator[Store]:
-    with ecgstore.open(sample_store) as opened:
-        yield opened
-
-
 @settings(max_examples=25)
 @given(factor=factors, n_samples=st.integers(1, 900), seed=st.integers(0, 99))
-def test_it_is_that_of_scipy(factor: int, n_samples: int, seed: int) -> None:
+def test_signals_are_those_of_scipy(factor: int, n_samples: int, seed: int) -> None:
     signals = noise(2, n_samples, seed)
-    found = Decimate(factor)(batch_of(signals))
+    slow = Decimate(factor)(batch_of(signals))
     expected = decimate(signals.numpy().astype(np.float64), factor, ftype="fir")
-    assert signals_of(found).dtype == torch.float32
-    np.testing.assert_allclose(signals_of(found).numpy(), expected, atol=1e-5)
+    assert signals_of(slow).dtype == torch.float32
+    np.testing.assert_allclose(signals_of(slow).numpy(), expected, atol=1e-5)
 
 
 @settings(max_examples=25)
@@ -64,20 +55,20 @@ def test_it_is_that_of_scipy(factor: int, n_samples: int, seed: int) -> None:
     n_real=st.lists(st.integers(1, 200), min_size=1, max_size=3),
     padding=st.integers(0, 60),
 )
-def test_a_padded_record_is_the_record_that_ends_there(
+def test_padding_does_not_change_a_record(
     factor: int, n_real: list[int], padding: int
 ) -> None:
     signals = noise(len(n_real), max(n_real) + padding)
-    for record, n in zip(signals, n_real, strict=True):
-        record[:, n:] = 0
-    found = Decimate(factor)(batch_of(signals, n_real))
-    for place, n in enumerate(n_real):
-        alone = Decimate(factor)(batch_of(signals[place : place + 1, :, :n]))
-        n_found = int(found.n_real_samples[place])
-        assert n_found == int(alone.n_real_samples[0]) == signals_of(alone).shape[-1]
-        slow = signals_of(found)[place]
-        torch.testing.assert_close(slow[:, :n_found], signals_of(alone)[0])
-        assert not slow[:, n_found:].any()
+    for signal, n in zip(signals, n_real, strict=True):
+        signal[:, n:] = 0
+    slow = Decimate(factor)(batch_of(signals, n_real))
+    for record, n in enumerate(n_real):
+        alone = Decimate(factor)(batch_of(signals[record : record + 1, :, :n]))
+        n_kept = int(slow.n_real_samples[record])
+        assert n_kept == int(alone.n_real_samples[0]) == signals_of(alone).shape[-1]
+        slow_record = signals_of(slow)[record]
+        torch.testing.assert_close(slow_record[:, :n_kept], signals_of(alone)[0])
+        assert not slow_record[:, n_kept:].any()
 
 
 @settings(max_examples=25)
@@ -85,11 +76,11 @@ def test_a_padded_record_is_the_record_that_ends_there(
 def test_every_mark_moves_to_the_nearest_sample(
     factor: int, n_real: int, padding: int
 ) -> None:
-    places = torch.arange(-1, n_real, dtype=torch.int16)
+    samples = torch.arange(-1, n_real, dtype=torch.int16)
     batch = replace(
         batch_of(noise(1, n_real + padding), [n_real]),
-        r_peaks=places[None],
-        fiducials=places[None, None, :, None].expand(1, 2, -1, 9),
+        r_peaks=samples[None],
+        fiducials=samples[None, None, :, None].expand(1, 2, -1, 9),
     )
     slow = Decimate(factor)(batch)
     assert slow.r_peaks is not None
@@ -98,9 +89,9 @@ def test_every_mark_moves_to_the_nearest_sample(
     moved = slow.r_peaks[0]
     assert moved[0] == -1
     last = int(slow.n_real_samples[0]) - 1
-    for place, mark in enumerate(moved[1:].tolist()):
+    for sample, mark in enumerate(moved[1:].tolist()):
         assert 0 <= mark <= last
-        assert abs(mark * factor - place) <= factor / 2 or mark == last
+        assert abs(mark * factor - sample) <= factor / 2 or mark == last
     assert torch.equal(slow.fiducials[0, 1, :, 8], moved)
 
 
@@ -112,7 +103,7 @@ def test_marks_of_long_records_do_not_overflow() -> None:
     assert slow.r_peaks.tolist() == [[6553]]
 
 
-def test_what_a_batch_says_of_itself() -> None:
+def test_attributes_of_the_decimated_batch() -> None:
     batch = batch_of(noise(1, 100))
     slow = Decimate(5)(batch)
     assert slow.fs == 100.0
@@ -133,7 +124,7 @@ def test_counts_become_voltages() -> None:
     assert counts.dtype == torch.int16
 
 
-def test_slow_waves_stay_and_fast_ones_go() -> None:
+def test_low_frequencies_are_kept_and_high_ones_removed() -> None:
     times = torch.arange(5000) / 500
     waves = torch.stack([(2 * torch.pi * hz * times).sin() for hz in (5.0, 80.0)])
     slow = signals_of(Decimate(5)(batch_of(waves[None])))[0, :, 20:-20]
@@ -168,7 +159,7 @@ def test_a_loader_decimates(store: Store) -> None:
     )
 
 
-def test_rates_that_divide_that_of_the_store() -> None:
+def test_divisors_of_the_rate_of_the_store() -> None:
     assert Decimate.to(500, 500.0) == Decimate(1)
     assert Decimate.to(250.0, 500.0) == Decimate(2)
     assert Decimate.to(62.5, 500.0) == Decimate(8)
@@ -187,8 +178,8 @@ def test_factors_below_1_are_refused(factor: int) -> None:
 
 
 @pytest.mark.parametrize("factor", [2.5, 5.0, "5"])
-def test_factors_that_are_no_whole_numbers_are_refused(factor: int) -> None:
-    with pytest.raises(TypeError, match=f"factor is {factor!r}; expected a whole"):
+def test_factors_that_are_not_integers_are_refused(factor: int) -> None:
+    with pytest.raises(TypeError, match=f"factor is {factor!r}; expected an integer"):
         Decimate(factor)
 
 

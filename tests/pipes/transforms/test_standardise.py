@@ -1,13 +1,14 @@
-"""Standardising: statistics of the selection alone, exact, kept with their origin."""
+"""Standardisation by the statistics of the training records only, saved exactly."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
@@ -16,15 +17,8 @@ from sklearn.preprocessing import StandardScaler
 import ecgstore
 from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.pipes.batch import Batch
-from ecgstore.pipes.transforms import standardise
 from ecgstore.pipes.transforms.standardise import Standardise, StandardiseFeatures
 from ecgstore.record import LEADS
-
-
-@pytest.fixture(scope="module")
-def store(sample_store: Path) -> Iterator[ecgstore.Store]:
-    with ecgstore.open(sample_store) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -61,18 +55,18 @@ def features_of(batch: Batch) -> Any:
 
 
 def real_samples(store: ecgstore.Store, rows: Any) -> Any:
-    """Return all real samples of some rows, shape (n, 12)."""
+    """Return all samples of some rows without padding, of shape (n, 12)."""
     ends = n_real_samples(store, rows)
     pairs = zip(store.signals(rows), ends, strict=True)
     return np.concatenate([signal[:, :end].T for signal, end in pairs]).astype("f8")
 
 
-class Other:
-    """A store with other numbers in some rows, and a record of what was read."""
+class ScaledStore:
+    """A store with scaled values in some rows, and a list of the rows read."""
 
-    def __init__(self, store: ecgstore.Store, change: dict[int, float]) -> None:
+    def __init__(self, store: ecgstore.Store, factors: dict[int, float]) -> None:
         self._store = store
-        self._change = change
+        self._factors = factors
         self.rows_read: list[int] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -83,20 +77,43 @@ class Other:
 
     def signals(self, rows: Any) -> Any:
         self.rows_read += list(rows)
-        factors = [self._change.get(int(row), 1.0) for row in rows]
+        factors = [self._factors.get(int(row), 1.0) for row in rows]
         return self._store.signals(rows) * np.array(factors, "f4")[:, None, None]
 
     def features(self, rows: Any) -> Any:
         self.rows_read += list(rows)
-        factors = [self._change.get(int(row), 1.0) for row in rows]
+        factors = [self._factors.get(int(row), 1.0) for row in rows]
         return self._store.features(rows) * np.array(factors, "f4")[:, None]
 
 
-def other_selection(
-    store: ecgstore.Store, rows: Any, change: dict[int, float]
-) -> tuple[Any, Other]:
-    other = Other(store, change)
-    return ecgstore.Selection(other, rows), other  # type: ignore[arg-type]
+def scaled_selection(
+    store: ecgstore.Store, rows: Any, factors: dict[int, float]
+) -> tuple[Any, ScaledStore]:
+    scaled = ScaledStore(store, factors)
+    return ecgstore.Selection(scaled, rows), scaled  # type: ignore[arg-type]
+
+
+class StoreOfLists:
+    """A store of records given as lists of samples, the same in every lead."""
+
+    def __init__(self, records: list[list[float]]) -> None:
+        lengths = [len(record) for record in records]
+        self.n_samples = max(lengths, default=0)
+        padding = [self.n_samples - length for length in lengths]
+        self.quality = pd.DataFrame({"pad_length": padding})
+        self.config = ecgstore.Config()
+        self.fingerprint = "lists"
+        self._signals = np.zeros((len(records), 12, self.n_samples))
+        for signal, record in zip(self._signals, records, strict=True):
+            signal[:, : len(record)] = record
+        self.rows_read: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._signals)
+
+    def signals(self, rows: Any) -> Any:
+        self.rows_read += list(rows)
+        return self._signals[rows]
 
 
 # -- the statistics -----------------------------------------------------------
@@ -116,49 +133,58 @@ def test_statistics_are_those_of_the_real_samples(
     assert fitted.fs == 500.0
 
 
-def test_all_leads_together(
+def test_statistics_of_all_leads_pooled(
     store: ecgstore.Store, training: ecgstore.Selection
 ) -> None:
-    fitted = Standardise.fit(training, per="all", leads=("V6", "II"))
+    fitted = Standardise.fit(training, by="all_leads", leads=("V6", "II"))
     samples = real_samples(store, training.rows)[:, [11, 1]]
     np.testing.assert_allclose(fitted.mean, [samples.mean()] * 2, atol=1e-12)
     np.testing.assert_allclose(fitted.sd, [samples.std()] * 2, rtol=1e-12)
 
 
 @settings(max_examples=60)
-@given(st.lists(st.lists(st.floats(-1e3, 1e3), max_size=7), max_size=8))
-def test_joining_records_equals_taking_them_together(parts: list[Any]) -> None:
-    moments = standardise._Moments(1)
-    for part in parts:
-        moments.add_samples(np.array([part], "f8"))
-    whole = np.array([each for part in parts for each in part], "f8")
-    mean, variance = moments.per_row()
-    np.testing.assert_allclose(mean[0], whole.mean() if len(whole) else 0, atol=1e-9)
-    np.testing.assert_allclose(variance[0], whole.var() if len(whole) else 0, atol=1e-6)
+@given(
+    st.lists(st.lists(st.floats(-1e3, 1e3), max_size=7), min_size=1, max_size=8),
+    st.sampled_from(["lead", "all_leads"]),
+)
+def test_statistics_of_records_of_any_length(records: list[Any], by: Any) -> None:
+    """Also of records without a real sample, and of none that has one."""
+    lists: Any = StoreOfLists(records)
+    fitted = Standardise.fit(ecgstore.Selection(lists, np.arange(len(lists))), by=by)
+    samples = np.concatenate(records) if any(records) else np.zeros(1)
+    np.testing.assert_allclose(fitted.mean, [samples.mean()] * 12, atol=1e-9)
+    np.testing.assert_allclose(np.square(fitted.sd), [samples.var()] * 12, atol=1e-6)
 
 
-@pytest.mark.parametrize("n_at_once", [1, 5, 1000])
-def test_statistics_do_not_depend_on_how_many_are_read_at_once(
-    training: ecgstore.Selection, n_at_once: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = Standardise.fit(training)
-    monkeypatch.setattr(standardise, "_RECORDS_READ_AT_ONCE", n_at_once)
-    assert Standardise.fit(training) == expected
+@pytest.mark.parametrize("n_records", [1, 63, 64, 65, 300])
+def test_statistics_of_any_number_of_records(n_records: int) -> None:
+    """Every record is read once, however many are read at a time."""
+    random = np.random.default_rng(n_records)
+    records = [
+        random.normal(number, 2, random.integers(1, 9)).tolist()
+        for number in range(n_records)
+    ]
+    lists: Any = StoreOfLists(records)
+    fitted = Standardise.fit(ecgstore.Selection(lists, np.arange(n_records)))
+    assert lists.rows_read == [*range(n_records)]
+    samples = np.concatenate(records)
+    np.testing.assert_allclose(fitted.mean, [samples.mean()] * 12, rtol=1e-12)
+    np.testing.assert_allclose(fitted.sd, [samples.std()] * 12, rtol=1e-12)
 
 
-@pytest.mark.parametrize("kind", [Standardise, StandardiseFeatures])
+@pytest.mark.parametrize("transform", [Standardise, StandardiseFeatures])
 def test_leak_law(
-    kind: Any, store: ecgstore.Store, training: ecgstore.Selection
+    transform: Any, store: ecgstore.Store, training: ecgstore.Selection
 ) -> None:
-    expected = kind.fit(training)
+    expected = transform.fit(training)
     outside = sorted(set(range(len(store))) - set(training.rows.tolist()))
-    changed = dict.fromkeys(outside, 1000.0)
-    selection, other = other_selection(store, training.rows, changed)
-    assert kind.fit(selection) == expected
-    assert set(other.rows_read) == set(training.rows.tolist())
+    factors = dict.fromkeys(outside, 1000.0)
+    selection, scaled = scaled_selection(store, training.rows, factors)
+    assert transform.fit(selection) == expected
+    assert set(scaled.rows_read) == set(training.rows.tolist())
     inside = {int(training.rows[3]): 1.5}
-    selection, _ = other_selection(store, training.rows, inside)
-    assert kind.fit(selection) != expected
+    selection, _ = scaled_selection(store, training.rows, inside)
+    assert transform.fit(selection) != expected
 
 
 def test_no_label_is_read(
@@ -172,7 +198,7 @@ def test_no_label_is_read(
     StandardiseFeatures.fit(training)
 
 
-def test_features_statistics_leave_the_undefined_out(
+def test_statistics_of_features_leave_out_undefined_ones(
     store: ecgstore.Store, training: ecgstore.Selection
 ) -> None:
     values = store.features(training.rows).to_numpy("f8")
@@ -206,7 +232,7 @@ def test_every_real_sample_is_standardised_and_padding_stays_zero(
     assert np.shares_memory(signals_of(result), memory)  # in place
 
 
-def test_training_records_come_out_with_mean_0_and_sd_1(
+def test_training_records_have_mean_0_and_sd_1_afterwards(
     store: ecgstore.Store, training: ecgstore.Selection
 ) -> None:
     result = signals_of(Standardise.fit(training)(read(store, training.rows)))
@@ -230,9 +256,9 @@ def test_counts_give_the_same_bits(
     np.testing.assert_array_equal(signals_of(result), signals_of(expected))
 
 
-@pytest.mark.parametrize("per", ["lead", "all"])
-def test_inverse(per: Any, store: ecgstore.Store, training: ecgstore.Selection) -> None:
-    fitted = Standardise.fit(training, per=per)
+@pytest.mark.parametrize("by", ["lead", "all_leads"])
+def test_inverse(by: Any, store: ecgstore.Store, training: ecgstore.Selection) -> None:
+    fitted = Standardise.fit(training, by=by)
     result = fitted.inverse(fitted(read(store, training.rows)))
     np.testing.assert_allclose(
         signals_of(result), store.signals(training.rows), rtol=1e-5, atol=1e-6
@@ -250,7 +276,7 @@ def test_a_record_gets_the_same_bits_in_any_batch(
 
 
 def test_constant_leads_and_features_become_zero(store: ecgstore.Store) -> None:
-    class Constant(Other):
+    class Constant(ScaledStore):
         def signals(self, rows: Any) -> Any:
             values = self._store.signals(rows)
             values[:, 3] = 0.3  # no binary fraction
@@ -281,7 +307,7 @@ def test_constant_leads_and_features_become_zero(store: ecgstore.Store) -> None:
     np.testing.assert_allclose(columns[:, 1], 0.7, atol=1e-6)
 
 
-def test_features_stay_undefined_and_can_be_returned(
+def test_inverse_of_features_keeps_undefined_ones(
     store: ecgstore.Store, training: ecgstore.Selection
 ) -> None:
     fitted = StandardiseFeatures.fit(training)
@@ -330,22 +356,22 @@ def test_other_leads_and_rates_are_refused(
             call(slow)
 
 
-# -- kept with what it was fitted on ------------------------------------------
+# -- saved with the identity of its training records --------------------------
 
 
-@pytest.mark.parametrize("kind", [Standardise, StandardiseFeatures])
-def test_saved_and_loaded_to_the_last_bit(
-    kind: Any, training: ecgstore.Selection, tmp_path: Path
+@pytest.mark.parametrize("transform", [Standardise, StandardiseFeatures])
+def test_saved_and_loaded_bit_for_bit(
+    transform: Any, training: ecgstore.Selection, tmp_path: Path
 ) -> None:
-    fitted = kind.fit(training)
+    fitted = transform.fit(training)
     fitted.save(tmp_path / "fitted.json")
-    assert kind.load(str(tmp_path / "fitted.json")) == fitted
-    assert kind.from_dict(json.loads(json.dumps(fitted.to_dict()))) == fitted
-    assert kind.from_dict(fitted.to_dict()) == fitted
-    assert [each.name for each in tmp_path.iterdir()] == ["fitted.json"]
+    assert transform.load(str(tmp_path / "fitted.json")) == fitted
+    assert transform.from_dict(json.loads(json.dumps(fitted.to_dict()))) == fitted
+    assert transform.from_dict(fitted.to_dict()) == fitted
+    assert [path.name for path in tmp_path.iterdir()] == ["fitted.json"]
 
 
-def test_says_what_it_was_fitted_on(
+def test_fitted_on_recognises_the_training_records(
     store: ecgstore.Store, training: ecgstore.Selection
 ) -> None:
     fitted = Standardise.fit(training)
@@ -361,27 +387,27 @@ def test_digest_of_rows(store: ecgstore.Store) -> None:
     assert ecgstore.Selection(store, rows[::2]).rows_sha256 == expected
 
 
-Spoil = Callable[[dict[str, Any]], Any]
+Alter = Callable[[dict[str, Any]], Any]
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("alter", "message"),
     [
         (lambda values: [], "not a saved Standardise: expected format"),
         (lambda values: {**values, "more": 1}, "not a saved Standardise"),
         (lambda values: {**values, "version": 2}, "version 2, Standardise; expected"),
-        (lambda values: {**values, "kind": "Other"}, "version 1, Other; expected"),
-        (lambda values: {**values, "mean": [1.0]}, "mean and sd are no finite"),
-        (lambda values: {**values, "sd": [-1.0] * 12}, "mean and sd are no finite"),
-        (lambda values: {**values, "sd": "1"}, "mean and sd are no finite"),
+        (lambda values: {**values, "class": "Other"}, "version 1, Other; expected"),
+        (lambda values: {**values, "mean": [1.0]}, "mean and sd are not two"),
+        (lambda values: {**values, "sd": [-1.0] * 12}, "mean and sd are not two"),
+        (lambda values: {**values, "sd": "1"}, "mean and sd are not two"),
     ],
-    ids=["list", "more", "version", "kind", "few means", "sd below 0", "text"],
+    ids=["list", "more", "version", "class", "few means", "sd below 0", "text"],
 )
 def test_other_files_are_refused(
-    spoil: Spoil, message: str, training: ecgstore.Selection, tmp_path: Path
+    alter: Alter, message: str, training: ecgstore.Selection, tmp_path: Path
 ) -> None:
     path = tmp_path / "fitted.json"
-    path.write_text(json.dumps(spoil(Standardise.fit(training).to_dict())))
+    path.write_text(json.dumps(alter(Standardise.fit(training).to_dict())))
     with pytest.raises(SchemaError, match=rf"fitted.json: .*{message}"):
         Standardise.load(path)
 
@@ -392,7 +418,7 @@ def test_files_that_cannot_be_used(
     with pytest.raises(EcgStoreError, match=r"cannot be read .*expected a file that"):
         Standardise.load(tmp_path / "absent.json")
     (tmp_path / "text").write_bytes(b"\xff{")
-    with pytest.raises(SchemaError, match="text: no JSON"):
+    with pytest.raises(SchemaError, match="text: not JSON"):
         Standardise.load(tmp_path / "text")
     with pytest.raises(EcgStoreError, match="cannot be written"):
         Standardise.fit(training).save(tmp_path / "no" / "folder.json")
@@ -401,26 +427,26 @@ def test_files_that_cannot_be_used(
 # -- errors -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [Standardise, StandardiseFeatures])
-def test_fit_takes_a_selection_only(kind: Any, store: ecgstore.Store) -> None:
+@pytest.mark.parametrize("transform", [Standardise, StandardiseFeatures])
+def test_fit_takes_a_selection_only(transform: Any, store: ecgstore.Store) -> None:
     for wrong in (store, store.select(folds=[0]).rows):
-        with pytest.raises(TypeError, match="expected a selection of the records"):
-            kind.fit(wrong)
+        with pytest.raises(TypeError, match="expected a selection of the training"):
+            transform.fit(wrong)
     with pytest.raises(ValueError, match="is empty; expected at least one record"):
-        kind.fit(store.select(folds=[]))
+        transform.fit(store.select(folds=[]))
 
 
 @pytest.mark.parametrize("leads", ["II", ["X1"], ["I", "I"], []])
 def test_wrong_leads(leads: Any, training: ecgstore.Selection) -> None:
-    with pytest.raises(ValueError, match="expected names, each once, of I, II, III"):
+    with pytest.raises(ValueError, match="expected different names out of I, II, III"):
         Standardise.fit(training, leads=leads)
 
 
 def test_wrong_settings_and_batches(
     store: ecgstore.Store, training: ecgstore.Selection
 ) -> None:
-    with pytest.raises(ValueError, match="per is 'record'; expected 'lead' or 'all'"):
-        Standardise.fit(training, per="record")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="by is 'record'; expected 'lead' or"):
+        Standardise.fit(training, by="record")  # type: ignore[arg-type]
     batch = read(store, [0, 1])
     with pytest.raises(ValueError, match="add 'signals' to the fields"):
         Standardise.fit(training)(replace(batch, signals=None))

@@ -1,100 +1,17 @@
-"""Law 2 with real processes: ranks share one order, whatever their number was."""
+"""Order law with real processes: ranks partition one order, whatever their number."""
 
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-import ecgstore
-from ecgstore import pipes
-from ecgstore.pipes.loading import Loader
-from ecgstore.pipes.orders.order import Order
-from ecgstore.pipes.testing import digest
 from ecgstore.storage import Store
-
-PROGRAM = """
-import json, sys
-from datetime import timedelta
-from itertools import chain, repeat
-import torch.distributed as dist
-import ecgstore
-
-sys.path.insert(0, sys.argv[1])
-from test_ranks import make_loader, records_of
-
-store_path, init, rank, n_ranks = *sys.argv[2:4], *map(int, sys.argv[4:6])
-dist.init_process_group(
-    "gloo",
-    init_method=f"file://{init}",
-    rank=rank,
-    world_size=n_ranks,
-    timeout=timedelta(minutes=2),
-)
-store = ecgstore.open(store_path)
-for line in sys.stdin:
-    command = json.loads(line)
-    loader = make_loader(store, **command["options"])
-    if command["state"] is not None:
-        loader.load_state_dict(command["state"])
-    steps, states = [], []
-    for batch in chain.from_iterable(repeat(loader, command["n_epochs"])):
-        steps.append(records_of(batch))
-        states.append(loader.state_dict())
-        if len(steps) == command["n_steps"]:
-            break
-    # Here, each rank waits for all others: with unequal numbers of steps, for ever.
-    states_of_ranks = [None] * n_ranks
-    dist.all_gather_object(states_of_ranks, states)
-    answer = {"steps": steps, "states": states_of_ranks, "len": len(loader)}
-    print(json.dumps(answer), flush=True)
-dist.destroy_process_group()
-"""
-
-N_ROWS = 35
-ORDERS: dict[str, Callable[[int], Order]] = {
-    "shuffled": lambda n: pipes.Shuffled(n, 4),
-    "blocks": lambda n: pipes.BlockShuffled(n, 4, 3, 2),
-    "weighted": lambda n: pipes.Weighted(np.arange(n) + 1, 4, n_draws=n + 2),
-    "balanced": lambda n: pipes.ClassBalanced(np.eye(n, 3), 4),
-    "repeated": lambda n: pipes.Repeated(pipes.Shuffled(n, 4), 2),
-}
-
-
-def make_loader(
-    store: Store,
-    batch_size: int,
-    n_rows: int = N_ROWS,
-    order: str = "shuffled",
-    **options: Any,
-) -> Loader:
-    """One with everything that is random, and without a word about ranks."""
-    return pipes.loader(
-        store.select(rows=range(n_rows)),
-        batch_size,
-        order=ORDERS[order](n_rows),
-        seed=4,
-        fields=("signals", "features"),
-        window=pipes.RandomCrop(2000),
-        transform=pipes.Augment(pipes.Gain(), pipes.WhiteNoise(), pipes.TimeShift()),
-        **options,
-    )
-
-
-def records_of(batch: pipes.Batch) -> list[tuple[int, str]]:
-    """Row and digest of everything that a batch has of each record."""
-    assert batch.signals is not None
-    assert batch.features is not None
-    return [
-        (row, digest([batch.signals[place], batch.features[place], batch.seeds[place]]))
-        for place, row in enumerate(batch.rows.tolist())
-    ]
-
+from tests.pipes.laws.rank_process import N_ROWS, ORDERS, make_loader, records_of
 
 Step = list[tuple[int, str]]
 """Row and digest of every record of a step, of all ranks one after the other."""
@@ -102,9 +19,9 @@ Step = list[tuple[int, str]]
 
 @dataclass
 class Answer:
-    """What all ranks yielded, step by step, and the states that they agree on.
+    """What all ranks yielded, step by step, and their common state after every step.
 
-    Each state is that after a step; `sizes` are those of the ranks' parts of it.
+    `sizes` are the numbers of records of the ranks in every step.
     """
 
     steps: list[Step]
@@ -117,17 +34,15 @@ class Answer:
 
 
 class Group:
-    """Some processes that train together."""
+    """Processes of one process group."""
 
     def __init__(self, store: Path, folder: Path, n_ranks: int) -> None:
-        program = folder / "rank.py"
-        program.write_text(PROGRAM)
         init = folder / f"init_{n_ranks}"
-        here = Path(__file__).parent
+        program = Path(__file__).with_name("rank_process.py")
         self._ranks = [
             subprocess.Popen(
                 [
-                    *(sys.executable, program, here),
+                    *(sys.executable, program),
                     *(store, init, str(rank), str(n_ranks)),
                 ],
                 stdin=subprocess.PIPE,
@@ -146,7 +61,7 @@ class Group:
         n_epochs: int = 1,
         **options: Any,
     ) -> Answer:
-        """Let all ranks go over some steps of an epoch, or over the rest of it."""
+        """Let all ranks load some steps of an epoch, or the rest of it."""
         command = {
             "options": {"batch_size": batch_size, **options},
             "state": state,
@@ -161,15 +76,14 @@ class Group:
         for rank in self._ranks:
             assert rank.stdout is not None
             answers.append(json.loads(rank.stdout.readline()))
-        states = [states for each in answers for states in each["states"]]
-        assert all(each == states[0] for each in states)  # at every step
-        of_steps = zip(*(each["steps"] for each in answers), strict=True)
-        steps = [*of_steps]
+        states = [states for answer in answers for states in answer["states"]]
+        assert all(of_rank == states[0] for of_rank in states)  # after every step
+        steps = [*zip(*(answer["steps"] for answer in answers), strict=True)]
         if state is None and n_steps < 0:
-            assert {n_epochs * each["len"] for each in answers} == {len(steps)}
+            assert {n_epochs * answer["len"] for answer in answers} == {len(steps)}
         return Answer(
             [
-                [(row, found) for part in parts for row, found in part]
+                [(row, digest) for part in parts for row, digest in part]
                 for parts in steps
             ],
             [[len(part) for part in parts] for parts in steps],
@@ -177,7 +91,7 @@ class Group:
         )
 
     def close(self) -> None:
-        """Let the processes end."""
+        """End the processes."""
         for rank in self._ranks:
             assert rank.stdin is not None
             assert rank.stdout is not None
@@ -195,38 +109,32 @@ def groups(
 ) -> Iterator[dict[int, Group]]:
     """Groups of two and of three processes."""
     folder = tmp_path_factory.mktemp("ranks")
-    found = {n_ranks: Group(sample_store, folder, n_ranks) for n_ranks in (2, 3)}
-    yield found
-    for group in found.values():
+    groups = {n_ranks: Group(sample_store, folder, n_ranks) for n_ranks in (2, 3)}
+    yield groups
+    for group in groups.values():
         group.close()
-
-
-@pytest.fixture(scope="module")
-def store(sample_store: Path) -> Iterator[Store]:
-    with ecgstore.open(sample_store) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
 def alone(store: Store) -> list[Step]:
     """Two epochs of one process, record by record."""
     epochs = one_process(store)
-    rows = [[row for row, _ in each] for each in epochs]
+    rows = [[row for row, _ in epoch] for epoch in epochs]
     assert rows[0] != rows[1]
     return epochs
 
 
 def one_process(store: Store, **options: Any) -> list[Step]:
-    """The same with other records or in another order."""
+    """Two epochs of one process with given options, record by record."""
     loader = make_loader(store, 5, prefetch=0, **options)
     epochs = []
     for epoch in range(2):
         epochs.append([record for batch in loader for record in records_of(batch)])
         n_rows = options.get("n_rows", N_ROWS)
         order = ORDERS[options.get("order", "shuffled")](n_rows)
-        places = order.places(epoch, 0, len(order))
+        places = order.indices(epoch, 0, len(order))
         assert [row for row, _ in epochs[-1]] == places.tolist()
-    # What is random about a record is something else in another epoch.
+    # Crops and augmentations of a record differ between epochs.
     assert not set(epochs[0]) & set(epochs[1])
     return epochs
 
@@ -238,7 +146,7 @@ def flat(steps: list[Step]) -> Step:
 
 @pytest.mark.parametrize("n_ranks", [2, 3])
 @pytest.mark.parametrize("batch_size", [1, 4, 7])
-def test_ranks_side_by_side_are_one_process(
+def test_batches_of_all_ranks_are_those_of_one_process(
     groups: dict[int, Group], alone: list[Step], n_ranks: int, batch_size: int
 ) -> None:
     answer = groups[n_ranks].run(batch_size)
@@ -261,7 +169,7 @@ def test_full_batches_only(
     assert {size for sizes in answer.sizes for size in sizes} == {4}
 
 
-def test_an_epoch_goes_on_with_other_numbers_of_ranks(
+def test_an_epoch_is_resumed_with_other_numbers_of_ranks(
     groups: dict[int, Group], alone: list[Step]
 ) -> None:
     first = groups[2].run(3, n_steps=2)
@@ -269,22 +177,21 @@ def test_an_epoch_goes_on_with_other_numbers_of_ranks(
     third = groups[2].run(5, state=second.state, n_steps=1)
     rest = groups[3].run(4, state=third.state)
     parts = (first, second, third, rest)
-    # Of 11 records, two ranks take 8 and not 10: the last step needs one for each.
-    assert [len(flat(each.steps)) for each in parts[:3]] == [12, 12, 8]
-    assert [record for each in parts for record in flat(each.steps)] == alone[0]
-    # The state of two processes, resumed by one, and back.
+    # Of 11 records, two ranks take 8 and not 10: the last step needs one per rank.
+    assert [len(flat(part.steps)) for part in parts[:3]] == [12, 12, 8]
+    assert [record for part in parts for record in flat(part.steps)] == alone[0]
     following = groups[2].run(6, state=rest.state)
     assert flat(following.steps) == alone[1]
 
 
-def test_one_process_goes_on_where_several_stopped(
+def test_one_process_resumes_several(
     store: Store, groups: dict[int, Group], alone: list[Step]
 ) -> None:
     begun = groups[3].run(2, n_steps=3)
     loader = make_loader(store, 1)
     loader.load_state_dict(begun.state)
-    found = [record for batch in loader for record in records_of(batch)]
-    assert flat(begun.steps) + found == alone[0]
+    resumed = [record for batch in loader for record in records_of(batch)]
+    assert flat(begun.steps) + resumed == alone[0]
     loader.load_state_dict(begun.state)
     for _ in zip(range(7), loader, strict=False):
         state = loader.state_dict()
@@ -292,10 +199,10 @@ def test_one_process_goes_on_where_several_stopped(
     assert flat(begun.steps) + alone[0][18:25] + flat(rest.steps) == alone[0]
 
 
-def test_every_state_of_two_ranks_goes_on_with_three(
+def test_three_ranks_resume_every_state_of_two(
     groups: dict[int, Group], alone: list[Step]
 ) -> None:
-    """And they with threads that read further ahead, or without."""
+    """With other numbers of prefetched batches, too."""
     begun = groups[2].run(3, prefetch=3)
     for number, state in enumerate(begun.states, start=1):
         taken = flat(begun.steps[:number])
@@ -311,11 +218,12 @@ def test_ranks_share_every_order(
     store: Store, groups: dict[int, Group], order: str
 ) -> None:
     """Two epochs of it; and the second one with another number of ranks."""
-    expected = [record for each in one_process(store, order=order) for record in each]
+    epochs = one_process(store, order=order)
+    expected = [*epochs[0], *epochs[1]]
     for n_ranks, others in ((2, 3), (3, 2)):
         both = groups[n_ranks].run(4, n_epochs=2, order=order)
         assert flat(both.steps) == expected
-        n_steps = len(both.steps) // 2 + 1  # one of the second epoch
+        n_steps = len(both.steps) // 2 + 1  # the first of the second epoch
         begun = groups[n_ranks].run(4, n_steps=n_steps, n_epochs=2, order=order)
         assert begun.state["epoch"] == 1
         loader = make_loader(store, 3, order=order)
@@ -333,14 +241,14 @@ def test_ranks_share_every_order(
 def test_records_that_do_not_divide_evenly(
     store: Store, groups: dict[int, Group], n_ranks: int, batch_size: int
 ) -> None:
-    """Every rank takes as many steps as the others, and nobody's records are lost."""
+    """All ranks take the same number of steps, and no record is lost."""
     for n_rows in (1, 2, 3, 4, 5, 6, 7, 10, 13):
         expected = one_process(store, n_rows=n_rows)
         answer = groups[n_ranks].run(batch_size, n_epochs=2, n_rows=n_rows)
         assert flat(answer.steps) == [*expected[0], *expected[1]]
-        assert all(max(each) - min(each) <= 1 for each in answer.sizes)
+        assert all(max(sizes) - min(sizes) <= 1 for sizes in answer.sizes)
         if batch_size > 1 and n_rows >= n_ranks:
-            assert all(min(each) >= 1 for each in answer.sizes)
+            assert all(min(sizes) >= 1 for sizes in answer.sizes)
         n_full = n_rows - n_rows % (batch_size * n_ranks)
         if n_full:
             full = groups[n_ranks].run(
@@ -350,10 +258,10 @@ def test_records_that_do_not_divide_evenly(
             assert {size for sizes in full.sizes for size in sizes} == {batch_size}
 
 
-def test_a_rank_that_is_given_counts(
+def test_given_ranks_override_those_of_the_process_group(
     groups: dict[int, Group], alone: list[Step]
 ) -> None:
-    """Each process takes everything, though there are others."""
+    """Every process takes all records, as the only rank."""
     answer = groups[2].run(4, rank=0, world_size=1)
     assert len(answer.steps) == 9
     for number, step in enumerate(answer.steps):

@@ -1,0 +1,23 @@
+"""One augmentation of every class."""
+
+from ecgstore.pipes import (
+    BaselineWander,
+    Gain,
+    LeadDropout,
+    Powerline,
+    TimeMask,
+    TimeShift,
+    WhiteNoise,
+    WhiteNoiseAtSnr,
+)
+
+AUGMENTATIONS = (
+    Gain(),
+    BaselineWander(),
+    LeadDropout(),
+    Powerline(),
+    TimeMask(),
+    TimeShift(),
+    WhiteNoise(),
+    WhiteNoiseAtSnr(),
+)

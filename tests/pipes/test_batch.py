@@ -1,0 +1,116 @@
+"""Batches: their units, devices, pinned memory, and that they belong to their user."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import ecgstore
+from ecgstore import pipes
+from ecgstore.config import Config
+from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.reading.record_reader import ARRAYS
+from ecgstore.pipes.testing import digest
+from ecgstore.record import LEADS
+from ecgstore.sample import sample_folder
+from ecgstore.storage import Store
+from tests.pipes.reading.stored import row_batch
+
+
+def test_a_batch_without_signals_is_in_mv_as_it_is(store: Store) -> None:
+    batch = pipes.RecordReader(store, "labels").read(row_batch([1]))
+    assert batch.in_mv() is batch
+
+
+def test_batches_belong_to_their_user(store: Store) -> None:
+    """Changes to a batch do not affect later batches and other epochs."""
+
+    def overwrite(batch: Batch) -> Batch:
+        for tensor in batch.tensors():
+            tensor.zero_()
+        batch.seeds[:] = 0
+        batch.names[:] = b""
+        return batch
+
+    def make(prefetch: int, **options: Any) -> Any:
+        return pipes.loader(
+            store,
+            5,
+            shuffle=True,
+            fields=(*ARRAYS, "age", "fold"),
+            window=pipes.RandomCrop(10),
+            prefetch=prefetch,
+            **options,
+        )
+
+    for prefetch in (0, 2):
+        plain = [digest(batch) for batch in make(prefetch)]
+        loader = make(prefetch)
+        for _ in range(2):
+            loader.set_epoch(1)
+            for batch in loader:
+                overwrite(batch)
+            loader.set_epoch(0)
+            assert [digest(batch) for batch in loader] == plain
+
+
+def test_texts_and_names_stay_with_a_moved_batch(store: Store) -> None:
+    batch = pipes.RecordReader(store, ("labels", "age", "dx")).read(row_batch([1, 2]))
+    moved = batch.to("meta")
+    assert list(moved.columns) == list(batch.columns)
+    assert moved.columns["dx"] == batch.columns["dx"]
+    assert moved.record_ids == batch.record_ids
+
+
+def test_every_tensor_is_pinned(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = pipes.RecordReader(store, (*ARRAYS, "age", "dx")).read(row_batch([1, 2]))
+    pinned: list[torch.Tensor] = []
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        pinned.append(tensor.clone())
+        return pinned[-1]
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    tensors = list(batch.pin_memory().tensors())
+    assert len(tensors) == 8
+    assert {id(tensor) for tensor in tensors} == {id(tensor) for tensor in pinned}
+
+
+def test_a_batch_has_leads_and_sampling_rate(tmp_path: Path) -> None:
+    out = tmp_path / "slow.h5"
+    config = Config(fs=250, beats="none", limit=2)
+    ecgstore.build_store([sample_folder()], out, config, n_workers=1, quiet=True)
+    with ecgstore.open(out) as slow:
+        for leads in (None, ("V5", "II")):
+            batch = next(iter(pipes.loader(slow, 2, leads=leads)))
+            assert batch.leads == (leads or LEADS)
+            assert batch.fs == 250
+
+
+def test_changed_seeds_do_not_affect_the_next_epoch(store: Store) -> None:
+    # The same epoch again, while the order's chunk is cached.
+    for prefetch in (0, 2):
+        loader = pipes.loader(store, 5, shuffle=True, fields=(), prefetch=prefetch)
+        plain = [digest(batch) for batch in loader]
+        loader.set_epoch(0)
+        for batch in loader:
+            batch.seeds[:] = 0
+            batch.rows.zero_()
+        loader.set_epoch(0)
+        assert [digest(batch) for batch in loader] == plain
+
+
+def test_repr_lists_the_tensors(store: Store) -> None:
+    batch = pipes.RecordReader(store, ("signals", "age"), dtype="int16").read(
+        row_batch([1, 2, 3])
+    )
+    assert len(batch) == 3
+    assert repr(batch) == (
+        "<Batch of 3: rows int64[3], n_real_samples int64[3], "
+        "signals int16[3, 12, 5000]>"
+    )
+    assert len(list(batch.tensors())) == 4
+    moved = batch.to("meta")
+    assert all(tensor.is_meta for tensor in moved.tensors())
+    assert not batch.rows.is_meta
