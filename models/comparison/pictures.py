@@ -17,6 +17,10 @@ from ecgstore.scores.bootstrap import BootstrapResult
 from ecgstore.scores.table import CLASS_SCORE_HEADINGS, SCORE_HEADINGS
 from ecgstore.storage import Store
 
+_PANEL_HEADINGS: Final = {
+    name: heading.replace(" (", "\n(") for name, heading in SCORE_HEADINGS.items()
+}
+
 _CONFUSION: Final = ("handcrafted", "extractor", "both")
 """Classifiers whose confusion matrices are plotted."""
 
@@ -42,7 +46,7 @@ def write_pictures(
     figures = {
         "scores": plot_score_intervals(
             {title: estimates.scores[name] for name, title in titles.items()},
-            columns=SCORE_HEADINGS,
+            columns=_PANEL_HEADINGS,
             title=f"Scores, folds by {protocol}",
         ),
         **{
@@ -62,7 +66,7 @@ def write_pictures(
                 (titles[first], titles[second]): difference(estimates, first, second)
                 for first, second in PAIRS
             },
-            columns=SCORE_HEADINGS,
+            columns=_PANEL_HEADINGS,
             title=f"Differences, folds by {protocol}",
         ),
         "reliability": plot_reliability(

@@ -129,7 +129,8 @@ def plot_difference_intervals(
             markersize=5,
             gid="value",
         )
-        _write_value(axes, row, value, f"{value:+.3f}".replace("-", "\N{MINUS SIGN}"))
+        text = f"{round(value, 3) + 0.0:+.3f}"  # never -0.000
+        _write_value(axes, row, value, text.replace("-", "\N{MINUS SIGN}"))
 
     rows = {
         f"{first} \N{MINUS SIGN} {second}": of_pair

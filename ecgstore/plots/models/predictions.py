@@ -1,5 +1,6 @@
 """Reliability diagrams and confusion matrices."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -238,11 +239,12 @@ def _add_class_legend(figure: Figure, class_names: Sequence[str]) -> None:
         colours, class_names = [GREY], ["each class"]
     handles = [Line2D([], [], color=INK, linewidth=1.6, marker="o", markersize=4)]
     handles += [Line2D([], [], color=colour, alpha=_FAINT) for colour in colours]
+    n_rows = math.ceil(len(handles) / max(3, int(figure.get_figwidth() / 1.3)))
     legend = figure.legend(
         handles,
         ["all classes", *class_names],
         loc="outside lower center",
-        ncols=min(len(handles), max(3, int(figure.get_figwidth() / 1.3))),
+        ncols=math.ceil(len(handles) / n_rows),
         frameon=False,
         fontsize=_TEXT_SIZE,
     )
