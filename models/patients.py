@@ -6,10 +6,10 @@ from ecgstore.storage import Store
 
 
 def patients(store: Store) -> IntArray:
-    """Return a number for each record's patient: see `ecgstore.splits.group_records`.
+    """Return the number of each record's patient: see `ecgstore.splits.group_records`.
 
-    Records with the same signal, or of a source whose patients cannot be told apart,
-    have the same number.
+    Records with the same signal have the same number, and so have all records of a
+    source in which unknown patients may have several records.
     """
     records = store.records
     return group_records(
@@ -20,7 +20,7 @@ def patients(store: Store) -> IntArray:
 
 
 def folds_of(store: Store, rows: IntArray, n_folds: int) -> list[IntArray]:
-    """Deal rows to folds: whole patients, even classes, even sources.
+    """Split rows into folds by patient, balanced in classes and sources.
 
     Returns
     -------

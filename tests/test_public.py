@@ -109,7 +109,9 @@ def test_files_named_in_pages_exist() -> None:
             assert (ROOT / name).exists(), f"{page.name}: {name}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/format.md", "docs/pipes.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/format.md", "docs/models.md", "docs/pipes.md"]
+)
 def test_python_in_pages_runs(
     page: str, sample_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

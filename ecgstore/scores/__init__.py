@@ -1,4 +1,4 @@
-"""Scores of predictions, with confidence intervals, and the Challenge 2020's."""
+"""Scores of predictions, with confidence intervals, and those of the Challenge 2020."""
 
 from ecgstore.lazy_names import lazy_names
 

@@ -3,4 +3,5 @@ from .challenge2020 import (
     challenge_metric as challenge_metric,
     challenge_scores as challenge_scores,
 )
-from .multilabel import f1_thresholds as f1_thresholds, score as score
+from .multilabel import auroc as auroc, score as score
+from .thresholds import f1_thresholds as f1_thresholds

@@ -1,9 +1,9 @@
-"""How sure scores and their differences are: a paired bootstrap over patients.
+"""Confidence intervals of scores and their differences: a paired patient bootstrap.
 
-Records of one patient resemble each other, so that patients are drawn, each with all
-its records (cluster bootstrap: Davison and Hinkley 1997, *Bootstrap Methods and their
-Application*, section 3.8). Every set of predictions is scored on the same draws: what a
-draw does to all alike cancels out in their differences.
+Records of one patient resemble each other, so patients are resampled, each with all
+their records (cluster bootstrap: Davison and Hinkley 1997, *Bootstrap Methods and their
+Application*, section 3.8). All sets of predictions are scored on the same resamples, so
+that what a resample does to all of them alike cancels out in their differences.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,18 +16,14 @@ from numpy.typing import ArrayLike
 
 from ecgstore.arrays import BoolArray, FloatArray, IntArray
 from ecgstore.scores.label_arrays import as_labels, as_probabilities, check_shape
-from ecgstore.scores.weighted import (
-    CLASS_SCORES,
-    SCORES,
-    WeightedScores,
-    weighted_scores,
-)
+from ecgstore.scores.table import CLASS_SCORES, SCORES
+from ecgstore.scores.weighted import WeightedScores, weighted_scores
 
 _BLOCK: Final = 2**17
-"""Weights per block, 1 MB: what is made of them in between stays in the cache."""
+"""Weights per block, 1 MB: intermediate arrays stay in the processor's cache."""
 
 _LEAST_WIDTH: Final = 64
-"""Resamples per block at least: every block sorts the records anew."""
+"""Minimum number of resamples per block: every block sorts the records anew."""
 
 
 class Estimate(NamedTuple):
@@ -36,7 +32,7 @@ class Estimate(NamedTuple):
     Attributes
     ----------
     value : float
-        On all records, each once.
+        Value on the records themselves.
     low, high : float
         Ends of the interval.
     """
@@ -53,13 +49,13 @@ class BootstrapResult:
     Attributes
     ----------
     names : tuple of str
-        Names of the sets of predictions.
+        Names of the sets of predictions, such as those of classifiers.
     n_records, n_groups, n_resamples : int
         Number of records, of groups (patients), and of resamples of the groups.
     level : float
         Confidence level of the intervals.
     scores : Mapping
-        By name and score (`ecgstore.scores.weighted.SCORES`), an Estimate.
+        By name and score (`ecgstore.scores.table.SCORES`), an Estimate.
     class_scores : Mapping
         By name and score of one class (``CLASS_SCORES``), a tuple of n_classes
         Estimates; NaN where the score is undefined.
@@ -84,10 +80,10 @@ class BootstrapResult:
     undefined: FloatArray
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON knows it.
+        """Return the result for JSON.
 
-        Estimates are lists of value, low and high, with None for what is NaN; a pair
-        is an entry of a list, with the names as its first and second.
+        Estimates are lists of value, low and high, with None for NaN. Differences are
+        a list of dicts with the names of each pair as ``first`` and ``second``.
         """
         return {
             "names": list(self.names),
@@ -111,11 +107,11 @@ class BootstrapResult:
 
 
 def _as_json(value: Any) -> Any:
-    """Return mappings as dicts, tuples as lists, and None for NaN."""
+    """Return mappings as dicts, tuples as lists, and NaN as None."""
     if isinstance(value, Mapping):
-        return {name: _as_json(each) for name, each in value.items()}
+        return {name: _as_json(item) for name, item in value.items()}
     if isinstance(value, tuple):
-        return [_as_json(each) for each in value]
+        return [_as_json(item) for item in value]
     return None if value != value else value
 
 
@@ -132,36 +128,35 @@ def paired_bootstrap(
     """Return scores and their differences with percentile intervals.
 
     A resample in which no record or every record has a class gives no AUROC and no
-    average precision for it, one without a record of the class no F1 either. Such a
-    resample is left out of the class's interval. Its macro average is taken over the
-    other classes, as for any table of predictions; in a difference they are the same
-    ones on both sides.
-    `BootstrapResult.undefined` tells how often that happened: where it is much more
-    than a few per cent, there are too few patients with the class for its interval to
-    mean much.
+    average precision for the class; one in which no record has it gives no F1. Such a
+    resample is left out of the interval of the class, and its macro average is taken
+    over the other classes; in a difference, these are the same classes on both sides.
+    `BootstrapResult.undefined` is how often this happened: if it is much more than a
+    few per cent, too few patients have the class for its interval to mean much.
 
-    The calibration error is larger in resamples than in the records, for chance parts
-    probabilities and frequencies twice; its interval lies high and may even leave out
-    the value. That of a difference suffers less.
+    The calibration error is larger in resamples than in the records themselves, since
+    resampling adds random deviations to those that are already there. Its interval is
+    biased upwards and may even exclude the value; that of a difference suffers less.
 
     Parameters
     ----------
     labels : array_like of shape (n_records, n_classes)
         Which classes each record has, as bool or as 0 and 1.
     probabilities : mapping of str to array_like of shape (n_records, n_classes)
-        For each set of predictions, how likely each record has each class, 0 to 1. With
-        an axis in front, of several trainings of one classifier, their scores are
-        averaged, in every draw: an estimate is that of one training.
+        By name of the set of predictions, probabilities of the classes, 0 to 1. With an
+        additional first axis, for several trainings of one classifier, their scores are
+        averaged in every resample: an estimate is the expected score of one training.
     decisions : mapping of str to array_like of shape (n_records, n_classes)
-        Which classes each record was said to have; of the same names and shapes.
+        Predicted classes, 0 or 1; of the same names and shapes.
     groups : array_like of shape (n_records,)
-        Whose each record is: numbers or texts, such as those of
+        Patient of each record, as numbers or strings, such as those of
         `ecgstore.splits.group_records`. As many groups are drawn as there are, with
-        replacement, numbered in their sorted order: that of the rows does not matter.
+        replacement. They are numbered in sorted order, so that the order of the rows
+        does not matter.
     n_resamples : int
         Number of resamples.
     seed : int
-        Seed of the draws.
+        Seed of the random draws.
     level : float
         Confidence level, above 0 and below 1. The ends of the intervals are the
         quantiles (1 - level) / 2 and (1 + level) / 2 of the resamples (percentile
@@ -171,7 +166,7 @@ def paired_bootstrap(
     Raises
     ------
     ValueError
-        If names or shapes do not fit each other, or values are not what they should be.
+        If names or shapes differ, or values are out of range.
 
     Examples
     --------
@@ -187,7 +182,7 @@ def paired_bootstrap(
     Estimate(value=0.5, low=0.5, high=0.5)
     """
     true = as_labels(labels, "labels")
-    of_name = _checked(true, probabilities, decisions)
+    trainings = _checked(true, probabilities, decisions)
     owner = np.asarray(groups)
     if owner.shape != (len(true),):
         raise ValueError(
@@ -203,12 +198,12 @@ def paired_bootstrap(
     unique, group_of = np.unique(owner, return_inverse=True)
     counts = draw_counts(len(unique), n_resamples, seed)
     once = np.ones((len(true), 1))
-    values = {name: _mean_scores(true, runs, once) for name, runs in of_name.items()}
-    resampled = _resampled(true, of_name, group_of, counts)
-    auroc = resampled[next(iter(of_name))].by_class[:, CLASS_SCORES.index("auroc")]
-    names = tuple(of_name)
+    values = {name: _mean_scores(true, runs, once) for name, runs in trainings.items()}
+    resampled = _resampled(true, trainings, group_of, counts)
+    auroc = resampled[next(iter(trainings))].by_class[:, CLASS_SCORES.index("auroc")]
+    names = tuple(trainings)
     pairs = list(combinations(names, 2))
-    found = {name: _estimates(values[name], resampled[name], level) for name in names}
+    scores = {name: _estimates(values[name], resampled[name], level) for name in names}
     differences = {
         (first, second): _estimates(
             _difference(values[first], values[second]),
@@ -223,64 +218,69 @@ def paired_bootstrap(
         n_groups=len(unique),
         n_resamples=n_resamples,
         level=level,
-        scores={name: found[name][0] for name in names},
-        class_scores={name: found[name][1] for name in names},
+        scores={name: scores[name][0] for name in names},
+        class_scores={name: scores[name][1] for name in names},
         differences={pair: differences[pair][0] for pair in pairs},
         class_differences={pair: differences[pair][1] for pair in pairs},
         undefined=np.isnan(auroc).mean(axis=0),
     )
 
 
-_Predictions = list[tuple[FloatArray, BoolArray]]
-"""Probabilities and decisions of every training."""
+_Trainings = list[tuple[FloatArray, BoolArray]]
+"""Probabilities and decisions of each training of a classifier."""
 
 
 def _checked(
     true: BoolArray,
     probabilities: Mapping[str, ArrayLike],
     decisions: Mapping[str, ArrayLike],
-) -> dict[str, _Predictions]:
-    """Return the probabilities and decisions of every name."""
+) -> dict[str, _Trainings]:
+    """Return the probabilities and decisions of every set of predictions."""
     if not probabilities or set(probabilities) != set(decisions):
         raise ValueError(
             f"there are probabilities of {', '.join(probabilities) or 'nothing'} and "
             f"decisions of {', '.join(decisions) or 'nothing'}, expected the same "
             "names, at least one"
         )
-    found = {}
-    for name, given in probabilities.items():
-        said, decided = (
-            each if each.ndim == 3 else each[np.newaxis]
-            for each in (np.asarray(given), np.asarray(decisions[name]))
+    checked = {}
+    for name in probabilities:
+        predicted, decided = (
+            array if array.ndim == 3 else array[np.newaxis]
+            for array in (np.asarray(probabilities[name]), np.asarray(decisions[name]))
         )
-        if not 0 < len(said) == len(decided):
+        if not 0 < len(predicted) == len(decided):
             raise ValueError(
-                f"there are probabilities of {len(said)} and decisions of "
-                f"{len(decided)} trainings of {name!r}, expected as many, at least one"
+                f"there are probabilities of {len(predicted)} and decisions of "
+                f"{len(decided)} trainings of {name!r}, expected equal numbers, at "
+                "least one"
             )
-        found[name] = [
-            _checked_run(name, true, *run) for run in zip(said, decided, strict=True)
+        checked[name] = [
+            _checked_training(name, true, *training)
+            for training in zip(predicted, decided, strict=True)
         ]
-    return found
+    return checked
 
 
-def _checked_run(
-    name: str, true: BoolArray, given: ArrayLike, decisions: ArrayLike
+def _checked_training(
+    name: str, true: BoolArray, probabilities: ArrayLike, decisions: ArrayLike
 ) -> tuple[FloatArray, BoolArray]:
     """Return the probabilities and decisions of one training."""
     decided = as_labels(decisions, f"decisions of {name!r}")
     check_shape(decided, f"decisions of {name!r}", true.shape)
-    return as_probabilities(given, f"probabilities of {name!r}", true.shape), decided
+    return (
+        as_probabilities(probabilities, f"probabilities of {name!r}", true.shape),
+        decided,
+    )
 
 
 def draw_counts(n_groups: int, n_resamples: int, seed: int) -> IntArray:
-    """Return how often each group was drawn in each resample.
+    """Return how often each group is drawn in each resample.
 
     Returns
     -------
     ndarray of shape (n_groups, n_resamples)
-        Each column sums to n_groups. The first resamples are the same whatever their
-        number.
+        Each column sums to n_groups. The first resamples do not depend on
+        `n_resamples`.
 
     Examples
     --------
@@ -297,32 +297,32 @@ def draw_counts(n_groups: int, n_resamples: int, seed: int) -> IntArray:
 
 def _resampled(
     true: BoolArray,
-    of_name: Mapping[str, _Predictions],
+    trainings: Mapping[str, _Trainings],
     group_of: IntArray,
     counts: IntArray,
 ) -> dict[str, WeightedScores]:
-    """Return the scores of every name under every draw."""
-    blocks: dict[str, list[WeightedScores]] = {name: [] for name in of_name}
+    """Return the scores of every set of predictions in every resample."""
+    blocks: dict[str, list[WeightedScores]] = {name: [] for name in trainings}
     for weights in _weights(group_of, counts):
-        for name, runs in of_name.items():
+        for name, runs in trainings.items():
             blocks[name].append(_mean_scores(true, runs, weights))
     return {
         name: WeightedScores(
-            np.concatenate([each.whole for each in done]),
-            np.concatenate([each.by_class for each in done]),
+            np.concatenate([block.overall for block in of_name]),
+            np.concatenate([block.by_class for block in of_name]),
         )
-        for name, done in blocks.items()
+        for name, of_name in blocks.items()
     }
 
 
 def _mean_scores(
-    true: BoolArray, runs: _Predictions, weights: FloatArray
+    true: BoolArray, trainings: _Trainings, weights: FloatArray
 ) -> WeightedScores:
-    """Return the mean over some trainings of their scores under every weighting."""
-    scores = [weighted_scores(true, *run, weights) for run in runs]
+    """Return the mean over the trainings of their scores under every weighting."""
+    scores = [weighted_scores(true, *training, weights) for training in trainings]
     return WeightedScores(
-        np.mean([each.whole for each in scores], axis=0),
-        np.mean([each.by_class for each in scores], axis=0),
+        np.mean([score.overall for score in scores], axis=0),
+        np.mean([score.by_class for score in scores], axis=0),
     )
 
 
@@ -335,19 +335,21 @@ def _weights(group_of: IntArray, counts: IntArray) -> Iterator[FloatArray]:
 
 def _difference(first: WeightedScores, second: WeightedScores) -> WeightedScores:
     """Return the first's scores minus the second's."""
-    return WeightedScores(first.whole - second.whole, first.by_class - second.by_class)
+    return WeightedScores(
+        first.overall - second.overall, first.by_class - second.by_class
+    )
 
 
 def _estimates(
     value: WeightedScores, resampled: WeightedScores, level: float
 ) -> tuple[dict[str, Estimate], dict[str, tuple[Estimate, ...]]]:
-    """Return the estimates of a whole table and those of its classes, by score."""
-    whole_ends = _interval(resampled.whole, level)  # (2, 5)
-    class_ends = _interval(resampled.by_class, level)  # (2, 4, n_classes)
-    whole = {
+    """Return the estimates of all records and those of each class, by score."""
+    ends = _interval(resampled.overall, level)  # (2, n_scores)
+    class_ends = _interval(resampled.by_class, level)  # (2, n_class_scores, n_classes)
+    overall = {
         score: Estimate(*numbers)
         for score, numbers in zip(
-            SCORES, np.vstack([value.whole, whole_ends]).T.tolist(), strict=True
+            SCORES, np.vstack([value.overall, ends]).T.tolist(), strict=True
         )
     }
     by_class = {
@@ -358,17 +360,17 @@ def _estimates(
             strict=True,
         )
     }
-    return whole, by_class
+    return overall, by_class
 
 
 def _interval(resampled: FloatArray, level: float) -> FloatArray:
-    """Return both ends of the intervals, (2, ...), of resamples in the first axis."""
+    """Return both ends of the intervals, (2, ...); resamples are the first axis."""
     ends = np.array([(1 - level) / 2, (1 + level) / 2])
     ordered = np.sort(resampled, axis=0)  # NaN comes last
     last = np.maximum((~np.isnan(resampled)).sum(axis=0) - 1, 0)
     place = ends.reshape(2, *[1] * last.ndim) * last  # (2, ...)
     below = np.floor(place).astype(np.int64)
     above = np.minimum(below + 1, last)
-    low, high = (np.take_along_axis(ordered, each, axis=0) for each in (below, above))
+    low, high = (np.take_along_axis(ordered, at, axis=0) for at in (below, above))
     interval: FloatArray = low + (place - below) * (high - low)
     return interval

@@ -1,10 +1,9 @@
 """The scores of the PhysioNet/Computing in Cardiology Challenge 2020.
 
-Everything that the Challenge's evaluation prints: Perez Alday et al. 2020, *Physiol.
-Meas.* 41 124003, whose definitions are followed in every case in which a class or a
-record is empty. Codes that the Challenge scores as one diagnosis are merged first: a
-record has the class if it has any of the codes, and the probability is the mean over
-them.
+All scores that the Challenge's evaluation prints: Perez Alday et al. 2020, *Physiol.
+Meas.* 41 124003, whose definitions are also followed where a class or a record is
+empty. Codes that the Challenge scores as one diagnosis are merged first: a record has
+the class if it has any of the codes, and the probability is the mean over them.
 """
 
 from collections.abc import Sequence
@@ -17,18 +16,19 @@ from numpy.typing import ArrayLike
 from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.diagnoses import challenge_weights, diagnoses
 from ecgstore.scores.label_arrays import as_labels, as_probabilities, check_shape
-from ecgstore.scores.weighted import macro_average, ranking_scores
+from ecgstore.scores.ranking import ranking_scores
+from ecgstore.scores.weighted import macro_average
 
 NORMAL_CODE: Final = "426783006"
-"""Sinus rhythm; a program that always answers it earns a Challenge metric of 0."""
+"""Sinus rhythm; to predict nothing else has a Challenge metric of 0."""
 
 BETA: Final = 2.0
-"""How much more a missed diagnosis counts than a false alarm, in F-beta and G-beta."""
+"""Weight of a missed diagnosis relative to a false alarm, in F-beta and G-beta."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChallengeScores:
-    """What the Challenge's evaluation prints.
+    """All scores that the Challenge's evaluation prints.
 
     Attributes
     ----------
@@ -36,11 +36,12 @@ class ChallengeScores:
         SNOMED CT codes of the 24 merged classes, in the order of the Challenge's
         weights.
     auroc, auprc : float
-        Means of the two rows below over the classes for which they are defined.
+        Means of `auroc_classes` and `auprc_classes` over the classes for which they are
+        defined.
     accuracy : float
         Share of records with every class right.
     f_measure : float
-        Mean of the row below.
+        Mean of `f_measure_classes` over the classes for which it is defined.
     f_beta_measure, g_beta_measure : float
         Means over the classes of F-beta and G-beta for a beta of 2, with the records
         weighted by 1 / (number of their diagnoses).
@@ -52,7 +53,7 @@ class ChallengeScores:
         Areas under the precision-recall curves, as sums of steps; NaN where no record
         has the class.
     f_measure_classes : ndarray of shape (24,)
-        F1 of each class; NaN where no record has it and none is said to have it.
+        F1 of each class; NaN where it has neither labels nor positive decisions.
     """
 
     codes: tuple[str, ...]
@@ -74,43 +75,42 @@ def challenge_scores(
     probabilities: ArrayLike,
     codes: Sequence[str],
 ) -> ChallengeScores:
-    """Return everything that the Challenge's evaluation prints.
+    """Return all scores that the Challenge's evaluation prints.
 
     Parameters
     ----------
     labels, decisions : array_like of shape (n_records, n_codes)
-        Which diagnoses each record has, and which it was said to have, as bool or as 0
-        and 1.
+        True and predicted diagnoses of each record, as bool or as 0 and 1.
     probabilities : array_like of shape (n_records, n_codes)
-        How likely it was said to have them, from 0 to 1; NaN where there is none counts
+        Predicted probabilities of the diagnoses. NaN, for a missing probability, counts
         as 0, unless an equivalent code has one.
     codes : sequence of str
         SNOMED CT code of each column, in any order: for each of the 24 merged classes
-        one or more of its codes. Columns of codes that the Challenge does not score are
-        left out.
+        at least one of its codes. Columns of codes that the Challenge does not score
+        are ignored.
 
     Raises
     ------
     ValueError
-        If shapes do not fit each other, values are not what they should be, a code
-        comes twice, or a class has no column.
+        If the shapes differ, values are out of range, a code is repeated, or a class
+        has no column.
 
     Examples
     --------
     >>> from ecgstore.diagnoses import class_set
-    >>> codes = [each.codes[0] for each in class_set("cinc2020").classes]
+    >>> codes = [known.codes[0] for known in class_set("cinc2020").classes]
     >>> labels = np.eye(24)
     >>> challenge_scores(labels, labels, labels, codes).challenge_metric
     1.0
     """
     true, decided = _merged_pair(labels, decisions, codes)
-    given = as_probabilities(
-        probabilities, "probabilities", np.shape(labels), or_nan=True
+    predicted = as_probabilities(
+        probabilities, "probabilities", np.shape(labels), allow_nan=True
     )
-    given = _merged_probabilities(given, codes)
-    areas, precisions = ranking_scores(true, given, np.ones((len(true), 1)))
+    merged = _merged_probabilities(predicted, codes)
+    areas, precisions = ranking_scores(true, merged, np.ones((len(true), 1)))
     auroc = areas[0]
-    # Without a negative every precision is 1; the Challenge calls that defined.
+    # Without a negative every precision is 1, which the Challenge counts as defined.
     auprc = np.where(true.all(axis=0), 1.0, precisions[0])
     f_measure = _f_measure(true, decided)
     f_beta, g_beta = _beta_measures(true, decided)
@@ -132,21 +132,21 @@ def challenge_scores(
 def challenge_metric(
     labels: ArrayLike, decisions: ArrayLike, codes: Sequence[str]
 ) -> float:
-    """Return the Challenge metric: how much of what could be earned was earned.
+    """Return the Challenge metric.
 
-    Of record k let x be the true diagnoses and y those it was said to have. Each pair
-    of one of x and one of y earns the weight of the two diagnoses
-    (`ecgstore.diagnoses.challenge_weights`), divided by the number of diagnoses in x
-    and y together. The sum over all records is scaled so that the right answer gets 1
-    and sinus rhythm for everyone gets 0; worse answers are negative. If these two
-    earn the same, the metric is 0.
+    Let x be the true and y the predicted diagnoses of a record. Each pair of one of x
+    and one of y earns the weight of the two diagnoses
+    (`ecgstore.diagnoses.challenge_weights`), divided by the number of diagnoses in the
+    union of x and y. The sum over all records is scaled so that perfect predictions
+    have 1 and sinus rhythm for every record has 0; worse predictions are negative. If
+    both earn the same, the metric is 0.
 
-    Parameters are those of `challenge_scores`.
+    Parameters and errors are those of `challenge_scores`.
 
     Examples
     --------
     >>> from ecgstore.diagnoses import class_set
-    >>> codes = [each.codes[0] for each in class_set("cinc2020").classes]
+    >>> codes = [known.codes[0] for known in class_set("cinc2020").classes]
     >>> always_normal = np.tile([code == NORMAL_CODE for code in codes], (24, 1))
     >>> challenge_metric(np.eye(24), always_normal, codes)
     0.0
@@ -161,19 +161,22 @@ def _classes() -> tuple[str, ...]:
 
 
 def _columns(codes: Sequence[str]) -> list[list[int]]:
-    """Return the columns that belong to each class."""
+    """Return the columns of each class."""
     if len(set(codes)) < len(codes):
-        raise ValueError("codes names a code twice; merge the columns or rename one")
+        raise ValueError(
+            "codes has a code twice, expected each once; merge the columns or rename "
+            "one"
+        )
     columns: dict[str, list[int]] = {code: [] for code in _classes()}
     for column, code in enumerate(codes):
         known = diagnoses().get(code)
         if known is not None and known.scored:
             columns[known.equivalent_to or code].append(column)
-    missing = [code for code, found in columns.items() if not found]
+    missing = [code for code, of_class in columns.items() if not of_class]
     if missing:
         raise ValueError(
             f"codes lacks {', '.join(missing)}, expected every class of the Challenge; "
-            'the class set "cinc2020" has them all'
+            'use the class set "cinc2020", which has all of them'
         )
     return list(columns.values())
 
@@ -191,21 +194,24 @@ def _merged_pair(
         )
     columns = _columns(codes)
     return (
-        np.stack([true[:, each].any(axis=1) for each in columns], axis=1),
-        np.stack([decided[:, each].any(axis=1) for each in columns], axis=1),
+        np.stack([true[:, of_class].any(axis=1) for of_class in columns], axis=1),
+        np.stack([decided[:, of_class].any(axis=1) for of_class in columns], axis=1),
     )
 
 
-def _merged_probabilities(given: FloatArray, codes: Sequence[str]) -> FloatArray:
-    """Return the probabilities of the 24 classes, 0 where none is given."""
+def _merged_probabilities(
+    probabilities: FloatArray, codes: Sequence[str]
+) -> FloatArray:
+    """Return the probabilities of the 24 classes, 0 where all are missing."""
     merged = np.stack(
-        [macro_average(given[:, each]) for each in _columns(codes)], axis=1
+        [macro_average(probabilities[:, of_class]) for of_class in _columns(codes)],
+        axis=1,
     )
     return np.nan_to_num(merged, nan=0.0)
 
 
 def _f_measure(true: BoolArray, decided: BoolArray) -> FloatArray:
-    """Return F1 of each class, NaN where it has neither labels nor decisions."""
+    """Return F1 of each class, NaN where labels and decisions have no positive."""
     n_both = (true & decided).sum(axis=0)
     return _ratio(2.0 * n_both, true.sum(axis=0) + decided.sum(axis=0))
 
@@ -215,8 +221,8 @@ def _beta_measures(
 ) -> tuple[FloatArray, FloatArray]:
     """Return F-beta and G-beta of each class.
 
-    With true positives, false positives and false negatives TP, FP and FN, in which a
-    record counts 1 / (number of its diagnoses)::
+    TP, FP and FN are the true positives, false positives and false negatives; a record
+    counts as 1 / (number of its diagnoses)::
 
         F = (1 + beta^2) TP / ((1 + beta^2) TP + FP + beta^2 FN)
         G = TP / (TP + FP + beta FN)
@@ -233,7 +239,7 @@ def _beta_measures(
 
 
 def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
-    """Return a quotient, NaN where it is 0 / 0."""
+    """Return a quotient, NaN for 0 / 0."""
     quotient: FloatArray = np.full(part.shape, np.nan)
     np.divide(part, whole, out=quotient, where=whole > 0)
     return quotient

@@ -1,5 +1,7 @@
-"""What is reached without looking at any ECG: results mean little below."""
+"""Baselines that use no ECG: a classifier that is not better has learned nothing."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -9,13 +11,14 @@ from ecgstore.models.comparison.protocols import OuterFold
 from ecgstore.storage import Store
 
 _PRIOR_RECORDS: Final = 1.0
-"""As many records with the mean share of each class join those of a source."""
+"""Number of records with the overall shares of the classes that are added to each
+source, so that shares of small sources are not extreme."""
 
 
-def always_commonest(store: Store, outer: OuterFold) -> FloatArray:
-    """Return probability 1 for the commonest class, 0 for all others.
+def most_frequent_class(store: Store, outer: OuterFold) -> FloatArray:
+    """Return probability 1 for the most frequent training class, 0 for all others.
 
-    Where the classes are those of the research prototype, that is sinus rhythm.
+    With the classes of the research prototype, the most frequent one is sinus rhythm.
 
     Returns
     -------
@@ -28,11 +31,12 @@ def always_commonest(store: Store, outer: OuterFold) -> FloatArray:
 
 
 def source_only(store: Store, outer: OuterFold) -> FloatArray:
-    """Return the share of each class among the training records of the same source.
+    """Return the share of each class in the training records of the same source.
 
-    Whatever is better than this floor has learnt more than to recognise the recording
-    site. A source without training records gets the shares of all others, which is less
-    than nothing: where classes are rare in a source, they are frequent in the others.
+    A classifier that is better than this does more than recognise the recording site.
+    A source without training records gets the shares of all training records. That is
+    worse than chance over all sources: classes that are rare in a source are, for this
+    reason, more frequent in the others.
 
     Returns
     -------
@@ -49,3 +53,28 @@ def source_only(store: Store, outer: OuterFold) -> FloatArray:
         )
         probabilities[source[outer.test] == name] = shares
     return probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A baseline of the comparison.
+
+    Attributes
+    ----------
+    predict : callable
+        From a store and an outer fold to the probabilities of the test records, an
+        ndarray of shape (n_test_records, n_classes).
+    title : str
+        Name in tables and plots.
+    """
+
+    predict: Callable[[Store, OuterFold], FloatArray]
+    title: str
+
+
+BASELINES: Final[Mapping[str, Baseline]] = {
+    "most-frequent-class": Baseline(
+        most_frequent_class, "baseline: most frequent class"
+    ),
+    "source-only": Baseline(source_only, "baseline: recording site only"),
+}

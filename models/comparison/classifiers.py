@@ -1,4 +1,7 @@
-"""The classifiers that a comparison compares, by what they are given."""
+"""The classifiers of a comparison: how each is trained, and on which features.
+
+To add a classifier, add a row to `CLASSIFIERS`.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,50 +11,51 @@ from ecgstore.arrays import FloatArray
 from ecgstore.models.inference.run import run_network
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.tabular.fusion import train_fusion
-from ecgstore.models.tabular.table import DeepFeatures, Kind, read_table
+from ecgstore.models.tabular.table import DeepFeatures, FeatureSet, read_table
 from ecgstore.models.tabular.trees import Trees
 from ecgstore.storage import Selection
 
-FittedClassifier = Callable[[Selection, DeepFeatures | None], FloatArray]
+Predict = Callable[[Selection, DeepFeatures | None], FloatArray]
 """From records and their deep features to probabilities, (n_records, n_classes)."""
 
-Learner = Callable[
-    [Selection, Sequence[Kind], DeepFeatures | None, TrainingSettings], FittedClassifier
+Fit = Callable[
+    [Selection, Sequence[FeatureSet], DeepFeatures | None, TrainingSettings], Predict
 ]
-"""From records to learn from, and what may be known of them, to a classifier."""
+"""From training records, feature sets, deep features and settings to a function that
+predicts."""
 
 
-def learn_network(
+def fit_network(
     training: Selection,
-    kinds: Sequence[Kind],
+    feature_sets: Sequence[FeatureSet],
     deep: DeepFeatures | None,
     settings: TrainingSettings,
-) -> FittedClassifier:
-    """Train the small network."""
-    network = train_fusion(training, kinds, settings, deep)
+) -> Predict:
+    """Train the small network of `ecgstore.models.tabular.fusion`."""
+    network = train_fusion(training, feature_sets, settings, deep)
 
-    def classify(records: Selection, deep: DeepFeatures | None) -> FloatArray:
+    def predict(records: Selection, deep: DeepFeatures | None) -> FloatArray:
         transform = [] if deep is None else [deep]
-        found = run_network(network, records, batch_size=1024, transform=transform)
-        return found.probabilities
+        outputs = run_network(network, records, batch_size=1024, transform=transform)
+        return outputs.probabilities
 
-    return classify
+    return predict
 
 
-def learn_trees(
+def fit_trees(
     training: Selection,
-    kinds: Sequence[Kind],
+    feature_sets: Sequence[FeatureSet],
     deep: DeepFeatures | None,
     settings: TrainingSettings,
-) -> FittedClassifier:
-    """Train gradient-boosted trees; of the settings, only the seed matters to them."""
+) -> Predict:
+    """Train gradient-boosted trees; of the settings, they use the seed only."""
     labels = training.store.labels(rows=training.rows)
-    trees = Trees(read_table(training, kinds, deep), labels, settings.seed)
+    trees = Trees(read_table(training, feature_sets, deep), labels, settings.seed)
 
-    def classify(records: Selection, deep: DeepFeatures | None) -> FloatArray:
-        return trees.probabilities(read_table(records, kinds, deep))
+    def predict(records: Selection, deep: DeepFeatures | None) -> FloatArray:
+        return trees.probabilities(read_table(records, feature_sets, deep))
 
-    return classify
+    return predict
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +64,33 @@ class Classifier:
 
     Attributes
     ----------
-    learn : callable
-        How it learns.
-    kinds : tuple of str
-        What it is given; of `table.KINDS`.
-    description : str
-        What it is, for tables and plots.
+    fit : callable
+        Trains it; returns a function that predicts.
+    feature_sets : tuple of str
+        Its inputs; some of `ecgstore.models.tabular.table.FEATURE_SETS`.
+    title : str
+        Name in tables and plots.
     """
 
-    learn: Learner
-    kinds: tuple[Kind, ...]
-    description: str
+    fit: Fit
+    feature_sets: tuple[FeatureSet, ...]
+    title: str
 
     @property
-    def is_deep(self) -> bool:
-        """Whether it is given deep features."""
-        return "deep" in self.kinds
+    def uses_deep_features(self) -> bool:
+        """Whether deep features are among its inputs."""
+        return "deep" in self.feature_sets
 
     def with_age_and_sex(self) -> "Classifier":
-        """Return the mode that is given age and sex as well."""
-        return replace(self, kinds=(*self.kinds, "age_sex"))
+        """Return the classifier with age and sex as additional inputs."""
+        return replace(self, feature_sets=(*self.feature_sets, "age_sex"))
 
 
 CLASSIFIERS: Final[Mapping[str, Classifier]] = {
-    "handcrafted": Classifier(
-        learn_network, ("handcrafted",), "network on handcrafted"
-    ),
-    "deep": Classifier(learn_network, ("deep",), "network on deep"),
-    "both": Classifier(learn_network, ("handcrafted", "deep"), "network on both"),
-    "trees": Classifier(learn_trees, ("handcrafted",), "trees on handcrafted"),
-    "trees-both": Classifier(learn_trees, ("handcrafted", "deep"), "trees on both"),
+    "handcrafted": Classifier(fit_network, ("handcrafted",), "network on handcrafted"),
+    "deep": Classifier(fit_network, ("deep",), "network on deep"),
+    "both": Classifier(fit_network, ("handcrafted", "deep"), "network on both"),
+    "trees": Classifier(fit_trees, ("handcrafted",), "trees on handcrafted"),
+    "trees-both": Classifier(fit_trees, ("handcrafted", "deep"), "trees on both"),
 }
-"""The classifiers that learn from features."""
+"""The classifiers on tables of features, by name."""

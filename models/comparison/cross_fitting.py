@@ -1,10 +1,11 @@
-"""Deep features for fusion, from extractors that have not seen the records.
+"""Cross-fitting: deep features of records that their extractor was not trained on.
 
-The training records of an outer fold are dealt to inner folds. For each inner fold an
-extractor is trained on the others; what it finds in that inner fold are the features
-that a fusion learns from. What it finds in the test records are the features that this
-fusion is judged with: they come from the same kind of extractor, and are averaged over
-the inner folds only after the fusion.
+The training records of an outer fold are divided into inner folds. For each inner fold
+an extractor is trained on the other inner folds. Its outputs for the held-out inner
+fold are the features that a fusion classifier is trained on; its outputs for the test
+records are the features that the classifier is tested on. Both thus come from
+extractors that have not seen the records. The features of a test record are never means
+over extractors: only probabilities are averaged over the inner folds, after the fusion.
 """
 
 from dataclasses import dataclass
@@ -21,20 +22,20 @@ from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.training.extractor import train_extractor
 from ecgstore.storage import Selection, Store
 
-_VALIDATION_SHARE: Final = 6
-"""One in so many training records tells an extractor when to stop."""
+_N_VALIDATION_FOLDS: Final = 6
+"""One sixth of an extractor's records are its validation records."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class InnerFold:
-    """What one extractor learns from, and what it is asked about.
+    """The records of one extractor.
 
     Attributes
     ----------
     training, validation : ndarray of int64
-        Rows that it learns from, and rows that tell when to stop.
+        Rows to train on, and rows for early stopping.
     held_out : ndarray of int64
-        Training rows of the outer fold that it does not see.
+        Training rows of the outer fold that the extractor does not see.
     """
 
     training: IntArray
@@ -43,12 +44,11 @@ class InnerFold:
 
 
 def inner_folds(store: Store, outer: OuterFold, n_folds: int) -> list[InnerFold]:
-    """Deal the training records of an outer fold: no patient is in two parts."""
-    parts = folds_of(store, outer.training, n_folds)
+    """Divide the training records of an outer fold; no patient is in two parts."""
     folds = []
-    for held_out in parts:
+    for held_out in folds_of(store, outer.training, n_folds):
         seen = np.setdiff1d(outer.training, held_out)
-        validation = folds_of(store, seen, _VALIDATION_SHARE)[0]
+        validation = folds_of(store, seen, _N_VALIDATION_FOLDS)[0]
         folds.append(InnerFold(np.setdiff1d(seen, validation), validation, held_out))
     return folds
 
@@ -61,7 +61,14 @@ def extract_unseen(
     settings: TrainingSettings,
     device: torch.device | str = "cpu",
 ) -> Outputs:
-    """Train on an inner fold; return what is found in records held out and tested."""
+    """Train the extractor of an inner fold; return its outputs for unseen records.
+
+    Returns
+    -------
+    Outputs
+        Of the held-out records of the inner fold and the test records of the outer
+        fold.
+    """
     checkpoint, _ = train_extractor(
         Selection(store, inner.training),
         Selection(store, inner.validation),

@@ -1,33 +1,33 @@
-"""One outer fold of a comparison: everything learnt within it, its records judged."""
+"""The predictions of every classifier for the test records of one outer fold."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ecgstore.arrays import Float32Array, FloatArray
-from ecgstore.models.comparison.baselines import always_commonest, source_only
+from ecgstore.arrays import Float32Array, FloatArray, IntArray
+from ecgstore.models.comparison.baselines import BASELINES
 from ecgstore.models.comparison.classifiers import CLASSIFIERS, Classifier
 from ecgstore.models.comparison.cross_fitting import InnerFold
 from ecgstore.models.comparison.protocols import OuterFold
 from ecgstore.models.inference.run import Outputs, probabilities_of
 from ecgstore.models.settings import DeepInputs, TrainingSettings
 from ecgstore.models.tabular.table import DeepFeatures
-from ecgstore.scores.multilabel import f1_thresholds
+from ecgstore.scores.thresholds import f1_thresholds
 from ecgstore.storage import Selection, Store
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class FoldPredictions:
-    """What a classifier said about the test records of an outer fold.
+    """Predictions of a classifier for the test records of an outer fold.
 
     Attributes
     ----------
     probabilities : ndarray of shape (n_test_records, n_classes)
         In the order of `OuterFold.test`; the mean over the inner folds.
     thresholds : ndarray of shape (n_classes,)
-        Probabilities from which a class counts as said: those of the best F1 in the
-        training records.
+        Thresholds with the best F1 on the training records, each predicted while it was
+        held out.
     """
 
     probabilities: FloatArray
@@ -36,169 +36,171 @@ class FoldPredictions:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Fold:
-    """An outer fold with what its extractors found.
+    """An outer fold with the outputs of its extractors.
 
     Attributes
     ----------
-    store, outer, inner, found
-        As in `judge`.
+    store, outer, inner, outputs
+        As in `predict_outer_fold`.
     held_out : DeepFeatures
-        Those of every training record, by the extractor that has not seen it.
-    tested : list of DeepFeatures
-        Those of the test records, by each extractor.
+        Features of every training record, from the extractor that has not seen it.
+    test : list of DeepFeatures
+        Features of the test records, from the extractor of each inner fold.
     """
 
     store: Store
     outer: OuterFold
     inner: Sequence[InnerFold]
-    found: Sequence[Outputs]
+    outputs: Sequence[Outputs]
     held_out: DeepFeatures
-    tested: list[DeepFeatures]
+    test: list[DeepFeatures]
 
 
 def predict_outer_fold(
     store: Store,
     outer: OuterFold,
     inner: Sequence[InnerFold],
-    found: Sequence[Outputs],
+    outputs: Sequence[Outputs],
     settings: TrainingSettings,
     *,
     deep_inputs: DeepInputs = "logits",
     age_sex: bool = False,
 ) -> dict[str, FoldPredictions]:
-    """Train every mode on the training records; judge the test records.
+    """Train every classifier on the training records; predict the test records.
 
-    Every mode is trained as often as there are inner folds, each time without one of
-    them, and the probabilities of the test records are averaged: no mode has the
-    advantage of being a mean of several, or of one, over the others.
+    Every classifier is trained once per inner fold, on the records of the other inner
+    folds, and the probabilities of the test records are averaged. All classifiers,
+    the extractors included, are thus means over equally many trainings.
 
-    The features of a record from which a classifier learns come from an extractor that
-    has not seen this record, but has seen those of the inner fold that is left out for
-    the thresholds. These may be a little too good for it; the test records are not
-    concerned.
+    The deep features of a training record come from an extractor that has not seen this
+    record, but that was trained on records of the inner fold which is held out for the
+    thresholds. Probabilities of held-out records, and with them the thresholds, may
+    therefore be slightly optimistic; the test records are not affected.
 
     Parameters
     ----------
     store : Store
-        The store.
+        The records.
     outer : OuterFold
-        Whose test records are judged.
+        Training and test records.
     inner : sequence of InnerFold
-        The parts of its training records.
-    found : sequence of Outputs
-        What the extractor of each inner fold found in the records held out from it and
-        in the test records.
+        The inner folds of the training records.
+    outputs : sequence of Outputs
+        Outputs of the extractor of each inner fold, for its held-out records and the
+        test records.
     settings : TrainingSettings
-        How the small networks are trained.
+        Settings of the small networks.
     deep_inputs : {"logits", "features"}
-        What of the extractors is given to the fusion.
+        Which outputs of the extractors are the deep features.
     age_sex : bool
-        Give age and sex to every mode.
+        Whether age and sex are additional inputs of every classifier on features.
 
     Returns
     -------
     dict
-        By name of the mode; also the extractors' own classification, and the floors.
+        Predictions by name: the baselines, the extractors (``"extractor"``), and the
+        classifiers of `CLASSIFIERS`.
     """
+    held_out = [
+        (fold.held_out, _values(of_fold, fold.held_out, deep_inputs))
+        for fold, of_fold in zip(inner, outputs, strict=True)
+    ]
     fold = _Fold(
         store,
         outer,
         inner,
-        found,
-        held_out=_joined(
-            store,
-            [
-                (each.held_out, _values(its, each.held_out, deep_inputs))
-                for each, its in zip(inner, found, strict=True)
-            ],
-        ),
-        tested=[
-            _joined(store, [(outer.test, _values(each, outer.test, deep_inputs))])
-            for each in found
+        outputs,
+        held_out=_joined(store, held_out),
+        test=[
+            _joined(store, [(outer.test, _values(of_fold, outer.test, deep_inputs))])
+            for of_fold in outputs
         ],
     )
-    judged = {
-        "always-commonest": _floor(always_commonest(store, outer)),
-        "source-only": _floor(source_only(store, outer)),
-        "extractor": _judge_extractors(fold),
+    predictions = {
+        name: _with_threshold_half(baseline.predict(store, outer))
+        for name, baseline in BASELINES.items()
     }
-    for name, mode in CLASSIFIERS.items():
-        chosen = mode.with_age_and_sex() if age_sex else mode
-        judged[name] = _judge_mode(fold, chosen, settings)
-    return judged
+    predictions["extractor"] = _of_extractors(fold)
+    for name, classifier in CLASSIFIERS.items():
+        chosen = classifier.with_age_and_sex() if age_sex else classifier
+        predictions[name] = _of_classifier(fold, chosen, settings)
+    return predictions
 
 
-def _judge_mode(
-    fold: _Fold, mode: Classifier, settings: TrainingSettings
+def _of_classifier(
+    fold: _Fold, classifier: Classifier, settings: TrainingSettings
 ) -> FoldPredictions:
-    """Learn without each inner fold; judge that fold, for thresholds, and the test.
+    """Train a classifier without each inner fold; predict this fold and the test.
 
-    Both in the same way, so that thresholds and probabilities are of one kind: the
-    records that are judged went through the extractor of this inner fold, and the
-    classifier has learnt from the other inner folds.
+    Held-out and test records are predicted in the same way, so that thresholds fit the
+    probabilities: their deep features come from the extractor of this inner fold, and
+    the classifier was trained on the other inner folds.
     """
 
-    def judge_by(number: int) -> tuple[FloatArray, FloatArray]:
+    def predict(number: int) -> tuple[FloatArray, FloatArray]:
         held_out = fold.inner[number].held_out
-        rest = np.setdiff1d(fold.outer.training, held_out)
-        deep = fold.held_out if mode.is_deep else None
-        classify = mode.learn(Selection(fold.store, rest), mode.kinds, deep, settings)
-        tested = fold.tested[number] if mode.is_deep else None
+        training = Selection(fold.store, np.setdiff1d(fold.outer.training, held_out))
+        deep = fold.held_out if classifier.uses_deep_features else None
+        test_deep = fold.test[number] if classifier.uses_deep_features else None
+        fitted = classifier.fit(training, classifier.feature_sets, deep, settings)
         return (
-            classify(Selection(fold.store, held_out), deep),
-            classify(Selection(fold.store, fold.outer.test), tested),
+            fitted(Selection(fold.store, held_out), deep),
+            fitted(Selection(fold.store, fold.outer.test), test_deep),
         )
 
-    return _judged(fold, judge_by)
+    return _averaged(fold, predict)
 
 
-def _judge_extractors(fold: _Fold) -> FoldPredictions:
-    """Return the extractors' own classification."""
+def _of_extractors(fold: _Fold) -> FoldPredictions:
+    """Return the predictions of the extractors themselves."""
 
-    def judge_by(number: int) -> tuple[FloatArray, FloatArray]:
-        found, held_out = fold.found[number], fold.inner[number].held_out
+    def predict(number: int) -> tuple[FloatArray, FloatArray]:
+        outputs, held_out = fold.outputs[number], fold.inner[number].held_out
         return (
-            probabilities_of(_values(found, held_out, "logits")),
-            probabilities_of(_values(found, fold.outer.test, "logits")),
+            probabilities_of(_values(outputs, held_out, "logits")),
+            probabilities_of(_values(outputs, fold.outer.test, "logits")),
         )
 
-    return _judged(fold, judge_by)
+    return _averaged(fold, predict)
 
 
-def _judged(
-    fold: _Fold, judge_by: Callable[[int], tuple[FloatArray, FloatArray]]
+def _averaged(
+    fold: _Fold, predict: Callable[[int], tuple[FloatArray, FloatArray]]
 ) -> FoldPredictions:
-    """Return the mean over the inner folds, and thresholds from the records held out.
+    """Return the mean over the inner folds, with thresholds from held-out records.
 
     Parameters
     ----------
     fold : _Fold
         The outer fold.
-    judge_by : callable
-        From the number of an inner fold to the probabilities of the records held out
-        from it, and of the test records.
+    predict : callable
+        From the number of an inner fold to the probabilities of its held-out records
+        and of the test records.
     """
     labels = fold.store.labels(rows=fold.outer.training)
-    said = np.empty(labels.shape)
-    tested = []
+    held_out = np.empty(labels.shape)
+    test = []
     for number, inner in enumerate(fold.inner):
         places = np.searchsorted(fold.outer.training, inner.held_out)
-        said[places], of_test = judge_by(number)
-        tested.append(of_test)
-    return FoldPredictions(np.mean(tested, axis=0), f1_thresholds(labels, said))
+        held_out[places], of_test = predict(number)
+        test.append(of_test)
+    return FoldPredictions(np.mean(test, axis=0), f1_thresholds(labels, held_out))
 
 
-def _values(found: Outputs, rows: np.ndarray, kind: DeepInputs) -> Float32Array:
-    """Return what an extractor found in some of its records."""
-    places = np.searchsorted(found.rows, rows)
-    if not np.array_equal(found.rows.take(places, mode="clip"), rows):
-        raise ValueError("an extractor is asked about records it has not judged")
-    values: Float32Array = getattr(found, kind)[places]
+def _values(outputs: Outputs, rows: IntArray, deep_inputs: DeepInputs) -> Float32Array:
+    """Return the logits or features of some rows."""
+    places = np.searchsorted(outputs.rows, rows)
+    if not np.array_equal(outputs.rows.take(places, mode="clip"), rows):
+        raise ValueError(
+            "an extractor has no outputs for some rows, expected those of its held-out "
+            "and of the test records"
+        )
+    values: Float32Array = getattr(outputs, deep_inputs)[places]
     return values
 
 
 def _joined(
-    store: Store, parts: Sequence[tuple[np.ndarray, Float32Array]]
+    store: Store, parts: Sequence[tuple[IntArray, Float32Array]]
 ) -> DeepFeatures:
     """Return deep features by row of the store."""
     values = np.full((len(store), parts[0][1].shape[1]), np.nan, np.float32)
@@ -207,6 +209,6 @@ def _joined(
     return DeepFeatures(values)
 
 
-def _floor(probabilities: FloatArray) -> FoldPredictions:
-    """Return a classification with the threshold 0.5 for every class."""
+def _with_threshold_half(probabilities: FloatArray) -> FoldPredictions:
+    """Return predictions with the threshold 0.5 for every class."""
     return FoldPredictions(probabilities, np.full(probabilities.shape[1], 0.5))

@@ -1,20 +1,24 @@
-"""Which records are judged by what was learnt from which others."""
+"""Protocols: how the records of a store are divided into training and test records.
+
+To add a protocol, write its function here and add it to `PROTOCOLS`.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ecgstore.arrays import IntArray
 from ecgstore.errors import EcgStoreError
-from ecgstore.models.patients import folds_of, patients
-from ecgstore.storage import Store
+
+if TYPE_CHECKING:
+    from ecgstore.storage import Store
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class OuterFold:
-    """Records that are judged, and those that may be learnt from.
+    """Test records, and the records that may be used for training.
 
     Attributes
     ----------
@@ -29,22 +33,32 @@ class OuterFold:
     test: IntArray
 
 
-def by_patient(store: Store, n_folds: int) -> list[OuterFold]:
-    """Return folds of patients: every record is judged once."""
-    every = np.arange(len(store))
+def by_patient(store: "Store", n_folds: int) -> list[OuterFold]:
+    """Return folds of patients: every record is in the test records of one fold."""
+    # Here and below: command lines list the protocols without loading pandas and SciPy.
+    from ecgstore.models.patients import folds_of
+
+    rows = np.arange(len(store))
     return [
-        OuterFold(str(number), np.setdiff1d(every, test), test)
-        for number, test in enumerate(folds_of(store, every, n_folds))
+        OuterFold(str(number), np.setdiff1d(rows, test), test)
+        for number, test in enumerate(folds_of(store, rows, n_folds))
         if len(test)
     ]
 
 
-def by_source(store: Store, n_folds: int) -> list[OuterFold]:
-    """Return a fold for each source, judged by what was learnt from the others.
+def by_source(store: "Store", n_folds: int) -> list[OuterFold]:
+    """Return a fold for each source, with records of the other sources for training.
 
-    Patients of that source who have records elsewhere are left out of training.
-    `n_folds` does not matter.
+    Patients of the source who also have records in other sources are left out of the
+    training records. `n_folds` is not used.
+
+    Raises
+    ------
+    EcgStoreError
+        If all records are of one source.
     """
+    from ecgstore.models.patients import patients
+
     del n_folds
     source = store.records["source"].to_numpy()
     names = sorted(set(source))
@@ -64,8 +78,8 @@ def by_source(store: Store, n_folds: int) -> list[OuterFold]:
     ]
 
 
-PROTOCOLS: Final[Mapping[str, Callable[[Store, int], list[OuterFold]]]] = {
+PROTOCOLS: Final[Mapping[str, Callable[["Store", int], list[OuterFold]]]] = {
     "patients": by_patient,
     "sources": by_source,
 }
-"""How records to judge are chosen: folds of patients, or source after source."""
+"""By name, a function from a store and a number of folds to the outer folds."""

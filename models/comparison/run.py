@@ -1,4 +1,4 @@
-"""Handcrafted, deep and fused classifiers, compared without a leak."""
+"""Compare handcrafted, deep and fused classifiers on records they have not seen."""
 
 import hashlib
 import json
@@ -35,20 +35,20 @@ from ecgstore.system.progress import with_progress
 from ecgstore.system.workers import run_tasks
 
 EXTRACTION_VERSION: Final = 1
-"""Raise it when extractors of the same settings come to find something else: what was
-found before is then not used again."""
+"""Increase it when extractors of the same settings give other outputs than before:
+cached outputs of older versions are then not used."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Predictions:
-    """What a classifier said about every record, with every seed.
+    """Predictions of a classifier for every record, with every seed.
 
     Attributes
     ----------
     probabilities : ndarray of shape (n_seeds, n_records, n_classes)
-        By row of the store, each from what was learnt without the record's outer fold.
+        By row of the store, each from classifiers that were not trained on the record.
     thresholds : ndarray of the same shape
-        Probability from which a class counts as said: that of the record's outer fold.
+        Thresholds of the outer fold in whose test records the record is.
     """
 
     probabilities: FloatArray
@@ -56,20 +56,20 @@ class Predictions:
 
     @property
     def decisions(self) -> BoolArray:
-        """Which classes were said: of the shape of `probabilities`."""
+        """Predicted classes, of the shape of `probabilities`."""
         return self.probabilities >= self.thresholds
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ProtocolResult:
-    """What one protocol came to.
+    """The result of one protocol.
 
     Attributes
     ----------
     outer : list of OuterFold
         Its folds.
     predictions : Mapping
-        By name of the mode.
+        By name of the classifier.
     """
 
     outer: list[OuterFold]
@@ -78,7 +78,7 @@ class ProtocolResult:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One fold's work with one seed, for any process that sees the store."""
+    """The work of one fold with one seed, for any process that can read the store."""
 
     store: Path
     protocol: str
@@ -99,42 +99,43 @@ def compare(
     n_processes: int = 1,
     quiet: bool = True,
 ) -> dict[str, ProtocolResult]:
-    """Judge every record by classifiers that have not seen it.
+    """Predict every record with classifiers that have not seen its patient.
 
-    For each outer fold and seed, an extractor is trained for each inner fold of its
-    training records (`cross_fitting`), and every mode on what these found
-    (`judging`). What the extractors found is kept in ``folder / "extracted"``, by a
-    name that depends on all that it depends on: stopped at any time, the same
-    comparison goes on, and another one uses again what is the same.
+    For each outer fold and seed, an extractor is trained for each inner fold of the
+    training records (`cross_fitting`), and every classifier on their outputs
+    (`fold_predictions`). Outputs of extractors are cached in ``folder / "extracted"``,
+    under a name made of everything they depend on. If the comparison is stopped and run
+    again, it resumes with the extractors that are missing; another comparison uses the
+    cached outputs that are the same.
 
     Parameters
     ----------
     store : Store
         The records.
     settings : ComparisonSettings
-        What to do.
+        Protocols, numbers of folds and seeds, settings of the trainings.
     folder : Path
-        Where to keep what is done; made if it is not there.
+        Folder of the cache; created if it does not exist.
     device : str
-        Where to train.
+        Device of the trainings.
     n_processes : int
-        Extractors trained at a time, each with one thread. The results do not depend
-        on it.
+        Number of extractors trained in parallel, each with one thread. Results do not
+        depend on it.
     quiet : bool
-        Show no progress.
+        Whether to hide progress.
 
     Returns
     -------
     dict
-        By protocol.
+        ProtocolResult by name of the protocol.
     """
-    kept = folder / "extracted"
-    make_folder(kept)
+    cache = folder / "extracted"
+    make_folder(cache)
     folds = {
         name: PROTOCOLS[name](store, settings.n_folds) for name in settings.protocols
     }
     tasks = [
-        Task(store.path, protocol, fold, seed, inner, settings, kept, device)
+        Task(store.path, protocol, fold, seed, inner, settings, cache, device)
         for protocol, outer in folds.items()
         for seed in range(settings.n_seeds)
         for fold in range(len(outer))
@@ -143,32 +144,32 @@ def compare(
     done = run_tasks(partial(_OneThread, extract), tasks, n_processes)
     for _ in with_progress(done, "train extractors", len(tasks), quiet, "extractors"):
         pass
-    judging = [task for task in tasks if task.inner == 0]
-    found = run_tasks(partial(_OneThread, predict_fold), judging, n_processes)
-    judged = {
-        (task.protocol, task.fold, task.seed): each
-        for task, each in zip(
-            judging,
-            with_progress(found, "predict folds", len(judging), quiet, "folds"),
+    fold_tasks = [task for task in tasks if task.inner == 0]
+    results = run_tasks(partial(_OneThread, predict_fold), fold_tasks, n_processes)
+    predicted = {
+        (task.protocol, task.fold, task.seed): predictions
+        for task, predictions in zip(
+            fold_tasks,
+            with_progress(results, "predict folds", len(fold_tasks), quiet, "folds"),
             strict=True,
         )
     }
     return {
         protocol: ProtocolResult(
-            outer, _collected(store, protocol, outer, settings.n_seeds, judged)
+            outer, _by_row(store, protocol, outer, settings.n_seeds, predicted)
         )
         for protocol, outer in folds.items()
     }
 
 
 def extract(task: Task) -> None:
-    """Do the work of one inner fold, unless it is done."""
+    """Train the extractor of an inner fold, unless its outputs are in the cache."""
     with Store(task.store) as store:
         outer, inner = _folds(store, task)
-        path = _kept(store, task, outer, inner[task.inner])
+        path = _cache_file(store, task, outer, inner[task.inner])
         if path.exists():
             return
-        found = extract_unseen(
+        outputs = extract_unseen(
             store,
             outer,
             inner[task.inner],
@@ -178,20 +179,23 @@ def extract(task: Task) -> None:
         )
         with replace_file(path, "wb") as file:
             np.savez(
-                file, rows=found.rows, logits=found.logits, features=found.features
+                file,
+                rows=outputs.rows,
+                logits=outputs.logits,
+                features=outputs.features,
             )
 
 
 def predict_fold(task: Task) -> dict[str, FoldPredictions]:
-    """Do the work of one outer fold, for which that of its inner folds is done."""
+    """Predict the test records of an outer fold whose extractors are trained."""
     with Store(task.store) as store:
         outer, inner = _folds(store, task)
-        found = [_read_found(_kept(store, task, outer, fold)) for fold in inner]
+        outputs = [_read_outputs(_cache_file(store, task, outer, f)) for f in inner]
         return predict_outer_fold(
             store,
             outer,
             inner,
-            found,
+            outputs,
             replace(task.settings.fusion, seed=task.seed),
             deep_inputs=task.settings.deep_inputs,
             age_sex=task.settings.age_sex,
@@ -199,19 +203,19 @@ def predict_fold(task: Task) -> dict[str, FoldPredictions]:
 
 
 def _folds(store: Store, task: Task) -> tuple[OuterFold, list[InnerFold]]:
-    """Return the folds of a task."""
+    """Return the outer fold of a task and its inner folds."""
     outer = PROTOCOLS[task.protocol](store, task.settings.n_folds)[task.fold]
     return outer, inner_folds(store, outer, task.settings.n_inner_folds)
 
 
-def _kept(store: Store, task: Task, outer: OuterFold, inner: InnerFold) -> Path:
-    """Return the file of what an extractor found: named by all it depends on."""
-    learnt_from = np.union1d(inner.training, inner.validation)
-    seen = np.concatenate([learnt_from, inner.held_out, outer.test])
-    told: dict[str, Any] = {
-        # Not the store's fingerprint: an extractor does not see handcrafted features.
-        "signals": _sha256(store.table(schema.CHECKSUMS)[seen]),
-        "labels": _sha256(store.labels(rows=learnt_from)),
+def _cache_file(store: Store, task: Task, outer: OuterFold, inner: InnerFold) -> Path:
+    """Return the file of an extractor's outputs, named by everything they depend on."""
+    seen = np.union1d(inner.training, inner.validation)
+    rows = np.concatenate([seen, inner.held_out, outer.test])
+    identity: dict[str, Any] = {
+        # Not the store's fingerprint, which depends on handcrafted features as well.
+        "signals": _sha256(store.table(schema.CHECKSUMS)[rows]),
+        "labels": _sha256(store.labels(rows=seen)),
         "fs": store.config.fs,
         "model": task.settings.model.to_dict(),
         "training": replace(task.settings.training, seed=task.seed).to_dict(),
@@ -219,11 +223,12 @@ def _kept(store: Store, task: Task, outer: OuterFold, inner: InnerFold) -> Path:
         "extraction": EXTRACTION_VERSION,
         "device": task.device,
         "rows": [
-            rows.tolist()
-            for rows in (inner.training, inner.validation, inner.held_out, outer.test)
+            part.tolist()
+            for part in (inner.training, inner.validation, inner.held_out, outer.test)
         ],
     }
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    text = json.dumps(identity, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
     name = f"{task.settings.model.model}-{task.protocol}-{outer.name}-{task.seed}"
     return task.folder / f"{name}-{digest[:16]}.npz"
 
@@ -233,12 +238,12 @@ def _sha256(array: NDArray[Any]) -> str:
     return hashlib.sha256(array.tobytes()).hexdigest()
 
 
-def _read_found(path: Path) -> Outputs:
-    """Return what an extractor found."""
+def _read_outputs(path: Path) -> Outputs:
+    """Return the cached outputs of an extractor."""
     try:
         with path.open("rb") as file, np.load(file) as content:
             return Outputs(content["rows"], content["logits"], content["features"])
-    # What NumPy raises depends on how the file is broken.
+    # Which one NumPy raises depends on how the file is damaged.
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise SchemaError(
             f"{path}: is damaged ({error}); remove it, and compare again"
@@ -246,7 +251,13 @@ def _read_found(path: Path) -> Outputs:
 
 
 class _OneThread:
-    """Do tasks with one thread: how sums are split changes their last bits."""
+    """Run tasks with one thread: the last bits of sums depend on the number of threads.
+
+    Parameters
+    ----------
+    function : callable
+        Does one task.
+    """
 
     def __init__(self, function: Callable[[Task], Any]) -> None:
         self._function = function
@@ -255,31 +266,31 @@ class _OneThread:
         self._limits = threadpool_limits(1)  # scikit-learn's
 
     def __call__(self, task: Task) -> Any:
-        """Do one task."""
+        """Run one task."""
         return self._function(task)
 
     def close(self) -> None:
-        """Let this process compute as before."""
+        """Restore the numbers of threads of this process."""
         self._limits.restore_original_limits()
         torch.set_num_threads(self._n_threads)
 
 
-def _collected(
+def _by_row(
     store: Store,
     protocol: str,
     outer: Sequence[OuterFold],
     n_seeds: int,
-    judged: Mapping[tuple[str, int, int], Mapping[str, FoldPredictions]],
+    predicted: Mapping[tuple[str, int, int], Mapping[str, FoldPredictions]],
 ) -> dict[str, Predictions]:
-    """Return the predictions of every fold and seed by row."""
+    """Return the predictions of all folds and seeds of a protocol, by row."""
     shape = (n_seeds, len(store), len(store.label_names))
     predictions = {
         name: Predictions(np.full(shape, np.nan), np.full(shape, np.nan))
-        for name in judged[protocol, 0, 0]
+        for name in predicted[protocol, 0, 0]
     }
     for number, fold in enumerate(outer):
         for seed in range(n_seeds):
-            for name, each in judged[protocol, number, seed].items():
-                predictions[name].probabilities[seed, fold.test] = each.probabilities
-                predictions[name].thresholds[seed, fold.test] = each.thresholds
+            for name, of_fold in predicted[protocol, number, seed].items():
+                predictions[name].probabilities[seed, fold.test] = of_fold.probabilities
+                predictions[name].thresholds[seed, fold.test] = of_fold.thresholds
     return predictions

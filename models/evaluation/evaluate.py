@@ -1,4 +1,4 @@
-"""How good a trained extractor is on folds of a store that it has not seen."""
+"""Scores of a trained network on folds of a store that it has not seen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,37 +16,38 @@ from ecgstore.models.patients import patients
 from ecgstore.models.seen_records import seen, tells_what_it_saw
 from ecgstore.scores.bootstrap import BootstrapResult, paired_bootstrap
 from ecgstore.scores.challenge2020 import ChallengeScores, challenge_scores
-from ecgstore.scores.multilabel import Scores, f1_thresholds, score
+from ecgstore.scores.multilabel import Scores, score
+from ecgstore.scores.thresholds import f1_thresholds
 from ecgstore.storage import Selection, Store
 
 MODEL = "model"
-"""What the only set of predictions is called in `Evaluation.intervals`."""
+"""Name of the only set of predictions in `Evaluation.intervals`."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Evaluation:
-    """Predictions for some records, and how good they are.
+    """Predictions for some records, and their scores.
 
     Attributes
     ----------
     label_names : tuple of str
         Names of the classes.
     record_ids : tuple of str
-        Names of the records; ``source/name`` where two sources share one.
+        Names of the records; ``source/name`` where two sources share a name.
     rows : ndarray of shape (n_records,)
         Their rows in the store, increasing.
     labels : ndarray of shape (n_records, n_classes)
-        Which classes they have.
+        True classes.
     probabilities : ndarray of shape (n_records, n_classes)
-        How likely the network says they have them.
+        Predicted probabilities.
     scores : Scores
-        How good that is, and the thresholds.
+        Scores of the predictions, and the thresholds.
     intervals : BootstrapResult
         The same scores with intervals from a bootstrap over patients.
     challenge : ChallengeScores or None
-        The scores of the Challenge 2020, if the classes are its.
+        The scores of the Challenge 2020, if the classes are those of the Challenge.
     warnings : tuple of str
-        What to know before believing the numbers.
+        Reasons to distrust the scores.
     """
 
     label_names: tuple[str, ...]
@@ -61,11 +62,11 @@ class Evaluation:
 
     @property
     def decisions(self) -> BoolArray:
-        """Which classes were decided for, of the shape of `labels`."""
+        """Predicted classes, of the shape of `labels`."""
         return self.probabilities >= self.scores.thresholds
 
     def to_dict(self) -> dict[str, Any]:
-        """Return scores, intervals and every prediction, as JSON knows them."""
+        """Return scores, intervals and every prediction, for JSON."""
         return {
             "label_names": list(self.label_names),
             "scores": self.scores.to_dict(),
@@ -107,60 +108,63 @@ def evaluate(
     Parameters
     ----------
     checkpoint : Checkpoint
-        What to score.
+        The trained network.
     store : Store
-        That of its training, or another one of the same classes and preprocessing.
+        The store of its training, or another one with the same classes and
+        preprocessing.
     folds : sequence of int
-        Folds whose records are judged.
+        Test folds.
     validation_folds : sequence of int
-        Folds whose records choose the thresholds: those of the best F1 of each class.
+        Folds on which the thresholds are chosen: those with the best F1 of each class.
     batch_size : int
-        Records at a time, which does not change the predictions but for rounding.
+        Number of records of a batch. It changes the predictions by rounding only.
     device : torch.device or str
-        Where the network computes.
+        Device of the network.
     n_resamples : int
-        Resamples of the bootstrap over patients.
+        Number of resamples of the bootstrap over patients.
     quiet : bool
-        Show no progress.
+        Whether to hide progress.
 
     Raises
     ------
     EcgStoreError
-        If the store does not fit the checkpoint, a fold has no record, or the folds to
-        judge share a patient with what was learnt from, epoch and thresholds included.
+        If the store does not fit the checkpoint, a fold has no records, a fold is both
+        a test and a validation fold, or patients of the test folds were in the training
+        or validation records of the checkpoint.
     """
     checkpoint.check(store)
-    judged = _of_folds(store, folds, "judge")
-    choosing = _of_folds(store, validation_folds, "choose thresholds from")
+    test = _of_folds(store, folds)
+    validation = _of_folds(store, validation_folds)
     common = sorted(set(folds) & set(validation_folds))
     if common:
         raise EcgStoreError(
-            f"{store.path}: fold {_listed(common)} is to be judged, and to choose the "
-            "thresholds it is judged by; give other --folds or --validation-folds"
+            f"{store.path}: fold {_listed(common)} is both a test and a validation "
+            "fold, expected thresholds from other folds; change --folds or "
+            "--validation-folds"
         )
-    _refuse_leak(checkpoint, judged, folds, validation_folds)
-    found = run_network(
+    _refuse_leak(checkpoint, test, folds, validation_folds)
+    outputs = run_network(
         checkpoint.network().to(device),
-        Selection(store, np.union1d(judged.rows, choosing.rows)),
+        Selection(store, np.union1d(test.rows, validation.rows)),
         batch_size=batch_size,
         transform=[checkpoint.decimate()],
         leads=checkpoint.model.leads,
         device=device,
         quiet=quiet,
     )
-    said = found.probabilities
-    labels = store.labels(rows=judged.rows) > 0
-    probabilities = said[np.searchsorted(found.rows, judged.rows)]
+    predicted = outputs.probabilities
+    labels = store.labels(rows=test.rows) > 0
+    probabilities = predicted[np.searchsorted(outputs.rows, test.rows)]
     thresholds = f1_thresholds(
-        store.labels(rows=choosing.rows),
-        said[np.searchsorted(found.rows, choosing.rows)],
+        store.labels(rows=validation.rows),
+        predicted[np.searchsorted(outputs.rows, validation.rows)],
     )
     decisions = probabilities >= thresholds
     names = [*store]
     return Evaluation(
         label_names=store.label_names,
-        record_ids=tuple(names[row] for row in judged.rows),
-        rows=judged.rows,
+        record_ids=tuple(names[row] for row in test.rows),
+        rows=test.rows,
         labels=labels,
         probabilities=probabilities,
         scores=score(labels, probabilities, thresholds),
@@ -168,20 +172,20 @@ def evaluate(
             labels,
             {MODEL: probabilities},
             {MODEL: decisions},
-            patients(store)[judged.rows],
+            patients(store)[test.rows],
             n_resamples=n_resamples,
         ),
         challenge=_challenge(store, labels, decisions, probabilities),
-        warnings=_warnings(checkpoint, choosing),
+        warnings=_warnings(checkpoint, validation),
     )
 
 
-def _of_folds(store: Store, folds: Sequence[int], purpose: str) -> Selection:
+def _of_folds(store: Store, folds: Sequence[int]) -> Selection:
     """Return the records of some folds, at least one."""
     selection = store.select(folds=folds)
     if not len(selection):
         raise EcgStoreError(
-            f"{store.path}: no records in fold {_listed(folds)} to {purpose}; "
+            f"{store.path}: no records in fold {_listed(folds)}, expected some; "
             f"`ecgstore info {store.path}` lists the folds"
         )
     return selection
@@ -189,45 +193,48 @@ def _of_folds(store: Store, folds: Sequence[int], purpose: str) -> Selection:
 
 def _refuse_leak(
     checkpoint: Checkpoint,
-    judged: Selection,
+    test: Selection,
     folds: Sequence[int],
     validation_folds: Sequence[int],
 ) -> None:
-    """Refuse to judge records of patients that the checkpoint has seen."""
-    store = judged.store
-    met = seen(checkpoint, store)
-    n_leaks = int(met[judged.rows].sum())
+    """Refuse test records of patients that the checkpoint has seen."""
+    store = test.store
+    is_seen = seen(checkpoint, store)
+    n_leaks = int(is_seen[test.rows].sum())
     if not n_leaks:
         return
     fold = store.records["fold"].to_numpy()
-    free = sorted(set(fold.tolist()) - set(fold[met].tolist()) - set(validation_folds))
+    unseen = sorted(
+        set(fold.tolist()) - set(fold[is_seen].tolist()) - set(validation_folds)
+    )
     advice = (
-        f"the model has seen nothing of fold {_listed(free)}: give --folds "
-        f"{','.join(map(str, free))}"
-        if free
-        else "the model has seen something of every fold that thresholds are not "
-        "chosen from: give a store of other patients"
+        f"the model has seen no patients of fold {_listed(unseen)}: give --folds "
+        f"{','.join(map(str, unseen))}"
+        if unseen
+        else "the model has seen patients of every fold other than the validation "
+        "folds: give a store of other patients"
     )
     raise EcgStoreError(
-        f"{store.path}: {n_leaks} of {len(judged)} records in fold {_listed(folds)} "
-        f"are of patients that the model was trained or validated on; {advice}"
+        f"{store.path}: {n_leaks} of {len(test)} records in fold {_listed(folds)} are "
+        "of patients that the model was trained or validated on, expected none; "
+        f"{advice}"
     )
 
 
-def _warnings(checkpoint: Checkpoint, choosing: Selection) -> tuple[str, ...]:
-    """Return what makes the numbers worth less."""
-    store = choosing.store
+def _warnings(checkpoint: Checkpoint, validation: Selection) -> tuple[str, ...]:
+    """Return reasons to distrust the scores."""
+    store = validation.store
     if not tells_what_it_saw(checkpoint, store):
         return (
-            "the checkpoint does not say which signals it has seen, so nobody knows "
-            "whether this store shares some with its training",
+            "the checkpoint does not contain the signals it was trained on, so records "
+            "of this store may have been among them",
         )
-    trained_on = seen(checkpoint, store, part="training")[choosing.rows]
+    trained_on = seen(checkpoint, store, part="training")[validation.rows]
     if trained_on.any():
         return (
-            f"{trained_on.sum()} of {len(choosing)} records that the thresholds are "
-            "chosen from are of patients that the model learnt from: F1 and subset "
-            "accuracy come out too low",
+            f"{trained_on.sum()} of {len(validation)} records of the validation folds "
+            "are of patients that the model was trained on: thresholds chosen on them "
+            "make F1 and subset accuracy too low",
         )
     return ()
 
@@ -235,11 +242,11 @@ def _warnings(checkpoint: Checkpoint, choosing: Selection) -> tuple[str, ...]:
 def _challenge(
     store: Store, labels: BoolArray, decisions: BoolArray, probabilities: FloatArray
 ) -> ChallengeScores | None:
-    """Return the scores of the Challenge, if the classes are its."""
+    """Return the scores of the Challenge 2020, if the classes are those of it."""
     classes = class_set("cinc2020")
     if store.config.classes != classes:
         return None
-    codes = [each.codes[0] for each in classes.classes]
+    codes = [of_class.codes[0] for of_class in classes.classes]
     return challenge_scores(labels, decisions, probabilities, codes)
 
 

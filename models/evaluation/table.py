@@ -1,15 +1,15 @@
-"""The numbers of an evaluation as a table: a row for each class, and one for all."""
+"""The scores of an evaluation as a table: a row for each class, and one for all."""
 
 from pathlib import Path
 from typing import Final
 
 from ecgstore.models.evaluation.evaluate import MODEL, Evaluation
 from ecgstore.scores.bootstrap import Estimate
-from ecgstore.scores.weighted import CLASS_SCORES
+from ecgstore.scores.table import CLASS_SCORES, SCORE_TABLE
 from ecgstore.system.csv_files import write_csv
 
-ALL: Final = "macro average"
-"""The name of the row that averages the classes."""
+MACRO: Final = "macro average"
+"""Name of the row with the averages over the classes."""
 
 
 def evaluation_rows(
@@ -21,8 +21,8 @@ def evaluation_rows(
     -------
     list of tuple
         Name of the class, number of records with it, threshold, and its scores by name
-        (`ecgstore.scores.weighted.CLASS_SCORES`); last the macro averages, with
-        neither number nor threshold.
+        (`ecgstore.scores.table.CLASS_SCORES`). The last row has the macro averages, and
+        None as number and threshold.
     """
     scores, intervals = evaluation.scores, evaluation.intervals
     by_class = intervals.class_scores[MODEL]
@@ -31,17 +31,19 @@ def evaluation_rows(
             name,
             int(scores.n_positive[column]),
             float(scores.thresholds[column]),
-            {each: by_class[each][column] for each in CLASS_SCORES},
+            {score: by_class[score][column] for score in CLASS_SCORES},
         )
         for column, name in enumerate(evaluation.label_names)
     ]
-    whole = intervals.scores[MODEL]
-    macro = {each: whole[f"macro_{each}"] for each in CLASS_SCORES}
-    return [*rows, (ALL, None, None, macro)]
+    overall = intervals.scores[MODEL]
+    macro = {
+        row.name: overall[row.overall_name] for row in SCORE_TABLE if row.per_class
+    }
+    return [*rows, (MACRO, None, None, macro)]
 
 
 def write_evaluation(evaluation: Evaluation, path: Path) -> None:
-    """Write the table as CSV; what is undefined is empty.
+    """Write the table as CSV; undefined values are empty.
 
     The columns are class, n_positive, threshold, and for each score its value and both
     ends of its interval, such as auroc, auroc_low, auroc_high.

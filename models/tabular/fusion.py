@@ -1,4 +1,4 @@
-"""The small network on handcrafted features, on deep ones, or on both."""
+"""A small network on a table of handcrafted features, deep features, or both."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,7 +10,7 @@ from ecgstore.models.networks.network import Network, Output
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.tabular.table import (
     DeepFeatures,
-    Kind,
+    FeatureSet,
     fields_of,
     read_table,
     table_of,
@@ -25,23 +25,26 @@ _DROPOUT: Final = 0.3
 
 
 class FusionNetwork(Network):
-    """The research prototype's classifier: 256, 128 and 64 units, each with ReLU.
+    """The classifier of the research prototype: layers of 256, 128 and 64 units.
 
-    Its batch normalisation and dropout of 0.3 as well; its inputs, which were scaled by
-    one minimum and maximum over all records, are standardised by `TableInput`.
+    Each layer has batch normalisation, ReLU and a dropout of 0.3, as in the prototype.
+    Inputs are standardised by `TableInput`, instead of scaled by one minimum and
+    maximum over all records.
 
     Parameters
     ----------
-    kinds : sequence of str
-        What it is given; of `table.KINDS`.
+    feature_sets : sequence of str
+        Features that are its inputs; some of `table.FEATURE_SETS`.
     n_columns, n_classes : int
-        Numbers of a record, and classes.
+        Numbers of features and classes.
     """
 
-    def __init__(self, kinds: Sequence[Kind], n_columns: int, n_classes: int) -> None:
+    def __init__(
+        self, feature_sets: Sequence[FeatureSet], n_columns: int, n_classes: int
+    ) -> None:
         super().__init__()
-        self._kinds = tuple(kinds)
-        self.fields = (*fields_of(kinds), "labels")
+        self._feature_sets = tuple(feature_sets)
+        self.fields = (*fields_of(feature_sets), "labels")
         self.n_features = _WIDTHS[-1]
         self.table_input = TableInput(n_columns)
         layers: list[nn.Module] = []
@@ -58,16 +61,16 @@ class FusionNetwork(Network):
         self.head = nn.Linear(n_in, n_classes)
 
     def inputs(self, batch: Batch) -> tuple[Tensor]:
-        """Return the numbers of a batch's records."""
-        return (table_of(batch, self._kinds),)
+        """Return the features of the records of a batch."""
+        return (table_of(batch, self._feature_sets),)
 
     def forward(self, table: Tensor) -> Output:
-        """Return logits and the last layer's values: (n_records, 64).
+        """Return logits, and the values of the last hidden layer: (n_records, 64).
 
         Parameters
         ----------
         table : Tensor of shape (n_records, n_columns)
-            Numbers, NaN where missing.
+            Features, NaN where missing.
         """
         features = self.layers(self.table_input(table))
         return Output(self.head(features), features)
@@ -75,31 +78,33 @@ class FusionNetwork(Network):
 
 def train_fusion(
     training: Selection,
-    kinds: Sequence[Kind],
+    feature_sets: Sequence[FeatureSet],
     settings: TrainingSettings,
     deep: DeepFeatures | None = None,
     *,
     device: torch.device | str = "cpu",
 ) -> FusionNetwork:
-    """Train the small network on some records, for the number of epochs set.
+    """Train a `FusionNetwork` for a fixed number of epochs.
 
     Parameters
     ----------
     training : Selection
-        Records to learn from: nothing is fitted on others.
-    kinds : sequence of str
-        What it is given; of `table.KINDS`.
+        Training records; nothing is fitted on others.
+    feature_sets : sequence of str
+        Features that are its inputs; some of `table.FEATURE_SETS`.
     settings : TrainingSettings
-        How.
+        Settings of the training.
     deep : DeepFeatures, optional
-        Deep features of these records, from extractors that have not seen them.
+        Deep features of the training records, from extractors that were not trained on
+        them.
     device : torch.device or str
-        Where to train.
+        Device of the training.
     """
-    table = read_table(training, kinds, deep)
+    table = read_table(training, feature_sets, deep)
+    n_classes = len(training.store.label_names)
     with torch.random.fork_rng([]):
         torch.manual_seed(settings.seed)
-        network = FusionNetwork(kinds, table.shape[1], len(training.store.label_names))
+        network = FusionNetwork(feature_sets, table.shape[1], n_classes)
     network.table_input.fit(table)
     transform = [] if deep is None else [deep]
     fit(network, training, None, settings, transform=transform, device=device)

@@ -1,4 +1,4 @@
-"""Numbers beside the signals: handcrafted and deep features, age and sex, by row."""
+"""Tables of features by record: handcrafted and deep features, age and sex."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +14,10 @@ from ecgstore.errors import EcgStoreError
 from ecgstore.pipes import Batch
 from ecgstore.storage import Selection
 
-Kind = Literal["handcrafted", "deep", "age_sex"]
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+FeatureSet = Literal["handcrafted", "deep", "age_sex"]
+FEATURE_SETS: Final[tuple[FeatureSet, ...]] = get_args(FeatureSet)
 
-_FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
+_FIELDS: Final[Mapping[FeatureSet, tuple[str, ...]]] = {
     "handcrafted": ("features",),
     "deep": (),
     "age_sex": ("age", "sex"),
@@ -27,84 +27,95 @@ _SEX: Final = {"male": 0.0, "female": 1.0}
 
 @dataclass(frozen=True, eq=False)
 class DeepFeatures:
-    """Deep features of some records of a store, as a batch transform that adds them.
+    """Deep features of records of a store, as a batch transform that adds them.
 
     Attributes
     ----------
     values : ndarray of shape (n_rows, n_features)
-        For every row of the store; NaN in the rows of records that have none.
+        A row for every row of the store; NaN for records without deep features.
     """
 
     values: Float32Array
 
     def __call__(self, batch: Batch) -> Batch:
-        """Return the batch with the column ``deep``.
+        """Return the batch with an additional column ``deep``.
 
         Raises
         ------
         EcgStoreError
-            If one of its records has none.
+            If a record of the batch has no deep features.
         """
-        found = self.values[batch.rows.cpu().numpy()]
-        if np.isnan(found).any():
-            row = int(batch.rows[np.flatnonzero(np.isnan(found).any(axis=1))[0]])
+        values = self.values[batch.rows.cpu().numpy()]
+        missing = np.isnan(values).any(axis=1)
+        if missing.any():
+            row = int(batch.rows[np.flatnonzero(missing)[0]])
             raise EcgStoreError(
-                f"row {row} has no deep features; expected those of every record asked "
-                "for: extract them first"
+                f"row {row} has no deep features; expected them for every record: "
+                "extract them first, or select other records"
             )
-        deep = torch.from_numpy(found).to(batch.rows.device)
+        deep = torch.from_numpy(values).to(batch.rows.device)
         return replace(batch, columns={**batch.columns, "deep": deep})
 
 
-def fields_of(kinds: Sequence[Kind]) -> tuple[str, ...]:
-    """Return what a loader must read for some kinds of numbers."""
-    return tuple(name for kind in kinds for name in _FIELDS[kind])
+def fields_of(feature_sets: Sequence[FeatureSet]) -> tuple[str, ...]:
+    """Return the fields that a loader must read for some feature sets."""
+    return tuple(name for each in feature_sets for name in _FIELDS[each])
 
 
-def table_of(batch: Batch, kinds: Sequence[Kind]) -> Tensor:
-    """Return the numbers of a batch's records, kinds side by side.
+def table_of(batch: Batch, feature_sets: Sequence[FeatureSet]) -> Tensor:
+    """Return the features of the records of a batch, the sets side by side.
 
     Parameters
     ----------
     batch : Batch
         With the fields of `fields_of`, and the column of `DeepFeatures` for ``"deep"``.
-    kinds : sequence of str
-        Which; of `KINDS`.
+    feature_sets : sequence of str
+        Some of `FEATURE_SETS`.
 
     Returns
     -------
     Tensor of shape (n_records, n_columns)
-        float32, NaN where undefined. Sex is 0 for male and 1 for female.
+        float32, NaN where undefined. Age is in years; sex is 0 for male and 1 for
+        female.
     """
-    return torch.cat([_numbers(batch, kind) for kind in kinds], dim=1)
+    return torch.cat([_features_of(batch, each) for each in feature_sets], dim=1)
 
 
-def _numbers(batch: Batch, kind: Kind) -> Tensor:
-    """Return one kind of numbers."""
+def _features_of(batch: Batch, feature_set: FeatureSet) -> Tensor:
+    """Return the features of one set."""
     device = batch.rows.device
-    if kind == "handcrafted":
+    if feature_set == "handcrafted":
         assert batch.features is not None  # it is among the fields
-        # An infinite feature is as undefined as one that is missing.
+        # An infinite feature is as undefined as a missing one.
         return torch.nan_to_num(batch.features, torch.nan, torch.nan, torch.nan)
-    if kind == "deep":
+    if feature_set == "deep":
         deep = batch.columns["deep"]
         assert isinstance(deep, Tensor)
         return deep
     age, sex = batch.columns["age"], batch.columns["sex"]
     assert isinstance(age, Tensor)
-    is_female = torch.tensor([_SEX.get(str(each), torch.nan) for each in sex])
+    is_female = torch.tensor([_SEX.get(str(value), torch.nan) for value in sex])
     return torch.stack([age.to(torch.float32), is_female.to(device)], dim=1)
 
 
 def read_table(
-    selection: Selection, kinds: Sequence[Kind], deep: DeepFeatures | None
+    selection: Selection,
+    feature_sets: Sequence[FeatureSet],
+    deep: DeepFeatures | None,
 ) -> Float32Array:
-    """Return the numbers of selected records in their order: (n_records, n_columns)."""
+    """Return the features of selected records, in their order.
+
+    Returns
+    -------
+    ndarray of shape (n_records, n_columns)
+    """
     with pipes.loader(
         selection,
         batch_size=1024,
-        fields=fields_of(kinds),
+        fields=fields_of(feature_sets),
         transform=[] if deep is None else [deep],
         prefetch=0,
     ) as loader:
-        return np.concatenate([table_of(batch, kinds).numpy() for batch in loader])
+        return np.concatenate(
+            [table_of(batch, feature_sets).numpy() for batch in loader]
+        )

@@ -1,4 +1,4 @@
-"""Bring a table of numbers, some of them missing, into a network."""
+"""The first layer of a network on a table of features, some of which are missing."""
 
 from typing import Final
 
@@ -8,41 +8,42 @@ from torch import Tensor, nn
 
 from ecgstore.arrays import Float32Array
 
-_FURTHEST_SD: Final = 5.0
-"""Numbers further from the mean, in standard deviations, are moved there: an interval
-of a misplaced mark must not outweigh all others."""
+_CLIP_SD: Final = 5.0
+"""Standardised values are clipped here: an interval that was measured at a misplaced
+mark must not outweigh all others."""
 
 
 class TableInput(nn.Module):
-    """Standardise columns, put their means where numbers are missing, and say where.
+    """Standardise columns, impute missing values by the mean, add missing indicators.
 
-    What it is fitted on is part of the network: a checkpoint holds it.
+    Means, standard deviations and indicators are buffers, so that a checkpoint contains
+    them.
 
     Parameters
     ----------
     n_columns : int
-        Columns of the table.
+        Number of columns of the table.
     """
 
     mean: Tensor
     sd: Tensor
-    is_told: Tensor
+    has_indicator: Tensor
 
     def __init__(self, n_columns: int) -> None:
         super().__init__()
         self.n_outputs = 2 * n_columns
         self.register_buffer("mean", torch.zeros(n_columns))
         self.register_buffer("sd", torch.ones(n_columns))
-        self.register_buffer("is_told", torch.zeros(n_columns))
+        self.register_buffer("has_indicator", torch.zeros(n_columns))
 
     def fit(self, table: Float32Array) -> None:
-        """Learn means and standard deviations, and which columns may be missing.
+        """Compute means and standard deviations, and find columns with missing values.
 
         Parameters
         ----------
         table : ndarray of shape (n_records, n_columns)
-            Numbers of the records to learn from, NaN where missing. A column that is
-            constant or missing throughout becomes 0.
+            Features of the training records, NaN where missing. A column that is
+            constant, or missing in all records, becomes 0.
         """
         values = table.astype(np.float64)
         known = ~np.isnan(values)
@@ -50,32 +51,30 @@ class TableInput(nn.Module):
         mean = np.where(known, values, 0).sum(axis=0) / count
         variance = np.where(known, (values - mean) ** 2, 0).sum(axis=0) / count
         sd = np.sqrt(variance)
-        for buffer, learnt in (
+        for buffer, fitted in (
             (self.mean, mean),
-            # Rounding makes a constant vary by some millionths of itself; it is marked
-            # with 0, since a moving average of weights makes NaN of infinity.
+            # Rounding lets a constant vary by some millionths of its value. 0 marks a
+            # constant, since a moving average of weights would make infinity NaN.
             (self.sd, np.where(sd > 1e-6 * np.abs(mean), sd, 0)),
-            (self.is_told, ~known.all(axis=0)),
+            (self.has_indicator, ~known.all(axis=0)),
         ):
-            buffer.copy_(torch.from_numpy(learnt.astype(np.float32)))
+            buffer.copy_(torch.from_numpy(fitted.astype(np.float32)))
 
     def forward(self, table: Tensor) -> Tensor:
-        """Return the columns standardised, and 1 for each number that is missing.
+        """Return the standardised columns, followed by the missing indicators.
 
         Parameters
         ----------
         table : Tensor of shape (n_records, n_columns)
-            Numbers, NaN where missing.
+            Features, NaN where missing.
 
         Returns
         -------
         Tensor of shape (n_records, 2 * n_columns)
-            The second half is 0 for columns of which none was missing in `fit`: their
-            weights have learnt nothing.
+            In the second half, 1 where a value is missing. It is always 0 for columns
+            without missing values in `fit`, for which no weights were trained.
         """
         missing = table.isnan()
-        standardised = ((table - self.mean) / self.sd).clamp(
-            -_FURTHEST_SD, _FURTHEST_SD
-        )
-        known = standardised.masked_fill(missing | (self.sd == 0), 0.0)
-        return torch.cat([known, missing * self.is_told], dim=1)
+        standardised = ((table - self.mean) / self.sd).clamp(-_CLIP_SD, _CLIP_SD)
+        imputed = standardised.masked_fill(missing | (self.sd == 0), 0.0)
+        return torch.cat([imputed, missing * self.has_indicator], dim=1)

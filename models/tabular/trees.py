@@ -1,4 +1,4 @@
-"""Gradient-boosted trees on a table of numbers, one ensemble for each class."""
+"""Gradient-boosted trees on a table of features, one ensemble for each class."""
 
 from typing import Any, Final
 
@@ -7,7 +7,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from ecgstore.arrays import Float32Array, FloatArray, IntArray, UInt8Array
 
-_OPTIONS: Final[dict[str, Any]] = {
+OPTIONS: Final[dict[str, Any]] = {
     "learning_rate": 0.08,
     "max_iter": 100,
     "max_leaf_nodes": 15,
@@ -15,37 +15,38 @@ _OPTIONS: Final[dict[str, Any]] = {
     "max_features": 0.2,
     "early_stopping": False,
 }
-"""Smaller trees than scikit-learn's, with a part of the columns tried at each split, as
-suits hundreds of columns and few positives. Chosen beforehand, not tuned."""
+"""Options of scikit-learn's classifier: smaller trees than its defaults, and a part of
+the columns tried at each split, as suits hundreds of columns and few positives. Chosen
+beforehand, not tuned."""
 
-_LARGEST_LEAF: Final = 10
-_LEAVES: Final = 8
-"""A leaf has at least 10 records, or an eighth of all where they are few."""
+_MIN_SAMPLES_LEAF: Final = 10
+_MIN_LEAVES: Final = 8
+"""A leaf has at least 10 records, or an eighth of all records where they are few."""
 
 
 class Trees:
-    """scikit-learn's histogram gradient boosting; missing numbers are a branch of it.
+    """scikit-learn's histogram gradient boosting, which splits on missing values too.
 
     Parameters
     ----------
     table : ndarray of shape (n_records, n_columns)
-        Numbers of the records to learn from, NaN where missing.
+        Features of the training records, NaN where missing.
     labels : ndarray of shape (n_records, n_classes)
-        1 where a record is in a class.
+        1 where a record has a class.
     seed : int
-        For the columns that are tried at each split.
+        Seed of the columns that are tried at each split.
     """
 
     def __init__(self, table: Float32Array, labels: UInt8Array, seed: int) -> None:
         self._rates = labels.mean(axis=0)
         self._columns = _varying(table)
         table = table[:, self._columns]
-        leaf = max(2, min(_LARGEST_LEAF, len(table) // _LEAVES))
+        min_samples_leaf = max(2, min(_MIN_SAMPLES_LEAF, len(table) // _MIN_LEAVES))
         self._classifiers = [
             None
             if len(np.unique(column)) < 2 or not len(self._columns)
             else HistGradientBoostingClassifier(
-                **_OPTIONS, min_samples_leaf=leaf, random_state=seed
+                **OPTIONS, min_samples_leaf=min_samples_leaf, random_state=seed
             ).fit(table, column)
             for column in labels.T
         ]
@@ -53,8 +54,8 @@ class Trees:
     def probabilities(self, table: Float32Array) -> FloatArray:
         """Return the probability of each class: (n_records, n_classes).
 
-        That of a class which all or none of the records learnt from were in is 1 or 0;
-        the rate of a class among them, if no column varied.
+        It is 1 or 0 for a class that all or none of the training records have. If no
+        column varied in training, it is the share of training records with the class.
         """
         table = table[:, self._columns]
         columns = [
@@ -67,7 +68,7 @@ class Trees:
 
 
 def _varying(table: Float32Array) -> IntArray:
-    """Return the columns with two numbers or more; scikit-learn fails at others."""
+    """Return the columns with two or more values; scikit-learn fails on others."""
     known = ~np.isnan(table)
     lowest = np.where(known, table, np.inf).min(axis=0)
     highest = np.where(known, table, -np.inf).max(axis=0)

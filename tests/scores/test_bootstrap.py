@@ -1,4 +1,4 @@
-"""The bootstrap draws patients, pairs what it compares, and covers what it should."""
+"""The bootstrap draws patients, is paired, and has the right coverage."""
 
 import json
 import warnings
@@ -16,7 +16,8 @@ from ecgstore.scores.bootstrap import (
     paired_bootstrap,
 )
 from ecgstore.scores.multilabel import Scores, score
-from ecgstore.scores.weighted import CLASS_SCORES, SCORES
+from ecgstore.scores.table import CLASS_SCORES, SCORES
+from ecgstore.scores.weighted import weighted_scores
 
 
 def example(
@@ -30,14 +31,14 @@ def example(
         "good": 0.5 * labels + 0.5 * noise[0],
         "poor": 0.2 * labels + 0.8 * noise[1],
     }
-    decisions = {name: each >= 0.5 for name, each in probabilities.items()}
+    decisions = {name: values >= 0.5 for name, values in probabilities.items()}
     return labels, probabilities, decisions, rng.integers(0, n_groups, n_records)
 
 
 def numbers(of: Any) -> FloatArray:
     """Return every number of a mapping of estimates, in order."""
     if isinstance(of, dict):
-        return np.concatenate([numbers(each) for each in of.values()])
+        return np.concatenate([numbers(value) for value in of.values()])
     return np.ravel(np.array(of, dtype=np.float64))
 
 
@@ -48,14 +49,14 @@ def all_numbers(result: BootstrapResult) -> FloatArray:
         result.differences,
         result.class_differences,
     )
-    return np.concatenate([numbers(each) for each in parts])
+    return np.concatenate([numbers(part) for part in parts])
 
 
 def of_scores(scores: Scores, name: str) -> FloatArray:
-    return np.asarray(getattr(scores, name))
+    return np.asarray({**scores.overall, **scores.by_class}[name])
 
 
-def test_it_is_the_bootstrap_by_hand() -> None:
+def test_estimates_are_those_of_records_repeated_by_hand() -> None:
     labels, probabilities, decisions, groups = example()
     result = paired_bootstrap(
         labels, probabilities, decisions, groups, n_resamples=50, seed=3, level=0.9
@@ -75,20 +76,20 @@ def test_it_is_the_bootstrap_by_hand() -> None:
             of.append(score(labels[rows], probabilities[name][rows], 0.5))
     once = {name: score(labels, probabilities[name], 0.5) for name in resampled}
 
-    def check(found: Any, values: FloatArray, draws: FloatArray) -> None:
+    def check(estimates: Any, values: FloatArray, draws: FloatArray) -> None:
         ends = np.nanpercentile(draws, [5, 95], axis=0)
         expected = np.stack([values, *ends], axis=-1)
-        np.testing.assert_allclose(np.array(found), expected, atol=1e-12)
+        np.testing.assert_allclose(np.array(estimates), expected, atol=1e-12)
 
     for score_name in (*SCORES, *CLASS_SCORES):
         draws = {
-            name: np.array([of_scores(each, score_name) for each in of])
+            name: np.array([of_scores(drawn, score_name) for drawn in of])
             for name, of in resampled.items()
         }
-        values = {name: of_scores(each, score_name) for name, each in once.items()}
-        whole = score_name in SCORES
-        scores: Any = result.scores if whole else result.class_scores
-        differences: Any = result.differences if whole else result.class_differences
+        values = {name: of_scores(of, score_name) for name, of in once.items()}
+        overall = score_name in SCORES
+        scores: Any = result.scores if overall else result.class_scores
+        differences: Any = result.differences if overall else result.class_differences
         for name in ("good", "poor"):
             check(scores[name][score_name], values[name], draws[name])
         check(
@@ -143,31 +144,47 @@ def test_rows_and_names_of_groups_do_not_matter(seed: int) -> None:
     rows = np.random.default_rng(seed).permutation(len(labels))
     moved = paired_bootstrap(
         labels[rows],
-        {name: each[rows] for name, each in probabilities.items()},
-        {name: each[rows] for name, each in decisions.items()},
+        {name: values[rows] for name, values in probabilities.items()},
+        {name: values[rows] for name, values in decisions.items()},
         [f"patient {group:04}" for group in groups[rows]],  # sorts as the numbers do
         n_resamples=40,
     )
     np.testing.assert_allclose(all_numbers(moved), all_numbers(expected), atol=1e-12)
 
 
-def test_the_number_of_resamples_and_blocks_does_not_change_the_draws(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_first_resamples_do_not_depend_on_their_number() -> None:
     np.testing.assert_array_equal(
         draw_counts(7, 30, seed=1)[:, :9], draw_counts(7, 9, seed=1)
     )
-    arguments = example()
-    whole = paired_bootstrap(*arguments, n_resamples=150)
-    monkeypatch.setattr("ecgstore.scores.bootstrap._BLOCK", 1)
-    monkeypatch.setattr("ecgstore.scores.bootstrap._LEAST_WIDTH", 7)
-    parts = paired_bootstrap(*arguments, n_resamples=150)
-    np.testing.assert_allclose(all_numbers(parts), all_numbers(whole), atol=1e-12)
-    other = paired_bootstrap(*arguments, n_resamples=150, seed=1)
-    assert not np.allclose(all_numbers(other), all_numbers(whole))
 
 
-def test_a_class_without_a_positive_is_nan_and_the_others_go_on() -> None:
+def test_resamples_depend_on_the_seed() -> None:
+    first, again, other = (
+        all_numbers(paired_bootstrap(*example(), n_resamples=50, seed=seed))
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, other)
+
+
+def test_many_resamples_are_those_of_one_computation() -> None:
+    """They are computed in blocks, three of them for so many resamples."""
+    labels, probabilities, decisions, groups = example()
+    result = paired_bootstrap(
+        labels, probabilities, decisions, groups, n_resamples=5000
+    )
+    unique, group_of = np.unique(groups, return_inverse=True)
+    weights = draw_counts(len(unique), 5000, seed=0)[group_of].astype(np.float64)
+    for name in probabilities:
+        resampled = weighted_scores(
+            labels, probabilities[name], decisions[name], weights
+        )
+        ends = np.nanpercentile(resampled.overall, [2.5, 97.5], axis=0)
+        intervals = [result.scores[name][score_name][1:] for score_name in SCORES]
+        np.testing.assert_allclose(intervals, ends.T, atol=1e-12)
+
+
+def test_a_class_without_a_positive_is_nan_and_the_others_are_not() -> None:
     labels, probabilities, decisions, groups = example()
     labels = labels.copy()
     labels[:, 1] = False
@@ -190,11 +207,11 @@ def test_a_class_without_a_positive_is_nan_and_the_others_go_on() -> None:
     assert as_json["class_scores"]["good"]["auroc"][1] == [None, None, None]
     [difference] = as_json["differences"]
     assert (difference["first"], difference["second"]) == ("good", "poor")
-    found = Estimate(*difference["scores"]["macro_f1"])
-    assert found == result.differences["good", "poor"]["macro_f1"]
+    estimate = Estimate(*difference["scores"]["macro_f1"])
+    assert estimate == result.differences["good", "poor"]["macro_f1"]
 
 
-def test_without_any_positive_everything_that_ranks_is_nan() -> None:
+def test_without_any_positive_ranking_scores_are_nan() -> None:
     labels, probabilities, decisions, groups = example()
     result = paired_bootstrap(
         np.zeros_like(labels), probabilities, decisions, groups, n_resamples=5
@@ -203,11 +220,12 @@ def test_without_any_positive_everything_that_ranks_is_nan() -> None:
     assert np.isfinite(result.scores["good"]["subset_accuracy"]).all()
 
 
-def test_intervals_cover_what_they_estimate_also_when_patients_repeat() -> None:
+def test_intervals_have_their_coverage_also_with_several_records_per_patient() -> None:
     """95 % intervals of the AUROC of two normal distributions one SD apart.
 
-    Their AUROC is Phi(1 / sqrt(2)). Each patient has four equal records: an interval
-    that took them for independent would be half as wide and cover two thirds at most.
+    Their AUROC is Phi(1 / sqrt(2)). Each patient has four equal records: if
+    these were resampled as independent, intervals would be half as wide, with a
+    coverage of two thirds at most.
     """
     truth = 0.7602499389065233
     rng = np.random.default_rng(8)
@@ -224,7 +242,7 @@ def test_intervals_cover_what_they_estimate_also_when_patients_repeat() -> None:
         result = paired_bootstrap(
             labels,
             probabilities,
-            {name: each > 0.5 for name, each in probabilities.items()},
+            {name: values > 0.5 for name, values in probabilities.items()},
             np.repeat(np.arange(n_patients), 4),
             n_resamples=200,
             seed=trial,
@@ -269,18 +287,18 @@ def test_several_trainings_count_as_their_mean() -> None:
         n_resamples=50,
     )
     for name in SCORES:
-        halves = [single.scores[each][name].value for each in ("good", "poor")]
+        values = [single.scores[of][name].value for of in ("good", "poor")]
         value = result.scores["mean"][name].value
-        assert value == pytest.approx(np.mean(halves))
+        assert value == pytest.approx(np.mean(values))
         difference = result.differences["mean", "good"][name]
-        expected = [each / 2 for each in single.differences["good", "poor"][name]]
+        expected = [end / 2 for end in single.differences["good", "poor"][name]]
         assert [-difference.value, -difference.high, -difference.low] == pytest.approx(
             expected
         )
 
 
-def test_as_many_trainings_of_probabilities_as_of_decisions() -> None:
+def test_numbers_of_trainings_must_be_equal() -> None:
     labels, probabilities, decisions, groups = example()
-    said, decided = probabilities["good"], decisions["good"]
+    two, decided = np.stack([probabilities["good"]] * 2), decisions["good"]
     with pytest.raises(ValueError, match="probabilities of 2 and decisions of 1"):
-        paired_bootstrap(labels, {"a": np.stack([said, said])}, {"a": decided}, groups)
+        paired_bootstrap(labels, {"a": two}, {"a": decided}, groups)

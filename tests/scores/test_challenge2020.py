@@ -1,4 +1,4 @@
-"""The Challenge's scores are those that its own evaluation prints."""
+"""The scores of the Challenge 2020 are those that its own evaluation prints."""
 
 import json
 from pathlib import Path
@@ -18,13 +18,13 @@ from ecgstore.scores.challenge2020 import (
 
 GOLDEN = Path(__file__).parents[1] / "data" / "challenge2020" / "metric_golden.json"
 CLASSES = class_set("cinc2020").classes
-CODES = [each.codes[0] for each in CLASSES]
+CODES = [of_class.codes[0] for of_class in CLASSES]
 ALL_CODES = challenge_weights()[0]
 
 
 def golden(case: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(GOLDEN.read_text())[case]
-    return found
+    content: dict[str, Any] = json.loads(GOLDEN.read_text())[case]
+    return content
 
 
 def golden_arrays(case: str) -> tuple[BoolArray, BoolArray, FloatArray]:
@@ -54,7 +54,7 @@ def test_every_number_is_that_of_the_official_evaluation(case: str) -> None:
 
 def test_weights_treat_equivalent_codes_as_one() -> None:
     codes, weights = challenge_weights()
-    assert codes == tuple(code for code, each in diagnoses().items() if each.scored)
+    assert codes == tuple(code for code, known in diagnoses().items() if known.scored)
     np.testing.assert_array_equal(weights, weights.T)
     np.testing.assert_array_equal(np.diag(weights), 1.0)
     for row, code in enumerate(codes):
@@ -99,14 +99,14 @@ def test_the_order_of_codes_and_records_does_not_matter(
 
 
 @given(table=tables())
-def test_the_right_answer_gets_1_and_always_normal_gets_0(
+def test_perfect_predictions_have_1_and_sinus_rhythm_for_all_has_0(
     table: tuple[BoolArray, BoolArray, np.random.Generator],
 ) -> None:
     labels, _, _ = table
     normal = np.zeros_like(labels)
     normal[:, ALL_CODES.index(NORMAL_CODE)] = True
     assert challenge_metric(labels, normal, ALL_CODES) == 0.0
-    # Where nobody has anything else, there is nothing to earn.
+    # If all records have sinus rhythm only, there is nothing to earn.
     assume(labels[:, [code != NORMAL_CODE for code in ALL_CODES]].any())
     assert challenge_metric(labels, labels, ALL_CODES) == 1.0
 
@@ -117,28 +117,30 @@ def test_records_that_are_all_normal_earn_nothing() -> None:
 
 
 @given(table=tables())
-def test_any_of_a_classs_codes_will_do(
+def test_any_code_of_a_class_stands_for_it(
     table: tuple[BoolArray, BoolArray, np.random.Generator],
 ) -> None:
     labels, decisions, _ = table
 
     def merged(array: BoolArray) -> BoolArray:
-        columns = [[ALL_CODES.index(code) for code in each.codes] for each in CLASSES]
-        return np.stack([array[:, each].any(axis=1) for each in columns], axis=1)
+        columns = [[ALL_CODES.index(code) for code in of.codes] for of in CLASSES]
+        return np.stack(
+            [array[:, of_class].any(axis=1) for of_class in columns], axis=1
+        )
 
     expected = challenge_metric(labels, decisions, ALL_CODES)
-    last = [each.codes[-1] for each in CLASSES]
+    last = [of_class.codes[-1] for of_class in CLASSES]
     for codes in (CODES, last):
-        found = challenge_metric(merged(labels), merged(decisions), codes)
-        assert found == pytest.approx(expected, abs=1e-12)
+        metric = challenge_metric(merged(labels), merged(decisions), codes)
+        assert metric == pytest.approx(expected, abs=1e-12)
     with_other = np.insert(labels, 0, True, axis=1)
-    found = challenge_metric(
+    metric = challenge_metric(
         with_other, np.insert(decisions, 0, False, axis=1), ["164865005", *ALL_CODES]
     )
-    assert found == expected
+    assert metric == expected
 
 
-def test_a_class_that_everyone_has_is_defined_for_precision_only() -> None:
+def test_a_class_that_all_records_have_is_defined_for_precision_only() -> None:
     labels = np.eye(len(CODES), dtype=bool)
     labels[:, 0] = True
     scores = challenge_scores(labels, labels, labels, CODES)
@@ -153,9 +155,9 @@ def test_a_missing_probability_counts_as_0() -> None:
     probabilities = rng.random(labels.shape)
     probabilities[::3, ::2] = np.nan
     zeros = np.nan_to_num(probabilities, nan=0.0)
-    found = challenge_scores(labels, labels, probabilities, CODES)
+    scores = challenge_scores(labels, labels, probabilities, CODES)
     expected = challenge_scores(labels, labels, zeros, CODES)
-    np.testing.assert_array_equal(found.auroc_classes, expected.auroc_classes)
+    np.testing.assert_array_equal(scores.auroc_classes, expected.auroc_classes)
 
 
 def test_wrong_arguments_are_refused() -> None:
@@ -164,11 +166,11 @@ def test_wrong_arguments_are_refused() -> None:
         challenge_metric(labels[:, 1:], labels[:, 1:], CODES[1:])
     with pytest.raises(ValueError, match="23 codes, expected one for each of the 24"):
         challenge_metric(labels, labels, CODES[1:])
-    with pytest.raises(ValueError, match="names a code twice"):
+    with pytest.raises(ValueError, match="has a code twice"):
         challenge_metric(labels, labels, [*CODES[:-1], CODES[0]])
     with pytest.raises(ValueError, match=r"decisions has shape \(3, 24\)"):
         challenge_metric(labels, labels[:3], CODES)
-    with pytest.raises(ValueError, match="decisions holds other values than 0 and 1"):
+    with pytest.raises(ValueError, match="decisions contains values other than 0"):
         challenge_metric(labels, labels / 2, CODES)
-    with pytest.raises(ValueError, match="probabilities holds 2 in row 0, column 0"):
+    with pytest.raises(ValueError, match="probabilities contains 2 in row 0, column 0"):
         challenge_scores(labels, labels, labels * 2, CODES)

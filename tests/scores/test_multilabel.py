@@ -1,4 +1,4 @@
-"""Multi-label scores are those of scikit-learn, and NaN where nothing can be said."""
+"""Multi-label scores are those of scikit-learn, and NaN where they are undefined."""
 
 import json
 import warnings
@@ -9,22 +9,19 @@ from hypothesis import given, strategies as st
 from sklearn import metrics as sklearn_metrics
 
 from ecgstore.arrays import BoolArray, FloatArray
-from ecgstore.scores.multilabel import (
-    SCORE_TITLES,
-    auroc,
-    average_precision,
-    calibration_error,
-    f1,
-    f1_thresholds,
-    score,
-    subset_accuracy,
-)
-from ecgstore.scores.weighted import (
+from ecgstore.scores.calibration import calibration_error
+from ecgstore.scores.multilabel import Scores, auroc, score
+from ecgstore.scores.ranking import ranking_scores
+from ecgstore.scores.table import (
+    CLASS_SCORE_HEADINGS,
     CLASS_SCORES,
+    SCORE_HEADINGS,
+    SCORE_TABLE,
     SCORES,
-    ranking_scores,
-    weighted_scores,
+    WeightedPredictions,
 )
+from ecgstore.scores.thresholds import f1_thresholds
+from ecgstore.scores.weighted import weighted_scores
 
 
 @st.composite
@@ -37,29 +34,39 @@ def predictions(draw: st.DrawFn) -> tuple[BoolArray, FloatArray]:
     return labels, rng.integers(0, n_values + 1, shape) / n_values
 
 
-@given(table=predictions(), seed=st.integers(0, 2**32), whole=st.booleans())
+def once(labels: BoolArray) -> FloatArray:
+    """Return the weighting in which every record counts once."""
+    return np.ones((len(labels), 1))
+
+
+def f1(labels: BoolArray, decisions: BoolArray) -> FloatArray:
+    """Return F1 of decisions that are given as such."""
+    return score(labels, decisions.astype(float), 0.5).by_class["f1"]
+
+
+@given(table=predictions(), seed=st.integers(0, 2**32), integers=st.booleans())
 def test_weighted_rankings_are_those_of_scikit_learn(
-    table: tuple[BoolArray, FloatArray], seed: int, whole: bool
+    table: tuple[BoolArray, FloatArray], seed: int, integers: bool
 ) -> None:
     labels, probabilities = table
     rng = np.random.default_rng(seed)
     weights = rng.poisson(1.0, (len(labels), 3)).astype(np.float64)
-    if not whole:
+    if not integers:
         weights *= rng.random(weights.shape)
     areas, precisions = ranking_scores(labels, probabilities, weights)
     assert areas.shape == precisions.shape == (3, labels.shape[1])
     for weighting, column in np.ndindex(areas.shape):
         weight, of_class = weights[:, weighting], labels[:, column]
-        found = areas[weighting, column], precisions[weighting, column]
+        scores = areas[weighting, column], precisions[weighting, column]
         if not (weight[of_class].any() and weight[~of_class].any()):
-            assert np.isnan(found).all()
+            assert np.isnan(scores).all()
             continue
-        given_ = (of_class, probabilities[:, column])
+        arguments = (of_class, probabilities[:, column])
         expected = (
-            sklearn_metrics.roc_auc_score(*given_, sample_weight=weight),
-            sklearn_metrics.average_precision_score(*given_, sample_weight=weight),
+            sklearn_metrics.roc_auc_score(*arguments, sample_weight=weight),
+            sklearn_metrics.average_precision_score(*arguments, sample_weight=weight),
         )
-        assert found == pytest.approx(expected, abs=1e-12)
+        assert scores == pytest.approx(expected, abs=1e-12)
 
 
 @given(table=predictions(), threshold=st.sampled_from([0.0, 0.3, 0.5, 1.0]))
@@ -69,13 +76,14 @@ def test_decisions_are_scored_as_scikit_learn_does(
     labels, probabilities = table
     decisions = probabilities >= threshold
     expected = [
-        sklearn_metrics.f1_score(*each, zero_division=np.nan)
-        if each[0].any()
+        sklearn_metrics.f1_score(true, decided, zero_division=np.nan)
+        if true.any()
         else np.nan
-        for each in zip(labels.T, decisions.T, strict=True)
+        for true, decided in zip(labels.T, decisions.T, strict=True)
     ]
-    np.testing.assert_allclose(f1(labels, decisions), expected, atol=1e-12)
-    assert subset_accuracy(labels, decisions) == pytest.approx(
+    scores = score(labels, probabilities, threshold)
+    np.testing.assert_allclose(scores.by_class["f1"], expected, atol=1e-12)
+    assert scores.overall["subset_accuracy"] == pytest.approx(
         np.mean([(a == b).all() for a, b in zip(labels, decisions, strict=True)])
     )
 
@@ -87,29 +95,32 @@ def test_a_record_that_counts_twice_is_the_record_given_twice(
     labels, probabilities = table
     times = np.random.default_rng(seed).integers(0, 4, len(labels))
     times[0] += 1
-    decisions = probabilities >= 0.5
-    found = weighted_scores(
-        labels, probabilities, decisions, times[:, None].astype(np.float64)
+    weighted = weighted_scores(
+        labels, probabilities, probabilities >= 0.5, times[:, None].astype(np.float64)
     )
     rows = np.repeat(np.arange(len(labels)), times)
     expected = score(labels[rows], probabilities[rows], 0.5)
-    for at, name in enumerate(SCORES):
-        np.testing.assert_allclose(
-            found.whole[0, at], getattr(expected, name), atol=1e-12
-        )
-    for at, name in enumerate(CLASS_SCORES):
-        np.testing.assert_allclose(
-            found.by_class[0, at], getattr(expected, name), atol=1e-12
-        )
+    np.testing.assert_allclose(
+        weighted.overall[0], [expected.overall[name] for name in SCORES], atol=1e-12
+    )
+    np.testing.assert_allclose(
+        weighted.by_class[0],
+        [expected.by_class[name] for name in CLASS_SCORES],
+        atol=1e-12,
+    )
 
 
 @given(table=predictions())
-def test_ranking_knows_the_order_only(table: tuple[BoolArray, FloatArray]) -> None:
+def test_ranking_depends_on_the_order_only(
+    table: tuple[BoolArray, FloatArray],
+) -> None:
     labels, probabilities = table
-    for of in (auroc, average_precision):
-        np.testing.assert_array_equal(
-            of(labels, probabilities), of(labels, probabilities / 2 + 0.25)
-        )
+    for first, second in zip(
+        ranking_scores(labels, probabilities, once(labels)),
+        ranking_scores(labels, probabilities / 2 + 0.25, once(labels)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(first, second)
     np.testing.assert_allclose(
         auroc(labels, probabilities), 1 - auroc(labels, 1 - probabilities), atol=1e-12
     )
@@ -122,22 +133,22 @@ def test_calibration_error_is_its_definition(
     labels, probabilities = table
     expected = np.zeros(labels.shape[1])
     for column in range(labels.shape[1]):
-        true, said = labels[:, column], probabilities[:, column]
-        for at in range(n_bins):
-            inside = np.floor(said * n_bins).clip(max=n_bins - 1) == at
+        true, predicted = labels[:, column], probabilities[:, column]
+        for number in range(n_bins):
+            inside = np.floor(predicted * n_bins).clip(max=n_bins - 1) == number
             if inside.any():
-                distance = abs(said[inside].mean() - true[inside].mean())
+                distance = abs(predicted[inside].mean() - true[inside].mean())
                 expected[column] += inside.mean() * distance
-    found = calibration_error(labels, probabilities, n_bins)
-    np.testing.assert_allclose(found, expected, atol=1e-12)
+    [error] = calibration_error(labels, probabilities, once(labels), n_bins)
+    np.testing.assert_allclose(error, expected, atol=1e-12)
 
 
 def test_calibration_error_of_the_true_probabilities_is_small() -> None:
     rng = np.random.default_rng(3)
     probabilities = rng.random((20_000, 2))
     labels = rng.random(probabilities.shape) < probabilities
-    assert calibration_error(labels, probabilities).max() < 0.02
-    assert calibration_error(labels, probabilities**3).min() > 0.1
+    assert calibration_error(labels, probabilities, once(labels)).max() < 0.02
+    assert calibration_error(labels, probabilities**3, once(labels)).min() > 0.1
 
 
 @given(table=predictions())
@@ -149,13 +160,12 @@ def test_no_other_threshold_has_a_better_f1(
     assert ((thresholds >= 0) & (thresholds <= 1)).all()
     best = f1(labels, probabilities >= thresholds)
     for other in [*np.unique(probabilities), 0.0, 0.5, 1.0]:
-        found = f1(labels, probabilities >= other)
-        assert not (found > best).any()
+        assert not (f1(labels, probabilities >= other) > best).any()
     np.testing.assert_array_equal(np.isnan(best), ~labels.any(axis=0))
     assert (thresholds[~labels.any(axis=0)] == 0.5).all()
 
 
-def test_a_threshold_parts_neighbouring_numbers() -> None:
+def test_a_threshold_separates_neighbouring_numbers() -> None:
     low = 0.5
     high = np.nextafter(low, 1.0)
     labels = np.array([[0], [1]])
@@ -164,43 +174,63 @@ def test_a_threshold_parts_neighbouring_numbers() -> None:
     assert f1(labels, probabilities >= threshold) == [1.0]
 
 
-def test_scores_hold_what_the_functions_return() -> None:
+@pytest.fixture(scope="module")
+def scores() -> Scores:
     rng = np.random.default_rng(1)
     labels = rng.random((200, 5)) < [0.7, 0.2, 0.1, 0.0, 1.0]
     probabilities = np.clip(0.4 * labels + 0.6 * rng.random(labels.shape), 0, 1)
     thresholds = f1_thresholds(labels, probabilities)
-    decisions = probabilities >= thresholds
-    found = score(labels.astype(np.uint8), probabilities.astype(np.float32), thresholds)
-    np.testing.assert_allclose(found.auroc, auroc(labels, probabilities))
-    np.testing.assert_allclose(found.f1, f1(labels, decisions))
-    assert found.macro_auroc == pytest.approx(np.nanmean(found.auroc))
-    assert found.macro_f1 == pytest.approx(np.nanmean(found.f1))
-    assert found.macro_average_precision == pytest.approx(
-        np.nanmean(average_precision(labels, probabilities))
-    )
-    assert found.macro_calibration_error == pytest.approx(
-        np.mean(calibration_error(labels, probabilities))
-    )
-    assert found.subset_accuracy == subset_accuracy(labels, decisions)
-    np.testing.assert_array_equal(np.isnan(found.auroc), [0, 0, 0, 1, 1])
-    np.testing.assert_array_equal(found.n_positive, labels.sum(axis=0))
-
-    as_json = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert as_json["auroc"][3:] == [None, None]
-    assert as_json["macro_f1"] == found.macro_f1
-    assert as_json["n_records"] == 200
-    assert list(SCORE_TITLES) == list(SCORES)
-    assert set(SCORE_TITLES) <= set(as_json)
+    return score(labels.astype(np.uint8), probabilities.astype(np.float32), thresholds)
 
 
-def test_scores_of_records_without_any_class_are_nan_without_a_warning() -> None:
+def test_every_score_of_the_table_is_in_the_results(scores: Scores) -> None:
+    rng = np.random.default_rng(1)
+    labels = rng.random((200, 5)) < [0.7, 0.2, 0.1, 0.0, 1.0]
+    probabilities = np.clip(0.4 * labels + 0.6 * rng.random(labels.shape), 0, 1)
+    probabilities = probabilities.astype(np.float32).astype(np.float64)
+    decisions = probabilities >= scores.thresholds
+    predictions = WeightedPredictions(labels, probabilities, decisions, once(labels))
+    for row in SCORE_TABLE:
+        [expected] = row.function(predictions)
+        if row.per_class:
+            np.testing.assert_array_equal(scores.by_class[row.name], expected)
+            expected = np.nanmean(expected)
+        assert scores.overall[row.overall_name] == pytest.approx(expected)
+    assert scores.n_records == 200
+    np.testing.assert_array_equal(scores.n_positive, labels.sum(axis=0))
+    np.testing.assert_array_equal(np.isnan(scores.by_class["auroc"]), [0, 0, 0, 1, 1])
+
+
+def test_scores_as_json(scores: Scores) -> None:
+    content = json.loads(json.dumps(scores.to_dict(), allow_nan=False))
+    assert [*content] == [
+        *SCORES, *CLASS_SCORES, "thresholds", "n_positive", "n_records",
+    ]  # fmt: skip
+    assert content["auroc"][3:] == [None, None]
+    assert content["macro_f1"] == scores.overall["macro_f1"]
+    assert content["n_records"] == 200
+
+
+def test_names_and_headings_follow_from_the_table() -> None:
+    assert [*SCORE_HEADINGS] == [*SCORES]
+    assert [*CLASS_SCORE_HEADINGS] == [*CLASS_SCORES]
+    assert SCORE_HEADINGS["macro_auroc"] == "macro AUROC"
+    assert SCORE_HEADINGS["subset_accuracy"] == "subset accuracy"
+    for headings, name in (
+        (SCORE_HEADINGS, "macro_calibration_error"),
+        (CLASS_SCORE_HEADINGS, "calibration_error"),
+    ):
+        assert headings[name].endswith("calibration error (lower is better)")
+
+
+def test_scores_without_any_positive_are_nan_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = score(np.zeros((3, 2)), np.full((3, 2), 0.25), 0.5)
-    assert np.isnan([found.macro_auroc, found.macro_average_precision]).all()
-    assert np.isnan(found.macro_f1)
-    assert found.subset_accuracy == 1.0
-    assert found.macro_calibration_error == 0.25
+        overall = score(np.zeros((3, 2)), np.full((3, 2), 0.25), 0.5).overall
+    assert np.isnan([overall["macro_auroc"], overall["macro_average_precision"]]).all()
+    assert np.isnan(overall["macro_f1"])
+    assert overall["subset_accuracy"] == 1.0
+    assert overall["macro_calibration_error"] == 0.25
 
 
 def test_wrong_arguments_are_refused() -> None:
@@ -210,18 +240,16 @@ def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match=r"labels has shape \(0, 3\)"):
         auroc(labels[:0], labels[:0])
     with pytest.raises(
-        ValueError, match=r"probabilities has shape \(2, 3\), the labels"
+        ValueError, match=r"probabilities has shape \(2, 3\), expected that of labels"
     ):
-        average_precision(labels, labels[:2])
+        f1_thresholds(labels, labels[:2])
     with pytest.raises(
-        ValueError, match="holds -2 in row 0, column 0, expected 0 to 1"
+        ValueError, match="contains -2 in row 0, column 0, expected 0 to 1"
     ):
-        calibration_error(labels, labels * -2)
-    with pytest.raises(ValueError, match="holds nan in row 0, column 0"):
+        score(labels, labels * -2, 0.5)
+    with pytest.raises(ValueError, match="contains nan in row 0, column 0"):
         auroc(labels, np.full((3, 3), np.nan))
-    with pytest.raises(ValueError, match="labels holds other values than 0 and 1"):
-        f1(labels + 1, labels)
-    with pytest.raises(ValueError, match="n_bins is 0"):
-        calibration_error(labels, labels, 0)
+    with pytest.raises(ValueError, match="labels contains values other than 0 and 1"):
+        f1_thresholds(labels + 1, labels)
     with pytest.raises(ValueError, match=r"thresholds has shape \(2,\), expected one"):
         score(labels, labels, [0.5, 0.5])

@@ -16,13 +16,6 @@ if TYPE_CHECKING:
     from ecgstore.models.settings import ComparisonSettings
     from ecgstore.scores.bootstrap import BootstrapResult
 
-_SHOWN: Final = (
-    "macro_auroc",
-    "macro_average_precision",
-    "macro_f1",
-    "subset_accuracy",
-)
-"""Scores with room on a terminal; the files have all."""
 _FAST_FS: Final = 100.0
 
 
@@ -170,20 +163,22 @@ def _quick(settings: "ComparisonSettings", fs: float) -> "ComparisonSettings":
 
 def _print_protocol(protocol: str, found: "BootstrapResult", n_seeds: int) -> None:
     """Print the scores and the differences of one protocol."""
-    from ecgstore.models.comparison.report import DESCRIPTIONS, PAIRS, difference
-    from ecgstore.scores.multilabel import SCORE_TITLES
+    from ecgstore.models.comparison.estimates import PAIRS, TITLES, difference
+    from ecgstore.scores.table import SCORE_HEADINGS
 
-    titles = [SCORE_TITLES[score] for score in _SHOWN]
     click.echo(
         f"folds by {protocol}: {found.n_records} records of {found.n_groups} patients, "
         f"mean of {n_seeds} seed{'s' * (n_seeds > 1)}, {found.level:.0%} intervals"
     )
     print_table(
-        ["classifier", *titles],
+        ["classifier", *SCORE_HEADINGS.values()],
         [
             [
-                DESCRIPTIONS[name],
-                *(estimate_text(*found.scores[name][score]) for score in _SHOWN),
+                TITLES[name],
+                *(
+                    estimate_text(*found.scores[name][score])
+                    for score in SCORE_HEADINGS
+                ),
             ]
             for name in found.names
         ],
@@ -193,13 +188,13 @@ def _print_protocol(protocol: str, found: "BootstrapResult", n_seeds: int) -> No
         "it by chance):"
     )
     print_table(
-        ["", *titles],
+        ["", *SCORE_HEADINGS.values()],
         [
             [
-                f"{DESCRIPTIONS[first]} - {DESCRIPTIONS[second]}",
+                f"{TITLES[first]} - {TITLES[second]}",
                 *(
                     estimate_text(*each, sign="+")
-                    for score in _SHOWN
+                    for score in SCORE_HEADINGS
                     for each in [difference(found, first, second)[score]]
                 ),
             ]

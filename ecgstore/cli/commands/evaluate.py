@@ -126,6 +126,7 @@ def _print(evaluation: "Evaluation", folds: tuple[int, ...]) -> None:
     """Print the scores as a table."""
     from ecgstore.models.evaluation.evaluate import MODEL
     from ecgstore.models.evaluation.table import evaluation_rows
+    from ecgstore.scores.table import CLASS_SCORE_HEADINGS, SCORE_TABLE
 
     for warning in evaluation.warnings:
         click.echo(f"warning: {warning}", err=True)
@@ -139,10 +140,7 @@ def _print(evaluation: "Evaluation", folds: tuple[int, ...]) -> None:
         [
             "class",
             "records",
-            "AUROC",
-            "average precision",
-            "F1",
-            "calibration error",
+            *CLASS_SCORE_HEADINGS.values(),
             "threshold",
         ],
         [
@@ -155,8 +153,10 @@ def _print(evaluation: "Evaluation", folds: tuple[int, ...]) -> None:
             for name, n_positive, threshold, scores in evaluation_rows(evaluation)
         ],
     )
-    accuracy = intervals.scores[MODEL]["subset_accuracy"]
-    click.echo(f"subset accuracy (every class right): {estimate_text(*accuracy)}")
+    for row in SCORE_TABLE:
+        if not row.per_class:
+            estimate = intervals.scores[MODEL][row.overall_name]
+            click.echo(f"{row.overall_heading}: {estimate_text(*estimate)}")
     if evaluation.challenge is not None:
         metric = evaluation.challenge.challenge_metric
         click.echo(f"Challenge metric: {metric:.3f}")

@@ -1,4 +1,4 @@
-"""Scores of several modes side by side, and their differences, with intervals."""
+"""Plots of scores of several classifiers and of their differences, with intervals."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
@@ -32,21 +32,22 @@ def plot_score_intervals(
     title: str = "",
     level: float = 0.95,
 ) -> Figure:
-    """Draw scores with their intervals: a row per mode, a panel per score.
+    """Plot scores with their intervals: a row per classifier, a panel per score.
 
-    Every panel has its own scale. Intervals of two modes may overlap although the modes
-    differ, for they are of the same records: that is what
-    `plot_difference_intervals` is for.
+    Every panel has its own scale. Intervals of two classifiers may overlap although
+    their difference is significant, since both are scored on the same records: use
+    `plot_difference_intervals` to compare them.
 
     Parameters
     ----------
     scores : mapping of str to mapping of str to (float, float, float)
-        For each mode and each score, or each class, value, low and high; NaN where
-        undefined.
+        By classifier and score, or by classifier and class: value, low and high; NaN
+        where undefined.
     columns : mapping of str to str, optional
-        The scores to draw and what stands above them; else all, by their names.
+        The scores to plot, with the heading of each panel; by default all, with their
+        names.
     title : str
-        A line above.
+        Title of the figure.
     level : float
         Confidence level of the intervals, for the caption.
 
@@ -58,9 +59,9 @@ def plot_score_intervals(
     Raises
     ------
     ValueError
-        If there is no mode or no score, or a mode lacks a score.
+        If there is no classifier or no score, or a classifier lacks a score.
     """
-    colours = [SERIES[at % len(SERIES)] for at in range(len(scores))]
+    colours = [SERIES[row % len(SERIES)] for row in range(len(scores))]
 
     def draw(axes: Axes, row: int, interval: Interval) -> None:
         value, low, high = interval
@@ -71,7 +72,7 @@ def plot_score_intervals(
         axes.plot(value, row, "o", color=colour, markersize=5, gid="value")
         _write_value(axes, row, value, f"{value:.3f}")
 
-    caption = f"point: all records; line: {level:.0%} interval, patients resampled"
+    caption = f"point: all records; line: {level:.0%} bootstrap interval over patients"
     return _forest(scores, columns, title, caption, draw)
 
 
@@ -82,20 +83,21 @@ def plot_difference_intervals(
     title: str = "",
     level: float = 0.95,
 ) -> Figure:
-    """Draw differences of scores with their intervals and a line at zero.
+    """Plot differences of scores with their intervals and a line at zero.
 
-    A row per pair of modes, a panel per score, zero in the middle of each. Intervals
-    that hold zero are grey and hollow: the records do not tell the two apart.
+    A row per pair of classifiers, a panel per score, with zero in the middle. Intervals
+    that contain zero are grey and hollow: the difference is not significant.
 
     Parameters
     ----------
     differences : mapping of (str, str) to mapping of str to (float, float, float)
-        For each pair of modes (first, second) and each score, or each class: the
-        first's minus the second's as value, low and high; NaN where undefined.
+        By pair of classifiers (first, second) and score, or class: the first's score
+        minus the second's as value, low and high; NaN where undefined.
     columns : mapping of str to str, optional
-        The scores to draw and what stands above them; else all, by their names.
+        The scores to plot, with the heading of each panel; by default all, with their
+        names.
     title : str
-        A line above.
+        Title of the figure.
     level : float
         Confidence level of the intervals, for the caption.
 
@@ -127,15 +129,16 @@ def plot_difference_intervals(
             markersize=5,
             gid="value",
         )
-        _write_value(axes, row, value, f"{value:+.3f}".replace("-", "\N{MINUS SIGN}"))
+        text = f"{round(value, 3) + 0.0:+.3f}"  # never -0.000
+        _write_value(axes, row, value, text.replace("-", "\N{MINUS SIGN}"))
 
     rows = {
         f"{first} \N{MINUS SIGN} {second}": of_pair
         for (first, second), of_pair in differences.items()
     }
     caption = (
-        f"first minus second, on the same records; line: {level:.0%} interval, "
-        "patients resampled; grey and hollow: the interval holds 0"
+        f"first minus second, on the same records; line: {level:.0%} bootstrap "
+        "interval over patients; grey and hollow: the interval contains 0"
     )
     figure = _forest(rows, columns, title, caption, draw)
     for axes in figure.axes:
@@ -146,7 +149,7 @@ def plot_difference_intervals(
 
 
 def _write_value(axes: Axes, row: int, value: float, text: str) -> None:
-    """Write a number above its point, readable also across a line."""
+    """Write a number above its point, with a white outline where it crosses a line."""
     text_drawn = axes.annotate(
         text,
         (value, row),
@@ -167,7 +170,7 @@ def _forest(
     caption: str,
     draw: _DrawRow,
 ) -> Figure:
-    """Draw a panel per column, with the rows from top to bottom in each."""
+    """Plot a panel per column, with the rows from top to bottom in each."""
     if columns is None:
         columns = {name: name for of_row in rows.values() for name in of_row}
     _check(rows, columns)
@@ -182,10 +185,10 @@ def _forest(
     panels = figure.subplots(n_lines, n_across, squeeze=False).ravel()
     for axes in panels[len(columns) :]:
         axes.remove()
-    for at, (axes, (name, heading)) in enumerate(
+    for number, (axes, (name, heading)) in enumerate(
         zip(panels, columns.items(), strict=False)
     ):
-        _prepare(axes, list(rows), heading, named=at % n_across == 0)
+        _prepare(axes, list(rows), heading, named=number % n_across == 0)
         defined = [not np.isnan(of_row[name]).any() for of_row in rows.values()]
         for row, of_row in enumerate(rows.values()):
             if defined[row]:
@@ -200,10 +203,10 @@ def _forest(
 
 
 def _check(rows: _Rows, columns: Mapping[str, str]) -> None:
-    """Refuse tables with nothing in them or with holes."""
+    """Refuse tables that are empty or incomplete."""
     if not rows or not columns:
         raise ValueError(
-            f"there are {len(rows)} rows and {len(columns)} columns to draw, expected "
+            f"there are {len(rows)} rows and {len(columns)} columns to plot, expected "
             "at least one of each"
         )
     for row, of_row in rows.items():
@@ -215,7 +218,7 @@ def _check(rows: _Rows, columns: Mapping[str, str]) -> None:
 
 
 def _prepare(axes: Axes, rows: list[str], heading: str, *, named: bool) -> None:
-    """Set up one panel: its heading, and the names of the rows at the left edge."""
+    """Set up one panel: the heading, and the names of the rows at the left edge."""
     axes.set_title(heading, fontsize=_TEXT_SIZE + 1, parse_math=False, wrap=True)
     axes.set_ylim(len(rows) - 0.5, -0.7)
     labels = rows if named else [""] * len(rows)
@@ -226,12 +229,12 @@ def _prepare(axes: Axes, rows: list[str], heading: str, *, named: bool) -> None:
     axes.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    for row in range(1, len(rows), 2):  # bands lead the eye from panel to panel
+    for row in range(1, len(rows), 2):  # bands connect the panels
         axes.axhspan(row - 0.5, row + 0.5, color=GREY, alpha=0.08, linewidth=0.0)
 
 
 def _write_undefined(axes: Axes, row: int) -> None:
-    """Say that there is nothing to draw."""
+    """Write that the value is undefined."""
     axes.text(
         0.5,
         row,

@@ -1,5 +1,6 @@
-"""What a model answers, beside what is true: how sure, and which for which."""
+"""Reliability diagrams and confusion matrices."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -11,12 +12,14 @@ from matplotlib.lines import Line2D
 from ecgstore.arrays import BoolArray, FloatArray, IntArray
 from ecgstore.plots.style.colours import BLUE, GREY, INK, SERIES
 from ecgstore.plots.style.panels import grid_of
+from ecgstore.scores.calibration import probability_bins
+from ecgstore.scores.label_arrays import check_shape
 
 _TEXT_SIZE: Final = 9.0
-_FEWEST: Final = 5  # records in a bin of one class; the share of fewer is chance
+_MIN_RECORDS: Final = 5  # in a bin of one class; the frequency of fewer is chance
 _FAINT: Final = 0.45
 _CELL: Final = 0.62  # inches
-_DARK: Final = 0.68  # from this share on, text is white
+_DARK: Final = 0.68  # text is white on cells with a larger share
 
 
 def plot_reliability(
@@ -27,41 +30,43 @@ def plot_reliability(
     n_bins: int = 10,
     title: str = "",
 ) -> Figure:
-    """Draw how often a class was there, over how likely it was said to be.
+    """Plot reliability diagrams: observed frequency over predicted probability.
 
-    A panel per mode. The black line pools all classes, the faint ones are the classes,
-    without bins of fewer than five records, all grey if they are more than the colours;
-    on the diagonal, probabilities are what they claim. Below, how many probabilities
-    are in each bin, on a logarithmic scale.
+    A panel per classifier. The black line pools all classes; the faint lines are the
+    single classes, without bins of fewer than five records, and all grey if there are
+    more classes than colours. On the diagonal, frequencies equal the probabilities.
+    Below, a histogram of the probabilities, on a logarithmic scale.
 
     Parameters
     ----------
     labels : ndarray of shape (n_records, n_classes)
         Which classes each record has.
     probabilities : mapping of str to ndarray of shape (n_records, n_classes)
-        For each mode, how likely it said that the records have the classes, 0 to 1.
+        By classifier, predicted probabilities, 0 to 1.
     class_names : sequence of str
         Names of the classes.
     n_bins : int
-        Number of bins of equal width; a point stands at the mean probability of a bin.
+        Number of bins of equal width; each point is at the mean probability of a bin.
     title : str
-        A line above.
+        Title of the figure.
 
     Returns
     -------
     Figure
-        For each mode, an Axes with the lines and one with the numbers below it.
+        For each classifier, an Axes with the lines and one with the histogram.
 
     Raises
     ------
     ValueError
-        If there is no mode, or shapes do not fit each other.
+        If there is no classifier, or the shapes differ.
     """
     true = np.asarray(labels) > 0
     if not probabilities:
-        raise ValueError("there are no probabilities to draw, expected those of a mode")
-    for name, given in probabilities.items():
-        _check(true, given, f"probabilities of {name!r}", class_names)
+        raise ValueError(
+            "there are no probabilities to plot, expected those of a classifier"
+        )
+    for name, predicted in probabilities.items():
+        _check(true, predicted, f"probabilities of {name!r}", class_names)
     n_lines, n_across = grid_of(len(probabilities))
     figure = Figure(
         figsize=(3.0 * n_across + 0.5, 4.1 * n_lines + 1.2), dpi=150, facecolor="white"
@@ -78,14 +83,14 @@ def plot_reliability(
     upper, lower = panels[::2].ravel(), panels[1::2].ravel()
     for axes in (*upper[len(probabilities) :], *lower[len(probabilities) :]):
         axes.remove()
-    for at, (name, given) in enumerate(probabilities.items()):
-        _draw_reliability(upper[at], true, np.asarray(given), n_bins)
-        upper[at].set_title(name, fontsize=10, parse_math=False)
-        _draw_numbers(lower[at], np.asarray(given), n_bins)
-        if at % n_across == 0:
-            upper[at].set_ylabel("share of records with the class", fontsize=_TEXT_SIZE)
-            lower[at].set_ylabel("how many", fontsize=_TEXT_SIZE)
-        lower[at].set_xlabel("probability", fontsize=_TEXT_SIZE)
+    for panel, (name, predicted) in enumerate(probabilities.items()):
+        _draw_reliability(upper[panel], true, np.asarray(predicted), n_bins)
+        upper[panel].set_title(name, fontsize=10, parse_math=False)
+        _draw_histogram(lower[panel], np.asarray(predicted), n_bins)
+        if panel % n_across == 0:
+            upper[panel].set_ylabel("observed frequency", fontsize=_TEXT_SIZE)
+            lower[panel].set_ylabel("number", fontsize=_TEXT_SIZE)
+        lower[panel].set_xlabel("predicted probability", fontsize=_TEXT_SIZE)
     _add_class_legend(figure, class_names)
     return figure
 
@@ -97,23 +102,23 @@ def plot_confusion(
     *,
     title: str = "",
 ) -> Figure:
-    """Draw which classes are decided for in the records of each class.
+    """Plot a confusion matrix of multi-label decisions.
 
-    A row is a true class, a column a class decided for. A cell is the share of the
-    records with the row's class for which the column's class is decided for, in per
-    cent; the last column is for the records for which no class is. The diagonal is the
-    sensitivity. Records may have several classes, so that rows do not add up to 100 and
-    what is off the diagonal need not be wrong: the small number in brackets is the
-    share of those records that truly have the column's class too.
+    Rows are true classes, columns predicted classes. A cell is the percentage of the
+    records with the row's class that are predicted to have the column's class; the last
+    column is for records without any predicted class. The diagonal is the sensitivity.
+    Records may have several classes, so that rows do not add up to 100, and predictions
+    off the diagonal may be correct: the small number in brackets is the percentage of
+    the records with the row's class that truly have the column's class too.
 
     Parameters
     ----------
     labels, decisions : ndarray of shape (n_records, n_classes)
-        Which classes each record has, and which it was said to have.
+        True and predicted classes of each record.
     class_names : sequence of str
         Names of the classes.
     title : str
-        A line above.
+        Title of the figure.
 
     Returns
     -------
@@ -123,28 +128,28 @@ def plot_confusion(
     Raises
     ------
     ValueError
-        If shapes do not fit each other.
+        If the shapes differ.
     """
     true, decided = np.asarray(labels) > 0, np.asarray(decisions) > 0
     _check(true, decided, "decisions", class_names)
     n_true = true.sum(axis=0)
-    said = _shares(true, decided)  # (n_classes, n_classes + 1)
-    there = _shares(true, true)
+    shares = _shares(true, decided)  # (n_classes, n_classes + 1)
+    true_shares = _shares(true, true)
     n_classes = len(class_names)
     size = (_CELL * (n_classes + 1) + 2.3, _CELL * n_classes + 2.2)
     figure = Figure(figsize=(max(size[0], 6.2), size[1]), dpi=150, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08)
     figure.suptitle(title, fontsize=13, fontweight="bold", parse_math=False)
     axes = figure.add_subplot()
-    axes.imshow(said, cmap="Blues", vmin=0.0, vmax=1.0, gid="shares")
-    for row, column in zip(*np.nonzero(~np.isnan(said)), strict=True):
-        truly = None if column in (row, n_classes) else there[row, column]
-        _write_cell(axes, row, column, said[row, column], truly)
+    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0, gid="shares")
+    for row, column in zip(*np.nonzero(~np.isnan(shares)), strict=True):
+        expected = None if column in (row, n_classes) else true_shares[row, column]
+        _write_cell(axes, row, column, shares[row, column], expected)
     _label_cells(axes, class_names, n_true)
     figure.supxlabel(
-        "% of the records with the row's class for which the column's class is "
-        "decided for\n"
-        "(in brackets: % that truly have it too; none: no class is decided for)",
+        "% of the records with the row's class that are predicted to have the "
+        "column's class\n"
+        "(in brackets: % that truly have it; none: no predicted class)",
         fontsize=_TEXT_SIZE - 1,
         color=GREY,
     )
@@ -157,34 +162,31 @@ def _check(
     name: str,
     class_names: Sequence[str],
 ) -> None:
-    """Refuse arrays that do not fit the labels and the names."""
+    """Refuse arrays whose shapes do not fit the names of the classes."""
     if true.ndim != 2 or true.shape[1] != len(class_names) or true.size == 0:
         raise ValueError(
             f"labels has shape {true.shape}, expected (n_records, {len(class_names)}), "
             "a column for each name"
         )
-    if np.shape(other) != true.shape:
-        raise ValueError(
-            f"{name} has shape {np.shape(other)}, the labels have {true.shape}"
-        )
+    check_shape(np.asarray(other), name, true.shape)
 
 
 def _draw_reliability(
-    axes: Axes, true: BoolArray, given: FloatArray, n_bins: int
+    axes: Axes, true: BoolArray, predicted: FloatArray, n_bins: int
 ) -> None:
-    """Draw the lines of the classes and the line of all of them."""
+    """Plot a line for each class and one for all of them."""
     axes.plot((0, 1), (0, 1), color=GREY, linewidth=0.9, linestyle="--", gid="diagonal")
     colours = _class_colours(true.shape[1])
     for column, colour in enumerate(colours):
         axes.plot(
-            *_reliability(true[:, column], given[:, column], n_bins, _FEWEST),
+            *_reliability(true[:, column], predicted[:, column], n_bins, _MIN_RECORDS),
             color=colour,
             linewidth=1.0,
             alpha=_FAINT,
             gid="class",
         )
     axes.plot(
-        *_reliability(true.ravel(), given.ravel(), n_bins, 1),
+        *_reliability(true.ravel(), predicted.ravel(), n_bins, 1),
         color=INK,
         linewidth=1.6,
         marker="o",
@@ -199,31 +201,27 @@ def _draw_reliability(
 
 
 def _class_colours(n_classes: int) -> list[str]:
-    """Return a colour for each class, grey for all if there are not enough."""
+    """Return a colour for each class, or grey for all if there are too many classes."""
     enough = n_classes <= len(SERIES)
     return list(SERIES[:n_classes]) if enough else [GREY] * n_classes
 
 
 def _reliability(
-    true: BoolArray, given: FloatArray, n_bins: int, fewest: int
+    true: BoolArray, predicted: FloatArray, n_bins: int, min_records: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Return mean probability and share of true ones of every bin that has enough."""
-    bins = _bins(given, n_bins)
+    """Return mean probability and frequency of every bin with enough records."""
+    bins = probability_bins(predicted, n_bins)
     number = np.bincount(bins, minlength=n_bins)
-    enough = number >= fewest
-    mean = np.bincount(bins, given, minlength=n_bins)[enough] / number[enough]
-    share = np.bincount(bins, true, minlength=n_bins)[enough] / number[enough]
-    return mean, share
+    enough = number >= min_records
+    mean = np.bincount(bins, predicted, minlength=n_bins)[enough] / number[enough]
+    frequency = np.bincount(bins, true, minlength=n_bins)[enough] / number[enough]
+    return mean, frequency
 
 
-def _bins(given: FloatArray, n_bins: int) -> IntArray:
-    """Return the bin of each probability; 1 is in the last."""
-    return np.minimum((given * n_bins).astype(np.int64), n_bins - 1)
-
-
-def _draw_numbers(axes: Axes, given: FloatArray, n_bins: int) -> None:
-    """Draw how many probabilities of all classes are in each bin."""
-    number = np.bincount(_bins(given.ravel(), n_bins), minlength=n_bins)
+def _draw_histogram(axes: Axes, predicted: FloatArray, n_bins: int) -> None:
+    """Plot the number of probabilities of all classes in each bin."""
+    bins = probability_bins(predicted.ravel(), n_bins)
+    number = np.bincount(bins, minlength=n_bins)
     axes.bar(
         (np.arange(n_bins) + 0.5) / n_bins, number, 0.86 / n_bins, color=GREY, alpha=0.7
     )
@@ -241,11 +239,12 @@ def _add_class_legend(figure: Figure, class_names: Sequence[str]) -> None:
         colours, class_names = [GREY], ["each class"]
     handles = [Line2D([], [], color=INK, linewidth=1.6, marker="o", markersize=4)]
     handles += [Line2D([], [], color=colour, alpha=_FAINT) for colour in colours]
+    n_rows = math.ceil(len(handles) / max(3, int(figure.get_figwidth() / 1.3)))
     legend = figure.legend(
         handles,
         ["all classes", *class_names],
         loc="outside lower center",
-        ncols=min(len(handles), max(3, int(figure.get_figwidth() / 1.3))),
+        ncols=math.ceil(len(handles) / n_rows),
         frameon=False,
         fontsize=_TEXT_SIZE,
     )
@@ -254,7 +253,7 @@ def _add_class_legend(figure: Figure, class_names: Sequence[str]) -> None:
 
 
 def _shares(true: BoolArray, decided: BoolArray) -> FloatArray:
-    """Return what `plot_confusion` shows, (n_classes, n_classes + 1), NaN if empty."""
+    """Return cells of `plot_confusion`, (n_classes, n_classes + 1); NaN if empty."""
     none = ~decided.any(axis=1, keepdims=True)
     counts = true.T.astype(np.float64) @ np.hstack([decided, none])
     n_true = true.sum(axis=0)[:, None]
@@ -264,13 +263,13 @@ def _shares(true: BoolArray, decided: BoolArray) -> FloatArray:
 
 
 def _write_cell(
-    axes: Axes, row: int, column: int, share: float, truly: float | None
+    axes: Axes, row: int, column: int, share: float, expected: float | None
 ) -> None:
-    """Write the numbers of one cell."""
+    """Write the percentages of one cell."""
     colour = "white" if share > _DARK else INK
     axes.text(
         column,
-        row if truly is None else row - 0.1,
+        row if expected is None else row - 0.1,
         f"{100 * share:.0f}",
         ha="center",
         va="center",
@@ -278,11 +277,11 @@ def _write_cell(
         fontweight="bold" if row == column else "normal",
         color=colour,
     )
-    if truly is not None:
+    if expected is not None:
         axes.text(
             column,
             row + 0.25,
-            f"({100 * truly:.0f})",
+            f"({100 * expected:.0f})",
             ha="center",
             va="center",
             fontsize=_TEXT_SIZE - 2.5,
@@ -310,7 +309,7 @@ def _label_cells(axes: Axes, class_names: Sequence[str], n_true: IntArray) -> No
     )
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
-    axes.set_xlabel("class decided for", fontsize=_TEXT_SIZE)
+    axes.set_xlabel("predicted class", fontsize=_TEXT_SIZE)
     axes.set_ylabel("true class (records)", fontsize=_TEXT_SIZE)
     axes.tick_params(length=0)
     axes.axvline(n_classes - 0.5, color=BLUE, linewidth=1.2)

@@ -1,4 +1,4 @@
-"""How a training went, epoch by epoch."""
+"""Plots of the losses and the validation score of a training."""
 
 from collections.abc import Sequence
 
@@ -18,11 +18,10 @@ def plot_training_curves(
     *,
     title: str = "",
 ) -> Figure:
-    """Draw the losses and the AUROC of every epoch, and mark the epoch that was kept.
+    """Plot losses and AUROC of every epoch, and mark the epoch whose weights were kept.
 
-    The two losses share an axis to show how each of them moves, not to be compared:
-    that of training has weighted classes and augmented signals, that of validation
-    neither.
+    Training and validation loss share an axis to show how each changes; their values
+    are not comparable, since the training loss has class weights and augmented signals.
 
     Parameters
     ----------
@@ -35,7 +34,7 @@ def plot_training_curves(
     best_epoch : int
         The epoch whose weights were kept.
     title : str
-        A line above.
+        Title of the figure.
 
     Returns
     -------
@@ -52,7 +51,7 @@ def plot_training_curves(
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08)
     figure.suptitle(title, fontsize=13, fontweight="bold", parse_math=False)
     losses, ranking = figure.subplots(1, 2)
-    marker = "o" if len(epochs) == 1 else None  # a line of one point is not seen
+    marker = "o" if len(epochs) == 1 else None  # a line of one point is invisible
     for values, colour, name in (
         (train_loss, ORANGE, "training (weighted, augmented)"),
         (validation_loss, BLUE, "validation"),
@@ -61,9 +60,9 @@ def plot_training_curves(
     ranking.plot(epochs, validation_auroc, color=BLUE, marker=marker)
     losses.set_title("loss", loc="left", fontsize=10)
     ranking.set_title("macro AUROC, validation", loc="left", fontsize=10)
-    at = list(epochs).index(best_epoch)
+    best = list(epochs).index(best_epoch)
     for axes, values in ((losses, validation_loss), (ranking, validation_auroc)):
-        _mark(axes, best_epoch, values[at])
+        _mark(axes, best_epoch, values[best])
     losses.legend(frameon=False, fontsize=9)
     return figure
 
@@ -75,7 +74,7 @@ def _check(
     validation_auroc: Sequence[float],
     best_epoch: int,
 ) -> None:
-    """Refuse curves that do not belong together."""
+    """Refuse curves of different lengths, and a best epoch that is none of them."""
     for name, values in (
         ("train_loss", train_loss),
         ("validation_loss", validation_loss),
@@ -91,7 +90,7 @@ def _check(
 
 
 def _mark(axes: Axes, epoch: int, value: float) -> None:
-    """Mark the epoch that was kept, and write its value where no curve can be."""
+    """Mark the epoch whose weights were kept, and write its value above the plot."""
     axes.axvline(epoch, color=GREY, linewidth=1.0, linestyle="--", gid="best-epoch")
     axes.plot(epoch, value, "o", color=INK, markersize=5, zorder=5, gid="best")
     axes.set_title(f"kept: epoch {epoch}, {value:.3f}", loc="right", fontsize=9)

@@ -1,4 +1,4 @@
-"""Colours that stay apart for colour-blind readers.
+"""Colours that colour-blind readers can distinguish.
 
 From the palette of Okabe and Ito, *Color Universal Design* (2008).
 """
@@ -15,4 +15,4 @@ SKY_BLUE: Final = "#56B4E9"
 VERMILION: Final = "#D55E00"
 
 SERIES: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY_BLUE, VERMILION, GREY)
-"""Colours for things drawn side by side, in this order."""
+"""Colours of series in one plot, in this order."""

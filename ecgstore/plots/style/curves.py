@@ -1,4 +1,4 @@
-"""Putting a curve in the middle."""
+"""Centre a curve on its median."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from ecgstore.arrays import FloatArray
 
 
 def centred(curve: FloatArray) -> FloatArray:
-    """Return a curve without its median, and NaN for what is not a number.
+    """Return a curve minus its median, with NaN for infinite values.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Writing a figure to a file, whole or not at all, and the same bytes every time."""
+"""Write figures to files, atomically and reproducibly."""
 
 from pathlib import Path
 from typing import Final
@@ -13,22 +13,22 @@ _METADATA: Final[dict[str, dict[str, str | None]]] = {
     ".png": {"Software": None},
     ".svg": {"Date": None, "Creator": None},
 }
-"""By suffix, what matplotlib would add of its own and must not."""
+"""By suffix, metadata that matplotlib would write by default and that is left out."""
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG or SVG, by the suffix of the file's name.
+    """Write a figure as PNG or SVG, chosen by the suffix of the file name.
 
     The file is written under a temporary name in the same folder and then renamed,
-    so that a reader never sees half of it. The same figure gives the same bytes:
-    neither the date nor random names are written.
+    so that a reader never sees an incomplete file. The same figure gives the same
+    bytes: neither the date nor random identifiers are written.
 
     Parameters
     ----------
     figure : Figure
-        What to write, at its own size and resolution.
+        The figure; its size and resolution are kept.
     path : str or Path
-        Where to; ends in ``.png`` or ``.svg``. An existing file is replaced.
+        The file, ending in ``.png`` or ``.svg``. An existing file is replaced.
 
     Raises
     ------
@@ -52,8 +52,8 @@ def save(figure: Figure, path: str | Path) -> None:
         mpl.rc_context(
             {
                 "savefig.bbox": None,  # "tight" would change the size, hence the scale
-                "svg.fonttype": "path",  # text looks the same wherever it is opened
-                "svg.hashsalt": "ecgstore",  # names of elements are random without one
+                "svg.fonttype": "path",  # text looks the same on every system
+                "svg.hashsalt": "ecgstore",  # without it, identifiers are random
             }
         ),
         replace_file(path, "wb") as file,

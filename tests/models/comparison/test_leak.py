@@ -1,9 +1,9 @@
-"""Leak law: nothing fitted has seen the records that it is judged on.
+"""Leak law: nothing fitted depends on the records that it is tested on.
 
-The records that are judged, or held out, are spoilt: other signals, features, labels.
-Whatever was learnt must stay the same to the last bit, and with it what is said about
-the records that were left as they were. To exchange records would not do: a mean over
-all of them stays the same.
+Test records, or held-out records, are spoilt: other signals, features and labels.
+Everything that is fitted must stay the same to the last bit, and with it the
+predictions for the records that were not changed. Exchanging records would not do: a
+mean over all records stays the same.
 """
 
 import shutil
@@ -19,11 +19,8 @@ from threadpoolctl import threadpool_limits
 
 from ecgstore.arrays import IntArray
 from ecgstore.errors import EcgStoreError
-from ecgstore.models.comparison import (
-    classifiers as modes,
-    cross_fitting,
-    fold_predictions as judging,
-)
+from ecgstore.models.comparison import cross_fitting, fold_predictions
+from ecgstore.models.comparison.classifiers import CLASSIFIERS
 from ecgstore.models.comparison.cross_fitting import (
     InnerFold,
     extract_unseen,
@@ -33,14 +30,13 @@ from ecgstore.models.comparison.fold_predictions import (
     FoldPredictions,
     predict_outer_fold,
 )
-from ecgstore.models.comparison.protocols import OuterFold, by_patient, by_source
+from ecgstore.models.comparison.protocols import OuterFold, by_patient
 from ecgstore.models.inference.run import Outputs
-from ecgstore.models.patients import patients
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.tabular import fusion, trees
-from ecgstore.models.tabular.table import DeepFeatures, Kind, read_table
+from ecgstore.models.tabular.table import DeepFeatures, FeatureSet, read_table
 from ecgstore.models.training.extractor import train_extractor
-from ecgstore.scores.multilabel import f1_thresholds
+from ecgstore.scores.thresholds import f1_thresholds
 from ecgstore.storage import Selection, Store
 
 MODEL = ModelSettings(model="cnn", fs=100.0)
@@ -49,18 +45,18 @@ FUSION = TrainingSettings(epochs=2, batch_size=16, augment=False)
 
 
 @dataclass
-class Learnt:
-    """All that an outer fold leads to."""
+class Results:
+    """Everything that follows from an outer fold."""
 
     inner: list[InnerFold]
-    found: list[Outputs]
-    judged: dict[str, FoldPredictions]
+    outputs: list[Outputs]
+    predictions: dict[str, FoldPredictions]
 
 
 @pytest.fixture(autouse=True)
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setitem(trees._OPTIONS, "max_iter", 3)
-    with threadpool_limits(1):  # two threads for this little take longer than one
+    monkeypatch.setitem(trees.OPTIONS, "max_iter", 3)
+    with threadpool_limits(1):  # for so little work, two threads take longer
         yield
 
 
@@ -95,76 +91,78 @@ def spoilt(path: Path, rows: IntArray, to: Path) -> Path:
     return to
 
 
-def learn(path: Path, outer: OuterFold) -> Learnt:
+def run(path: Path, outer: OuterFold) -> Results:
     with Store(path) as store:
         inner = inner_folds(store, outer, 2)
-        found = [extract_unseen(store, outer, each, MODEL, TRAINING) for each in inner]
-        return Learnt(
-            inner, found, predict_outer_fold(store, outer, inner, found, FUSION)
+        outputs = [extract_unseen(store, outer, of, MODEL, TRAINING) for of in inner]
+        return Results(
+            inner, outputs, predict_outer_fold(store, outer, inner, outputs, FUSION)
         )
 
 
 @pytest.fixture(scope="module")
-def learnt(sample_store: Path, outer: OuterFold) -> Learnt:
+def results(sample_store: Path, outer: OuterFold) -> Results:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(trees._OPTIONS, "max_iter", 3)
+        patch.setitem(trees.OPTIONS, "max_iter", 3)
         with threadpool_limits(1):
-            return learn(sample_store, outer)
+            return run(sample_store, outer)
 
 
-def assert_nothing_leaked(
-    first: Learnt, second: Learnt, outer: OuterFold, spoilt_rows: IntArray
+def assert_no_leak(
+    first: Results, second: Results, outer: OuterFold, spoilt_rows: IntArray
 ) -> None:
-    """Compare what was learnt with some test records as they are, and spoilt."""
+    """Compare the results of a store with those after some test records were spoilt."""
     for one, other in zip(first.inner, second.inner, strict=True):
         for name in ("training", "validation", "held_out"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
-    for one_found, other_found in zip(first.found, second.found, strict=True):
-        kept = ~np.isin(one_found.rows, spoilt_rows)
+    for one_output, other_output in zip(first.outputs, second.outputs, strict=True):
+        kept = ~np.isin(one_output.rows, spoilt_rows)
         for name in ("rows", "logits", "features"):
             np.testing.assert_array_equal(
-                getattr(one_found, name)[kept], getattr(other_found, name)[kept]
+                getattr(one_output, name)[kept], getattr(other_output, name)[kept]
             )
     kept = ~np.isin(outer.test, spoilt_rows)
-    for name, each in first.judged.items():
-        again = second.judged[name]
-        np.testing.assert_array_equal(each.thresholds, again.thresholds, name)
+    for name, predictions in first.predictions.items():
+        again = second.predictions[name]
+        np.testing.assert_array_equal(predictions.thresholds, again.thresholds, name)
         np.testing.assert_array_equal(
-            each.probabilities[kept], again.probabilities[kept], name
+            predictions.probabilities[kept], again.probabilities[kept], name
         )
 
 
-def test_nothing_learnt_depends_on_the_test_records(
-    learnt: Learnt, spoilt_store: Path, outer: OuterFold, spoilt_rows: IntArray
+def test_nothing_fitted_depends_on_the_test_records(
+    results: Results, spoilt_store: Path, outer: OuterFold, spoilt_rows: IntArray
 ) -> None:
-    again = learn(spoilt_store, outer)
-    assert_nothing_leaked(learnt, again, outer, spoilt_rows)
-    # They do look at the signals and at the features of what they judge:
+    again = run(spoilt_store, outer)
+    assert_no_leak(results, again, outer, spoilt_rows)
+    # Predictions do depend on the signals and features of the records themselves:
     changed = np.isin(outer.test, spoilt_rows)
     for name in ("extractor", "handcrafted", "deep", "both"):
-        one, other = learnt.judged[name], again.judged[name]
+        one, other = results.predictions[name], again.predictions[name]
         assert (one.probabilities[changed] != other.probabilities[changed]).any(), name
 
 
-def test_a_scaler_fitted_on_all_records_is_found(
-    learnt: Learnt,
+def test_a_scaler_fitted_on_all_records_is_detected(
+    results: Results,
     spoilt_store: Path,
     outer: OuterFold,
     spoilt_rows: IntArray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def of_all(training: Selection, kinds: Sequence[Kind], deep: Any) -> Any:
-        if "deep" in kinds:  # of which there are none in test records
-            return read_table(training, kinds, deep)
-        return read_table(training.store.select(), kinds, deep)
+    def of_all(
+        training: Selection, feature_sets: Sequence[FeatureSet], deep: Any
+    ) -> Any:
+        if "deep" in feature_sets:  # which test records do not have
+            return read_table(training, feature_sets, deep)
+        return read_table(training.store.select(), feature_sets, deep)
 
     monkeypatch.setattr(fusion, "read_table", of_all)
     with pytest.raises(AssertionError, match="handcrafted"):
-        assert_nothing_leaked(learnt, learn(spoilt_store, outer), outer, spoilt_rows)
+        assert_no_leak(results, run(spoilt_store, outer), outer, spoilt_rows)
 
 
-def test_thresholds_chosen_on_the_test_records_are_found(
-    learnt: Learnt,
+def test_thresholds_chosen_on_the_test_records_are_detected(
+    results: Results,
     sample_store: Path,
     spoilt_store: Path,
     outer: OuterFold,
@@ -175,16 +173,16 @@ def test_thresholds_chosen_on_the_test_records_are_found(
     with Store(spoilt_store) as store:
         test_labels = store.labels(rows=outer.test)
     monkeypatch.setattr(
-        judging,
+        fold_predictions,
         "f1_thresholds",
-        lambda labels, said: original(test_labels, said[: len(test_labels)]),
+        lambda labels, predicted: original(test_labels, predicted[: len(test_labels)]),
     )
     with pytest.raises(AssertionError):
-        assert_nothing_leaked(learnt, learn(sample_store, outer), outer, spoilt_rows)
+        assert_no_leak(results, run(sample_store, outer), outer, spoilt_rows)
 
 
-def test_an_extractor_that_saw_the_test_records_is_found(
-    learnt: Learnt,
+def test_an_extractor_that_saw_the_test_records_is_detected(
+    results: Results,
     spoilt_store: Path,
     outer: OuterFold,
     spoilt_rows: IntArray,
@@ -193,15 +191,15 @@ def test_an_extractor_that_saw_the_test_records_is_found(
     original = train_extractor
 
     def with_test(training: Selection, *rest: Any, **options: Any) -> Any:
-        every = np.union1d(training.rows, outer.test)
-        return original(Selection(training.store, every), *rest, **options)
+        rows = np.union1d(training.rows, outer.test)
+        return original(Selection(training.store, rows), *rest, **options)
 
     monkeypatch.setattr(cross_fitting, "train_extractor", with_test)
     with pytest.raises(AssertionError):
-        assert_nothing_leaked(learnt, learn(spoilt_store, outer), outer, spoilt_rows)
+        assert_no_leak(results, run(spoilt_store, outer), outer, spoilt_rows)
 
 
-def found_in_held_out(path: Path, outer: OuterFold, inner: InnerFold) -> Outputs:
+def outputs_for_held_out(path: Path, outer: OuterFold, inner: InnerFold) -> Outputs:
     with Store(path) as store:
         return extract_unseen(store, outer, inner, MODEL, TRAINING)
 
@@ -214,62 +212,24 @@ def assert_features_are_out_of_fold(
     np.testing.assert_array_equal(first.logits[kept], second.logits[kept])
 
 
-def test_fusion_learns_from_features_of_extractors_that_have_not_seen_the_record(
-    learnt: Learnt, sample_store: Path, outer: OuterFold, tmp_path: Path
+def test_fusion_is_trained_on_features_of_extractors_that_have_not_seen_the_record(
+    results: Results, sample_store: Path, outer: OuterFold, tmp_path: Path
 ) -> None:
-    inner = learnt.inner[0]
+    inner = results.inner[0]
     rows = inner.held_out[::2]
     path = spoilt(sample_store, rows, tmp_path / "spoilt.h5")
-    again = found_in_held_out(path, outer, inner)
-    assert_features_are_out_of_fold(learnt.found[0], again, rows)
+    again = outputs_for_held_out(path, outer, inner)
+    assert_features_are_out_of_fold(results.outputs[0], again, rows)
 
-    # The same, with deep features of records that the extractor has learnt from:
+    # An extractor that was trained on the held-out records is detected:
     leaky = replace(inner, training=np.union1d(inner.training, inner.held_out))
-    first = found_in_held_out(sample_store, outer, leaky)
-    second = found_in_held_out(path, outer, leaky)
+    first = outputs_for_held_out(sample_store, outer, leaky)
+    second = outputs_for_held_out(path, outer, leaky)
     with pytest.raises(AssertionError):
         assert_features_are_out_of_fold(first, second, rows)
 
 
-@pytest.mark.parametrize("protocol", [by_patient, by_source])
-def test_no_patient_is_on_two_sides(sample_store: Path, protocol: Any) -> None:
-    with Store(sample_store) as store:
-        patient = patients(store)
-        folds = protocol(store, 3)
-        tested = np.concatenate([fold.test for fold in folds])
-        np.testing.assert_array_equal(np.sort(tested), np.arange(len(store)))
-        for fold in folds:
-            assert not np.isin(patient[fold.training], patient[fold.test]).any()
-            for inner in inner_folds(store, fold, 2):
-                parts = [inner.training, inner.validation, inner.held_out]
-                np.testing.assert_array_equal(
-                    np.sort(np.concatenate(parts)), fold.training
-                )
-                owners = [set(patient[part]) for part in parts]
-                assert not owners[0] & owners[1]
-                assert not owners[0] & owners[2]
-                assert not owners[1] & owners[2]
-
-
-def test_a_source_left_out_takes_its_patients_along(
-    sample_store: Path, tmp_path: Path
-) -> None:
-    path = tmp_path / "linked.h5"
-    shutil.copyfile(sample_store, path)
-    with h5py.File(path, "r+") as file:
-        source = file["records/source"][:]
-        first, second = (
-            int(np.flatnonzero(source == each)[0]) for each in (b"georgia", b"ptb-xl")
-        )
-        file["records/patient_id"][first] = file["records/patient_id"][second]
-    with Store(path) as store:
-        fold = next(each for each in by_source(store, 0) if each.name == "georgia")
-    assert first in fold.test
-    assert second not in fold.training
-    assert second not in fold.test
-
-
-def test_deep_features_are_asked_for_by_row(sample_store: Path) -> None:
+def test_deep_features_are_read_by_row(sample_store: Path) -> None:
     with Store(sample_store) as store:
         values = np.arange(len(store) * 2, dtype=np.float32).reshape(-1, 2)
         rows = np.array([3, 7, 20])
@@ -280,8 +240,9 @@ def test_deep_features_are_asked_for_by_row(sample_store: Path) -> None:
             read_table(Selection(store, rows), ("deep",), DeepFeatures(values))
 
 
-def test_every_mode_is_judged(learnt: Learnt) -> None:
-    assert set(modes.CLASSIFIERS) < set(learnt.judged)
-    for each in learnt.judged.values():
-        assert np.isfinite(each.probabilities).all()
-        assert ((each.thresholds >= 0) & (each.thresholds <= 1)).all()
+def test_every_classifier_predicts(results: Results) -> None:
+    assert set(CLASSIFIERS) < set(results.predictions)
+    for predictions in results.predictions.values():
+        assert np.isfinite(predictions.probabilities).all()
+        thresholds = predictions.thresholds
+        assert ((thresholds >= 0) & (thresholds <= 1)).all()

@@ -1,4 +1,4 @@
-"""Plots of what models make of records show the numbers that they are given."""
+"""Plots of scores, predictions and trainings show the numbers that they are given."""
 
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def predictions(
 # Scores and differences
 
 
-def test_scores_stand_where_they_belong() -> None:
+def test_scores_are_at_their_values() -> None:
     figure = plot_score_intervals(SCORES, title="Scores")
     auroc, f1 = figure.axes
     assert [axes.get_title() for axes in figure.axes] == ["auroc", "f1"]
@@ -76,7 +76,7 @@ def test_scores_stand_where_they_belong() -> None:
     assert top < 0 < 1 < bottom
 
 
-def test_columns_choose_name_and_order_the_panels() -> None:
+def test_columns_select_order_and_name_the_panels() -> None:
     columns = {"f1": "macro F1", "auroc": "macro AUROC"}
     figure = plot_score_intervals(SCORES, columns=columns)
     assert [axes.get_title() for axes in figure.axes] == ["macro F1", "macro AUROC"]
@@ -84,7 +84,7 @@ def test_columns_choose_name_and_order_the_panels() -> None:
     assert only.get_title() == "F1"
 
 
-def test_many_classes_are_dealt_to_rows_of_panels() -> None:
+def test_many_classes_are_in_rows_of_panels() -> None:
     classes = {f"class {at}": (0.8, 0.7, 0.9) for at in range(24)}
     figure = plot_score_intervals({"CNN": classes, "ResNet": classes})
     assert len(figure.axes) == 24
@@ -94,7 +94,7 @@ def test_many_classes_are_dealt_to_rows_of_panels() -> None:
     ]
 
 
-def test_differences_have_zero_in_the_middle_and_doubt_is_hollow() -> None:
+def test_zero_is_in_the_middle_and_insignificant_differences_are_hollow() -> None:
     figure = plot_difference_intervals(DIFFERENCES)
     auroc, f1 = figure.axes
     minus = "\N{MINUS SIGN}"
@@ -113,7 +113,7 @@ def test_differences_have_zero_in_the_middle_and_doubt_is_hollow() -> None:
     assert hollow(f1) == [True, False]
 
 
-def test_tables_with_nothing_in_them_or_with_holes_are_refused() -> None:
+def test_empty_and_incomplete_tables_are_refused() -> None:
     with pytest.raises(ValueError, match="0 rows and 0 columns"):
         plot_score_intervals({})
     with pytest.raises(ValueError, match="0 rows"):
@@ -125,7 +125,7 @@ def test_tables_with_nothing_in_them_or_with_holes_are_refused() -> None:
 # Predictions
 
 
-def test_reliability_is_the_share_at_the_mean_probability() -> None:
+def test_reliability_is_the_frequency_at_the_mean_probability() -> None:
     probabilities = np.repeat([[0.04], [0.06], [0.75], [1.0]], 5, axis=0)
     labels = np.repeat([[False], [True], [False], [True]], 5, axis=0)
     figure = plot_reliability(labels, {"a": probabilities}, ["AF"])
@@ -139,7 +139,7 @@ def test_reliability_is_the_share_at_the_mean_probability() -> None:
     assert heights == [10, 0, 0, 0, 0, 0, 0, 5, 0, 5]
 
 
-def test_a_class_is_not_drawn_where_it_has_few_records() -> None:
+def test_bins_of_a_class_with_few_records_are_left_out() -> None:
     probabilities = np.array([[0.05]] * 5 + [[0.95]] * 4)
     figure = plot_reliability(probabilities > 0.5, {"a": probabilities}, ["AF"])
     [of_class] = lines(figure.axes[0], "class")
@@ -148,9 +148,7 @@ def test_a_class_is_not_drawn_where_it_has_few_records() -> None:
 
 
 @pytest.mark.parametrize(("n_classes", "n_named"), [(3, 4), (7, 8), (8, 2)])
-def test_lines_that_could_not_be_told_apart_are_grey(
-    n_classes: int, n_named: int
-) -> None:
+def test_lines_of_too_many_classes_are_grey(n_classes: int, n_named: int) -> None:
     labels, probabilities, names = predictions(n_classes)
     figure = plot_reliability(labels, probabilities, names)
     drawn = lines(figure.axes[0], "class")
@@ -170,7 +168,7 @@ def test_confusion_is_a_share_of_the_true_class() -> None:
     np.testing.assert_allclose(
         shown[:2], [[2 / 3, 0, 1 / 3, 1 / 3], [1 / 2, 1 / 2, 1, 0]]
     )
-    assert np.ma.getmaskarray(shown)[2].all()  # nobody has the third class
+    assert np.ma.getmaskarray(shown)[2].all()  # no record has the third class
     cells = {
         (round(y), round(x), text.get_text())
         for text in axes.texts
@@ -182,15 +180,15 @@ def test_confusion_is_a_share_of_the_true_class() -> None:
     assert names_of_rows(axes)[:3] == ["NSR (3)", "LAD (2)", "$AF (0)"]
 
 
-def test_predictions_that_do_not_fit_are_refused() -> None:
+def test_predictions_of_other_shapes_are_refused() -> None:
     labels, probabilities, names = predictions()
     with pytest.raises(ValueError, match=r"labels has shape \(200, 3\), expected \(n_"):
         plot_confusion(labels, labels, names[1:])
-    with pytest.raises(ValueError, match=r"decisions has shape \(100, 3\), the labels"):
+    with pytest.raises(ValueError, match=r"decisions has shape \(100, 3\), expected"):
         plot_confusion(labels, labels[::2], names)
     with pytest.raises(ValueError, match="probabilities of 'a' has shape"):
         plot_reliability(labels, {"a": probabilities["a"][:, :2]}, names)
-    with pytest.raises(ValueError, match="no probabilities to draw"):
+    with pytest.raises(ValueError, match="no probabilities to plot"):
         plot_reliability(labels, {}, names)
 
 
@@ -215,7 +213,7 @@ def test_training_curves_mark_the_epoch_that_was_kept() -> None:
         assert (*xy(best)[0], *xy(best)[1]) == (2, value)
 
 
-def test_curves_that_do_not_belong_together_are_refused() -> None:
+def test_curves_of_different_lengths_are_refused() -> None:
     with pytest.raises(
         ValueError, match="validation_loss has 2 values, expected one f"
     ):
@@ -244,9 +242,7 @@ def figures() -> dict[str, Figure]:
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])
-def test_every_figure_is_written_the_same_every_time(
-    suffix: str, tmp_path: Path
-) -> None:
+def test_the_same_figure_gives_the_same_file(suffix: str, tmp_path: Path) -> None:
     for turn in "12":
         for name, figure in figures().items():
             save(figure, tmp_path / f"{name}-{turn}.{suffix}")

@@ -1,0 +1,93 @@
+"""Scores of the classifiers of a comparison, and their differences, with intervals."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from ecgstore.arrays import FloatArray
+from ecgstore.models.comparison.baselines import BASELINES
+from ecgstore.models.comparison.classifiers import CLASSIFIERS
+from ecgstore.models.comparison.run import ProtocolResult
+from ecgstore.models.patients import patients
+from ecgstore.models.settings import ComparisonSettings
+from ecgstore.scores.bootstrap import BootstrapResult, Estimate, paired_bootstrap
+from ecgstore.scores.multilabel import auroc
+from ecgstore.storage import Store
+
+TITLES: Final[Mapping[str, str]] = {
+    **{name: baseline.title for name, baseline in BASELINES.items()},
+    "extractor": "deep network",
+    **{name: classifier.title for name, classifier in CLASSIFIERS.items()},
+}
+"""Names of all classifiers in tables and plots, baselines included."""
+
+PAIRS: Final = (
+    ("both", "handcrafted"),
+    ("both", "deep"),
+    ("both", "extractor"),
+    ("trees-both", "trees"),
+    ("trees-both", "extractor"),
+    ("trees", "handcrafted"),
+    ("deep", "extractor"),
+)
+"""The differences that are printed and plotted. The first two were chosen beforehand
+to answer whether fusion helps; some of the others may be significant by chance."""
+
+
+def estimate(
+    store: Store, settings: ComparisonSettings, result: ProtocolResult
+) -> BootstrapResult:
+    """Return scores and their differences, with bootstrap intervals over patients.
+
+    Scores are means over the seeds: the expected scores of one training.
+    """
+    return paired_bootstrap(
+        store.labels(),
+        {name: of.probabilities for name, of in result.predictions.items()},
+        {name: of.decisions for name, of in result.predictions.items()},
+        patients(store),
+        n_resamples=settings.n_resamples,
+    )
+
+
+def difference(
+    estimates: BootstrapResult, first: str, second: str
+) -> dict[str, Estimate]:
+    """Return the first classifier's scores minus the second's, by name of the score."""
+    if (first, second) in estimates.differences:
+        return dict(estimates.differences[first, second])
+    return {
+        score: Estimate(-value, -high, -low)
+        for score, (value, low, high) in estimates.differences[second, first].items()
+    }
+
+
+def auroc_within_sources(
+    store: Store, result: ProtocolResult
+) -> dict[str, dict[str, FloatArray]]:
+    """Return the AUROC of each class within each source, mean over the seeds.
+
+    Only records of the same source are ranked against each other, so that knowing the
+    source of a record has no advantage.
+
+    Returns
+    -------
+    dict
+        By source and classifier, an ndarray of shape (n_classes,): NaN where no record
+        or every record of the source has the class.
+    """
+    labels, source = store.labels(), store.records["source"].to_numpy()
+    return {
+        name: {
+            classifier: np.mean(
+                [
+                    auroc(labels[source == name], of_seed[source == name])
+                    for of_seed in predictions.probabilities
+                ],
+                axis=0,
+            )
+            for classifier, predictions in result.predictions.items()
+        }
+        for name in sorted(set(source))
+    }

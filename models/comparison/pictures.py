@@ -1,0 +1,98 @@
+"""The plots of a comparison."""
+
+from pathlib import Path
+from typing import Final
+
+from ecgstore.models.comparison.baselines import BASELINES
+from ecgstore.models.comparison.estimates import PAIRS, TITLES, difference
+from ecgstore.models.comparison.run import ProtocolResult
+from ecgstore.plots import (
+    plot_confusion,
+    plot_difference_intervals,
+    plot_reliability,
+    plot_score_intervals,
+    save,
+)
+from ecgstore.scores.bootstrap import BootstrapResult
+from ecgstore.scores.table import CLASS_SCORE_HEADINGS, SCORE_HEADINGS
+from ecgstore.storage import Store
+
+_PANEL_HEADINGS: Final = {
+    name: heading.replace(" (", "\n(") for name, heading in SCORE_HEADINGS.items()
+}
+
+_CONFUSION: Final = ("handcrafted", "extractor", "both")
+"""Classifiers whose confusion matrices are plotted."""
+
+
+def write_pictures(
+    store: Store,
+    protocol: str,
+    result: ProtocolResult,
+    estimates: BootstrapResult,
+    folder: Path,
+) -> list[Path]:
+    """Plot the results of one protocol; return the files, the most important first.
+
+    Reliability and confusion are those of the first seed.
+    """
+    names, labels = store.label_names, store.labels() > 0
+    titles = {name: TITLES[name] for name in estimates.names}
+    first_seed = {
+        titles[name]: predictions.probabilities[0]
+        for name, predictions in result.predictions.items()
+        if name not in BASELINES
+    }
+    figures = {
+        "scores": plot_score_intervals(
+            {title: estimates.scores[name] for name, title in titles.items()},
+            columns=_PANEL_HEADINGS,
+            title=f"Scores, folds by {protocol}",
+        ),
+        **{
+            f"classes-{score}": plot_score_intervals(
+                {
+                    title: dict(
+                        zip(names, estimates.class_scores[name][score], strict=True)
+                    )
+                    for name, title in titles.items()
+                },
+                title=f"{_capitalised(heading)} by class, folds by {protocol}",
+            )
+            for score, heading in CLASS_SCORE_HEADINGS.items()
+        },
+        "differences": plot_difference_intervals(
+            {
+                (titles[first], titles[second]): difference(estimates, first, second)
+                for first, second in PAIRS
+            },
+            columns=_PANEL_HEADINGS,
+            title=f"Differences, folds by {protocol}",
+        ),
+        "reliability": plot_reliability(
+            labels,
+            first_seed,
+            names,
+            title=f"Reliability, folds by {protocol}, first seed",
+        ),
+        **{
+            f"confusion-{name}": plot_confusion(
+                labels,
+                result.predictions[name].decisions[0],
+                names,
+                title=f"{titles[name]}, folds by {protocol}, first seed",
+            )
+            for name in _CONFUSION
+        },
+    }
+    files = []
+    for name, figure in figures.items():
+        path = folder / f"{protocol}-{name}.png"
+        save(figure, path)
+        files.append(path)
+    return files
+
+
+def _capitalised(text: str) -> str:
+    """Return a text with a capital first letter."""
+    return text[0].upper() + text[1:]

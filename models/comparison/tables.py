@@ -1,0 +1,72 @@
+"""The CSV files of a comparison; undefined values are empty."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ecgstore.models.comparison.estimates import auroc_within_sources
+from ecgstore.models.comparison.run import ProtocolResult
+from ecgstore.scores.bootstrap import BootstrapResult, Estimate
+from ecgstore.scores.weighted import macro_average
+from ecgstore.storage import Store
+from ecgstore.system.csv_files import write_csv
+
+
+def write_scores(store: Store, estimates: BootstrapResult, path: Path) -> None:
+    """Write a row for each classifier and score, of all records and of each class."""
+    write_csv(
+        path,
+        ["classifier", "score", "class", "value", "low", "high"],
+        [
+            [name, *row]
+            for name in estimates.names
+            for row in _rows(
+                store.label_names, estimates.scores[name], estimates.class_scores[name]
+            )
+        ],
+    )
+
+
+def write_differences(store: Store, estimates: BootstrapResult, path: Path) -> None:
+    """Write a row for each pair and score, of all records and of each class."""
+    write_csv(
+        path,
+        ["first", "second", "score", "class", "value", "low", "high"],
+        [
+            [*pair, *row]
+            for pair, scores in estimates.differences.items()
+            for row in _rows(
+                store.label_names, scores, estimates.class_differences[pair]
+            )
+        ],
+    )
+
+
+def write_by_source(store: Store, result: ProtocolResult, path: Path) -> None:
+    """Write a row for each source and classifier: AUROC of each class."""
+    n_records = store.records["source"].value_counts()
+    write_csv(
+        path,
+        ["source", "records", "classifier", "macro AUROC", *store.label_names],
+        [
+            [source, int(n_records[source]), name, macro_average(areas), *areas]
+            for source, by_classifier in auroc_within_sources(store, result).items()
+            for name, areas in by_classifier.items()
+        ],
+    )
+
+
+def _rows(
+    label_names: Sequence[str],
+    scores: Mapping[str, Estimate],
+    class_scores: Mapping[str, Sequence[Estimate]],
+) -> list[list[str | float]]:
+    """Return score, class (empty for all records), value, low and high."""
+    rows: list[list[str | float]] = [
+        [score, "", *estimate] for score, estimate in scores.items()
+    ]
+    for score, of_classes in class_scores.items():
+        rows += [
+            [score, label, *estimate]
+            for label, estimate in zip(label_names, of_classes, strict=True)
+        ]
+    return rows

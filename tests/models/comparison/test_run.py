@@ -1,0 +1,224 @@
+"""A comparison's wiring: rows, seeds, folds, and which outputs are cached."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from ecgstore.errors import SchemaError
+from ecgstore.models.comparison import run as comparison
+from ecgstore.models.comparison.cross_fitting import InnerFold, inner_folds
+from ecgstore.models.comparison.fold_predictions import FoldPredictions
+from ecgstore.models.comparison.protocols import PROTOCOLS, OuterFold, by_patient
+from ecgstore.models.comparison.run import compare
+from ecgstore.models.inference.run import Outputs
+from ecgstore.models.settings import ComparisonSettings, ModelSettings, TrainingSettings
+from ecgstore.storage import Store
+
+Logits = Callable[[int, np.ndarray, int], np.ndarray]
+Extracted = list[tuple[str, int, tuple[int, ...]]]
+
+NAMES = ("first", "second")
+SETTINGS = ComparisonSettings(
+    n_folds=3, n_inner_folds=2, n_seeds=2, n_resamples=100, deep_inputs="features"
+)
+
+
+def predictions_of(
+    store: Store, test: np.ndarray, seed: int, classifier: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return probabilities and thresholds in place of those of a classifier."""
+    column = np.arange(len(store.label_names))
+    inside = np.sin(test[:, None] * 7 + 3 * column + 10 * classifier + seed)
+    thresholds = 0.5 + 0.4 * np.sin(test[0] + column + classifier + seed)
+    return 0.5 + 0.5 * inside, thresholds
+
+
+@pytest.fixture
+def extracted(monkeypatch: pytest.MonkeyPatch, logits_of: Logits) -> Extracted:
+    """Replace all training by numbers that depend on row, seed, fold and classifier.
+
+    Return a list to which fold, seed and held-out rows of every extractor are added.
+    """
+    extracted: Extracted = []
+
+    def extract_unseen(
+        store: Store,
+        outer: OuterFold,
+        inner: InnerFold,
+        model: ModelSettings,
+        training: TrainingSettings,
+        device: str,
+    ) -> Outputs:
+        extracted.append((outer.name, training.seed, tuple(inner.held_out.tolist())))
+        rows = np.union1d(inner.held_out, outer.test)
+        logits = logits_of(training.seed, rows, len(store.label_names))
+        return Outputs(rows, logits, logits + np.float32(inner.held_out[0]))
+
+    def predict_outer_fold(
+        store: Store,
+        outer: OuterFold,
+        inner: Sequence[InnerFold],
+        outputs: Sequence[Outputs],
+        settings: TrainingSettings,
+        *,
+        deep_inputs: str,
+        age_sex: bool,
+    ) -> dict[str, FoldPredictions]:
+        assert deep_inputs == SETTINGS.deep_inputs
+        for fold, of_fold in zip(inner, outputs, strict=True):
+            rows = np.union1d(fold.held_out, outer.test)
+            np.testing.assert_array_equal(of_fold.rows, rows)
+            expected = logits_of(settings.seed, rows, len(store.label_names))
+            np.testing.assert_array_equal(of_fold.logits, expected)
+            np.testing.assert_array_equal(
+                of_fold.features, expected + np.float32(fold.held_out[0])
+            )
+        return {
+            name: FoldPredictions(
+                *predictions_of(store, outer.test, settings.seed, number)
+            )
+            for number, name in enumerate(NAMES)
+        }
+
+    monkeypatch.setattr(comparison, "extract_unseen", extract_unseen)
+    monkeypatch.setattr(comparison, "predict_outer_fold", predict_outer_fold)
+    return extracted
+
+
+@pytest.mark.parametrize("protocol", ["patients", "sources"])
+def test_predictions_are_in_their_row_and_seed(
+    store: Store, tmp_path: Path, extracted: Extracted, protocol: str
+) -> None:
+    settings = replace(SETTINGS, protocols=(protocol,))
+    results = compare(store, settings, tmp_path)
+    assert [*results] == [protocol]
+    outer = results[protocol].outer
+    assert len(extracted) == len(set(extracted)) == len(outer) * 2 * 2
+    tested = np.concatenate([fold.test for fold in outer])
+    assert sorted(tested.tolist()) == [*range(len(store))]
+    assert [*results[protocol].predictions] == [*NAMES]
+    for number, name in enumerate(NAMES):
+        predictions = results[protocol].predictions[name]
+        shape = (2, len(store), len(store.label_names))
+        assert predictions.probabilities.shape == shape
+        for fold in outer:
+            for seed in range(2):
+                expected = predictions_of(store, fold.test, seed, number)
+                np.testing.assert_array_equal(
+                    predictions.probabilities[seed, fold.test], expected[0], name
+                )
+                np.testing.assert_array_equal(
+                    predictions.thresholds[seed, fold.test],
+                    np.broadcast_to(expected[1], expected[0].shape),
+                    name,
+                )
+
+
+def assert_same(first: Any, second: Any) -> None:
+    """Compare the predictions of two comparisons."""
+    for name in NAMES:
+        np.testing.assert_array_equal(
+            first["patients"].predictions[name].probabilities,
+            second["patients"].predictions[name].probabilities,
+        )
+
+
+def test_cached_outputs_are_used_again(
+    store: Store, tmp_path: Path, extracted: Extracted
+) -> None:
+    first = compare(store, SETTINGS, tmp_path)
+    assert len(list((tmp_path / "extracted").iterdir())) == len(extracted)
+    extracted.clear()
+    # Settings of the fusion and of the report do not matter to extractors.
+    fusion = replace(SETTINGS.fusion, epochs=3)
+    again = compare(store, replace(SETTINGS, n_resamples=200, fusion=fusion), tmp_path)
+    assert extracted == []
+    assert_same(first, again)
+
+
+def _change_row(path: str, row: int) -> Callable[[Path], None]:
+    def change(store: Path) -> None:
+        with h5py.File(store, "r+") as file:
+            file[path][row] ^= 1
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("changes", "change", "trained_again"),
+    [
+        ({"model": ModelSettings(model="cnn")}, None, "all"),
+        ({"model": ModelSettings(normalise_by="lead")}, None, "all"),
+        ({"model": ModelSettings(leads=("I", "II"))}, None, "all"),
+        ({"model": ModelSettings(leads=("II", "I"))}, None, "all"),
+        ({"model": ModelSettings(fs=100.0)}, None, "all"),
+        ({"training": TrainingSettings(epochs=3)}, None, "all"),
+        ({"training": TrainingSettings(augment=False)}, None, "all"),
+        ({"training": TrainingSettings(average_decay=0.9)}, None, "all"),
+        ({"n_inner_folds": 3}, None, "all"),
+        ({"n_folds": 4}, None, "some"),
+        ({"n_seeds": 3}, None, "some"),
+        ({}, _change_row("labels", 3), "trained on the record"),
+        ({}, _change_row("checksums", 3), "all"),
+    ],
+)
+def test_outputs_of_other_settings_or_records_are_not_used(
+    sample_store: Path,
+    tmp_path: Path,
+    extracted: Extracted,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    change: Callable[[Path], None] | None,
+    trained_again: str,
+) -> None:
+    path = Path(shutil.copy(sample_store, tmp_path / "store.h5"))
+    settings = replace(SETTINGS, protocols=("patients",))
+    with Store(path) as store:
+        folds = by_patient(store, 3)
+        inner = {fold.name: inner_folds(store, fold, 2) for fold in folds}
+        compare(store, settings, tmp_path)
+    n_first = len(extracted)
+    extracted.clear()
+    if change is not None:
+        change(path)
+        # The same folds, so that only the contents of the records differ.
+        monkeypatch.setitem(PROTOCOLS, "patients", lambda *_: folds)
+        same = lambda _, outer, __: inner[outer.name]  # noqa: E731
+        monkeypatch.setattr(comparison, "inner_folds", same)
+    with Store(path) as store:
+        compare(store, replace(settings, **changes), tmp_path)
+    if trained_again == "trained on the record":
+        # In two of three folds, one of two extractors is trained on any record.
+        assert len(extracted) == n_first // 3
+    else:
+        assert len(extracted) >= (n_first if trained_again == "all" else 1)
+
+
+def test_a_stopped_comparison_resumes(
+    store: Store, tmp_path: Path, extracted: Extracted
+) -> None:
+    first = compare(store, SETTINGS, tmp_path)
+    files = sorted((tmp_path / "extracted").iterdir())
+    for path in files[::2]:
+        path.unlink()
+    extracted.clear()
+    again = compare(store, SETTINGS, tmp_path)
+    assert len(extracted) == len(files[::2])
+    assert_same(first, again)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", None])
+def test_a_damaged_cache_file_is_named(
+    store: Store, tmp_path: Path, extracted: Extracted, content: bytes | None
+) -> None:
+    compare(store, SETTINGS, tmp_path)
+    path = min((tmp_path / "extracted").iterdir())
+    path.write_bytes(path.read_bytes()[:500] if content is None else content)
+    with pytest.raises(SchemaError, match=rf"{path.name}: is damaged .* remove it"):
+        compare(store, SETTINGS, tmp_path)
