@@ -44,8 +44,7 @@ def read_signals(
         raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'int16'")
     if dtype == "int16" and signals.dtype != np.int16:
         raise ValueError(
-            f"{path}: the signals are float32 mV, not int16 counts; read them with "
-            "dtype='float32'"
+            f"{path} holds float32 mV, no int16 counts; read them with dtype='float32'"
         )
     if out is None:
         out = np.empty(shape, dtype)

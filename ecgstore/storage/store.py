@@ -81,9 +81,9 @@ class Store(StoreFile):
         rows = self._names.rows(record_id)
         if len(rows) == 1:
             return rows[0]
-        found = "several records" if rows else "no record"
+        problem = "several records are named" if rows else "no record"
         raise RecordNotFoundError(
-            f"{self.path}: {found} named {record_id!r}; {self._hint(record_id)}"
+            f"{self.path}: {problem} {record_id!r}; {self._hint(record_id)}"
         )
 
     def _hint(self, record_id: str) -> str:
