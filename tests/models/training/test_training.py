@@ -29,7 +29,7 @@ from ecgstore import pipes
 from ecgstore.errors import ConfigError, EcgStoreError, SchemaError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.inference.run import run_network
-from ecgstore.models.networks.network import Network, Output
+from ecgstore.models.networks.network import Network, NetworkOutput
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.tabular.fusion import FusionNetwork
 from ecgstore.models.tabular.table import read_table
@@ -81,9 +81,9 @@ class Tiny(Network):
         assert signals is not None
         return (signals[..., ::10].std(-1),)
 
-    def forward(self, sizes: Tensor) -> Output:
+    def forward(self, sizes: Tensor) -> NetworkOutput:
         features = self.dropout(self.first(self.norm(sizes)).tanh())
-        return Output(self.head(features), features)
+        return NetworkOutput(self.head(features), features)
 
 
 class Stopped(Exception):
