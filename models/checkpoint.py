@@ -123,7 +123,7 @@ class Checkpoint:
         return digest.hexdigest()
 
     def check(self, store: "Store") -> None:
-        """Refuse a store whose preprocessing or classes differ from the training store's.
+        """Refuse a store with other preprocessing or classes than the training's.
 
         Raises
         ------
