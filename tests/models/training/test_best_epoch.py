@@ -1,7 +1,6 @@
 """The weights of the best epoch are kept; early stopping ends a training."""
 
 import copy
-import json
 import math
 from typing import Any
 
@@ -12,7 +11,6 @@ from torch import Tensor
 from ecgstore.models.inference.run import Outputs, run_network
 from ecgstore.models.training import fit as fit_module
 from ecgstore.models.training.fit import fit
-from ecgstore.models.training.history import History
 from ecgstore.pipes.testing import digest
 from ecgstore.storage import Selection
 from tests.models.training.small_trainings import (
@@ -114,8 +112,3 @@ def test_moving_average_of_weights(training: Selection) -> None:
     for name, weight in network.state_dict().items():
         if weight.is_floating_point():  # numbers of batches are not averaged
             torch.testing.assert_close(weight, mean[name])
-
-
-def test_a_history_survives_json(training: Selection, validation: Selection) -> None:
-    history = fit(TinyNetwork(), training, validation, fast_settings())
-    assert History.from_dict(json.loads(json.dumps(history.to_dict()))) == history
