@@ -1,4 +1,4 @@
-"""A trained extractor with all that is needed to use it on other records."""
+"""A trained extractor with everything needed to apply it to other records."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -31,13 +31,13 @@ _NAMES: Final = (
     "origin",
 )
 
-_RECORDS: Final[dict[str, tuple[type, tuple[int, ...]]]] = {
+_SEEN_RECORDS: Final[dict[str, tuple[type, tuple[int, ...]]]] = {
     "training_rows": (np.int64, (-1,)),
     "validation_rows": (np.int64, (-1,)),
     "training_signals": (np.uint8, (-1, 8)),
     "validation_signals": (np.uint8, (-1, 8)),
 }
-"""What says which records were seen, its type and its shape."""
+"""Types and shapes of the arrays that list training and validation records."""
 
 BEST: Final = "best.pt"
 """The checkpoint in the folder of a training."""
@@ -50,7 +50,7 @@ PREPROCESSING: Final = (
     "margin_s",
     "max_gap_s",
 )
-"""Options that shape a signal; its duration does not matter to an extractor."""
+"""Options that shape a signal. Its duration does not matter to an extractor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class Checkpoint:
     Attributes
     ----------
     model : ModelSettings
-        Which network, and what it is given.
+        The network and its inputs.
     weights : dict
         Its weights, and the running statistics of its normalisations.
     label_names : tuple of str
@@ -70,12 +70,12 @@ class Checkpoint:
     fingerprint : str
         `Store.fingerprint` of that store.
     origin : dict
-        Settings and history of the training, versions of the software, and for the
-        records trained on and validated on: ``training_rows`` and ``validation_rows``,
-        int64 tensors of shape (n_records,), and ``training_signals`` and
+        Settings and history of the training, versions of the software, and the records
+        trained on and validated on: ``training_rows`` and ``validation_rows``, int64
+        tensors of shape (n_records,), and ``training_signals`` and
         ``validation_signals``, the first 8 bytes of the SHA-256 of their source
-        signals, uint8 tensors of shape (n_records, 8). Sequences of integers become
-        such tensors.
+        signals, uint8 tensors of shape (n_records, 8). Sequences of integers are
+        converted to such tensors.
     """
 
     model: ModelSettings
@@ -88,8 +88,8 @@ class Checkpoint:
     def __post_init__(self) -> None:
         # Millions of Python integers take longer to load than the weights.
         arrays = {
-            name: torch.from_numpy(np.asarray(self.origin[name], kind).reshape(shape))
-            for name, (kind, shape) in _RECORDS.items()
+            name: torch.from_numpy(np.asarray(self.origin[name], dtype).reshape(shape))
+            for name, (dtype, shape) in _SEEN_RECORDS.items()
             if name in self.origin
         }
         object.__setattr__(self, "origin", {**self.origin, **arrays})
@@ -110,10 +110,10 @@ class Checkpoint:
         return Decimate.to(self.model.fs or self.config.fs, self.config.fs)
 
     def weights_sha256(self) -> str:
-        """Return the SHA-256 of the weights, which tells one training from another.
+        """Return the SHA-256 of the weights, which identifies the training.
 
-        It is taken over each weight in the order of names: a line with its name, type
-        and shape, then its elements in C order.
+        It covers the weights in the order of their names: a line with name, type and
+        shape of each, then its elements in C order.
         """
         digest = hashlib.sha256()
         for name in sorted(self.weights):
@@ -123,12 +123,12 @@ class Checkpoint:
         return digest.hexdigest()
 
     def check(self, store: "Store") -> None:
-        """Refuse a store whose signals or classes are others than those trained on.
+        """Refuse a store with other preprocessing or classes than the training's.
 
         Raises
         ------
         EcgStoreError
-            If the store was preprocessed in another way, or has other classes.
+            If the store was built with other preprocessing options or classes.
         """
         if store.label_names != self.label_names:
             raise EcgStoreError(
@@ -137,15 +137,15 @@ class Checkpoint:
                 "with the same --classes"
             )
         for name in PREPROCESSING:
-            mine, its = getattr(self.config, name), getattr(store.config, name)
-            if mine != its:
+            trained_on, value = getattr(self.config, name), getattr(store.config, name)
+            if value != trained_on:
                 raise EcgStoreError(
-                    f"{store.path}: its {name} is {its}; the model was trained on "
-                    f"{name} {mine}: build the store with the same options"
+                    f"{store.path}: its {name} is {value}; the model was trained on "
+                    f"{name} {trained_on}: build the store with the same options"
                 )
 
     def save(self, path: str | Path) -> None:
-        """Write it to a file, which appears whole or not at all."""
+        """Write the checkpoint to a file, which appears whole or not at all."""
         write_torch_file(
             Path(path),
             {
@@ -162,19 +162,19 @@ class Checkpoint:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote.
+        """Read a checkpoint that `save` wrote.
 
         Parameters
         ----------
         path : str or Path
-            The file, or the folder of a training with its ``best.pt``.
+            The file, or the folder of a training, which has a ``best.pt``.
 
         Raises
         ------
         EcgStoreError
             If there is no such file.
         SchemaError
-            If it is no checkpoint.
+            If it is not a checkpoint.
         """
         path = Path(path)
         content = read_torch_file(

@@ -14,17 +14,18 @@ from ecgstore.models.devices import chosen_device
 
 @contextmanager
 def process_group(name: str | None = None) -> Iterator[torch.device]:
-    """Join the processes that ``torchrun`` started, if it did, and leave them after.
+    """Join the processes that ``torchrun`` started, if any, and leave them at the end.
 
     Parameters
     ----------
     name : str, optional
-        Name of the device, where it is not for ``torchrun`` to say.
+        Name of the device; under ``torchrun``, only "cpu" makes a difference.
 
     Yields
     ------
     torch.device
-        What this process computes on: a GPU of its own, if there are any.
+        The device of this process: under ``torchrun``, a GPU of its own if there are
+        any.
     """
     if "LOCAL_RANK" not in os.environ or dist.is_initialized():
         yield chosen_device(name)
@@ -44,12 +45,12 @@ def process_group(name: str | None = None) -> Iterator[torch.device]:
 
 
 def n_processes() -> int:
-    """Return how many processes train together."""
+    """Return the number of processes that train together."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def is_first_process() -> bool:
-    """Return whether this process is the only one, or the one that writes files."""
+    """Return whether this process, the only one or rank 0, writes the files."""
     return not dist.is_initialized() or dist.get_rank() == 0
 
 
@@ -61,18 +62,18 @@ def sum_over_processes(value: Tensor) -> Tensor:
     return value
 
 
-def all_parts(part: Any) -> list[Any]:
-    """Return what every process holds, in the order of the processes."""
+def gather_from_processes(value: Any) -> list[Any]:
+    """Return the values of all processes, in the order of their ranks."""
     if not dist.is_initialized():
-        return [part]
-    parts: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(parts, part)
-    return parts
+        return [value]
+    values: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    return values
 
 
 @torch.no_grad()
-def share_buffers(network: nn.Module) -> None:
-    """Give every process the running statistics of the first one."""
+def broadcast_buffers(network: nn.Module) -> None:
+    """Copy the running statistics of rank 0 to every process."""
     if dist.is_initialized():
         for buffer in network.buffers():
             dist.broadcast(buffer, 0)

@@ -1,4 +1,4 @@
-"""The same arguments, the same bits."""
+"""Bit-identical results for the same arguments."""
 
 import os
 from collections.abc import Iterator
@@ -9,23 +9,23 @@ import torch
 
 @contextmanager
 def reproducible(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed PyTorch and choose deterministic algorithms; undo both afterwards.
+    """Seed PyTorch and select deterministic algorithms; restore both at the end.
 
-    Where PyTorch has no deterministic algorithm for a GPU, it warns and goes on.
+    Where PyTorch has no deterministic algorithm for a GPU, it warns and uses another.
 
     Parameters
     ----------
     seed : int
-        For PyTorch's random generators, whose states come back at the end.
+        Seed of PyTorch's random generators, whose states are restored at the end.
     device : torch.device
-        What is computed on.
+        The device that is computed on.
     """
     on_gpu = device.type == "cuda"
-    if on_gpu:  # asked for by cuBLAS, before its first use in the process
+    if on_gpu:  # required by cuBLAS, before its first use in the process
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     with torch.random.fork_rng([device] if on_gpu else []):
         torch.manual_seed(seed)
-        if not on_gpu:  # where all that networks here are made of is deterministic
+        if not on_gpu:  # the layers of all networks here are deterministic on CPUs
             yield
             return
         was_strict = torch.are_deterministic_algorithms_enabled()

@@ -1,6 +1,6 @@
-"""Which records of a store a checkpoint has seen in its training."""
+"""Records of a store whose patients a checkpoint has seen in its training."""
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,47 +12,54 @@ from ecgstore.storage import Selection, Store
 from ecgstore.storage.deep_features.seen import Seen
 from ecgstore.storage.format import schema
 
+Part = Literal["training", "validation"]
+
 _N_BYTES: Final = 8
-"""Bytes of a signal's hash: 64 bits tell 10 million records apart."""
+"""Bytes kept of a signal's hash: 64 bits distinguish 10 million records."""
 
 
 def short_hashes(selection: Selection) -> UInt8Array:
-    """Return the beginning of the SHA-256 of each record's source signal.
+    """Return the first bytes of the SHA-256 of each record's source signal.
 
     Returns
     -------
     ndarray of shape (n_records, 8)
-        The first bytes of the digests.
+        The first 8 bytes of each digest.
     """
     return _short_hashes(selection.store)[selection.rows]
 
 
 def _short_hashes(store: Store) -> UInt8Array:
-    """Return the beginnings of the hashes of all records, (n_records, 8)."""
+    """Return the first bytes of the hashes of all records, (n_records, 8)."""
     digits = store.table(f"{schema.RECORDS}/sha256").astype(f"S{2 * _N_BYTES}")
     return np.frombuffer(bytes.fromhex(digits.tobytes().decode()), np.uint8).reshape(
         -1, _N_BYTES
     )
 
 
-def _as_numbers(hashes: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Return hashes of shape (n_records, 8) as numbers that can be compared."""
+def _as_integers(hashes: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return hashes of shape (n_records, 8) as integers, which can be compared."""
     return np.ascontiguousarray(hashes).view(np.uint64)[:, 0]
 
 
-def tells_what_it_saw(checkpoint: Checkpoint, store: Store) -> bool:
-    """Return whether `seen` can find out anything about this store."""
-    is_its_own = checkpoint.fingerprint == store.fingerprint
-    return f"training_{'rows' if is_its_own else 'signals'}" in checkpoint.origin
+def lists_seen_records(checkpoint: Checkpoint, store: Store) -> bool:
+    """Return whether the checkpoint lists its records in a form that fits the store.
+
+    In the store of its training these are rows, in any other one hashes of signals.
+    """
+    form = "rows" if checkpoint.fingerprint == store.fingerprint else "signals"
+    return f"training_{form}" in checkpoint.origin
 
 
-def seen(checkpoint: Checkpoint, store: Store, *, part: str | None = None) -> BoolArray:
-    """Return of which records of a store the patient was seen in training.
+def seen_records(
+    checkpoint: Checkpoint, store: Store, *, part: Part | None = None
+) -> BoolArray:
+    """Return which records of a store are of patients seen in training.
 
-    In the store of the training, these are the records trained and validated on, and
-    all other ones of their patients. In another store, records with the same signal
-    stand for them: other recordings of the same patient are not recognised, unless one
-    with the same signal is there too.
+    In the store of the training, these are the training and validation records, and all
+    other records of their patients. In another store, training and validation records
+    are recognised by their signals: a patient none of whose recordings has the same
+    signal is not recognised.
 
     Parameters
     ----------
@@ -61,7 +68,7 @@ def seen(checkpoint: Checkpoint, store: Store, *, part: str | None = None) -> Bo
     store : Store
         Any store.
     part : {"training", "validation"}, optional
-        Only what was trained on, or what the epoch was chosen by; both if left out.
+        Consider training records only, or validation records only; both if left out.
 
     Returns
     -------
@@ -69,37 +76,38 @@ def seen(checkpoint: Checkpoint, store: Store, *, part: str | None = None) -> Bo
         By row of the store.
     """
     parts = ("training", "validation") if part is None else (part,)
-    met = np.zeros(len(store), bool)
+    is_seen = np.zeros(len(store), bool)
     if checkpoint.fingerprint == store.fingerprint:
-        for each in parts:
-            met[_known(checkpoint, f"{each}_rows")] = True
+        for name in parts:
+            is_seen[_listed(checkpoint, f"{name}_rows")] = True
     else:
-        signals = _as_numbers(_short_hashes(store))
-        for each in parts:
-            met |= np.isin(signals, _as_numbers(_known(checkpoint, f"{each}_signals")))
+        signals = _as_integers(_short_hashes(store))
+        for name in parts:
+            listed = _as_integers(_listed(checkpoint, f"{name}_signals"))
+            is_seen |= np.isin(signals, listed)
     patient = patients(store)
-    return np.isin(patient, patient[met])
+    return np.isin(patient, patient[is_seen])
 
 
-def seen_codes(checkpoint: Checkpoint, store: Store) -> UInt8Array:
-    """Return for what the patient of each record of a store was seen in training.
+def training_roles(checkpoint: Checkpoint, store: Store) -> UInt8Array:
+    """Return the role of each record's patient in the training of a checkpoint.
 
     Returns
     -------
     ndarray of shape (n_records,)
         Codes of `Seen`, by row of the store: training takes precedence over
-        validation; unknown if the checkpoint does not say.
+        validation; unknown if the checkpoint does not list its records.
     """
-    if not tells_what_it_saw(checkpoint, store):
+    if not lists_seen_records(checkpoint, store):
         return np.full(len(store), Seen.UNKNOWN, np.uint8)
-    codes = np.full(len(store), Seen.UNSEEN, np.uint8)
-    codes[seen(checkpoint, store, part="validation")] = Seen.VALIDATION
-    codes[seen(checkpoint, store, part="training")] = Seen.TRAINING
-    return codes
+    roles = np.full(len(store), Seen.UNSEEN, np.uint8)
+    roles[seen_records(checkpoint, store, part="validation")] = Seen.VALIDATION
+    roles[seen_records(checkpoint, store, part="training")] = Seen.TRAINING
+    return roles
 
 
-def _known(checkpoint: Checkpoint, name: str) -> NDArray[Any]:
-    """Return rows or signals that a checkpoint has seen; none if it does not say."""
+def _listed(checkpoint: Checkpoint, name: str) -> NDArray[Any]:
+    """Return rows or hashes that a checkpoint lists; none if it has no such list."""
     none = np.zeros((0, _N_BYTES), np.uint8) if "signals" in name else np.zeros(0, int)
-    found = checkpoint.origin.get(name)
-    return none if found is None else np.asarray(found)
+    listed = checkpoint.origin.get(name)
+    return none if listed is None else np.asarray(listed)

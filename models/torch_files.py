@@ -11,7 +11,7 @@ from ecgstore.system.atomic_files import replace_file
 
 
 def write_torch_file(path: Path, content: dict[str, Any]) -> None:
-    """Write a file that appears whole or not at all.
+    """Write a file atomically: it appears whole or not at all.
 
     Raises
     ------
@@ -29,25 +29,25 @@ def read_torch_file(
     device: torch.device | str = "cpu",
     names: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Return the content of a file of one format, without running code from it.
+    """Return the content of a file of a known format, without running code from it.
 
     Parameters
     ----------
     path : Path
         The file.
     format_, version : str, int
-        What it must say that it is.
+        The format and the version that the file must have.
     device : torch.device or str
-        Where its tensors go.
+        Device of its tensors.
     names : collection of str
-        What it must have.
+        Entries that it must have.
 
     Raises
     ------
     EcgStoreError
         If there is no such file.
     SchemaError
-        If it is something else.
+        If it is damaged, incomplete, or of another format or version.
     """
     try:
         file = path.open("rb")

@@ -1,1 +1,1 @@
-"""Training of the network that finds beats and waves."""
+"""Training of the U-Net that delineates beats and waves in `ecgstore.beats.unet`."""

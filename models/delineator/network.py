@@ -1,4 +1,7 @@
-"""The delineator's network in torch, for training; the package runs it in numba."""
+"""The network of the U-Net delineator in PyTorch, for training.
+
+`ecgstore.beats.unet` runs the same network in numba.
+"""
 
 from typing import Final
 
@@ -8,19 +11,19 @@ from torch import Tensor, nn
 from ecgstore.arrays import Float32Array
 
 N_CLASSES: Final = 7
-"""Nothing, then the wave before and after its peak, for P, QRS and T."""
+"""No wave; then for each of P, QRS and T, the wave before and after its peak."""
 
 STEM_KERNEL: Final = 9
 KERNEL: Final = 7
 WIDTHS: Final = (8, 16, 24, 32)
-"""Features of a lead at 125, 62.5, 31.25 and 15.625 Hz."""
+"""Channels of a lead at 125, 62.5, 31.25 and 15.625 Hz."""
 
 CONTEXT_WIDTH: Final = 48
 CONTEXT_DILATIONS: Final = (1, 2, 4, 8)
 
 
 def pooled(x: Tensor, usable: Tensor) -> Tensor:
-    """Return the mean and the maximum over the usable leads, one after the other.
+    """Return the mean and the maximum over the usable leads, concatenated.
 
     Parameters
     ----------
@@ -39,7 +42,15 @@ def pooled(x: Tensor, usable: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """Depthwise and pointwise convolution with what the leads share, residual."""
+    """Residual block of a depthwise and a pointwise convolution.
+
+    Parameters
+    ----------
+    width : int
+        Channels of a lead.
+    shared : int
+        Channels of the context that all leads of a record share; 0 for none.
+    """
 
     def __init__(self, width: int, shared: int = 0) -> None:
         super().__init__()
@@ -76,22 +87,22 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """Double the rate by linear interpolation, and add the features on the way."""
+    """Double the rate by linear interpolation, and add the features of the encoder."""
 
     def __init__(self, width: int, width_out: int) -> None:
         super().__init__()
         self.pointwise = nn.Conv1d(width, width_out, 1)
 
-    def forward(self, x: Tensor, beside: Tensor) -> Tensor:
+    def forward(self, x: Tensor, encoded: Tensor) -> Tensor:
         """Map (n, width, n_times) and (n, width_out, 2 n_times) to the latter."""
         y = self.pointwise(x)
         following = torch.cat([y[..., 1:], y[..., -1:]], -1)
         doubled = torch.stack([y, 0.5 * (y + following)], -1).flatten(-2)
-        return beside + doubled
+        return encoded + doubled
 
 
 class Context(nn.Module):
-    """What happens in the record around each time: dilated convolutions."""
+    """Context of each time in the record, by dilated convolutions."""
 
     def __init__(self, width_in: int) -> None:
         super().__init__()
@@ -116,11 +127,11 @@ class Context(nn.Module):
 
 
 class DelineatorNetwork(nn.Module):
-    """A U-Net over each lead whose leads hear of each other.
+    """A U-Net over each lead, with features pooled over the leads.
 
-    All leads pass through the same weights; three times the mean and the maximum over
-    the usable leads are added to each lead's features, so the result does not depend
-    on the order of the leads, nor on one of them.
+    All leads pass through the same weights. At three levels, the mean and the maximum
+    over the usable leads are added to the features of each lead, so that the network
+    does not depend on the order of the leads, nor on any particular lead.
     """
 
     def __init__(self) -> None:
@@ -155,6 +166,7 @@ class DelineatorNetwork(nn.Module):
         signal : Tensor of shape (n_records, n_leads, n_samples)
             At 250 Hz, scaled, 0 in unusable leads; `n_samples` a multiple of 16.
         usable : Tensor of shape (n_records, n_leads)
+            1 or 0.
 
         Returns
         -------
@@ -183,7 +195,7 @@ class DelineatorNetwork(nn.Module):
 def flat_weights(network: DelineatorNetwork) -> Float32Array:
     """Return all weights in the order in which the numba network uses them.
 
-    Normalisations become part of the convolutions before them.
+    Normalisations are folded into the convolutions before them.
     """
     n = network.eval()
 

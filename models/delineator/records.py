@@ -1,4 +1,4 @@
-"""The records of LUDB as the delineator's training sees them: signals and labels."""
+"""Training records of the delineator: filtered signals and labels of LUDB."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ FS: Final = 500.0
 """Sampling rate of LUDB in Hz."""
 
 UNKNOWN: Final = -1
-"""Label of what the cardiologists left open."""
+"""Label of spans that the cardiologists did not annotate."""
 
 BANDS: Final = (
     (0.5, 40.0, 3),
@@ -27,15 +27,15 @@ BANDS: Final = (
     (1.0, 30.0, 4),
     (0.05, 150.0, 2),
 )
-"""Filters of the training signals (low and high edge in Hz, order); the default first.
-"""
+"""Band-pass filters of the training signals (low and high edge in Hz, order); the first
+is the default of builds."""
 
 _FIRST_CLASS: Final = {"p": 1, "N": 3, "t": 5}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class TrainingRecord:
-    """A record under several filters, and what each of its leads shows when.
+    """A record under several filters, with the annotated spans of each lead.
 
     Attributes
     ----------
@@ -44,10 +44,10 @@ class TrainingRecord:
     signals : ndarray of shape (n_bands, 12, n_samples)
         Voltages in mV under each of `BANDS`, at 500 Hz.
     edges : list of ndarray of shape (n_spans + 1,)
-        Per lead, where its spans begin and end, in samples; they cover the record.
+        Per lead, the borders between its spans in samples; spans cover the record.
     classes : list of ndarray of shape (n_spans,)
-        What each span is: `UNKNOWN`, 0 (no wave), or 1 to 6: P, QRS and T before and
-        after their peaks.
+        Per lead, the class of each span: `UNKNOWN`, 0 (no wave), or 1 to 6: P, QRS and
+        T, each before and after its peak.
     quiet : ndarray of shape (n_samples,)
         Whether all leads are between a T wave and the next beat.
     """
@@ -65,8 +65,8 @@ def read_training_records(folder: Path) -> list[TrainingRecord]:
     Parameters
     ----------
     folder : Path
-        Holds the headers, signals and annotations (``1.hea``, ``1.dat``, ``1.i``, ...),
-        also in folders inside.
+        Folder with the headers, signals and annotations (``1.hea``, ``1.dat``,
+        ``1.i``, ...), at any depth.
     """
     headers = sorted(folder.rglob("*.hea"), key=lambda path: path.stem.zfill(5))
     return [_read(header) for header in headers]
@@ -83,10 +83,12 @@ def _read(header: Path) -> TrainingRecord:
     )
     edges, classes = [], []
     for lead in LEADS:
-        read = wfdb.rdann(str(header.with_suffix("")), lead.lower())
-        spans = spans_of(read.symbol, read.sample, n_samples)
-        edges.append(spans[0])
-        classes.append(spans[1])
+        annotation = wfdb.rdann(str(header.with_suffix("")), lead.lower())
+        lead_edges, lead_classes = spans_of(
+            annotation.symbol, annotation.sample, n_samples
+        )
+        edges.append(lead_edges)
+        classes.append(lead_classes)
     quiet = quiet_samples(edges, classes, n_samples)
     return TrainingRecord(header.stem, signals, edges, classes, quiet)
 
@@ -94,10 +96,11 @@ def _read(header: Path) -> TrainingRecord:
 def spans_of(
     symbols: Iterable[str], samples: Iterable[int], n_samples: int
 ) -> tuple[FloatArray, IntArray]:
-    """Return the spans of one lead's annotation.
+    """Return edges and classes of the spans of one lead's annotation.
 
-    What lies before the first and after the last mark is unknown: the first and the
-    last beat of a record are not annotated. So is the side of a peak that has no end.
+    Everything before the first and after the last mark is unknown, since the first and
+    the last beat of a record are not annotated; so is the half of a wave between its
+    peak and a missing onset or offset.
 
     Examples
     --------
@@ -131,9 +134,13 @@ def spans_of(
 def quiet_samples(
     edges: list[FloatArray], classes: list[IntArray], n_samples: int
 ) -> BoolArray:
-    """Return where no lead is in a beat, from P to T, and most are known not to be."""
+    """Return a mask of the samples outside all beats.
+
+    No lead is annotated to be between the onset of P and the offset of T, and more than
+    half of the leads are annotated to be between T and the next beat.
+    """
     n_quiet = np.zeros(n_samples, np.int64)
-    busy = np.zeros(n_samples, np.bool_)
+    in_beat = np.zeros(n_samples, np.bool_)
     for lead_edges, lead_classes in zip(edges, classes, strict=True):
         for k, span in enumerate(lead_classes):
             where = slice(int(lead_edges[k]), int(lead_edges[k + 1]))
@@ -144,5 +151,5 @@ def quiet_samples(
             if span == 0 and after_t and before_beat:
                 n_quiet[where] += 1
             else:
-                busy[where] = True
-    return ~busy & (n_quiet > N_LEADS // 2)
+                in_beat[where] = True
+    return ~in_beat & (n_quiet > N_LEADS // 2)

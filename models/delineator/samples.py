@@ -1,4 +1,4 @@
-"""Training samples of the delineator: pieces of records, bent, soiled and cut."""
+"""Training examples of the delineator: time-warped, noisy excerpts of records."""
 
 from typing import Final
 
@@ -12,25 +12,31 @@ from ecgstore.record import N_LEADS
 from ecgstore.system.kernels import kernel
 
 N_SAMPLES: Final = 1536
-"""Length of a training sample at 250 Hz: 6.1 s."""
+"""Length of a training example at 250 Hz: 6.1 s."""
 
 N_CELLS: Final = N_SAMPLES // 2
+"""Number of labelled cells, of 8 ms each."""
 
 _NOISE_BANDS: Final = ((0.5, 40.0), (0.1, 2.0), (5.0, 40.0), (15.0, 100.0), (3.0, 12.0))
-_NOISE_SAMPLES: Final = 1 << 17
-_SHORTEST_GAP: Final = 0.02
-_FADE: Final = 10
+"""Bands of noise in Hz."""
+
+_N_NOISE_SAMPLES: Final = 1 << 17
+
+_SMALLEST_STRETCH: Final = 0.02
+"""Of the time between two beats, in a simulated tachycardia."""
+
+_N_FADE_SAMPLES: Final = 10
 
 
 class Sampler:
-    """Draw training samples from records.
+    """Draw training examples from records.
 
     Parameters
     ----------
     records : list of TrainingRecord
-        Where they come from.
+        The training records.
     seed : int
-        Equal seeds give equal samples.
+        Equal seeds give equal examples.
     """
 
     def __init__(self, records: list[TrainingRecord], seed: int) -> None:
@@ -39,27 +45,31 @@ class Sampler:
         noise = []
         for low, high in _NOISE_BANDS:
             sections = butter(2, [low, high], "bandpass", fs=250.0, output="sos")
-            coloured = sosfilt(sections, self._rng.normal(0, 1, _NOISE_SAMPLES + 5000))
+            coloured = sosfilt(
+                sections, self._rng.normal(0, 1, _N_NOISE_SAMPLES + 5000)
+            )
             coloured = coloured[5000:]
             noise.append(coloured / coloured.std())
         self._noise = np.array(noise, np.float32)
 
     def batch(self, n: int) -> tuple[Float32Array, Float32Array, Float32Array]:
-        """Return signals, usable leads and labels of `n` samples.
+        """Return signals, usable leads and labels of `n` training examples.
 
         Returns
         -------
         signals : ndarray of shape (n, 12, N_SAMPLES)
+            At 250 Hz, scaled, 0 in unusable leads.
         usable : ndarray of shape (n, 12)
+            1 or 0.
         labels : ndarray of shape (n, 12, 7, N_CELLS)
-            Which part of each cell of 8 ms belongs to each class; all 0 if unknown.
+            Share of each class in each cell of 8 ms; all 0 where it is unknown.
         """
-        drawn = [self._one() for _ in range(n)]
-        signals, usable, labels = zip(*drawn, strict=True)
+        examples = [self._example() for _ in range(n)]
+        signals, usable, labels = zip(*examples, strict=True)
         return np.stack(signals), np.stack(usable), np.stack(labels)
 
-    def _one(self) -> tuple[Float32Array, Float32Array, Float32Array]:
-        """Return one sample."""
+    def _example(self) -> tuple[Float32Array, Float32Array, Float32Array]:
+        """Return signal, usable leads and labels of one training example."""
         rng = self._rng
         signal = np.zeros((N_LEADS, N_SAMPLES), np.float32)
         labels = np.zeros((N_LEADS, N_CLASSES, N_CELLS), np.float32)
@@ -69,30 +79,30 @@ class Sampler:
             n_before = int(rng.integers(100, N_SAMPLES))
         if rng.random() < 0.03:
             n_before = N_SAMPLES
-        level = float(np.quantile(np.ptp(record.signals[0], axis=1), 0.5)) or 1.0
+        amplitude = float(np.quantile(np.ptp(record.signals[0], axis=1), 0.5)) or 1.0
         if n_before:
-            self._silence(signal, labels, 0, n_before, level)
+            self._write_pause(signal, labels, 0, n_before, amplitude)
         begin = n_before
         band = 0 if rng.random() < 0.6 else int(rng.integers(len(record.signals)))
         first = True
         while begin < N_SAMPLES:
             if not first and rng.random() < 0.3:
                 end = min(N_SAMPLES, begin + int(rng.integers(50, 1000)))
-                self._silence(signal, labels, begin, end, level)
+                self._write_pause(signal, labels, begin, end, amplitude)
                 begin = end
                 continue
             if not first and rng.random() < 0.3:
                 record = self._records[rng.integers(len(self._records))]
-            begin = self._piece(record, band, signal, labels, begin, first)
+            begin = self._write_excerpt(record, band, signal, labels, begin, first)
             first = False
         if rng.random() < 0.06:
             begin = int(rng.integers(N_SAMPLES - 200))
             end = min(N_SAMPLES, begin + int(rng.integers(100, 700)))
-            self._silence(signal, labels, begin, end, level)
-        signal, usable = self._soil(signal)
+            self._write_pause(signal, labels, begin, end, amplitude)
+        signal, usable = self._degrade(signal)
         return scaled(signal, usable, rng), usable, labels
 
-    def _piece(
+    def _write_excerpt(
         self,
         record: TrainingRecord,
         band: int,
@@ -101,11 +111,11 @@ class Sampler:
         begin: int,
         first: bool,
     ) -> int:
-        """Write a piece of a record from `begin` on; return where it ends."""
+        """Write an excerpt of a record from `begin` on; return its end."""
         rng = self._rng
         known_begin = min(float(edges[1]) for edges in record.edges)
         known_end = max(float(edges[-2]) for edges in record.edges)
-        stretch = _bent_time(record.quiet, rng)
+        stretch = _time_stretch(record.quiet, rng)
         clock = np.concatenate([[0.0], np.cumsum(stretch)])  # in units of 2 ms
         places = np.arange(len(clock), dtype=np.float64)
         room = 2.0 * (N_SAMPLES - begin)
@@ -135,42 +145,42 @@ class Sampler:
                 end,
                 labels[lead],
             )
-        if not first and begin > _FADE:
+        if not first and begin > _N_FADE_SAMPLES:
             _fade(signal, begin)
         return end
 
-    def _silence(
+    def _write_pause(
         self,
         signal: Float32Array,
         labels: Float32Array,
         begin: int,
         end: int,
-        level: float,
+        amplitude: float,
     ) -> None:
-        """Write noise or next to nothing; it shows no waves."""
+        """Write noise of any amplitude, without waves, from `begin` to `end`."""
         rng = self._rng
-        amount = level * np.exp(rng.uniform(np.log(0.003), np.log(0.4)))
-        kind = int(rng.integers(len(_NOISE_BANDS) + 1))
+        size = amplitude * np.exp(rng.uniform(np.log(0.003), np.log(0.4)))
+        band = int(rng.integers(len(_NOISE_BANDS) + 1))
         n = end - begin
         for lead in range(N_LEADS):
-            if kind == len(_NOISE_BANDS):
+            if band == len(_NOISE_BANDS):
                 noise = rng.normal(0, 1, n).astype(np.float32)
             else:
-                noise = self._noise_of(kind, n)
-            size = amount * np.exp(rng.normal(0, 0.3))
-            signal[lead, begin:end] = size * noise
+                noise = self._noise_in(band, n)
+            lead_size = size * np.exp(rng.normal(0, 0.3))
+            signal[lead, begin:end] = lead_size * noise
         first, last = (begin + 1) // 2, (end + 1) // 2
         labels[:, :, first:last] = 0
         labels[:, 0, first:last] = 1
 
-    def _noise_of(self, kind: int, n: int) -> Float32Array:
-        """Return `n` samples of noise of one kind."""
-        begin = int(self._rng.integers(_NOISE_SAMPLES - n))
-        noise: Float32Array = self._noise[kind, begin : begin + n]
+    def _noise_in(self, band: int, n: int) -> Float32Array:
+        """Return `n` samples of noise in one of the bands."""
+        begin = int(self._rng.integers(_N_NOISE_SAMPLES - n))
+        noise: Float32Array = self._noise[band, begin : begin + n]
         return noise
 
-    def _soil(self, signal: Float32Array) -> tuple[Float32Array, Float32Array]:
-        """Add noise, turn leads over, destroy some, and say which are usable."""
+    def _degrade(self, signal: Float32Array) -> tuple[Float32Array, Float32Array]:
+        """Add noise, invert or ruin leads; return the signal and the usable leads."""
         rng = self._rng
         signal = signal.copy()
         usable = np.ones(N_LEADS, np.float32)
@@ -184,11 +194,11 @@ class Sampler:
         for lead in range(N_LEADS):
             size = float(np.ptp(signal[lead]))
             if noisy and rng.random() < 0.7:
-                kind = int(rng.integers(len(_NOISE_BANDS)))
+                band = int(rng.integers(len(_NOISE_BANDS)))
                 amount = size * common * np.exp(rng.normal(0, 0.5))
-                if kind == 1:
+                if band == 1:
                     amount *= 3
-                signal[lead] += amount * self._noise_of(kind, N_SAMPLES)
+                signal[lead] += amount * self._noise_in(band, N_SAMPLES)
             if rng.random() < 0.05:
                 hertz = rng.choice([50.0, 60.0])
                 phase = 2 * np.pi * (hertz * np.arange(N_SAMPLES) / 250 + rng.random())
@@ -196,17 +206,17 @@ class Sampler:
             if rng.random() < 0.08:
                 signal[lead] = -signal[lead]
             if rng.random() < 0.03:
-                kind = int(rng.integers(len(_NOISE_BANDS)))
+                band = int(rng.integers(len(_NOISE_BANDS)))
                 signal[lead] *= rng.uniform(0, 0.3)
                 signal[lead] += (
-                    size * rng.uniform(0.1, 2) * self._noise_of(kind, N_SAMPLES)
+                    size * rng.uniform(0.1, 2) * self._noise_in(band, N_SAMPLES)
                 )
             if rng.random() < 0.05:  # a burst or a step
                 where = int(rng.integers(N_SAMPLES - 300))
                 n = int(rng.integers(10, 300))
-                kind = int(rng.integers(len(_NOISE_BANDS)))
+                band = int(rng.integers(len(_NOISE_BANDS)))
                 signal[lead, where : where + n] += (
-                    size * rng.uniform(0.1, 2) * self._noise_of(kind, n)
+                    size * rng.uniform(0.1, 2) * self._noise_in(band, n)
                 )
         return signal, usable
 
@@ -214,7 +224,7 @@ class Sampler:
 def scaled(
     signal: Float32Array, usable: Float32Array, rng: np.random.Generator
 ) -> Float32Array:
-    """Return the leads centred and scaled as at inference, give or take a factor."""
+    """Return the leads centred and scaled as at inference, times a random factor."""
     centred = signal - np.median(signal, axis=1, keepdims=True)
     n_windows = N_SAMPLES // 250
     windows = centred[:, : n_windows * 250].reshape(N_LEADS, n_windows, 250)
@@ -225,38 +235,38 @@ def scaled(
     return np.asarray(unit * usable[:, None], np.float32)
 
 
-def _bent_time(quiet: BoolArray, rng: np.random.Generator) -> FloatArray:
-    """Return how much longer each sample of a record shall last.
+def _time_stretch(quiet: BoolArray, rng: np.random.Generator) -> FloatArray:
+    """Return the factor by which the duration of each sample of a record changes.
 
-    A record is stretched as a whole, and once more between its beats, so that its
-    heart rate changes as it does in life: mostly by the time between T and P.
+    A record is stretched as a whole, and in addition between its beats, since the heart
+    rate changes mostly by the time between T and P.
     """
     spread = 0.12 if rng.random() < 0.7 else 0.35
     whole = float(np.clip(np.exp(rng.normal(0, spread)), 0.45, 2.0))
     stretch = np.full(len(quiet), whole)
-    kind = rng.random()
-    if kind < 0.4:
+    draw = rng.random()
+    if draw < 0.4:
         return stretch
-    if kind < 0.6:
-        stretch[quiet] *= rng.uniform(_SHORTEST_GAP, 1)
-    elif kind < 0.68:  # a tachycardia
-        stretch[quiet] *= _SHORTEST_GAP
+    if draw < 0.6:
+        stretch[quiet] *= rng.uniform(_SMALLEST_STRETCH, 1)
+    elif draw < 0.68:  # a tachycardia
+        stretch[quiet] *= _SMALLEST_STRETCH
         stretch *= rng.uniform(0.5, 0.9)
-    elif kind < 0.82:
+    elif draw < 0.82:
         stretch[quiet] *= np.exp(rng.uniform(0, np.log(10)))
     else:  # an irregular rhythm
         steps = np.flatnonzero(np.diff(quiet.astype(np.int8), prepend=0) == 1)
         for begin, end in zip(steps, [*steps[1:], len(quiet)], strict=True):
             gap = begin + np.flatnonzero(quiet[begin:end])
-            stretch[gap] *= np.exp(rng.uniform(np.log(_SHORTEST_GAP), np.log(4)))
+            stretch[gap] *= np.exp(rng.uniform(np.log(_SMALLEST_STRETCH), np.log(4)))
     return stretch
 
 
 def _fade(signal: Float32Array, begin: int) -> None:
-    """Let the step between two pieces take 40 ms before it."""
+    """Spread the step between two excerpts over the 40 ms before it."""
     step = signal[:, begin] - signal[:, begin - 1]
-    ramp = np.arange(1, _FADE + 1, dtype=np.float32) / (_FADE + 1)
-    signal[:, begin - _FADE : begin] += step[:, None] * ramp
+    ramp = np.arange(1, _N_FADE_SAMPLES + 1, dtype=np.float32) / (_N_FADE_SAMPLES + 1)
+    signal[:, begin - _N_FADE_SAMPLES : begin] += step[:, None] * ramp
 
 
 @kernel
@@ -274,7 +284,7 @@ def _interpolate(signal: Float32Array, times: FloatArray, out: Float32Array) -> 
 def _cover(
     edges: FloatArray, classes: IntArray, begin: int, end: int, labels: Float32Array
 ) -> None:
-    """Add to `labels` which part of each cell lies in the spans of each class.
+    """Set `labels` to the share of each cell that lies in the spans of each class.
 
     Cell k is the time from sample 2k - 1 to 2k + 1; `begin` and `end` are even.
     """

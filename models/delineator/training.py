@@ -3,12 +3,13 @@
 Usage: python -m ecgstore.models.delineator.training LUDB -o delineator.npz
 
 LUDB is the folder with the headers, signals and annotations (``1.hea``, ``1.dat``,
-``1.i``, ...). With ``--folds 5``, one network is trained for each fifth of the records
-on the other four, and their weights are written together, for
-``bench/beats/delineation.py`` to measure records that a network has not seen.
+``1.i``, ...). With ``--folds 5``, one network is trained for each fifth of the records,
+on the other four fifths, and all weights are written to one file, so that
+``bench/beats/delineation.py`` can evaluate each record by a network that was not
+trained on it.
 
-Training is deterministic: the same records, options, torch and processor give the same
-weights.
+Training is deterministic: the same records, options, version of PyTorch and processor
+give the same weights.
 """
 
 import argparse
@@ -36,10 +37,10 @@ BATCH: Final = 12
 LEARNING_RATE: Final = 5e-3
 WARM_UP: Final = 100
 EMA_DECAY: Final = 0.995
-"""The weights are averaged over about the last 200 steps."""
+"""Decay of the moving average of the weights, over about the last 200 steps."""
 
 CLASS_WEIGHTS: Final = (1.0, 1.5, 1.5, 2.0, 2.0, 1.0, 1.0)
-"""P waves are small, QRS complexes short."""
+"""Higher for P waves, which are small, and QRS complexes, which are short."""
 
 CITATION: Final = "Kalyakulina et al. 2020, IEEE Access 8:186181 (LUDB 1.0.1, ODC-By)"
 
@@ -49,7 +50,7 @@ def train(
 ) -> Iterator[tuple[float, DelineatorNetwork]]:
     """Train a network; yield the loss and the averaged network after every step.
 
-    It is one network that changes; equal arguments give equal weights.
+    The same network object is yielded every time. Equal arguments give equal weights.
     """
     torch.manual_seed(seed)
     network = DelineatorNetwork()
@@ -70,7 +71,7 @@ def train(
 
 
 def learning_rate(step: int, n_steps: int) -> float:
-    """Return the rate of a step: a short warm-up, then half a cosine to nearly 0.
+    """Return the learning rate of a step: a linear warm-up, then cosine decay.
 
     Examples
     --------
@@ -85,7 +86,7 @@ def learning_rate(step: int, n_steps: int) -> float:
 def average(
     averaged: DelineatorNetwork, network: DelineatorNetwork, kept: float
 ) -> None:
-    """Move an average of weights and normalisations towards those of a network."""
+    """Update a moving average of weights and running statistics in place."""
     old, new = averaged.state_dict(), network.state_dict()
     for name, value in old.items():
         if value.dtype.is_floating_point:
@@ -93,12 +94,14 @@ def average(
 
 
 def loss_of(logits: Tensor, labels: Tensor, usable: Tensor) -> Tensor:
-    """Return the cross entropy per known cell of the usable leads.
+    """Return the mean cross entropy of the labelled cells of usable leads.
 
     Parameters
     ----------
     logits, labels : Tensor of shape (n_records, n_leads, 7, n_cells)
+        Logits, and the share of each class in each cell.
     usable : Tensor of shape (n_records, n_leads)
+        1 or 0.
     """
     target = labels * usable[:, :, None, None]
     weight = logits.new_tensor(CLASS_WEIGHTS)[:, None]
@@ -107,50 +110,52 @@ def loss_of(logits: Tensor, labels: Tensor, usable: Tensor) -> Tensor:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train one network, or one for each fold, and write the weights."""
+    """Train one network, or one per fold, and write the weights."""
     options = _options(arguments)
     torch.set_num_threads(options.threads)
     records = read_training_records(options.ludb)
     if not records:
         raise SystemExit(
-            f"{options.ludb}: no record of LUDB; expected its headers (1.hea, ...)"
+            f"{options.ludb}: has no record of LUDB; expected its headers (1.hea, ...)"
         )
-    found: dict[str, Float32Array] = {}
+    weights: dict[str, Float32Array] = {}
     held_out: dict[str, list[str]] = {}
     for fold in options.only or range(max(options.folds, 1)):
-        seen = records
+        training_records = records
         if options.folds:
-            seen = [each for k, each in enumerate(records) if k % options.folds != fold]
-            held_out[f"weights_{fold}"] = [
-                each.record_id for each in records[fold :: options.folds]
+            training_records = [
+                record for k, record in enumerate(records) if k % options.folds != fold
             ]
-        steps = train(seen, options.steps, options.seed)
+            held_out[f"weights_{fold}"] = [
+                record.record_id for record in records[fold :: options.folds]
+            ]
+        steps = train(training_records, options.steps, options.seed)
         with Progress(f"fold {fold}", options.steps, unit="steps") as progress:
             mean = None
             for loss, network in steps:  # noqa: B007
                 mean = loss if mean is None else 0.98 * mean + 0.02 * loss
                 progress.update(detail=f"loss {mean:.4f}")
         name = f"weights_{fold}" if options.folds else "weights"
-        found[name] = flat_weights(network)
+        weights[name] = flat_weights(network)
         about = {
             "data": CITATION,
-            "records": [each.record_id for each in records],
+            "records": [record.record_id for record in records],
             "held_out": held_out,
             "steps": options.steps,
             "seed": options.seed,
             "torch": torch.__version__,
             "sha256": {
                 name: hashlib.sha256(values.tobytes()).hexdigest()
-                for name, values in found.items()
+                for name, values in weights.items()
             },
         }
-        write_weights(options.output, found, about)
+        write_weights(options.output, weights, about)
 
 
 def write_weights(
     path: Path, arrays: dict[str, Float32Array], about: dict[str, Any]
 ) -> None:
-    """Write weights and what made them; the file appears when it is complete."""
+    """Write weights and their provenance; the file appears when it is complete."""
     text = np.array(json.dumps(about, sort_keys=True))
     with replace_file(path, "wb") as file:
         np.savez(file, about=text, **arrays)  # type: ignore[arg-type]
@@ -163,18 +168,25 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         description="Train the delineator on LUDB.",
     )
     parser.add_argument("ludb", type=Path, help="folder with the records of LUDB")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="weights file")
-    parser.add_argument("--steps", type=int, default=N_STEPS, help="[%(default)s]")
-    parser.add_argument("--seed", type=int, default=0, help="[%(default)s]")
-    parser.add_argument("--threads", type=int, default=1, help="[%(default)s]")
     parser.add_argument(
-        "--folds", type=int, default=0, help="cross-validate in this many folds"
+        "-o", "--output", type=Path, required=True, help="weights file to write"
     )
     parser.add_argument(
-        "--only", type=int, nargs="*", help="train these folds only, from 0 on"
+        "--steps", type=int, default=N_STEPS, help="training steps [%(default)s]"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="random seed [%(default)s]")
+    parser.add_argument("--threads", type=int, default=1, help="threads [%(default)s]")
+    parser.add_argument(
+        "--folds", type=int, default=0, help="number of folds to cross-validate"
+    )
+    parser.add_argument(
+        "--only",
+        type=int,
+        nargs="*",
+        help="numbers of the folds to train, from 0 [all]",
     )
     options = parser.parse_args(arguments)
-    # Records that a fold holds out must be some, and must not be seen by another name.
+    # Every fold must hold out some records, and train on others.
     if options.folds < 0 or options.folds == 1:
         parser.error(f"--folds is {options.folds}; expected 2 or more")
     wrong = [fold for fold in options.only or () if not 0 <= fold < options.folds]

@@ -13,7 +13,7 @@ from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.inference.run import run_network
 from ecgstore.models.patients import patients
-from ecgstore.models.seen_records import seen, tells_what_it_saw
+from ecgstore.models.seen_records import lists_seen_records, seen_records
 from ecgstore.scores.bootstrap import BootstrapResult, paired_bootstrap
 from ecgstore.scores.challenge2020 import ChallengeScores, challenge_scores
 from ecgstore.scores.multilabel import Scores, score
@@ -199,7 +199,7 @@ def _refuse_leak(
 ) -> None:
     """Refuse test records of patients that the checkpoint has seen."""
     store = test.store
-    is_seen = seen(checkpoint, store)
+    is_seen = seen_records(checkpoint, store)
     n_leaks = int(is_seen[test.rows].sum())
     if not n_leaks:
         return
@@ -224,12 +224,12 @@ def _refuse_leak(
 def _warnings(checkpoint: Checkpoint, validation: Selection) -> tuple[str, ...]:
     """Return reasons to distrust the scores."""
     store = validation.store
-    if not tells_what_it_saw(checkpoint, store):
+    if not lists_seen_records(checkpoint, store):
         return (
             "the checkpoint does not contain the signals it was trained on, so records "
             "of this store may have been among them",
         )
-    trained_on = seen(checkpoint, store, part="training")[validation.rows]
+    trained_on = seen_records(checkpoint, store, part="training")[validation.rows]
     if trained_on.any():
         return (
             f"{trained_on.sum()} of {len(validation)} records of the validation folds "

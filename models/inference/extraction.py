@@ -1,4 +1,4 @@
-"""Deep features of every record of a store, written to a file beside it."""
+"""Write the deep features of every record of a store to a file beside it."""
 
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +12,7 @@ from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.inference.run import Outputs, run_batches
 from ecgstore.models.reproducible import reproducible
-from ecgstore.models.seen_records import seen_codes
+from ecgstore.models.seen_records import training_roles
 from ecgstore.storage import Store
 from ecgstore.storage.deep_features import sidecar
 from ecgstore.storage.format import schema
@@ -37,41 +37,42 @@ def extract(
     same arguments on the same machine give the same bytes. Memory does not grow with
     the number of records.
 
-    Features of records that the extractor was trained on are not to be judged by: the
-    file says which they are, see `Store.attached_seen`.
+    Do not evaluate anything on features of records that the extractor was trained on:
+    `Store.attached_seen` says which records those are.
 
     Parameters
     ----------
     store : Store
-        The records.
+        The store.
     checkpoint : Checkpoint
         The trained extractor.
     out : str or Path, optional
-        The file; beside the store if left out, such as
+        The file to write; beside the store if left out, such as
         ``challenge.resnet18.features.h5``.
     batch_size : int
-        Records at a time, which does not change what is found but for rounding.
+        Number of records in a batch, which changes features by rounding only.
     device : torch.device or str
-        What to compute on.
+        Device to compute on.
     overwrite : bool
-        Replace a file that is there.
+        Replace an existing file.
     quiet : bool
         Show no progress.
 
     Returns
     -------
     Path
-        The file.
+        The written file.
 
     Raises
     ------
     EcgStoreError
-        If the store was built with other options than the extractor was trained on, the
-        file is there already or cannot be written, or a feature is not finite.
+        If the store was built with other preprocessing options or classes than the
+        store of the training, the file exists already or cannot be written, or a
+        feature is not finite.
     """
     checkpoint.check(store)
-    beside = sidecar.sidecar_path(store.path, checkpoint.model.model)
-    out = beside if out is None else Path(out)
+    default_out = sidecar.sidecar_path(store.path, checkpoint.model.model)
+    out = default_out if out is None else Path(out)
     _check_out(out, store, overwrite)
     device = torch.device(device)
     network = checkpoint.network().to(device)
@@ -82,7 +83,7 @@ def extract(
         leads=checkpoint.model.leads,
         transform=[checkpoint.decimate()],
         device=device,
-        rank=0,  # all records, in their order, also among the processes of torchrun
+        rank=0,  # all records, in the order of their rows, also under torchrun
         world_size=1,
     )
     record_ids = store.table(f"{schema.RECORDS}/record_id")
@@ -110,36 +111,38 @@ def extract(
             names = file[sidecar.RECORD_ID]
             names[...] = record_ids.astype(names.dtype)  # the same bytes, as UTF-8
             file[sidecar.ROW][...] = np.arange(len(store))
-            file[sidecar.SEEN][...] = seen_codes(checkpoint, store)
-            for found in batches:
-                _check(found, store)
-                some = slice(found.rows[0], found.rows[-1] + 1)
-                file[sidecar.FEATURES][some] = found.features
-                file[sidecar.LOGITS][some] = found.logits
+            file[sidecar.SEEN][...] = training_roles(checkpoint, store)
+            for outputs in batches:
+                _check_finite(outputs, store)
+                rows = slice(outputs.rows[0], outputs.rows[-1] + 1)
+                file[sidecar.FEATURES][rows] = outputs.features
+                file[sidecar.LOGITS][rows] = outputs.logits
             write_digests(file)
     return out
 
 
 def _check_out(out: Path, store: Store, overwrite: bool) -> None:
-    """Refuse a name that the file cannot be given."""
+    """Refuse an output path that must not be written to."""
     if not out.exists():
         return
     if out.is_dir() or out.samefile(store.path):
-        what = "a folder" if out.is_dir() else "the store itself"
-        raise EcgStoreError(f"{out}: {what}; choose another output")
+        target = "a folder" if out.is_dir() else "the store itself"
+        raise EcgStoreError(f"{out}: is {target}; choose another output")
     if not overwrite:
         raise EcgStoreError(
             f"{out}: exists already; choose another output, or --overwrite it"
         )
 
 
-def _check(found: Outputs, store: Store) -> None:
-    """Refuse numbers that nothing can be learnt from."""
-    finite = np.isfinite(found.features).all(1) & np.isfinite(found.logits).all(1)
-    if not finite.all():
-        row = found.rows[~finite][0]
+def _check_finite(outputs: Outputs, store: Store) -> None:
+    """Refuse outputs with NaN or infinite values."""
+    is_finite = np.isfinite(outputs.features).all(1) & np.isfinite(outputs.logits).all(
+        1
+    )
+    if not is_finite.all():
+        row = outputs.rows[~is_finite][0]
         raise EcgStoreError(
-            f"{store.path}: the model finds numbers that are not finite in row {row} "
+            f"{store.path}: the outputs of the model are not finite in row {row} "
             f"({store.records.index[row]}); expected a model whose training did not "
             "diverge: train it again with a lower learning rate"
         )

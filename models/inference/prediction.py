@@ -1,7 +1,7 @@
-"""What a trained network says about records that are in no store, file by file.
+"""Predict records that are in no store, file by file.
 
-A record is read, checked and preprocessed as a build would do it under the options of
-the store that the network was trained on, by the same functions.
+A record is read, checked and preprocessed by the functions of a build, with the options
+of the store that the network was trained on.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,25 +27,25 @@ from ecgstore.sources.files import check_name, printable
 from ecgstore.system.progress import with_progress
 
 OK: Final = "ok"
-"""The status of a record that could be used."""
+"""The status of a record that was predicted."""
 
 _LONGEST_DETAIL: Final = 500
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Prediction:
-    """What a network says about one record.
+    """The prediction of a network for one record.
 
     Attributes
     ----------
     record_id : str
-        The record's name in its header; the file's if the header cannot be read.
+        The record's name in its header; the file's name if the header cannot be read.
     path : str
-        Its header.
+        Path of the header.
     status : str
         "ok", or the code of the `Reason` for which a build would leave the record out.
     detail : str
-        What is wrong with it, in a sentence; empty if nothing is.
+        Description of the problem; empty if there is none.
     probabilities : ndarray of shape (n_classes,) or None
         Probability of each class of the checkpoint; None if the record is not usable.
     """
@@ -59,14 +59,14 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class NewRecord:
-    """A record as a build would store it.
+    """A preprocessed record, as a build would store it.
 
     Attributes
     ----------
     record_id : str
         Its name in its header.
     signal : ndarray of shape (12, n_samples)
-        Voltages in mV, float32, with the bits that a store would give.
+        Voltages in mV, float32, bit-identical to those read from a store.
     n_real_samples : int
         Samples that are not padding.
     """
@@ -82,14 +82,14 @@ def read_new_record(header: str | Path, config: Config) -> NewRecord:
     Parameters
     ----------
     header : str or Path
-        The record's ``.hea`` file. Its diagnoses are not looked at.
+        The record's ``.hea`` file. Its diagnoses are ignored.
     config : Config
         The options.
 
     Raises
     ------
     RecordError
-        For the same reason as in a build.
+        If the record cannot be used, for the same reasons as in a build.
     """
     check_name(str(header))
     record = read_record(header)
@@ -106,10 +106,10 @@ def predict(
     batch_size: int = 64,
     quiet: bool = True,
 ) -> Iterator[Prediction]:
-    """Yield what a trained network says about records, in their order.
+    """Yield a prediction for each record, in their order.
 
-    A record that cannot be used is one of them, with the reason; it raises nothing.
-    Records of the same name are all predicted: the path tells them apart.
+    A record that cannot be used raises no error: its prediction has the reason and no
+    probabilities. Records of the same name are all predicted; their paths differ.
 
     Parameters
     ----------
@@ -118,10 +118,10 @@ def predict(
     headers : sequence of Path
         Headers of the records; see `ecgstore.sources.given_headers`.
     device : torch.device or str
-        Where the network computes.
+        Device of the network.
     batch_size : int
-        Records in memory at a time, which does not change what is said but for
-        rounding.
+        Number of records in memory at a time, which changes probabilities by rounding
+        only.
     quiet : bool
         Show no progress.
     """
@@ -129,28 +129,28 @@ def predict(
     decimate = checkpoint.decimate()
     remaining = iter(with_progress(headers, "predict", len(headers), quiet, "records"))
     while paths := list(islice(remaining, batch_size)):
-        read = [_read_or_reason(path, checkpoint.config) for path in paths]
-        usable = [each for each in read if isinstance(each, NewRecord)]
-        said: Iterator[FloatArray] = iter(())
+        results = [_read_or_error(path, checkpoint.config) for path in paths]
+        usable = [result for result in results if isinstance(result, NewRecord)]
+        probabilities: Iterator[FloatArray] = iter(())
         if usable:
             with torch.inference_mode():
                 batch = decimate(_batch(usable, checkpoint).to(device))
                 logits = network(*network.inputs(batch)).logits
-            said = iter(probabilities_of(logits.cpu().numpy()))
-        for path, each in zip(paths, read, strict=True):
+            probabilities = iter(probabilities_of(logits.cpu().numpy()))
+        for path, result in zip(paths, results, strict=True):
             name = printable(str(path))
-            if isinstance(each, NewRecord):
-                yield Prediction(each.record_id, name, OK, "", next(said))
+            if isinstance(result, NewRecord):
+                yield Prediction(result.record_id, name, OK, "", next(probabilities))
             else:
-                detail = " ".join(each.detail.split())[:_LONGEST_DETAIL]
-                yield Prediction(_name_of(path), name, each.reason, detail, None)
+                detail = " ".join(result.detail.split())[:_LONGEST_DETAIL]
+                yield Prediction(_name_of(path), name, result.reason, detail, None)
 
 
-def _read_or_reason(header: Path, config: Config) -> NewRecord | RecordError:
-    """Return a record, or why it cannot be used."""
+def _read_or_error(header: Path, config: Config) -> NewRecord | RecordError:
+    """Return a preprocessed record, or the error that makes it unusable."""
     try:
         return read_new_record(header, config)
-    except Exception as error:  # a defect of ours must not stop the other records
+    except Exception as error:  # a bug here must not stop the other records
         return RecordError.of(error)
 
 
@@ -163,14 +163,16 @@ def _name_of(header: Path) -> str:
 
 
 def _batch(records: Sequence[NewRecord], checkpoint: Checkpoint) -> Batch:
-    """Return records as a loader would, with the leads that the network takes."""
+    """Return the batch that a loader would return, with the leads of the model."""
     leads = [LEADS.index(name) for name in checkpoint.model.leads]
-    signals: NDArray[np.float32] = np.stack([each.signal[leads] for each in records])
-    n_real = [each.n_real_samples for each in records]
+    signals: NDArray[np.float32] = np.stack(
+        [record.signal[leads] for record in records]
+    )
+    n_real = [record.n_real_samples for record in records]
     return Batch(
         rows=torch.arange(len(records)),
         seeds=np.zeros(len(records), np.uint64),
-        names=np.array([each.record_id.encode() for each in records]),
+        names=np.array([record.record_id.encode() for record in records]),
         n_real_samples=torch.tensor(n_real),
         signals=torch.from_numpy(signals),
         leads=checkpoint.model.leads,

@@ -1,4 +1,4 @@
-"""Predictions as a table: a row for each record, usable or not."""
+"""Write predictions as a table: a row for each record, usable or not."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
@@ -10,26 +10,26 @@ from ecgstore.system.csv_files import write_csv_rows
 def write_predictions(
     file: IO[str], label_names: Sequence[str], predictions: Iterable[Prediction]
 ) -> tuple[int, int]:
-    """Write predictions as CSV, each as soon as it is there.
+    """Write predictions as CSV, each as soon as it is available.
 
-    The columns are record_id, path, status, detail, and one for each class, with six
-    digits behind the point; those are empty for a record that cannot be used.
+    The columns are record_id, path, status, detail, and the probability of each class
+    with six decimals, empty for a record that cannot be used.
 
     Parameters
     ----------
     file : text file
-        Where to.
+        The file to write to.
     label_names : sequence of str
         Names of the classes.
     predictions : iterable of Prediction
-        What to write.
+        The predictions.
 
     Returns
     -------
     int
-        How many predictions there are.
+        Number of predictions.
     int
-        How many of them are of records that cannot be used.
+        Number of them for records that cannot be used.
     """
     n_records = n_unusable = 0
 

@@ -1,4 +1,4 @@
-"""What a trained network finds in records of a store, by their rows."""
+"""Run a trained network on records of a store."""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from ecgstore import pipes
 from ecgstore.arrays import Float32Array, FloatArray, IntArray
-from ecgstore.models.distributed import all_parts
+from ecgstore.models.distributed import gather_from_processes
 from ecgstore.models.networks.network import Network
 from ecgstore.pipes.batch import Batch
 from ecgstore.system.progress import with_progress
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outputs:
-    """What a network finds in some records.
+    """The outputs of a network for records of a store.
 
     Attributes
     ----------
     rows : ndarray of shape (n_records,)
-        Their rows in the store, increasing.
+        Rows of the records in the store, increasing.
     logits : ndarray of shape (n_records, n_classes)
         Log odds, float32.
     features : ndarray of shape (n_records, n_features)
-        What the last layer of the network is given, float32.
+        Inputs of the network's last layer, float32.
     """
 
     rows: IntArray
@@ -44,7 +44,7 @@ class Outputs:
 
 
 def probabilities_of(logits: Float32Array) -> FloatArray:
-    """Return probabilities for log odds, in double precision.
+    """Return the probabilities of logits, in double precision.
 
     Examples
     --------
@@ -59,17 +59,17 @@ def probabilities_of(logits: Float32Array) -> FloatArray:
 def run_batches(
     network: Network, loader: "pipes.Loader", *, quiet: bool = True
 ) -> Generator[Outputs, None, None]:
-    """Yield what a network finds in the records of each batch, in evaluation mode.
+    """Yield the outputs of a network for each batch, in evaluation mode.
 
-    Memory does not grow with the number of records. At the end, the network is in the
-    mode it was in, and the loader is closed.
+    Memory does not grow with the number of records. At the end, the mode of the network
+    is restored, and the loader is closed.
 
     Parameters
     ----------
-    network : Module
+    network : Network
         A trained network.
     loader : Loader
-        Where batches come from.
+        Source of the batches.
     quiet : bool
         Show no progress.
     """
@@ -78,11 +78,11 @@ def run_batches(
     try:
         with loader:
             for batch in with_progress(loader, "reading records", len(loader), quiet):
-                found = network(*network.inputs(batch))
+                output = network(*network.inputs(batch))
                 yield Outputs(
                     batch.rows.cpu().numpy(),
-                    found.logits.float().cpu().numpy(),
-                    found.features.float().cpu().numpy(),
+                    output.logits.float().cpu().numpy(),
+                    output.features.float().cpu().numpy(),
                 )
     finally:
         network.train(was_training)
@@ -98,25 +98,25 @@ def run_network(
     device: torch.device | str = "cpu",
     quiet: bool = True,
 ) -> Outputs:
-    """Return what a network finds in records, in evaluation mode.
+    """Return the outputs of a network for records, in evaluation mode.
 
-    The network is left in the mode it was in. Under ``torchrun``, every process does
-    its part, and all get the whole.
+    The mode of the network is restored at the end. Under ``torchrun``, each process
+    runs its part of the records, and all processes return the outputs for all records.
 
     Parameters
     ----------
-    network : Module
-        A trained network; see `network.Network`.
+    network : Network
+        A trained network.
     selection : Selection
         The records.
     batch_size : int
-        Records at a time, which does not change what is found but for rounding.
+        Number of records in a batch, which changes outputs by rounding only.
     transform : sequence of callable
         Batch transforms, as in training.
     leads : sequence of str, optional
         Leads to read; all if left out.
     device : torch.device or str
-        Where the network is.
+        Device of the network.
     quiet : bool
         Show no progress.
     """
@@ -129,13 +129,15 @@ def run_network(
         device=device,
     )
     batches = [*run_batches(network, loader, quiet=quiet)]
-    parts = all_parts(
+    parts = gather_from_processes(
         (
-            np.concatenate([each.rows for each in batches]),
-            np.concatenate([each.logits for each in batches]),
-            np.concatenate([each.features for each in batches]),
+            np.concatenate([outputs.rows for outputs in batches]),
+            np.concatenate([outputs.logits for outputs in batches]),
+            np.concatenate([outputs.features for outputs in batches]),
         )
     )
-    whole = [np.concatenate(each) for each in zip(*parts, strict=True)]
-    order = np.argsort(whole[0], kind="stable")
-    return Outputs(*(each[order] for each in whole))
+    rows, logits, features = (
+        np.concatenate(arrays) for arrays in zip(*parts, strict=True)
+    )
+    order = np.argsort(rows, kind="stable")
+    return Outputs(rows[order], logits[order], features[order])

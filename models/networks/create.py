@@ -1,4 +1,4 @@
-"""Make a network by its name."""
+"""Create a network by its name."""
 
 from importlib import import_module
 
@@ -14,16 +14,16 @@ def create_model(
     n_classes: int = 7,
     normalise_by: NormaliseBy = "record",
 ) -> Extractor:
-    """Make an extractor, its weights drawn from PyTorch's random generator.
+    """Create an extractor with weights drawn from PyTorch's random generator.
 
     Parameters
     ----------
     name : str
         One of `MODELS`.
     n_leads, n_classes : int
-        Leads of the signals, and classes.
+        Number of leads of the signals, and of classes.
     normalise_by : {"record", "lead"}
-        What signals are normalised by; see `Normalise`.
+        How signals are normalised; see `Normalise`.
 
     Returns
     -------
@@ -43,7 +43,8 @@ def create_model(
         raise ValueError(f"no model {name!r}; expected one of {', '.join(MODELS)}")
     if n_leads < 1 or n_classes < 1:
         raise ValueError(
-            f"{n_leads} leads and {n_classes} classes; expected one or more of each"
+            f"n_leads is {n_leads}, n_classes is {n_classes}; expected 1 or more of "
+            "each"
         )
     architecture = import_module(f"{architectures.__name__}.{name}")
     return Extractor(architecture.trunk(n_leads), n_leads, n_classes, normalise_by)

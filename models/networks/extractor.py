@@ -1,4 +1,4 @@
-"""A network from signals to features and to logits, whatever its architecture."""
+"""A network from signals to features and logits, for any architecture."""
 
 from typing import Protocol
 
@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from ecgstore.models.networks.masked import Masked, mean_over_time, sample_mask
-from ecgstore.models.networks.network import Network, Output
+from ecgstore.models.networks.network import Network, NetworkOutput
 from ecgstore.models.networks.normalise import Normalise, NormaliseBy
 from ecgstore.pipes import Batch
 
 
 class Trunk(Protocol):
-    """What an architecture is: layers that pass a mask of the real samples along.
+    """The layers of an architecture, which pass a mask of the real samples along.
 
     Attributes
     ----------
@@ -28,17 +28,17 @@ class Trunk(Protocol):
 
 
 class Extractor(Network):
-    """Signals of any length to features and logits; zero padding does not matter.
+    """Signals of any length to features and logits, independent of zero padding.
 
-    Signals are normalised, go through the trunk, and are averaged over the real
-    samples; one linear layer makes logits.
+    Signals are normalised, pass through the trunk, and are averaged over the real
+    samples; a linear layer computes the logits.
 
     Parameters
     ----------
     trunk : Module
         The architecture; see `Trunk`.
     n_leads, n_classes : int
-        Leads of the signals, and classes.
+        Number of leads of the signals, and of classes.
     normalise_by : {"record", "lead"}
         See `Normalise`.
     """
@@ -60,13 +60,15 @@ class Extractor(Network):
         self.head = nn.Linear(self.n_features, n_classes)
 
     def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return what `forward` takes of a batch."""
+        """Return the signals in mV and the numbers of real samples of a batch."""
         signals = batch.in_mv().signals
         if signals is None:
             raise ValueError("an extractor got a batch without signals; read 'signals'")
         return signals, batch.n_real_samples
 
-    def forward(self, signals: Tensor, n_real_samples: Tensor | None = None) -> Output:
+    def forward(
+        self, signals: Tensor, n_real_samples: Tensor | None = None
+    ) -> NetworkOutput:
         """Return logits and features.
 
         Parameters
@@ -74,7 +76,7 @@ class Extractor(Network):
         signals : Tensor of shape (n_records, n_leads, n_samples)
             Voltages in mV, float32; zero padding at the end.
         n_real_samples : Tensor of shape (n_records,), optional
-            Samples that are not padding; all if left out.
+            Number of samples before the padding; `n_samples` if left out.
 
         Raises
         ------
@@ -90,4 +92,4 @@ class Extractor(Network):
         with torch.autocast(signals.device.type, enabled=False):
             values = self.normalise(signals, mask)
         features = mean_over_time(*self.trunk(values, mask))  # (n_records, n_features)
-        return Output(self.head(features).float(), features)
+        return NetworkOutput(self.head(features).float(), features)

@@ -1,8 +1,8 @@
-"""Convolutions that do not see padding: a record gives the same with and without it.
+"""Layers that ignore padding: a record has the same features with and without it.
 
 Records are padded with zeros at their end. A normalisation adds a constant to these
-zeros, and the next convolution would carry it back into the record; so after every
-normalisation the padding is made zero again, as if the record ended where it ends.
+zeros, and the next convolution would mix it into the last real samples; so the padding
+is set to zero again after every normalisation, as if the record ended there.
 """
 
 from typing import Final
@@ -13,14 +13,14 @@ from torch.nn import functional
 
 Masked = tuple[Tensor, Tensor | None]
 """Activations (n_records, n_channels, n_samples), and a mask (n_records, 1, n_samples)
-that is 1 at real samples; None where nothing is padded."""
+that is 1 at real samples and 0 in padding; None if no record is padded."""
 
 _SMALLEST_COUNT: Final = 1.0
-"""A record without a single real sample is divided by this."""
+"""Divisor of a mean over a record without any real sample."""
 
 
 def sample_mask(n_real_samples: Tensor, signals: Tensor) -> Tensor | None:
-    """Return where samples are real, None if all are.
+    """Return a mask of the real samples; None if no record is padded.
 
     Parameters
     ----------
@@ -44,19 +44,19 @@ def sample_mask(n_real_samples: Tensor, signals: Tensor) -> Tensor | None:
     True
     """
     n_samples = signals.shape[-1]
-    # On a GPU, this comparison waits for it; the numbers are small, and a mask that
-    # is not needed costs more at every layer.
+    # On a GPU, this comparison waits for the result. It is small, and a mask that is
+    # not needed would cost time in every layer.
     if bool((n_real_samples >= n_samples).all()):
         return None
-    places = torch.arange(n_samples, device=signals.device)
-    real = places < n_real_samples.to(signals.device)[:, None]
-    return real[:, None].to(signals.dtype)
+    positions = torch.arange(n_samples, device=signals.device)
+    is_real = positions < n_real_samples.to(signals.device)[:, None]
+    return is_real[:, None].to(signals.dtype)
 
 
 class MaskedBatchNorm1d(nn.BatchNorm1d):
     """Batch normalisation whose statistics leave out padding.
 
-    The same as `torch.nn.BatchNorm1d` over the real samples of all records.
+    Equal to `torch.nn.BatchNorm1d` over the real samples of all records.
     """
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -76,13 +76,13 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
         mean = (exact * mask).sum((0, 2)) / count
         centred = exact - mean[:, None]
         variance = (centred.square() * mask).sum((0, 2)) / count
-        self._remember(mean.detach(), variance.detach() * count / (count - 1))
+        self._update_running(mean.detach(), variance.detach() * count / (count - 1))
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return (centred * scale[:, None] + self.bias[:, None]).to(values.dtype)
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor) -> None:
-        """Move the running statistics, as `torch.nn.BatchNorm1d` does."""
+    def _update_running(self, mean: Tensor, variance: Tensor) -> None:
+        """Update the running statistics, as `torch.nn.BatchNorm1d` does."""
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
@@ -93,18 +93,18 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
 
 
 class MaskedConvolution(nn.Module):
-    """Convolution, normalisation and, if wished, ReLU; n samples become n / stride.
+    """Convolution, batch normalisation and, optionally, ReLU.
 
     Parameters
     ----------
     n_in, n_out : int
-        Channels before and after.
+        Channels of the input and of the output.
     kernel : int
-        Samples that a convolution looks at; an odd number.
+        Width of the convolution in samples; an odd number.
     stride : int
-        Every how many samples there is a result.
+        Samples between two outputs: n samples become ceil(n / stride).
     relu : bool
-        End with a ReLU.
+        Apply a ReLU at the end.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class MaskedConvolution(nn.Module):
         nn.init.kaiming_normal_(self.convolution.weight, nonlinearity="relu")
 
     def forward(self, values: Tensor, mask: Tensor | None) -> Masked:
-        """Return the result, of ceil(n_samples / stride) samples, and its mask."""
+        """Return activations of ceil(n_samples / stride) samples, and their mask."""
         stride = self.convolution.stride[0]
         if mask is not None:
             mask = mask[..., ::stride]
@@ -130,9 +130,10 @@ class MaskedConvolution(nn.Module):
 
 
 def max_pool(values: Tensor, mask: Tensor | None, kernel: int) -> Masked:
-    """Return the largest of 2 or 3 samples (the kernel), at every second one.
+    """Return the maximum over 2 or 3 samples (the kernel), with stride 2.
 
-    For activations that are not below zero, so that padding is never the largest.
+    For activations that are not negative, so that the zeros of padding are never the
+    maximum.
     """
     values = functional.max_pool1d(
         values,
@@ -144,21 +145,21 @@ def max_pool(values: Tensor, mask: Tensor | None, kernel: int) -> Masked:
     if mask is None:
         return values, None
     mask = mask[..., ::2]
-    # Three samples around the first of the padding begin with the last real one.
+    # A window of 3 around the first sample of padding has the last real one in it.
     return values * mask, mask
 
 
 def mean_of_pairs(values: Tensor, mask: Tensor | None) -> Masked:
-    """Return the mean of every two samples; of one where the other is padding."""
+    """Return the mean of every two samples, leaving out padding."""
     if mask is None:
-        return _pairs(values), None
-    shares = _pairs(mask)
-    # A pair of padding has share 0 and mean 0.
-    return _pairs(values) / shares.clamp(min=0.5), mask[..., ::2]
+        return _pair_means(values), None
+    real_share = _pair_means(mask)
+    # The share and the mean of a pair of padding are 0.
+    return _pair_means(values) / real_share.clamp(min=0.5), mask[..., ::2]
 
 
-def _pairs(values: Tensor) -> Tensor:
-    """Return the mean of every two samples, and the last one where it is alone."""
+def _pair_means(values: Tensor) -> Tensor:
+    """Return the mean of every two samples, and the last sample of an odd number."""
     return functional.avg_pool1d(values, 2, ceil_mode=True, count_include_pad=False)
 
 

@@ -6,6 +6,6 @@ from typing import Final
 from ecgstore.models.networks import architectures
 
 MODELS: Final = tuple(
-    sorted(each.name for each in pkgutil.iter_modules(architectures.__path__))
+    sorted(module.name for module in pkgutil.iter_modules(architectures.__path__))
 )
-"""One for each file of `ecgstore.models.networks.architectures`."""
+"""The files of `ecgstore.models.networks.architectures`."""

@@ -1,4 +1,4 @@
-"""What every network here is, so that one function can train it and another use it."""
+"""The interface of every network, so that one function trains and one runs them all."""
 
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
@@ -8,15 +8,15 @@ from torch import Tensor, nn
 from ecgstore.pipes import Batch
 
 
-class Output(NamedTuple):
-    """What a network finds in some records.
+class NetworkOutput(NamedTuple):
+    """The result of a network for some records.
 
     Attributes
     ----------
     logits : Tensor of shape (n_records, n_classes)
         Log odds of each class.
     features : Tensor of shape (n_records, n_features)
-        What the logits are a linear function of.
+        Inputs of the linear layer that computes the logits.
     """
 
     logits: Tensor
@@ -24,14 +24,14 @@ class Output(NamedTuple):
 
 
 class Network(nn.Module, ABC):
-    """A network that knows what it needs of a batch.
+    """A network that selects its own inputs from a batch.
 
     Attributes
     ----------
     fields : tuple of str
-        What a loader must read; see `ecgstore.pipes.loader`.
+        Fields that a loader must read for it; see `ecgstore.pipes.loader`.
     n_features : int
-        Length of a record's features.
+        Number of features of a record.
     """
 
     fields: tuple[str, ...]
@@ -39,13 +39,13 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def inputs(self, batch: Batch) -> tuple[Tensor, ...]:
-        """Return what `forward` takes of a batch."""
+        """Return the positional arguments of `forward` for a batch."""
 
     @abstractmethod
-    def forward(self, *inputs: Any) -> Output:
+    def forward(self, *inputs: Any, **named_inputs: Any) -> NetworkOutput:
         """Return logits and features of some records."""
 
-    def __call__(self, *inputs: Any) -> Output:
-        """Return what `forward` returns, with its type."""
-        output: Output = super().__call__(*inputs)
+    def __call__(self, *inputs: Any, **named_inputs: Any) -> NetworkOutput:
+        """Call `forward`, with its return type."""
+        output: NetworkOutput = super().__call__(*inputs, **named_inputs)
         return output

@@ -1,4 +1,4 @@
-"""Bring records to one size within a model, so that it is part of the checkpoint."""
+"""Normalisation of signals as a layer, so that it is part of the checkpoint."""
 
 from typing import Final, Literal, get_args
 
@@ -8,17 +8,18 @@ from torch import Tensor, nn
 NormaliseBy = Literal["record", "lead"]
 
 _SMALLEST_SD_MV: Final = 1e-3
-"""A lead that varies less than the 1 uV of a stored count is not blown up to size 1."""
+"""Lower limit of the divisor: a lead that varies by less than 1 uV, the size of a
+stored count, is not amplified to unit variance."""
 
 
 class Normalise(nn.Module):
-    """Take each lead's mean away, and divide by a standard deviation.
+    """Subtract the mean of each lead, and divide by a standard deviation.
 
     Parameters
     ----------
     normalise_by : {"record", "lead"}
-        Divide all leads of a record by the standard deviation of all its samples, which
-        keeps their sizes relative to each other, as an electrical axis needs them; or
+        Divide all leads of a record by the standard deviation over all its samples,
+        which keeps the ratios between leads that the electrical axis depends on; or
         each lead by its own.
     """
 
@@ -31,7 +32,7 @@ class Normalise(nn.Module):
         self.normalise_by = normalise_by
 
     def forward(self, signals: Tensor, mask: Tensor | None) -> Tensor:
-        """Return the signals in standard deviations, padding zero.
+        """Return the signals in standard deviations, with zeros in the padding.
 
         Parameters
         ----------
@@ -48,5 +49,5 @@ class Normalise(nn.Module):
         variance = centred.square().sum(-1, keepdim=True) / count
         if self.normalise_by == "record":
             variance = variance.mean(1, keepdim=True)
-        # Not the root of 0, whose gradient is infinite.
+        # Clamped before the root, whose gradient is infinite at 0.
         return centred / variance.clamp(min=_SMALLEST_SD_MV**2).sqrt()

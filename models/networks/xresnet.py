@@ -20,20 +20,20 @@ _KERNEL: Final = 5
 class XResNet(nn.Module):
     """A ResNet with the changes of He et al. 2019 (arXiv 1812.01187).
 
-    Three convolutions as the stem; the stride in a block's middle convolution; a mean
-    of two samples before a shortcut's convolution; and blocks that begin as the
-    identity, their last normalisation's weight being zero. In one dimension and with
-    kernels of 5, as the networks of these names of Strodthoff et al. 2021 (doi
-    10.1109/JBHI.2020.3022989); but with the widths that ResNets have for images, where
-    theirs stay at 64, and with the mean over time only. 2048 features.
+    The stem has three convolutions; the middle convolution of a block has the stride;
+    the convolution of a shortcut follows a mean over two samples; and blocks start as
+    the identity, since the weight of their last normalisation is initialised to zero.
+    One-dimensional, with kernels of 5, as the networks of the same names by Strodthoff
+    et al. 2021 (doi 10.1109/JBHI.2020.3022989); unlike these, with the widths of image
+    ResNets, where theirs stay at 64, and with the mean over time only. 2048 features.
 
     Parameters
     ----------
     n_leads : int
-        Leads of the signals.
+        Number of leads of the signals.
     n_blocks : tuple of int
-        Blocks of each of the four widths: (3, 4, 6, 3) has 50 layers, (3, 4, 23, 3) has
-        101.
+        Number of blocks of each of the four widths: (3, 4, 6, 3) gives 50 layers,
+        (3, 4, 23, 3) gives 101.
     """
 
     def __init__(self, n_leads: int, n_blocks: tuple[int, int, int, int]) -> None:
@@ -50,12 +50,12 @@ class XResNet(nn.Module):
         n_in = 64
         for number, (width, count) in enumerate(zip(_WIDTHS, n_blocks, strict=True)):
             for block in range(count):
-                halves = number > 0 and block == 0
-                self.blocks.append(Bottleneck(n_in, width, halves))
+                downsamples = number > 0 and block == 0
+                self.blocks.append(Bottleneck(n_in, width, downsamples))
                 n_in = width * _EXPANSION
 
     def forward(self, values: Tensor, mask: Tensor | None) -> Masked:
-        """Return activations and the mask of the real ones; see `Trunk`."""
+        """Return activations and the mask of the real samples; see `Trunk`."""
         for layer in self.stem:
             values, mask = layer(values, mask)
         values, mask = max_pool(values, mask, kernel=3)
@@ -65,24 +65,24 @@ class XResNet(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Convolutions over 1, 5 and 1 samples, added to what went in."""
+    """Convolutions over 1, 5 and 1 samples, added to the input."""
 
-    def __init__(self, n_in: int, width: int, halves: bool) -> None:
+    def __init__(self, n_in: int, width: int, downsamples: bool) -> None:
         super().__init__()
         n_out = width * _EXPANSION
         self.narrow = MaskedConvolution(n_in, width, kernel=1)
-        self.middle = MaskedConvolution(width, width, _KERNEL, 2 if halves else 1)
+        self.middle = MaskedConvolution(width, width, _KERNEL, 2 if downsamples else 1)
         self.widen = MaskedConvolution(width, n_out, kernel=1, relu=False)
         nn.init.zeros_(self.widen.normalisation.weight)
         self.shortcut: MaskedConvolution | None = None
         if n_in != n_out:
             self.shortcut = MaskedConvolution(n_in, n_out, kernel=1, relu=False)
-        self._halves = halves
+        self._downsamples = downsamples
 
     def forward(self, values: Tensor, mask: Tensor | None) -> Masked:
         """Return the sum, and its mask."""
         result, result_mask = self.widen(*self.middle(*self.narrow(values, mask)))
-        if self._halves:
+        if self._downsamples:
             values, mask = mean_of_pairs(values, mask)
         if self.shortcut is not None:
             values, _ = self.shortcut(values, mask)

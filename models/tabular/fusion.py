@@ -6,7 +6,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from ecgstore.models.networks.network import Network, Output
+from ecgstore.models.networks.network import Network, NetworkOutput
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.tabular.table import (
     DeepFeatures,
@@ -64,7 +64,7 @@ class FusionNetwork(Network):
         """Return the features of the records of a batch."""
         return (table_of(batch, self._feature_sets),)
 
-    def forward(self, table: Tensor) -> Output:
+    def forward(self, table: Tensor) -> NetworkOutput:
         """Return logits, and the values of the last hidden layer: (n_records, 64).
 
         Parameters
@@ -73,7 +73,7 @@ class FusionNetwork(Network):
             Features, NaN where missing.
         """
         features = self.layers(self.table_input(table))
-        return Output(self.head(features), features)
+        return NetworkOutput(self.head(features), features)
 
 
 def train_fusion(

@@ -1,4 +1,4 @@
-"""Train an extractor on records of a store."""
+"""Train an extractor, and make a checkpoint of it."""
 
 import platform
 from collections.abc import Callable
@@ -24,9 +24,9 @@ AUGMENTATIONS: Final = (
     pipes.LeadDropout(lead_probability=0.2, probability=0.3),
     pipes.BaselineWander(probability=0.3),
 )
-"""Changes of the records that are learnt from. None of them turns a lead around or
-changes the ratios of those that stay, which diagnoses depend on. Extractors normalise,
-so a gain matters only beside the wander that is added after it."""
+"""Augmentations of the training records. None of them inverts a lead or changes the
+ratios between the remaining leads, which diagnoses depend on. Extractors normalise, so
+the gain only changes the size of the ECG relative to the baseline wander."""
 
 
 def train_extractor(
@@ -40,27 +40,28 @@ def train_extractor(
     on_epoch: Callable[[History], None] | None = None,
     quiet: bool = True,
 ) -> tuple[Checkpoint, History]:
-    """Train an extractor; return it with its history.
+    """Train an extractor; return its checkpoint and the history of the training.
 
     Parameters
     ----------
     training : Selection
-        Records to learn from.
+        Training records.
     validation : Selection or None
-        Records to choose an epoch by.
+        Validation records, which the best epoch is chosen by; without, the last epoch
+        is kept.
     model : ModelSettings
-        Which network, and what it is given.
+        The network and its inputs.
     settings : TrainingSettings
-        How.
+        Hyperparameters.
     device, state_file, on_epoch, quiet
-        See `training.fit`.
+        See `ecgstore.models.training.fit.fit`.
 
     Raises
     ------
     EcgStoreError
-        If no record is selected, or the state file is one of another training.
+        If no record is selected, or the state file is of another training.
     ConfigError
-        If the store's sampling rate is no multiple of the model's.
+        If the store's sampling rate is not a multiple of the model's.
     """
     store = training.store
     network = _new_extractor(model, len(store.label_names), settings.seed)
@@ -74,13 +75,13 @@ def train_extractor(
         leads=model.leads,
         device=device,
         state_file=state_file,
-        origin={f"model {name}": value for name, value in model.to_dict().items()},
+        identity={f"model {name}": value for name, value in model.to_dict().items()},
         on_epoch=on_epoch,
         quiet=quiet,
     )
     checkpoint = Checkpoint(
         model=model,
-        weights={name: each.cpu() for name, each in network.state_dict().items()},
+        weights={name: weight.cpu() for name, weight in network.state_dict().items()},
         label_names=store.label_names,
         config=store.config,
         fingerprint=store.fingerprint,
@@ -101,7 +102,7 @@ def train_extractor(
 
 
 def _new_extractor(settings: ModelSettings, n_classes: int, seed: int) -> Extractor:
-    """Return an extractor whose weights are a function of the seed."""
+    """Return an extractor with random weights that depend on the seed only."""
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         return create_model(

@@ -1,4 +1,4 @@
-"""Train any network on any records of a store: one function, from top to bottom."""
+"""Train any network on records of a store: the loop, from top to bottom."""
 
 import copy
 import math
@@ -10,27 +10,32 @@ from typing import Any, Final, cast
 import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import ArrayLike
 from torch import nn
-from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ecgstore import pipes
 from ecgstore.errors import EcgStoreError
-from ecgstore.models.distributed import is_first_process, n_processes, share_buffers
-from ecgstore.models.inference.run import Outputs, run_network
+from ecgstore.models.distributed import (
+    broadcast_buffers,
+    is_first_process,
+    n_processes,
+)
+from ecgstore.models.inference.run import run_network
 from ecgstore.models.networks.network import Network
 from ecgstore.models.reproducible import reproducible
 from ecgstore.models.settings import TrainingSettings
-from ecgstore.models.training.history import Epoch, History, Sums
+from ecgstore.models.training.epoch_totals import EpochTotals
+from ecgstore.models.training.history import Epoch, History
 from ecgstore.models.training.loss import class_weights, weighted_loss
-from ecgstore.models.training.state import load_state, save_state
-from ecgstore.scores.multilabel import auroc
+from ecgstore.models.training.state import StateFile, TrainingProgress
+from ecgstore.models.training.validation import validation_scores
 from ecgstore.storage import Selection
 from ecgstore.system.progress import with_progress
 
-_LARGEST_GRADIENT: Final = 1.0
-"""Norm that longer gradients are cut to."""
+_MAX_GRADIENT_NORM: Final = 1.0
 
 Transform = Callable[[pipes.Batch], pipes.Batch]
 
@@ -46,44 +51,44 @@ def fit(
     leads: Sequence[str] | None = None,
     device: torch.device | str = "cpu",
     state_file: Path | None = None,
-    origin: dict[str, Any] | None = None,
+    identity: dict[str, Any] | None = None,
     on_epoch: Callable[[History], None] | None = None,
     quiet: bool = True,
 ) -> History:
     """Train a network in place; it ends with the weights of its best epoch.
 
-    AdamW with a one-cycle learning rate, on the cross entropy of every class, rare
-    classes weighted; gradients are clipped; training ends when the macro AUROC of the
-    validation records has not risen for a while. The same arguments give the same
-    weights, bit for bit, on the same kind of machine; so does a training that was
-    stopped, at any step, and goes on from its `state_file`. Under ``torchrun``, every
-    process trains on its part of each batch.
+    AdamW with a one-cycle learning rate minimises the cross entropy of every class,
+    with higher weights for rare classes; gradients are clipped; early stopping goes by
+    the macro AUROC of the validation records. The same arguments give the same weights,
+    bit for bit, on the same hardware and software; so does a training that was stopped
+    at any step and is resumed from its `state_file`. Under ``torchrun``, every process
+    trains on its part of each batch.
 
     Parameters
     ----------
-    network : Module
-        What to train: it says with ``fields`` what a loader must read, with ``inputs``
-        what ``forward`` takes of a batch, and its result has ``logits`` and
-        ``features``.
+    network : Network
+        The network to train.
     training : Selection
-        Records to learn from; nothing else is learnt from.
+        Training records.
     validation : Selection or None
-        Records to judge epochs by; without, the last epoch's weights are kept.
+        Validation records, which the best epoch is chosen by; without, the last epoch
+        is kept.
     settings : TrainingSettings
-        How.
+        Hyperparameters.
     transform : sequence of callable
-        Batch transforms for both kinds of records.
+        Batch transforms of training and validation records.
     augmentation : callable, optional
-        A batch transform for the records to learn from, after the others.
+        A batch transform of training records only, after the others.
     leads : sequence of str, optional
         Leads to read; all if left out.
     device : torch.device or str
-        Where to train.
+        Device to train on.
     state_file : Path, optional
-        Where to save what is needed to go on: after every epoch, and after every
-        `settings.save_every` steps. If it is there already, training goes on from it.
-    origin : dict, optional
-        What a training from that file must have been told besides `settings`.
+        File to save the state of the training to: after every epoch, and after every
+        `settings.save_every` steps. If it exists, training is resumed from it.
+    identity : dict, optional
+        What the weights depend on besides the other arguments, such as settings of the
+        network; a training is resumed only with the same values.
     on_epoch : callable, optional
         Called after every epoch, in the first process.
     quiet : bool
@@ -96,21 +101,11 @@ def fit(
     Raises
     ------
     EcgStoreError
-        If no record is selected, the state file is one of another training, or the
-        loss is not finite any more.
+        If no record is selected, the state file is of another training, or the loss is
+        no longer finite.
     """
     device = torch.device(device)
-    told = {
-        **{f"setting {name}": value for name, value in settings.to_dict().items()},
-        "fingerprint": training.store.fingerprint,
-        "training": training.rows_sha256,
-        "validation": None if validation is None else validation.rows_sha256,
-        "leads": None if leads is None else [*leads],
-        # Steps of another size, on another schedule.
-        **({"processes": n_processes()} if dist.is_initialized() else {}),
-        **(origin or {}),
-    }
-    in_bfloat16 = uses_bfloat16(settings, device)
+    in_bfloat16 = _uses_bfloat16(settings, device)
     loader = pipes.loader(
         training,
         settings.batch_size,
@@ -120,7 +115,7 @@ def fit(
         leads=leads,
         transform=[*transform, *([] if augmentation is None else [augmentation])],
         device=device,
-        # A last batch of one record has no variance to be normalised by.
+        # Batch normalisation cannot train on a last batch of a single record.
         drop_last=len(training) >= settings.batch_size * n_processes(),
     )
     with reproducible(settings.seed, device), loader:
@@ -131,132 +126,142 @@ def fit(
             settings.learning_rate,
             weight_decay=settings.weight_decay,
         )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            # One step more than there are, for it goes on after the last one, too.
-            optimiser,
-            settings.learning_rate,
-            settings.epochs * len(loader) + 1,
-        )
-        parts: dict[str, Any] = {
+        # One step more than are taken, because the schedule is advanced after the last.
+        n_steps = settings.epochs * len(loader) + 1
+        schedule = OneCycleLR(optimiser, settings.learning_rate, n_steps)
+        averaged = _moving_average(network, settings.average_decay)
+        evaluated = network if averaged is None else cast(Network, averaged.module)
+        model = _synchronised(network, device)
+        parts = {
             "network": network,
             "optimiser": optimiser,
             "schedule": schedule,
             "loader": loader,
+            **({} if averaged is None else {"averaged": averaged}),
         }
-        judged: Network = network
-        if settings.average_decay:
-            mean_of = get_ema_multi_avg_fn(settings.average_decay)  # type: ignore[no-untyped-call]
-            averaged = AveragedModel(network, multi_avg_fn=mean_of, use_buffers=True)
-            judged, parts["averaged"] = cast(Network, averaged.module), averaged
-        model: nn.Module = network
-        if dist.is_initialized():
-            model = DistributedDataParallel(
-                network, [device.index] if device.type == "cuda" else None
-            )
-        history, sums, best = History(), Sums(), copy.deepcopy(judged.state_dict())
-        if state_file is not None and state_file.exists():
-            rest = load_state(state_file, parts, told, device)
-            history = History.from_dict(rest["history"])
-            sums, best = Sums.from_list(rest["sums"]), rest["best"]
-
-        def save() -> None:
-            if state_file is None:
-                return
-            rest = {
-                "history": history.to_dict(),
-                "sums": sums.to_list(),  # of all processes
-                "best": best,
-            }
-            if is_first_process():
-                save_state(state_file, parts, told, rest, device)
+        values = _identity(training, validation, settings, leads) | (identity or {})
+        state = StateFile(state_file, values, parts, device)
+        progress = TrainingProgress(copy.deepcopy(evaluated.state_dict()))
+        progress = state.load() or progress
 
         while (number := loader.epoch + 1) <= settings.epochs:
-            if history.is_over(settings.patience):
+            if progress.history.should_stop_early(settings.patience):
                 break
             began = time.perf_counter()
             model.train()
-            title = f"epoch {number} of {settings.epochs}"
+            totals = progress.totals
             for batch in with_progress(
-                sums.timed(iter(loader)), title, len(loader), quiet
+                totals.timed(iter(loader)),
+                f"epoch {number} of {settings.epochs}",
+                len(loader),
+                quiet,
             ):
                 with torch.autocast(device.type, torch.bfloat16, enabled=in_bfloat16):
                     logits = model(*network.inputs(batch)).logits
-                assert batch.labels is not None  # every network's fields have them
+                assert batch.labels is not None  # a field of every network
                 loss = weighted_loss(logits, batch.labels, weights)
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT)
+                nn.utils.clip_grad_norm_(network.parameters(), _MAX_GRADIENT_NORM)
                 optimiser.step()
                 schedule.step()
-                if settings.average_decay:
+                if averaged is not None:
                     averaged.update_parameters(network)
-                sums.add(loss, len(batch))
-                is_due = settings.save_every and sums.n_steps % settings.save_every == 0
-                if is_due and loader.epoch < number:  # else it follows after validation
-                    save()
-            share_buffers(judged)
-            held_out = None
+                totals.add(loss, len(batch))
+                if (
+                    settings.save_every
+                    and totals.n_steps % settings.save_every == 0
+                    and loader.epoch < number  # the last step's is saved further down
+                ):
+                    state.save(progress)
+            broadcast_buffers(evaluated)
+            training_loss = totals.mean_loss()
+            _require_finite(training_loss, number, settings)
+            validation_loss = validation_auroc = math.nan
             if validation is not None:
-                held_out = run_network(
-                    judged,
+                outputs = run_network(
+                    evaluated,
                     validation,
                     batch_size=settings.batch_size,
                     transform=transform,
                     leads=leads,
                     device=device,
                 )
-            training_loss = sums.loss_of_all()
-            if not _is_finite(training_loss, held_out):
-                raise EcgStoreError(
-                    f"epoch {number}: the loss is not finite any more; expected a "
-                    f"learning_rate below {settings.learning_rate:g}, or signals and "
-                    "features without outliers"
+                _require_finite(outputs.logits, number, settings)
+                validation_loss, validation_auroc = validation_scores(
+                    outputs, validation
                 )
-            loss_, auroc_ = judgement(held_out, validation)
             epoch = Epoch(
                 epoch=number,
                 learning_rate=float(schedule.get_last_lr()[0]),
                 training_loss=training_loss,
-                validation_loss=loss_,
-                validation_auroc=auroc_,
+                validation_loss=validation_loss,
+                validation_auroc=validation_auroc,
                 seconds=time.perf_counter() - began,
-                waiting=sums.waiting(),
+                waiting=totals.waiting_share(),
             )
-            if history.add(epoch):
-                best = copy.deepcopy(judged.state_dict())
-            sums = Sums()
-            save()
+            if progress.history.add(epoch):
+                progress.best_weights = copy.deepcopy(evaluated.state_dict())
+            progress.totals = EpochTotals()
+            state.save(progress)
             if on_epoch is not None and is_first_process():
-                on_epoch(history)
-        network.load_state_dict(best)
+                on_epoch(progress.history)
+        network.load_state_dict(progress.best_weights)
     network.eval()
-    return history
+    return progress.history
 
 
-def uses_bfloat16(settings: TrainingSettings, device: torch.device) -> bool:
+def _uses_bfloat16(settings: TrainingSettings, device: torch.device) -> bool:
     """Return whether to train in mixed precision."""
     if settings.precision == "auto":
         return device.type == "cuda" and torch.cuda.is_bf16_supported()
     return settings.precision == "bfloat16"
 
 
-def _is_finite(training_loss: float, held_out: Outputs | None) -> bool:
-    """Return whether all that an epoch came to is finite."""
-    if held_out is not None and not np.isfinite(held_out.logits).all():
-        return False
-    return math.isfinite(training_loss)
+def _moving_average(network: Network, decay: float) -> AveragedModel | None:
+    """Return a moving average of weights and running statistics; None if decay is 0."""
+    if not decay:
+        return None
+    multi_avg_fn = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    return AveragedModel(network, multi_avg_fn=multi_avg_fn, use_buffers=True)
 
 
-def judgement(
-    held_out: Outputs | None, validation: Selection | None
-) -> tuple[float, float]:
-    """Return the loss and the macro AUROC of records held out; NaN without any."""
-    if held_out is None or validation is None:
-        return math.nan, math.nan
-    labels = validation.store.labels(rows=held_out.rows)
-    loss = functional.binary_cross_entropy_with_logits(
-        torch.from_numpy(held_out.logits).double(), torch.from_numpy(labels).double()
+def _synchronised(network: Network, device: torch.device) -> nn.Module:
+    """Return the network; with several processes, one that averages gradients."""
+    if not dist.is_initialized():
+        return network
+    return DistributedDataParallel(
+        network, [device.index] if device.type == "cuda" else None
     )
-    by_class = auroc(labels, held_out.probabilities)
-    is_defined = not np.isnan(by_class).all()
-    return float(loss), float(np.nanmean(by_class)) if is_defined else math.nan
+
+
+def _identity(
+    training: Selection,
+    validation: Selection | None,
+    settings: TrainingSettings,
+    leads: Sequence[str] | None,
+) -> dict[str, Any]:
+    """Return what the weights depend on, by name; see `training.state`."""
+    return {
+        **{
+            f"setting {name}": value
+            for name, value in settings.to_dict().items()
+            if name != "save_every"  # no weight depends on it
+        },
+        "fingerprint": training.store.fingerprint,
+        "training": training.rows_sha256,
+        "validation": None if validation is None else validation.rows_sha256,
+        "leads": None if leads is None else [*leads],
+        # It sets the number of records of a step, and with it the schedule.
+        **({"processes": n_processes()} if dist.is_initialized() else {}),
+    }
+
+
+def _require_finite(values: ArrayLike, epoch: int, settings: TrainingSettings) -> None:
+    """Refuse a loss or logits that are not finite."""
+    if not np.isfinite(values).all():
+        raise EcgStoreError(
+            f"epoch {epoch}: the loss is no longer finite; expected a learning_rate "
+            f"below {settings.learning_rate:g}, or signals and features without "
+            "outliers"
+        )

@@ -1,4 +1,4 @@
-"""The cross entropy of multi-label classes, rare ones weighted."""
+"""Cross entropy of multi-label classes, with higher weights for rare ones."""
 
 from typing import Final
 
@@ -14,19 +14,19 @@ _LARGEST_WEIGHT: Final = 10.0
 
 
 def class_weights(labels: UInt8Array) -> Tensor:
-    """Return how much a positive of each class counts beside a negative.
+    """Return the weight of positives of each class relative to negatives.
 
     Parameters
     ----------
     labels : ndarray of shape (n_records, n_classes)
-        Labels of the records to learn from.
+        Labels of the training records.
 
     Returns
     -------
     Tensor of shape (n_classes,)
-        The square root of negatives / positives, within 1 to 10; 1 for a class without
-        positives. The ratio itself would let the few positives of a rare class outweigh
-        all else.
+        The square root of negatives / positives, clipped to 1 to 10; 1 for a class
+        without positives. With the ratio itself, the few positives of a rare class
+        would dominate the loss.
 
     Examples
     --------
@@ -42,13 +42,13 @@ def class_weights(labels: UInt8Array) -> Tensor:
 def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Return the mean cross entropy per record and class of a batch.
 
-    A positive counts `weights` times. Such a loss is least where the odds are that many
-    times too high (maximise w p log s(z) + (1 - p) log(1 - s(z)): z = logit(p) +
-    log(w)); so log(w) is added to the logits here, and those that the network learns
-    are the plain ones, logit(p).
+    A positive counts w = `weights` times. The minimum of such a loss is at odds that
+    are w times too high (w p log s(z) + (1 - p) log(1 - s(z)) is largest at z =
+    logit(p) + log(w)); so log(w) is added to the logits here, and the logits of the
+    network converge to logit(p).
 
-    With several processes, the gradients' mean over them is that of the whole batch,
-    also where their parts differ in size.
+    With several processes, the mean of their gradients is the gradient of the whole
+    batch, also if their parts of it differ in size.
 
     Parameters
     ----------

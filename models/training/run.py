@@ -1,4 +1,4 @@
-"""A training with its folder: weights, what is needed to go on, history, curves."""
+"""Train into a folder: checkpoint, state to resume from, history and curves."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,42 +33,43 @@ def train_into(
     device: torch.device | str = "cpu",
     quiet: bool = True,
 ) -> History:
-    """Train an extractor; leave its checkpoint and its curves in a folder.
+    """Train an extractor; write its checkpoint, history and curves to a folder.
 
-    ``best.pt`` has the weights of the best epoch, ``last.pt`` all that is needed to go
-    on, ``history.csv`` and ``curves.png`` a row and a point for each epoch so far; with
-    TensorBoard installed, its event files are there too.
+    ``best.pt`` has the weights of the best epoch, ``last.pt`` the state that a stopped
+    training is resumed from, ``history.csv`` and ``curves.png`` the losses and scores
+    of all epochs so far. If TensorBoard is installed, its event files are written too.
 
     Parameters
     ----------
     folder : Path
-        Where to; made if it is not there.
+        The folder; created if it does not exist.
     training, validation, model, settings, device, quiet
-        See `extractor_training.train_extractor`.
+        See `ecgstore.models.training.extractor.train_extractor`.
     resume : bool
-        Go on from the ``last.pt`` that is there, if any; without, a folder with one is
-        refused.
+        Resume from the ``last.pt`` in the folder, if any; otherwise, a folder with one
+        is refused.
     on_epoch : callable, optional
         Called after every epoch, in the first process.
 
     Raises
     ------
     EcgStoreError
-        If the folder holds a training and is not to be resumed, or one that was told
-        something else.
+        If the folder holds a training that is not to be resumed, or one with other
+        settings or records.
     """
     state_file = folder / STATE
     if state_file.exists() and not resume:
         raise EcgStoreError(
-            f"{folder}: holds a training; go on with --resume, or give another folder"
+            f"{folder}: holds a training; resume it with --resume, or choose another "
+            "folder"
         )
     make_folder(folder)
     board = _tensorboard(folder) if is_first_process() else None
 
-    def note(history: History) -> None:
+    def report(history: History) -> None:
         _write_history(folder, history)
         if board is not None:
-            _add_to(board, history.epochs[-1])
+            _add_epoch(board, history.epochs[-1])
         if on_epoch is not None:
             on_epoch(history)
 
@@ -79,7 +80,7 @@ def train_into(
         settings,
         device=device,
         state_file=state_file,
-        on_epoch=note,
+        on_epoch=report,
         quiet=quiet,
     )
     if board is not None:
@@ -91,14 +92,14 @@ def train_into(
 
 
 def _write_history(folder: Path, history: History) -> None:
-    """Write the epochs so far as a table and as a picture."""
+    """Write the epochs so far as a table and as curves."""
     history.write_csv(folder / HISTORY)
     epochs = history.epochs
     figure = plot_training_curves(
-        [each.epoch for each in epochs],
-        [each.training_loss for each in epochs],
-        [each.validation_loss for each in epochs],
-        [each.validation_auroc for each in epochs],
+        [epoch.epoch for epoch in epochs],
+        [epoch.training_loss for epoch in epochs],
+        [epoch.validation_loss for epoch in epochs],
+        [epoch.validation_auroc for epoch in epochs],
         history.best,
     )
     save(figure, folder / CURVES)
@@ -113,7 +114,7 @@ def _tensorboard(folder: Path) -> Any:
     return SummaryWriter(folder)
 
 
-def _add_to(board: Any, epoch: Epoch) -> None:
+def _add_epoch(board: Any, epoch: Epoch) -> None:
     """Add an epoch to TensorBoard's event files."""
     for name, value in (
         ("loss/training", epoch.training_loss),

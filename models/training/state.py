@@ -1,106 +1,162 @@
-"""Everything that a stopped training needs to go on, in one file.
+"""The file that a stopped training is resumed from.
 
-A state has four things in it:
+It has four entries:
 
-told
-    What the training was told: settings, digests of its records. Plain values by their
-    names; a training goes on only if it is told the same, but for what cannot change a
-    weight.
+identity
+    What the weights depend on: settings and digests of the records, plain values by
+    name. A training is resumed only with the same values.
 parts
-    The ``state_dict`` of all that changes in place at every step: network, optimiser,
-    schedule, loader, and the moving average of the weights if there is one.
-rest
-    What else has changed since the beginning, tensors and plain values that are given
-    back: the history, the sums of the epoch so far, the best epoch's weights.
+    The ``state_dict`` of everything that is updated in place at every step: network,
+    optimiser, schedule, loader, and the moving average of the weights if there is one.
+progress
+    Everything else that changes during training; see `TrainingProgress`.
 random
     States of PyTorch's random generators.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import torch
+from torch import Tensor
 
 from ecgstore.errors import EcgStoreError, SchemaError
+from ecgstore.models.distributed import is_first_process
 from ecgstore.models.torch_files import read_torch_file, write_torch_file
+from ecgstore.models.training.epoch_totals import EpochTotals
+from ecgstore.models.training.history import History
 
 FORMAT: Final = "ecgstore training state"
 VERSION: Final = 1
 
-_HARMLESS: Final = frozenset({"setting save_every"})
-"""What a training may be told differently when it goes on: no weight depends on it."""
+
+@dataclass(slots=True)
+class TrainingProgress:
+    """Everything that changes during training and is not updated in place.
+
+    Attributes
+    ----------
+    best_weights : dict
+        Weights of the best epoch so far; the initial ones before the first has ended.
+    history : History
+        The finished epochs.
+    totals : EpochTotals
+        Loss and time of the current epoch.
+    """
+
+    best_weights: dict[str, Tensor]
+    history: History = field(default_factory=History)
+    totals: EpochTotals = field(default_factory=EpochTotals)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Restore what `to_dict` returned."""
+        return cls(
+            values["best_weights"],
+            History.from_dict(values["history"]),
+            EpochTotals.from_list(values["totals"]),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return tensors and plain values; to be called in every process."""
+        return {
+            "best_weights": self.best_weights,
+            "history": self.history.to_dict(),
+            "totals": self.totals.to_list(),
+        }
 
 
-def save_state(
-    path: Path,
-    parts: Mapping[str, Any],
-    told: dict[str, Any],
-    rest: dict[str, Any],
-    device: torch.device,
-) -> None:
-    """Write a state; the file of before stays until the new one is whole.
+@dataclass(frozen=True, slots=True)
+class StateFile:
+    """The state file of a training.
 
     Parameters
     ----------
-    path : Path
-        Where to.
+    path : Path or None
+        The file; None to save nothing.
+    identity : dict
+        What the weights depend on, by name.
     parts : Mapping
-        Things with a ``state_dict``, by their names.
-    told : dict
-        What the training was told.
-    rest : dict
-        What `load_state` gives back.
+        Objects with a ``state_dict``, by name.
     device : torch.device
-        What is trained on.
+        The device that is trained on.
     """
-    state = {
-        "format": FORMAT,
-        "version": VERSION,
-        "told": told,
-        "parts": {name: part.state_dict() for name, part in parts.items()},
-        "random": _random_state(device),
-        "rest": rest,
-    }
-    write_torch_file(path, state)
 
+    path: Path | None
+    identity: dict[str, Any]
+    parts: Mapping[str, Any]
+    device: torch.device
 
-def load_state(
-    path: Path, parts: Mapping[str, Any], told: dict[str, Any], device: torch.device
-) -> dict[str, Any]:
-    """Bring all parts to where a state left them, and return the rest.
+    def save(self, progress: TrainingProgress) -> None:
+        """Write the state in the first process; to be called in every process.
 
-    Raises
-    ------
-    SchemaError
-        If the file is no state of a training.
-    EcgStoreError
-        If it is one of a training that was told something else.
-    """
-    names = ("told", "parts", "random", "rest")
-    state = read_torch_file(path, FORMAT, VERSION, device, names)
-    for name in sorted((told.keys() | state["told"].keys()) - _HARMLESS):
-        mine, its = told.get(name), state["told"].get(name)
-        if mine != its:
-            raise EcgStoreError(
-                f"{path}: is of another training: its {name} is {_short(its)}, now it "
-                f"is {_short(mine)}; train as before, or remove the file to begin anew"
-            )
-    if state["parts"].keys() != parts.keys():
-        raise SchemaError(f"{path}: lacks parts of a training; remove it to begin anew")
-    for name, part in parts.items():
-        try:
-            part.load_state_dict(state["parts"][name])
-        except (RuntimeError, ValueError, KeyError) as error:
-            if isinstance(error, EcgStoreError):
-                raise
+        The previous file stays until the new one is complete.
+        """
+        if self.path is None:
+            return
+        values = progress.to_dict()
+        if not is_first_process():
+            return
+        state = {
+            "format": FORMAT,
+            "version": VERSION,
+            "identity": self.identity,
+            "parts": {name: part.state_dict() for name, part in self.parts.items()},
+            "random": _random_state(self.device),
+            "progress": values,
+        }
+        write_torch_file(self.path, state)
+
+    def load(self) -> TrainingProgress | None:
+        """Restore the parts and the random generators; return the progress.
+
+        Returns
+        -------
+        TrainingProgress or None
+            None if there is no file yet.
+
+        Raises
+        ------
+        SchemaError
+            If the file is not a state of a training, or one of another network.
+        EcgStoreError
+            If it is the state of a training with another identity.
+        """
+        path = self.path
+        if path is None or not path.exists():
+            return None
+        names = ("identity", "parts", "random", "progress")
+        state = read_torch_file(path, FORMAT, VERSION, self.device, names)
+        self._check_identity(path, state["identity"])
+        if state["parts"].keys() != self.parts.keys():
             raise SchemaError(
-                f"{path}: its {name} does not fit: it is of a training of another "
-                "network; train that one, or remove the file to begin anew"
-            ) from error
-    _restore_random_state(state["random"], device)
-    rest: dict[str, Any] = state["rest"]
-    return rest
+                f"{path}: lacks parts of a training; remove it to start anew"
+            )
+        for name, part in self.parts.items():
+            try:
+                part.load_state_dict(state["parts"][name])
+            except (RuntimeError, ValueError, KeyError) as error:
+                if isinstance(error, EcgStoreError):
+                    raise
+                raise SchemaError(
+                    f"{path}: its {name} does not fit: the file is of a training of "
+                    "another network; train that one, or remove the file to start anew"
+                ) from error
+        _restore_random_state(state["random"], self.device)
+        return TrainingProgress.from_dict(state["progress"])
+
+    def _check_identity(self, path: Path, saved: dict[str, Any]) -> None:
+        """Refuse the state of a training with another identity."""
+        for name in sorted(self.identity.keys() | saved.keys()):
+            old, new = saved.get(name), self.identity.get(name)
+            if new != old:
+                raise EcgStoreError(
+                    f"{path}: is of another training: its {name} is {_short(old)}, now "
+                    f"it is {_short(new)}; train as before, or remove the file to "
+                    "start anew"
+                )
 
 
 def _short(value: Any) -> str:
@@ -118,7 +174,7 @@ def _random_state(device: torch.device) -> dict[str, Any]:
 
 
 def _restore_random_state(state: dict[str, Any], device: torch.device) -> None:
-    """Bring PyTorch's random generators to a state."""
+    """Restore the states of PyTorch's random generators."""
     torch.set_rng_state(state["cpu"].cpu())
     if "cuda" in state and device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda"].cpu(), device)

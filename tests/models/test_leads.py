@@ -1,4 +1,4 @@
-"""Leads are read in the model's order, whoever uses a checkpoint."""
+"""Every use of a checkpoint reads the leads in the order of the model."""
 
 from pathlib import Path
 
@@ -18,26 +18,30 @@ from ecgstore.storage import Store
 def test_extract_and_evaluate_read_the_leads_of_the_model(
     sample_store: Path, tmp_path: Path
 ) -> None:
-    turned = LEADS[::-1]  # as many as the store has: no shape tells them apart
+    # All leads, but in reverse: the shape of a batch does not show a wrong order.
+    leads = LEADS[::-1]
     with Store(sample_store) as store:
         checkpoint = Checkpoint(
-            model=ModelSettings(model="cnn", fs=100.0, leads=turned),
+            model=ModelSettings(model="cnn", fs=100.0, leads=leads),
             weights=create_model("cnn", 12, len(store.label_names)).state_dict(),
             label_names=store.label_names,
             config=store.config,
             fingerprint="of another store",
             origin={"training_signals": [], "validation_signals": []},
         )
-        network, slow = checkpoint.network(), [checkpoint.decimate()]
-        right = run_network(network, store.select(), transform=slow, leads=turned)
-        wrong = run_network(network, store.select(), transform=slow)
-        assert np.abs(right.features - wrong.features).max() > 1e-3
+        network, transform = checkpoint.network(), [checkpoint.decimate()]
+        expected = run_network(
+            network, store.select(), transform=transform, leads=leads
+        )
+        in_wrong_order = run_network(network, store.select(), transform=transform)
+        assert np.abs(expected.features - in_wrong_order.features).max() > 1e-3
         with h5py.File(extract(store, checkpoint, tmp_path / "f.h5")) as file:
-            np.testing.assert_allclose(file["features"][...], right.features, atol=1e-5)
+            features = file["features"][...]
+        np.testing.assert_allclose(features, expected.features, atol=1e-5)
         result = evaluate(
             checkpoint, store, folds=[*range(8), 9], validation_folds=[8],
             n_resamples=50,
         )  # fmt: skip
         np.testing.assert_allclose(
-            result.probabilities, right.probabilities[result.rows], atol=1e-6
+            result.probabilities, expected.probabilities[result.rows], atol=1e-6
         )

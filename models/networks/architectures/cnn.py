@@ -1,4 +1,4 @@
-"""A simple convolutional network: pairs of convolutions, halved in between."""
+"""A simple convolutional network: pairs of convolutions, each followed by pooling."""
 
 from typing import Final
 
@@ -15,18 +15,19 @@ def trunk(n_leads: int) -> nn.Module:
 
 
 class SimpleCnn(nn.Module):
-    """Eight convolutions of three samples, four times halved: 256 features.
+    """Eight convolutions over 3 samples and four max poolings: 256 features.
 
-    The layers of the research prototype (12-32-32-64-64-128-128-256-256, a maximum over
-    two samples after each pair), with batch normalisation, and with a mean over time in
-    place of its fully connected layers, which took one length only and held 340 million
-    of its weights. A feature looks at 76 samples: at 100 Hz that is a P wave to its T
-    wave, at 500 Hz not even a QRS complex and its T wave.
+    The layers of the research prototype (12-32-32-64-64-128-128-256-256 channels, a
+    maximum over two samples after each pair), with batch normalisation, and with a mean
+    over time in place of its fully connected layers, which fixed the length of a record
+    and held 340 million of its weights. The receptive field is 76 samples: at 100 Hz
+    enough for a beat from P to T wave, at 500 Hz not even for a QRS complex and its T
+    wave.
 
     Parameters
     ----------
     n_leads : int
-        Leads of the signals.
+        Number of leads of the signals.
     """
 
     def __init__(self, n_leads: int) -> None:
@@ -39,7 +40,7 @@ class SimpleCnn(nn.Module):
             self.second.append(MaskedConvolution(n_out, n_out, kernel=3))
 
     def forward(self, values: Tensor, mask: Tensor | None) -> Masked:
-        """Return activations and the mask of the real ones; see `Trunk`."""
+        """Return activations and the mask of the real samples; see `Trunk`."""
         for first, second in zip(self.first, self.second, strict=True):
             values, mask = second(*first(values, mask))
             values, mask = max_pool(values, mask, kernel=2)

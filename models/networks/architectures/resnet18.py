@@ -16,7 +16,7 @@ def trunk(n_leads: int) -> nn.Module:
 
 
 class ResNet18(nn.Module):
-    """The network of He et al. 2016 (arXiv 1512.03385), table 1, in one dimension.
+    """ResNet-18 of He et al. 2016 (arXiv 1512.03385), table 1, in one dimension.
 
     A convolution over 7 samples with stride 2, a maximum over 3 with stride 2, and two
     blocks of two convolutions over 3 samples for each of four widths: 512 features.
@@ -24,7 +24,7 @@ class ResNet18(nn.Module):
     Parameters
     ----------
     n_leads : int
-        Leads of the signals.
+        Number of leads of the signals.
     """
 
     def __init__(self, n_leads: int) -> None:
@@ -41,7 +41,7 @@ class ResNet18(nn.Module):
             n_in = n_out
 
     def forward(self, values: Tensor, mask: Tensor | None) -> Masked:
-        """Return activations and the mask of the real ones; see `Trunk`."""
+        """Return activations and the mask of the real samples; see `Trunk`."""
         values, mask = self.stem(values, mask)
         values, mask = max_pool(values, mask, kernel=3)
         for block in self.blocks:
@@ -50,7 +50,7 @@ class ResNet18(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Two convolutions over 3 samples, added to what went in."""
+    """Two convolutions over 3 samples, added to the input."""
 
     def __init__(self, n_in: int, n_out: int, stride: int) -> None:
         super().__init__()

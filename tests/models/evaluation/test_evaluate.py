@@ -18,7 +18,7 @@ from ecgstore.models.evaluation.evaluate import Evaluation, evaluate
 from ecgstore.models.inference.run import run_network
 from ecgstore.models.networks.create import create_model
 from ecgstore.models.patients import patients
-from ecgstore.models.seen_records import seen, short_hashes
+from ecgstore.models.seen_records import seen_records, short_hashes
 from ecgstore.models.settings import ModelSettings
 from ecgstore.sample import patients_file, sample_folder
 from ecgstore.scores.challenge2020 import challenge_metric
@@ -187,7 +187,7 @@ def test_the_same_signals_in_another_store_are_refused(
         assert store.fingerprint != other.fingerprint
         trained = store.select(folds=range(9)).rows
         signals = set(store.records["sha256"].iloc[trained])
-        seen_in_other = seen(checkpoint, other)
+        seen_in_other = seen_records(checkpoint, other)
         assert signals <= set(other.records["sha256"][seen_in_other])
         with pytest.raises(EcgStoreError, match="trained or validated on"):
             evaluate(checkpoint, other, folds=range(8), validation_folds=[9], **FEW)
@@ -209,8 +209,10 @@ def test_patients_are_seen_as_a_whole(store_file: Path, checkpoint: Checkpoint) 
             origin={"training_signals": short_hashes(one), "validation_signals": []},
         )
         for model in (by_row, by_signal):
-            np.testing.assert_array_equal(np.flatnonzero(seen(model, store)), several)
-            assert not seen(model, store, part="validation").any()
+            np.testing.assert_array_equal(
+                np.flatnonzero(seen_records(model, store)), several
+            )
+            assert not seen_records(model, store, part="validation").any()
 
 
 def test_thresholds_from_training_records_give_a_warning(

@@ -1,4 +1,4 @@
-"""Deep features of every record, written beside a store."""
+"""Deep features of every record are written to a file beside the store."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ from ecgstore import pipes
 from ecgstore.cli import main
 from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.models import Checkpoint, chosen_device, extract
-from ecgstore.models.inference import run as inference
+from ecgstore.models.networks.extractor import Extractor
 from ecgstore.models.patients import patients
 
 Change = Callable[[h5py.File], None]
@@ -44,7 +44,7 @@ def store(sample_store: Path) -> Iterator[ecgstore.Store]:
 # -- extracting -------------------------------------------------------------
 
 
-def test_features_of_a_row_are_those_of_its_record_alone(
+def test_features_do_not_depend_on_the_other_records_of_a_batch(
     store: ecgstore.Store, checkpoint: Checkpoint, features_file: Path
 ) -> None:
     network, decimate = checkpoint.network(), checkpoint.decimate()
@@ -66,13 +66,13 @@ def test_features_of_a_row_are_those_of_its_record_alone(
         )
         [batch] = loader
         with torch.inference_mode():
-            found = network(*network.inputs(batch))
-        np.testing.assert_allclose(features[row], found.features[0], atol=1e-5)
-        np.testing.assert_allclose(logits[row], found.logits[0], atol=1e-5)
-    assert np.ptp(features, axis=0).max() > 1e-3  # or any order would do
+            output = network(*network.inputs(batch))
+        np.testing.assert_allclose(features[row], output.features[0], atol=1e-5)
+        np.testing.assert_allclose(logits[row], output.logits[0], atol=1e-5)
+    assert np.ptp(features, axis=0).max() > 1e-3  # records can be told apart
 
 
-def test_the_file_says_what_it_was_made_of(
+def test_the_file_names_its_store_and_model(
     store: ecgstore.Store, checkpoint: Checkpoint, features_file: Path
 ) -> None:
     with h5py.File(features_file) as file:
@@ -84,8 +84,8 @@ def test_the_file_says_what_it_was_made_of(
     assert json.loads(attributes["model"]) == checkpoint.model.to_dict()
 
 
-def test_the_file_says_what_the_model_has_seen(
-    store: ecgstore.Store, checkpoint: Checkpoint, features_file: Path, tmp_path: Path
+def test_the_file_lists_the_records_seen_in_training(
+    store: ecgstore.Store, features_file: Path
 ) -> None:
     store.attach(features_file)
     seen = store.attached_seen["cnn"]
@@ -98,19 +98,27 @@ def test_the_file_says_what_the_model_has_seen(
     with h5py.File(features_file) as file:
         names = [name.decode() for name in file["seen"].attrs["names"]]
     assert names == ["unseen", "validation", "training", "unknown"]
-    both = patients(store)
-    numbers, counts = np.unique(both, return_counts=True)
-    first, second = np.flatnonzero(both == numbers[counts > 1][0])[:2]
+
+
+def test_training_has_precedence_over_validation_in_the_list_of_seen_records(
+    store: ecgstore.Store, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    patient = patients(store)
+    numbers, counts = np.unique(patient, return_counts=True)
+    in_both = patient == numbers[counts > 1][0]
+    first, second = np.flatnonzero(in_both)[:2]
     origin = {"training_rows": [first], "validation_rows": [second]}
     path = extract(store, replace(checkpoint, origin=origin), tmp_path / "f.h5")
     store.attach(path, "both")
-    twos = np.flatnonzero(both == both[first])
-    np.testing.assert_array_equal(
-        store.attached_seen["both"], 2 * np.isin(np.arange(len(store)), twos)
-    )
-    path = extract(store, replace(checkpoint, origin={}), tmp_path / "unknown.h5")
-    store.attach(path, "silent")
-    assert set(store.attached_seen["silent"].tolist()) == {3}
+    np.testing.assert_array_equal(store.attached_seen["both"], 2 * in_both)
+
+
+def test_seen_records_are_unknown_if_the_checkpoint_does_not_list_them(
+    store: ecgstore.Store, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    path = extract(store, replace(checkpoint, origin={}), tmp_path / "f.h5")
+    store.attach(path, "unlisted")
+    assert set(store.attached_seen["unlisted"].tolist()) == {3}
 
 
 def test_features_of_other_weights_are_refused(
@@ -128,7 +136,7 @@ def test_another_hdf5_reader_reads_the_file(features_file: Path) -> None:
             np.testing.assert_array_equal(theirs[name][...], ours[name][...])
 
 
-def test_the_same_bytes_again(
+def test_features_are_bit_identical_when_extracted_again(
     store: ecgstore.Store, checkpoint: Checkpoint, features_file: Path, tmp_path: Path
 ) -> None:
     checkpoint.save(tmp_path / "best.pt")
@@ -150,7 +158,7 @@ def test_batch_size_does_not_matter(
             np.testing.assert_allclose(one[name][...], other[name][...], atol=1e-5)
 
 
-def test_the_file_lies_beside_the_store(
+def test_the_default_file_is_beside_the_store(
     sample_store: Path, checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     shutil.copy(sample_store, tmp_path / "challenge.h5")
@@ -162,26 +170,14 @@ def test_the_file_lies_beside_the_store(
         path.write_bytes(b"")
         extract(store, checkpoint, overwrite=True)
         assert store.attach(path) == "cnn"
-        with pytest.raises(EcgStoreError, match="the store itself"):
+        with pytest.raises(EcgStoreError, match="is the store itself"):
             extract(store, checkpoint, store.path, overwrite=True)
-        with pytest.raises(EcgStoreError, match="a folder"):
+        with pytest.raises(EcgStoreError, match="is a folder"):
             extract(store, checkpoint, tmp_path, overwrite=True)
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_the_digest_tells_weights_apart(checkpoint: Checkpoint) -> None:
-    digest = checkpoint.weights_sha256()
-    turned = dict(reversed(checkpoint.weights.items()))
-    assert replace(checkpoint, weights=turned).weights_sha256() == digest
-    for name, weight in checkpoint.weights.items():
-        other = weight.clone()
-        other.view(-1)[0] += 1
-        for changed in (other, weight[None], weight.to(torch.float64)):
-            weights = {**checkpoint.weights, name: changed}
-            assert replace(checkpoint, weights=weights).weights_sha256() != digest
-
-
-def test_stores_of_another_kind_are_refused(
+def test_stores_with_other_classes_or_preprocessing_are_refused(
     store: ecgstore.Store, checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     other = replace(checkpoint, label_names=checkpoint.label_names[:-1])
@@ -199,7 +195,7 @@ def test_stores_of_another_kind_are_refused(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
-def test_nothing_is_left_of_an_extraction_that_was_stopped(
+def test_a_stopped_extraction_leaves_nothing(
     store: ecgstore.Store,
     checkpoint: Checkpoint,
     features_file: Path,
@@ -207,13 +203,15 @@ def test_nothing_is_left_of_an_extraction_that_was_stopped(
     monkeypatch: pytest.MonkeyPatch,
     error: type[BaseException],
 ) -> None:
-    def stop_later(items: Any, *_: object) -> Iterator[Any]:
-        for number, item in enumerate(items):
-            if number == 2:
-                raise error
-            yield item
+    original, batches = Extractor.inputs, []
 
-    monkeypatch.setattr(inference, "with_progress", stop_later)
+    def stop_at_third_batch(network: Extractor, batch: pipes.Batch) -> Any:
+        batches.append(batch)
+        if len(batches) % 3 == 0:
+            raise error
+        return original(network, batch)
+
+    monkeypatch.setattr(Extractor, "inputs", stop_at_third_batch)
     with pytest.raises(error):
         extract(store, checkpoint, tmp_path / "new.h5", batch_size=4)
     assert list(tmp_path.iterdir()) == []
@@ -224,7 +222,7 @@ def test_nothing_is_left_of_an_extraction_that_was_stopped(
     assert older.read_bytes() == features_file.read_bytes()
 
 
-def test_a_model_that_diverged_is_refused(
+def test_outputs_that_are_not_finite_are_refused(
     store: ecgstore.Store, checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     bias = torch.full_like(checkpoint.weights["head.bias"], torch.nan)
@@ -234,18 +232,18 @@ def test_a_model_that_diverged_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_not_there_is_known_at_once(
+def test_a_missing_folder_is_reported_before_any_work(
     store: ecgstore.Store,
     checkpoint: Checkpoint,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(inference, "with_progress", None)
+    monkeypatch.setattr(Extractor, "inputs", None)  # so that no batch can be processed
     with pytest.raises(EcgStoreError, match=r"cannot be written \(No such file"):
         extract(store, checkpoint, tmp_path / "nowhere" / "f.h5")
 
 
-def test_devices_have_names() -> None:
+def test_unknown_devices_are_refused() -> None:
     assert chosen_device().type in ("cpu", "cuda")
     for name in ("nonsense", "cuda:99"):
         with pytest.raises(EcgStoreError, match=f"no device '{name}'"):
@@ -263,7 +261,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
     return code if isinstance(code, int) else 0, printed.out, printed.err
 
 
-def test_extract_prints_where_and_what(
+def test_command_prints_a_summary_and_writes_a_table(
     capsys: pytest.CaptureFixture[str],
     sample_store: Path,
     checkpoint: Checkpoint,
@@ -290,8 +288,8 @@ def test_extract_prints_where_and_what(
     assert head[:3] == ["record_id", "row", "cnn_000"]
     assert [line[0] for line in lines] == names
     assert [int(line[1]) for line in lines] == list(range(len(names)))
-    found = np.array([line[2:] for line in lines], np.float32)
-    np.testing.assert_array_equal(found, values)
+    table_values = np.array([line[2:] for line in lines], np.float32)
+    np.testing.assert_array_equal(table_values, values)
     code, _, errors = run(capsys, *arguments)
     assert code == 1
     assert "--overwrite" in errors
@@ -310,7 +308,7 @@ def test_extract_prints_where_and_what(
         (["best.pt"], 2, "STORE"),
     ],
 )
-def test_mistakes_end_in_one_line(
+def test_errors_are_one_line(
     capsys: pytest.CaptureFixture[str],
     sample_store: Path,
     checkpoint: Checkpoint,
@@ -323,8 +321,8 @@ def test_mistakes_end_in_one_line(
     monkeypatch.chdir(tmp_path)
     checkpoint.save(tmp_path / "best.pt")
     words = [sample_store if word == "STORE" else word for word in arguments]
-    found, _, errors = run(capsys, "extract", *words)
-    assert found == code
+    exit_code, _, errors = run(capsys, "extract", *words)
+    assert exit_code == code
     assert message in errors
     if code == 1:
         assert errors.startswith("ecgstore: ")
@@ -332,7 +330,7 @@ def test_mistakes_end_in_one_line(
     assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]
 
 
-def test_without_torch_it_says_what_to_install(sample_store: Path) -> None:
+def test_without_torch_the_error_says_what_to_install(sample_store: Path) -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "from ecgstore.cli import main\n"

@@ -67,7 +67,7 @@ def untrained(config: Config = CONFIG, **model: object) -> Checkpoint:
     )
 
 
-def found_in(store: Store, checkpoint: Checkpoint) -> Outputs:
+def outputs_for(store: Store, checkpoint: Checkpoint) -> Outputs:
     return run_network(
         checkpoint.network(),
         store.select(),
@@ -92,7 +92,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
 # -- the same as a store ----------------------------------------------------
 
 
-def test_network_sees_the_bits_of_a_store(store_file: Path) -> None:
+def test_preprocessed_signals_are_bit_identical_to_a_store(store_file: Path) -> None:
     with Store(store_file) as store:
         assert {500.0, 1000.0} <= set(store.records["fs_original"])
         padding = store.quality["pad_length"]
@@ -105,21 +105,24 @@ def test_network_sees_the_bits_of_a_store(store_file: Path) -> None:
             assert record.n_real_samples == store.n_samples - padding.iloc[row]
 
 
-def test_probabilities_are_those_of_a_store(
+def test_probabilities_equal_those_for_a_store(
     store_file: Path, checkpoint_file: Path
 ) -> None:
     checkpoint = Checkpoint.load(checkpoint_file)
     headers = given_headers([sample_folder()])
-    said = [*predict(checkpoint, headers, batch_size=7)]
-    assert [each.path for each in said] == list(map(str, headers))
-    assert {each.status for each in said} == {OK}
+    predictions = [*predict(checkpoint, headers, batch_size=7)]
+    assert [prediction.path for prediction in predictions] == list(map(str, headers))
+    assert {prediction.status for prediction in predictions} == {OK}
     with Store(store_file) as store:
-        found = found_in(store, checkpoint).probabilities
-        assert len(said) == len(store)
-        for each in said:
-            assert each.probabilities is not None
+        probabilities = outputs_for(store, checkpoint).probabilities
+        assert len(predictions) == len(store)
+        for prediction in predictions:
+            assert prediction.probabilities is not None
             np.testing.assert_allclose(
-                each.probabilities, found[store.row(each.record_id)], rtol=0, atol=1e-6
+                prediction.probabilities,
+                probabilities[store.row(prediction.record_id)],
+                rtol=0,
+                atol=1e-6,
             )
 
 
@@ -132,7 +135,7 @@ def test_probabilities_are_those_of_a_store(
         ({}, {"fs": 250.0, "leads": ("II",)}),
     ],
 )
-def test_options_of_store_and_model_count(
+def test_options_of_store_and_model_are_used(
     tmp_path: Path,
     few_records: Path,
     write_record: WriteRecord,
@@ -145,22 +148,22 @@ def test_options_of_store_and_model_count(
         shutil.move(path, few_records / path.name)
     config = replace(CONFIG, **options)  # type: ignore[arg-type]
     checkpoint = untrained(config, **model)
-    said = {
-        each.record_id: each.probabilities
-        for each in predict(checkpoint, given_headers([few_records]))
+    predicted = {
+        prediction.record_id: prediction.probabilities
+        for prediction in predict(checkpoint, given_headers([few_records]))
     }
     with Store(build(few_records, tmp_path / "out.h5", config)) as store:
-        found = found_in(store, checkpoint)
-        assert sorted(said) == sorted(store)
+        outputs = outputs_for(store, checkpoint)
+        assert sorted(predicted) == sorted(store)
         for row, name in enumerate(store):
-            values = said[name]
-            assert values is not None
+            probabilities = predicted[name]
+            assert probabilities is not None
             np.testing.assert_allclose(
-                values, found.probabilities[row], rtol=0, atol=1e-6
+                probabilities, outputs.probabilities[row], rtol=0, atol=1e-6
             )
 
 
-def test_dialects_and_diagnoses_do_not_matter(
+def test_dialects_and_diagnoses_of_headers_do_not_matter(
     checkpoint_file: Path, write_record: WriteRecord
 ) -> None:
     adc = np.random.default_rng(0).integers(-900, 900, (12, 5000))
@@ -170,20 +173,21 @@ def test_dialects_and_diagnoses_do_not_matter(
     second.write_text(text.replace("426783006", "164889003"))
     third = write_record("A0003", adc)
     third.write_text("".join(third.read_text().partition("#")[:1]))
-    said = [*predict(Checkpoint.load(checkpoint_file), [first, second, third])]
-    assert [each.status for each in said] == [OK] * 3
-    values = [each.probabilities for each in said]
+    checkpoint = Checkpoint.load(checkpoint_file)
+    predictions = [*predict(checkpoint, [first, second, third])]
+    assert [prediction.status for prediction in predictions] == [OK] * 3
+    values = [prediction.probabilities for prediction in predictions]
     np.testing.assert_array_equal(values[0], values[1])
     np.testing.assert_array_equal(values[0], values[2])
 
 
-def test_batches_do_not_matter(checkpoint_file: Path, few_records: Path) -> None:
+def test_batch_size_does_not_matter(checkpoint_file: Path, few_records: Path) -> None:
     checkpoint, headers = Checkpoint.load(checkpoint_file), given_headers([few_records])
     alone, together = (
         np.array(
             [
-                each.probabilities
-                for each in predict(checkpoint, headers, batch_size=size)
+                prediction.probabilities
+                for prediction in predict(checkpoint, headers, batch_size=size)
             ]
         )
         for size in (1, 64)
@@ -225,35 +229,37 @@ def write_faults(write: WriteRecord) -> Path:
     return write("A0016").parent
 
 
-def test_reasons_are_those_of_a_build(
+def test_reasons_equal_those_of_a_build(
     tmp_path: Path, write_record: WriteRecord
 ) -> None:
     folder = write_faults(write_record)
     config = replace(CONFIG, reject_flat_leads=True)
-    said = [*predict(untrained(config), given_headers([folder]))]
-    assert [each.record_id for each in said] == [f"A{n:04}" for n in range(1, 17)]
+    predictions = [*predict(untrained(config), given_headers([folder]))]
+    record_ids = [prediction.record_id for prediction in predictions]
+    assert record_ids == [f"A{n:04}" for n in range(1, 17)]
     with Store(build(folder, tmp_path / "out.h5", config)) as store:
         quarantine = store.quarantine.set_index("record_id")
     assert len(set(quarantine["reason"])) > 10
-    for each in said[:-1]:
-        assert each.probabilities is None
-        assert each.status == quarantine.loc[each.record_id, "reason"]
-        mine, its = each.detail.replace(f"{tmp_path}/", ""), each.record_id
-        assert mine == quarantine.loc[its, "detail"]
-    assert said[-1].status == OK
-    assert said[-1].detail == ""
+    *unusable, usable = predictions
+    for prediction in unusable:
+        assert prediction.probabilities is None
+        left_out = quarantine.loc[prediction.record_id]
+        assert prediction.status == left_out["reason"]
+        assert prediction.detail.replace(f"{tmp_path}/", "") == left_out["detail"]
+    assert usable.status == OK
+    assert usable.detail == ""
 
 
-def test_a_defect_is_a_row_too(
+def test_an_unexpected_error_is_a_prediction_with_a_reason(
     monkeypatch: pytest.MonkeyPatch, write_record: WriteRecord
 ) -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError("oops")
 
     monkeypatch.setattr("ecgstore.models.inference.prediction.stored_form", fail)
-    [said] = predict(untrained(), [write_record("A0001")])
-    assert said.status == Reason.UNEXPECTED_ERROR
-    assert "oops" in said.detail
+    [prediction] = predict(untrained(), [write_record("A0001")])
+    assert prediction.status == Reason.UNEXPECTED_ERROR
+    assert "oops" in prediction.detail
 
 
 @settings(
@@ -272,30 +278,33 @@ def test_no_broken_file_raises(tmp_path: Path, seed: int, in_header: bool) -> No
                 place = rng.randrange(min(len(content), 700))
                 content[place : place + rng.randrange(3)] = rng.randbytes(1)
         (tmp_path / path.name).write_bytes(content)
-    [said] = predict(untrained(), [tmp_path / header.name])
-    assert (said.status == OK) == (said.probabilities is not None)
-    assert (said.status == OK) == (said.detail == "")
-    if said.probabilities is not None:
-        assert ((said.probabilities >= 0) & (said.probabilities <= 1)).all()
+    [prediction] = predict(untrained(), [tmp_path / header.name])
+    assert (prediction.status == OK) == (prediction.probabilities is not None)
+    assert (prediction.status == OK) == (prediction.detail == "")
+    if prediction.probabilities is not None:
+        probabilities = prediction.probabilities
+        assert ((probabilities >= 0) & (probabilities <= 1)).all()
 
 
-# -- what is named ----------------------------------------------------------
+# -- paths given -----------------------------------------------------------
 
 
-def test_each_record_once_in_the_order_given(write_record: WriteRecord) -> None:
+def test_each_record_is_listed_once_in_the_given_order(
+    write_record: WriteRecord,
+) -> None:
     first, second = write_record("A0001"), write_record("A0002")
     write_record("A0003")
     named = given_headers([second.with_suffix(".mat"), second, first.parent])
     assert [path.name for path in named] == ["A0002.hea", "A0001.hea", "A0003.hea"]
 
 
-def test_what_is_no_record_is_refused(
+def test_paths_without_records_are_refused(
     tmp_path: Path, write_record: WriteRecord
 ) -> None:
     header = write_record("A0001")
     header.unlink()
     (tmp_path / "notes.txt").write_text("")
-    for given_path, message in (
+    for path, message in (
         (tmp_path / "nowhere", "no such folder"),
         (tmp_path / "nowhere.hea", "no such folder"),
         (header.parent, "no .hea files below"),
@@ -303,7 +312,7 @@ def test_what_is_no_record_is_refused(
         (tmp_path / "notes.txt", "expected a folder or a .hea file"),
     ):
         with pytest.raises(EcgStoreError, match=message):
-            given_headers([given_path])
+            given_headers([path])
 
 
 # -- command ----------------------------------------------------------------
@@ -328,18 +337,18 @@ def test_command_writes_a_table(
     ]
     headers = given_headers([few_records])
     assert [row["path"] for row in rows] == list(map(str, headers))
-    said = predict(Checkpoint.load(checkpoint_file), headers)
-    for row, each in zip(rows, said, strict=True):
-        assert each.probabilities is not None
+    predictions = predict(Checkpoint.load(checkpoint_file), headers)
+    for row, prediction in zip(rows, predictions, strict=True):
+        assert prediction.probabilities is not None
         values = [float(row[name]) for name in CONFIG.classes.names]
-        np.testing.assert_allclose(values, each.probabilities, rtol=0, atol=2e-6)
+        np.testing.assert_allclose(values, prediction.probabilities, rtol=0, atol=2e-6)
     assert sorted(path.name for path in out.parent.iterdir()) == ["out.csv", "training"]
     code, printed, _ = run(capsys, checkpoint_file, few_records, "--device", "cpu")
     assert code == 0
     assert printed == out.read_text()
 
 
-def test_command_counts_what_cannot_be_used(
+def test_command_counts_unusable_records(
     capsys: pytest.CaptureFixture[str], checkpoint_file: Path, write_record: WriteRecord
 ) -> None:
     good = write_record("A0001")
@@ -356,7 +365,7 @@ def test_command_counts_what_cannot_be_used(
     assert run(capsys, checkpoint_file, good, "--strict")[0] == 0
 
 
-def test_interrupted_command_leaves_the_older_table(
+def test_an_interrupted_command_leaves_the_old_table(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     checkpoint_file: Path,
@@ -388,7 +397,7 @@ def test_interrupted_command_leaves_the_older_table(
         (["CHECKPOINT", "records", "--batch-size", "0"], 2, "batch-size"),
     ],
 )
-def test_mistakes_end_in_one_line(
+def test_errors_are_one_line(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     checkpoint_file: Path,
@@ -401,16 +410,16 @@ def test_mistakes_end_in_one_line(
     if "records" in arguments:
         write_record("A0001")
     monkeypatch.chdir(tmp_path)
-    named = {"CHECKPOINT": str(checkpoint_file)}
-    found, _, errors = run(capsys, *(named.get(word, word) for word in arguments))
-    assert found == code
+    paths = {"CHECKPOINT": str(checkpoint_file)}
+    exit_code, _, errors = run(capsys, *(paths.get(word, word) for word in arguments))
+    assert exit_code == code
     assert message in errors
     if code == 1:
         assert errors.startswith("ecgstore: ")
         assert errors.count("\n") == 1
 
 
-def test_without_torch_it_says_what_to_install() -> None:
+def test_without_torch_the_error_says_what_to_install() -> None:
     for command in ("predict", "evaluate"):
         code = (
             "import sys; sys.modules['torch'] = None\n"

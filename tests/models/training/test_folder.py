@@ -1,0 +1,65 @@
+"""The folder of a training: checkpoint, state, history and curves."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ecgstore.errors import EcgStoreError
+from ecgstore.models.checkpoint import Checkpoint
+from ecgstore.models.settings import ModelSettings
+from ecgstore.models.training.run import train_into
+from ecgstore.pipes.testing import digest
+from ecgstore.storage import Selection
+from tests.models.training.small_trainings import fast_settings
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+MODEL = ModelSettings(model="cnn", fs=100.0, leads=("I", "II", "V2"))
+SETTINGS = fast_settings(augment=True, batch_size=8)
+
+
+@pytest.fixture(scope="module")
+def folder(
+    training: Selection,
+    validation: Selection,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    path = tmp_path_factory.mktemp("trainings") / "new" / "first"
+    train_into(path, training, validation, MODEL, SETTINGS)
+    return path
+
+
+def test_a_folder_has_history_and_curves(folder: Path) -> None:
+    with (folder / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert b"\r" not in (folder / "history.csv").read_bytes()
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert all(float(row["training_loss"]) > 0 for row in rows)
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(folder.glob("*.partial")) + list(folder.glob(".*"))
+
+
+def test_a_folder_with_a_training_is_not_overwritten(
+    folder: Path, training: Selection, validation: Selection
+) -> None:
+    with pytest.raises(EcgStoreError, match="resume it with --resume"):
+        train_into(folder, training, validation, MODEL, SETTINGS)
+    weights = Checkpoint.load(folder).weights
+    (folder / "best.pt").unlink()
+    history = train_into(folder, training, validation, MODEL, SETTINGS, resume=True)
+    assert len(history.epochs) == 2
+    assert digest(Checkpoint.load(folder).weights) == digest(weights)
+    other = replace(MODEL, normalise_by="lead")
+    message = "its model normalise_by is record, now it is lead"
+    with pytest.raises(EcgStoreError, match=message):
+        train_into(folder, training, validation, other, SETTINGS, resume=True)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(
+    training: Selection, validation: Selection, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(EcgStoreError, match="cannot be made"):
+        train_into(tmp_path / "file" / "run", training, validation, MODEL, SETTINGS)

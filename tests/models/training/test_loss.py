@@ -1,0 +1,44 @@
+"""The weighted cross entropy has its minimum at the class frequencies."""
+
+import numpy as np
+import torch
+from hypothesis import given, settings, strategies as st
+from torch.nn import functional
+
+from ecgstore.models.training.loss import class_weights, weighted_loss
+
+
+@settings(max_examples=12)
+@given(st.lists(st.integers(1, 39), min_size=1, max_size=4))
+def test_the_minimum_is_at_unweighted_log_odds(positives: list[int]) -> None:
+    labels = np.zeros((40, len(positives)), np.uint8)
+    for column, n in zip(labels.T, positives, strict=True):
+        column[:n] = 1
+    weights = class_weights(labels)
+    bias = torch.zeros(len(positives), requires_grad=True)
+    optimiser = torch.optim.LBFGS([bias], max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure() -> float:
+        optimiser.zero_grad()
+        loss = weighted_loss(
+            bias.expand(labels.shape), torch.from_numpy(labels), weights
+        )
+        loss.backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach())
+
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
+    frequencies = torch.tensor(positives) / 40
+    torch.testing.assert_close(bias.detach().sigmoid(), frequencies, atol=2e-3, rtol=0)
+
+
+def test_positives_of_rare_classes_have_higher_weights() -> None:
+    labels = np.zeros((1000, 5), np.uint8)
+    for column, n in zip(labels.T, (1000, 500, 100, 1, 0), strict=True):
+        column[:n] = 1
+    assert class_weights(labels).tolist() == [1.0, 1.0, 3.0, 10.0, 1.0]
+
+
+def test_weights_of_1_give_the_plain_cross_entropy() -> None:
+    logits, labels = torch.randn(5, 3), torch.randint(2, (5, 3), dtype=torch.uint8)
+    plain = functional.binary_cross_entropy_with_logits(logits, labels.float())
+    torch.testing.assert_close(weighted_loss(logits, labels, torch.ones(3)), plain)
