@@ -7,8 +7,8 @@ from hypothesis import given, strategies as st
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.beats import Beats, BeatStatus
 from ecgstore.features import q_s_peaks
-from ecgstore.features.leads.compute import vector_features
-from ecgstore.features.waves.compute import wave_features
+from ecgstore.features.feature import Inputs, Values
+from ecgstore.features.rr.definitions import RR
 from ecgstore.features.waves.definitions import WAVES
 from ecgstore.record import LEADS, Mark
 
@@ -21,6 +21,13 @@ QRS = [Mark.QRS_ON, Mark.R_PEAK, Mark.QRS_OFF]
 BEAT = np.array([-100, -80, -55, -25, 0, 25, 90, 130, 170])  # marks around an R-peak
 R_PEAKS = np.array([300, 700, 1100, 1520])
 GAINS = np.arange(5, 17) / 10
+
+
+def wave_features(signal: FloatArray, beats: Beats, fs: float) -> FloatArray:
+    """Return all features of the group, of the record and of its leads."""
+    inputs, values = Inputs(signal, beats, fs, "neurokit"), Values()
+    RR.compute(inputs, values)
+    return WAVES.compute(inputs, values)
 
 
 def marked(r_peaks: IntArray = R_PEAKS) -> Beats:
@@ -399,10 +406,10 @@ def test_q_and_s_are_absent_without_a_dip() -> None:
 def test_marks_that_do_not_fit_are_refused() -> None:
     signal, beats = np.zeros((12, 2000)), marked()
     more = Beats(np.arange(100, 1900, 100), beats.fiducials, beats.status)
-    with pytest.raises(ValueError, match="18 R-peaks and marks of 4 beats"):
+    with pytest.raises(
+        ValueError, match="18 R-peaks and marks of 4 beats; expected the same"
+    ):
         wave_features(signal, more, FS)
     short = Beats(beats.r_peaks, beats.fiducials[..., :8], beats.status)
     with pytest.raises(ValueError, match="expected 9 for each beat"):
         wave_features(signal, short, FS)
-    with pytest.raises(ValueError, match="rows of the record and of its 12 leads"):
-        vector_features(np.zeros((7, 31)))
