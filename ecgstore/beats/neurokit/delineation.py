@@ -21,7 +21,7 @@ onsets in lead II are 10 ms late instead of 3.
 MAX_SAMPLES: Final = 150_000
 """Samples in one call; NeuroKit2's table takes 80 bytes for each of them."""
 
-_NEUROKIT_NAMES: Final = {
+NEUROKIT_NAMES: Final = {
     Mark.P_ON: "ECG_P_Onsets",
     Mark.P_PEAK: "ECG_P_Peaks",
     Mark.P_OFF: "ECG_P_Offsets",
@@ -117,7 +117,7 @@ def _delineate_together(signals: FloatArray, r_peaks: IntArray, fs: float) -> In
     shape = (n_signals, 1 + n_beats + 1)
     marks = np.empty((n_signals, n_beats, len(Mark)), np.int64)
     marks[..., Mark.R_PEAK] = r_peaks
-    for mark, name in _NEUROKIT_NAMES.items():
+    for mark, name in NEUROKIT_NAMES.items():
         positions = np.array(lists[name], np.float64).reshape(shape)
         positions = positions[:, 1:-1] - starts[:, None]
         marks[..., mark] = np.where(np.isnan(positions), -1, positions)
