@@ -86,8 +86,8 @@ def plot_filter(store: Store, record_id: str, folders: Iterable[Path]) -> Figure
     original = read_record(path)
     if signal_sha256(original.signal) != store.records["sha256"].iloc[record.row]:
         raise EcgStoreError(
-            f"{path}: not the signal from which {store.path} was built; give the folder "
-            "of the original with --records"
+            f"{path}: not the signal from which {store.path} was built; give the "
+            "folder of the original with --records"
         )
     config = store.config
     raw = before_filter(
