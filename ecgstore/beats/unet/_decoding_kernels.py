@@ -322,7 +322,7 @@ def place_marks(
 def has_p_wave(
     strength: FloatArray,
     pr: FloatArray,
-    seen: float,
+    present: float,
     agreed: float,
     certain: float,
     certain_if_steady: float,
@@ -343,7 +343,7 @@ def has_p_wave(
         first, last = max(b - n_around, 0), min(b + n_around + 1, n_beats)
         n, total = 0, 0.0
         for k in range(first, last):
-            if strength[k] > seen:
+            if strength[k] > present:
                 scratch[n] = pr[k]
                 total += strength[k]
                 n += 1

@@ -48,7 +48,7 @@ USUAL_RANGE_S: Final = 2.0
 Each of them holds a beat, unless the heart rate is below 30 per minute.
 """
 
-P_SEEN: Final = 0.02
+P_PRESENT: Final = 0.02
 P_AGREED: Final = 0.4
 P_CERTAIN: Final = 0.75
 P_NEIGHBOURS: Final = 6
@@ -56,7 +56,7 @@ P_STEADY_S: Final = 0.008
 P_CERTAIN_IF_STEADY: Final = 0.5
 """The rule of `has_p_wave`. A beat has a P wave if two values are large enough: the
 mean evidence of the leads, at least `P_AGREED`; and its mean over those of the beats
-around (`P_NEIGHBOURS` on either side) in which it is above `P_SEEN`, at least
+around (`P_NEIGHBOURS` on either side) in which it is above `P_PRESENT`, at least
 `P_CERTAIN`. `P_CERTAIN_IF_STEADY` suffices if these are three quarters of the beats
 around, and their PR intervals deviate by `P_STEADY_S` or less on average."""
 
@@ -328,7 +328,7 @@ def has_p_wave(strength: FloatArray, pr_s: FloatArray) -> BoolArray:
     decoding.has_p_wave(
         strength,
         pr_s,
-        P_SEEN,
+        P_PRESENT,
         P_AGREED,
         P_CERTAIN,
         P_CERTAIN_IF_STEADY,

@@ -253,11 +253,11 @@ def test_a_lead_that_is_left_out_is_as_good_as_absent(
     """The others are exactly the same: the network does not get the lead at all."""
     absent = np.delete(signal, lead, 0)
     expected = find_beats_with(weights(), absent, FS, 200)
-    spoilt = signal.copy()
-    spoilt[lead] = bad
+    disturbed = signal.copy()
+    disturbed[lead] = bad
     if bad == 1e9:
-        spoilt[lead, ::2] = -bad
-    beats = find(spoilt)
+        disturbed[lead, ::2] = -bad
+    beats = find(disturbed)
     np.testing.assert_array_equal(beats.r_peaks, expected.r_peaks)
     others = np.delete(beats.fiducials, lead, 0)
     np.testing.assert_array_equal(others, expected.fiducials[: len(others)])
@@ -328,10 +328,10 @@ def test_every_beat_is_detected_at_any_rate(
     signal: FloatArray, expected: Beats, rate: int
 ) -> None:
     n = max(4, rate // 6)
-    made = with_rate(signal, expected, np.full(n, 60 / rate))
-    beats = find(made)
+    changed = with_rate(signal, expected, np.full(n, 60 / rate))
+    beats = find(changed)
     true = 40 + np.concatenate([[0], np.cumsum(np.full(n - 1, round(FS * 60 / rate)))])
-    inside = true[(true > 60) & (true < made.shape[1] - 60)]
+    inside = true[(true > 60) & (true < changed.shape[1] - 60)]
     distance = np.abs(np.subtract.outer(inside, beats.r_peaks))
     assert (distance.min(axis=1) <= 25).all()
     assert len(true) - 2 <= len(beats.r_peaks) <= len(true) + 1
@@ -377,12 +377,12 @@ def test_no_beats_in_asystole() -> None:
 def test_unusable_leads_do_not_affect_the_beats(
     signal: FloatArray, expected: Beats, bad: float, n_bad: int
 ) -> None:
-    spoilt = signal.copy()
+    disturbed = signal.copy()
     if bad == 0.0 or np.isnan(bad):
-        spoilt[:n_bad] = bad
+        disturbed[:n_bad] = bad
     else:
-        spoilt[:n_bad, 2345] = bad
-    beats = find(spoilt)
+        disturbed[:n_bad, 2345] = bad
+    beats = find(disturbed)
     if n_bad == 12:
         assert beats.status == BeatStatus.NO_BEATS
     else:

@@ -1,4 +1,4 @@
-"""RR-interval features against their plain definitions, NeuroKit2 and by hand."""
+"""RR-interval features: plain definitions, NeuroKit2, and values by hand."""
 
 import itertools
 from collections.abc import Sequence
@@ -377,7 +377,7 @@ def test_geometric_features_equal_their_definitions(intervals: list[int]) -> Non
     assert kernels.triangular_index(rr) == len(rr) / counts.max()
     scratch = np.empty(int(rr[-1] / kernels.BIN_MS) + 2, int)
     width = kernels.triangle_width(rr, scratch)
-    # Equally good triangles: the first found is either the same, or as good.
+    # Of triangles with the same error, both take the narrowest one.
     assert width == pytest.approx(plain_triangle_width(rr), abs=1e-9)
 
 

@@ -282,8 +282,8 @@ def test_marks_behind_the_end_are_refused() -> None:
 
 def plain_q_s(lead: FloatArray, beats: IntArray) -> list[list[int]]:
     """Return Q and S of the beats of one lead, by their definition."""
-    found = [[-1, -1] for _ in beats]
-    kind = 0  # 0: Q, 1: S
+    q_s = [[-1, -1] for _ in beats]
+    wave = 0  # 0: Q, 1: S
     for side in (0, 1):
         places, rises = {}, []
         for b, (on, r_peak, off) in enumerate(beats):
@@ -298,11 +298,11 @@ def plain_q_s(lead: FloatArray, beats: IntArray) -> list[list[int]]:
                 continue
             places[b] = place
             rises.append(lead[on : place + 1].max() - lead[on])
-        kind = max(kind, int(bool(rises) and np.median(rises) >= 0.03))
+        wave = max(wave, int(bool(rises) and np.median(rises) >= 0.03))
         for b, place in places.items():
-            if found[b][kind] < 0 or lead[place] < lead[found[b][kind]]:
-                found[b][kind] = place
-    return found
+            if q_s[b][wave] < 0 or lead[place] < lead[q_s[b][wave]]:
+                q_s[b][wave] = place
+    return q_s
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -312,11 +312,11 @@ def test_q_and_s_equal_their_plain_definition(seed: int) -> None:
     marks = np.full((12, 5, 9), -1)
     marks[..., QRS] = np.sort(rng.integers(0, 200, (12, 5, 3)), axis=2)
     marks[rng.random(marks.shape) < 0.1] = -1
-    found = q_s_peaks(signal, marks)
-    assert found.shape == (12, 5, 2)
-    assert found.dtype == np.int64
-    for lead, lead_marks, lead_found in zip(signal, marks, found, strict=True):
-        assert lead_found.tolist() == plain_q_s(lead, lead_marks[:, QRS])
+    places = q_s_peaks(signal, marks)
+    assert places.shape == (12, 5, 2)
+    assert places.dtype == np.int64
+    for lead, lead_marks, lead_places in zip(signal, marks, places, strict=True):
+        assert lead_places.tolist() == plain_q_s(lead, lead_marks[:, QRS])
 
 
 def one_beat(values: list[float], on: int, r_peak: int, off: int) -> list[int]:
@@ -357,9 +357,9 @@ def test_a_tiny_r_wave_does_not_come_and_go_with_noise() -> None:
         at = 50 + 80 * b
         signal[:, at + 2 : at + 8] = r, -0.4, -1.0, 0.0, 0.2, 0.1
         marks[:, b, QRS] = at, at + 6, at + 12
-    found = q_s_peaks(signal, marks)
-    assert (found[..., 0] == -1).all()
-    assert (found[..., 1] == 50 + 80 * np.arange(5) + 4).all()
+    places = q_s_peaks(signal, marks)
+    assert (places[..., 0] == -1).all()
+    assert (places[..., 1] == 50 + 80 * np.arange(5) + 4).all()
 
 
 def test_no_q_wave_follows_an_s_wave() -> None:
@@ -370,15 +370,15 @@ def test_no_q_wave_follows_an_s_wave() -> None:
         at = 50 + 80 * b
         signal[:, at + 2 : at + 5] = values
         marks[:, b, QRS] = at, at + 4 - 2 * (b == 2), at + 8
-    found = q_s_peaks(signal, marks)
-    assert (found[..., 0] == -1).all()
-    assert found[0, :, 1].tolist() == [53, 133, 214]
+    places = q_s_peaks(signal, marks)
+    assert (places[..., 0] == -1).all()
+    assert places[0, :, 1].tolist() == [53, 133, 214]
 
 
 @pytest.mark.parametrize(
     ("level", "amplitude"), [(0.0, -0.05), (-0.03, -0.02), (-0.1, np.nan)]
 )
-def test_q_is_found_from_qrs_onset_and_measured_from_the_isoelectric_level(
+def test_q_is_located_from_qrs_onset_and_measured_from_the_isoelectric_level(
     level: float, amplitude: float
 ) -> None:
     """The level before QRS onset lies below the voltage there in two of the cases."""
