@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "speed": speed,
     }
     if options.challenge:
-        results["p_presence"] = measure_p_presence(options.challenge, ENGINES)
+        results["p_presence"] = measure_p_presence(options.challenge, [*ENGINES])
     write_json(options.json, results)
     if options.plot:
         cases = options.plot.with_stem(f"{options.plot.stem}-cases")

@@ -22,7 +22,7 @@ from bench.common.tables import print_time_rows, time_rows
 from bench.common.timing import for_every_row, time_in_rounds
 from ecgstore.arrays import IntArray
 from ecgstore.features.rr.compute import rr_features
-from ecgstore.features.table import RR_FEATURES
+from ecgstore.features.rr.definitions import RR
 
 FS: Final = 500.0
 """Sampling rate of the series in Hz."""
@@ -128,7 +128,7 @@ def _random_series(n_series: int) -> list[IntArray]:
 
 def _difference(r_peaks: IntArray) -> float:
     """Return the largest difference from NeuroKit2 over all shared features."""
-    names = [feature.name for feature in RR_FEATURES]
+    names = [feature.name for feature in RR.features]
     values = dict(zip(names, rr_features(r_peaks, FS).tolist(), strict=True))
     references = _hrv_one_bin(r_peaks).iloc[0]
     largest = 0.0

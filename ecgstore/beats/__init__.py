@@ -1,4 +1,4 @@
-"""Beats of a record, and the waves of every beat in every lead."""
+"""Beats of a record, and the P, QRS and T waves of every beat in every lead."""
 
 from ecgstore.lazy_names import lazy_names
 

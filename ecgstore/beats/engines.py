@@ -1,5 +1,6 @@
 """Find beats and waves with one of the engines."""
 
+import importlib
 from typing import Final
 
 import numpy as np
@@ -8,8 +9,15 @@ from ecgstore.arrays import FloatArray
 from ecgstore.beats.types import Beats
 from ecgstore.record import N_LEADS
 
-ENGINES: Final = ("ecgstore", "neurokit")
-"""What finds beats and waves; the first is the default."""
+ENGINES: Final = {
+    "ecgstore": "ecgstore.beats.unet.engine",
+    "neurokit": "ecgstore.beats.neurokit.engine",
+}
+"""The engines by name, the default first: modules with a `find_beats`.
+
+It takes the checked `signal`, `fs` and `max_beats` of the function below, and returns
+the beats.
+"""
 
 
 def find_beats(
@@ -20,16 +28,15 @@ def find_beats(
     Parameters
     ----------
     signal : ndarray of shape (12, n_samples)
-        Voltages in mV in the order of `LEADS`, band-pass filtered, real samples only
-        (no padding). Anything else than voltages (NaN, infinities, constants) costs the
-        leads that hold it, never raises.
+        Voltages in mV in the order of `LEADS`, band-pass filtered, without padding.
+        Leads with values that are no voltages (NaN, infinities, constants) are left out
+        and never raise.
     fs : float
         Sampling rate in Hz, at least 50.
     max_beats : int
-        Number of beats to return at most; the first ones.
+        Maximum number of beats; the first ones are returned.
     engine : str
-        One of `ENGINES`: ``"ecgstore"``, see `ecgstore.beats.unet.engine`, or
-        ``"neurokit"``, see `ecgstore.beats.neurokit.engine`.
+        One of `ENGINES`: ``"ecgstore"``, a small network, or ``"neurokit"``.
 
     Returns
     -------
@@ -39,8 +46,8 @@ def find_beats(
     Raises
     ------
     ValueError
-        If the shape of the signal, the sampling rate or `max_beats` make no sense, or
-        there is no such engine.
+        If the shape of the signal, the sampling rate, `max_beats` or the engine is
+        invalid.
     """
     signal = np.asarray(signal, np.float64)
     if signal.ndim != 2 or len(signal) != N_LEADS:
@@ -51,13 +58,10 @@ def find_beats(
         raise ValueError(f"fs is {fs!r}; expected a sampling rate of at least 50 Hz")
     if max_beats < 1:
         raise ValueError(f"max_beats is {max_beats!r}; expected 1 or more")
-    # Either engine loads a large library, and only the one in use shall.
-    if engine == "ecgstore":
-        from ecgstore.beats.unet import engine as delineator
-
-        return delineator.find_beats(signal, fs, max_beats)
-    if engine == "neurokit":
-        from ecgstore.beats.neurokit import engine as neurokit
-
-        return neurokit.find_beats(signal, fs, max_beats)
-    raise ValueError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}")
+    if engine not in ENGINES:
+        raise ValueError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}")
+    # Imported on first use: each engine loads a large library.
+    beats: Beats = importlib.import_module(ENGINES[engine]).find_beats(
+        signal, fs, max_beats
+    )
+    return beats

@@ -1,4 +1,4 @@
-"""Medians that pass over what is missing."""
+"""Medians that ignore NaNs."""
 
 import numpy as np
 
@@ -6,19 +6,19 @@ from ecgstore.arrays import FloatArray
 
 
 def median_of_rows(values: FloatArray) -> FloatArray:
-    """Return the median of each row without its NaNs.
+    """Return the median of each row, ignoring NaNs.
 
-    Like `numpy.nanmedian`, which takes ten times as long for rows this short.
+    The same as `numpy.nanmedian`, but ten times as fast for short rows.
 
     Parameters
     ----------
     values : ndarray of shape (n_rows, n_values)
-        Numbers and NaNs.
+        Finite numbers and NaNs.
 
     Returns
     -------
     ndarray of shape (n_rows,)
-        Medians; NaN for a row that holds no number.
+        Medians; NaN for a row of NaNs only.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the engines return: beats of a record, marks of every beat in every lead."""
+"""The result of all engines: a record's beats, and their marks in every lead."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -13,29 +13,29 @@ MIN_RR_S: Final = 0.2
 """Shortest time between two beats: 300 beats per minute."""
 
 MIN_RANGE_MV: Final = 1e-3
-"""A lead whose values all lie within this range is flat."""
+"""A lead is flat if its range is not larger than this."""
 
 MAX_VOLTAGE_MV: Final = 1e6
-"""A lead beyond this is no voltage; its arithmetic could overflow."""
+"""A lead with larger values holds no voltages; computing with it could overflow."""
 
 
 class BeatStatus(IntEnum):
-    """How the search for beats ended; stored for every record."""
+    """Outcome of the search for beats; stored for every record."""
 
     OK = 0
-    """Beats were found and delineated."""
+    """Beats are detected and delineated."""
     NO_BEATS = 1
-    """No lead is usable (all flat or with missing samples), or the usable leads show no
-    beat together: noise, asystole, a record that is too short."""
+    """No lead is usable (all are flat or lack samples), or the usable leads show no
+    common beat: noise, asystole, or a record that is too short."""
     TOO_FEW_BEATS = 2
-    """There is a single beat: its R-peaks are given, its waves are not delineated.
-    Only the engine "neurokit" needs more."""
+    """There is a single beat, with R-peaks but no waves. Only the engine "neurokit"
+    needs more beats."""
     NOT_COMPUTED = 3
-    """Beats were not asked for."""
+    """The record was stored without a search for beats."""
     DETECTOR_FAILED = 4
-    """NeuroKit2 failed in every usable lead: there are no beats, or R-peaks only."""
+    """NeuroKit2 failed in every usable lead: there are no beats, or only R-peaks."""
     TOO_MANY_BEATS = 5
-    """More beats than there is room for: the first ones are given."""
+    """There are more than `max_beats` beats: the first ones are stored."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -50,12 +50,12 @@ class Beats:
     fiducials : ndarray of shape (12, n_beats, 9)
         Sample indices of the marks of each beat in each lead, int64, in the order of
         `ecgstore.record.Mark`; -1 where absent. The marks ``[:, b]`` belong to the
-        beat ``r_peaks[b]``, and those that are present follow one another in time.
-        P waves with both ends last 40 ms or more, T waves 60 ms, with the peak strictly
-        inside. A lead that is flat or misses samples has no marks ("ecgstore" fills
-        gaps of 100 ms first).
+        beat ``r_peaks[b]``, and the marks present are in the order of time. P waves
+        with onset and offset last 40 ms or more, T waves 60 ms or more, with the peak
+        strictly between. A lead that is flat or lacks samples has no marks (the engine
+        "ecgstore" interpolates gaps of up to 100 ms first).
     status : BeatStatus
-        How the search ended.
+        Outcome of the search.
     """
 
     r_peaks: IntArray
@@ -77,9 +77,9 @@ class Beats:
 
 
 def usable_leads(signal: FloatArray, min_range: float = MIN_RANGE_MV) -> BoolArray:
-    """Return whether each lead is free of missing samples and not flat.
+    """Return whether each lead has all of its samples and is not flat.
 
-    Flat is a lead whose values all lie within `min_range`, in mV.
+    A lead is flat if its range is not larger than `min_range` mV.
     """
     if not signal.shape[1]:
         return np.zeros(len(signal), np.bool_)

@@ -1,4 +1,4 @@
-"""Beats, waves and handcrafted features."""
+"""Handcrafted features of a record: what they are, and their values."""
 
 from ecgstore.lazy_names import lazy_names
 

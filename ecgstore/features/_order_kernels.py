@@ -1,4 +1,4 @@
-"""Kernels on order and averages that several groups of features share."""
+"""Kernels for sorting, quantiles and averages, shared by groups of features."""
 
 import math
 
@@ -41,7 +41,7 @@ def median_of_sorted(ordered: FloatArray) -> float:
 
 @kernel
 def median_of_defined(values: FloatArray) -> float:
-    """Return the median of what is not NaN, or NaN; the values are reordered."""
+    """Return the median of the values that are not NaN, or NaN; reorders them."""
     n = 0
     for value in values:
         if not math.isnan(value):
@@ -55,7 +55,7 @@ def median_of_defined(values: FloatArray) -> float:
 
 @kernel
 def mean_of_defined(values: FloatArray) -> float:
-    """Return the mean of what is not NaN, or NaN."""
+    """Return the mean of the values that are not NaN, or NaN."""
     total = 0.0
     n = 0
     for value in values:
@@ -69,7 +69,7 @@ def mean_of_defined(values: FloatArray) -> float:
 def write_medians(rows: FloatArray, work: FloatArray) -> None:
     """Write the medians of the other rows to the first one.
 
-    `work` is as long as there are other rows.
+    `work` has shape (n_rows - 1,).
     """
     n = len(rows) - 1
     for column in range(rows.shape[1]):

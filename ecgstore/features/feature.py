@@ -1,12 +1,17 @@
-"""What a feature and a group of features are."""
+"""A feature, a group of features, and how the values of a group are computed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import numpy as np
 
 from ecgstore.arrays import FloatArray
 from ecgstore.beats.types import Beats
-from ecgstore.record import LEADS
+from ecgstore.record import LEADS, N_LEADS
+
+_ROWS: Final = {name: 1 + k for k, name in enumerate(LEADS)}
+"""Where the leads stand in the values of a feature that each lead has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +21,7 @@ class Feature:
     Attributes
     ----------
     name : str
-        Name, lower case but for the names of leads, with the unit as suffix.
+        Name, lower case except for the names of leads, with the unit as suffix.
     unit : str
         ``"ms"``, ``"mV"`` and products of them, ``"1/min"``, ``"Hz"``, ``"deg"``, or
         ``"1"`` for counts, flags and ratios.
@@ -24,15 +29,15 @@ class Feature:
         Definition in plain text; rr_i (i = 1..N) are the RR intervals in ms, and
         d_i = rr_(i+1) - rr_i (i = 1..N-1) their successive differences.
     source : str
-        Where the definition comes from.
+        Publication that defines it.
     valid_range : tuple of float
-        Least and largest plausible value. One outside is kept as it was computed: it
-        may be a rare heart, or a mark at the wrong place, and only the user can tell
-        how much of either to put up with.
+        Smallest and largest plausible value. Values outside are stored as computed:
+        they may come from a rare heart or from a misplaced mark.
     undefined : str
         When the value is NaN.
     function : str
-        Dotted name of the function that computes it.
+        Dotted name of the function that computes it, or of the module whose
+        `Definition` does.
     """
 
     name: str
@@ -44,8 +49,31 @@ class Feature:
     function: str
 
 
+class Values(dict[str, FloatArray]):
+    """The features of one record that are computed already, by name.
+
+    Arrays are float64. Those of features that each lead has are of shape (1 + 12,):
+    the record's value, then those of its leads in the order of `LEADS`. Those of the
+    other features are of shape (1,).
+    """
+
+    def record(self, name: str) -> float:
+        """Return the record's value of a feature."""
+        return float(self[name][0])
+
+    def lead(self, lead: str, name: str) -> float:
+        """Return a lead's value of a feature."""
+        return float(self[name][_ROWS[lead]])
+
+
 class Definition(NamedTuple):
-    """What a group says about one of its features, as in `Feature`."""
+    """The definition of a feature in its group, with the attributes of `Feature`.
+
+    A feature that follows from others has a `value`: a function of the features before
+    it, those of its own group and of the groups before. It returns the value of the
+    record or, in a group of features that each lead has, an array of shape (1 + 12,) of
+    the record and its leads. Features without one are measured by their group.
+    """
 
     name: str
     unit: str
@@ -53,75 +81,124 @@ class Definition(NamedTuple):
     source: str
     valid_range: tuple[float, float]
     undefined: str
+    value: Callable[[Values], FloatArray | float] | None = None
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What features are computed from, see `ecgstore.features.table.compute`."""
+    """What features are measured on, see `ecgstore.features.table.compute`."""
 
     signal: FloatArray
     beats: Beats
     fs: float
     convention: str
-    waves: FloatArray
-    """The wave features of the record and its leads, which other groups start from."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureGroup:
-    """The features that one function computes, and their section of the page.
+    """Features that are measured together, and their section of the documentation.
 
     Attributes
     ----------
+    position : int
+        Place among the groups; decides the order of the columns.
     title : str
         Heading of the section.
     notes : str
-        What the reader of the section must know, in Markdown.
+        Introduction of the section, in Markdown.
     definitions : tuple of Definition
-        What is computed, in the order of the function's values.
+        The features, in the order of their columns.
     per_lead : bool
-        Whether the function gives these values for the record and for every lead.
+        Whether each lead has these features too.
+    measure : callable, optional
+        Measures the features without a `Definition.value`. It returns their values in
+        the order of the definitions, of shape (n_measured,), or (1 + 12, n_measured)
+        for the record and its leads.
     function : str
-        Dotted name of the function.
-    call : callable
-        Calls it with what it needs of the inputs. It returns values of shape
-        (n_definitions,), or (1 + 12, n_definitions) of the record and its leads if they
-        are per lead.
+        Dotted name of the function that `measure` calls.
     record_formulas : mapping of str to str
-        Formulas of the record's values that are not the medians over the leads, by
-        name; for groups that are per lead.
+        By name, formulas of measured values of the record that are not the medians
+        over the leads; for groups of features that each lead has.
     """
 
+    position: int
     title: str
     notes: str
     definitions: tuple[Definition, ...]
     per_lead: bool
-    function: str
-    call: Callable[[Inputs], FloatArray]
+    measure: Callable[[Inputs], FloatArray] | None = None
+    function: str = ""
     record_formulas: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def features(self) -> tuple[Feature, ...]:
-        """Return the features, in the order of the function's values."""
-        scopes = [("", "")]
+        """Return the features in the order of their columns: the record's come first.
+
+        Those of the leads follow lead by lead, named such as ``"II_p_duration_ms"``.
+        """
+        features = [
+            _feature(self, definition, "", self._record_formula(definition))
+            for definition in self.definitions
+        ]
         if self.per_lead:
-            scopes = [("", "median over the leads: ")]
-            scopes += [(f"{lead}_", f"lead {lead}: ") for lead in LEADS]
-        formulas = {
-            prefix + each.name: scope + each.formula
-            for prefix, scope in scopes
-            for each in self.definitions
-        } | dict(self.record_formulas)
-        return tuple(
-            Feature(
-                prefix + each.name,
-                each.unit,
-                formulas[prefix + each.name],
-                each.source,
-                each.valid_range,
-                each.undefined,
-                self.function,
-            )
-            for prefix, _ in scopes
-            for each in self.definitions
-        )
+            features += [
+                _feature(
+                    self, definition, f"{lead}_", f"lead {lead}: {definition.formula}"
+                )
+                for lead in LEADS
+                for definition in self.definitions
+            ]
+        return tuple(features)
+
+    def _record_formula(self, definition: Definition) -> str:
+        """Return the formula of the record's value."""
+        if not self.per_lead or definition.value is not None:
+            return definition.formula
+        median = f"median over the leads: {definition.formula}"
+        return self.record_formulas.get(definition.name, median)
+
+    def compute(self, inputs: Inputs, values: Values) -> FloatArray:
+        """Compute the features of a record, and add them to `values`.
+
+        Parameters
+        ----------
+        inputs : Inputs
+            The record.
+        values : Values
+            The features of the groups before this one.
+
+        Returns
+        -------
+        ndarray of shape (1, n_definitions) or (1 + 12, n_definitions)
+            Values of the record, and of its leads if they have these features;
+            float64, NaN where undefined.
+        """
+        n_rows = 1 + N_LEADS if self.per_lead else 1
+        if self.measure is not None:
+            names = [each.name for each in self.definitions if each.value is None]
+            measured = self.measure(inputs).reshape(n_rows, len(names))
+            values.update(zip(names, measured.T, strict=True))
+        table = np.empty((n_rows, len(self.definitions)))
+        for column, definition in zip(table.T, self.definitions, strict=True):
+            if definition.value is None:
+                column[:] = values[definition.name]
+            else:
+                column[:] = definition.value(values)
+                values[definition.name] = column
+        return table
+
+
+def _feature(
+    group: FeatureGroup, definition: Definition, prefix: str, formula: str
+) -> Feature:
+    """Return a feature as its group and its definition describe it."""
+    value = definition.value
+    return Feature(
+        prefix + definition.name,
+        definition.unit,
+        formula,
+        definition.source,
+        definition.valid_range,
+        definition.undefined,
+        group.function if value is None else value.__module__,
+    )

@@ -1,4 +1,4 @@
-"""The table of features as a Markdown page."""
+"""The documentation of the features as a Markdown page."""
 
 from typing import Final
 
@@ -12,18 +12,18 @@ _INTRODUCTION: Final = """\
 `/features` holds these {n} values per record as float32, in this order. They are
 computed from the filtered signal without its padding.
 
-**Undefined values are NaN, never an exception**, and only these are: the last column
-says when. A record without beats has counts of 0 and spectra, and NaN for the rest; one
-whose beats were not computed has NaN throughout.
+**Undefined values are NaN, never an exception.** The last column says when a value is
+undefined. A record without beats has counts of 0 and spectra, and NaN for all other
+features; a record whose beats were not computed has NaN throughout.
 
-**The range is where values are plausible.** A value outside is kept as it was computed:
-it may be a rare heart or a mark at the wrong place, and how much of either to put up
-with is for the user to say. Ratios, angles and flags cannot leave theirs.
+**The range holds the plausible values.** A value outside is stored as computed: it may
+come from a rare heart or from a misplaced mark, and how many of either to accept is the
+user's decision. Ratios, angles and flags always lie in their range.
 """
 
 
 def markdown() -> str:
-    """Return the table as a Markdown page.
+    """Return the documentation of all features as a Markdown page.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def markdown() -> str:
 
 
 def range_text(valid_range: tuple[float, float]) -> str:
-    """Return a range in words.
+    """Return a range as text.
 
     Examples
     --------
@@ -49,23 +49,25 @@ def range_text(valid_range: tuple[float, float]) -> str:
 def _section(group: FeatureGroup) -> str:
     """Return one group of features as a section of the page."""
     n_shown = len(group.definitions)
+    shown = group.features[:n_shown]
     rows = []
-    for each in group.features[:n_shown]:
+    for feature in shown:
         cells = (
-            f"`{each.name}`",
-            each.unit,
-            each.formula,
-            each.source,
-            range_text(each.valid_range),
-            each.undefined,
+            f"`{feature.name}`",
+            feature.unit,
+            feature.formula,
+            feature.source,
+            range_text(feature.valid_range),
+            feature.undefined,
         )
         escaped = (cell.replace("|", "\\|") for cell in cells)
         rows.append(f"| {' | '.join(escaped)} |")
+    functions = dict.fromkeys(feature.function for feature in shown)  # keeps the order
     lines = [
         f"## {group.title}",
         "",
         group.notes,
-        f"Computed by `{group.function}`.",
+        f"Computed by {' and '.join(f'`{name}`' for name in functions)}.",
         "",
         "| name | unit | formula | source | range | NaN |",
         "|---|---|---|---|---|---|",
@@ -74,8 +76,8 @@ def _section(group: FeatureGroup) -> str:
     if group.per_lead:
         lines += [
             "",
-            f"They are followed by the same {n_shown} features of each lead, "
-            f"`LEAD_name` such as `{group.features[n_shown].name}`, in the order of "
-            f"the leads: {', '.join(LEADS)}.",
+            f"The same {n_shown} features of each lead follow, named "
+            f"`LEAD_name`, such as `{group.features[n_shown].name}`, in the order "
+            f"{', '.join(LEADS)}.",
         ]
     return "\n".join(lines) + "\n"

@@ -1,30 +1,48 @@
-"""The table of handcrafted features: what there is, what it means, what computes it.
+"""The table of handcrafted features, and their values for a record.
 
-This is the only list of features. A new group of them is one more entry of `GROUPS`:
-the columns, `compute` and the page all loop over it.
+Features come in groups: RR intervals, waves, leads together, spectra. The groups are
+found, not listed: every module below `ecgstore.features` whose name ends in
+``definitions`` has a tuple ``GROUPS``. The columns of a store, `compute`, the command
+``ecgstore features`` and the documentation all follow from it, so a new feature takes
+one file:
+
+* A feature that follows from others, such as a ratio, an index or a criterion, is one
+  more `Definition` with a `value` in the definitions of its group: a function of the
+  features before it, see `ecgstore.features.feature`.
+* A feature that must be measured on the signal or its marks is a new group in a file of
+  its own, such as ``spectrum/hjorth_definitions.py``: its definitions, the function
+  that measures them (`FeatureGroup.measure`), and ``GROUPS = (HJORTH,)``. Its
+  `position` is the next free number, and its columns come last.
+
+The groups that exist measure with numba kernels, which write their columns in the order
+of the definitions without a `value`.
 """
 
+import importlib
+import pkgutil
 from typing import Final
 
 import numpy as np
 
+from ecgstore import features
 from ecgstore.arrays import Float32Array, FloatArray
 from ecgstore.beats.types import Beats, BeatStatus
-from ecgstore.features.feature import Feature, FeatureGroup, Inputs
-from ecgstore.features.leads.definitions import VECTORS
-from ecgstore.features.rr.definitions import RR
-from ecgstore.features.spectrum.definitions import F_WAVES, SPECTRUM
-from ecgstore.features.waves.compute import wave_features
-from ecgstore.features.waves.definitions import WAVES
+from ecgstore.features.feature import Feature, FeatureGroup, Inputs, Values
 
-GROUPS: Final[tuple[FeatureGroup, ...]] = (RR, WAVES, VECTORS, SPECTRUM, F_WAVES)
+
+def _find_groups() -> tuple[FeatureGroup, ...]:
+    """Return the groups of all modules of definitions, by position."""
+    modules = pkgutil.walk_packages(features.__path__, f"{features.__name__}.")
+    names = [module.name for module in modules if module.name.endswith("definitions")]
+    groups = [group for name in names for group in importlib.import_module(name).GROUPS]
+    return tuple(sorted(groups, key=lambda group: group.position))
+
+
+GROUPS: Final[tuple[FeatureGroup, ...]] = _find_groups()
 """The groups of features, in the order of their columns."""
 
-RR_FEATURES: Final[tuple[Feature, ...]] = RR.features
-"""Features of the RR intervals, in the order of `rr_features`."""
-
 FEATURES: Final[tuple[Feature, ...]] = tuple(
-    each for group in GROUPS for each in group.features
+    feature for group in GROUPS for feature in group.features
 )
 """Every feature, in the order of the columns."""
 
@@ -61,7 +79,7 @@ def compute(
     if beats.status == BeatStatus.NOT_COMPUTED:
         return np.full(len(FEATURES), np.nan, np.float32)
     signal = np.ascontiguousarray(signal, np.float64)
-    waves = wave_features(signal, beats, fs)
-    inputs = Inputs(signal, beats, fs, convention, waves)
-    values = [group.call(inputs).ravel() for group in GROUPS]
-    return np.concatenate(values).astype(np.float32)
+    inputs, values = Inputs(signal, beats, fs, convention), Values()
+    with np.errstate(divide="ignore", invalid="ignore"):  # a ratio may be undefined
+        tables = [group.compute(inputs, values).ravel() for group in GROUPS]
+    return np.concatenate(tables).astype(np.float32)

@@ -1,6 +1,6 @@
-"""Pictures of ECGs, of what a store holds, and of what models make of it.
+"""Plots of ECGs, of stores, and of the evaluation of models.
 
-Those of arrays are pure functions; those of a store take their arrays from it.
+Plots of arrays are pure functions; plots of a store read their arrays from it.
 """
 
 from ecgstore.lazy_names import lazy_names

@@ -10,7 +10,7 @@ import pytest
 
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.features.rr.compute import rr_features
-from ecgstore.features.table import RR_FEATURES
+from ecgstore.features.rr.definitions import RR
 from ecgstore.record import Record
 from ecgstore.signals.preprocess import bandpass
 from ecgstore.sources import read_record
@@ -73,7 +73,7 @@ def test_features_that_disagree_are_not_timed(
 ) -> None:
     def without_pnn50(r_peaks: IntArray, fs: float) -> FloatArray:
         values = rr_features(r_peaks, fs)
-        values[[feature.name for feature in RR_FEATURES].index("pnn50")] = np.nan
+        values[[feature.name for feature in RR.features].index("pnn50")] = np.nan
         return values
 
     monkeypatch.setattr("bench.builds.rr_features.rr_features", without_pnn50)

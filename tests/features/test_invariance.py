@@ -1,4 +1,4 @@
-"""What must not change the features, and what must change them in one way only."""
+"""Changes of a record that must not change features, or only in a known way."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Features of real records: where they lie, and what the diagnoses say of them."""
+"""Features of real records: plausible ranges, and agreement with the diagnoses."""
 
 import math
 from pathlib import Path
@@ -28,7 +28,7 @@ DX = {
 }
 
 IN_RANGE = {"1", "deg", "Hz"}
-"""Units of what no mark at a wrong place can put outside of its range."""
+"""Units of features that cannot leave their range, whatever the marks."""
 
 NEVER_OUTSIDE = {
     each.name
@@ -88,7 +88,7 @@ def test_normal_records_of_the_sample_are_normal(sample_store: Path) -> None:
 
 
 def auroc(values: FloatArray, positive: BoolArray) -> float:
-    """Return how often a positive has the larger value; undefined ones do not count."""
+    """Return the area under the ROC curve, without undefined values."""
     defined = ~np.isnan(values)
     high, low = values[defined & positive], values[defined & ~positive]
     return float(np.mean(high[:, None] > low) + np.mean(high[:, None] == low) / 2)
@@ -102,9 +102,9 @@ def test_auroc() -> None:
 
 @pytest.mark.slow
 def test_features_measure_what_they_claim(shared_data: Path) -> None:
-    """Each names a diagnosis that its feature tells apart, in the Challenge's records.
+    """Features separate the diagnoses that they describe, in Challenge records.
 
-    A sixth of the records that have none of the diagnoses stands for them all.
+    Only a sixth of the records without any of the diagnoses is used.
     """
     config = Config()
     known = set().union(*DX.values()) - DX["normal"]

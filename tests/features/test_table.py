@@ -3,23 +3,24 @@
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ecgstore import features
+from ecgstore.arrays import FloatArray
 from ecgstore.beats import Beats, BeatStatus
 from ecgstore.features import FEATURES, compute, markdown
-from ecgstore.features.feature import Definition, FeatureGroup, Inputs
+from ecgstore.features.feature import Definition, FeatureGroup, Inputs, Values
 from ecgstore.features.page import range_text
 from ecgstore.features.rr.compute import CONVENTIONS
 from ecgstore.features.rr.definitions import RR
 from ecgstore.features.spectrum.definitions import SPECTRUM
 from ecgstore.features.table import GROUPS
-from ecgstore.features.waves.compute import wave_features
 from ecgstore.record import LEADS
 
-NAMES = [each.name for each in FEATURES]
+NAMES = [feature.name for feature in FEATURES]
 UNITS = {
     "mV ms": "_mv_ms",
     "mV/s": "_mv_per_s",
@@ -54,54 +55,166 @@ def test_every_feature_says_what_it_is() -> None:
         assert "NaN" not in each.formula  # `undefined` says when
 
 
-@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.title)
-def test_the_function_that_a_group_names_gives_its_values(
+MEASURED = [group for group in GROUPS if group.measure is not None]
+
+
+@pytest.mark.parametrize("group", MEASURED, ids=lambda group: group.title)
+def test_the_function_that_a_group_names_measures_its_values(
     group: FeatureGroup,
 ) -> None:
     rng = np.random.default_rng(0)
     signal, beats = rng.normal(0, 1, (12, 5000)), some_beats()
-    waves = wave_features(signal, beats, 500.0)
-    inputs = Inputs(signal, beats, 500.0, "neurokit", waves)
     module, _, name = group.function.rpartition(".")
     function = getattr(importlib.import_module(module), name)
     arguments = {
         "rr_features": (beats.r_peaks, 500.0),
         "wave_features": (signal, beats, 500.0),
-        "vector_features": (inputs.waves,),
         "spectral_features": (signal, 500.0),
         "f_wave_features": (signal, beats.r_peaks, 500.0),
     }
-    values = group.call(inputs)
-    assert values.size == len(group.features)
-    assert {each.function for each in group.features} == {group.function}
-    np.testing.assert_array_equal(values, function(*arguments[name]))
+    assert group.measure is not None
+    measured = group.measure(Inputs(signal, beats, 500.0, "neurokit"))
+    np.testing.assert_array_equal(measured, function(*arguments[name]))
+
+
+def test_every_feature_names_where_it_is_computed() -> None:
+    for group in GROUPS:
+        for feature, definition in zip(group.features, group.definitions, strict=False):
+            if definition.value is None:
+                assert feature.function == group.function
+            else:
+                module = importlib.import_module(feature.function)
+                assert group in module.GROUPS
+
+
+def half(values: Values) -> FloatArray:
+    return values["a_mv"] / 2
+
+
+def example_group(position: int = 9, per_lead: bool = True) -> FeatureGroup:
+    """Return a group of two measured features, one of a feature before, and a ratio."""
+    definitions = (
+        Definition("a_mv", "mV", "one", "here", (0, 1), "never"),
+        Definition("half_mv", "mV", "a / 2", "here", (0, 1), "never", half),
+        Definition("b", "1", "other", "there", (-1, 2), "at night"),
+        Definition(
+            "c",
+            "1",
+            "b - n_beats",
+            "here",
+            (0, 1),
+            "never",
+            lambda values: values["b"] - values.record("n_beats"),
+        ),
+    )
+    return FeatureGroup(
+        position=position,
+        title="Made",
+        notes="Notes.",
+        definitions=definitions,
+        per_lead=per_lead,
+        measure=lambda inputs: inputs.signal,
+        function="f",
+        record_formulas={"b": "mean over the leads"} if per_lead else {},
+    )
 
 
 def test_features_of_the_record_come_before_those_of_the_leads() -> None:
-    definitions = (
-        Definition("a", "1", "one", "here", (0, 1), "never"),
-        Definition("b", "1", "other", "there", (-1, 2), "at night"),
-    )
-    group = FeatureGroup(
-        "Made", "", definitions, True, "f", lambda it: it.signal, {"b": "all at once"}
-    )
-    names = [each.name for each in group.features]
-    assert names[:4] == ["a", "b", "I_a", "I_b"]
-    assert names[-1] == "V6_b"
-    formulas = [each.formula for each in group.features]
-    assert formulas[:3] == ["median over the leads: one", "all at once", "lead I: one"]
-    assert formulas[-1] == "lead V6: other"
-    last = group.features[-1]
+    group = example_group()
+    names = [feature.name for feature in group.features]
+    assert names[:6] == ["a_mv", "half_mv", "b", "c", "I_a_mv", "I_half_mv"]
+    assert names[-1] == "V6_c"
+    formulas = [feature.formula for feature in group.features]
+    assert formulas[:3] == [
+        "median over the leads: one",
+        "a / 2",
+        "mean over the leads",
+    ]
+    assert formulas[4] == "lead I: one"
+    assert formulas[-1] == "lead V6: b - n_beats"
+    last = group.features[-2]
     assert (last.valid_range, last.undefined) == ((-1, 2), "at night")
+
+
+def test_measured_values_and_those_that_follow_from_them_stand_in_their_columns() -> (
+    None
+):
+    table = np.arange(26.0).reshape(13, 2)
+    inputs = Inputs(table, some_beats(), 500.0, "neurokit")
+    values = Values(n_beats=np.array([12.0]))
+    got = example_group().compute(inputs, values)
+    a, b = table.T
+    np.testing.assert_array_equal(got, np.stack([a, a / 2, b, b - 12], axis=1))
+    np.testing.assert_array_equal(values["c"], b - 12)
+    assert values.record("a_mv") == 0
+    assert values.lead("V6", "half_mv") == 12
+    values = Values(n_beats=np.array([1.0]))
+    inputs = Inputs(np.array([3.0, 7.0]), some_beats(), 500.0, "neurokit")
+    got = example_group(per_lead=False).compute(inputs, values)
+    np.testing.assert_array_equal(got, [[3, 1.5, 7, 6]])
+
+
+def test_a_group_with_too_few_values_is_refused() -> None:
+    inputs = Inputs(np.zeros((13, 3)), some_beats(), 500.0, "neurokit")
+    with pytest.raises(ValueError, match="reshape"):
+        example_group().compute(inputs, Values())
+
+
+def test_every_group_has_a_position_of_its_own() -> None:
+    positions = [group.position for group in GROUPS]
+    assert positions == sorted(set(positions))
+
+
+NEW_GROUP = """
+from ecgstore.features.feature import Definition, FeatureGroup
+GROUPS = (
+    FeatureGroup(
+        position=99,
+        title="New",
+        notes="A ratio.",
+        definitions=(
+            Definition(
+                "new_ratio", "1", "qt_interval / mean_rr", "here", (0, 1), "often",
+                lambda values: values["qt_interval_ms"] / values["mean_rr_ms"],
+            ),
+        ),
+        per_lead=True,
+    ),
+)
+"""
+
+
+def test_a_group_in_a_file_of_its_own_is_found(tmp_path: Path) -> None:
+    """One new file gives new columns behind the others, and a section of the page."""
+    (tmp_path / "new_definitions.py").write_text(NEW_GROUP)
+    code = f"""
+import ecgstore.features
+ecgstore.features.__path__.append({str(tmp_path)!r})
+import numpy as np
+from ecgstore.beats import Beats, BeatStatus
+from ecgstore.features import FEATURES, compute, markdown
+r_peaks = np.arange(300, 4900, 400)
+around = np.array([-100, -80, -55, -25, 0, 25, 90, 130, 170])
+marks = np.tile(r_peaks[:, None] + around, (12, 1, 1))
+beats = Beats(r_peaks, marks, BeatStatus.OK)
+row = compute(np.zeros((12, 5000)), beats, 500.0)
+assert len(row) == len(FEATURES)
+print(FEATURES[-13].name, FEATURES[-1].name)
+print((row[-13:] == np.float32(390 / 800)).all())
+print("| `new_ratio` | 1 | qt_interval / mean_rr |" in markdown())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["new_ratio", "V6_new_ratio", "True", "True"]
 
 
 def test_the_columns_are_those_of_the_groups_in_turn() -> None:
     assert [*FEATURES] == [each for group in GROUPS for each in group.features]
     signal, beats = np.zeros((12, 5000)), some_beats()
-    waves = wave_features(signal, beats, 500.0)
-    inputs = Inputs(signal, beats, 500.0, "neurokit", waves)
-    parts = [group.call(inputs) for group in GROUPS]
-    expected = np.concatenate(parts, axis=None).astype(np.float32)
+    inputs, values = Inputs(signal, beats, 500.0, "neurokit"), Values()
+    tables = [group.compute(inputs, values) for group in GROUPS]
+    expected = np.concatenate(tables, axis=None).astype(np.float32)
     np.testing.assert_array_equal(compute(signal, beats, 500.0), expected)
 
 

@@ -1,1 +1,1 @@
-"""The engine "neurokit": NeuroKit2 lead by lead, and agreement of the leads."""
+"""The engine "neurokit": NeuroKit2 in every lead, and a vote of the leads."""

@@ -1,4 +1,4 @@
-"""The beats of a record, by agreement of its leads."""
+"""The beats of a record, by a vote of its leads."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,17 +10,18 @@ from ecgstore.beats.medians import median_of_rows
 from ecgstore.beats.types import MIN_RR_S
 
 TOLERANCE_S: Final = 0.075
-"""How far from a beat a lead's peak may lie and still be its vote.
+"""Largest distance from a beat at which a lead's peak is a vote for it.
 
-On the 100 odd records of LUDB every beat is found, and nothing else, for 40 to 125 ms.
+On the 100 odd records of LUDB, any value from 40 to 125 ms detects all beats and
+nothing else.
 """
 
 MIN_RELATIVE_SLOPE: Final = 0.45
-"""A beat flatter than this part of the record's usual QRS complex is no beat.
+"""Least slope of a beat, as a fraction of that of the record's usual QRS complex.
 
-In LUDB every annotated QRS complex reaches 0.57 and every false beat stays below 0.23;
-in 667 Challenge records T waves and artefacts reach 0.41, and what lies above 0.59 are
-beats. Between the two there are only complexes at an end of the record.
+In LUDB every annotated QRS complex reaches 0.57, and every false beat stays below 0.23.
+In 667 Challenge records T waves and artefacts reach 0.41, and everything above 0.59 is
+a beat. Between the two lie only complexes at an end of the record.
 """
 
 EDGE_S: Final = 0.02
@@ -28,7 +29,8 @@ EDGE_S: Final = 0.02
 
 _LONG_GAP: Final = 1.7
 _LEAST_RR: Final = 0.5
-"""In median RR intervals: a gap, and how far its beats are from its ends."""
+"""In median RR intervals: the length of a gap that may hide a beat, and the least
+distance of that beat from the ends of the gap."""
 
 _SLOPE_WINDOW_S: Final = 0.1
 _USUAL_QUANTILE: Final = 75
@@ -37,27 +39,27 @@ _USUAL_QUANTILE: Final = 75
 def agreed_beats(
     lead_peaks: Sequence[IntArray], signal: FloatArray, fs: float
 ) -> IntArray:
-    """Return the beats that at least half of the leads see.
+    """Return the beats that at least half of the leads have detected.
 
-    Every lead votes for the times around each of its peaks. Where the votes reach half
-    of the number of leads, there is a beat. A lead's peaks come a constant time before
-    or after the others' (the R wave of V1 is over before that of V6): this offset is
-    estimated as the median over the beats and taken off before the vote is repeated
-    and before the time of a beat is the median over its leads. So a beat's time does
-    not depend on which of the leads saw it.
+    Every lead votes for the times around each of its peaks. Where the number of votes
+    reaches half of the number of leads, there is a beat. The peaks of a lead come a
+    constant time before or after those of the others (the R wave of V1 ends before that
+    of V6). This offset is estimated as the median over the beats and subtracted; then
+    the vote is repeated, and the time of a beat is the median over its leads. A beat's
+    time thus does not depend on which leads have detected it.
 
-    What remains is checked against the record itself: T waves in a pause, where a
-    detector with a relative threshold finds its "beats", have no steep slope, and beats
-    cut off at an end of the record have no definite time.
+    The beats are then checked against the signal: T waves in a pause, which a detector
+    with a relative threshold takes for beats, have no steep slope, and beats cut off by
+    an end of the record have no definite time.
 
-    In an interval longer than 1.7 times the median one, a quarter of the leads is
-    enough for a beat at least half the median away from both ends: some paced and
-    low beats are missed otherwise.
+    In an RR interval longer than 1.7 times the median, a quarter of the leads is enough
+    for a beat at least half the median away from both ends: otherwise some paced and
+    low beats are missed.
 
     Parameters
     ----------
     lead_peaks : sequence of ndarray of shape (n_peaks,)
-        Sample indices of the QRS complexes that each lead sees, increasing, at least
+        Sample indices of the QRS complexes detected in each lead, increasing, at least
         `MIN_RR_S` apart.
     signal : ndarray of shape (n_leads, n_samples)
         The leads' voltages in mV, in the same order.
@@ -80,30 +82,30 @@ def agreed_beats(
         centres = _centres(aligned, n_samples, tolerance, quorum)
         if not len(centres):
             return np.empty(0, np.int64)
-        # One sample more: the places of the votes were rounded.
+        # One sample more, because the places of the votes are rounded.
         votes = _votes_for(centres, aligned, tolerance + 1)
         offsets += np.nan_to_num(median_of_rows(votes))  # 0 for a lead without votes
         offsets -= np.median(offsets)
     beats = np.rint(centres + median_of_rows(votes.T)).astype(np.int64)
-    found = _real_beats(beats, signal, fs)
-    fewer = _centres(aligned, n_samples, tolerance, (quorum + 1) // 2)
-    votes = _votes_for(fewer, aligned, tolerance + 1)
-    candidates = np.rint(fewer + median_of_rows(votes.T)).astype(np.int64)
-    missed = candidates[_in_long_gap(candidates, found)]
-    return _real_beats(np.concatenate([found, missed]), signal, fs)
+    beats = _real_beats(beats, signal, fs)
+    centres = _centres(aligned, n_samples, tolerance, (quorum + 1) // 2)
+    votes = _votes_for(centres, aligned, tolerance + 1)
+    candidates = np.rint(centres + median_of_rows(votes.T)).astype(np.int64)
+    missed = candidates[_in_long_gap(candidates, beats)]
+    return _real_beats(np.concatenate([beats, missed]), signal, fs)
 
 
 def _real_beats(beats: IntArray, signal: FloatArray, fs: float) -> IntArray:
     """Return the beats in order, without those too close, cut off, or too flat."""
     edge = round(EDGE_S * fs)
-    found = _well_apart(beats, round(MIN_RR_S * fs))
-    whole = found[(found >= edge) & (found < signal.shape[1] - edge)]
+    apart = _well_apart(beats, round(MIN_RR_S * fs))
+    whole = apart[(apart >= edge) & (apart < signal.shape[1] - edge)]
     steep: IntArray = whole[_is_steep(signal, whole, fs)]
     return steep
 
 
 def _in_long_gap(places: IntArray, beats: IntArray) -> BoolArray:
-    """Return which places lie inside an interval so long that a beat may be missing."""
+    """Return which places lie in an RR interval so long that a beat may be missing."""
     if len(beats) < 3 or not len(places):
         return np.zeros(len(places), np.bool_)
     rr = np.diff(beats)
@@ -119,7 +121,7 @@ def _in_long_gap(places: IntArray, beats: IntArray) -> BoolArray:
 def _centres(
     lead_peaks: Sequence[FloatArray], n_samples: int, tolerance: int, quorum: int
 ) -> FloatArray:
-    """Return the middle of every longest stretch with the most votes, if enough."""
+    """Return where the votes have a maximum of at least `quorum`."""
     peaks = np.rint(np.concatenate(lead_peaks)).astype(np.int64)
     begins = np.clip(peaks - tolerance, 0, n_samples)
     ends = np.clip(peaks + tolerance + 1, 0, n_samples)
@@ -164,7 +166,7 @@ def nearest(values: FloatArray, targets: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray of shape (n_targets,)
-        For every target one of the values, the lower one of two that are equally near.
+        One of the values for every target, the lower one if two are equally near.
 
     Examples
     --------
@@ -178,7 +180,7 @@ def nearest(values: FloatArray, targets: FloatArray) -> FloatArray:
 
 
 def _well_apart(beats: IntArray, min_distance: int) -> IntArray:
-    """Return the beats without those that follow the one before too soon."""
+    """Return the beats without those too soon after the beat before."""
     kept: list[int] = []
     for beat in np.sort(beats).tolist():
         if not kept or beat - kept[-1] >= min_distance:
@@ -187,7 +189,7 @@ def _well_apart(beats: IntArray, min_distance: int) -> IntArray:
 
 
 def _is_steep(signal: FloatArray, beats: IntArray, fs: float) -> BoolArray:
-    """Return whether half of the leads are as steep at a beat as they usually are."""
+    """Return whether half of the leads are about as steep at a beat as usual."""
     from scipy.ndimage import uniform_filter1d
 
     if not len(beats):
@@ -200,9 +202,9 @@ def _is_steep(signal: FloatArray, beats: IntArray, fs: float) -> BoolArray:
     )
     reach = round(_SLOPE_WINDOW_S * fs)
     window = beats[:, None] + np.arange(-reach, reach + 1)
-    # (n_leads, n_beats): the steepest moment of every beat
+    # (n_leads, n_beats): the largest slope of every beat
     steepest = slope[:, np.clip(window, 0, signal.shape[1] - 1)].max(axis=2)
-    # "lower": the few steepest are artefacts or ectopic beats and must not move it.
+    # "lower", so that the few steepest, artefacts or ectopic beats, have no influence.
     usual = np.percentile(steepest, _USUAL_QUANTILE, axis=1, method="lower")
     enough = steepest >= MIN_RELATIVE_SLOPE * usual[:, None]
     return np.asarray(enough.mean(axis=0) >= 0.5)

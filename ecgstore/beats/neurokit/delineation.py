@@ -9,19 +9,19 @@ from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.record import Mark
 
 MIN_BEATS: Final = 2
-"""NeuroKit2 needs a distance between beats."""
+"""NeuroKit2 needs an RR interval."""
 
 MAX_P_MS: Final = 120
-"""Where NeuroKit2 ends its search for the ends of a P wave, in all.
+"""Longest P wave for which NeuroKit2 searches.
 
-A normal P wave lasts up to 120 ms. With NeuroKit2's own 100 ms, none lasts longer; on
-LUDB the onsets in lead II are then 10 ms late instead of 3.
+A normal P wave lasts up to 120 ms. With NeuroKit2's default of 100 ms, on LUDB the
+onsets in lead II are 10 ms late instead of 3.
 """
 
 MAX_SAMPLES: Final = 150_000
-"""How many samples go into one call; NeuroKit2's table takes 80 bytes for each."""
+"""Samples in one call; NeuroKit2's table takes 80 bytes for each of them."""
 
-_NEUROKIT_NAMES: Final = {
+NEUROKIT_NAMES: Final = {
     Mark.P_ON: "ECG_P_Onsets",
     Mark.P_PEAK: "ECG_P_Peaks",
     Mark.P_OFF: "ECG_P_Offsets",
@@ -31,33 +31,33 @@ _NEUROKIT_NAMES: Final = {
     Mark.T_PEAK: "ECG_T_Peaks",
     Mark.T_OFF: "ECG_T_Offsets",
 }
-"""What NeuroKit2 calls its marks; the R-peaks are given."""
+"""NeuroKit2's names of the marks; the R-peaks are an argument."""
 
 
 def delineate(signals: FloatArray, r_peaks: IntArray, fs: float) -> IntArray:
     """Find the waves around the R-peaks of every signal.
 
-    This is ``neurokit2.ecg_delineate(method="prominence")`` (Emrich et al. 2024,
-    EUSIPCO, 1402-1406) for each signal, with the same marks; but the signals are laid
-    behind one another and given to NeuroKit2 in one call, because most of a call's time
-    goes into the table that it makes of its marks. Between two signals stand two beats
-    that do not exist, so placed that the stretch of signal in which NeuroKit2 searches
-    around the first and the last beat is the one it takes when it gets a signal alone.
+    The marks are those of ``neurokit2.ecg_delineate(method="prominence")`` (Emrich et
+    al. 2024, EUSIPCO, 1402-1406) for each signal. But the signals are concatenated and
+    passed to NeuroKit2 in one call, because a call spends most of its time on its table
+    of marks. Before the first and behind the last beat of each signal an artificial
+    beat is inserted, so placed that NeuroKit2 searches the same part of the signal
+    around these beats as it does in a signal alone.
 
     Parameters
     ----------
     signals : ndarray of shape (n_signals, n_samples)
         Voltages in mV, finite; the R waves point up.
     r_peaks : ndarray of shape (n_signals, n_beats)
-        Sample indices of the R-peaks of every signal, strictly increasing, inside the
-        signal and at neither end; at least `MIN_BEATS`.
+        Sample indices of the R-peaks of every signal, at least `MIN_BEATS`, strictly
+        increasing, inside the signal but not at its ends.
     fs : float
         Sampling rate in Hz.
 
     Returns
     -------
     ndarray of shape (n_signals, n_beats, 9)
-        Sample indices of the marks in the order of `Mark`; -1 where absent. Signals in
+        Sample indices of the marks in the order of `Mark`; -1 where absent. Signals for
         which NeuroKit2 fails have R-peaks only.
     """
     n_together = max(1, MAX_SAMPLES // signals.shape[1])
@@ -76,8 +76,8 @@ def _delineate_some(signals: FloatArray, r_peaks: IntArray, fs: float) -> IntArr
     try:
         return _delineate_together(signals, r_peaks, fs)
     except Exception:
-        # Any error: NeuroKit2 has no list of those it raises. It may come from one
-        # signal, which must not cost the others their marks.
+        # Any error: NeuroKit2 does not document those it raises. One signal may have
+        # caused it, and the others keep their marks.
         if len(signals) > 1:
             return np.concatenate(
                 [
@@ -91,34 +91,34 @@ def _delineate_some(signals: FloatArray, r_peaks: IntArray, fs: float) -> IntArr
 
 
 def _delineate_together(signals: FloatArray, r_peaks: IntArray, fs: float) -> IntArray:
-    """Lay the signals behind one another and find the waves of all of them."""
+    """Concatenate the signals and find the waves of all of them in one call."""
     n_signals, n_samples = signals.shape
     n_beats = r_peaks.shape[1]
-    # How far NeuroKit2 looks before the first and behind the last beat.
+    # How far NeuroKit2 searches before the first and behind the last beat.
     before = np.minimum(r_peaks[:, 0], (r_peaks[:, 1] - r_peaks[:, 0]) // 2)
     behind = np.minimum(
         n_samples - r_peaks[:, -1], (r_peaks[:, -1] - r_peaks[:, -2]) // 2
     )
-    # (n_signals, 1 + n_beats + 1): a beat that does not exist on either side
+    # (n_signals, 1 + n_beats + 1): with an artificial beat on either side
     beats = np.column_stack(
         [r_peaks[:, 0] - 2 * before, r_peaks, r_peaks[:, -1] + 2 * behind]
     )
     starts = np.empty(n_signals, np.int64)
-    end = 0  # everything before is taken
+    end = 0  # everything before is in use
     for k in range(n_signals):
-        # No beat may stand at 0, nor may two stand side by side; `before` of the first
-        # beat must not reach 0, because NeuroKit2 drops marks there from its lists.
+        # No beat may stand at 0, and no two side by side. `before` of the first beat
+        # must not reach 0, because NeuroKit2 drops marks there from its lists.
         starts[k] = end + max(0, 2 + before[k] - beats[k, 0])
         end = starts[k] + max(n_samples, int(beats[k, -1]) + 2)
     line = np.zeros(end)
     for signal, start in zip(signals, starts, strict=True):
         line[start : start + n_samples] = signal
-    found = _neurokit((beats + starts[:, None]).ravel(), line, fs)
+    lists = _neurokit((beats + starts[:, None]).ravel(), line, fs)
     shape = (n_signals, 1 + n_beats + 1)
     marks = np.empty((n_signals, n_beats, len(Mark)), np.int64)
     marks[..., Mark.R_PEAK] = r_peaks
-    for mark, name in _NEUROKIT_NAMES.items():
-        positions = np.array(found[name], np.float64).reshape(shape)
+    for mark, name in NEUROKIT_NAMES.items():
+        positions = np.array(lists[name], np.float64).reshape(shape)
         positions = positions[:, 1:-1] - starts[:, None]
         marks[..., mark] = np.where(np.isnan(positions), -1, positions)
     return marks
@@ -129,13 +129,13 @@ def _neurokit(r_peaks: IntArray, line: FloatArray, fs: float) -> Any:
     import neurokit2
 
     with warnings.catch_warnings():
-        # SciPy warns of peaks without prominence; they simply have no boundaries.
+        # SciPy warns of peaks without prominence; these have no boundaries.
         warnings.simplefilter("ignore")
-        _, found = neurokit2.ecg_delineate(
+        _, lists = neurokit2.ecg_delineate(
             line,
             r_peaks,
             sampling_rate=fs,
             method="prominence",
             max_p_basepoint_interval=MAX_P_MS,
         )
-    return found
+    return lists

@@ -1,8 +1,8 @@
-"""From the network's evidence of waves to beats and marks.
+"""Decode the network's probabilities of waves to beats and marks.
 
-Times are in cells of 8 ms, fractional; cell k lies around k. A wave's evidence is the
-probability that a cell lies in it, so its sum over an edge is where the edge is
-expected: sharp to a fraction of a cell if the network is sure.
+Times are fractional, in cells of 8 ms; cell k is centred on k. The evidence of a wave
+is the probability that a cell belongs to it. Summed over the cells around an edge, it
+gives the expected place of the edge to a fraction of a cell.
 """
 
 from typing import Final
@@ -15,32 +15,32 @@ from ecgstore.system.kernels import kernel
 P: Final = 1
 QRS: Final = 3
 T: Final = 5
-"""The class of the part before the peak; that of the part behind follows."""
+"""Class of the part before the peak; the class of the part behind is the next one."""
 
 _TAIL: Final = 0.02
-"""A wave ends where its evidence falls below this, ..."""
+"""A wave ends where its evidence falls below this."""
 
 _BUMP: Final = 0.1
-"""... or rises by more than this on the way out: another wave begins."""
+"""A wave also ends where its evidence rises by more than this: another one begins."""
 
 QRS_ODDS: Final = 2.0
-"""How much more than "no wave" training counts a cell of a QRS complex.
+"""Class weight of QRS complexes in training, relative to "no wave".
 
-It makes the network take cells at the edges for one, by these odds: complexes come out
-3 to 4 ms too long at either end. Where the sums place an edge, the odds are taken out
-again. Not so for P waves, which count 1.5 times: it would scatter their offsets.
+It multiplies the odds of the cells at the edges, so that complexes are 3 to 4 ms too
+long at either end. Before an edge is placed, the odds are divided by it again. This is
+not done for P waves, whose class weight is 1.5: their offsets would scatter more.
 """
 
 _OWN_QRS: Final = 0.4
-"""A lead with less evidence of a complex than this gets the marks of all leads."""
+"""A lead with less evidence of a complex is marked by the mean of all leads."""
 
 _QRS_MARGIN: Final = 6
-"""How far a lead's complex may reach beyond that of all leads: 48 ms."""
+"""A lead's complex may begin 48 ms before that of all leads, and end 48 ms behind."""
 
 _P_REACH: Final = 63
 _T_REACH: Final = 100
-"""Where the search for a P wave begins, and for a T wave ends: 0.5 s before, and
-0.8 s behind the QRS complex."""
+"""The search for a P wave begins 0.5 s before the QRS complex, and the search for a
+T wave ends 0.8 s behind it."""
 
 
 @kernel
@@ -62,7 +62,7 @@ def to_probabilities(logits: Float32Array, pad: int, out: Float32Array) -> None:
             row, to = logits[lead, i][pad : pad + n], out[lead, i]
             for t in range(n):
                 # exp(x) = 2 ** whole * 2 ** part; the polynomial is the Taylor series
-                # of 2 ** part at 0 for a part of -0.5 to 0.5, good to 2e-7.
+                # of 2 ** part at 0, exact to 2e-7 for a part from -0.5 to 0.5.
                 x = max((row[t] - highest[t]) * np.float32(1.4426950408889634), -100)
                 whole = np.floor(np.float32(x) + np.float32(0.5))
                 y = (np.float32(x) - whole) * np.float32(0.6931471805599453)
@@ -85,9 +85,9 @@ def to_probabilities(logits: Float32Array, pad: int, out: Float32Array) -> None:
 
 @kernel
 def wave_evidence(probabilities: Float32Array, wave: int, out: Float32Array) -> None:
-    """Set each row of `out` to a lead's evidence of a wave, the last to their mean.
+    """Set each row of `out` to a lead's evidence of a wave, and the last to their mean.
 
-    All of it is within 0 and 1: two probabilities may sum to a little more.
+    It is limited to 1, because two rounded probabilities may sum to a little more.
     """
     n_leads = len(probabilities)
     mean = out[n_leads]
@@ -115,12 +115,13 @@ def find_complexes(
     begins: IntArray,
     ends: IntArray,
 ) -> int:
-    """Find QRS complexes in the evidence of all leads together; return their number.
+    """Find QRS complexes in the mean evidence of the leads; return their number.
 
-    A complex is a run of evidence above `low` that reaches `high` and sums to
-    `min_mass` cells. Of two nearer than `min_rr` the smaller is left out.
+    A complex is a run of cells above `low` that reaches `high` and whose sum, its mass,
+    is at least `min_mass`. Of two complexes nearer than `min_rr`, the one with less
+    mass is left out.
     """
-    n, n_found = len(evidence), 0
+    n, n_complexes = len(evidence), 0
     last_mass, last_centre = 0.0, -1e9
     t = 0
     while t < n:
@@ -140,22 +141,23 @@ def find_complexes(
         if centre - last_centre < min_rr:
             if mass <= last_mass:
                 continue
-            n_found -= 1
-        if n_found == len(begins):
+            n_complexes -= 1
+        if n_complexes == len(begins):
             break
-        begins[n_found], ends[n_found] = begin, t
+        begins[n_complexes], ends[n_complexes] = begin, t
         last_mass, last_centre = mass, centre
-        n_found += 1
-    return n_found
+        n_complexes += 1
+    return n_complexes
 
 
 @kernel
 def strongest_run(
     evidence: Float32Array, low: int, high: int, level: float
 ) -> tuple[int, float, float]:
-    """Return place and value of the top, and the sum, of the run with the largest sum.
+    """Return place and value of the maximum, and the sum, of the strongest run.
 
-    Runs are cells of `low` to `high` (excluded) above `level`; a sum of 0 is none.
+    A run is a series of cells from `low` to `high` (excluded) above `level`; the
+    strongest one has the largest sum. Without a run, the sum is 0.
     """
     best_sum, best_top, best_place = 0.0, 0.0, -1
     total, top, place = 0.0, 0.0, -1
@@ -172,10 +174,10 @@ def strongest_run(
 
 
 @kernel
-def _fair(evidence: float, odds: float) -> float:
-    """Return a probability whose odds are divided by `odds`."""
-    chance = float(evidence)
-    return chance / (chance + odds * (1 - chance))
+def _unweighted(evidence: float, odds: float) -> float:
+    """Return the probability after dividing its odds by `odds`."""
+    probability = float(evidence)
+    return probability / (probability + odds * (1 - probability))
 
 
 @kernel
@@ -190,35 +192,35 @@ def place_wave(
 ) -> tuple[int, int]:
     """Set the marks of the wave around `top`; return its first and last cell.
 
-    Onset and offset are where the sum of the evidence expects them, after the odds of
-    the wave against the rest have been divided by `odds`. The peak is where the part
-    before it turns into the part behind it with the fewest wrong cells: it may be one
-    of two, as in a biphasic wave, and the expected place between them is none.
+    Onset and offset are at their expected places under the evidence, after its odds
+    have been divided by `odds`. The peak is the boundary between the part before and
+    the part behind it with the fewest wrong cells, not its expected place: in a
+    biphasic wave that would lie between the two possible peaks.
     """
-    first, total = top, _fair(evidence[top], odds)
+    first, total = top, _unweighted(evidence[top], odds)
     while (
         first > low
         and evidence[first - 1] >= _TAIL
         and evidence[first - 1] <= evidence[first] + _BUMP
     ):
         first -= 1
-        total += _fair(evidence[first], odds)
+        total += _unweighted(evidence[first], odds)
     marks[0] = top + 0.5 - total
-    last, total = top, _fair(evidence[top], odds)
+    last, total = top, _unweighted(evidence[top], odds)
     while (
         last < high - 1
         and evidence[last + 1] >= _TAIL
         and evidence[last + 1] <= evidence[last] + _BUMP
     ):
         last += 1
-        total += _fair(evidence[last], odds)
+        total += _unweighted(evidence[last], odds)
     marks[2] = top - 0.5 + total
     right, best, split = 0.0, 0.0, first
     for k in range(first, last + 1):
         right += 2 * before[k] - evidence[k]
         if right > best:
             best, split = right, k + 1
-    # The place between the cells `split - 1` and `split` where both parts are equal.
+    # Between cells `split - 1` and `split`, where both parts are equally likely.
     part = 0.5
     if first < split <= last:
         above = 2 * before[split - 1] - evidence[split - 1]
@@ -240,13 +242,13 @@ def place_marks(
     strength: FloatArray,
     marks: FloatArray,
 ) -> None:
-    """Set the marks of each lead and beat, NaN where there is none.
+    """Set the marks of each lead and beat, NaN where absent.
 
-    A P or a T wave that is still on in the first or the last cell is cut off by the
-    end of the record: its onset or offset is set to a place outside.
-    `p`, `qrs` and `t` have a row per lead and their mean below. `strength` of shape
-    (n_leads, n_beats) is set to the highest evidence in any cell of the P wave, 0 where
-    there is none above `level`.
+    `p`, `qrs` and `t` have a row of evidence per lead, and their mean in the last row.
+    `strength` of shape (n_leads, n_beats) is set to the highest evidence in any cell of
+    the P wave, 0 if none is above `level`. A P or T wave that includes the first or the
+    last cell is cut off by the end of the record: its onset or offset is set to a place
+    outside.
     """
     n_leads, n_beats, n = len(probabilities), len(begins), qrs.shape[1]
     mean = qrs[n_leads]
@@ -281,7 +283,7 @@ def place_marks(
                 first, last = place_wave(
                     mean, mean_before, top, low, high, QRS_ODDS, marks[lead, b, 3:6]
                 )
-            # The P wave: behind the waves of the beat before.
+            # The P wave lies behind the waves of the beat before.
             low = max(floor, first - _P_REACH)
             top, value, total = strongest_run(p[lead], low, first, level)
             if total > 0:
@@ -298,7 +300,7 @@ def place_marks(
                 if begin == 0 and p[lead, 0] >= level:
                     marks[lead, b, 0] = -1
             floor = last + 1
-            # The T wave: up to the QRS complex of the next beat.
+            # The T wave ends before the QRS complex of the next beat.
             high = min(next_begin, last + _T_REACH)
             top, value, total = strongest_run(t[lead], floor, high, level)
             if total > 0:
@@ -320,7 +322,7 @@ def place_marks(
 def has_p_wave(
     strength: FloatArray,
     pr: FloatArray,
-    seen: float,
+    present: float,
     agreed: float,
     certain: float,
     certain_if_steady: float,
@@ -329,7 +331,7 @@ def has_p_wave(
     scratch: FloatArray,
     out: BoolArray,
 ) -> None:
-    """Set `out` to whether each beat has a P wave; see the delineator.
+    """Set `out` to whether each beat has a P wave; see the engine's `has_p_wave`.
 
     `scratch` has room for the PR intervals of `2 * n_around + 1` beats.
     """
@@ -341,7 +343,7 @@ def has_p_wave(
         first, last = max(b - n_around, 0), min(b + n_around + 1, n_beats)
         n, total = 0, 0.0
         for k in range(first, last):
-            if strength[k] > seen:
+            if strength[k] > present:
                 scratch[n] = pr[k]
                 total += strength[k]
                 n += 1

@@ -1,10 +1,10 @@
-"""Layers of the delineator's network: one lead at a time, vectorised along time.
+"""Layers of the delineation network: one lead at a time, vectorised along time.
 
-Arrays of features have the shape (n_leads, width, n_times + 2 * PAD) with zeros in the
-padding, so that no convolution tests for the ends. Sums are in a fixed order and
-multiplications are not contracted, so results are the same on every machine. The
-innermost loops run over single rows of at most nine arrays: LLVM gives up on more,
-because it has to prove at run time that none of them overlap.
+Feature maps have the shape (n_leads, width, n_times + 2 * PAD) with zeros in the
+padding, so that convolutions need no test for the ends. Sums have a fixed order, and
+multiplications and additions are not fused, so that results are the same on every
+machine. The innermost loops use rows of at most nine arrays: LLVM does not vectorise
+loops over more, because it must check at run time that no two of them overlap.
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ from ecgstore.arrays import Float32Array
 from ecgstore.system.kernels import kernel
 
 PAD: Final = 8
-"""Zeros before and after every row: the largest reach of a convolution."""
+"""Zeros before and after every row: half the width of the widest convolution."""
 
 
 @kernel
@@ -47,10 +47,10 @@ def add_eight(
 def add_mixed(
     out: Float32Array, w: Float32Array, k: int, x: Float32Array, shift: int, n: int
 ) -> None:
-    """Add to each row of `out` the rows of `x`, weighted; `x` has a multiple of 8.
+    """Add weighted sums of the rows of `x` to each row of `out`.
 
-    The weights begin at `w[k]`, those of the first row of `out` first. `x` is moved by
-    `shift`, at most PAD.
+    The number of rows of `x` is a multiple of 8. The weights begin at `w[k]`, with
+    those of the first row of `out`. `x` is shifted by `shift`, at most PAD.
     """
     begin, end = PAD + shift, PAD + shift + n
     width = len(x)
@@ -66,7 +66,7 @@ def add_mixed(
 
 @kernel
 def fill_rows(out: Float32Array, values: Float32Array, k: int, n: int) -> None:
-    """Set each row of `out` to its bias, which begin at `values[k]`."""
+    """Set each row of `out` to its bias; the biases begin at `values[k]`."""
     for i in range(len(out)):
         row, value = out[i][PAD : PAD + n], values[k + i]
         for t in range(n):
@@ -104,7 +104,7 @@ def add_rectified(x: Float32Array, y: Float32Array, n: int) -> None:
 def depthwise_seven(
     x: Float32Array, w: Float32Array, k: int, out: Float32Array, n: int
 ) -> None:
-    """Convolve each row with its own seven weights."""
+    """Convolve each row with seven weights of its own."""
     for i in range(len(x)):
         row, to = x[i][PAD - 3 : PAD + n + 3], out[i][PAD : PAD + n]
         j = k + 7 * i
@@ -122,7 +122,7 @@ def depthwise_seven(
 def depthwise_half(
     x: Float32Array, w: Float32Array, k: int, out: Float32Array, n: int
 ) -> None:
-    """Convolve each row with its own five weights, at every second of 2 n times."""
+    """Convolve each row with five weights of its own, at every second of 2 n times."""
     for i in range(len(x)):
         row, to = x[i][PAD - 2 : PAD + 2 * n + 3], out[i][PAD : PAD + n]
         j = k + 5 * i
@@ -144,7 +144,7 @@ def stem(
     out: Float32Array,
     n: int,
 ) -> None:
-    """Convolve a signal with nine weights a feature, at every second sample.
+    """Convolve a signal with nine weights per feature, at every second sample.
 
     `even` and `odd` are the samples 2 t and 2 t + 1, padded; the biases follow the
     weights.
@@ -182,7 +182,7 @@ def add_doubled(out: Float32Array, x: Float32Array, n: int) -> None:
 
 @kernel
 def pool(x: Float32Array, out: Float32Array, n: int) -> None:
-    """Set `out` to the mean over the leads, and below it to the maximum."""
+    """Set half of `out` to the mean over the leads, and half to the maximum."""
     n_leads, width = x.shape[0], x.shape[1]
     share = np.float32(1) / np.float32(n_leads)
     for i in range(width):

@@ -1,4 +1,4 @@
-"""From a record's samples to the network's, and from its cells back to samples."""
+"""Resample and scale the network's input, and convert its cells back to samples."""
 
 from typing import Final
 
@@ -9,15 +9,15 @@ from ecgstore.system.kernels import kernel
 
 R_WAVE: Final = 0.25
 R_HIGHER: Final = 0.15
-"""An R' is this high, and higher than the other wave by this, in parts of the range."""
+"""Least height of an R', and of its excess over R, as fractions of the range."""
 
 
 @kernel
 def resample(signal: FloatArray, step: float, out: Float32Array) -> None:
     """Set `out` to the signal at every `step` samples, beginning with the first.
 
-    Each value is the mean under a triangle of `step` samples on either side: linear
-    interpolation if `step` is below 1, and free of aliases above.
+    Each value is an average with triangular weights over `step` samples on either side:
+    linear interpolation if `step` is below 1, and a filter against aliasing above.
     """
     n = signal.shape[1]
     reach = max(step, 1.0)
@@ -41,7 +41,7 @@ def centre_and_scale(
 ) -> None:
     """Centre each lead on its median, and scale it by its usual range, in place.
 
-    The usual range is a quantile of the ranges of all windows; it becomes `height`.
+    The usual range, a quantile of the ranges of all windows, is scaled to `height`.
     """
     n = x.shape[1]
     n_windows = max(n // window, 1)
@@ -59,7 +59,7 @@ def centre_and_scale(
         usual = ranges[min(int(quantile * n_windows), n_windows - 1)]
         if usual <= 0:
             usual = ranges[n_windows - 1]
-        usual = max(usual, np.float32(1e-30))  # below, the factor could be infinite
+        usual = max(usual, np.float32(1e-30))  # keeps the factor finite
         centre = np.median(row[::8].copy())
         factor = np.float32(height) / usual
         for t in range(n):
@@ -71,8 +71,8 @@ def centre_and_scale(
 def highest_near(row: FloatArray, place: int, reach: int, on: int, off: int) -> int:
     """Return the extremum near a place and strictly inside a wave, or the place itself.
 
-    Heights are above the line through the wave's ends. An extremum at the border of
-    the search is a slope, and moves nothing.
+    Heights are measured from the line through the wave's ends. A maximum at the border
+    of the search lies on a slope and is no extremum.
     """
     low, high = max(place - reach, on + 1), min(place + reach, off - 1)
     base, slope = row[on], (row[off] - row[on]) / (off - on)
@@ -88,7 +88,7 @@ def highest_near(row: FloatArray, place: int, reach: int, on: int, off: int) -> 
 def nearest_peak(row: FloatArray, place: int, reach: int, on: int, off: int) -> int:
     """Return the local extremum nearest to a place inside a wave, or the place itself.
 
-    Of an r wave beside a deep S wave, the place says which one is meant.
+    The nearest, not the largest one: an r wave may stand beside a deep S wave.
     """
     for distance in range(reach + 1):
         for t in (place - distance, place + distance):
@@ -99,7 +99,7 @@ def nearest_peak(row: FloatArray, place: int, reach: int, on: int, off: int) -> 
 
 @kernel
 def higher_side(row: FloatArray, place: int, on: int, off: int) -> int:
-    """Return the higher of the tops on either side of a dip inside a wave."""
+    """Return the higher of the two peaks beside a dip inside a wave."""
     before, after = place, place
     while before - 1 > on and row[before - 1] >= row[before]:
         before -= 1
@@ -110,12 +110,12 @@ def higher_side(row: FloatArray, place: int, on: int, off: int) -> int:
 
 @kernel
 def r_peak(row: FloatArray, place: int, reach: int, on: int, off: int) -> int:
-    """Return the R-peak of a QRS complex that the network sees at a place.
+    """Return the R-peak of a QRS complex, near the place where the network expects it.
 
     It is the extremum nearest to the place, unless another positive wave inside the
     complex is clearly higher: of R and R', LUDB's cardiologists mark the higher one.
     The dip of a notched R wave is an extremum too, but the mark belongs on the higher
-    side of it.
+    peak beside it.
     """
     low, high = row[on], row[on]
     for t in range(on + 1, off):
@@ -143,13 +143,13 @@ def settle(
     shortest: IntArray,
     out: IntArray,
 ) -> None:
-    """Set `out` to the marks as samples, peaks at extrema, -1 where absent.
+    """Set `out` to the marks in samples, with peaks at extrema; -1 where absent.
 
     Parameters
     ----------
     marks : ndarray of shape (n_leads, n_beats, 9)
-        In cells, in order, NaN where absent; QRS complexes are complete. P and T waves
-        that do not lie inside the signal are left out.
+        In cells, in order of time, NaN where absent; QRS complexes are complete. P and
+        T waves that do not lie inside the signal are left out.
     signal : ndarray of shape (n_leads, n_samples)
         At least three samples.
     cell : float
@@ -157,9 +157,10 @@ def settle(
     reaches : ndarray of shape (3,)
         How far the peaks of P, QRS and T may move, in samples.
     shortest : ndarray of shape (3,)
-        Shortest P wave, QRS complex and T wave, in samples; the others are left out, a
-        QRS complex keeps its R-peak.
+        Shortest P wave, QRS complex and T wave, in samples. Shorter waves are left out;
+        of shorter QRS complexes only the R-peak is kept.
     out : ndarray of shape (n_leads, n_beats, 9)
+        Sample indices.
     """
     n = signal.shape[1]
     out[:] = -1

@@ -1,4 +1,4 @@
-"""The forward pass of the delineator's network."""
+"""The forward pass of the delineation network."""
 
 from typing import Final
 
@@ -42,7 +42,7 @@ def _block(
     z: Float32Array,
     n: int,
 ) -> int:
-    """Apply a residual block to all leads in place; return where its weights end.
+    """Apply a residual block to all leads in place; return the end of its weights.
 
     Weights: depthwise, pointwise, shared (if `shared` has rows), biases.
     """
@@ -82,7 +82,7 @@ def _down(
 def _up(
     x: Float32Array, w: Float32Array, k: int, y: Float32Array, out: Float32Array, n: int
 ) -> int:
-    """Double the rate of all leads from `n` times, added to `out`."""
+    """Double the rate of all leads from `n` times and add them to `out`."""
     width, width_out = x.shape[1], out.shape[1]
     k_bias = k + width * width_out
     for lead in range(len(x)):
@@ -101,7 +101,7 @@ def _context(
     y: Float32Array,
     n: int,
 ) -> int:
-    """Set `x` to what the record shows around each time."""
+    """Set `x` to features of the record around each time, by dilated convolutions."""
     k_bias = k + len(x) * len(shared)
     fill_rows(x, w, k_bias, n)
     add_mixed(x, w, k, shared, 0, n)
@@ -127,7 +127,7 @@ def forward(signal: Float32Array, w: Float32Array, out: Float32Array) -> int:
     signal : ndarray of shape (n_leads, n_samples)
         Usable leads only, at 250 Hz, scaled; n_samples is a multiple of `STEP`.
     w : ndarray of shape (n_weights,)
-        In the order of use.
+        All weights, in the order of use.
     out : ndarray of shape (n_leads, 7, n_samples / 2 + 2 * PAD)
 
     Returns

@@ -1,4 +1,4 @@
-"""The engine "ecgstore": beats and waves of all leads by a small network."""
+"""The engine "ecgstore": beats and waves of all leads with a small network."""
 
 import functools
 import math
@@ -21,90 +21,94 @@ from ecgstore.record import N_LEADS, Mark
 from ecgstore.signals.gaps import interpolate_gaps
 
 NETWORK_HZ: Final = 250.0
-"""Sampling rate of what the network sees; its results come at half of it."""
+"""Sampling rate of the network's input; its output has half of it."""
 
 CELL_S: Final = 2 / NETWORK_HZ
-"""How long a cell of the network's results is, in s."""
+"""Duration of a cell of the network's output in s."""
 
 WEIGHTS: Final = "weights.npz"
 
 MAX_GAP_S: Final = 0.1
-"""Missing samples are interpolated up to this long; a lead that misses more is out."""
+"""Longest gap of missing samples that is interpolated; leads with longer ones are
+left out."""
 
 LEAST_RANGE_MV: Final = 1e-9
-"""A lead whose values all lie within this is constant, whatever its unit."""
+"""A lead is constant if its range is not larger than this, whatever its unit."""
 
 MIN_RELATIVE_RANGE: Final = 0.004
-"""A lead with less than this part of the usual range of the leads is flat.
+"""A lead is flat if its range is smaller than this fraction of the usual range.
 
-Not less than a part of 1 mV, because the scale of a record shall not matter: rounding
-to 1 uV leaves a range of 2 or 3 uV in a lead that was not connected.
+The limit is relative, so that the scale of a record does not matter. It is not 0,
+because rounding to 1 uV leaves a range of 2 or 3 uV in a lead that was not connected.
 """
 
 USUAL_RANGE_S: Final = 2.0
-"""The usual range is the median over parts of the leads as long as this.
+"""The usual range is the median over segments of the leads of this length.
 
-In each of them is a beat, unless the heart is slower than 30 a minute.
+Each of them holds a beat, unless the heart rate is below 30 per minute.
 """
 
-P_SEEN: Final = 0.02
+P_PRESENT: Final = 0.02
 P_AGREED: Final = 0.4
 P_CERTAIN: Final = 0.75
 P_NEIGHBOURS: Final = 6
 P_STEADY_S: Final = 0.008
 P_CERTAIN_IF_STEADY: Final = 0.5
-"""A beat has a P wave if the mean evidence of the leads is at least `P_AGREED`, and
-that of up to 6 beats on either side, of those with any evidence, `P_CERTAIN`; less is
-needed if three of four have some, and the PR intervals deviate little."""
+"""The rule of `has_p_wave`. A beat has a P wave if two values are large enough: the
+mean evidence of the leads, at least `P_AGREED`; and its mean over those of the beats
+around (`P_NEIGHBOURS` on either side) in which it is above `P_PRESENT`, at least
+`P_CERTAIN`. `P_CERTAIN_IF_STEADY` suffices if these are three quarters of the beats
+around, and their PR intervals deviate by `P_STEADY_S` or less on average."""
 
 MAX_R_DISTANCE_S: Final = 0.1
-"""How far a lead's R-peak may be from the record's; beyond, the lead is destroyed."""
+"""Largest distance of a lead's R-peak from the record's; farther ones are moved."""
 
 HEIGHT: Final = 4.0
-"""The usual range of a lead as the network sees it."""
+"""Usual range of a lead in the network's input."""
 
 LIMIT: Final = 20.0
-"""What is larger is cut off: a step or a spike."""
+"""Larger values of the input, steps or spikes, are clipped."""
 
 WINDOW: Final = 250
-"""Samples at 250 Hz in which a lead's range is taken."""
+"""Length of the windows for a lead's range, in samples at 250 Hz."""
 
 QUANTILE: Final = 0.8
-"""The usual range is this quantile of them: beats of 20 a minute are in every third."""
+"""A lead's usual range is this quantile of its windows' ranges: at 20 beats per minute
+every third window holds a beat."""
 
 PART: Final = 1 << 14
-"""Samples at 250 Hz that pass through the network at once: 66 s."""
+"""Length of the parts in which long records pass the network, in samples: 66 s."""
 
 OVERLAP: Final = 1 << 11
-"""Samples that two parts share, more than twice what the network sees around one."""
+"""Samples that two parts share: more than twice the network's receptive field."""
 
 HIGH: Final = 0.5
 LOW: Final = 0.25
 MIN_MASS: Final = 3.0
-"""A QRS complex is a run of mean evidence above `LOW` that reaches `HIGH` and sums to
-`MIN_MASS` cells of 8 ms."""
+"""A QRS complex is a run of mean evidence above `LOW` that reaches `HIGH` and whose sum
+is at least `MIN_MASS` cells of 8 ms."""
 
 LEVEL: Final = 0.5
-"""Evidence above which a lead has a P or a T wave."""
+"""Least evidence of a P or a T wave in a lead."""
 
 REACH_S: Final = (0.016, 0.016, 0.024)
-"""How far the peaks of P, QRS and T move to an extremum of the signal, in s."""
+"""How far the peaks of P, QRS and T may move to an extremum of the signal, in s."""
 
 SHORTEST_S: Final = (0.04, 0.02, 0.06)
-"""Shortest P wave, QRS complex and T wave in s; what is shorter is none."""
+"""Shortest P wave, QRS complex and T wave in s; shorter ones are left out."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Evidence:
-    """What the network sees in a record.
+    """The network's output for a record.
 
     Attributes
     ----------
     leads : ndarray of shape (n_usable,)
-        The leads that are neither flat nor missing.
+        Indices of the leads that are neither flat nor missing.
     probabilities : ndarray of shape (n_usable, 7, n_cells)
-        Probability that each cell of 8 ms holds no wave, or the part before or behind
-        the peak of a P wave, a QRS complex or a T wave.
+        Probabilities of the classes of each cell of 8 ms: no wave, and the parts before
+        and behind the peak of a P wave, a QRS complex and a T wave.
     """
 
     leads: IntArray
@@ -113,7 +117,7 @@ class Evidence:
 
 @functools.cache
 def weights() -> Float32Array:
-    """Return the weights of the network in the order of their use."""
+    """Return the weights of the network in the order of use."""
     with files(__package__).joinpath(WEIGHTS).open("rb") as file, np.load(file) as data:
         values = np.asarray(data["weights"], np.float32)
     values.flags.writeable = False
@@ -123,8 +127,8 @@ def weights() -> Float32Array:
 def find_beats(signal: FloatArray, fs: float, max_beats: int) -> Beats:
     """Find beats and waves.
 
-    Parameters and results are those of `ecgstore.beats.find_beats`, which
-    checks them.
+    Parameters and results are those of `ecgstore.beats.find_beats`, which checks the
+    parameters.
     """
     return find_beats_with(weights(), signal, fs, max_beats)
 
@@ -133,17 +137,20 @@ def find_beats_with(
     values: Float32Array, signal: FloatArray, fs: float, max_beats: int
 ) -> Beats:
     """Find beats and waves with other weights than the package's."""
-    seen = network_evidence(signal, fs, values)
-    if seen is None:
+    output = network_evidence(signal, fs, values)
+    if output is None:
         return Beats.none(BeatStatus.NO_BEATS)
-    evidence, voltages = seen
+    evidence, voltages = output
     return decode(evidence, voltages, fs, max_beats)
 
 
 def network_evidence(
     signal: FloatArray, fs: float, values: Float32Array
 ) -> tuple[Evidence, FloatArray] | None:
-    """Return what the network sees in the usable leads, and their voltages in mV."""
+    """Return the network's output for the usable leads, and their voltages in mV.
+
+    None without a usable lead, or if the record is too short.
+    """
     if np.isnan(signal).any():
         signal = interpolate_gaps(signal, round(MAX_GAP_S * fs))
     leads = np.flatnonzero(_usable(signal, fs))
@@ -156,15 +163,15 @@ def network_evidence(
     x = np.empty((len(leads), n_samples), np.float32)
     kernels.resample(voltages, step, x)
     kernels.centre_and_scale(x, WINDOW, QUANTILE, HEIGHT, LIMIT)
-    return Evidence(leads, chances_of(x, values)), voltages
+    return Evidence(leads, class_probabilities(x, values)), voltages
 
 
 def _usable(signal: FloatArray, fs: float) -> BoolArray:
-    """Return which leads are whole, and not flat next to the others."""
+    """Return which leads have all samples and are not flat, relative to the others."""
     usable = usable_leads(signal, LEAST_RANGE_MV)
     if usable.any():
         leads = signal if usable.all() else signal[usable]
-        # Not the median of whole leads: one spike in half of them would decide.
+        # Of segments, not of whole leads: a spike in half of the leads would decide.
         n_parts = max(int(leads.shape[1] / (USUAL_RANGE_S * fs)), 1)
         size = leads.shape[1] // n_parts
         parts = leads[:, : n_parts * size].reshape(len(leads), n_parts, size)
@@ -173,10 +180,11 @@ def _usable(signal: FloatArray, fs: float) -> BoolArray:
     return usable
 
 
-def chances_of(x: Float32Array, values: Float32Array) -> Float32Array:
+def class_probabilities(x: Float32Array, values: Float32Array) -> Float32Array:
     """Return the probabilities of the classes, of shape (n_leads, 7, n_cells).
 
-    Long records pass in parts that overlap.
+    `x` of shape (n_leads, n_samples) is the network's input. Long records pass the
+    network in parts that overlap.
     """
     n_leads, n_samples = x.shape
     n_cells = n_samples // 2
@@ -187,13 +195,13 @@ def chances_of(x: Float32Array, values: Float32Array) -> Float32Array:
         n = -(-(end - begin) // network.STEP) * network.STEP
         part = np.zeros((n_leads, n), np.float32)
         part[:, : end - begin] = x[:, begin:end]
-        part[:, end - begin :] = x[:, end - 1 : end]  # no step at the end
+        part[:, end - begin :] = x[:, end - 1 : end]  # avoids a step at the end
         logits = np.zeros((n_leads, network.N_CLASSES, n // 2 + 2 * PAD), np.float32)
         network.forward(part, values, logits)
-        got = np.empty((n_leads, network.N_CLASSES, (end - begin) // 2), np.float32)
-        decoding.to_probabilities(logits, PAD, got)
+        of_part = np.empty((n_leads, network.N_CLASSES, (end - begin) // 2), np.float32)
+        decoding.to_probabilities(logits, PAD, of_part)
         skipped = OVERLAP // 4 if begin else 0  # in cells
-        probabilities[:, :, begin // 2 + skipped : end // 2] = got[:, :, skipped:]
+        probabilities[:, :, begin // 2 + skipped : end // 2] = of_part[:, :, skipped:]
         if end == n_samples:
             return probabilities
         begin += PART - OVERLAP
@@ -202,7 +210,7 @@ def chances_of(x: Float32Array, values: Float32Array) -> Float32Array:
 def decode(
     evidence: Evidence, voltages: FloatArray, fs: float, max_beats: int
 ) -> Beats:
-    """Return the beats that the evidence shows."""
+    """Return the beats and marks that follow from the network's output."""
     probabilities, leads = evidence.probabilities, evidence.leads
     n_leads, n_cells = len(leads), probabilities.shape[2]
     waves = np.empty((3, n_leads + 1, n_cells), np.float32)
@@ -213,13 +221,14 @@ def decode(
     n_beats = decoding.find_complexes(
         waves[1, n_leads], HIGH, LOW, MIN_MASS, MIN_RR_S / CELL_S, begins, ends
     )
-    # A complex that an end of the record cuts into is no beat: where its onset or
-    # offset is, and whether it is one at all, cannot be seen.
+    # A complex that is cut off by an end of the record does not count: its onset or
+    # offset is unknown, and it may be something else.
     whole = np.flatnonzero((begins[:n_beats] > 0) & (ends[:n_beats] < n_cells))
     begins, ends = begins[whole], ends[whole]
     if not len(begins):
         return Beats.none(BeatStatus.NO_BEATS)
-    # Complexes are far enough apart, but of R and R' the peak may be at the near ends.
+    # Complexes are far enough apart, but their R-peaks may be too close: R' of one and
+    # R of the next.
     while True:
         places = _marks_of(probabilities, waves, begins, ends, voltages, fs)
         r_peaks = np.median(places[:, :, Mark.R_PEAK], axis=0).astype(np.int64)
@@ -247,9 +256,10 @@ def _marks_of(
     voltages: FloatArray,
     fs: float,
 ) -> IntArray:
-    """Return the marks of complexes in each lead as samples, -1 where absent.
+    """Return the marks of each lead and complex in samples, -1 where absent.
 
-    `waves` has, for P, QRS and T, the evidence of each lead and then their mean.
+    `waves` of shape (3, n_leads + 1, n_cells) holds the evidence of P, QRS and T: that
+    of each lead, and in the last row their mean.
     """
     marks = np.empty((len(probabilities), len(begins), len(Mark)))
     strength = np.empty(marks.shape[:2])
@@ -277,7 +287,7 @@ def _marks_of(
 
 
 def _stronger(r_peaks: IntArray, masses: FloatArray, min_distance: float) -> BoolArray:
-    """Return which beats are left if the stronger of any two too close is kept."""
+    """Return which beats remain if of any two too close the stronger is kept."""
     kept = np.zeros(len(r_peaks), np.bool_)
     for b in np.argsort(-masses, kind="stable"):
         kept[b] = (np.abs(r_peaks[kept] - r_peaks[b]) >= min_distance).all()
@@ -290,18 +300,19 @@ def has_p_wave(strength: FloatArray, pr_s: FloatArray) -> BoolArray:
     Parameters
     ----------
     strength : ndarray of shape (n_beats,)
-        Of each lead the highest evidence of the P wave before a beat in any cell, 0
-        where it is below `LEVEL`, mean of the leads.
+        Mean over the leads of the highest evidence in a cell of the P wave before each
+        beat, where values below `LEVEL` count as 0.
     pr_s : ndarray of shape (n_beats,)
-        Time from the P to the R-peak in s, median of the leads; NaN without any.
+        Time from the P peak to the R-peak in s, median over the leads; NaN without a P
+        wave in any lead.
 
     Returns
     -------
     ndarray of shape (n_beats,)
-        Whether the leads agree that there is one, and the beats around are not in
-        doubt. In sinus rhythm the evidence is near 1, or 0 before ventricular beats; in
-        atrial fibrillation it is anything between. Where it is weak before nearly all
-        beats but comes at the same time, it is a flat P wave.
+        Whether the leads agree on a P wave, and the beats around leave no doubt. In
+        sinus rhythm the evidence is near 1, or 0 before ventricular beats; in atrial
+        fibrillation it is anything between. Weak evidence before nearly all beats, at a
+        constant PR interval, comes from a flat P wave.
 
     Examples
     --------
@@ -317,7 +328,7 @@ def has_p_wave(strength: FloatArray, pr_s: FloatArray) -> BoolArray:
     decoding.has_p_wave(
         strength,
         pr_s,
-        P_SEEN,
+        P_PRESENT,
         P_AGREED,
         P_CERTAIN,
         P_CERTAIN_IF_STEADY,
@@ -330,7 +341,7 @@ def has_p_wave(strength: FloatArray, pr_s: FloatArray) -> BoolArray:
 
 
 def _keep_near(marks: IntArray, r_peaks: IntArray, furthest: int) -> None:
-    """Move R-peaks that are too far from the record's, and drop marks in their way."""
+    """Move R-peaks that are too far from the record's, and drop marks they pass."""
     own = marks[..., Mark.R_PEAK]
     moved = np.clip(own, r_peaks - furthest, r_peaks + furthest)
     for lead, b in np.argwhere(moved != own):
@@ -345,7 +356,7 @@ def _keep_near(marks: IntArray, r_peaks: IntArray, furthest: int) -> None:
 
 
 def _drop_incomplete(marks: IntArray) -> None:
-    """Drop the P and T waves of a lead that lack a mark."""
+    """Drop the P and T waves of a lead without all three marks."""
     for on in (Mark.P_ON, Mark.T_ON):
         wave = marks[:, on : on + 3]
         wave[(wave < 0).any(axis=1)] = -1

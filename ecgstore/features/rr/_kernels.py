@@ -1,8 +1,7 @@
-"""Kernel of the RR-interval features; `ecgstore.features.rr.compute` faces the user.
+"""Kernel of the RR-interval features, for `ecgstore.features.rr.compute`.
 
-A series is a run of RR intervals. Its features are written to a row whose columns are
-numbered here and named, in the same order, in `ecgstore.features.table`. Formulas and
-sources stand there too; comments here say only what the code does not.
+The columns are numbered here, in the order of `ecgstore.features.rr.definitions`, where
+names, formulas and sources stand.
 """
 
 import math
@@ -52,10 +51,10 @@ BIN_MS = 1000 / 128
 """Width of the bins of the geometrical features (Task Force 1996): 1/128 s."""
 
 MIN_GEOMETRIC_MS = 20 * 60_000.0
-"""Length from which HTI and TINN mean something (Task Force 1996): 20 minutes."""
+"""Shortest series for HTI and TINN (Task Force 1996): 20 minutes."""
 
 DIFF_BIN = 0.05
-"""Width of the bins of the differences, as a part of the median interval."""
+"""Width of the bins of the differences, as a fraction of the median interval."""
 
 _MAD_TO_SD = 1.4826
 _MS_PER_MINUTE = 60_000.0
@@ -64,9 +63,10 @@ _ROUNDING_MS = 1e-9
 
 @kernel
 def n_bins_needed(r_peaks: IntArray, fs: float) -> int:
-    """Return the bins of the histogram that a series needs; -1 if it is not rising.
+    """Return the number of bins for the histogram of a series of beats.
 
-    Only a series long enough for geometrical features needs any.
+    It is 0 if the series is too short for geometrical features, and -1 if the beats are
+    not strictly increasing.
     """
     n_beats = len(r_peaks)
     widest = 0
@@ -75,7 +75,7 @@ def n_bins_needed(r_peaks: IntArray, fs: float) -> int:
         if interval <= 0:
             return -1
         widest = max(widest, interval)
-    # A minute of tolerance: the sum of the rounded intervals decides later.
+    # With a minute of tolerance: the sum of the rounded intervals decides later.
     if (
         n_beats > 0
         and (r_peaks[n_beats - 1] - r_peaks[0]) / fs * 1000
@@ -86,19 +86,7 @@ def n_bins_needed(r_peaks: IntArray, fs: float) -> int:
 
 
 @kernel
-def most_bins_needed(r_peaks: IntArray, offsets: IntArray, fs: float) -> int:
-    """Return the most bins that one of many series needs; -1 if one is not rising."""
-    most = 0
-    for s in range(len(offsets) - 1):
-        needed = n_bins_needed(r_peaks[offsets[s] : offsets[s + 1]], fs)
-        if needed < 0:
-            return -1
-        most = max(most, needed)
-    return most
-
-
-@kernel
-def features_of_one(
+def features_of_series(
     r_peaks: IntArray,
     fs: float,
     ddof: int,
@@ -109,9 +97,9 @@ def features_of_one(
 ) -> None:
     """Write the features of a series of beats, which are strictly increasing.
 
-    `work` has 3 rows at least as long as the series, `histogram` at least
-    `n_bins_needed`, `row` N_FEATURES. `ddof` is taken off the divisor of standard
-    deviations, and `pnn_ddof` off that of pNNx.
+    `work` has shape (3, n_beats), `histogram` (n_bins_needed,), `row` (N_FEATURES,).
+    `ddof` is subtracted from the divisor of standard deviations, `pnn_ddof` from that
+    of pNNx.
     """
     row[:] = math.nan
     row[N_BEATS] = len(r_peaks)
@@ -122,7 +110,7 @@ def features_of_one(
     rr = work[0, :n]
     ordered = work[1, :n]
     for i in range(n):
-        # In NeuroKit2's order of operations: |difference| > 50 ms hangs on it.
+        # In NeuroKit2's order of operations: |difference| > 50 ms depends on rounding.
         rr[i] = (r_peaks[i + 1] - r_peaks[i]) / fs * 1000
         ordered[i] = rr[i]
     sort(ordered)
@@ -137,30 +125,10 @@ def features_of_one(
 
 
 @kernel
-def features_of_many(
-    r_peaks: IntArray,
-    offsets: IntArray,
-    fs: float,
-    ddof: int,
-    pnn_ddof: int,
-    work: FloatArray,
-    histogram: IntArray,
-    out: FloatArray,
-) -> None:
-    """Write a row of `out` for every series ``r_peaks[offsets[s]:offsets[s + 1]]``.
-
-    As `features_of_one`; the scratch is large enough for every series.
-    """
-    for s in range(len(offsets) - 1):
-        series = r_peaks[offsets[s] : offsets[s + 1]]
-        features_of_one(series, fs, ddof, pnn_ddof, work, histogram, out[s])
-
-
-@kernel
 def _median_distance(ordered: FloatArray, centre: float) -> float:
     """Return the median distance of sorted values from their median `centre`.
 
-    Distances grow to either side of the centre, so two pointers meet them in order.
+    Distances grow to either side of the centre, so two pointers visit them in order.
     """
     n = len(ordered)
     right = 0
@@ -197,7 +165,7 @@ def _sd(values: FloatArray, ddof: int) -> float:
 
 @kernel
 def _write_order_features(rr: FloatArray, ordered: FloatArray, row: FloatArray) -> None:
-    """Write what is defined from one interval on, and the spread of more."""
+    """Write location, extremes and quantiles, and spread from two intervals on."""
     n = len(rr)
     total = 0.0
     for i in range(n):
@@ -220,7 +188,7 @@ def _write_order_features(rr: FloatArray, ordered: FloatArray, row: FloatArray) 
 def _write_heart_rate(
     rr: FloatArray, ddof: int, rates: FloatArray, row: FloatArray
 ) -> None:
-    """Write mean, extremes and sd of the heart rate; `rates` is overwritten."""
+    """Write mean, extremes and sd of the heart rate; `rates` is scratch."""
     n = len(rr)
     total = 0.0
     for i in range(n):
@@ -237,7 +205,7 @@ def _write_heart_rate(
 def _write_variability(
     rr: FloatArray, ddof: int, pnn_ddof: int, pairs: FloatArray, row: FloatArray
 ) -> None:
-    """Write deviations and successive differences (n >= 2); `pairs` is overwritten."""
+    """Write deviations and successive differences (n >= 2); `pairs` is scratch."""
     n = len(rr)
     squares = 0.0
     over_20 = 0
@@ -273,7 +241,7 @@ def _write_variability(
 def _write_irregularity(
     rr: FloatArray, differences: FloatArray, row: FloatArray
 ) -> None:
-    """Write the cues of ectopic beats and fibrillation (n >= 2)."""
+    """Write the features of ectopic beats and fibrillation (n >= 2)."""
     n = len(rr)
     median = row[MEDIAN_RR]
     n_ectopic = 0
@@ -297,7 +265,7 @@ def _write_irregularity(
 
 @kernel
 def _entropy_of_runs(ordered: FloatArray) -> float:
-    """Return the Shannon entropy of sorted values, equal ones taken together."""
+    """Return the Shannon entropy of sorted values, a bin for each distinct value."""
     entropy = 0.0
     begin = 0
     for i in range(1, len(ordered) + 1):
@@ -321,7 +289,7 @@ def _bin(value: float, highest: float) -> int:
 
 @kernel
 def triangular_index(ordered: FloatArray) -> float:
-    """Return the number of sorted intervals by the height of their histogram."""
+    """Return the number of sorted intervals / the height of their histogram."""
     highest = ordered[len(ordered) - 1]
     height = 0
     begin = 0
@@ -336,8 +304,8 @@ def triangular_index(ordered: FloatArray) -> float:
 def triangle_width(ordered: FloatArray, histogram: IntArray) -> float:
     """Return the base in ms of the triangle nearest to the histogram.
 
-    The apex is the highest bin; every pair of feet on the edges of bins is tried.
-    The squared errors left and right of the apex add up, so each foot is found alone.
+    The apex is the highest bin, the feet are edges of bins. The squared errors left and
+    right of the apex add up, so the two feet are searched separately.
     """
     highest = ordered[len(ordered) - 1]
     n_bins = _bin(highest, highest) + 1
@@ -355,7 +323,7 @@ def triangle_width(ordered: FloatArray, histogram: IntArray) -> float:
 
 @kernel
 def _foot(histogram: IntArray, apex: int, step: int, n_bins: int) -> int:
-    """Return how many bins from the apex the best straight flank reaches zero."""
+    """Return after how many bins from the apex the best straight flank is zero."""
     best = 1
     least = math.inf
     for width in range(1, n_bins + 1):

@@ -9,12 +9,12 @@ from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.features.rr import _kernels as kernels
 
 CONVENTIONS: Final = {"neurokit": (1, 0), "mietus": (1, 1), "prototype": (0, 1)}
-"""What is taken off the divisors of standard deviations, and of pNNx.
+"""What is subtracted from N in the divisors of standard deviations, and of pNNx.
 
-``"neurokit"`` is `neurokit2.hrv_time`: N - 1 and N for N intervals. ``"mietus"``
-divides the number of large differences by the number of differences, N - 1 (Mietus et
-al. 2002, and PhysioNet's software). ``"prototype"`` is the research code before this
-package: standard deviations of the whole population, N, and N - 1 for pNNx.
+N is the number of intervals. ``"neurokit"`` is `neurokit2.hrv_time`: N - 1 and N.
+``"mietus"`` divides the number of large differences by the number of differences, N - 1
+(Mietus et al. 2002, and PhysioNet's software). ``"prototype"`` is the research code
+before this package: N for (population) standard deviations, and N - 1 for pNNx.
 """
 
 
@@ -35,8 +35,8 @@ def rr_features(
     Returns
     -------
     ndarray of shape (n_features,)
-        The features that `ecgstore.features.table.RR_FEATURES` names and defines, in
-        that order, float64; NaN where undefined.
+        The features of `ecgstore.features.rr.definitions.RR`, in that order, float64;
+        NaN where undefined.
 
     Raises
     ------
@@ -46,19 +46,19 @@ def rr_features(
 
     Notes
     -----
-    With no interval everything but the counts is NaN; with one, location and extremes
-    are defined and the median absolute deviation is 0; SDSD, SD1, SD2 and the turning
-    point ratio need three; SDNN / RMSSD is NaN where RMSSD is 0. With the convention
-    ``"neurokit"`` the 18 features that `neurokit2.hrv_time` also has are equal to its
-    within 1e-9 (of the value, where that is above 1), but pNNx, which is a ratio here
-    and a percentage there. HTI is equal for series of 20 minutes and more, and NaN for
-    shorter ones; TINN differs, because NeuroKit2 searches one flank only.
+    Without an interval, all features except the counts are NaN. With one interval,
+    location and extremes are defined, and the median absolute deviation is 0. SDSD,
+    SD1, SD2 and the turning point ratio need three. SDNN / RMSSD is NaN where RMSSD is
+    0. With the convention ``"neurokit"``, the features that `neurokit2.hrv_time` has as
+    well equal its values within 1e-9 (relative where the value is above 1); pNNx is a
+    ratio here and a percentage there. HTI is equal for series of 20 minutes and more,
+    and NaN for shorter ones; TINN differs, because NeuroKit2 searches one flank only.
 
     Examples
     --------
-    >>> from ecgstore.features.table import RR_FEATURES
+    >>> from ecgstore.features.rr.definitions import RR
     >>> values = rr_features(np.array([0, 400, 800, 1225]), 500.0)
-    >>> dict(zip((each.name for each in RR_FEATURES), values.tolist()))["max_rr_ms"]
+    >>> dict(zip((feature.name for feature in RR.features), values))["max_rr_ms"].item()
     850.0
     """
     ddof, pnn_ddof = _divisors(fs, convention)
@@ -67,7 +67,7 @@ def rr_features(
     if n_bins < 0:
         raise ValueError("r_peaks must be strictly increasing")
     row = np.empty(kernels.N_FEATURES)
-    kernels.features_of_one(
+    kernels.features_of_series(
         r_peaks,
         fs,
         ddof,
@@ -79,63 +79,8 @@ def rr_features(
     return row
 
 
-def rr_features_of_series(
-    r_peaks: IntArray, offsets: IntArray, fs: float, convention: str = "neurokit"
-) -> FloatArray:
-    """Return the RR-interval features of many series of beats, laid end to end.
-
-    For whoever has the beats of a whole dataset, or of the windows of a long record,
-    and wants no Python between them; a build calls `rr_features` record by record.
-
-    Parameters
-    ----------
-    r_peaks : ndarray of shape (n_beats,)
-        Sample indices of the beats of all series; never padded.
-    offsets : ndarray of shape (n_series + 1,)
-        Series s is ``r_peaks[offsets[s]:offsets[s + 1]]``.
-    fs : float
-        Sampling rate in Hz.
-    convention : {"neurokit", "mietus", "prototype"}
-        Divisors, see `CONVENTIONS`.
-
-    Returns
-    -------
-    ndarray of shape (n_series, n_features)
-        A row per series as from `rr_features`.
-
-    Raises
-    ------
-    ValueError
-        As `rr_features`, or if the offsets are no division of the beats.
-    """
-    ddof, pnn_ddof = _divisors(fs, convention)
-    r_peaks = np.ascontiguousarray(r_peaks, np.int64)
-    offsets = np.ascontiguousarray(offsets, np.int64)
-    lengths = np.diff(offsets)
-    rising = len(offsets) > 0 and offsets[0] == 0 and (lengths >= 0).all()
-    if not rising or offsets[-1] != len(r_peaks):
-        raise ValueError(
-            f"the offsets must rise from 0 to the number of beats, {len(r_peaks)}"
-        )
-    n_bins = kernels.most_bins_needed(r_peaks, offsets, fs)
-    if n_bins < 0:
-        raise ValueError("r_peaks must be strictly increasing in every series")
-    out = np.empty((len(lengths), kernels.N_FEATURES))
-    kernels.features_of_many(
-        r_peaks,
-        offsets,
-        fs,
-        ddof,
-        pnn_ddof,
-        np.empty((3, lengths.max(initial=0))),
-        np.empty(n_bins, np.int64),
-        out,
-    )
-    return out
-
-
 def _divisors(fs: float, convention: str) -> tuple[int, int]:
-    """Check the options; return what the convention takes off the divisors."""
+    """Check the options; return what the convention subtracts in the divisors."""
     if not 0 < fs < math.inf:
         raise ValueError(f"fs is {fs!r}; expected a sampling rate in Hz")
     if convention not in CONVENTIONS:

@@ -183,7 +183,7 @@ _DEFINITIONS: Final = (
     Definition(
         "turning_point_ratio",
         "1",
-        "part of rr_2 .. rr_(N-1) above both or below both neighbours; 2/3 for a "
+        "fraction of rr_2 .. rr_(N-1) above both or below both neighbours; 2/3 for a "
         "random series",
         "Dash et al. 2009, Ann. Biomed. Eng. 37:1701",
         (0, 1),
@@ -192,7 +192,7 @@ _DEFINITIONS: Final = (
     Definition(
         "median_abs_diff_ratio",
         "1",
-        "median(|d_i|) / median_rr: like cvsd, but a few ectopic beats leave it alone",
+        "median(|d_i|) / median_rr: like cvsd, but robust against a few ectopic beats",
         "ecgstore",
         (0, 1),
         _LESS_THAN_2,
@@ -201,8 +201,8 @@ _DEFINITIONS: Final = (
         "n_ectopic",
         "1",
         "number of i with rr_i < 0.8 median_rr and rr_(i+1) > 1.15 median_rr: an "
-        "early beat and a pause; premature beats without a compensatory pause, such as "
-        "interpolated ones and all but the last of a run, are missed",
+        "early beat and a pause; premature beats without a compensatory pause are not "
+        "counted, such as interpolated ones and all but the last of a run",
         "ecgstore",
         (0, 100),
         _LESS_THAN_2,
@@ -211,7 +211,7 @@ _DEFINITIONS: Final = (
         "diff_histogram_entropy",
         "1",
         "Shannon entropy of the histogram of d_i / median_rr in bins of 0.05, one of "
-        "them around 0, / ln(N - 1): 0 if all are in one bin, 1 if no two are",
+        "them centred on 0, / ln(N - 1): 0 if all are in one bin, 1 if no two are",
         "after Tateno and Glass 2001, Med. Biol. Eng. Comput. 39:664",
         (0, 1),
         _LESS_THAN_3,
@@ -219,8 +219,8 @@ _DEFINITIONS: Final = (
 )
 
 _NOTES: Final = """\
-RR intervals are the times between successive beats of the record, in ms, all of them:
-beats are not sorted into normal and ectopic ones. Below, rr_i (i = 1..N) are the
+RR intervals are the times between successive beats of the record, in ms. All beats
+count: normal and ectopic ones are not separated. Below, rr_i (i = 1..N) are the
 intervals and d_i = rr_(i+1) - rr_i (i = 1..N-1) their differences. `cvsd` is the
 normalised RMSSD.
 
@@ -228,24 +228,27 @@ normalised RMSSD.
 `neurokit2.hrv_time` within 1e-9 before rounding to float32 (pNNx are ratios here and
 percentages there; NeuroKit2's TINN searches one flank only and differs). The convention
 `mietus` divides pNNx by N - 1, the number of differences, as Mietus et al. 2002 do. The
-convention `prototype` does so too, and divides the squares in every standard deviation
-by their number instead of one less.
+convention `prototype` does the same, and in standard deviations divides the sum of
+squares by the number of values instead of one less.
 """
 
 
-def _values(inputs: Inputs) -> FloatArray:
-    """Return the features of the RR intervals."""
-    # Imported here, because it loads numba: the table must be quick to show.
+def _measure(inputs: Inputs) -> FloatArray:
+    """Measure the RR intervals."""
+    # Imported here, because it loads numba: showing the table must be fast.
     from ecgstore.features.rr.compute import rr_features
 
     return rr_features(inputs.beats.r_peaks, inputs.fs, inputs.convention)
 
 
 RR: Final = FeatureGroup(
+    position=1,
     title="RR intervals",
     notes=_NOTES,
     definitions=_DEFINITIONS,
     per_lead=False,
+    measure=_measure,
     function="ecgstore.features.rr.compute.rr_features",
-    call=_values,
 )
+
+GROUPS: Final = (RR,)

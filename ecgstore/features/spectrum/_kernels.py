@@ -1,7 +1,7 @@
-"""Kernels of the spectral features; see `ecgstore.features.spectrum.compute`.
+"""Kernels of the spectral features, for `ecgstore.features.spectrum.compute`.
 
-The Fourier transform itself is NumPy's. The columns of the values are numbered here and
-named, in the same order, in `ecgstore.features.spectrum.definitions`.
+The Fourier transform itself is NumPy's. The columns are numbered here, in the order of
+`ecgstore.features.spectrum.definitions`.
 """
 
 import math
@@ -24,10 +24,11 @@ from ecgstore.system.kernels import kernel
 F_POWER, RELATIVE_F_POWER, F_FREQUENCY, F_CONCENTRATION, N_F_WAVE = range(5)
 
 MIN_POWER_MV2 = 1e-18
-"""Below this, power is the rounding of a constant voltage, and has no frequencies."""
+"""Below this, power is the rounding error of a constant voltage, without a spectrum."""
 
 NEAR_BELOW = 0.82
 NEAR_ABOVE = 1.17
+"""Edges of the band around the f wave frequency, as its multiples (Castells et al.)."""
 
 
 @kernel
@@ -36,9 +37,9 @@ def write_segments(
 ) -> bool:
     """Write the windowed segments of a lead, each without its mean.
 
-    `segments` has shape (n_segments, len(window)), and the last of them ends inside the
-    lead. Return whether all voltages are finite and within the limit; if not, the
-    segments are not complete.
+    `segments` has shape (n_segments, len(window)); the last one ends inside the lead.
+    Return whether all voltages are finite and within `limit`; if not, `segments` is
+    incomplete.
     """
     n = len(window)
     for s in range(len(segments)):
@@ -60,8 +61,7 @@ def write_segments(
 def write_power(spectra: ComplexArray, scale: float, power: FloatArray) -> None:
     """Write the mean square of a lead's spectra, times `scale`.
 
-    `spectra` has shape (n_segments, n_all_frequencies); the first are used, as many as
-    fit in `power`.
+    `spectra` has shape (n_segments, n_all_frequencies), `power` (n_frequencies,).
     """
     power[:] = 0.0
     for s in range(len(spectra)):
@@ -108,12 +108,11 @@ def write_residual(
     counts: FloatArray,
     residual: FloatArray,
 ) -> None:
-    """Write what is left of each lead when the average beat is taken off every beat.
+    """Write the residual of each lead: every beat minus the average beat, `template`.
 
     Beat b begins at ``starts[b]`` (in the signal, strictly increasing) and ends where
-    the next one begins, after `n_template` samples, or at the end of the signal. The
-    residual begins with the first beat. Where a beat is longer than the template it
-    keeps its voltages, less what the template ends with.
+    the next one begins, or at the end of the signal. The residual begins with the first
+    beat. Behind the `n_template` samples of the template, its last value is subtracted.
     """
     n_beats = len(starts)
     end = starts[0] + residual.shape[1]
@@ -168,7 +167,7 @@ def f_wave_features(
 
 @kernel
 def _sum(power: FloatArray, begin: int, end: int) -> float:
-    """Return the sum over some frequencies."""
+    """Return the sum from one frequency to before another."""
     total = 0.0
     for f in range(begin, end):
         total += power[f]
@@ -177,7 +176,7 @@ def _sum(power: FloatArray, begin: int, end: int) -> float:
 
 @kernel
 def _highest(power: FloatArray, begin: int, end: int) -> int:
-    """Return the place of the first maximum among some frequencies."""
+    """Return the index of the first maximum from one frequency to before another."""
     highest = begin
     for f in range(begin + 1, end):
         if power[f] > power[highest]:

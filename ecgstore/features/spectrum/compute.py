@@ -1,4 +1,4 @@
-"""Spectra of the leads, and of what is left of them without the beats."""
+"""Spectra of the leads, and of their residuals without the average beat."""
 
 import functools
 from typing import Final
@@ -8,34 +8,32 @@ import numpy as np
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.beats.types import MAX_VOLTAGE_MV
 
-# The kernels are imported where they are called: the table of features must be quick
-# to show, and numba is not quick to load.
+# The kernels are imported by the functions that call them: showing the table of
+# features must be fast, and loading numba is slow.
 
 SEGMENT_S: Final = 4.0
-"""Length of a segment of the spectrum, which is resolved to a quarter of a hertz."""
+"""Length of a segment of the spectrum; its resolution is a quarter of a hertz."""
 
 BANDS_HZ: Final = (0.5, 4.0, 15.0, 40.0)
-"""Edges of the bands: below the T wave's main power, T and P waves, QRS complex."""
+"""Edges of the bands of the baseline, of T and P waves, and of the QRS complex."""
 
 F_WAVE_HZ: Final = (4.0, 9.0)
 """The band of fibrillatory waves (Slocum et al. 1992, J. Electrocardiol. 25:1)."""
 
 RESIDUAL_HZ: Final = (1.0, 40.0)
-"""The band that the power of the f waves is compared with."""
+"""Band of the total power of the residual, the divisor of relative powers."""
 
 MIN_BEATS: Final = 4
-"""Beats that an average beat needs: of fewer, too much of it is each beat itself."""
+"""Least number of beats for an average: each beat is too large a part of fewer."""
 
 BEFORE_R_S: Final = 0.25
-"""How long before its R-peak a beat begins: with its P wave.
-
-It is less where beats are fast: `BEFORE_R` of the median RR interval.
-"""
 BEFORE_R: Final = 0.35
+"""A beat begins before its P wave: 0.25 s before its R-peak, or 0.35 of the median RR
+interval where that is less."""
 
 
 def spectral_features(signal: FloatArray, fs: float) -> FloatArray:
-    """Return the spectral features of a record and of each of its leads.
+    """Measure the spectra of a record and of each of its leads.
 
     Parameters
     ----------
@@ -47,16 +45,14 @@ def spectral_features(signal: FloatArray, fs: float) -> FloatArray:
     Returns
     -------
     ndarray of shape (1 + 12, n_features)
-        The features that `ecgstore.features.spectrum.definitions.SPECTRUM` names and
-        defines, in that order, float64: the medians over the leads, then the leads; NaN
-        where undefined.
+        The features of `ecgstore.features.spectrum.definitions.SPECTRUM`, in that
+        order, float64: the medians over the leads, then the leads; NaN where undefined.
 
     Notes
     -----
     The spectrum is that of Welch 1967 (IEEE Trans. Audio Electroacoust. 15:70): the
     mean over Hann-windowed segments of 4 s, each without its mean, that overlap by
-    half, equal to `scipy.signal.welch`. What is left at the end, less than 2 s, does
-    not count.
+    half, equal to `scipy.signal.welch`. A rest of less than 2 s at the end is not used.
     """
     from ecgstore.features._order_kernels import write_medians
     from ecgstore.features.spectrum import _kernels as kernels
@@ -73,7 +69,7 @@ def spectral_features(signal: FloatArray, fs: float) -> FloatArray:
 
 
 def f_wave_features(signal: FloatArray, r_peaks: IntArray, fs: float) -> FloatArray:
-    """Return the features of f waves of a record and of each of its leads.
+    """Measure the f waves of a record and of each of its leads.
 
     Parameters
     ----------
@@ -87,9 +83,8 @@ def f_wave_features(signal: FloatArray, r_peaks: IntArray, fs: float) -> FloatAr
     Returns
     -------
     ndarray of shape (1 + 12, n_features)
-        The features that `ecgstore.features.spectrum.definitions.F_WAVES` names and
-        defines, in that order, float64: the medians over the leads, then the leads; NaN
-        where undefined.
+        The features of `ecgstore.features.spectrum.definitions.F_WAVES`, in that
+        order, float64: the medians over the leads, then the leads; NaN where undefined.
 
     Raises
     ------
@@ -98,12 +93,12 @@ def f_wave_features(signal: FloatArray, r_peaks: IntArray, fs: float) -> FloatAr
 
     Notes
     -----
-    The average beat of a lead is taken off every beat (Slocum et al. 1992, J.
-    Electrocardiol. 25:1): f waves are not bound to the beats and stay. Deviation: a
+    The average beat of a lead is subtracted from every beat (Slocum et al. 1992, J.
+    Electrocardiol. 25:1): f waves are not locked to the beats and remain. Deviation: a
     beat lasts from before its P wave to before that of the next one, so that P waves,
-    which are bound to the beats, go as well. The average covers the samples that half
-    of the beats reach. The spectrum of the rest, from the first beat to the end of the
-    record, is that of `spectral_features`.
+    which are locked to the beats, are removed as well. The average beat is as long as
+    the median RR interval. The spectrum of the residual, from the first beat to the end
+    of the record, is computed as in `spectral_features`.
     """
     from ecgstore.features._order_kernels import write_medians
     from ecgstore.features.spectrum import _kernels as kernels
@@ -116,10 +111,10 @@ def f_wave_features(signal: FloatArray, r_peaks: IntArray, fs: float) -> FloatAr
     rising = r_peaks[0] >= 0 and (np.diff(r_peaks) > 0).all()
     if not rising or r_peaks[-1] >= signal.shape[1]:
         raise ValueError(
-            f"r_peaks must rise from 0 on and stay below {signal.shape[1]}, the number "
-            "of samples"
+            "r_peaks must be strictly increasing sample indices from 0 to "
+            f"{signal.shape[1] - 1}"
         )
-    # The middle one, so that half of the beats are as long as the average beat or more.
+    # The upper median: half of the beats are as long as the average beat, or longer.
     n_template = int(np.sort(np.diff(r_peaks))[(len(r_peaks) - 1) // 2])
     n_before = round(min(BEFORE_R_S * fs, BEFORE_R * n_template))
     starts = r_peaks - n_before
@@ -147,18 +142,18 @@ def f_wave_features(signal: FloatArray, r_peaks: IntArray, fs: float) -> FloatAr
 
 
 def _is_long_enough(signal: FloatArray, fs: float) -> bool:
-    """Return whether there is a segment, and its spectrum goes beyond all bands."""
+    """Return whether there is a segment, and whether its spectrum covers all bands."""
     return signal.shape[1] >= round(SEGMENT_S * fs) and fs > 2 * BANDS_HZ[-1]
 
 
 def _df(fs: float) -> float:
-    """Return the distance of the frequencies in Hz."""
+    """Return the distance between frequencies in Hz."""
     return fs / round(SEGMENT_S * fs)
 
 
 @functools.lru_cache(maxsize=16)
 def _edges(bands_hz: tuple[float, ...], fs: float) -> IntArray:
-    """Return the first frequency of each band, and the first one behind the last."""
+    """Return the index of each band's first frequency, and of that behind the last."""
     places = np.asarray(bands_hz) / _df(fs)
     edges = np.ceil(places - 1e-9).astype(np.int64)
     edges[-1] = np.floor(places[-1] + 1e-9) + 1  # the last band includes its end
@@ -168,7 +163,7 @@ def _edges(bands_hz: tuple[float, ...], fs: float) -> IntArray:
 
 @functools.lru_cache(maxsize=16)
 def _window(fs: float) -> FloatArray:
-    """Return the window of a segment, the Hann window as for a Fourier transform."""
+    """Return the Hann window of a segment, periodic as for a Fourier transform."""
     n = round(SEGMENT_S * fs)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n)
     window.flags.writeable = False  # shared by all callers
@@ -176,7 +171,7 @@ def _window(fs: float) -> FloatArray:
 
 
 def _power(signal: FloatArray, fs: float, n_frequencies: int) -> FloatArray:
-    """Return the power in mV^2 of each lead at the first frequencies."""
+    """Return each lead's power in mV^2, of shape (n_leads, n_frequencies)."""
     from ecgstore.features.spectrum import _kernels as kernels
 
     window = _window(fs)
@@ -184,9 +179,9 @@ def _power(signal: FloatArray, fs: float, n_frequencies: int) -> FloatArray:
     n_segments = 1 + (signal.shape[1] - len(window)) // step
     segments = np.empty((n_segments, len(window)))
     power = np.empty((len(signal), n_frequencies))
-    # Two for the negative frequencies, which all of the bands have.
+    # Twice, for the negative frequencies: no band holds 0 Hz or fs / 2.
     scale = 2 / (len(window) * (window**2).sum())
-    for k in range(len(signal)):  # one after the other, they stay in the cache
+    for k in range(len(signal)):  # lead by lead, so that segments stay cached
         if kernels.write_segments(signal[k], window, step, MAX_VOLTAGE_MV, segments):
             kernels.write_power(np.fft.rfft(segments, axis=1), scale, power[k])
         else:

@@ -14,8 +14,8 @@ _BANDS: Final = (
     ("high", "15 <= f <= 40 Hz"),
 )
 _SHORT: Final = (
-    "the record is shorter than 4 s, its rate is 80 Hz or less, or the lead misses "
-    "samples"
+    "the record is shorter than 4 s, its sampling rate is 80 Hz or less, or samples of "
+    "the lead are missing"
 )
 _SHORT_OR_FLAT: Final = f"{_SHORT}, or the lead is flat"
 
@@ -46,8 +46,7 @@ _SPECTRAL: Final = (
     Definition(
         "spectral_entropy",
         "1",
-        "-sum(p_f ln p_f) / ln(number of f), p_f = part of the power at 0.5 to 40 Hz "
-        "that f has",
+        "-sum(p_f ln p_f) / ln(number of f), p_f = power at f / power at 0.5 to 40 Hz",
         "Inouye et al. 1991, Electroencephalogr. Clin. Neurophysiol. 79:204",
         (0, 1),
         _SHORT_OR_FLAT,
@@ -55,7 +54,7 @@ _SPECTRAL: Final = (
     Definition(
         "dominant_frequency_hz",
         "Hz",
-        "the f from 0.5 to 40 Hz with the most power",
+        "the frequency from 0.5 to 40 Hz with the most power",
         _WELCH,
         (0.5, 40),
         _SHORT_OR_FLAT,
@@ -63,10 +62,10 @@ _SPECTRAL: Final = (
 )
 
 _NO_RESIDUAL: Final = (
-    "there are less than 4 whole beats, less than 4 s from the first one on, or the "
-    "rate is 80 Hz or less, or the lead misses samples"
+    "there are less than 4 whole beats, less than 4 s from the first of them on, the "
+    "sampling rate is 80 Hz or less, or samples of the lead are missing"
 )
-_NOTHING_LEFT: Final = f"{_NO_RESIDUAL}, or nothing is left of the lead"
+_NOTHING_LEFT: Final = f"{_NO_RESIDUAL}, or the residual is 0"
 
 _F_WAVE: Final = (
     Definition(
@@ -88,7 +87,7 @@ _F_WAVE: Final = (
     Definition(
         "f_wave_frequency_hz",
         "Hz",
-        "the f from 4 to below 9 Hz at which the residual has the most power",
+        "the frequency from 4 to below 9 Hz at which the residual has the most power",
         "Holm et al. 1998, Cardiovasc. Res. 38:69",
         (4, 9),
         _NOTHING_LEFT,
@@ -105,45 +104,51 @@ _F_WAVE: Final = (
 )
 
 _SPECTRAL_NOTES: Final = """\
-The spectrum of a lead is that of Welch: the mean over Hann-windowed segments of 4 s
-that overlap by half, each without its mean; resolved to 0.25 Hz. It needs no beats. The
-bands hold the baseline and the slowest waves, the T and P waves, and the QRS complex.
+The spectrum of a lead is estimated by Welch's method: the mean over Hann-windowed
+segments of 4 s that overlap by half, each without its mean; the resolution is 0.25 Hz.
+No beats are needed. The bands hold the baseline and the slowest waves, the T and P
+waves, and the QRS complex.
 """
 
 _F_WAVE_NOTES: Final = """\
-Fibrillatory waves are what is left when the average beat of a lead is taken off every
-beat. A beat lasts from 0.25 s before its R-peak (0.35 of the median RR interval, if
-that is less) to the begin of the next one, so that P waves, which are bound to the
-beats, go with it, and f waves stay. The average covers as much of a beat as half of
-them last, and stands still behind that. The spectrum of this residual is computed as
-above. Ectopic beats leave their own traces: see `n_ectopic`.
+Fibrillatory waves are measured on the residual that remains when the average beat of a
+lead is subtracted from every beat. A beat lasts from 0.25 s before its R-peak (0.35 of
+the median RR interval, if that is less) to the beginning of the next one. P waves,
+which are locked to the beats, are thus removed with them, and f waves remain. The
+average beat is as long as the median RR interval; behind its end its last value is
+used. The spectrum of the residual is computed as above. Ectopic beats leave residuals
+of their own: see `n_ectopic`.
 """
 
 
-def _spectral(inputs: Inputs) -> FloatArray:
-    """Return the spectral features of the record and of each lead."""
+def _measure_spectra(inputs: Inputs) -> FloatArray:
+    """Measure the spectral features of the record and of each lead."""
     return spectral_features(inputs.signal, inputs.fs)
 
 
-def _f_waves(inputs: Inputs) -> FloatArray:
-    """Return the features of f waves of the record and of each lead."""
+def _measure_f_waves(inputs: Inputs) -> FloatArray:
+    """Measure the features of f waves of the record and of each lead."""
     return f_wave_features(inputs.signal, inputs.beats.r_peaks, inputs.fs)
 
 
 SPECTRUM: Final = FeatureGroup(
+    position=4,
     title="Spectrum",
     notes=_SPECTRAL_NOTES,
     definitions=_SPECTRAL,
     per_lead=True,
+    measure=_measure_spectra,
     function="ecgstore.features.spectrum.compute.spectral_features",
-    call=_spectral,
 )
 
 F_WAVES: Final = FeatureGroup(
+    position=5,
     title="Fibrillatory waves",
     notes=_F_WAVE_NOTES,
     definitions=_F_WAVE,
     per_lead=True,
+    measure=_measure_f_waves,
     function="ecgstore.features.spectrum.compute.f_wave_features",
-    call=_f_waves,
 )
+
+GROUPS: Final = (SPECTRUM, F_WAVES)

@@ -1,9 +1,9 @@
-"""Kernels of the wave features; `ecgstore.features.waves.compute` faces the user.
+"""Kernels of the wave features, for `ecgstore.features.waves.compute`.
 
-The columns of a lead's values are numbered here and named, in the same order, in
-`ecgstore.features.waves.definitions`, where formulas and sources stand too. Marks are
-in the order of `ecgstore.record.Mark`; -1 is an absent one, and the others lie inside
-the signal.
+The columns of a lead's values are numbered here, in the order of those definitions in
+`ecgstore.features.waves.definitions` that are measured; formulas and sources stand
+there. Marks are in the order of `ecgstore.record.Mark`; -1 is an absent mark, and all
+others lie inside the signal.
 """
 
 import math
@@ -20,8 +20,8 @@ from ecgstore.system.kernels import kernel
 
 P_ON, P_PEAK, P_OFF, QRS_ON, R_PEAK, QRS_OFF, T_ON, T_PEAK, T_OFF = range(9)
 
-# First what is the median over the beats of a value that each beat has, then what
-# follows from these medians.
+# First the medians over the beats of values of each beat, then what follows from
+# these medians.
 (
     P_DURATION,
     PR_INTERVAL,
@@ -46,18 +46,14 @@ P_ON, P_PEAK, P_OFF, QRS_ON, R_PEAK, QRS_OFF, T_ON, T_PEAK, T_OFF = range(9)
     QRS_AREA,
     T_AREA,
     P_PRESENCE,
-    QTC_BAZETT,
-    QTC_FRIDERICIA,
-    QTC_FRAMINGHAM,
-    QTC_HODGES,
     R_TO_RS_RATIO,
     T_TO_R_RATIO,
     T_SIGN,
     PATHOLOGICAL_Q,
     N_FEATURES,
-) = range(32)
+) = range(28)
 N_OF_BEATS = P_PRESENCE
-"""How many of the columns are medians over the beats."""
+"""Number of columns that are medians over the beats."""
 
 MIN_WAVE_MV = 0.03
 FLAT_T_MV = 0.1
@@ -69,7 +65,6 @@ MIN_P_PRESENCE = 0.5
 @kernel
 def wave_features(
     signal: FloatArray,
-    r_peaks: IntArray,
     marks: IntArray,
     fs: float,
     n_baseline: int,
@@ -79,24 +74,21 @@ def wave_features(
     places: IntArray,
     out: FloatArray,
 ) -> None:
-    """Write the features of the record, in row 0 of `out`, and of its leads below.
+    """Write the features of the record to row 0 of `out`, and of its leads below.
 
-    `work` has N_OF_BEATS rows as long as there are beats or leads, whatever is more,
-    and `places` has shape (n_beats, 2).
+    `work` has shape (N_OF_BEATS, max(n_beats, n_leads)), `places` (n_beats, 2).
     """
-    n_leads = len(signal)
-    rr_s = _median_rr_s(r_peaks, fs, work[0])
+    n_leads, n_beats = marks.shape[:2]
     for k in range(n_leads):
         lead = signal[k]
         lead_marks = marks[k]
         q_s_of_lead(lead, lead_marks, work[0], places)
-        for b in range(len(r_peaks)):
+        for b in range(n_beats):
             _write_beat(lead, lead_marks[b], places[b], fs, n_baseline, work[:, b])
         row = out[1 + k]
         for column in range(N_OF_BEATS):
-            row[column] = median_of_defined(work[column, : len(r_peaks)])
+            row[column] = median_of_defined(work[column, :n_beats])
         _write_counts(lead_marks, places, row)
-        _write_corrected_qt(rr_s, row)
         _write_ratios(row)
     for column in range(N_FEATURES):
         for k in range(n_leads):
@@ -106,7 +98,6 @@ def wave_features(
         else:
             out[0, column] = median_of_defined(work[0, :n_leads])
     _write_intervals_of_record(marks, fs, early, late, work, out[0])
-    _write_corrected_qt(rr_s, out[0])
     for k in range(1 + n_leads):
         if not out[k, P_PRESENCE] >= MIN_P_PRESENCE:  # True for NaN
             out[k, P_DURATION] = math.nan
@@ -116,29 +107,18 @@ def wave_features(
 
 
 @kernel
-def _median_rr_s(r_peaks: IntArray, fs: float, work: FloatArray) -> float:
-    """Return the median RR interval in s, NaN for less than two beats."""
-    n = len(r_peaks) - 1
-    if n < 1:
-        return math.nan
-    for i in range(n):
-        work[i] = r_peaks[i + 1] - r_peaks[i]
-    sort(work[:n])
-    return float(median_of_sorted(work[:n]) / fs)
-
-
-@kernel
 def q_s_of_lead(
     lead: FloatArray, marks: IntArray, work: FloatArray, places: IntArray
 ) -> None:
     """Write where the Q and the S wave of every beat of a lead are deepest, or -1.
 
-    `work` is at least as long as there are beats.
+    `work` has room for a value of every beat.
     """
     places[:] = -1
-    kind = 0  # 0: Q, 1: S
+    wave = 0  # 0: Q, 1: S
     for side in range(2):
-        # By all beats of the lead: alone, a tiny r wave would come and go with noise.
+        # Decided on all beats of the lead: in single beats, noise decides whether there
+        # is a tiny r wave.
         n_rises = 0
         for b in range(len(marks)):
             dip = _dip(lead, marks[b], side)
@@ -149,12 +129,12 @@ def q_s_of_lead(
         if n_rises == 0:
             continue
         sort(work[:n_rises])
-        # What an r wave is before, it is before in what follows: no Q behind an S.
-        kind = max(kind, int(median_of_sorted(work[:n_rises]) >= MIN_WAVE_MV))
+        # A dip behind an r wave is an S wave, and so is every later dip.
+        wave = max(wave, int(median_of_sorted(work[:n_rises]) >= MIN_WAVE_MV))
         for b in range(len(marks)):
             dip = _dip(lead, marks[b], side)
-            if dip >= 0 and (places[b, kind] < 0 or lead[dip] < lead[places[b, kind]]):
-                places[b, kind] = dip
+            if dip >= 0 and (places[b, wave] < 0 or lead[dip] < lead[places[b, wave]]):
+                places[b, wave] = dip
 
 
 @kernel
@@ -168,7 +148,7 @@ def q_s_of_leads(
 
 @kernel
 def _dip(lead: FloatArray, marks: IntArray, side: int) -> int:
-    """Return the first minimum before (0) or behind (1) the R-peak, -1 if no wave."""
+    """Return the first minimum before (0) or behind (1) the R-peak; -1 if too small."""
     on = marks[QRS_ON]
     r_peak = marks[R_PEAK]
     off = marks[QRS_OFF]
@@ -187,7 +167,7 @@ def _dip(lead: FloatArray, marks: IntArray, side: int) -> int:
 
 @kernel
 def _highest(lead: FloatArray, begin: int, end: int) -> float:
-    """Return the highest voltage from one sample to another."""
+    """Return the highest voltage between two samples, both included."""
     highest = lead[begin]
     for i in range(begin + 1, end + 1):
         highest = max(highest, lead[i])
@@ -203,7 +183,7 @@ def _write_beat(
     n_baseline: int,
     values: FloatArray,
 ) -> None:
-    """Write what one beat of one lead has; NaN where a mark is missing."""
+    """Write the values of one beat of one lead; NaN where a mark is missing."""
     ms = 1000 / fs
     on = marks[QRS_ON]
     off = marks[QRS_OFF]
@@ -220,7 +200,7 @@ def _write_beat(
     values[T_AMPLITUDE] = _voltage(lead, marks[T_PEAK]) - level
     r = _voltage(lead, marks[R_PEAK]) - level
     values[R_AMPLITUDE] = r if r >= MIN_WAVE_MV else math.nan
-    # Below the voltage at QRS onset they are; the isoelectric level may be lower.
+    # Both lie below the voltage at QRS onset, but the isoelectric level may be lower.
     q = _voltage(lead, q_s[0]) - level
     s = _voltage(lead, q_s[1]) - level
     values[Q_AMPLITUDE] = q if q < 0 else math.nan
@@ -240,26 +220,26 @@ def _write_beat(
 
 @kernel
 def _between(begin: int, end: int) -> float:
-    """Return the samples from one mark to another; NaN where one is missing."""
+    """Return the number of samples between two marks; NaN if one is missing."""
     return float(end - begin) if begin >= 0 and end >= 0 else math.nan
 
 
 @kernel
 def _voltage(lead: FloatArray, place: int) -> float:
-    """Return the voltage at a place; NaN where it is negative."""
+    """Return the voltage at a sample; NaN if its index is negative."""
     return float(lead[place]) if place >= 0 else math.nan
 
 
 @kernel
 def _later(lead: FloatArray, place: int, delay: float) -> float:
-    """Return the voltage so many samples behind a place; NaN outside the record."""
+    """Return the voltage `delay` samples behind a place; NaN outside the record."""
     later = place + math.floor(delay + 0.5)
     return float(lead[later]) if place >= 0 and later < len(lead) else math.nan
 
 
 @kernel
 def _isoelectric_level(lead: FloatArray, p_off: int, on: int, n_baseline: int) -> float:
-    """Return the mean before QRS onset and behind the P wave, or that at the onset."""
+    """Return the mean between P wave and QRS onset, or the voltage at the onset."""
     if on < 0:
         return math.nan
     total = 0.0
@@ -272,9 +252,9 @@ def _isoelectric_level(lead: FloatArray, p_off: int, on: int, n_baseline: int) -
 
 @kernel
 def _q_duration(lead: FloatArray, on: int, off: int, q: int) -> float:
-    """Return the samples from QRS onset until the voltage is that of the onset again.
+    """Return the samples from QRS onset until the voltage is back at that of the onset.
 
-    To the offset of the complex if it never is; NaN without a Q wave.
+    If it never is, the Q wave lasts to the QRS offset. NaN without a Q wave.
     """
     if q < 0:
         return math.nan
@@ -288,7 +268,7 @@ def _q_duration(lead: FloatArray, on: int, off: int, q: int) -> float:
 
 @kernel
 def _range(lead: FloatArray, begin: int, end: int) -> float:
-    """Return the highest minus the lowest voltage from one mark to another."""
+    """Return the highest minus the lowest voltage between two marks."""
     if begin < 0 or end < begin:
         return math.nan
     lowest = lead[begin]
@@ -312,7 +292,7 @@ def _area(lead: FloatArray, begin: int, end: int, level: float) -> float:
 
 @kernel
 def _write_counts(marks: IntArray, places: IntArray, row: FloatArray) -> None:
-    """Write what is a part of the beats: P waves, and Q waves for their flag."""
+    """Write the fraction of beats with a P wave, and the flag of Q waves."""
     n_r = 0
     n_p = 0
     n_qrs = 0
@@ -330,16 +310,6 @@ def _write_counts(marks: IntArray, places: IntArray, row: FloatArray) -> None:
         deep = 2 * n_q >= n_qrs and row[Q_AMPLITUDE] <= -MIN_Q_MV
         wide = row[Q_DURATION] >= MIN_Q_MS or math.isnan(row[R_AMPLITUDE])
         row[PATHOLOGICAL_Q] = 1.0 if deep and wide else 0.0
-
-
-@kernel
-def _write_corrected_qt(rr_s: float, row: FloatArray) -> None:
-    """Write the QT interval as it would be at 60 beats per minute."""
-    qt = row[QT_INTERVAL]
-    row[QTC_BAZETT] = qt / math.sqrt(rr_s)
-    row[QTC_FRIDERICIA] = qt / rr_s ** (1 / 3)
-    row[QTC_FRAMINGHAM] = qt + 154 * (1 - rr_s)
-    row[QTC_HODGES] = qt + 1.75 * (60 / rr_s - 60)
 
 
 @kernel

@@ -8,30 +8,31 @@ from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.beats.types import Beats
 from ecgstore.record import Mark
 
-# The kernels are imported where they are called: the table of features must be quick
-# to show, and numba is not quick to load.
+# The kernels are imported by the functions that call them: showing the table of
+# features must be fast, and loading numba is slow.
 
 BASELINE_S: Final = 0.02
 """The isoelectric level of a beat is the mean over this time before QRS onset.
 
-What belongs to the P wave is left out; if that is all, the voltage at QRS onset counts.
+The part that belongs to the P wave is left out; if nothing remains, the level is the
+voltage at QRS onset.
 """
 
 EARLY: Final = 0.1
 LATE: Final = 0.9
-"""Quantiles over the leads of onsets and offsets that bound the waves of a record.
+"""Quantiles over the leads of the onsets and offsets that bound a record's waves.
 
-Earliest to latest is what the field asks for, but the worst mark of all leads would
-decide on it. On the 100 odd records of LUDB, the error of QRS duration and QT against
-the cardiologists' earliest and latest marks scatters no more with these quantiles than
-with the extremes (sd 10 and 23 ms with either), and with NeuroKit2's marks it scatters
-less (15 and 28 ms for 16 and 33); the medians are worse by far (-21 and -38 ms on
-average, for -12 and -26).
+By convention an interval lasts from the earliest onset to the latest offset of all
+leads, but then a single bad mark decides it. On the 100 odd records of LUDB, the error
+of QRS duration and QT against the cardiologists' earliest and latest marks scatters no
+more with these quantiles than with the extremes (sd 10 and 23 ms with either), and with
+NeuroKit2's marks it scatters less (15 and 28 ms instead of 16 and 33). Medians are far
+worse: the mean errors are -21 and -38 ms instead of -12 and -26.
 """
 
 
 def wave_features(signal: FloatArray, beats: Beats, fs: float) -> FloatArray:
-    """Return the wave features of a record and of each of its leads.
+    """Measure the waves of a record and of each of its leads.
 
     Parameters
     ----------
@@ -45,31 +46,30 @@ def wave_features(signal: FloatArray, beats: Beats, fs: float) -> FloatArray:
     Returns
     -------
     ndarray of shape (1 + 12, n_features)
-        The features that `ecgstore.features.waves.definitions.WAVES` names and defines,
+        The features of `ecgstore.features.waves.definitions.WAVES` that are measured,
         in that order, float64, of the record and then of its leads; NaN where
         undefined.
 
     Raises
     ------
     ValueError
-        If a mark lies behind the end of the signal, or there are not as many marks
-        as R-peaks.
+        If a mark lies behind the end of the signal, or the numbers of R-peaks and of
+        marked beats differ.
     """
     from ecgstore.features.waves import _kernels as kernels
 
     signal = np.ascontiguousarray(signal, np.float64)
     marks = np.ascontiguousarray(beats.fiducials, np.int64)
-    r_peaks = np.ascontiguousarray(beats.r_peaks, np.int64)
     _check(signal, marks)
     n_leads, n_beats = marks.shape[:2]
-    if len(r_peaks) != n_beats:
+    if len(beats.r_peaks) != n_beats:
         raise ValueError(
-            f"{len(r_peaks)} R-peaks and marks of {n_beats} beats; expected as many"
+            f"there are {len(beats.r_peaks)} R-peaks and marks of {n_beats} beats; "
+            "expected the same number"
         )
     out = np.empty((1 + n_leads, kernels.N_FEATURES))
     kernels.wave_features(
         signal,
-        r_peaks,
         marks,
         fs,
         max(1, round(BASELINE_S * fs)),
@@ -95,8 +95,8 @@ def q_s_peaks(signal: FloatArray, fiducials: IntArray) -> IntArray:
     Returns
     -------
     ndarray of shape (12, n_beats, 2)
-        Sample indices of Q and S; -1 where there is none, or one of the three marks of
-        the QRS complex is missing.
+        Sample indices of the Q and the S wave; -1 where there is none, or where one of
+        the three marks of the QRS complex is missing.
 
     Raises
     ------
@@ -106,12 +106,12 @@ def q_s_peaks(signal: FloatArray, fiducials: IntArray) -> IntArray:
     Notes
     -----
     A complex has up to two dips: the lowest sample from QRS onset to R-peak, and the
-    lowest behind it up to the QRS offset, each if it lies 0.03 mV or more below the
-    voltage at QRS onset. A lead's first dips are S waves if the signal rises above that
-    voltage by as much before them, which is an r wave, in the median over the beats
-    that have the dip, and Q waves if not; so are its second dips, but behind S waves
-    they are S waves in any case. Of two dips of a kind in a beat the lower one is
-    taken.
+    lowest from there to QRS offset, each if it lies 0.03 mV or more below the voltage
+    at QRS onset. All first dips of a lead are the same wave. They are S waves if an r
+    wave comes before them: if the signal rises 0.03 mV or more above the voltage at QRS
+    onset, in the median over the beats with the dip. Otherwise they are Q waves. The
+    same rule holds for the second dips, which are also S waves if the first ones are.
+    If both dips of a beat are the same wave, the lower one is taken.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def q_s_peaks(signal: FloatArray, fiducials: IntArray) -> IntArray:
 
 
 def _check(signal: FloatArray, marks: IntArray) -> None:
-    """Raise if a mark is no place of the signal: kernels do not check."""
+    """Raise if a mark lies outside the signal: kernels do not check."""
     last = int(marks.max(initial=-1))
     if last >= signal.shape[1] or len(marks) != len(signal):
         raise ValueError(

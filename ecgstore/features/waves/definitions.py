@@ -1,10 +1,11 @@
 """Definitions of the wave features."""
 
+import math
 from typing import Final
 
 from ecgstore.arrays import FloatArray
-from ecgstore.features.feature import Definition, FeatureGroup, Inputs
-from ecgstore.features.waves.compute import EARLY, LATE
+from ecgstore.features.feature import Definition, FeatureGroup, Inputs, Values
+from ecgstore.features.waves.compute import EARLY, LATE, wave_features
 
 _CSE: Final = "CSE 1985, Eur. Heart J. 6:815"
 _LEAST_WAVE: Final = "ecgstore; least wave of IEC 60601-2-51:2003, annex GG"
@@ -14,9 +15,15 @@ _EXERCISE: Final = "Fletcher et al. 2013, Circulation 128:873"
 _ABSENT: Final = "no beat has the marks"
 _NO_P: Final = "p_presence is below 0.5 or undefined, or no beat has the marks"
 _NO_RR: Final = "no beat has the marks, or there is no RR interval"
-_LATE_ST: Final = "no beat has the marks and goes on for so long"
+_LATE_ST: Final = "no beat has the marks, or the record ends before"
 
-# The order is that of the columns in `ecgstore.features.waves._kernels`.
+
+def _rr_s(values: Values) -> float:
+    """Return the median RR interval in s."""
+    return values.record("median_rr_ms") / 1000
+
+
+# Those without a function are in the order of `ecgstore.features.waves._kernels`.
 _DEFINITIONS: Final = (
     Definition("p_duration_ms", "ms", "P off - P on", _CSE, (40, 200), _NO_P),
     Definition("pr_interval_ms", "ms", "QRS on - P on", _CSE, (80, 400), _NO_P),
@@ -42,8 +49,8 @@ _DEFINITIONS: Final = (
     Definition(
         "q_duration_ms",
         "ms",
-        "time from QRS on until the voltage is that of QRS on again behind the Q wave, "
-        "or until QRS off",
+        "time from QRS on until the voltage is back at that of QRS on behind the Q "
+        "wave, or until QRS off",
         "ecgstore",
         (5, 200),
         "no beat has a Q wave",
@@ -150,7 +157,7 @@ _DEFINITIONS: Final = (
     Definition(
         "p_presence",
         "1",
-        "part of the beats with a P wave",
+        "fraction of the beats with a P wave",
         "ecgstore",
         (0, 1),
         "no beat has an R peak",
@@ -162,6 +169,7 @@ _DEFINITIONS: Final = (
         "Bazett 1920, Heart 7:353",
         (250, 700),
         _NO_RR,
+        lambda values: values["qt_interval_ms"] / math.sqrt(_rr_s(values)),
     ),
     Definition(
         "qtc_fridericia_ms",
@@ -170,6 +178,7 @@ _DEFINITIONS: Final = (
         "Fridericia 1920, Acta Med. Scand. 53:469",
         (250, 700),
         _NO_RR,
+        lambda values: values["qt_interval_ms"] / _rr_s(values) ** (1 / 3),
     ),
     Definition(
         "qtc_framingham_ms",
@@ -178,6 +187,7 @@ _DEFINITIONS: Final = (
         "Sagie et al. 1992, Am. J. Cardiol. 70:797",
         (250, 700),
         _NO_RR,
+        lambda values: values["qt_interval_ms"] + 154 * (1 - _rr_s(values)),
     ),
     Definition(
         "qtc_hodges_ms",
@@ -186,12 +196,13 @@ _DEFINITIONS: Final = (
         "Hodges et al. 1983, J. Am. Coll. Cardiol. 1:694",
         (250, 700),
         _NO_RR,
+        lambda values: values["qt_interval_ms"] + 1.75 * (60 / _rr_s(values) - 60),
     ),
     Definition(
         "r_to_rs_ratio",
         "1",
         "r_amplitude / (r_amplitude + |s_amplitude|), the R/S ratio on a scale from 0 "
-        "to 1: 0.5 where both are equal; a wave that is absent counts as 0",
+        "to 1: 0.5 where both are equal; an absent wave counts as 0",
         "ecgstore",
         (0, 1),
         "there is neither an R nor an S wave",
@@ -210,7 +221,7 @@ _DEFINITIONS: Final = (
         "1 if t_amplitude is 0.1 mV or more, -1 if it is -0.1 mV or less, else 0",
         _AHA_4,
         (-1, 1),
-        "t_amplitude is",
+        "t_amplitude is undefined",
     ),
     Definition(
         "pathological_q",
@@ -234,66 +245,67 @@ _RECORD_FORMULAS: Final = {
     )
 } | {
     "jt_interval_ms": "qt_interval - qrs_duration",
-    **{
-        each.name: each.formula for each in _DEFINITIONS if each.name.startswith("qtc_")
-    },
     "t_sign": "mean over the leads",
-    "pathological_q": "part of the leads with a pathological Q wave",
+    "pathological_q": "fraction of the leads with a pathological Q wave",
 }
 
 _NOTES: Final = f"""\
-A lead's value is the median over the beats that have the marks it needs; ratios, QTc
-and flags are made from these medians. The value without a lead's name is the median
-over the leads, but the intervals of a record run from its earliest onset to its latest
-offset, as the field defines them. A single misplaced mark would decide on that, so they
-are the {EARLY:g} and the {LATE:g} quantile over the leads (of 12 leads, just behind the
-second and just before the second last) in each beat. On the cardiologists' own marks in
-LUDB (100 records) this leaves out 9 ms (sd 4) of the QRS complex between the extremes,
-16 ms (sd 15) of QT, 11 ms (sd 7) of the P wave and 2 ms (sd 6) of PR.
+A lead's value is the median over the beats that have the necessary marks; ratios, QTc
+and flags are computed from these medians. The value without a lead's name is the median
+over the leads, except for the intervals of a record. By convention these last from the
+earliest onset to the latest offset of all leads. So that a single misplaced mark does
+not decide, they last from the {EARLY:g} to the {LATE:g} quantile over the leads (of 12
+leads, just behind the second and just before the second last) in each beat. On the
+cardiologists' own marks in LUDB (100 records), intervals between the extremes would be
+longer by 9 ms (sd 4) for the QRS complex, 16 ms (sd 15) for QT, 11 ms (sd 7) for the P
+wave and 2 ms (sd 6) for PR.
 
-The isoelectric level of a beat is the mean of the 20 ms before QRS onset, without what
-belongs to the P wave; the voltage at QRS onset where that leaves nothing.
+The isoelectric level of a beat is the mean of the 20 ms before QRS onset, without the
+part that belongs to the P wave; if nothing remains, it is the voltage at QRS onset.
 
-**Q and S waves** are found by the voltage at QRS onset. A complex has up to two dips:
-where it is lowest from QRS onset to R peak, and where it is lowest behind it up to QRS
-offset, each if that is 0.03 mV (IEC 60601-2-51:2003, annex GG) or more below the
-voltage at QRS onset. What the first dips of a lead are is decided for all of its beats:
-S waves if the signal rises above the voltage at QRS onset by 0.03 mV or more before the
-dip, an r wave, in the median over the beats that have the dip; else Q waves. The second
-dips are judged alike, and are S waves too if the first ones are. Of two dips of a kind
-in a beat the lower one counts. So a QS complex, a single dip and no R wave, has a Q
-wave only.
+**Q and S waves** are detected relative to the voltage at QRS onset. A complex has up to
+two dips: the lowest sample from QRS onset to R peak, and the lowest from there to QRS
+offset, each if it lies 0.03 mV (IEC 60601-2-51:2003, annex GG) or more below the
+voltage at QRS onset. All first dips of a lead are the same wave, decided on all of its
+beats. They are S waves if an r wave comes before them: if the signal rises 0.03 mV or
+more above the voltage at QRS onset, in the median over the beats with the dip.
+Otherwise they are Q waves. The same rule holds for the second dips, which are also S
+waves if the first ones are. If both dips of a beat are the same wave, the lower one
+counts. A QS complex, a single dip without an R wave, therefore has a Q wave only.
 
 **Amplitudes** are measured from the isoelectric level, which need not be the voltage at
 QRS onset: those of Q and S may be smaller than 0.03 mV, and a dip that stays above the
 level has a place and a duration but no amplitude. An R wave is 0.03 mV or more above
 it.
 
-What needs a P wave is NaN where `p_presence`, that of the lead or of the record, is
+Features of the P wave are NaN where `p_presence`, that of the lead or of the record, is
 below 0.5.
 
 **Limits.**
 
 * No feature is better than the marks. `bench/beats/delineation.py` measures those.
-* QTc of a single lead is noisy: that of a record's leads has a standard deviation of
-  19 ms (median over LUDB). The value without a lead's name is to be preferred.
+* QTc of a single lead is noisy: over a record's leads its standard deviation is 19 ms
+  (median over LUDB). Prefer the value without a lead's name.
 * `mean_hr` is mean(60000 / rr_i), not 60000 / `mean_rr_ms`, and never below it.
 * The filter of 0.5 to 40 Hz lowers R waves, by about 5 % (median), and bends the ST
   segment behind a tall one.
 """
 
 
-def _values(inputs: Inputs) -> FloatArray:
-    """Return the features of the waves of the record and of each lead."""
-    return inputs.waves
+def _measure(inputs: Inputs) -> FloatArray:
+    """Measure the waves of the record and of each lead."""
+    return wave_features(inputs.signal, inputs.beats, inputs.fs)
 
 
 WAVES: Final = FeatureGroup(
+    position=2,
     title="Waves",
     notes=_NOTES,
     definitions=_DEFINITIONS,
     per_lead=True,
+    measure=_measure,
     function="ecgstore.features.waves.compute.wave_features",
-    call=_values,
     record_formulas=_RECORD_FORMULAS,
 )
+
+GROUPS: Final = (WAVES,)

@@ -1,1 +1,1 @@
-"""Plots of a whole data set."""
+"""Plots of a store and of all its records."""

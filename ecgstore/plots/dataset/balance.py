@@ -1,4 +1,4 @@
-"""How many records of each class there are, and where they come from."""
+"""The number of records of each class and source."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -32,10 +32,10 @@ def class_balance(
     *,
     title: str = "",
 ) -> Figure:
-    """Draw the number of records per class, stacked by source, with all numbers.
+    """Plot the number of records per class, stacked by source, with a table.
 
-    Every number stands in a table beside the bars, so that a class of three records
-    can be read next to one of twenty thousand.
+    The table beside the bars holds all numbers, so that a class of three records is
+    legible next to a class of twenty thousand.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def class_balance(
         For each source, the number of its records of each class, in the order of
         `names`.
     title : str
-        A line above.
+        Title of the figure.
 
     Returns
     -------
@@ -55,8 +55,8 @@ def class_balance(
     Raises
     ------
     ValueError
-        If there are no classes or no sources, or a source has not one number for
-        each class.
+        If there is no class or no source, or if a source has more or less numbers than
+        there are classes.
     """
     _check(names, counts_by_source)
     sources = list(counts_by_source)
@@ -76,7 +76,7 @@ def class_balance(
 
 
 def _check(names: Sequence[str], counts_by_source: Mapping[str, Sequence[int]]) -> None:
-    """Refuse tables with nothing in them or with holes."""
+    """Refuse empty and incomplete tables."""
     if not names or not counts_by_source:
         raise ValueError(
             f"there are {len(names)} classes and {len(counts_by_source)} sources to "
@@ -93,7 +93,7 @@ def _check(names: Sequence[str], counts_by_source: Mapping[str, Sequence[int]]) 
 def _page(
     names: Sequence[str], headings: Sequence[str], title: str
 ) -> tuple[Figure, Axes, Axes]:
-    """Return a figure with room for all texts, and its Axes for bars and table."""
+    """Return a figure that is large enough for all texts, and its two Axes."""
     heading_widths = _text_widths(headings)
     across = heading_widths * np.cos(_HEADING_SLOPE)
     begins = (np.arange(len(headings)) + 0.6) * _COLUMN
@@ -126,12 +126,12 @@ def _page(
 
 
 def _text_widths(texts: Sequence[str]) -> FloatArray:
-    """Return how wide each text is, in inches."""
+    """Return the widths of texts in inches."""
     figure = Figure()
     drawn = [
         figure.text(0, 0, text, fontsize=_TEXT_SIZE, parse_math=False) for text in texts
     ]
-    return np.array([each.get_window_extent().width / figure.dpi for each in drawn])
+    return np.array([text.get_window_extent().width / figure.dpi for text in drawn])
 
 
 def _draw_bars(
@@ -142,22 +142,22 @@ def _draw_bars(
 ) -> None:
     """Draw one bar per class; `counts` has shape (n_sources, n_classes)."""
     rows = np.arange(len(names))
-    done = np.zeros(len(names), dtype=np.int64)
+    total = np.zeros(len(names), dtype=np.int64)
     for of_source, (colour, hatch) in zip(counts, styles, strict=True):
         axes.barh(
             rows,
             of_source,
-            left=done,
+            left=total,
             height=0.72,
             color=colour,
             hatch=hatch,
             edgecolor="white",
             linewidth=0.4,
         )
-        done += of_source
+        total += of_source
     axes.set_yticks(rows, names, fontsize=_TEXT_SIZE, parse_math=False)
     axes.set_ylim(len(names) - 0.5, _TOP_ROW)
-    axes.set_xlim(0, max(1.0, done.max() * 1.02))
+    axes.set_xlim(0, max(1.0, total.max() * 1.02))
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=_TEXT_SIZE)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
@@ -171,7 +171,7 @@ def _draw_bars(
 def _draw_headings(
     axes: Axes, headings: Sequence[str], styles: Sequence[tuple[str, str]]
 ) -> None:
-    """Write the sources above their columns, each over its colour, the total last."""
+    """Write the sources above their columns, with their colours, and the total last."""
     axes.set_xlim(0, len(headings))
     axes.set_axis_off()
     for column, (colour, hatch) in enumerate(styles):
@@ -202,7 +202,7 @@ def _draw_headings(
 
 
 def _draw_numbers(axes: Axes, counts: IntArray) -> None:
-    """Write the numbers, a column per source and the total last."""
+    """Write the numbers: a column per source, and the total last."""
     columns = [*counts, counts.sum(axis=0)]
     for column, numbers in enumerate(columns):
         for row, number in enumerate(numbers):

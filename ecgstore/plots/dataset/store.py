@@ -1,4 +1,4 @@
-"""The plots of a store: take what they show from it, and draw."""
+"""Plots that read their arrays from a store."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,10 +12,10 @@ from ecgstore.diagnoses import code_of, diagnoses
 from ecgstore.errors import EcgStoreError
 from ecgstore.plots.dataset.balance import class_balance
 from ecgstore.plots.dataset.worst import (
-    Suspicion,
-    suspicions_of_marks,
-    suspicions_of_quality,
-    worst,
+    Problem,
+    mark_problems,
+    quality_problems,
+    worst_records,
 )
 from ecgstore.plots.ecg.contact_sheet import SheetPanel, contact_sheet
 from ecgstore.plots.ecg.filtering import filter_effect
@@ -35,7 +35,7 @@ _ROWS_AT_ONCE: Final = 1024
 
 
 def plot_record(store: Store, record_id: str) -> Figure:
-    """Draw a record on clinical grid paper, with its marks.
+    """Plot a record on clinical ECG paper, with its marks.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def plot_record(store: Store, record_id: str) -> Figure:
 
 
 def plot_filter(store: Store, record_id: str, folders: Iterable[Path]) -> Figure:
-    """Draw some leads of a record before and after the band-pass filter.
+    """Plot some leads of a record before and after the band-pass filter.
 
     Parameters
     ----------
@@ -73,21 +73,21 @@ def plot_filter(store: Store, record_id: str, folders: Iterable[Path]) -> Figure
     record_id : str
         The record's name.
     folders : iterable of Path
-        Where the original record may be: a folder given to the build, or one that
-        holds it.
+        Folders to search for the original record: those of the build, or folders that
+        contain them.
 
     Raises
     ------
     EcgStoreError
-        If the original is in none of the folders, or is not the record stored.
+        If the original is in none of the folders, or differs from the stored record.
     """
     record = store[record_id]
     path = _original(store, record, list(folders))
     original = read_record(path)
     if signal_sha256(original.signal) != store.records["sha256"].iloc[record.row]:
         raise EcgStoreError(
-            f"{path}: not the signal that {store.path} was built from; give the folder "
-            "of the original with --records"
+            f"{path}: not the signal from which {store.path} was built; give the "
+            "folder of the original with --records"
         )
     config = store.config
     raw = before_filter(
@@ -108,7 +108,7 @@ def plot_filter(store: Store, record_id: str, folders: Iterable[Path]) -> Figure
 
 
 def plot_classes(store: Store) -> Figure:
-    """Draw the number of records per class, by source."""
+    """Plot the number of records per class and source."""
     labels = store.labels()
     sources = store.records["source"].to_numpy()
     return class_balance(
@@ -122,85 +122,86 @@ def plot_classes(store: Store) -> Figure:
 
 
 def plot_worst(store: Store, n_records: int, diagnosis: str | None = None) -> Figure:
-    """Draw the records with the worst signals and the least agreement of the leads.
+    """Plot the records with the worst signals and the least agreement of the leads.
 
-    Reasons are listed in `ecgstore.plots.dataset.worst`: missing beats, waves that the
-    leads see at different times or not at all, P waves in about half of the beats, flat
-    leads, noise, baseline wander, clipping and gaps. The reasons take turns, and each
-    panel shows the one for which it was chosen.
+    The problems are those of `ecgstore.plots.dataset.worst`: no beats, waves that the
+    leads have at different times or that some lack, P waves in about half of the beats,
+    flat leads, noise, baseline wander, clipping and gaps. The worst record of each
+    problem comes first, then the second worst ones, and so on. Each panel names the
+    problem for which it was selected.
 
     Parameters
     ----------
     store : Store
         An open store.
     n_records : int
-        How many to draw; fewer if the store has fewer.
+        Maximum number of records.
     diagnosis : str, optional
-        Draw only records with this SNOMED CT code or abbreviation of the Challenge.
+        Select only records with this SNOMED CT code or abbreviation of the Challenge.
 
     Raises
     ------
     ConfigError
-        If there is no such diagnosis.
+        If the diagnosis is unknown.
     EcgStoreError
-        If no record is suspicious or has the diagnosis, or if beats were not computed.
+        If no record has a problem or the diagnosis, or if the store has no beats.
     """
     rows = np.arange(len(store))
-    of_what = "records"
+    population = "records"
     if diagnosis is not None:
         code = code_of(diagnosis)
         known = diagnoses()
-        of_what = f"records with {known[code].name if code in known else code}"
+        population = f"records with {known[code].name if code in known else code}"
         codes = store.records["dx"].str.split(",")
-        rows = np.flatnonzero([code in each for each in codes])
+        rows = np.flatnonzero([code in of_record for of_record in codes])
     if store.config.beats == "none":
         raise EcgStoreError(
-            f"{store.path}: built without beats, so there is no agreement to look at; "
-            "build it with --beats ecgstore"
+            f"{store.path}: built without beats, so the agreement of the leads is "
+            "unknown; build it with --beats ecgstore"
         )
-    chosen = worst(_suspicions(store, rows), n_records)
-    if not chosen:
-        raise EcgStoreError(f"{store.path}: no {of_what} to draw")
+    selected = worst_records(_problems(store, rows), n_records)
+    if not selected:
+        raise EcgStoreError(f"{store.path}: no {population} to plot")
     panels = []
-    for place, why in chosen:
+    for place, problem in selected:
         record = store[store.records.index[rows[place]]]
         panels.append(
             SheetPanel(
                 record.signal.astype(np.float64),
                 record.fs,
-                f"{record.record_id}: {why}",
+                f"{record.record_id}: {problem}",
                 _subtitle(store, record),
                 record.fiducials,
                 record.r_peaks,
             )
         )
-    title = f"{store.path.name}: the worst of {len(rows)} {of_what}"
+    title = f"{store.path.name}: the worst of {len(rows)} {population}"
     return contact_sheet(panels, title=title)
 
 
-def _suspicions(store: Store, rows: IntArray) -> list[Suspicion]:
-    """Return what speaks against rows, marks and signals in turn."""
+def _problems(store: Store, rows: IntArray) -> list[Problem]:
+    """Return the problems of the marks and of the signals of some rows."""
     parts = [
-        suspicions_of_marks(
+        mark_problems(
             store.fiducials(rows[begin : begin + _ROWS_AT_ONCE]), store.config.fs
         )
         for begin in range(0, max(len(rows), 1), _ROWS_AT_ONCE)
     ]
     of_marks = [
-        Suspicion(same[0].text, np.concatenate([each.values for each in same]))
+        Problem(same[0].text, np.concatenate([part.severity for part in same]))
         for same in zip(*parts, strict=True)
     ]
     quality = {name: store.table(f"quality/{name}")[rows] for name in _QUALITY}
-    return [*of_marks, *suspicions_of_quality(quality)]
+    return [*of_marks, *quality_problems(quality)]
 
 
 def _title(record: StoredRecord) -> str:
-    """Return the name of a record and where it is from."""
+    """Return the name and the source of a record."""
     return f"{record.record_id} ({record.source})"
 
 
 def _subtitle(store: Store, record: StoredRecord) -> str:
-    """Return what is known of the patient and the diagnoses."""
+    """Return the patient's age and sex, the diagnoses and the number of beats."""
     row = store.records.iloc[record.row]
     age = "age unknown" if np.isnan(row["age"]) else f"{row['age']:.0f} years"
     codes = [code for code in row["dx"].split(",") if code]
@@ -211,7 +212,7 @@ def _subtitle(store: Store, record: StoredRecord) -> str:
 
 
 def _original(store: Store, record: StoredRecord, folders: list[Path]) -> Path:
-    """Return the header file of the record that a row was made from."""
+    """Return the header file of the original of a stored record."""
     path = Path(store.records["path"].iloc[record.row])
     tails = [Path(*path.parts[begin:]) for begin in range(len(path.parts))]
     for folder in folders:
@@ -219,7 +220,6 @@ def _original(store: Store, record: StoredRecord, folders: list[Path]) -> Path:
             if (folder / tail).is_file():
                 return folder / tail
     raise EcgStoreError(
-        f"{path}: the original of {record.record_id} is not below "
-        f"{', '.join(map(str, folders))}; give the folder it was built from with "
-        "--records"
+        f"{path}: the original of {record.record_id} is not in "
+        f"{', '.join(map(str, folders))}; give the folder of the build with --records"
     )

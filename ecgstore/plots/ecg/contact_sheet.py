@@ -1,4 +1,4 @@
-"""Many records on one page, small, with their marks."""
+"""Many records on one page, with their marks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,9 +37,9 @@ class SheetPanel:
     fs : float
         Sampling rate in Hz.
     title : str
-        Its name and why it is shown.
+        The record's name and the reason for showing it.
     subtitle : str
-        What is known of it, such as its diagnoses.
+        Patient and diagnoses.
     marks : ndarray of shape (12, n_beats, 9)
         Sample index of each mark of `MARKS`, negative where there is none.
     r_peaks : ndarray of shape (n_beats,)
@@ -60,31 +60,30 @@ def contact_sheet(
     leads: Sequence[str] = ("II", "V1"),
     title: str = "",
 ) -> Figure:
-    """Draw a small panel for each record: some leads, with the waves in colour.
+    """Plot a small panel for each record: some leads, with the waves in colour.
 
-    From its onset to its offset, a wave is drawn in its colour, with a dot on its peak;
-    one that has only a peak is a dot. Triangles above are the record's beats. Each
-    panel has a scale of its own, the bar at its left is 1 mV.
+    A wave is coloured from its onset to its offset, with a dot on its peak; a wave with
+    only a peak is a dot. Triangles at the top are the record's beats. The panels have
+    different scales; the bar at the left of a lead is 1 mV.
 
     Parameters
     ----------
     panels : sequence of SheetPanel
         At least one.
     leads : sequence of str
-        Names of the leads to draw below each other.
+        Names of the leads, from top to bottom.
     title : str
-        A line above all.
+        Title of the page.
 
     Returns
     -------
     Figure
-        One Axes for each record, from left to right and down.
+        One Axes for each record, row by row.
 
     Raises
     ------
     ValueError
-        If there is no panel, an array has not the shape it should have, or there is no
-        lead of a name.
+        If there is no panel, an array has a wrong shape, or a lead is unknown.
 
     Examples
     --------
@@ -144,7 +143,7 @@ def _check(panels: Sequence[SheetPanel], leads: Sequence[str]) -> None:
 
 
 def _draw_panel(axes: Axes, panel: SheetPanel, leads: Sequence[str]) -> None:
-    """Draw the leads of a record below each other."""
+    """Draw the leads of a record, from top to bottom."""
     n_samples = panel.signal.shape[1]
     seconds = np.arange(n_samples) / panel.fs
     axes.set_title(
@@ -193,7 +192,7 @@ def _draw_wave(
     colour: str,
     gid: str,
 ) -> None:
-    """Colour the curve within a wave of each beat; `marks` has shape (n_beats, 3)."""
+    """Colour the curve in a wave of each beat; `marks` has shape (n_beats, 3)."""
     inside = np.zeros(len(y), np.bool_)
     for on, _, off in marks:
         if 0 <= on < off:
@@ -215,5 +214,5 @@ def _draw_wave(
 
 
 def _cut(text: str) -> str:
-    """Return a text that is short enough for a panel."""
+    """Return a text shortened to the width of a panel."""
     return text if len(text) <= _TITLE_LETTERS else f"{text[: _TITLE_LETTERS - 1]}…"

@@ -1,4 +1,4 @@
-"""What a filter does to an ECG, in time and in frequency."""
+"""The effect of a filter on an ECG, in time and in frequency."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -29,12 +29,12 @@ def filter_effect(
     title: str = "",
     band: tuple[float, float] | None = None,
 ) -> Figure:
-    """Draw a few leads before and after filtering, with their spectra.
+    """Plot some leads before and after filtering, with their spectra.
 
-    One row for each lead: the first 10 s of the curves over each other on the left,
-    their power spectral densities (Welch's method, segments of 4 s, the whole
-    recording) on the right. The raw curve's median is taken off, for a filtered curve
-    has hardly any; missing samples count as 0 mV in the spectra.
+    There is a row for each lead: the first 10 s of both curves on the left, their power
+    spectral densities (Welch's method, segments of 4 s, the whole recording) on the
+    right. The raw curve is shown without its median, because a filtered curve is
+    centred on 0 mV. Missing samples count as 0 mV in the spectra.
 
     Parameters
     ----------
@@ -44,16 +44,16 @@ def filter_effect(
     fs : float
         Sampling rate in Hz.
     leads : sequence of str
-        Names of the leads to draw.
+        Names of the leads.
     title : str
-        A line above.
+        Title of the figure.
     band : tuple of float, optional
         The edges of the pass-band in Hz, shown in the spectra.
 
     Returns
     -------
     Figure
-        Two Axes for each lead, the curves before the spectra.
+        Two Axes for each lead: the curves, then the spectra.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def _check(raw: FloatArray, filtered: FloatArray, leads: Sequence[str]) -> None:
 def _draw_curves(
     axes: Axes, before: FloatArray, after: FloatArray, fs: float, name: str
 ) -> None:
-    """Draw a lead before and after, over each other."""
+    """Draw a lead before and after the filter, in the same Axes."""
     seconds = np.arange(min(len(before), int(_SHOWN_S * fs) + 1)) / fs
     for curve, colour, label in ((before, ORANGE, "raw"), (after, BLUE, "filtered")):
         axes.plot(
@@ -146,7 +146,7 @@ def _draw_spectra(
     fs: float,
     band: tuple[float, float] | None,
 ) -> None:
-    """Draw a lead's power spectral density before and after."""
+    """Draw a lead's power spectral density before and after the filter."""
     if band is not None:
         axes.axvspan(*band, color=GREY, alpha=0.15, linewidth=0.0)
     for curve, colour in ((before, ORANGE), (after, BLUE)):

@@ -1,7 +1,7 @@
-"""Where things stand on an ECG print, in mm; nothing is drawn here.
+"""The layout of an ECG print, in mm; nothing is drawn here.
 
 A print has three rows of four leads, 2.5 s each, and one lead in full length below.
-Coordinates count from the lower left corner of the page.
+The origin of all coordinates is the lower left corner of the page.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ N_ROWS: Final = len(ROWS) + 1
 PAGE_WIDTH: Final = 297.0  # A4, landscape
 GRID_LEFT: Final = 8.5
 GRID_WIDTH: Final = 280.0
-TRACE_LEFT: Final = GRID_LEFT + 20.0  # before it stands the calibration pulse
+TRACE_LEFT: Final = GRID_LEFT + 20.0  # the calibration pulse is left of it
 HEADER: Final = 24.0
 FOOTER: Final = 21.0
 _GRID_HEIGHT: Final = 165.0  # with header and footer: 210 mm, A4
@@ -42,27 +42,27 @@ _LEAST_ABOVE: Final = 15.0
 _LEAST_BELOW: Final = 10.0
 _MOST_ABOVE: Final = 45.0
 _MOST_BELOW: Final = 35.0
-_ABOVE_TRACES: Final = (6.0, 6.0, 6.0, 10.0)  # kept free for names and beats
+_ABOVE_TRACES: Final = (6.0, 6.0, 6.0, 10.0)  # for names and beats
 _BELOW_TRACES: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A stretch of one lead on the print.
+    """A part of one lead on the print.
 
     Attributes
     ----------
     lead : int
-        Which lead, as its position in `LEADS`.
+        The lead's index in `LEADS`.
     row : int
-        Which row, from the top.
+        The row, counted from the top.
     left, width : float
-        Where it begins and how wide it is, in mm.
+        Left edge and width in mm.
     start_s : float
-        The time at its left edge, in s after the recording's first sample.
+        Time at the left edge, in s after the recording's first sample.
     shifted : bool
-        Whether it begins earlier than its place says, because the recording ends
-        before.
+        Whether the panel begins earlier than its column, because the recording ends
+        before the end of the column.
     """
 
     lead: int
@@ -73,38 +73,39 @@ class Panel:
     shifted: bool
 
     def x(self, samples: IntArray, fs: float) -> FloatArray:
-        """Return where samples stand, in mm."""
+        """Return the horizontal positions of samples in mm."""
         return self.left + (samples / fs - self.start_s) * MM_PER_S
 
     def samples(self, n_samples: int, fs: float) -> IntArray:
-        """Return the indices of those of `n_samples` samples that it shows."""
-        slack = 1e-6  # of a sample: 2.5 s times fs may fall short of a whole number
+        """Return the indices of the samples shown, of `n_samples` in all."""
+        slack = 1e-6  # of a sample: 2.5 s times fs may be just below a whole number
         first = int(np.ceil(self.start_s * fs - slack))
         last = int(np.floor((self.start_s + self.width / MM_PER_S) * fs + slack))
         return np.arange(first, min(last + 1, n_samples))
 
 
 def panels(n_samples: int, fs: float) -> tuple[Panel, ...]:
-    """Return the thirteen panels of a print, the rhythm strip last.
+    """Return the panels of a print: one of each lead, and the rhythm strip at the end.
 
-    The columns show successive stretches, as on a recorder. Where the recording ends
-    before a column does, the column shows its last 2.5 s instead: no lead stays empty.
+    The columns follow one another in time, as on a recorder. If the recording ends
+    before the end of a column, the column shows the last 2.5 s instead, so that no lead
+    is empty.
 
     Parameters
     ----------
     n_samples : int
-        Samples per lead that are real.
+        Samples per lead, without padding.
     fs : float
         Sampling rate in Hz.
     """
     width = COLUMN_S * MM_PER_S
     latest_s = max(n_samples / fs - COLUMN_S, 0.0)
-    found = []
+    all_panels = []
     for row, names in enumerate(ROWS):
         for column, name in enumerate(names):
             start_s = column * COLUMN_S
             shifted = start_s > latest_s + 1e-9
-            found.append(
+            all_panels.append(
                 Panel(
                     lead=LEADS.index(name),
                     row=row,
@@ -116,24 +117,26 @@ def panels(n_samples: int, fs: float) -> tuple[Panel, ...]:
             )
     strip_width = PRINTED_S * MM_PER_S
     strip_lead = LEADS.index(RHYTHM_LEAD)
-    found.append(Panel(strip_lead, N_ROWS - 1, TRACE_LEFT, strip_width, 0.0, False))
-    return tuple(found)
+    all_panels.append(
+        Panel(strip_lead, N_ROWS - 1, TRACE_LEFT, strip_width, 0.0, False)
+    )
+    return tuple(all_panels)
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What one panel shows of a signal.
+    """The curve in one panel.
 
     Attributes
     ----------
     panel : Panel
-        Where.
+        Its panel.
     samples : ndarray of shape (n_shown,)
         Indices of the samples shown.
     x : ndarray of shape (n_shown,)
-        Where they stand, in mm.
+        Their horizontal positions in mm.
     mv : ndarray of shape (n_shown,)
-        Their voltages in mV from the median of them all; NaN where missing.
+        Their voltages in mV, minus their median; NaN where missing.
     """
 
     panel: Panel
@@ -143,17 +146,17 @@ class Trace:
 
     @property
     def highest_mv(self) -> float:
-        """The highest voltage, but not less than 0 mV."""
+        """The highest voltage, at least 0 mV."""
         return float(np.fmax.reduce(self.mv, initial=0.0))
 
     @property
     def lowest_mv(self) -> float:
-        """The lowest voltage, but not more than 0 mV."""
+        """The lowest voltage, at most 0 mV."""
         return float(np.fmin.reduce(self.mv, initial=0.0))
 
 
 def lay_out(signal: FloatArray, fs: float, n_samples: int) -> tuple[Trace, ...]:
-    """Return what the thirteen panels show of the first `n_samples` samples.
+    """Return the curves of all panels, for the first `n_samples` samples.
 
     Parameters
     ----------
@@ -162,7 +165,7 @@ def lay_out(signal: FloatArray, fs: float, n_samples: int) -> tuple[Trace, ...]:
     fs : float
         Sampling rate in Hz.
     n_samples : int
-        Samples per lead that are real.
+        Samples per lead, without padding.
     """
     traces = []
     for panel in panels(n_samples, fs):
@@ -190,25 +193,25 @@ class Rows:
         return HEADER + self.grid_height + FOOTER
 
     def zero(self, row: int) -> float:
-        """Return where 0 mV of a row stands, in mm above the page's lower edge."""
-        done = sum(self.above[: row + 1]) + sum(self.below[:row])
-        return FOOTER + self.grid_height - done
+        """Return the height of 0 mV of a row, in mm above the page's lower edge."""
+        from_top = sum(self.above[: row + 1]) + sum(self.below[:row])
+        return FOOTER + self.grid_height - from_top
 
     def top(self, row: int) -> float:
-        """Return the upper edge of a row."""
+        """Return the upper edge of a row in mm."""
         return self.zero(row) + self.above[row]
 
     def bottom(self, row: int) -> float:
-        """Return the lower edge of a row."""
+        """Return the lower edge of a row in mm."""
         return self.zero(row) - self.below[row]
 
 
 def fit_rows(traces: Sequence[Trace]) -> Rows:
-    """Return rows that are high enough for what they show.
+    """Return rows that are high enough for their curves.
 
-    A row grows in steps of 5 mm with its signals, up to 45 mm above and 35 mm below
-    its zero line; what exceeds that must be cut off. Space that is left on an A4 page
-    goes to the lowest rows.
+    A row grows in steps of 5 mm with its curves, up to 45 mm above and 35 mm below its
+    zero line; parts of a curve beyond that must be cut off. The remaining space of an
+    A4 page is added to the rows of the least height.
     """
     above = np.array(_ABOVE_TRACES)
     below = np.full(N_ROWS, _BELOW_TRACES)

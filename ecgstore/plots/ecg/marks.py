@@ -1,4 +1,4 @@
-"""The marks of the beats on an ECG print: waves on the curves, beats above a strip."""
+"""Marks on an ECG print: waves on the curves, beats above the rhythm strip."""
 
 from typing import Final
 
@@ -24,10 +24,10 @@ _WAVES: Final = (
     ("QRS", (Mark.QRS_ON, Mark.R_PEAK, Mark.QRS_OFF), VERMILION, 1.8),
     ("T", (Mark.T_ON, Mark.T_PEAK, Mark.T_OFF), GREEN, 1.0),
 )
-"""The waves, the marks of their `_PARTS`, their colours, and half their brackets' mm.
+"""Name, marks, colour and half of the height of the brackets in mm of each wave.
 
-Where a P wave ends at the QRS onset, both brackets stand on one line; the lower one is
-drawn upon the higher one, so that both are seen.
+If a P wave ends at the QRS onset, its bracket is drawn over the larger one of the QRS
+complex, so that both are visible.
 """
 _PARTS: Final = ("on", "peak", "off")
 _LEGEND_HALF_MM: Final = 1.6
@@ -38,7 +38,7 @@ _LEGEND_Y: Final = FOOTER - 9.0
 def draw_marks(
     axes: Axes, rows: Rows, trace: Trace, marks: IntArray, fs: float
 ) -> None:
-    """Draw a lead's marks on its curve: brackets around each wave, a dot on its peak.
+    """Draw a lead's marks on its curve: brackets around a wave, a dot on its peak.
 
     `marks` has shape (n_beats, 9).
     """
@@ -66,7 +66,7 @@ def _draw_mark(
     half_mm: float,
     gid: str,
 ) -> None:
-    """Draw brackets that open (on) or close (off) a wave, or dots (peak)."""
+    """Draw opening (on) or closing brackets (off) of a wave, or dots (peak)."""
     if part == "peak":
         axes.plot(
             x,
@@ -116,7 +116,7 @@ def draw_legend(axes: Axes) -> None:
 
 
 def height_of_beats(rows: Rows, strip: Trace) -> float:
-    """Return where the triangles of the beats stand, with room for a name above."""
+    """Return the height of the triangles of the beats, with room for a name above."""
     row = strip.panel.row
     highest = rows.zero(row) + strip.highest_mv * MM_PER_MV
     return min(highest + 3.0, rows.top(row) - 5.5)
@@ -137,7 +137,7 @@ def draw_beats(
 
 
 def _draw_triangles(axes: Axes, x: FloatArray, y: float, gid: str) -> None:
-    """Draw a triangle that points down at each beat."""
+    """Draw a triangle that points down at each position."""
     axes.plot(
         x,
         np.full(len(x), y),

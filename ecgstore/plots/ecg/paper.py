@@ -1,4 +1,4 @@
-"""A 12-lead ECG on clinical grid paper, true to scale."""
+"""A 12-lead ECG on clinical ECG paper, true to scale."""
 
 import textwrap
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ from ecgstore.plots.ecg.marks import (
 from ecgstore.plots.style.colours import GREY, INK, VERMILION
 from ecgstore.record import LEADS, MARKS, N_LEADS
 
-_DPI: Final = 254  # ten pixels per mm: every grid line is drawn alike
+_DPI: Final = 254  # ten pixels per mm: all grid lines have the same width
 
 _PAPER: Final = "#FFF8F6"
 _THIN: Final = "#F8D4CF"
@@ -62,15 +62,15 @@ def ecg_paper(
     r_peaks: IntArray | None = None,
     n_real_samples: int | None = None,
 ) -> Figure:
-    """Draw a 12-lead ECG as a hospital prints it, 25 mm/s and 10 mm/mV.
+    """Plot a 12-lead ECG in the clinical format, at 25 mm/s and 10 mm/mV.
 
-    Three rows of four leads, 2.5 s each, and lead II in full length below. Printed at
-    its own size (297 mm wide) the figure is true to scale, and so is its grid of 1 mm
-    and 5 mm. At most the first 10 s are shown. Each panel is centred on the median of
-    what it shows, as recorders centre theirs. Rows grow with their signals; what
-    still exceeds a row is cut off there, marked with a triangle and named below.
-    Where the real samples end, the rhythm strip is hatched, and columns that would
-    begin too late show the last 2.5 s instead and say which.
+    There are three rows of four leads, 2.5 s each, and lead II in full length below.
+    Printed at its own size (297 mm wide), the figure and its grid of 1 mm and 5 mm are
+    true to scale. The first 10 s are shown. Each panel is centred on its median, as on
+    a recorder. Rows grow with their curves; curves beyond the largest row are cut off
+    there, marked with a triangle and named below the grid. Where the real samples end,
+    the rhythm strip is hatched, and columns that would begin too late show the last
+    2.5 s instead, with the times.
 
     Parameters
     ----------
@@ -79,26 +79,26 @@ def ecg_paper(
     fs : float
         Sampling rate in Hz.
     title, subtitle : str
-        Two lines above the grid, e.g. the record's name and its diagnoses.
+        Two lines above the grid, such as the record's name and its diagnoses.
     filter_text : str
-        How the signal was filtered, for the line below, e.g. ``"0.5-40 Hz"``.
+        Pass-band of the filter for the line below the grid, such as ``"0.5-40 Hz"``.
     marks : ndarray of shape (12, n_beats, 9), optional
         Sample index of each mark of `MARKS`, negative where there is none.
     r_peaks : ndarray of shape (n_beats,), optional
         Sample indices of the record's beats, shown above the rhythm strip; negative
         ones are left out.
     n_real_samples : int, optional
-        Where padding begins; without it, nowhere.
+        Samples per lead before the padding; by default all.
 
     Returns
     -------
     Figure
-        The print; its one Axes has mm as units, from the page's lower left corner.
+        The print. The units of its one Axes are mm from the page's lower left corner.
 
     Raises
     ------
     ValueError
-        If an array has not the shape it should have, or a number makes no sense.
+        If an array has a wrong shape, or a number is out of range.
     """
     signal = np.asarray(signal, dtype=np.float64)
     _check(signal, fs, marks, r_peaks, n_real_samples)
@@ -164,7 +164,7 @@ def _check(
 
 
 def _page(rows: Rows) -> tuple[Figure, Axes]:
-    """Return an empty page whose Axes has mm as units."""
+    """Return an empty page with Axes in mm."""
     size = (PAGE_WIDTH / MM_PER_INCH, rows.page_height / MM_PER_INCH)
     figure = Figure(figsize=size, dpi=_DPI, facecolor="white")
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
@@ -234,9 +234,9 @@ def _draw_trace(axes: Axes, rows: Rows, trace: Trace) -> bool:
 def _draw_names(
     axes: Axes, rows: Rows, traces: Sequence[Trace], fs: float, *, above_beats: bool
 ) -> None:
-    """Write the leads' names above the beginnings of the curves, level in each row.
+    """Write the leads' names above the beginnings of the curves, aligned in each row.
 
-    That of the rhythm strip stands above the triangles of the beats, if there are any.
+    The name of the rhythm strip is above the triangles of the beats, if there are any.
     """
     for row in range(N_ROWS):
         in_row = [trace for trace in traces if trace.panel.row == row]
@@ -249,14 +249,14 @@ def _draw_names(
 
 
 def _highest_below_name(trace: Trace) -> float:
-    """Return the highest point of a curve below its name, in mm from zero."""
+    """Return the highest point of a curve below its name, in mm above its zero line."""
     width = _NAME_AND_TIME_MM if trace.panel.shifted else _NAME_MM
     beginning = trace.mv[trace.x <= trace.panel.left + width]
     return float(np.fmax.reduce(beginning, initial=0.0)) * MM_PER_MV
 
 
 def _draw_name(axes: Axes, panel: Panel, y: float, shown_s: float) -> None:
-    """Write a lead's name and, where it isn't what its place says, the time shown."""
+    """Write a lead's name, and the time shown if it differs from that of the column."""
     axes.plot(
         [panel.left, panel.left],
         [y - 2.0, y + 2.0],
@@ -312,7 +312,7 @@ def _draw_cut_off(
 
 
 def _draw_end(axes: Axes, rows: Rows, traces: Sequence[Trace], real_s: float) -> None:
-    """Hatch what lies behind the last real sample."""
+    """Hatch the time behind the last real sample."""
     for trace in traces:
         panel = trace.panel
         left = panel.left + (real_s - panel.start_s) * MM_PER_S
@@ -373,9 +373,9 @@ def _draw_header(axes: Axes, rows: Rows, title: str, subtitle: str) -> None:
 
 
 def _fold(text: str, width: int, n_lines: int) -> str:
-    """Return a text in at most `n_lines` lines, the last one ending in dots if need be.
+    """Return a text in at most `n_lines` lines, cut off with an ellipsis.
 
-    A long word, such as a path, is broken: `textwrap` would leave it out.
+    Long words, such as paths, are broken.
     """
     lines = textwrap.wrap(text, width)
     if len(lines) > n_lines:
@@ -384,7 +384,7 @@ def _fold(text: str, width: int, n_lines: int) -> str:
 
 
 def _draw_footer(axes: Axes, settings: str, notes: str) -> None:
-    """Write the recorder's settings and the notes below the grid."""
+    """Write the settings and the notes below the grid."""
     for y, text, size, colour in (
         (FOOTER - 9.0, settings, 9, INK),
         (FOOTER - 14.0, notes, 7, VERMILION),
@@ -401,7 +401,7 @@ def _draw_footer(axes: Axes, settings: str, notes: str) -> None:
 
 
 def _settings_text(fs: float, filter_text: str) -> str:
-    """Return the line that every print carries."""
+    """Return the line with the scales, the filter and the sampling rate."""
     parts = [f"{MM_PER_S:g} mm/s", f"{MM_PER_MV:g} mm/mV"]
     if filter_text:
         parts.append(f"filter {filter_text}")
@@ -410,7 +410,7 @@ def _settings_text(fs: float, filter_text: str) -> str:
 
 
 def _notes_text(real_s: float, cut_off: Sequence[str], *, padded: bool) -> str:
-    """Return what a reader must know to not be misled."""
+    """Return the notes on times that are not shown and curves that are cut off."""
     notes = []
     if real_s > PRINTED_S:
         notes.append(f"first {PRINTED_S:g} s of {real_s:.4g} s")

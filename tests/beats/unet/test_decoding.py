@@ -1,4 +1,4 @@
-"""From evidence at known places to marks at the same places."""
+"""Probabilities with waves at known places are decoded to marks at these places."""
 
 import numpy as np
 import pytest
@@ -11,20 +11,20 @@ from ecgstore.record import Mark
 
 WAVES = ((Mark.P_ON, decoding.P), (Mark.QRS_ON, decoding.QRS), (Mark.T_ON, decoding.T))
 AROUND_R_S = np.array([-0.2, -0.16, -0.11, -0.05, 0.0, 0.05, 0.18, 0.26, 0.34])
-"""When the marks of a beat are, from its R-peak on."""
+"""Times of a beat's marks from its R-peak in s."""
 
 
 def covered(begin: float, end: float, n_cells: int) -> FloatArray:
-    """Return which part of each cell lies in a span; cell k lies around k."""
+    """Return which part of each cell lies in a span; cell k is centred on k."""
     edges = np.arange(n_cells + 1) - 0.5
     return np.diff(np.clip(edges, begin, end))
 
 
 def evidence_of(marks: IntArray, n_samples: int, fs: float) -> Evidence:
-    """Return what a network that knows the marks sees, -1 being no wave.
+    """Return the output of a network that knows the marks; -1 is no wave.
 
-    It is sure of every cell, but for those in which a wave begins or ends, and takes
-    these for QRS complexes by the odds that training gives it.
+    Its probabilities are 0 or 1 except in cells in which a wave begins or ends. There
+    the odds of QRS complexes are multiplied by their class weight in training.
     """
     n_cells = (int((n_samples - 1) * NETWORK_HZ / fs) + 1) // 2
     cells = marks / (CELL_S * fs)
@@ -44,10 +44,10 @@ def evidence_of(marks: IntArray, n_samples: int, fs: float) -> Evidence:
     return Evidence(leads, np.asarray(probabilities, np.float32))
 
 
-def made_marks(
+def random_marks(
     rr_s: FloatArray, fs: float, n_leads: int = 12, seed: int = 0
 ) -> IntArray:
-    """Return marks of beats, each up to 8 ms from where the others' are."""
+    """Return marks of beats with a jitter of up to 8 ms in each lead."""
     rng = np.random.default_rng(seed)
     r_s = 0.5 + np.cumsum(rr_s)
     shape = (n_leads, len(r_s), len(Mark))
@@ -57,21 +57,21 @@ def made_marks(
 
 
 def decoded(marks: IntArray, n_samples: int, fs: float) -> Beats:
-    """Return the beats decoded, in leads whose voltages move no peak."""
+    """Return the beats decoded, with voltages of 0 that move no peak."""
     voltages = np.zeros((len(marks), n_samples))
     return decode(evidence_of(marks, n_samples, fs), voltages, fs, 200)
 
 
 @pytest.mark.parametrize("fs", [125.0, 250.0, 360.0, 500.0, 1000.0])
 def test_marks_are_where_the_evidence_is(fs: float) -> None:
-    """To the sample, and not a part of a sample early or late on average."""
-    true = made_marks(np.linspace(0.7, 1.1, 20), fs)
-    found = decoded(true, int(20 * fs), fs).fiducials
-    assert found.shape == true.shape
-    errors = found - true
+    """To the sample, and without a bias."""
+    true = random_marks(np.linspace(0.7, 1.1, 20), fs)
+    marks = decoded(true, int(20 * fs), fs).fiducials
+    assert marks.shape == true.shape
+    errors = marks - true
     edges = [mark for mark in Mark if "PEAK" not in mark.name]
     assert np.abs(errors[..., edges]).max() <= 0.5 + 1e-3
-    # Which side of a cell's middle a peak lies on is known exactly, how far is not.
+    # On which side of a cell's middle a peak lies is known exactly, how far is not.
     assert np.abs(errors).max() <= 0.5 + 0.1 * CELL_S * fs
     for mark in Mark:
         assert abs(errors[..., mark].mean()) < 0.1, mark.name
@@ -79,22 +79,23 @@ def test_marks_are_where_the_evidence_is(fs: float) -> None:
 
 @pytest.mark.parametrize("fs", [125.0, 250.0, 360.0, 500.0, 1000.0])
 def test_peaks_are_where_the_voltage_is(fs: float) -> None:
-    true = made_marks(np.full(10, 0.9), fs)
+    true = random_marks(np.full(10, 0.9), fs)
     voltages = np.zeros((12, int(12 * fs)))
     peaks = [Mark.P_PEAK, Mark.R_PEAK, Mark.T_PEAK]
     for lead, places in zip(voltages, true[..., peaks], strict=True):
         lead[places] = 1.0
-    # The network is up to 8 ms off.
-    seen = true.copy()
-    seen[..., peaks] += np.random.default_rng(1).integers(-1, 2, seen[..., peaks].shape)
-    evidence = evidence_of(seen, voltages.shape[1], fs)
-    found = decode(evidence, voltages, fs, 200).fiducials
-    np.testing.assert_array_equal(found[..., peaks], true[..., peaks])
+    # The network's peaks have errors of up to 8 ms.
+    shifted = true.copy()
+    errors = np.random.default_rng(1).integers(-1, 2, true[..., peaks].shape)
+    shifted[..., peaks] += errors
+    evidence = evidence_of(shifted, voltages.shape[1], fs)
+    marks = decode(evidence, voltages, fs, 200).fiducials
+    np.testing.assert_array_equal(marks[..., peaks], true[..., peaks])
 
 
 @pytest.mark.parametrize("fs", [100.0, 125.0, 250.0, 257.0, 360.0, 500.0, 1000.0])
 def test_resampling_moves_nothing_in_time(fs: float) -> None:
-    """A ramp has at each sample the time of that sample, in either direction."""
+    """A ramp whose values are the times of its samples keeps them."""
     for source, target in ((fs, NETWORK_HZ), (NETWORK_HZ, fs)):
         ramp = np.arange(int(2 * source))[None] / source
         step = source / target
@@ -111,12 +112,12 @@ def test_resampling_moves_nothing_in_time(fs: float) -> None:
 
 
 def irregular_rr(n_beats: int) -> FloatArray:
-    """Return intervals as in atrial fibrillation: no one is like the one before."""
+    """Return RR intervals as in atrial fibrillation, in s."""
     return np.random.default_rng(2).uniform(0.65, 1.4, n_beats)
 
 
 def with_p_evidence(marks: IntArray, n_samples: int, fs: float, p: float) -> Evidence:
-    """Return evidence in which P waves are no surer than `p`."""
+    """Return evidence in which P waves have a probability of at most `p`."""
     evidence = evidence_of(marks, n_samples, fs)
     probabilities: Float32Array = evidence.probabilities
     some = probabilities[:, decoding.P : decoding.P + 2]
@@ -126,9 +127,9 @@ def with_p_evidence(marks: IntArray, n_samples: int, fs: float, p: float) -> Evi
 
 
 def test_p_waves_of_an_irregular_rhythm_are_kept() -> None:
-    """Neither the rhythm nor what the other beats lack takes away a P wave."""
+    """Neither the rhythm nor beats without P waves affect other P waves."""
     fs, n_samples = 500.0, 12_000
-    marks = made_marks(irregular_rr(20), fs)
+    marks = random_marks(irregular_rr(20), fs)
     voltages = np.zeros((12, n_samples))
     everywhere = decode(with_p_evidence(marks, n_samples, fs, 0.9), voltages, fs, 200)
     assert (everywhere.fiducials >= 0).all()
@@ -147,10 +148,10 @@ def test_p_waves_of_an_irregular_rhythm_are_kept() -> None:
     assert (present == ~without[:, None]).all()
 
 
-def test_doubtful_p_waves_are_kept_if_they_come_in_time() -> None:
-    """What counts is the time from P to R, not that from R to R."""
+def test_uncertain_p_waves_with_a_constant_pr_interval_are_kept() -> None:
+    """The PR intervals count, not the RR intervals."""
     fs, n_samples = 500.0, 12_000
-    marks = made_marks(irregular_rr(20), fs)
+    marks = random_marks(irregular_rr(20), fs)
     marks[...] = (
         marks[0, 0]
         + (marks[0, :, Mark.R_PEAK] - marks[0, 0, Mark.R_PEAK])[None, :, None]
@@ -161,8 +162,8 @@ def test_doubtful_p_waves_are_kept_if_they_come_in_time() -> None:
 
 
 @pytest.mark.parametrize("fs", [250.0, 500.0])
-def test_waves_that_an_end_of_the_record_cuts_have_no_marks(fs: float) -> None:
-    marks = made_marks(np.full(5, 0.9), fs, n_leads=3)
+def test_waves_cut_off_by_an_end_of_the_record_have_no_marks(fs: float) -> None:
+    marks = random_marks(np.full(5, 0.9), fs, n_leads=3)
     whole = evidence_of(marks, int(8 * fs), fs)
     cell = round(CELL_S * fs)
     first = int(marks[:, 0, Mark.P_PEAK].max()) // cell
@@ -173,13 +174,14 @@ def test_waves_that_an_end_of_the_record_cuts_have_no_marks(fs: float) -> None:
         marks[lead, -1, Mark.T_ON :] = last * cell - np.array([11, 6, 2]) * cell
     probabilities = evidence_of(marks, int(8 * fs), fs).probabilities
     probabilities[0] = whole.probabilities[0]
-    seen = Evidence(
+    evidence = Evidence(
         whole.leads, np.ascontiguousarray(probabilities[:, :, first : last + 1])
     )
-    found = decode(seen, np.zeros((3, (last - first + 1) * cell)), fs, 99).fiducials[:3]
-    assert found.shape[1] == 5
+    voltages = np.zeros((3, (last - first + 1) * cell))
+    got = decode(evidence, voltages, fs, 99).fiducials[:3]
+    assert got.shape[1] == 5
     expected = marks - first * cell
     expected[0, 0, : Mark.P_OFF + 1] = -1
     expected[0, -1, Mark.T_ON :] = -1
-    np.testing.assert_array_equal(found >= 0, expected >= 0)
-    assert np.abs(found - expected).max() <= 0.5 + 0.1 * cell
+    np.testing.assert_array_equal(got >= 0, expected >= 0)
+    assert np.abs(got - expected).max() <= 0.5 + 0.1 * cell

@@ -1,4 +1,4 @@
-"""The engine "ecgstore" on real records, on what was made of them, and on no ECG."""
+"""The engine "ecgstore" on real records, on changed ones, and on what is no ECG."""
 
 import functools
 import subprocess
@@ -50,14 +50,14 @@ def sample_records() -> list[FloatArray]:
 
 
 def find(signal: FloatArray, fs: float = FS, max_beats: int = 200) -> Beats:
-    """Find beats, and assert what holds for the beats of anything."""
+    """Find beats, and assert what holds for any result."""
     beats = find_beats(signal, fs, max_beats=max_beats)
-    assert_promises(beats, signal.shape[1], fs, max_beats)
+    assert_valid(beats, signal.shape[1], fs, max_beats)
     return beats
 
 
-def assert_promises(beats: Beats, n_samples: int, fs: float, max_beats: int) -> None:
-    """Assert what holds for the beats of anything."""
+def assert_valid(beats: Beats, n_samples: int, fs: float, max_beats: int) -> None:
+    """Assert what holds for the result of any search for beats."""
     n_beats = len(beats.r_peaks)
     assert isinstance(beats.status, BeatStatus)
     assert n_beats <= max_beats
@@ -84,7 +84,7 @@ def assert_promises(beats: Beats, n_samples: int, fs: float, max_beats: int) -> 
 def assert_alike(
     got: IntArray, expected: IntArray, within: float, part: float = 0.98
 ) -> None:
-    """Assert that marks of two searches are equally present and near each other."""
+    """Assert that two results have the same marks, within some samples."""
     assert got.shape == expected.shape
     both = (got >= 0) & (expected >= 0)
     neither = (got < 0) & (expected < 0)
@@ -138,7 +138,7 @@ def test_wrong_arguments_are_named(signal: FloatArray) -> None:
 
 def test_neither_neurokit_nor_torch_is_loaded() -> None:
     code = (
-        "import sys, numpy as np; from ecgstore.features import find_beats; "
+        "import sys, numpy as np; from ecgstore.beats import find_beats; "
         "assert 'numba' not in sys.modules; "
         "find_beats(np.random.default_rng(0).normal(0, 1, (12, 5000)), 500.0, "
         "max_beats=9); "
@@ -150,7 +150,7 @@ def test_neither_neurokit_nor_torch_is_loaded() -> None:
     assert done.stdout.strip() == "[]"
 
 
-# Invariances.
+# Invariances
 
 
 @pytest.mark.parametrize("scale", [1e-3, 0.01, 0.3, 30.0, 1e3])
@@ -172,7 +172,7 @@ def test_scale_of_single_leads_does_not_matter(
 
 @pytest.mark.parametrize("shift", [1, 2, 3, 5, 7, 16, 32, 101])
 def test_time_does_not_matter(signal: FloatArray, expected: Beats, shift: int) -> None:
-    """Without the first samples, all waves are found where they were."""
+    """Without the first samples, all waves are marked at the same times."""
     beats = find(signal[:, shift:])
     kept = expected.r_peaks - shift >= 0.2 * FS
     np.testing.assert_allclose(
@@ -250,26 +250,28 @@ def test_one_destroyed_lead_changes_no_other(
 def test_a_lead_that_is_left_out_is_as_good_as_absent(
     signal: FloatArray, bad: float, lead: int
 ) -> None:
-    """Exactly: what is not shown to the network cannot change the others."""
+    """The others are exactly the same: the network does not get the lead at all."""
     absent = np.delete(signal, lead, 0)
     expected = find_beats_with(weights(), absent, FS, 200)
-    spoilt = signal.copy()
-    spoilt[lead] = bad
+    disturbed = signal.copy()
+    disturbed[lead] = bad
     if bad == 1e9:
-        spoilt[lead, ::2] = -bad
-    beats = find(spoilt)
+        disturbed[lead, ::2] = -bad
+    beats = find(disturbed)
     np.testing.assert_array_equal(beats.r_peaks, expected.r_peaks)
     others = np.delete(beats.fiducials, lead, 0)
     np.testing.assert_array_equal(others, expected.fiducials[: len(others)])
     assert (beats.fiducials[lead] == -1).all()
     with_gap = signal.copy()
-    with_gap[lead, 2000:2100] = np.nan  # longer than what is filled
+    with_gap[lead, 2000:2100] = np.nan  # too long for an interpolation
     again = find(with_gap)
     np.testing.assert_array_equal(again.fiducials, beats.fiducials)
 
 
 @pytest.mark.parametrize("n_leads", [1, 2, 3, 6])
-def test_few_leads_suffice(signal: FloatArray, expected: Beats, n_leads: int) -> None:
+def test_few_leads_are_enough(
+    signal: FloatArray, expected: Beats, n_leads: int
+) -> None:
     few = np.zeros_like(signal)
     kept = [1, 7, 10, 0, 5, 8][:n_leads]
     few[kept] = signal[kept]
@@ -287,14 +289,14 @@ def test_short_gaps_are_filled(signal: FloatArray, expected: Beats) -> None:
     assert (beats.fiducials[..., Mark.R_PEAK] >= 0).all()
 
 
-# Heart rates.
+# Heart rates
 
 
 def with_rate(signal: FloatArray, beats: Beats, rr_s: FloatArray) -> FloatArray:
-    """Return a record with other RR intervals, made of the beats of one.
+    """Return a record with other RR intervals, made of the beats of another.
 
-    Between two beats, the time from T to P is made longer, or the whole interval
-    shorter behind the QRS complex.
+    Between two beats, the time from T to P is stretched, or the whole interval behind
+    the QRS complex is compressed.
     """
     pieces = []
     r = beats.r_peaks
@@ -322,14 +324,14 @@ def with_rate(signal: FloatArray, beats: Beats, rr_s: FloatArray) -> FloatArray:
 
 
 @pytest.mark.parametrize("rate", [20, 30, 40, 60, 90, 120, 150, 180, 220, 250])
-def test_every_beat_is_found_at_any_rate(
+def test_every_beat_is_detected_at_any_rate(
     signal: FloatArray, expected: Beats, rate: int
 ) -> None:
     n = max(4, rate // 6)
-    made = with_rate(signal, expected, np.full(n, 60 / rate))
-    beats = find(made)
+    changed = with_rate(signal, expected, np.full(n, 60 / rate))
+    beats = find(changed)
     true = 40 + np.concatenate([[0], np.cumsum(np.full(n - 1, round(FS * 60 / rate)))])
-    inside = true[(true > 60) & (true < made.shape[1] - 60)]
+    inside = true[(true > 60) & (true < changed.shape[1] - 60)]
     distance = np.abs(np.subtract.outer(inside, beats.r_peaks))
     assert (distance.min(axis=1) <= 25).all()
     assert len(true) - 2 <= len(beats.r_peaks) <= len(true) + 1
@@ -343,7 +345,7 @@ def test_a_pause_has_no_beats(signal: FloatArray, expected: Beats) -> None:
     assert np.sum(intervals < 1.2) >= 3
 
 
-# What is no ECG.
+# What is no ECG
 
 
 @pytest.mark.parametrize("value", [0.0, 0.37, -5.0])
@@ -355,13 +357,13 @@ def test_flat_record(value: float) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("filtered", [True, False])
-def test_silent_on_white_noise(seed: int, filtered: bool) -> None:
+def test_no_beats_in_white_noise(seed: int, filtered: bool) -> None:
     noise = np.random.default_rng(seed).normal(0, 0.2, (12, 5000))
     beats = find(bandpass(noise, FS, 0.5, 40.0, 3) if filtered else noise)
     assert beats.status == BeatStatus.NO_BEATS
 
 
-def test_silent_on_asystole() -> None:
+def test_no_beats_in_asystole() -> None:
     rng = np.random.default_rng(0)
     time = np.arange(5000) / FS
     wander = np.sin(2 * np.pi * (0.2 * time + rng.random((12, 1))))
@@ -372,15 +374,15 @@ def test_silent_on_asystole() -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300, 1e9, 0.0])
 @pytest.mark.parametrize("n_bad", [1, 6, 11, 12])
-def test_unusable_leads_cost_no_beats(
+def test_unusable_leads_do_not_affect_the_beats(
     signal: FloatArray, expected: Beats, bad: float, n_bad: int
 ) -> None:
-    spoilt = signal.copy()
+    disturbed = signal.copy()
     if bad == 0.0 or np.isnan(bad):
-        spoilt[:n_bad] = bad
+        disturbed[:n_bad] = bad
     else:
-        spoilt[:n_bad, 2345] = bad
-    beats = find(spoilt)
+        disturbed[:n_bad, 2345] = bad
+    beats = find(disturbed)
     if n_bad == 12:
         assert beats.status == BeatStatus.NO_BEATS
     else:
@@ -401,9 +403,9 @@ def test_spikes_in_most_leads_make_no_other_flat(fs: float, at_s: float) -> None
     signal[11] = 0.2
     expected = find(signal, fs)
     assert (expected.fiducials[:10, :, Mark.R_PEAK] >= 0).all()
-    signal[:7, int(at_s * fs)] += 1000  # mV, far beyond what a lead of a record shows
+    signal[:7, int(at_s * fs)] += 1000  # mV, far above any voltage of a record
     beats = find(signal, fs)
-    # What most leads show at once between beats may be taken for one; none is lost.
+    # A spike in most leads may be taken for a beat, but no beat is lost.
     distance = np.abs(np.subtract.outer(expected.r_peaks, beats.r_peaks))
     assert (distance.min(axis=1) <= 0.01 * fs).all()
     assert (beats.fiducials[7:10, :, Mark.R_PEAK] >= 0).all()
@@ -433,8 +435,10 @@ def test_too_many_beats(signal: FloatArray, expected: Beats) -> None:
     np.testing.assert_array_equal(beats.fiducials, expected.fiducials[:, :3])
 
 
-def test_long_records_pass_in_parts(signal: FloatArray, expected: Beats) -> None:
-    """Where two parts meet, nothing is lost and nothing twice."""
+def test_long_records_pass_the_network_in_parts(
+    signal: FloatArray, expected: Beats
+) -> None:
+    """Where two parts meet, no beat is lost or marked twice."""
     n_times = 25
     period = int(expected.r_peaks[-2] - expected.r_peaks[1])
     begin = int(expected.r_peaks[1]) - 100
@@ -467,7 +471,7 @@ def test_a_lead_that_is_nearly_always_flat() -> None:
     assert (beats.fiducials[1:] == -1).all()
 
 
-def test_evidence_that_is_none_ends() -> None:
+def test_evidence_of_nan_ends_the_search() -> None:
     evidence = np.full(50, np.nan, np.float32)
     evidence[20:24] = 1
     begins, ends = np.empty(9, np.int64), np.empty(9, np.int64)
@@ -476,19 +480,19 @@ def test_evidence_that_is_none_ends() -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_marks_hold_what_they_promise_on_spoilt_records(seed: int) -> None:
+def test_results_are_valid_on_disturbed_records(seed: int) -> None:
     rng = np.random.default_rng(seed)
     signals = sample_records()
     signal = signals[rng.integers(len(signals))].copy()
     for lead in signal:
-        kind = rng.integers(6)
-        if kind == 0:
+        change = rng.integers(6)
+        if change == 0:
             lead += rng.normal(0, rng.exponential(0.3), len(lead))
-        elif kind == 1:
+        elif change == 1:
             lead[rng.integers(len(lead)) :] = rng.normal()
-        elif kind == 2:
+        elif change == 2:
             lead[:] = np.roll(lead, rng.integers(len(lead)))
-        elif kind == 3:
+        elif change == 3:
             lead *= rng.normal(0, 10)
     find(signal[:, : rng.integers(1, signal.shape[1])])
 
@@ -500,7 +504,7 @@ def test_marks_hold_what_they_promise_on_spoilt_records(seed: int) -> None:
     st.integers(1, 12),
     st.floats(0.5, 8.0),
 )
-def test_marks_hold_what_they_promise_whatever_the_evidence(
+def test_results_are_valid_for_any_evidence(
     seed: int, n_leads: int, fs: float, width: int, contrast: float
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -508,7 +512,7 @@ def test_marks_hold_what_they_promise_whatever_the_evidence(
     n_cells = int((n_samples - 1) / fs * 250 + 1) // 2
     logits = contrast * rng.normal(0, 1, (n_leads, 7, n_cells + width))
     logits[:, 3:5] += rng.normal(0, 3)
-    # What the leads share, in runs of some cells.
+    # The same in all leads, in runs of some cells.
     logits += contrast * rng.normal(0, 1, (1, *logits.shape[1:]))
     logits = logits.cumsum(axis=2)
     logits = (logits[..., width:] - logits[..., :-width]) / np.sqrt(width)
@@ -517,11 +521,11 @@ def test_marks_hold_what_they_promise_whatever_the_evidence(
     leads = np.sort(rng.permutation(12)[:n_leads])
     voltages = rng.normal(0, 1, (n_leads, n_samples)).cumsum(axis=1)
     beats = decode(Evidence(leads, probabilities), voltages, fs, 200)
-    assert_promises(beats, n_samples, fs, 200)
+    assert_valid(beats, n_samples, fs, 200)
 
 
-def test_features_of_records_that_were_wrong_once(shared_data: Path) -> None:
-    """The r wave of V1 was a P wave, and the S wave the end of the QRS complex."""
+def test_marks_of_records_that_were_once_wrong(shared_data: Path) -> None:
+    """The r wave of V1 was marked as P wave, the S wave as end of the complex."""
     for name in ("georgia/g1/E07501", "georgia/g1/E07508", "cpsc_2018_extra/g1/Q0077"):
         header = shared_data / "challenge-2020" / "training" / f"{name}.hea"
         if not header.exists():

@@ -1,10 +1,8 @@
-"""The network of the delineator: numba equals torch, kernels equal plain Python."""
+"""The delineation network: numba equals torch, kernels equal plain Python."""
 
 import hashlib
 import json
-from dataclasses import replace
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,21 +18,15 @@ from ecgstore.beats.unet import (
     engine as delineator,
 )
 from ecgstore.beats.unet._layers_kernels import PAD
-from ecgstore.models.delineator import samples, training
 from ecgstore.models.delineator.network import DelineatorNetwork, flat_weights
-from ecgstore.models.delineator.records import (
-    UNKNOWN,
-    TrainingRecord,
-    quiet_samples,
-    spans_of,
-)
+from ecgstore.models.delineator.training import CLASS_WEIGHTS
 from ecgstore.sample import sample_folder
 from ecgstore.signals.preprocess import bandpass
 from ecgstore.sources import read_record
 
 
 def network_with_random_weights(seed: int = 0) -> DelineatorNetwork:
-    """Return a network whose normalisations are not trivial either."""
+    """Return a network with random weights, also of its normalisations."""
     torch.manual_seed(seed)
     network = DelineatorNetwork()
     for module in network.modules():
@@ -88,7 +80,7 @@ def test_probabilities_equal_softmax() -> None:
 
 
 def test_evidence_is_within_0_and_1() -> None:
-    """Although probabilities that are rounded may sum to a little more."""
+    """Although two rounded probabilities may sum to a little more."""
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 3, (5, 7, 4000 + 2 * PAD)).astype(np.float32)
     probabilities = np.empty((5, 7, 4000), np.float32)
@@ -103,20 +95,20 @@ def test_evidence_is_within_0_and_1() -> None:
         assert out.max() <= 1
 
 
-def small(rng: np.random.Generator, *shape: int) -> Float32Array:
+def normal(rng: np.random.Generator, *shape: int) -> Float32Array:
     return rng.normal(0, 1, shape).astype(np.float32)
 
 
-def padded(rng: np.random.Generator, *shape: int) -> Float32Array:
-    """Return random features with zeros around."""
-    x = small(rng, *shape)
+def zero_padded(rng: np.random.Generator, *shape: int) -> Float32Array:
+    """Return random features with zeros before and behind."""
+    x = normal(rng, *shape)
     x[..., :PAD] = 0
     x[..., -PAD:] = 0
     return x
 
 
 def assert_equals_python(kernel: Any, *arguments: Any) -> None:
-    """Assert that a kernel does what its source says when Python runs it."""
+    """Assert that a compiled kernel does the same as its plain Python source."""
 
     def copies() -> list[Any]:
         return [x.copy() if isinstance(x, np.ndarray) else x for x in arguments]
@@ -132,27 +124,27 @@ def assert_equals_python(kernel: Any, *arguments: Any) -> None:
 def test_layers_equal_plain_python() -> None:
     rng = np.random.default_rng(0)
     n = 21
-    x, w = padded(rng, 8, n + 2 * PAD), small(rng, 400)
-    wide = padded(rng, 8, 2 * n + 2 * PAD)
-    out = padded(rng, 3, n + 2 * PAD)
+    x, w = zero_padded(rng, 8, n + 2 * PAD), normal(rng, 400)
+    wide = zero_padded(rng, 8, 2 * n + 2 * PAD)
+    out = zero_padded(rng, 3, n + 2 * PAD)
     assert_equals_python(layers.add_mixed, out, w, 5, x, -1, n)
     assert_equals_python(layers.fill_rows, out, w, 7, n)
     assert_equals_python(layers.copy_rows, x, out, n)  # to the first three
     assert_equals_python(layers.rectify, out, n)
-    assert_equals_python(layers.add_rectified, x, padded(rng, 8, n + 2 * PAD), n)
-    same = padded(rng, 8, n + 2 * PAD)
+    assert_equals_python(layers.add_rectified, x, zero_padded(rng, 8, n + 2 * PAD), n)
+    same = zero_padded(rng, 8, n + 2 * PAD)
     assert_equals_python(layers.depthwise_seven, x, w, 3, same, n)
     assert_equals_python(layers.depthwise_half, wide, w, 3, same, n)
     assert_equals_python(layers.stem, x[0].copy(), x[1].copy(), w, 2, same, n)
     assert_equals_python(layers.add_doubled, wide, x, n)
-    leads = padded(rng, 4, 5, n + 2 * PAD)
-    assert_equals_python(layers.pool, leads, padded(rng, 10, n + 2 * PAD), n)
-    rows = [small(rng, n) for _ in range(9)]
+    leads = zero_padded(rng, 4, 5, n + 2 * PAD)
+    assert_equals_python(layers.pool, leads, zero_padded(rng, 10, n + 2 * PAD), n)
+    rows = [normal(rng, n) for _ in range(9)]
     assert_equals_python(layers.add_eight, rows[0], w, 11, *rows[1:])
 
 
 def test_forward_equals_plain_python() -> None:
-    """The layers it calls are compiled; they have a test of their own."""
+    """The layers that it calls are compiled here; they have a test of their own."""
     weights = flat_weights(network_with_random_weights())
     x = real_leads(2496)[:2, :48].copy()
     logits = np.zeros((2, 7, 24 + 2 * PAD), np.float32)
@@ -160,9 +152,9 @@ def test_forward_equals_plain_python() -> None:
 
 
 def evidence(seed: int) -> Float32Array:
-    """Return smooth probabilities of two leads and 120 cells, with waves."""
+    """Return smooth probabilities of two leads and 120 cells, with three complexes."""
     rng = np.random.default_rng(seed)
-    logits = small(rng, 2, 7, 120)
+    logits = normal(rng, 2, 7, 120)
     kernel = np.ones(9) / 3
     smooth = np.apply_along_axis(np.convolve, 2, logits, kernel, "same")
     for begin in (10, 60, 95):
@@ -203,9 +195,9 @@ def test_decoding_equals_plain_python(seed: int) -> None:
         np.zeros(3),
     )
     marks, strength = np.zeros((2, n_beats, 9)), np.zeros((2, n_beats))
-    found = (begins[:n_beats], ends[:n_beats], 0.3, strength, marks)
-    assert_equals_python(decoding.place_marks, probabilities, *waves, *found)
-    decoding.place_marks(probabilities, waves[0], waves[1], waves[2], *found)
+    rest = (begins[:n_beats], ends[:n_beats], 0.3, strength, marks)
+    assert_equals_python(decoding.place_marks, probabilities, *waves, *rest)
+    decoding.place_marks(probabilities, waves[0], waves[1], waves[2], *rest)
     signal = np.random.default_rng(seed).normal(0, 1, (2, 480)).cumsum(axis=1)
     settings = (np.array([4, 3, 5]), np.array([4, 3, 6]))
     out = np.empty(marks.shape, np.int64)
@@ -259,7 +251,7 @@ def test_of_two_positive_waves_the_clearly_higher_one_is_r() -> None:
     row = np.array([0, 2, 3, 2, -4, -5, 1, 6, 5, 2, 0], float)
     assert marks_kernels.r_peak(row, 2, 1, 0, 10) == 7  # rsR'
     row[7:9] = 3.5, 3
-    assert marks_kernels.r_peak(row, 2, 1, 0, 10) == 2  # as high: what the network says
+    assert marks_kernels.r_peak(row, 2, 1, 0, 10) == 2  # as high: the network decides
     deep = np.array([0, -1, -4, -9, -4, -1, 0, 1, 0, 0], float)
     assert marks_kernels.r_peak(deep, 3, 1, 0, 9) == 3  # a QS complex
 
@@ -275,8 +267,8 @@ def test_r_is_no_dip_of_a_positive_wave() -> None:
     assert marks_kernels.r_peak(notched, 4, 1, 0, 7) == 4  # a QS complex
 
 
-def test_edges_take_out_what_training_counts_double() -> None:
-    """A sure wave from cell 10 to 19, and cells that may be of it on either side."""
+def test_edges_do_not_depend_on_the_class_weights_of_training() -> None:
+    """A certain wave in cells 10 to 19, and an uncertain cell on either side."""
     before, after = np.zeros((2, 40), np.float32)
     before[10:15] = after[15:20] = 1
     before[9] = after[20] = 2 / 3
@@ -289,7 +281,7 @@ def test_edges_take_out_what_training_counts_double() -> None:
 
 
 def test_odds_of_qrs_are_those_of_training() -> None:
-    weights = training.CLASS_WEIGHTS
+    weights = CLASS_WEIGHTS
     assert weights[decoding.QRS] == weights[decoding.QRS + 1] == decoding.QRS_ODDS
     assert weights[0] == 1
 
@@ -309,146 +301,6 @@ def test_shipped_weights_say_where_they_come_from() -> None:
     digest = hashlib.sha256(weights.tobytes()).hexdigest()
     assert about["sha256"] == {"weights": digest}
     np.testing.assert_array_equal(delineator.weights(), weights)
-
-
-# Training.
-
-
-def made_record(seed: int = 0) -> TrainingRecord:
-    """Return a record with regular waves and their spans."""
-    rng = np.random.default_rng(seed)
-    symbols, places = "", []
-    for begin in range(200, 4400, 400):
-        symbols += "(p)(N)(t)"
-        places += [begin + d for d in (0, 20, 40, 80, 100, 120, 180, 240, 280)]
-    edges, classes = spans_of(symbols, places, 5000)
-    signal = np.zeros(5000)
-    for place in places[4::9]:
-        signal += np.exp(-(((np.arange(5000) - place) / 8) ** 2))
-    signals = np.tile(signal, (7, 12, 1)) + rng.normal(0, 0.01, (7, 12, 5000))
-    return TrainingRecord(
-        "made",
-        signals.astype(np.float32),
-        [edges] * 12,
-        [classes] * 12,
-        quiet_samples([edges] * 12, [classes] * 12, 5000),
-    )
-
-
-def test_spans_know_what_was_not_annotated() -> None:
-    edges, classes = spans_of(
-        ["(", "N", ")", "t", ")", "N"], [5, 9, 12, 20, 25, 30], 40
-    )
-    assert edges.tolist() == [0, 5, 9, 12, 20, 25, 30, 40]
-    assert classes.tolist() == [UNKNOWN, 3, 4, UNKNOWN, 6, UNKNOWN, UNKNOWN]
-
-
-def test_quiet_is_between_t_and_the_next_beat() -> None:
-    quiet = made_record().quiet
-    assert quiet[[490, 590]].all()
-    assert not quiet[[210, 350, 100]].any()
-
-
-def test_labels_cover_what_is_known() -> None:
-    record = made_record()
-    labels = np.zeros((7, 400), np.float32)
-    edges = record.edges[0] / 2
-    samples._cover(edges, record.classes[0], 0, 800, labels)
-    total = labels.sum(0)
-    assert total.max() <= 1 + 1e-6
-    assert (total[52:] > 0.99).all()
-    assert (total[:49] == 0).all()
-    # The QRS complex from 280 to 320 at 500 Hz lies in cells 70 to 80 of 8 ms.
-    assert labels[3, 71:75].min() == 1
-    assert labels[4, 76:80].min() == 1
-    np.testing.assert_allclose(labels[3:5].sum() * 8, 80 * 4, rtol=0.01)
-    part = np.zeros((7, 400), np.float32)
-    cover: Any = samples._cover
-    cover.py_func(edges, record.classes[0], 0, 800, part)
-    np.testing.assert_allclose(part, labels, atol=1e-6)
-
-
-def test_samples_are_repeatable_and_labelled() -> None:
-    records = [made_record(0), made_record(1)]
-    first = samples.Sampler(records, 3).batch(20)
-    again = samples.Sampler(records, 3).batch(20)
-    for left, right in zip(first, again, strict=True):
-        np.testing.assert_array_equal(left, right)
-    signals, usable, labels = first
-    assert np.isfinite(signals).all()
-    assert np.abs(signals).max() <= 20
-    assert (usable.sum(axis=1) >= 1).all()
-    assert labels.min() >= 0
-    assert labels.sum(axis=2).max() <= 1 + 1e-5
-    assert labels.sum(axis=2).mean() > 0.9
-    other = samples.Sampler(records, 4).batch(20)
-    assert not np.array_equal(first[0], other[0])
-
-
-def test_training_is_repeatable_and_learns() -> None:
-    records = [made_record(0), made_record(1)]
-    runs = []
-    for _ in range(2):
-        steps = [*training.train(records, 5, 0)]
-        runs.append(([loss for loss, _ in steps], flat_weights(steps[-1][1])))
-    assert runs[0][0] == runs[1][0]
-    np.testing.assert_array_equal(runs[0][1], runs[1][1])
-    assert runs[0][0][-1] < runs[0][0][0]
-
-
-def test_the_command_line_writes_weights(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    records = [made_record(k) for k in range(3)]
-    monkeypatch.setattr(training, "read_training_records", lambda folder: records)
-    out = tmp_path / "w.npz"
-    training.main([str(tmp_path), "-o", str(out), "--steps", "2"])
-    with np.load(out) as file:
-        assert len(file["weights"]) == len(delineator.weights())
-    training.main([str(tmp_path), "-o", str(out), "--steps", "1", "--folds", "3"])
-    with np.load(out) as file:
-        assert sorted(file) == ["about", "weights_0", "weights_1", "weights_2"]
-        assert json.loads(str(file["about"]))["held_out"]["weights_1"] == ["made"]
-    assert [path.name for path in tmp_path.iterdir()] == ["w.npz"]
-
-
-def test_what_a_fold_holds_out_does_not_touch_its_weights(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def weights_of_fold_1(seeds: tuple[int, ...]) -> Float32Array:
-        records = [
-            replace(made_record(seed), record_id=f"record {k}")
-            for k, seed in enumerate(seeds)
-        ]
-        monkeypatch.setattr(training, "read_training_records", lambda folder: records)
-        out = tmp_path / "w.npz"
-        options = ["--steps", "1", "--folds", "3", "--only", "1"]
-        training.main([str(tmp_path), "-o", str(out), *options])
-        with np.load(out) as file:
-            held_out = json.loads(str(file["about"]))["held_out"]
-            assert held_out == {"weights_1": ["record 1"]}
-            found: Float32Array = file["weights_1"]
-        return found
-
-    weights = weights_of_fold_1((0, 1, 2))
-    np.testing.assert_array_equal(weights, weights_of_fold_1((0, 99, 2)))
-    assert (weights != weights_of_fold_1((99, 1, 2))).any()
-
-
-@pytest.mark.parametrize(
-    "options", [["--folds", "5", "--only", "7"], ["--only", "1"], ["--folds", "1"]]
-)
-def test_folds_that_hold_nothing_out_are_refused(
-    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit):
-        training.main([str(tmp_path), "-o", str(tmp_path / "w.npz"), *options])
-    assert "expected" in capsys.readouterr().err
-
-
-def test_a_folder_without_records_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="no record of LUDB; expected its headers"):
-        training.main([str(tmp_path), "-o", str(tmp_path / "w.npz")])
 
 
 @pytest.fixture(autouse=True)

@@ -165,7 +165,7 @@ def test_too_short_too_slow_or_flat() -> None:
     "r_peaks", [[10, 5, 600, 900], [-1, 5, 60, 900], [1, 2, 3, 5000]]
 )
 def test_beats_outside_or_out_of_order_are_refused(r_peaks: list[int]) -> None:
-    with pytest.raises(ValueError, match="r_peaks must rise"):
+    with pytest.raises(ValueError, match="r_peaks must be strictly increasing"):
         f_wave_features(noise(2, 5000), np.array(r_peaks), 500.0)
 
 

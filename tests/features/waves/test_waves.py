@@ -7,8 +7,8 @@ from hypothesis import given, strategies as st
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.beats import Beats, BeatStatus
 from ecgstore.features import q_s_peaks
-from ecgstore.features.leads.compute import vector_features
-from ecgstore.features.waves.compute import wave_features
+from ecgstore.features.feature import Inputs, Values
+from ecgstore.features.rr.definitions import RR
 from ecgstore.features.waves.definitions import WAVES
 from ecgstore.record import LEADS, Mark
 
@@ -21,6 +21,13 @@ QRS = [Mark.QRS_ON, Mark.R_PEAK, Mark.QRS_OFF]
 BEAT = np.array([-100, -80, -55, -25, 0, 25, 90, 130, 170])  # marks around an R-peak
 R_PEAKS = np.array([300, 700, 1100, 1520])
 GAINS = np.arange(5, 17) / 10
+
+
+def wave_features(signal: FloatArray, beats: Beats, fs: float) -> FloatArray:
+    """Return all features of the group, of the record and of its leads."""
+    inputs, values = Inputs(signal, beats, fs, "neurokit"), Values()
+    RR.compute(inputs, values)
+    return WAVES.compute(inputs, values)
 
 
 def marked(r_peaks: IntArray = R_PEAKS) -> Beats:
@@ -275,8 +282,8 @@ def test_marks_behind_the_end_are_refused() -> None:
 
 def plain_q_s(lead: FloatArray, beats: IntArray) -> list[list[int]]:
     """Return Q and S of the beats of one lead, by their definition."""
-    found = [[-1, -1] for _ in beats]
-    kind = 0  # 0: Q, 1: S
+    q_s = [[-1, -1] for _ in beats]
+    wave = 0  # 0: Q, 1: S
     for side in (0, 1):
         places, rises = {}, []
         for b, (on, r_peak, off) in enumerate(beats):
@@ -291,11 +298,11 @@ def plain_q_s(lead: FloatArray, beats: IntArray) -> list[list[int]]:
                 continue
             places[b] = place
             rises.append(lead[on : place + 1].max() - lead[on])
-        kind = max(kind, int(bool(rises) and np.median(rises) >= 0.03))
+        wave = max(wave, int(bool(rises) and np.median(rises) >= 0.03))
         for b, place in places.items():
-            if found[b][kind] < 0 or lead[place] < lead[found[b][kind]]:
-                found[b][kind] = place
-    return found
+            if q_s[b][wave] < 0 or lead[place] < lead[q_s[b][wave]]:
+                q_s[b][wave] = place
+    return q_s
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -305,11 +312,11 @@ def test_q_and_s_equal_their_plain_definition(seed: int) -> None:
     marks = np.full((12, 5, 9), -1)
     marks[..., QRS] = np.sort(rng.integers(0, 200, (12, 5, 3)), axis=2)
     marks[rng.random(marks.shape) < 0.1] = -1
-    found = q_s_peaks(signal, marks)
-    assert found.shape == (12, 5, 2)
-    assert found.dtype == np.int64
-    for lead, lead_marks, lead_found in zip(signal, marks, found, strict=True):
-        assert lead_found.tolist() == plain_q_s(lead, lead_marks[:, QRS])
+    places = q_s_peaks(signal, marks)
+    assert places.shape == (12, 5, 2)
+    assert places.dtype == np.int64
+    for lead, lead_marks, lead_places in zip(signal, marks, places, strict=True):
+        assert lead_places.tolist() == plain_q_s(lead, lead_marks[:, QRS])
 
 
 def one_beat(values: list[float], on: int, r_peak: int, off: int) -> list[int]:
@@ -350,9 +357,9 @@ def test_a_tiny_r_wave_does_not_come_and_go_with_noise() -> None:
         at = 50 + 80 * b
         signal[:, at + 2 : at + 8] = r, -0.4, -1.0, 0.0, 0.2, 0.1
         marks[:, b, QRS] = at, at + 6, at + 12
-    found = q_s_peaks(signal, marks)
-    assert (found[..., 0] == -1).all()
-    assert (found[..., 1] == 50 + 80 * np.arange(5) + 4).all()
+    places = q_s_peaks(signal, marks)
+    assert (places[..., 0] == -1).all()
+    assert (places[..., 1] == 50 + 80 * np.arange(5) + 4).all()
 
 
 def test_no_q_wave_follows_an_s_wave() -> None:
@@ -363,15 +370,15 @@ def test_no_q_wave_follows_an_s_wave() -> None:
         at = 50 + 80 * b
         signal[:, at + 2 : at + 5] = values
         marks[:, b, QRS] = at, at + 4 - 2 * (b == 2), at + 8
-    found = q_s_peaks(signal, marks)
-    assert (found[..., 0] == -1).all()
-    assert found[0, :, 1].tolist() == [53, 133, 214]
+    places = q_s_peaks(signal, marks)
+    assert (places[..., 0] == -1).all()
+    assert places[0, :, 1].tolist() == [53, 133, 214]
 
 
 @pytest.mark.parametrize(
     ("level", "amplitude"), [(0.0, -0.05), (-0.03, -0.02), (-0.1, np.nan)]
 )
-def test_q_is_found_from_qrs_onset_and_measured_from_the_isoelectric_level(
+def test_q_is_located_from_qrs_onset_and_measured_from_the_isoelectric_level(
     level: float, amplitude: float
 ) -> None:
     """The level before QRS onset lies below the voltage there in two of the cases."""
@@ -399,10 +406,10 @@ def test_q_and_s_are_absent_without_a_dip() -> None:
 def test_marks_that_do_not_fit_are_refused() -> None:
     signal, beats = np.zeros((12, 2000)), marked()
     more = Beats(np.arange(100, 1900, 100), beats.fiducials, beats.status)
-    with pytest.raises(ValueError, match="18 R-peaks and marks of 4 beats"):
+    with pytest.raises(
+        ValueError, match="18 R-peaks and marks of 4 beats; expected the same"
+    ):
         wave_features(signal, more, FS)
     short = Beats(beats.r_peaks, beats.fiducials[..., :8], beats.status)
     with pytest.raises(ValueError, match="expected 9 for each beat"):
         wave_features(signal, short, FS)
-    with pytest.raises(ValueError, match="rows of the record and of its 12 leads"):
-        vector_features(np.zeros((7, 31)))
