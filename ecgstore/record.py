@@ -1,10 +1,12 @@
 """One ECG in memory, and the order of the leads and of the marks."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
 from ecgstore.arrays import BoolArray, FloatArray
+from ecgstore.errors import ConfigError
 
 LEADS: Final = (
     "I",
@@ -23,6 +25,35 @@ LEADS: Final = (
 """The order of the leads in every array of this package."""
 
 N_LEADS: Final = len(LEADS)
+
+_LEAD_BY_LOWER_CASE: Final = {lead.lower(): lead for lead in LEADS}
+
+
+def lead_names(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Return names of leads, spelled as in `LEADS`.
+
+    Parameters
+    ----------
+    names : str or iterable of str
+        One lead or several, each once, in any order; case does not matter.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown or there twice, or there is none.
+
+    Examples
+    --------
+    >>> lead_names(["v2", "ii", "aVR"])
+    ('V2', 'II', 'aVR')
+    """
+    given = [names] if isinstance(names, str) else list(names)
+    leads = tuple(_LEAD_BY_LOWER_CASE.get(str(name).lower(), "") for name in given)
+    if not all(leads) or not leads or len(set(leads)) != len(leads):
+        raise ConfigError(
+            f"leads are {given!r}; expected some of {', '.join(LEADS)}, each once"
+        )
+    return leads
 
 
 class Mark(IntEnum):

@@ -1,0 +1,408 @@
+"""Options declared once, as the fields of a dataclass.
+
+A field made by `option` carries its default, help, limits, choices and unit. From it
+follow the check of its value, its key in a TOML file, its place in JSON, its flag on
+the command line (`ecgstore.cli.options.declared`) and its line in docs/options.md. A
+field made by `group` holds the options of another dataclass.
+
+>>> @dataclass(frozen=True, kw_only=True)
+... class FilterOptions:
+...     order: int = option(3, "Order of the filter.", minimum=1, maximum=8)
+...
+...     def __post_init__(self) -> None:
+...         check(self)
+>>> updated(FilterOptions(), {"order": 2})
+FilterOptions(order=2)
+>>> FilterOptions(order=9)
+Traceback (most recent call last):
+    ...
+ecgstore.errors.ConfigError: option order is 9; expected a whole number, 1 to 8
+"""
+
+import math
+import tomllib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from numbers import Integral, Real
+from pathlib import Path
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args, get_origin
+
+from ecgstore.errors import ConfigError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Settings = TypeVar("Settings", bound=DataclassInstance)
+
+_OPTION: Final = "option"
+_GROUP: Final = "group"
+
+_TYPES: Final[Mapping[type, tuple[type, str]]] = {
+    bool: (bool, "true or false"),
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    str: (str, "a text"),
+}
+"""What a value of each type must be, in Python and in words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option, as `option` declared it.
+
+    Attributes
+    ----------
+    name : str
+        Key in a TOML file; with hyphens, the flag of the command line.
+    path : tuple of str
+        Names of the fields that lead to it: one, or more where it is in a group.
+    type : type
+        `bool`, `int`, `float`, `str`, `tuple` (of str), or the type that `convert`
+        returns.
+    is_optional : bool
+        Whether None is allowed.
+    default : object
+        The default value.
+    help : str
+        What it is, as a sentence.
+    minimum, maximum : float or None
+        The smallest and the largest number allowed.
+    above, below : float or None
+        Numbers that are not allowed themselves.
+    choices : tuple of str
+        The values allowed, or the elements of a tuple; all if empty.
+    unit : str
+        Unit of a number.
+    metavar : str
+        Name of the value in the help of the command line.
+    none : str
+        What None means.
+    convert : callable or None
+        Returns a value as the option's type, or raises a `ConfigError`.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    type: type
+    is_optional: bool
+    default: Any
+    help: str
+    minimum: float | None
+    maximum: float | None
+    above: float | None
+    below: float | None
+    choices: tuple[str, ...]
+    unit: str
+    metavar: str
+    none: str
+    convert: Callable[[Any], Any] | None
+
+    def checked(self, value: Any) -> Any:
+        """Return a value as the option's type.
+
+        Raises
+        ------
+        ConfigError
+            If the value has another type, or is not allowed; the message names the
+            option, the value, and what was expected.
+        """
+        if value is None and self.is_optional:
+            return None
+        if self.convert is not None:
+            return self.convert(value)
+        if not (self._has_type(value) and self._is_allowed(value)):
+            raise ConfigError(
+                f"option {self.name} is {value!r}; expected {self.expected}"
+            )
+        return self.type(value)
+
+    @property
+    def expected(self) -> str:
+        """The values allowed, in words."""
+        if self.type is tuple:
+            listed = f"of {', '.join(self.choices)}" if self.choices else "of names"
+            return f"a list {listed}" + ", each once" * bool(self.choices)
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        return ", ".join(filter(None, (_TYPES[self.type][1], self.limits)))
+
+    @property
+    def limits(self) -> str:
+        """The range of a number with its unit, in words; empty if it has none."""
+        if self.minimum is not None and self.maximum is not None:
+            text = f"{_number(self.minimum)} to {_number(self.maximum)}"
+        else:
+            words = (
+                ("above {}", self.above),
+                ("{} or more", self.minimum),
+                ("below {}", self.below),
+                ("up to {}", self.maximum),
+            )
+            text = ", ".join(
+                word.format(_number(limit))
+                for word, limit in words
+                if limit is not None
+            )
+        return f"{text} {self.unit}".strip() if text else ""
+
+    @property
+    def default_text(self) -> str:
+        """The default value as text."""
+        value = self.default
+        if value is None:
+            return self.none
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, float):
+            return f"{value:g}"
+        if isinstance(value, tuple):
+            return ",".join(value) or "none"
+        return str(value)
+
+    def _has_type(self, value: Any) -> bool:
+        """Return whether a value can become the option's type without loss."""
+        if self.type is tuple:
+            return isinstance(value, tuple | list) and all(
+                isinstance(item, str) for item in value
+            )
+        is_bool = isinstance(value, bool)
+        return isinstance(value, _TYPES[self.type][0]) and is_bool == (
+            self.type is bool
+        )
+
+    def _is_allowed(self, value: Any) -> bool:
+        """Return whether a value is within the limits and among the choices."""
+        if self.type is tuple:
+            return not self.choices or (
+                0 < len(value) == len(set(value)) and set(value) <= set(self.choices)
+            )
+        if self.choices:
+            return value in self.choices
+        if self.type not in (int, float):
+            return True
+        return math.isfinite(value) and not (
+            (self.minimum is not None and value < self.minimum)
+            or (self.maximum is not None and value > self.maximum)
+            or (self.above is not None and value <= self.above)
+            or (self.below is not None and value >= self.below)
+        )
+
+
+def option(
+    default: Any,
+    help: str,  # noqa: A002 (as in click and argparse)
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    choices: Sequence[str] = (),
+    unit: str = "",
+    metavar: str = "",
+    none: str = "none",
+    convert: Callable[[Any], Any] | None = None,
+) -> Any:
+    """Return a dataclass field that declares an option.
+
+    The field's annotation is `bool`, `int`, `float`, `str`, ``tuple[str, ...]``, a
+    `Literal` of texts, which are the choices then, or any type with `convert`; a number
+    or a text may be None too. Parameters are the attributes of `Option`.
+    """
+    declared = {
+        "help": help,
+        "minimum": minimum,
+        "maximum": maximum,
+        "above": above,
+        "below": below,
+        "choices": tuple(choices),
+        "unit": unit,
+        "metavar": metavar,
+        "none": none,
+        "convert": convert,
+    }
+    return field(default=default, metadata={_OPTION: declared})
+
+
+def group(default: Any, *, prefix: str = "", without: Collection[str] = ()) -> Any:
+    """Return a dataclass field that holds the options of another dataclass.
+
+    Parameters
+    ----------
+    default : dataclass
+        The options, which may have other defaults than their class.
+    prefix : str
+        What their names begin with in TOML files and on the command line.
+    without : collection of str
+        Options that the user does not choose there.
+    """
+    return field(default=default, metadata={_GROUP: (prefix, without)})
+
+
+def options_of(settings: "DataclassInstance") -> dict[str, Option]:
+    """Return the options of a dataclass and of its groups by their names.
+
+    Parameters
+    ----------
+    settings : dataclass
+        Its values are the defaults of the options.
+
+    Examples
+    --------
+    >>> from ecgstore.config import Config
+    >>> options_of(Config())["fs"].expected
+    'a number, 50 to 20,000 Hz'
+    """
+    options: dict[str, Option] = {}
+    for each in fields(settings):
+        value = getattr(settings, each.name)
+        if _GROUP not in each.metadata:
+            annotation, is_optional = _without_none(each.type)
+            declared = dict(each.metadata[_OPTION])
+            if get_origin(annotation) is Literal:
+                annotation, declared["choices"] = str, get_args(annotation)
+            options[each.name] = Option(
+                name=each.name,
+                path=(each.name,),
+                type=get_origin(annotation) or annotation,
+                is_optional=is_optional,
+                default=value,
+                **declared,
+            )
+            continue
+        prefix, without = each.metadata[_GROUP]
+        for name, inner in options_of(value).items():
+            if name not in without:
+                options[prefix + name] = replace(
+                    inner, name=prefix + name, path=(each.name, *inner.path)
+                )
+    return options
+
+
+def check(settings: "DataclassInstance") -> None:
+    """Check every option of a frozen dataclass, and bring it to its type.
+
+    For ``__post_init__``.
+
+    Raises
+    ------
+    ConfigError
+        If a value has the wrong type or is not allowed.
+    """
+    for name, each in options_of(settings).items():
+        if each.path == (name,):
+            object.__setattr__(settings, name, each.checked(each.default))
+
+
+def updated(
+    settings: "Settings", values: Mapping[str, object], origin: str = ""
+) -> "Settings":
+    """Return a copy with some options replaced.
+
+    Parameters
+    ----------
+    settings : dataclass
+        The options.
+    values : Mapping
+        Names and values, as from a TOML file.
+    origin : str
+        Where they come from, for the message of an error.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown, or a value has the wrong type or is not allowed.
+    """
+    known = options_of(settings)
+    try:
+        changes: dict[tuple[str, ...], Any] = {}
+        for name, value in values.items():
+            if name not in known:
+                raise ConfigError(
+                    f"unknown option {name!r}; expected one of "
+                    + ", ".join(sorted(known))
+                )
+            changes[known[name].path] = known[name].checked(value)
+        return _replaced(settings, changes)
+    except ConfigError as error:
+        if not origin:
+            raise
+        raise ConfigError(f"{origin}: {error}") from error
+
+
+def overridden(
+    settings: "Settings", file: Path | None, values: Mapping[str, object]
+) -> "Settings":
+    """Return options overridden by a TOML file, and both by single values.
+
+    Parameters
+    ----------
+    settings : dataclass
+        The options.
+    file : Path, optional
+        A TOML file of options, each as ``name = value``.
+    values : Mapping
+        Names and values of single options.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, a name is unknown or a value is not allowed.
+    """
+    if file is not None:
+        settings = updated(settings, _read_toml(file), str(file))
+    return updated(settings, values)
+
+
+def to_dict(settings: "DataclassInstance") -> dict[str, Any]:
+    """Return every option as a value of JSON, groups as dicts of their own."""
+    values: dict[str, Any] = {}
+    for each in fields(settings):
+        value = getattr(settings, each.name)
+        if _GROUP in each.metadata:
+            value = to_dict(value)
+        elif isinstance(value, tuple):
+            value = list(value)
+        elif hasattr(value, "to_json"):
+            value = value.to_json()
+        values[each.name] = value
+    return values
+
+
+def _replaced(
+    settings: "Settings", changes: Mapping[tuple[str, ...], Any]
+) -> "Settings":
+    """Return a copy with the values at some paths replaced."""
+    own = {path[0]: value for path, value in changes.items() if len(path) == 1}
+    for name in {path[0] for path in changes if len(path) > 1}:
+        inner = {path[1:]: value for path, value in changes.items() if path[0] == name}
+        own[name] = _replaced(getattr(settings, name), inner)
+    return replace(settings, **own)
+
+
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    """Return a type without None, and whether None was part of it."""
+    types = get_args(annotation)
+    if NoneType not in types:
+        return annotation, False
+    [only] = [each for each in types if each is not NoneType]
+    return only, True
+
+
+def _number(value: float) -> str:
+    """Return a limit as text."""
+    if value == 2**63 - 1:
+        return "2**63 - 1"
+    return f"{value:,}"
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    """Return the content of a TOML file."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(
+            f"{path}: not a readable TOML file of options ({reason}); "
+            "expected lines such as: fs = 500"
+        ) from error
