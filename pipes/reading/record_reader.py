@@ -19,7 +19,7 @@ from ecgstore.pipes.reading.window import (
     window_begins,
     window_length,
 )
-from ecgstore.record import LEADS
+from ecgstore.record import LEADS, lead_names
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
 from ecgstore.storage.rows import load_kernels
@@ -169,15 +169,9 @@ def lead_numbers(leads: Iterable[str]) -> IntArray:
     Raises
     ------
     ValueError
-        If a name is not one of `LEADS`, or there are no names.
+        If a name is not one of `LEADS` or there twice, or none is given.
     """
-    names = [leads] if isinstance(leads, str) else list(leads)
-    unknown = [name for name in names if name not in LEADS]
-    if unknown or not names:
-        raise ValueError(
-            f"leads are {names!r}; expected some of {', '.join(LEADS)}, spelt so"
-        )
-    return np.array([LEADS.index(name) for name in names])
+    return np.array([LEADS.index(name) for name in lead_names(leads)])
 
 
 def _known_fields(

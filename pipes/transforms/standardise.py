@@ -13,7 +13,7 @@ from ecgstore.arrays import FloatArray
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.transforms.augmentation import clear_padding
 from ecgstore.pipes.transforms.statistics import Standardisation
-from ecgstore.record import LEADS
+from ecgstore.record import LEADS, lead_names
 from ecgstore.storage import Selection
 from ecgstore.storage.format.schema import PAD_LENGTH
 from ecgstore.system.progress import with_progress
@@ -87,7 +87,7 @@ class Standardise(Standardisation):
         STAN-CS-79-773).
         """
         _check_selection(selection, cls.__name__)
-        chosen = _known_leads(leads)
+        chosen = LEADS if leads is None else lead_names(leads)
         if by not in ("lead", "all_leads"):
             raise ValueError(f"by is {by!r}; expected 'lead' or 'all_leads'")
         moments = _Moments(len(chosen))
@@ -326,22 +326,6 @@ def _check_selection(selection: Selection, class_name: str) -> None:
         )
     if len(selection) == 0:
         raise ValueError(f"{selection!r} is empty; expected at least one record")
-
-
-def _known_leads(leads: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the names of leads, if all are known and different; all if left out."""
-    chosen = LEADS if leads is None else tuple(leads)
-    unknown = [name for name in chosen if name not in LEADS]
-    if (
-        isinstance(leads, str)
-        or unknown
-        or len(set(chosen)) != len(chosen)
-        or not chosen
-    ):
-        raise ValueError(
-            f"leads is {leads!r}; expected different names out of {', '.join(LEADS)}"
-        )
-    return chosen
 
 
 def _lead_column(values: tuple[float, ...], device: torch.device) -> Tensor:

@@ -60,7 +60,9 @@ def same(one: Any, other: Any) -> bool:
 
 N_ROWS = 44
 _rows = st.lists(st.integers(0, N_ROWS - 1), min_size=1, max_size=9)
-_leads = st.none() | st.lists(st.sampled_from(LEADS), min_size=1, max_size=4)
+_leads = st.none() | st.lists(
+    st.sampled_from(LEADS), min_size=1, max_size=4, unique=True
+)
 _windows = st.none() | st.tuples(st.integers(0, 4998), st.integers(1, 5000)).map(
     lambda pair: (pair[0], max(pair[0] + 1, pair[1]))
 )

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.plots.style.colours import BLUE, GREEN, GREY, INK, VERMILION
 from ecgstore.plots.style.curves import centred
-from ecgstore.record import LEADS, MARKS, N_LEADS, Mark
+from ecgstore.record import LEADS, MARKS, N_LEADS, Mark, lead_names
 
 _WAVES: Final = (
     ("P", (Mark.P_ON, Mark.P_PEAK, Mark.P_OFF), BLUE),
@@ -94,7 +94,8 @@ def contact_sheet(
     >>> len(contact_sheet([silence, silence]).axes)
     2
     """
-    _check(panels, leads)
+    _check(panels)
+    leads = lead_names(leads)
     n_columns = min(_COLUMNS, len(panels))
     n_rows = -(-len(panels) // n_columns)
     width, height = _PANEL_INCHES
@@ -121,8 +122,8 @@ def contact_sheet(
     return figure
 
 
-def _check(panels: Sequence[SheetPanel], leads: Sequence[str]) -> None:
-    """Refuse nothing to draw, arrays of a wrong shape and unknown leads."""
+def _check(panels: Sequence[SheetPanel]) -> None:
+    """Refuse nothing to draw, and arrays of a wrong shape."""
     if not panels:
         raise ValueError("panels is empty, expected at least one record")
     for each in panels:
@@ -135,11 +136,6 @@ def _check(panels: Sequence[SheetPanel], leads: Sequence[str]) -> None:
                 f"marks has shape {each.marks.shape}, "
                 f"expected ({N_LEADS}, n_beats, {len(MARKS)})"
             )
-    unknown = [name for name in leads if name not in LEADS]
-    if unknown or not leads:
-        raise ValueError(
-            f"leads is {tuple(leads)!r}, expected one or more of {', '.join(LEADS)}"
-        )
 
 
 def _draw_panel(axes: Axes, panel: SheetPanel, leads: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from scipy.signal import welch
 from ecgstore.arrays import FloatArray
 from ecgstore.plots.style.colours import BLUE, GREY, ORANGE
 from ecgstore.plots.style.curves import centred
-from ecgstore.record import LEADS, N_LEADS
+from ecgstore.record import LEADS, N_LEADS, lead_names
 
 _LEAST_DENSITY: Final = (
     1e-9  # mV2/Hz; the rounding of 1 uV counts is of this size at 500 Hz
@@ -61,7 +61,8 @@ def filter_effect(
         If the arrays' shapes differ or are not (12, n_samples), or if there is no
         lead of a name.
     """
-    _check(raw, filtered, leads)
+    _check(raw, filtered)
+    leads = lead_names(leads)
     figure = Figure(figsize=(12.0, 0.9 + 1.9 * len(leads)), dpi=150, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
     axes = figure.subplots(
@@ -96,8 +97,8 @@ def filter_effect(
     return figure
 
 
-def _check(raw: FloatArray, filtered: FloatArray, leads: Sequence[str]) -> None:
-    """Refuse arrays of a wrong shape and unknown leads."""
+def _check(raw: FloatArray, filtered: FloatArray) -> None:
+    """Refuse arrays of a wrong shape."""
     for name, array in (("raw", raw), ("filtered", filtered)):
         if array.ndim != 2 or len(array) != N_LEADS:
             raise ValueError(
@@ -107,11 +108,6 @@ def _check(raw: FloatArray, filtered: FloatArray, leads: Sequence[str]) -> None:
         raise ValueError(
             f"raw has shape {raw.shape} and filtered {filtered.shape}; resample and "
             "cut both alike"
-        )
-    unknown = [name for name in leads if name not in LEADS]
-    if unknown or not leads:
-        raise ValueError(
-            f"leads is {tuple(leads)!r}, expected one or more of {', '.join(LEADS)}"
         )
 
 

@@ -41,7 +41,9 @@ def stored(sample_store: Path) -> dict[str, NDArray[Any]]:
 
 ANY_FIELDS = st.lists(st.sampled_from((*ARRAYS, *TEXTS, *NUMBERS)), max_size=8)
 
-ANY_LEADS = st.none() | st.lists(st.sampled_from(LEADS), min_size=1, max_size=4)
+ANY_LEADS = st.none() | st.lists(
+    st.sampled_from(LEADS), min_size=1, max_size=4, unique=True
+)
 
 ANY_WINDOW = (
     st.none()
@@ -194,7 +196,8 @@ def test_stores_of_voltages(float_store: Store) -> None:
         ({"fields": "quality"}, "no field 'quality'"),
         ({"dtype": "float64"}, "dtype is 'float64'; expected 'float32' or 'int16'"),
         ({"leads": ["V7"]}, r"leads are \['V7'\]; expected some of I, II"),
-        ({"leads": "avr"}, "expected some of I, II"),
+        ({"leads": ["V1", "v1"]}, "expected some of I, II"),
+        ({"leads": "aVX"}, "expected some of I, II"),
         ({"leads": []}, "expected some of I, II"),
         ({"window": (0, 5001)}, "window is .*expected samples within 0 to 5000"),
         ({"window": (-1, 10)}, "window is"),

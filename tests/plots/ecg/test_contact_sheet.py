@@ -104,7 +104,7 @@ def test_what_cannot_be_drawn_is_refused() -> None:
     good = a_panel()
     with pytest.raises(ValueError, match="at least one record"):
         contact_sheet([])
-    with pytest.raises(ValueError, match="of I, II"):
+    with pytest.raises(ValueError, match="expected some of I, II"):
         contact_sheet([good], leads=("X",))
     bad = SheetPanel(good.signal[:3], FS, "", "", good.marks, good.r_peaks)
     with pytest.raises(ValueError, match=r"signal has shape \(3, 5000\)"):
