@@ -13,7 +13,8 @@ from torchdata.nodes import BaseNode
 
 from ecgstore.errors import EcgStoreError
 from ecgstore.pipes.batch import Batch
-from ecgstore.pipes.nodes.device import ToDevice, device_of
+from ecgstore.pipes.devices import known_device
+from ecgstore.pipes.nodes.device import ToDevice
 from ecgstore.pipes.nodes.map import Map
 from ecgstore.pipes.nodes.prefetch import Prefetch
 from ecgstore.pipes.nodes.read import Read
@@ -130,7 +131,7 @@ def loader(
         world_size=world_size,
         drop_last=drop_last,
     )
-    target = device_of("cpu" if device is None else device)
+    target = known_device("cpu" if device is None else device)
     on_gpu = target.type != "cpu"
     copies_counts = on_gpu and selection.store.dtype == "int16"
     sharing = WorkSharing()

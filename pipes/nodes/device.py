@@ -7,39 +7,9 @@ import torch
 from torchdata.nodes import BaseNode
 
 from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.devices import known_device
 
 _cuda: Any = torch.cuda  # whose streams and events are untyped
-
-
-def device_of(device: torch.device | str) -> torch.device:
-    """Return a device that this machine has.
-
-    Parameters
-    ----------
-    device : torch.device or str
-        The device, such as ``"cpu"`` or ``"cuda:0"``.
-
-    Raises
-    ------
-    ValueError
-        If it is a CUDA device that this machine does not have.
-    """
-    result = torch.device(device)
-    if result.type != "cuda":
-        return result
-    n_devices = _cuda.device_count() if _cuda.is_available() else 0
-    if not n_devices:
-        raise ValueError(
-            f"device is {str(result)!r}, but PyTorch finds no CUDA device; expected "
-            'an available device: use device="cpu", or a PyTorch with CUDA on a '
-            "machine with a GPU"
-        )
-    if result.index not in (None, *range(n_devices)):
-        raise ValueError(
-            f"device is {str(result)!r}; expected 'cuda:0' to 'cuda:{n_devices - 1}': "
-            f"PyTorch finds {n_devices} CUDA devices"
-        )
-    return result
 
 
 class ToDevice(BaseNode[Batch]):
@@ -72,7 +42,7 @@ class ToDevice(BaseNode[Batch]):
     ) -> None:
         super().__init__()
         self._source = source
-        self._device = device_of(device)
+        self._device = known_device(device)
         self._in_mv = in_mv
         is_cuda = self._device.type == "cuda"
         self._stream = _cuda.Stream(self._device) if is_cuda else None

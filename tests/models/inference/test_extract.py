@@ -246,7 +246,7 @@ def test_a_missing_folder_is_reported_before_any_work(
 def test_unknown_devices_are_refused() -> None:
     assert chosen_device().type in ("cpu", "cuda")
     for name in ("nonsense", "cuda:99"):
-        with pytest.raises(EcgStoreError, match=f"no device '{name}'"):
+        with pytest.raises(EcgStoreError, match=f"device is '{name}'"):
             chosen_device(name)
 
 
@@ -302,7 +302,7 @@ def test_command_prints_a_summary_and_writes_a_table(
         (["nowhere.pt", "STORE"], 1, "nowhere.pt: cannot be read"),
         (["STORE", "STORE"], 1, "no ecgstore model"),
         (["best.pt", "nowhere.h5"], 1, "nowhere.h5: no such file"),
-        (["best.pt", "STORE", "--device", "nonsense"], 1, "no device 'nonsense'"),
+        (["best.pt", "STORE", "--device", "nonsense"], 1, "device is 'nonsense'"),
         (["best.pt", "STORE", "--batch-size", "0"], 2, "--batch-size"),
         (["best.pt", "STORE", "-o", "nowhere/f.h5"], 1, "cannot be written"),
         (["best.pt"], 2, "STORE"),
