@@ -7,18 +7,29 @@ With --check, exit 1 if a page is not what the program says now.
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ecgstore.cli import cli
+from ecgstore.cli.commands.train import TrainOptions
+from ecgstore.config import Config
 from ecgstore.features import markdown
+from ecgstore.models.comparison.settings import ComparisonSettings
+from ecgstore.options import options_of
 from ecgstore.reasons import Reason
 from ecgstore.storage.format.schema import QUALITY_TABLE
 
 FOLDER = Path(__file__).resolve().parent
 WIDTH = 88
+OPTIONS = {
+    "build": Config(),
+    "train": TrainOptions(),
+    "compare": ComparisonSettings(),
+}
+"""Options that are declared as fields of a dataclass, by their command."""
 
 
 def command_page() -> str:
@@ -27,16 +38,25 @@ def command_page() -> str:
     lines = [
         "# The command line",
         "",
-        "Made by `python docs/generate.py` from `--help`. Every command exits 0 when",
-        "all went well, 1 with one line that says what to do, 2 for a wrong use of",
-        "the command line, and 130 after Ctrl-C.",
+        "Made by `python docs/generate.py` from `--help`. Every command exits 0 after",
+        "success, 1 after an error, with one line that says what to do, 2 after a",
+        "usage error, and 130 after Ctrl-C. [options.md](options.md) lists the options",
+        "that a file for `--config` may hold.",
         "",
         *section(context, cli),
     ]
-    for name, command in cli.commands.items():
+    for name, command in commands(context):
         child = click.Context(command, info_name=name, parent=context)
         lines += section(child, command)
     return "\n".join(lines)
+
+
+def commands(context: click.Context) -> Iterator[tuple[str, click.Command]]:
+    """Yield every command with its name."""
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        yield name, command
 
 
 def section(context: click.Context, command: click.Command) -> list[str]:
@@ -46,15 +66,40 @@ def section(context: click.Context, command: click.Command) -> list[str]:
     return [f"## {context.command_path}", "", "```text", help_text, "```", ""]
 
 
+def options_page() -> str:
+    """Return a table of the options of builds, trainings and comparisons."""
+    lines = [
+        "# Options",
+        "",
+        "Made by `python docs/generate.py` from the dataclasses that declare them.",
+        "The name is the key in a TOML file for `--config`, and the keyword in Python;",
+        "with hyphens in place of underscores, it is the flag of the command. Flags",
+        "override the file, and the file overrides presets. In TOML, a list is written",
+        'as `leads = ["II", "V2"]`; as a flag, `--leads II,V2`.',
+    ]
+    for command, settings in OPTIONS.items():
+        lines += ["", f"## ecgstore {command}", "", *options_table(settings)]
+    return "\n".join([*lines, ""])
+
+
+def options_table(settings: Any) -> list[str]:
+    """Return a table of the options of one dataclass."""
+    rows = [
+        (f"`{name}`", option.default_text, option.expected, option.help)
+        for name, option in options_of(settings).items()
+    ]
+    return table(("name", "default", "values", "meaning"), rows)
+
+
 def format_page() -> str:
     """Return the page on the format with its tables brought up to date."""
     page = (FOLDER / "format.md").read_text(encoding="utf-8")
     quality = [
-        (f"`{each.name}`", each.dtype_name, each.unit, each.description)
-        for each in QUALITY_TABLE
+        (f"`{column.name}`", column.dtype_name, column.unit, column.description)
+        for column in QUALITY_TABLE
     ]
     page = put(page, "quality", ("column", "type", "unit", "meaning"), quality)
-    reasons = [(f"`{each}`", each.description) for each in Reason]
+    reasons = [(f"`{reason}`", reason.description) for reason in Reason]
     return put(page, "reasons", ("reason", "meaning"), reasons)
 
 
@@ -62,14 +107,23 @@ def put(
     page: str, name: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]
 ) -> str:
     """Return a page with a table between two marks."""
-    table = [head, ("---",) * len(head), *rows]
-    lines = "\n".join(f"| {' | '.join(row)} |" for row in table)
+    lines = "\n".join(table(head, rows))
     begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
     between = re.compile(f"{begin}.*{end}", re.DOTALL)
     return between.sub(lambda _: f"{begin}\n{lines}\n{end}", page)
 
 
-PAGES = {"cli.md": command_page, "features.md": markdown, "format.md": format_page}
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the lines of a table."""
+    return [f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows)]
+
+
+PAGES = {
+    "cli.md": command_page,
+    "features.md": markdown,
+    "format.md": format_page,
+    "options.md": options_page,
+}
 
 
 def main() -> None:

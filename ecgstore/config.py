@@ -80,7 +80,7 @@ below high_hz (40.0)
         "ones are padded with zeros.",
         minimum=1,
         maximum=3600,
-        unit="s",
+        unit="seconds",
     )
     low_hz: float = option(
         0.5, "Lower cutoff frequency of the band-pass filter.", above=0, unit="Hz"
@@ -102,7 +102,7 @@ below high_hz (40.0)
         "Length of a longer record beyond the cut that the filter still uses.",
         minimum=0,
         maximum=60,
-        unit="s",
+        unit="seconds",
     )
     dtype: str = option(
         "int16",
@@ -110,7 +110,7 @@ below high_hz (40.0)
         choices=("int16", "float32"),
     )
     min_duration_s: float = option(
-        2.0, "Quarantine records shorter than this.", minimum=0, unit="s"
+        2.0, "Quarantine records shorter than this.", minimum=0, unit="seconds"
     )
     max_gap_s: float = option(
         0.1,
@@ -118,7 +118,7 @@ below high_hz (40.0)
         "with longer ones.",
         minimum=0,
         maximum=10,
-        unit="s",
+        unit="seconds",
     )
     reject_flat_leads: bool = option(
         False, "Quarantine records with a constant lead instead of flagging them."

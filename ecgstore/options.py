@@ -33,6 +33,7 @@ from ecgstore.errors import ConfigError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+    # A frozen dataclass of options.
     Settings = TypeVar("Settings", bound=DataclassInstance)
 
 _OPTION: Final = "option"
@@ -125,6 +126,8 @@ class Option:
             return f"a list {listed}" + ", each once" * bool(self.choices)
         if self.choices:
             return f"one of {', '.join(self.choices)}"
+        if self.type not in _TYPES:
+            return self.metavar.lower().replace("|", " or ")
         return ", ".join(filter(None, (_TYPES[self.type][1], self.limits)))
 
     @property
@@ -158,7 +161,7 @@ class Option:
             return f"{value:g}"
         if isinstance(value, tuple):
             return ",".join(value) or "none"
-        return str(value)
+        return str(getattr(value, "name", value))
 
     def _has_type(self, value: Any) -> bool:
         """Return whether a value can become the option's type without loss."""
@@ -224,7 +227,9 @@ def option(
     return field(default=default, metadata={_OPTION: declared})
 
 
-def group(default: Any, *, prefix: str = "", without: Collection[str] = ()) -> Any:
+def group(
+    default: Any, *, prefix: str = "", title: str = "", without: Collection[str] = ()
+) -> Any:
     """Return a dataclass field that holds the options of another dataclass.
 
     Parameters
@@ -233,10 +238,12 @@ def group(default: Any, *, prefix: str = "", without: Collection[str] = ()) -> A
         The options, which may have other defaults than their class.
     prefix : str
         What their names begin with in TOML files and on the command line.
+    title : str
+        What their help begins with.
     without : collection of str
         Options that the user does not choose there.
     """
-    return field(default=default, metadata={_GROUP: (prefix, without)})
+    return field(default=default, metadata={_GROUP: (prefix, title, without)})
 
 
 def options_of(settings: "DataclassInstance") -> dict[str, Option]:
@@ -254,27 +261,31 @@ def options_of(settings: "DataclassInstance") -> dict[str, Option]:
     'a number, 50 to 20,000 Hz'
     """
     options: dict[str, Option] = {}
-    for each in fields(settings):
-        value = getattr(settings, each.name)
-        if _GROUP not in each.metadata:
-            annotation, is_optional = _without_none(each.type)
-            declared = dict(each.metadata[_OPTION])
+    for member in fields(settings):
+        value = getattr(settings, member.name)
+        if _GROUP not in member.metadata:
+            annotation, is_optional = _without_none(member.type)
+            declared = dict(member.metadata[_OPTION])
             if get_origin(annotation) is Literal:
                 annotation, declared["choices"] = str, get_args(annotation)
-            options[each.name] = Option(
-                name=each.name,
-                path=(each.name,),
+            options[member.name] = Option(
+                name=member.name,
+                path=(member.name,),
                 type=get_origin(annotation) or annotation,
                 is_optional=is_optional,
                 default=value,
                 **declared,
             )
             continue
-        prefix, without = each.metadata[_GROUP]
+        prefix, title, without = member.metadata[_GROUP]
         for name, inner in options_of(value).items():
             if name not in without:
+                text = inner.help
                 options[prefix + name] = replace(
-                    inner, name=prefix + name, path=(each.name, *inner.path)
+                    inner,
+                    name=prefix + name,
+                    path=(member.name, *inner.path),
+                    help=f"{title}: {text[0].lower()}{text[1:]}" if title else text,
                 )
     return options
 
@@ -289,9 +300,9 @@ def check(settings: "DataclassInstance") -> None:
     ConfigError
         If a value has the wrong type or is not allowed.
     """
-    for name, each in options_of(settings).items():
-        if each.path == (name,):
-            object.__setattr__(settings, name, each.checked(each.default))
+    for name, declared in options_of(settings).items():
+        if declared.path == (name,):
+            object.__setattr__(settings, name, declared.checked(declared.default))
 
 
 def updated(
@@ -357,15 +368,15 @@ def overridden(
 def to_dict(settings: "DataclassInstance") -> dict[str, Any]:
     """Return every option as a value of JSON, groups as dicts of their own."""
     values: dict[str, Any] = {}
-    for each in fields(settings):
-        value = getattr(settings, each.name)
-        if _GROUP in each.metadata:
+    for member in fields(settings):
+        value = getattr(settings, member.name)
+        if _GROUP in member.metadata:
             value = to_dict(value)
         elif isinstance(value, tuple):
             value = list(value)
         elif hasattr(value, "to_json"):
             value = value.to_json()
-        values[each.name] = value
+        values[member.name] = value
     return values
 
 
@@ -385,7 +396,7 @@ def _without_none(annotation: Any) -> tuple[Any, bool]:
     types = get_args(annotation)
     if NoneType not in types:
         return annotation, False
-    [only] = [each for each in types if each is not NoneType]
+    [only] = [member for member in types if member is not NoneType]
     return only, True
 
 

@@ -1,5 +1,6 @@
 from .checkpoint import Checkpoint as Checkpoint
 from .comparison.run import compare as compare
+from .comparison.settings import ComparisonSettings as ComparisonSettings
 from .devices import chosen_device as chosen_device
 from .evaluation.evaluate import evaluate as evaluate
 from .inference.extraction import extract as extract
@@ -9,7 +10,6 @@ from .networks.create import create_model as create_model
 from .networks.extractor import Extractor as Extractor
 from .networks.names import MODELS as MODELS
 from .settings import (
-    ComparisonSettings as ComparisonSettings,
     ModelSettings as ModelSettings,
     TrainingSettings as TrainingSettings,
 )

@@ -321,7 +321,7 @@ def _check_any_selected(journal: Journal, folders: Folders) -> None:
     reasons = journal.count_by("reason", Status.QUARANTINED)
     entry = next(journal.entries(Status.QUARANTINED), None)
     advice = (
-        "choose other --classes, or --all-records"
+        "choose other --classes, or --select all"
         if entry is None
         else f"such as {entry.path}: {entry.detail}"
     )

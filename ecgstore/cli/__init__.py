@@ -1,35 +1,44 @@
 """The command line: parses arguments, calls the library, prints."""
 
+import pkgutil
 import sys
-from typing import Final, NoReturn
+from importlib import import_module
+from typing import Any, Final, NoReturn
 
 import click
 
 from ecgstore import __version__
-from ecgstore.cli.commands.build import build
-from ecgstore.cli.commands.classes import classes
-from ecgstore.cli.commands.compare import compare
-from ecgstore.cli.commands.evaluate import evaluate
-from ecgstore.cli.commands.export import export
-from ecgstore.cli.commands.extract import extract
-from ecgstore.cli.commands.features import features
-from ecgstore.cli.commands.info import info
-from ecgstore.cli.commands.plot import plot
-from ecgstore.cli.commands.predict import predict
-from ecgstore.cli.commands.train import train
-from ecgstore.cli.commands.verify import verify
+from ecgstore.cli import commands
 from ecgstore.errors import EcgStoreError
 
-_INTERRUPTED: Final = 130  # as shells say it: 128 and the number of the signal
+_INTERRUPTED: Final = 130  # as in shells: 128 plus the number of the signal
+
+
+class _Commands(click.Group):
+    """The commands in `ecgstore.cli.commands`: each file holds one of its own name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return one command; its file is imported now."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module: Any = import_module(f"{commands.__name__}.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
 
 
 @click.group(
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="""\b
 Examples:
   ecgstore build --sample -o demo.h5
-  ecgstore build training/ -o challenge.h5 --patients ptbxl_database.csv
-  ecgstore info challenge.h5
+  ecgstore info demo.h5
+  ecgstore plot demo.h5 HR00001
+  ecgstore compare demo.h5 -o comparison --quick
 """,
 )
 @click.version_option(__version__, prog_name="ecgstore")
@@ -37,30 +46,22 @@ def cli() -> None:
     """12-lead ECG datasets in one HDF5 file.
 
     Select records by diagnosis, resample, cut or pad, filter, label, find beats
-    and compute features, all into one file that any HDF5 tool reads.
+    and compute features, all into one file that any HDF5 tool reads; train
+    networks on it and compare classifiers.
     """
 
 
-_COMMANDS: Final = (
-    *(build, info, verify, export, plot, classes, features),
-    *(train, evaluate, predict, extract, compare),
-)
-
-for _command in _COMMANDS:
-    cli.add_command(_command)
-
-
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command; a failure that the user can act on is one line and exit 1.
+    """Run a command; an error that the user can act on is one line and exit 1.
 
     Parameters
     ----------
     arguments : list of str, optional
-        What follows the program's name; that of this process if left out.
+        The arguments after the program's name; those of this process if left out.
     """
     try:
         sys.exit(cli.main(arguments, prog_name="ecgstore", standalone_mode=False))
-    except click.ClickException as error:  # a wrong use of the command line
+    except click.ClickException as error:  # a usage error
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
@@ -69,8 +70,8 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(error)
     except OSError as error:
         _fail(
-            f"{error.filename or 'a file'}: {error.strerror}; check that it is there "
-            "and may be read and written"
+            f"{error.filename or 'a file'}: {error.strerror}; check that it exists and "
+            "may be read and written"
         )
 
 

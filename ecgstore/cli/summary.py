@@ -20,7 +20,7 @@ def print_summary(summary: dict[str, Any]) -> None:
         f"{summary['n_features']} features, made by {summary['software']}"
     )
     engine = summary["beats_engine"]
-    by = "not searched for" if engine == "none" else f"found by the engine {engine}"
+    by = "not computed" if engine == "none" else f"by the engine {engine}"
     click.echo(f"  beats and waves {by}")
     click.echo(f"  fingerprint {summary['fingerprint']}")
     print_counts("records by source:", summary["sources"])

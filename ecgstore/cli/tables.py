@@ -10,7 +10,7 @@ import click
 def print_table(
     head: Sequence[str], rows: Iterable[Sequence[object]], *, indent: str = "  "
 ) -> None:
-    """Print rows in columns; numbers to the right."""
+    """Print rows in columns, numbers aligned to the right."""
     body = [[_cell(value) for value in row] for row in rows]
     is_number = [
         all(_is_number(row[place]) for row in body) for place in range(len(head))
@@ -27,14 +27,14 @@ def print_table(
 
 
 def estimate_text(value: float, low: float, high: float, sign: str = "") -> str:
-    """Return a score and its interval as text.
+    """Return an estimate and its interval as text.
 
     Parameters
     ----------
     value, low, high : float
-        The score and the ends of its interval.
+        The estimate and the ends of its interval.
     sign : {"", "+"}
-        Whether to show a plus too.
+        "+" to show the sign of positive numbers too.
 
     Examples
     --------
@@ -45,13 +45,14 @@ def estimate_text(value: float, low: float, high: float, sign: str = "") -> str:
     """
     if value != value:
         return "undefined"
-    # What rounds to -0.000 is none the less.
-    texts = [format(round(each, 3) + 0.0, f"{sign}.3f") for each in (value, low, high)]
+    # Adding 0.0 turns -0.0 into 0.0.
+    numbers = (round(number, 3) + 0.0 for number in (value, low, high))
+    texts = [format(number, f"{sign}.3f") for number in numbers]
     return f"{texts[0]} ({texts[1]} to {texts[2]})"
 
 
 def print_counts(title: str, counts: Mapping[str, int]) -> None:
-    """Print a heading and a count per name, if there is any."""
+    """Print a title and a count per name, unless there are none."""
     if counts:
         click.echo(title)
         for name, count in counts.items():
@@ -59,7 +60,7 @@ def print_counts(title: str, counts: Mapping[str, int]) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a result for programs."""
+    """Print a result as JSON, for other programs."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
@@ -69,5 +70,5 @@ def _cell(value: object) -> str:
 
 
 def _is_number(text: str) -> bool:
-    """Return whether a cell is to be set to the right."""
+    """Return whether a cell is aligned to the right."""
     return text.replace(".", "", 1).lstrip("-").isdigit() or text in ("", "nan")

@@ -1,4 +1,4 @@
-"""Say what to install where a command needs PyTorch."""
+"""Errors that say what to install where a command needs PyTorch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,22 +6,22 @@ from typing import Final
 
 from ecgstore.errors import EcgStoreError
 
-_EXTRA: Final = ("torch", "torchdata", "sklearn")
+_EXTRA: Final = ("torch", "torchdata", "sklearn", "threadpoolctl")
 
 
 @contextmanager
 def needs_torch() -> Iterator[None]:
-    """Turn the lack of PyTorch, within a ``with``, into a line that says what to do.
+    """Turn a missing library of ``ecgstore[torch]`` into an error of one line.
 
     Raises
     ------
     EcgStoreError
-        If something of ``ecgstore[torch]`` is not installed.
+        If a library of ``ecgstore[torch]`` is not installed.
     """
     try:
         yield
     except ImportError as error:
-        # The packages models and pipes raise an ImportError of their own from it.
+        # ecgstore.models and ecgstore.pipes raise an ImportError of their own from it.
         missing = error if isinstance(error, ModuleNotFoundError) else error.__cause__
         name = getattr(missing, "name", None) or ""
         if name.partition(".")[0] not in _EXTRA:

@@ -9,8 +9,8 @@ from ecgstore.arrays import FloatArray
 from ecgstore.models.comparison.baselines import BASELINES
 from ecgstore.models.comparison.classifiers import CLASSIFIERS
 from ecgstore.models.comparison.run import ProtocolResult
+from ecgstore.models.comparison.settings import ComparisonSettings
 from ecgstore.models.patients import patients
-from ecgstore.models.settings import ComparisonSettings
 from ecgstore.scores.bootstrap import BootstrapResult, Estimate, paired_bootstrap
 from ecgstore.scores.multilabel import auroc
 from ecgstore.storage import Store

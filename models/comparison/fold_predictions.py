@@ -10,8 +10,9 @@ from ecgstore.models.comparison.baselines import BASELINES
 from ecgstore.models.comparison.classifiers import CLASSIFIERS, Classifier
 from ecgstore.models.comparison.cross_fitting import InnerFold
 from ecgstore.models.comparison.protocols import OuterFold
+from ecgstore.models.comparison.settings import DeepInputs
 from ecgstore.models.inference.run import Outputs, probabilities_of
-from ecgstore.models.settings import DeepInputs, TrainingSettings
+from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.tabular.table import DeepFeatures
 from ecgstore.scores.thresholds import f1_thresholds
 from ecgstore.storage import Selection, Store

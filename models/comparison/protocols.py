@@ -65,7 +65,7 @@ def by_source(store: "Store", n_folds: int) -> list[OuterFold]:
     if len(names) < 2:
         raise EcgStoreError(
             f"{store.path}: all records are of {names[0]}; expected two or more "
-            "sources to leave one out: compare with --protocol patients"
+            "sources to leave one out: compare with --protocols patients"
         )
     patient = patients(store)
     return [

@@ -15,13 +15,13 @@ from ecgstore import __version__
 from ecgstore.models.comparison.estimates import estimate
 from ecgstore.models.comparison.pictures import write_pictures
 from ecgstore.models.comparison.run import ProtocolResult
+from ecgstore.models.comparison.settings import ComparisonSettings
 from ecgstore.models.comparison.tables import (
     write_by_source,
     write_differences,
     write_scores,
 )
 from ecgstore.models.patients import patients
-from ecgstore.models.settings import ComparisonSettings
 from ecgstore.scores.bootstrap import BootstrapResult
 from ecgstore.storage import Store
 from ecgstore.system.atomic_files import replace_file

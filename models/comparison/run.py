@@ -26,8 +26,8 @@ from ecgstore.models.comparison.fold_predictions import (
     predict_outer_fold,
 )
 from ecgstore.models.comparison.protocols import PROTOCOLS, OuterFold
+from ecgstore.models.comparison.settings import ComparisonSettings
 from ecgstore.models.inference.run import Outputs
-from ecgstore.models.settings import ComparisonSettings
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
 from ecgstore.system.atomic_files import make_folder, replace_file

@@ -4,8 +4,7 @@ from importlib import import_module
 
 from ecgstore.models.networks import architectures
 from ecgstore.models.networks.extractor import Extractor
-from ecgstore.models.networks.names import MODELS
-from ecgstore.models.networks.normalise import NormaliseBy
+from ecgstore.models.networks.names import MODELS, NormaliseBy
 
 
 def create_model(

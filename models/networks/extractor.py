@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from ecgstore.models.networks.masked import Masked, mean_over_time, sample_mask
+from ecgstore.models.networks.names import NormaliseBy
 from ecgstore.models.networks.network import Network, NetworkOutput
-from ecgstore.models.networks.normalise import Normalise, NormaliseBy
+from ecgstore.models.networks.normalise import Normalise
 from ecgstore.pipes import Batch
 
 

@@ -1,7 +1,7 @@
-"""Names of the models, without loading PyTorch."""
+"""Names of the models and of their normalisations, without loading PyTorch."""
 
 import pkgutil
-from typing import Final
+from typing import Final, Literal
 
 from ecgstore.models.networks import architectures
 
@@ -9,3 +9,6 @@ MODELS: Final = tuple(
     sorted(module.name for module in pkgutil.iter_modules(architectures.__path__))
 )
 """The files of `ecgstore.models.networks.architectures`."""
+
+NormaliseBy = Literal["record", "lead"]
+"""See `ecgstore.models.networks.normalise.Normalise`."""

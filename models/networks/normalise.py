@@ -1,11 +1,11 @@
 """Normalisation of signals as a layer, so that it is part of the checkpoint."""
 
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 
 import torch
 from torch import Tensor, nn
 
-NormaliseBy = Literal["record", "lead"]
+from ecgstore.models.networks.names import NormaliseBy
 
 _SMALLEST_SD_MV: Final = 1e-3
 """Lower limit of the divisor: a lead that varies by less than 1 uV, the size of a

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from ecgstore.cli import cli
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.comparison.run import compare
-from ecgstore.models.settings import ComparisonSettings, ModelSettings, TrainingSettings
+from ecgstore.models.comparison.settings import ComparisonSettings
+from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.tabular import trees
 from ecgstore.storage import Store
 

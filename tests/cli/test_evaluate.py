@@ -129,7 +129,6 @@ def test_folds_must_be_numbers(
 
 def test_folds_are_ranges_and_lists() -> None:
     import click
-
     from ecgstore.cli.folds import folds_from
 
     context = click.Context(click.Command("x"))

@@ -2,18 +2,21 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ecgstore.cli.options import config_from, config_options
+from ecgstore.cli.options.common import QUIET
+from ecgstore.cli.options.declared import declared_options, given
 from ecgstore.cli.summary import print_summary
 from ecgstore.cli.tables import print_counts, print_json
+from ecgstore.config import PRESETS, Config, make_config
 
 if TYPE_CHECKING:
     from ecgstore.builder import ScanReport
 
-_MOST_LEFT_OUT = 20  # lines of the summary; the rest is in the store
+_MAX_LINES: Final = 20
+"""Number of quarantined records that are printed; the store lists all."""
 
 
 @click.command(
@@ -23,7 +26,8 @@ Examples:
   ecgstore build training/ -o challenge.h5 --patients ptbxl_database.csv
   ecgstore build training/ --dry-run --classes cinc2020
   ecgstore build training/ -o first.h5 --limit 100
-  ecgstore build ludb/ -o ludb.h5 --all-records
+  ecgstore build ludb/ -o ludb.h5 --select all
+  ecgstore build training/ -o challenge.h5 --config options.toml
 """
 )
 @click.argument("sources", nargs=-1, type=click.Path(path_type=Path))
@@ -32,7 +36,7 @@ Examples:
     "--out",
     type=click.Path(path_type=Path),
     metavar="STORE",
-    help="The store to make, such as challenge.h5.",
+    help="The store to write, such as challenge.h5.",
 )
 @click.option(
     "--sample", is_flag=True, help="Build the bundled sample of real records."
@@ -41,22 +45,30 @@ Examples:
     "--patients",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="CSV",
-    help="patient_id of each record_id or ecg_id (ptbxl_database.csv works as it is).",
+    help="Table with the patient_id of each record_id or ecg_id, such as "
+    "ptbxl_database.csv of PTB-XL.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Processes; as many as there are cores if left out.",
+    help="Number of processes.  [default: number of CPU cores]",
 )
-@click.option("--dry-run", is_flag=True, help="Count what is selected; write nothing.")
 @click.option(
-    "--strict", is_flag=True, help="Exit 1 if any record went into quarantine."
+    "--dry-run", is_flag=True, help="Count the selected records; write nothing."
 )
+@click.option("--strict", is_flag=True, help="Exit 1 if any record is in quarantine.")
 @click.option("--overwrite", is_flag=True, help="Replace STORE if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("--quiet", is_flag=True, help="Show no progress.")
-@config_options
+@QUIET
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default="default",
+    show_default=True,
+    help="Named set of options; --config and flags override it.",
+)
+@declared_options(Config())
 def build(
     sources: tuple[Path, ...],
     out: Path | None,
@@ -70,21 +82,19 @@ def build(
     quiet: bool,
     preset: str,
     config_file: Path | None,
-    all_records: bool,
     **flags: Any,
 ) -> None:
-    """Pack the records below SOURCES into one store.
+    """Build one store from the records below SOURCES.
 
-    Reads Challenge records (.hea and .mat) and any WFDB record (.hea and .dat) at
-    any depth. Records that cannot be used are listed with a reason. Stopped at any
-    time, the same command continues; the store appears when it is complete.
+    Reads Challenge records (.hea and .mat) and other WFDB records (.hea and .dat) at
+    any depth. Records that cannot be used go into quarantine, with a reason. If the
+    build is interrupted, the same command resumes it; the store appears when it is
+    complete.
     """
     from ecgstore.builder import build_store, survey
     from ecgstore.sample import patients_file, sample_folder
 
-    if all_records and flags["select"] not in (None, "all"):
-        raise click.UsageError("give --all-records or --select, not both")
-    config = config_from(preset, config_file, all_records, flags)
+    config = make_config(preset=preset, file=config_file, options=given(flags))
     if sample:
         sources = (*sources, sample_folder())
         patients = patients or patients_file()
@@ -101,7 +111,7 @@ def build(
         _print_report(report, as_json)
         return
     if out is None:
-        raise click.UsageError("give the store to make: -o STORE")
+        raise click.UsageError("give the store to write: -o STORE")
     try:
         report = build_store(
             sources,
@@ -115,23 +125,23 @@ def build(
     except KeyboardInterrupt as error:
         if list(out.parent.glob(f"{out.name}.partial*")):
             click.echo(
-                f"what is done is kept in {out}.partial*; run the same command again "
-                "to continue",
+                f"the finished part is kept in {out}.partial*; run the same command "
+                "again to resume",
                 err=True,
             )
         raise click.Abort from error
     _print_report(report, as_json, out)
     if strict and report.n_quarantined:
         click.echo(
-            f"ecgstore: {report.n_quarantined} records are in quarantine, and --strict "
-            f"asks for none; {out} is complete without them",
+            f"ecgstore: {report.n_quarantined} records are in quarantine, which "
+            f"--strict does not allow; {out} is complete without them",
             err=True,
         )
         sys.exit(1)
 
 
 def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) -> None:
-    """Print what was found, and what is in the store if there is one."""
+    """Print the counts of a scan, and those of the store if there is one."""
     from ecgstore.storage.summary import summarise
 
     summary = None if out is None else summarise(out)
@@ -144,18 +154,18 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
     )
     if report.n_identical:
         click.echo(
-            f"{report.n_identical} selected records share their signal with another "
-            "one; they share a fold too"
+            f"{report.n_identical} selected records have the same signal as another "
+            "one; they are in the same fold"
         )
     print_counts(
-        "codes that are not among the Challenge's 111 (kept in /records/dx):",
+        "codes outside the Challenge's table of diagnoses (kept in /records/dx):",
         report.unknown_codes,
     )
     for warning in report.warnings:
         click.echo(f"warning: {warning}", err=True)
     _print_left_out(report, out)
     if summary is None:
-        click.echo("only headers were read: a build may leave out more records")
+        click.echo("only headers were read: a build may quarantine more records")
         print_counts("records by source:", report.sources)
         print_counts("records by class:", report.classes)
         print_counts("quarantine by reason:", report.reasons)
@@ -165,9 +175,11 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
 
 def _print_left_out(report: "ScanReport", out: Path | None) -> None:
     """Print which records are in quarantine, and why."""
-    for each in report.left_out[:_MOST_LEFT_OUT]:
-        click.echo(f"  left out: {each['path']} ({each['reason']}): {each['detail']}")
-    n_more = len(report.left_out) - _MOST_LEFT_OUT
+    for record in report.left_out[:_MAX_LINES]:
+        click.echo(
+            f"  left out: {record['path']} ({record['reason']}): {record['detail']}"
+        )
+    n_more = len(report.left_out) - _MAX_LINES
     if n_more > 0:
         where = (
             "--json lists them" if out is None else f"ecgstore info {out} --quarantine"

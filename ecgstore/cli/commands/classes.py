@@ -1,4 +1,4 @@
-"""``ecgstore classes``: class sets, their codes, and counts."""
+"""``ecgstore classes``: class sets, their codes, and counts of records."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ecgstore.cli.options.common import JSON
 from ecgstore.cli.tables import print_json, print_table
+from ecgstore.config import Config
 
 if TYPE_CHECKING:
     from ecgstore.diagnoses import DiagnosisCounts
@@ -25,14 +27,14 @@ Examples:
     "--classes",
     "name",
     metavar="NAME|FILE",
-    default="hybrid7",
+    default=Config().classes.name,
     show_default=True,
-    help="Class set to count: a preset or a TOML file.",
+    help="Class set to count: a preset's name or a TOML file.",
 )
-@click.option("--codes", is_flag=True, help="Count every single code too.")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.option("--codes", is_flag=True, help="Count every code too.")
+@JSON
 def classes(sources: tuple[Path, ...], name: str, codes: bool, as_json: bool) -> None:
-    """List class sets and their codes, or count the records of SOURCES in them.
+    """List class sets and their codes, or count records in them.
 
     SOURCES are folders of records, or CSV files with the columns record, source (or
     tranche_name) and diagnosis, as in all_43101_labels.csv.
@@ -88,22 +90,25 @@ def _print_sets(as_json: bool) -> None:
 
     sets = [class_set(name) for name in PRESETS]
     if as_json:
-        print_json([each.to_json() for each in sets])
+        print_json([preset.to_json() for preset in sets])
         return
-    for each in sets:
-        click.echo(f"{each.name} ({len(each.classes)} classes)")
+    for preset in sets:
+        click.echo(f"{preset.name} ({len(preset.classes)} classes)")
         print_table(
             ["class", "codes", "description"],
-            [(one.name, " ".join(one.codes), one.description) for one in each.classes],
+            [
+                (label.name, " ".join(label.codes), label.description)
+                for label in preset.classes
+            ],
         )
     click.echo(
-        'A set of your own: a TOML file with name = "..." and a table [classes] with '
-        'lines such as AF = ["164889003"], given as --classes FILE.'
+        'For a set of your own, write a TOML file with name = "..." and a table '
+        '[classes] with lines such as AF = ["164889003"], and give --classes FILE.'
     )
 
 
 def _print_counts(name: str, counts: "DiagnosisCounts", codes: bool) -> None:
-    """Print counts by class and source, and by code if asked for."""
+    """Print counts by class and source, and by code if `codes` is set."""
     head = [*counts.sources, "total"]
     click.echo(f"records by class of {name} (one record can be in several):")
     rows = [(row.key, *row.counts, row.total) for row in counts.classes]
@@ -117,7 +122,7 @@ def _print_counts(name: str, counts: "DiagnosisCounts", codes: bool) -> None:
             [(row.key, row.name, *row.counts, row.total) for row in counts.codes],
         )
     if counts.unknown:
-        click.echo("records by code that is not among the Challenge's 111:")
+        click.echo("records by code outside the Challenge's table of diagnoses:")
         print_table(
             ["code", *head],
             [(row.key, *row.counts, row.total) for row in counts.unknown],

@@ -1,22 +1,36 @@
-"""``ecgstore compare``: handcrafted, deep and fused classifiers, without a leak."""
+"""``ecgstore compare``: handcrafted, deep and fused classifiers on held-out records."""
 
 import os
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ecgstore.cli.model_options import DEVICE, QUIET, model_options, settings_from
-from ecgstore.cli.options import STORE
+from ecgstore.cli.options.common import DEVICE, QUIET, STORE
+from ecgstore.cli.options.declared import declared_options, given
 from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
+from ecgstore.models.comparison.settings import ComparisonSettings
+from ecgstore.options import overridden, updated
 
 if TYPE_CHECKING:
-    from ecgstore.models.settings import ComparisonSettings
     from ecgstore.scores.bootstrap import BootstrapResult
 
-_FAST_FS: Final = 100.0
+_QUICK: Final[Mapping[str, object]] = {
+    "protocols": ["patients"],
+    "n_folds": 3,
+    "n_inner_folds": 2,
+    "n_seeds": 1,
+    "n_resamples": 500,
+    "model": "cnn",
+    "epochs": 8,
+    "batch_size": 8,
+    "fusion_epochs": 20,
+    "fusion_batch_size": 16,
+}
+"""Options of ``--quick``, besides the sampling rate."""
+_QUICK_FS: Final = 100.0
 
 
 @click.command(
@@ -24,106 +38,71 @@ _FAST_FS: Final = 100.0
 Examples:
   ecgstore compare demo.h5 -o comparison --quick
   ecgstore compare challenge.h5 -o comparison
-  ecgstore compare challenge.h5 -o comparison --model xresnet1d50 --protocol sources
-  ecgstore compare challenge.h5 -o comparison --fs 100 --seeds 3
+  ecgstore compare challenge.h5 -o comparison --model xresnet1d50 --protocols sources
+  ecgstore compare challenge.h5 -o comparison --fs 100 --n-seeds 3
+  ecgstore compare challenge.h5 -o comparison --config comparison.toml
 """
 )
-@click.argument("store", type=STORE)
+@STORE
 @click.option(
     "-o",
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar="FOLDER",
-    help="Where to: tables, plots, every prediction; and what is done so far.",
+    help="Folder for tables, plots and predictions, and for what a resumed comparison "
+    "reuses.",
 )
 @click.option(
     "--quick",
     is_flag=True,
-    help="A first look in minutes: 100 Hz, a small network, few epochs, folds of "
-    "patients only, one seed. Other options still count.",
+    help="A first result within minutes: 100 Hz, a small network, few epochs, folds of "
+    "patients only, one seed. --config and flags override it.",
 )
-@click.option(
-    "--protocol",
-    "protocols",
-    type=click.Choice(("patients", "sources")),
-    multiple=True,
-    help="Judge folds of patients, or each source by the others; repeat for both.  "
-    "[both]",
-)
-@click.option("--folds", "n_folds", type=int, help="Folds of patients.  [5]")
-@click.option(
-    "--inner-folds", "n_inner_folds", type=int, help="Extractors per fold.  [3]"
-)
-@click.option("--seeds", "n_seeds", type=int, help="Train all so many times.  [5]")
-@click.option(
-    "--deep-inputs",
-    type=click.Choice(("logits", "features")),
-    help="What of the extractors is fused.  [logits: see docs/models.md]",
-)
-@click.option("--age-sex", is_flag=True, help="Give age and sex to every classifier.")
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Extractors trained at a time, a thread each.  [cores; 1 on a GPU]",
+    help="Number of extractors trained at the same time, with one thread each.  "
+    "[default: number of CPU cores; 1 on a GPU]",
 )
-@model_options
 @DEVICE
 @QUIET
+@declared_options(ComparisonSettings())
 def compare(
     store: Path,
     out: Path,
     quick: bool,
-    protocols: tuple[str, ...],
-    n_folds: int | None,
-    n_inner_folds: int | None,
-    n_seeds: int | None,
-    deep_inputs: str | None,
-    age_sex: bool,
     workers: int | None,
     device: str | None,
     quiet: bool,
-    **options: Any,
+    config_file: Path | None,
+    **flags: Any,
 ) -> None:
-    """Judge every record of STORE by classifiers that have not seen it.
+    """Compare handcrafted, deep and fused classifiers on STORE.
 
     Does fusion help? A deep network, small networks on handcrafted features, on deep
-    ones and on both, and boosted trees, each trained anew for every fold; with paired
-    bootstrap intervals over patients, beside what always saying the commonest class
-    or knowing the recording site alone comes to. Stopped at any time, the same
-    command goes on.
+    features and on both, and boosted trees are trained for every fold and evaluated
+    on its test records, with paired bootstrap intervals over patients. Two baselines
+    are evaluated too: the prevalence of the classes, and the recording site alone. If
+    the comparison is interrupted, the same command resumes it.
     """
     with needs_torch():
         from ecgstore.models.comparison.report import write_report
-        from ecgstore.models.comparison.run import compare as compare_modes
+        from ecgstore.models.comparison.run import compare as compare_classifiers
         from ecgstore.models.devices import chosen_device
-        from ecgstore.models.settings import ComparisonSettings
     from ecgstore.storage import Store
 
     with Store(store) as opened:
         settings = ComparisonSettings()
         if quick:
-            settings = _quick(settings, opened.config.fs)
-        model, training = settings_from(options, settings.model, settings.training)
-        given: dict[str, Any] = {
-            "protocols": protocols or None,
-            "n_folds": n_folds,
-            "n_inner_folds": n_inner_folds,
-            "n_seeds": n_seeds,
-            "deep_inputs": deep_inputs,
-            "age_sex": age_sex or None,
-        }
-        settings = replace(
-            settings,
-            model=model,
-            training=training,
-            **{name: value for name, value in given.items() if value is not None},
-        )
+            fs = _QUICK_FS if opened.config.fs % _QUICK_FS == 0 else None
+            settings = updated(settings, {**_QUICK, "fs": fs})
+        settings = overridden(settings, config_file, given(flags))
         chosen = chosen_device(device)
         n_cores = (os.cpu_count() or 1) if chosen.type == "cpu" else 1
         try:
-            results = compare_modes(
+            results = compare_classifiers(
                 opened,
                 settings,
                 out,
@@ -133,42 +112,26 @@ def compare(
             )
         except KeyboardInterrupt as error:
             click.echo(
-                f"what is done is kept in {out}; run the same command again to "
-                "continue",
+                f"finished extractors are kept in {out}; run the same command again to "
+                "resume",
                 err=True,
             )
             raise click.Abort from error
         report = write_report(opened, settings, results, out)
-        for protocol, found in report.estimates.items():
-            _print_protocol(protocol, found, settings.n_seeds)
+        for protocol, estimates in report.estimates.items():
+            _print_protocol(protocol, estimates, settings.n_seeds)
     click.echo("\n".join(["files:", *(f"  {path}" for path in report.files)]))
 
 
-def _quick(settings: "ComparisonSettings", fs: float) -> "ComparisonSettings":
-    """Return settings for a first look."""
-    return replace(
-        settings,
-        protocols=("patients",),
-        n_folds=3,
-        n_inner_folds=2,
-        n_seeds=1,
-        n_resamples=500,
-        model=replace(
-            settings.model, model="cnn", fs=_FAST_FS if fs % _FAST_FS == 0 else None
-        ),
-        training=replace(settings.training, epochs=8, batch_size=8),
-        fusion=replace(settings.fusion, epochs=20, batch_size=16),
-    )
-
-
-def _print_protocol(protocol: str, found: "BootstrapResult", n_seeds: int) -> None:
-    """Print the scores and the differences of one protocol."""
+def _print_protocol(protocol: str, estimates: "BootstrapResult", n_seeds: int) -> None:
+    """Print the scores and their differences under one protocol."""
     from ecgstore.models.comparison.estimates import PAIRS, TITLES, difference
     from ecgstore.scores.table import SCORE_HEADINGS
 
     click.echo(
-        f"folds by {protocol}: {found.n_records} records of {found.n_groups} patients, "
-        f"mean of {n_seeds} seed{'s' * (n_seeds > 1)}, {found.level:.0%} intervals"
+        f"protocol {protocol}: {estimates.n_records} records of {estimates.n_groups} "
+        f"patients, mean of {n_seeds} seed{'s' * (n_seeds > 1)}, {estimates.level:.0%} "
+        "intervals"
     )
     print_table(
         ["classifier", *SCORE_HEADINGS.values()],
@@ -176,16 +139,16 @@ def _print_protocol(protocol: str, found: "BootstrapResult", n_seeds: int) -> No
             [
                 TITLES[name],
                 *(
-                    estimate_text(*found.scores[name][score])
+                    estimate_text(*estimates.scores[name][score])
                     for score in SCORE_HEADINGS
                 ),
             ]
-            for name in found.names
+            for name in estimates.names
         ],
     )
     click.echo(
-        "differences (an interval that holds 0 may be chance; of so many, some exclude "
-        "it by chance):"
+        "differences (an interval that contains 0 is compatible with no difference; "
+        "among so many intervals, some exclude 0 by chance):"
     )
     print_table(
         ["", *SCORE_HEADINGS.values()],
@@ -193,9 +156,9 @@ def _print_protocol(protocol: str, found: "BootstrapResult", n_seeds: int) -> No
             [
                 f"{TITLES[first]} - {TITLES[second]}",
                 *(
-                    estimate_text(*each, sign="+")
+                    estimate_text(*differences[score], sign="+")
+                    for differences in [difference(estimates, first, second)]
                     for score in SCORE_HEADINGS
-                    for each in [difference(found, first, second)[score]]
                 ),
             ]
             for first, second in PAIRS

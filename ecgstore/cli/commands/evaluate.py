@@ -1,4 +1,4 @@
-"""``ecgstore evaluate``: how good a trained network is on folds of a store."""
+"""``ecgstore evaluate``: scores of a trained network on folds of a store."""
 
 import json
 from pathlib import Path
@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from ecgstore.cli.folds import folds_from
-from ecgstore.cli.model_options import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET
-from ecgstore.cli.options import STORE
+from ecgstore.cli.options.common import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET, STORE
+from ecgstore.cli.options.folds import TEST_FOLD, VALIDATION_FOLD, folds_from
 from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
 
 if TYPE_CHECKING:
     from ecgstore.models.evaluation.evaluate import Evaluation
 
-_PICTURES: Final = ("reliability.png", "confusion.png")
+_PLOTS: Final = ("reliability.png", "confusion.png")
 
 
 @click.command(
@@ -23,46 +22,46 @@ _PICTURES: Final = ("reliability.png", "confusion.png")
 Examples:
   ecgstore evaluate runs/resnet18/best.pt challenge.h5
   ecgstore evaluate runs/resnet18 ludb.h5 --folds 0-7,9 --json ludb.json
-  ecgstore evaluate runs/resnet18 challenge.h5 --csv scores.csv --plots pictures/
+  ecgstore evaluate runs/resnet18 challenge.h5 --csv scores.csv --plots plots/
 """
 )
 @CHECKPOINT
-@click.argument("store", type=STORE)
+@STORE
 @click.option(
     "--folds",
-    metavar="FOLDS",
     callback=folds_from,
-    default="9",
+    metavar="FOLDS",
+    default=TEST_FOLD,
     show_default=True,
-    help="Folds to judge, such as 9, 0,3 or 0-7.",
+    help="Folds to evaluate on, such as 9, 0,3 or 0-7.",
 )
 @click.option(
     "--validation-folds",
-    metavar="FOLDS",
     callback=folds_from,
-    default="8",
+    metavar="FOLDS",
+    default=VALIDATION_FOLD,
     show_default=True,
-    help="Folds to choose the thresholds from.",
+    help="Folds on which the thresholds are chosen.",
 )
 @click.option(
     "--json",
     "json_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write scores, intervals and the prediction for every record.",
+    help="Write scores, intervals and the predictions as JSON.",
 )
 @click.option(
     "--csv",
     "csv_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the table of scores.",
+    help="Write the table of scores as CSV.",
 )
 @click.option(
     "--plots",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help=f"Draw {' and '.join(_PICTURES)}.",
+    help=f"Plot {' and '.join(_PLOTS)}.",
 )
 @DEVICE
 @BATCH_SIZE
@@ -79,30 +78,30 @@ def evaluate(
     batch_size: int,
     quiet: bool,
 ) -> None:
-    """Score CHECKPOINT on folds of STORE, with intervals from a bootstrap.
+    """Evaluate CHECKPOINT on folds of STORE, with bootstrap intervals.
 
-    CHECKPOINT is a best.pt, or the folder of a training. Patients are drawn, not
-    records. Each class is decided for from the probability on that gives the best F1 in
-    the validation folds. Folds with patients whom the model has seen are refused.
+    CHECKPOINT is a best.pt, or the folder of a training. The bootstrap resamples
+    patients, not records. The threshold of each class is the one with the best F1 on
+    the validation folds. Folds with patients of the training records are refused.
     """
     with needs_torch():
         from ecgstore.models.checkpoint import Checkpoint
         from ecgstore.models.devices import chosen_device
-        from ecgstore.models.evaluation.evaluate import evaluate as score_on
+        from ecgstore.models.evaluation.evaluate import evaluate as evaluate_on
         from ecgstore.models.evaluation.table import write_evaluation
     from ecgstore.storage import Store
     from ecgstore.system.atomic_files import check_writable, make_folder, replace_file
 
-    # Known now, not after minutes of work.
+    # Errors that would otherwise come after minutes of work.
     for path in (json_file, csv_file):
         if path is not None:
             check_writable(path)
     if plots is not None:
         make_folder(plots)
-        check_writable(plots / _PICTURES[0])
+        check_writable(plots / _PLOTS[0])
     trained = Checkpoint.load(checkpoint)
     with Store(store) as opened:
-        evaluation = score_on(
+        evaluation = evaluate_on(
             trained,
             opened,
             folds=folds,
@@ -134,7 +133,7 @@ def _print(evaluation: "Evaluation", folds: tuple[int, ...]) -> None:
     click.echo(
         f"{intervals.n_records} records of {intervals.n_groups} patients in fold "
         f"{', '.join(map(str, folds))}; in brackets the {100 * intervals.level:g} % "
-        f"interval over {intervals.n_resamples} resamples of the patients"
+        f"interval of {intervals.n_resamples} bootstrap resamples of the patients"
     )
     print_table(
         [
@@ -147,7 +146,7 @@ def _print(evaluation: "Evaluation", folds: tuple[int, ...]) -> None:
             [
                 name,
                 "" if n_positive is None else n_positive,
-                *(estimate_text(*each) for each in scores.values()),
+                *(estimate_text(*estimate) for estimate in scores.values()),
                 "" if threshold is None else f"{threshold:.3f}",
             ]
             for name, n_positive, threshold, scores in evaluation_rows(evaluation)
@@ -163,13 +162,13 @@ def _print(evaluation: "Evaluation", folds: tuple[int, ...]) -> None:
 
 
 def _draw(evaluation: "Evaluation", folder: Path) -> None:
-    """Draw how sure the model is, and what it takes for what."""
+    """Plot reliability diagrams and confusion matrices."""
     from ecgstore.models.evaluation.evaluate import MODEL
     from ecgstore.plots import plot_confusion, plot_reliability, save
 
     labels, names = evaluation.labels, evaluation.label_names
     reliability = plot_reliability(labels, {MODEL: evaluation.probabilities}, names)
     confusion = plot_confusion(labels, evaluation.decisions, names)
-    for name, figure in zip(_PICTURES, (reliability, confusion), strict=True):
+    for name, figure in zip(_PLOTS, (reliability, confusion), strict=True):
         save(figure, folder / name)
         click.echo(folder / name)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ecgstore.cli.options import STORE
+from ecgstore.cli.options.common import STORE
 
 
 @click.command(
@@ -14,19 +14,21 @@ Examples:
   ecgstore export challenge.h5 tables/ --only labels --only features
 """
 )
-@click.argument("store", type=STORE)
+@STORE
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--only",
     "names",
     multiple=True,
+    # The keys of ecgstore.export.EXPORTS, which loads h5py; a test compares them.
     type=click.Choice(["labels", "features", "peaks"]),
-    help="Write this only; repeat for more.  [all]",
+    help="Write this file only; repeat for more.  [default: all]",
 )
 def export(store: Path, folder: Path, names: tuple[str, ...]) -> None:
-    """Write labels.csv, features.csv and peaks.json of STORE into FOLDER.
+    """Write labels, features and peaks of STORE as CSV and JSON.
 
-    Every row and entry carries its record_id; nothing is joined by order.
+    FOLDER gets labels.csv, features.csv and peaks.json. Every row of a table and every
+    record in peaks.json has its record_id.
     """
     from ecgstore.export import EXPORTS, export as write
     from ecgstore.storage import Store

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from ecgstore.cli.model_options import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET
-from ecgstore.cli.options import STORE
+from ecgstore.cli.options.common import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET, STORE
 from ecgstore.cli.torch_needed import needs_torch
 
 
@@ -23,23 +22,23 @@ In Python, the features become columns of the store:
 """
 )
 @CHECKPOINT
-@click.argument("store", type=STORE)
+@STORE
 @click.option(
     "-o",
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="The file of features.  [STORE.MODEL.features.h5, beside STORE]",
+    help="The file to write.  [default: STORE.MODEL.features.h5 beside STORE]",
 )
 @click.option(
     "--csv",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write record_id, row and all features as CSV too.",
+    help="Also write record_id, row and all features as CSV.",
 )
 @BATCH_SIZE
 @DEVICE
-@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @QUIET
 def extract(
     checkpoint: Path,
@@ -51,10 +50,10 @@ def extract(
     overwrite: bool,
     quiet: bool,
 ) -> None:
-    """Write deep features of every record of STORE to a file beside it.
+    """Write deep features of every record to a file beside STORE.
 
-    CHECKPOINT is the folder of a training, or its best.pt. Features of records that it
-    was trained on are not to be judged by; the file says which they are.
+    CHECKPOINT is a best.pt, or the folder of a training. Do not evaluate on the
+    records that the network was trained on: the file marks them.
     """
     from ecgstore.export import export_attached
     from ecgstore.storage import Store
@@ -80,7 +79,7 @@ def extract(
         click.echo(f"  {n_records} records x {n_features} features of {name}")
         seen = opened.attached_seen[name]
         if (seen == Seen.UNKNOWN).any():
-            click.echo("  which of them the model has seen, it does not say")
+            click.echo("  the checkpoint does not say which records it was trained on")
         else:
             click.echo(
                 f"  {(seen == Seen.UNSEEN).sum()} records are of unseen patients"

@@ -5,11 +5,12 @@ import textwrap
 
 import click
 
+from ecgstore.cli.options.common import JSON
 from ecgstore.cli.tables import print_json
 
 
 @click.command(
-    context_settings={"allow_extra_args": True},  # to say what a store is given to
+    context_settings={"allow_extra_args": True},  # for an error that names export
     epilog="""\b
 Examples:
   ecgstore features
@@ -17,36 +18,41 @@ Examples:
 """,
 )
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print as Markdown.")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@JSON
 @click.pass_context
 def features(context: click.Context, as_markdown: bool, as_json: bool) -> None:
-    """Print every handcrafted feature: name, unit, range, formula, source, function."""
+    """Print the definition of every handcrafted feature.
+
+    Its name, unit, range, formula, when it is undefined, its source in the literature,
+    and the function that computes it.
+    """
     from dataclasses import asdict
 
     from ecgstore.features import FEATURES, markdown
     from ecgstore.features.page import range_text
 
     if context.args:
-        given = context.args[0]
+        path = context.args[0]
         raise click.UsageError(
-            f"this command explains the features and reads no file, but got {given}; "
-            f"their values in a store: ecgstore export {given} FOLDER writes "
-            "features.csv"
+            f"this command prints definitions and reads no file, but got {path}; for "
+            f"the values in a store: ecgstore export {path} FOLDER writes features.csv"
         )
     if as_markdown and as_json:
         raise click.UsageError("give --markdown or --json, not both")
     if as_markdown:
         click.echo(markdown(), nl=False)
     elif as_json:
-        print_json([asdict(each) for each in FEATURES])
+        print_json([asdict(feature) for feature in FEATURES])
     else:
         width = shutil.get_terminal_size().columns
-        for each in FEATURES:
-            click.echo(f"{each.name} [{each.unit}] {range_text(each.valid_range)}")
+        for feature in FEATURES:
+            click.echo(
+                f"{feature.name} [{feature.unit}] {range_text(feature.valid_range)}"
+            )
             for line in (
-                each.formula,
-                f"NaN where {each.undefined}",
-                f"{each.source}; {each.function}",
+                feature.formula,
+                f"NaN where {feature.undefined}",
+                f"{feature.source}; {feature.function}",
             ):
                 indent = "    "
                 click.echo(

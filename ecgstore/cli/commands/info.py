@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ecgstore.cli.options import STORE
+from ecgstore.cli.options.common import JSON, STORE
 from ecgstore.cli.summary import print_summary
 from ecgstore.cli.tables import print_json, print_table
 
@@ -15,19 +15,22 @@ Examples:
   ecgstore info challenge.h5
   ecgstore info challenge.h5 --json
   ecgstore info challenge.h5 --quarantine
+  ecgstore info challenge.h5 --options
 """
 )
-@click.argument("store", type=STORE)
+@STORE
 @click.option("--options", is_flag=True, help="Print the options of the build instead.")
-@click.option("--records", is_flag=True, help="List every record instead.")
+@click.option("--records", is_flag=True, help="List the records instead.")
 @click.option(
-    "--quarantine", is_flag=True, help="List every record left out, and why, instead."
+    "--quarantine",
+    is_flag=True,
+    help="List the records in quarantine with their reasons instead.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@JSON
 def info(
     store: Path, options: bool, records: bool, quarantine: bool, as_json: bool
 ) -> None:
-    """Print what is in STORE: counts by source, class, fold and reason."""
+    """Print what is in STORE: counts by source, class and fold."""
     import json
 
     from ecgstore.storage import Store

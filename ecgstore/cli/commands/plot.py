@@ -1,10 +1,10 @@
-"""``ecgstore plot``: pictures of records and of the classes."""
+"""``ecgstore plot``: plots of records and of the classes."""
 
 from pathlib import Path
 
 import click
 
-from ecgstore.cli.options import STORE
+from ecgstore.cli.options.common import STORE
 
 
 @click.command(
@@ -17,32 +17,40 @@ Examples:
   ecgstore plot challenge.h5 --worst 24 --dx AF
 """
 )
-@click.argument("store", type=STORE)
+@STORE
 @click.argument("record", required=False)
 @click.option(
-    "--filter", "filter_record", metavar="RECORD", help="Raw against filtered signal."
+    "--filter",
+    "filter_record",
+    metavar="RECORD",
+    help="Plot the raw and the filtered signal of a record.",
 )
-@click.option("--classes", is_flag=True, help="Number of records per class and source.")
+@click.option(
+    "--classes", is_flag=True, help="Plot the number of records per class and source."
+)
 @click.option(
     "--worst",
     type=click.IntRange(min=1),
     metavar="N",
-    help="The N records with the worst signals or the least agreement of the leads.",
+    help="Plot the N records with the worst signal quality or the least agreement of "
+    "their leads.",
 )
 @click.option(
-    "--dx", metavar="CODE|NAME", help="Only records with a diagnosis, for --worst."
+    "--dx", metavar="CODE|NAME", help="With --worst: only records with this diagnosis."
 )
 @click.option(
     "--records",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder the store was built from, for --filter.  [here, then the sample]",
+    metavar="FOLDER",
+    help="With --filter: folder that the store was built from.  [default: the current "
+    "folder, then the sample]",
 )
 @click.option(
     "-o",
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="A .png or .svg file.  [RECORD.png, RECORD-filter.png, classes.png, "
+    help="A .png or .svg file.  [default: RECORD.png, RECORD-filter.png, classes.png, "
     "worst.png or worst-DX.png]",
 )
 def plot(
@@ -55,17 +63,14 @@ def plot(
     records: Path | None,
     out: Path | None,
 ) -> None:
-    """Draw RECORD of STORE as a 12-lead ECG on clinical grid paper.
+    """Plot RECORD of STORE as a 12-lead ECG on clinical grid paper.
 
-    25 mm/s and 10 mm/mV when printed at its own size, with the marks of P, QRS and T.
+    25 mm/s and 10 mm/mV when printed at its own size, with P, QRS and T marked.
     """
     if dx is not None and worst is None:
-        raise click.UsageError(
-            "--dx chooses records for --worst N; give that too, such as "
-            f"--worst 24 --dx {dx}"
-        )
-    given = (record is not None, filter_record is not None, classes, worst is not None)
-    if sum(given) != 1:
+        raise click.UsageError(f"--dx needs --worst N, such as --worst 24 --dx {dx}")
+    chosen = (record is not None, filter_record is not None, classes, worst is not None)
+    if sum(chosen) != 1:
         raise click.UsageError(
             "give one of RECORD, --filter RECORD, --classes, --worst N"
         )

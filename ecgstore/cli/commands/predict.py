@@ -1,11 +1,11 @@
-"""``ecgstore predict``: a trained network on new records."""
+"""``ecgstore predict``: probabilities of the classes for new records."""
 
 import sys
 from pathlib import Path
 
 import click
 
-from ecgstore.cli.model_options import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET
+from ecgstore.cli.options.common import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET
 from ecgstore.cli.torch_needed import needs_torch
 
 
@@ -24,7 +24,7 @@ Examples:
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="CSV",
-    help="The table to write; replaced if it exists.  [standard output]",
+    help="The table to write; replaced if it exists.  [default: standard output]",
 )
 @DEVICE
 @BATCH_SIZE
@@ -42,22 +42,22 @@ def predict(
     """Write the probability of every class for new RECORDS.
 
     CHECKPOINT is a best.pt, or the folder of a training. RECORDS are folders, .hea
-    files, or .mat or .dat files beside one. They are preprocessed as the store was that
-    the network was trained on; diagnoses in their headers are not looked at.
+    files, or .mat or .dat files beside one. They are preprocessed like the store that
+    the network was trained on; the diagnoses in their headers are not used.
 
     The table has the columns record_id, path, status, detail, and one per class. A
-    record that cannot be used has its reason as status and no probabilities.
+    record that cannot be used has its reason as status, and no probabilities.
     """
     with needs_torch():
         from ecgstore.models.checkpoint import Checkpoint
         from ecgstore.models.devices import chosen_device
-        from ecgstore.models.inference.prediction import predict as predict_each
+        from ecgstore.models.inference.prediction import predict as predict_records
         from ecgstore.models.inference.prediction_table import write_predictions
     from ecgstore.sources import given_headers
     from ecgstore.system.atomic_files import replace_file
 
     trained = Checkpoint.load(checkpoint)
-    predictions = predict_each(
+    predictions = predict_records(
         trained,
         given_headers(records),
         device=chosen_device(device),
@@ -75,8 +75,8 @@ def predict(
             )
     if n_unusable:
         click.echo(
-            f"ecgstore: {n_unusable} of {n_records} records cannot be used; the column "
-            "status says why",
+            f"ecgstore: {n_unusable} of {n_records} records cannot be used; see "
+            "the columns status and detail",
             err=True,
         )
     if strict and n_unusable:

@@ -1,18 +1,29 @@
-"""``ecgstore train``: a deep extractor on folds of a store."""
+"""``ecgstore train``: a network on folds of a store."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ecgstore.cli.folds import folds_from
-from ecgstore.cli.model_options import DEVICE, QUIET, model_options, settings_from
-from ecgstore.cli.options import STORE
+from ecgstore.cli.options.common import DEVICE, QUIET, STORE
+from ecgstore.cli.options.declared import declared_options, given
+from ecgstore.cli.options.folds import TEST_FOLD, VALIDATION_FOLD, folds_from
 from ecgstore.cli.torch_needed import needs_torch
 from ecgstore.config import N_FOLDS
+from ecgstore.models.settings import ModelSettings, TrainingSettings
+from ecgstore.options import group, overridden
 
 if TYPE_CHECKING:
     from ecgstore.models.training.history import History
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """Options of ``ecgstore train`` that describe the network and its training."""
+
+    model: ModelSettings = group(ModelSettings())
+    training: TrainingSettings = group(TrainingSettings())
 
 
 @click.command(
@@ -21,45 +32,39 @@ Examples:
   ecgstore train challenge.h5 -o runs/resnet18
   ecgstore train challenge.h5 -o runs/cnn --model cnn --fs 100
   ecgstore train challenge.h5 -o runs/resnet18 --resume
+  ecgstore train challenge.h5 -o runs/resnet18 --config training.toml
   torchrun --nproc-per-node=2 -m ecgstore train challenge.h5 -o runs/resnet18
 """
 )
-@click.argument("store", type=STORE)
+@STORE
 @click.option(
     "-o",
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar="FOLDER",
-    help="Where to: best.pt, last.pt, history.csv, curves.png.",
+    help="Folder for best.pt, last.pt, history.csv and curves.png.",
 )
 @click.option(
     "--validation-folds",
-    default="8",
-    metavar="FOLDS",
     callback=folds_from,
+    metavar="FOLDS",
+    default=VALIDATION_FOLD,
     show_default=True,
-    help="Folds that choose the epoch.",
+    help="Folds whose AUROC chooses the epoch, such as 8, 0,3 or 0-2.",
 )
 @click.option(
     "--test-folds",
-    default="9",
-    metavar="FOLDS",
     callback=folds_from,
+    metavar="FOLDS",
+    default=TEST_FOLD,
     show_default=True,
-    help="Folds that are not looked at; `ecgstore evaluate` is for them.",
+    help="Folds that are held out for `ecgstore evaluate`.",
 )
-@click.option("--resume", is_flag=True, help="Go on where FOLDER's training stopped.")
-@click.option("--seed", type=int, help="For all that is random.  [0]")
-@click.option(
-    "--save-every",
-    type=int,
-    metavar="STEPS",
-    help="Save within an epoch, too.  [at the end of each epoch]",
-)
-@model_options
+@click.option("--resume", is_flag=True, help="Resume the training in FOLDER.")
 @DEVICE
 @QUIET
+@declared_options(TrainOptions())
 def train(
     store: Path,
     out: Path,
@@ -68,36 +73,36 @@ def train(
     resume: bool,
     device: str | None,
     quiet: bool,
-    **options: Any,
+    config_file: Path | None,
+    **flags: Any,
 ) -> None:
-    """Train a network on STORE; stopped at any time, --resume goes on exactly.
+    """Train a network on folds of STORE.
 
-    It learns from all folds but those for validation and test. The weights of the
-    epoch with the best macro AUROC in validation are kept.
+    An interrupted training resumes exactly with --resume. The training folds are those
+    that are neither for validation nor for test. The weights of the epoch with the best
+    macro AUROC on the validation records are kept.
     """
+    options = overridden(TrainOptions(), config_file, given(flags))
+    held_out = {*validation_folds, *test_folds}
+    training_folds = [fold for fold in range(N_FOLDS) if fold not in held_out]
+    if not training_folds or set(validation_folds) & set(test_folds):
+        raise click.UsageError(
+            "--validation-folds and --test-folds share a fold, or leave none for "
+            "training; give others"
+        )
     with needs_torch():
         from ecgstore.models.checkpoint import BEST
         from ecgstore.models.distributed import is_first_process, process_group
-        from ecgstore.models.settings import ModelSettings, TrainingSettings
         from ecgstore.models.training.run import train_into
     from ecgstore.storage import Store
 
-    model, settings = settings_from(options, ModelSettings(), TrainingSettings())
-    learnt = [
-        fold for fold in range(N_FOLDS) if fold not in {*validation_folds, *test_folds}
-    ]
-    if not learnt or set(validation_folds) & set(test_folds):
-        raise click.UsageError(
-            "the folds for validation and for test share one, or leave none to learn "
-            "from; give others"
-        )
     with Store(store) as opened, process_group(device) as own_device:
         history = train_into(
             out,
-            opened.select(folds=learnt),
+            opened.select(folds=training_folds),
             opened.select(folds=validation_folds),
-            model,
-            settings,
+            options.model,
+            options.training,
             resume=resume,
             on_epoch=None if quiet else _print_epoch,
             device=own_device,
@@ -106,23 +111,22 @@ def train(
         if not is_first_process():
             return
     best = history.epochs[history.best - 1]
-    waiting = max(each.waiting for each in history.epochs)
+    waiting = max(epoch.waiting for epoch in history.epochs)
     click.echo(
-        f"epoch {best.epoch} of {len(history.epochs)} is the best: macro AUROC "
-        f"{best.validation_auroc:.3f}, loss {best.validation_loss:.3f} in validation; "
-        f"at most {waiting:.1%} of an epoch's steps was spent waiting for data"
+        f"epoch {best.epoch} of {len(history.epochs)} is the best: validation macro "
+        f"AUROC {best.validation_auroc:.3f}, loss {best.validation_loss:.3f}; at most "
+        f"{waiting:.1%} of an epoch was spent waiting for data"
     )
-    click.echo(
-        f"{out / BEST} has its weights; history.csv and curves.png are beside it"
-    )
+    click.echo(f"weights: {out / BEST}; history.csv and curves.png are beside it")
 
 
 def _print_epoch(history: "History") -> None:
-    """Print a line for the epoch that has ended."""
-    each = history.epochs[-1]
+    """Print a line for the last epoch."""
+    epoch = history.epochs[-1]
+    best = " (best so far)" if history.best == epoch.epoch else ""
     click.echo(
-        f"epoch {each.epoch}: loss {each.training_loss:.3f}, in validation "
-        f"{each.validation_loss:.3f}, macro AUROC {each.validation_auroc:.3f}"
-        f"{', the best so far' * (history.best == each.epoch)}; {each.seconds:.0f} s",
+        f"epoch {epoch.epoch}: loss {epoch.training_loss:.3f}, validation loss "
+        f"{epoch.validation_loss:.3f}, validation macro AUROC "
+        f"{epoch.validation_auroc:.3f}{best}; {epoch.seconds:.0f} s",
         err=True,
     )

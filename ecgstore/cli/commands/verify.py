@@ -5,27 +5,31 @@ from pathlib import Path
 
 import click
 
-from ecgstore.cli.options import STORE
+from ecgstore.cli.options.common import JSON, STORE
 from ecgstore.cli.tables import print_json
 
 
 @click.command(
     epilog="""\b
-Example:
+Examples:
   ecgstore verify challenge.h5
+  ecgstore verify challenge.h5 --json
 """
 )
-@click.argument("store", type=STORE)
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@STORE
+@JSON
 def verify(store: Path, as_json: bool) -> None:
-    """Compare STORE with its checksums; exit 1 naming each damaged row."""
+    """Compare STORE with its checksums, and name each damaged row.
+
+    Exits 1 if there is any damage.
+    """
     from ecgstore.storage.verify import verify as find_damage
     from ecgstore.system.progress import Progress
 
     with Progress("verify", unit="rows", keep=False) as progress:
         damages = list(find_damage(store, progress.update))
     if as_json:
-        print_json([{"where": each.where, "what": each.what} for each in damages])
+        print_json([{"where": damage.where, "what": damage.what} for damage in damages])
     else:
         for damage in damages:
             click.echo(str(damage))

@@ -53,7 +53,7 @@ def test_patients_of_the_source_left_out_are_not_trained_on(
 
 def test_one_source_cannot_be_left_out(store: Store) -> None:
     store.records["source"] = "georgia"
-    with pytest.raises(EcgStoreError, match=r"or more.*--protocol patients"):
+    with pytest.raises(EcgStoreError, match=r"or more.*--protocols patients"):
         by_source(store, 0)
 
 

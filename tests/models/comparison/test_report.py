@@ -20,8 +20,8 @@ from ecgstore.models.comparison.pictures import write_pictures
 from ecgstore.models.comparison.protocols import by_patient
 from ecgstore.models.comparison.report import write_report
 from ecgstore.models.comparison.run import Predictions, ProtocolResult
+from ecgstore.models.comparison.settings import ComparisonSettings
 from ecgstore.models.patients import patients
-from ecgstore.models.settings import ComparisonSettings
 from ecgstore.scores.bootstrap import Estimate
 from ecgstore.scores.table import CLASS_SCORES, SCORES
 from ecgstore.storage import Store

@@ -16,8 +16,9 @@ from ecgstore.models.comparison.cross_fitting import InnerFold, inner_folds
 from ecgstore.models.comparison.fold_predictions import FoldPredictions
 from ecgstore.models.comparison.protocols import PROTOCOLS, OuterFold, by_patient
 from ecgstore.models.comparison.run import compare
+from ecgstore.models.comparison.settings import ComparisonSettings
 from ecgstore.models.inference.run import Outputs
-from ecgstore.models.settings import ComparisonSettings, ModelSettings, TrainingSettings
+from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.storage import Store
 
 Logits = Callable[[int, np.ndarray, int], np.ndarray]

@@ -19,8 +19,8 @@ from ecgstore.models.networks.masked import (
     mean_over_time,
     sample_mask,
 )
-from ecgstore.models.networks.names import MODELS
-from ecgstore.models.networks.normalise import Normalise, NormaliseBy
+from ecgstore.models.networks.names import MODELS, NormaliseBy
+from ecgstore.models.networks.normalise import Normalise
 from ecgstore.pipes.batch import Batch
 
 N_LEADS = 3

@@ -1,4 +1,4 @@
-"""Folds as an option."""
+"""Folds of a store as the value of an option."""
 
 import re
 from typing import Final
@@ -7,13 +7,18 @@ import click
 
 from ecgstore.config import N_FOLDS
 
+VALIDATION_FOLD: Final = str(N_FOLDS - 2)
+"""Fold of the validation records, if no other is given."""
+TEST_FOLD: Final = str(N_FOLDS - 1)
+"""Fold of the test records, if no other is given."""
+
 _FOLDS: Final = re.compile(r"(?P<first>\d{1,9})(?:-(?P<last>\d{1,9}))?", re.ASCII)
 
 
 def folds_from(
     context: click.Context, parameter: click.Parameter, value: str
 ) -> tuple[int, ...]:
-    """Return the folds that an option names, such as ``9``, ``0,3`` or ``0-7``.
+    """Return the folds in a text such as ``9``, ``0,3`` or ``0-7``, increasing.
 
     A callback of `click.option`.
     """
@@ -22,14 +27,14 @@ def folds_from(
         match = _FOLDS.fullmatch(part.strip())
         if match is None:
             raise click.BadParameter(
-                f"{value!r} is no list of folds, such as 9, 0,3 or 0-7",
+                f"{value!r} is not a list of folds, such as 9, 0,3 or 0-7",
                 context,
                 parameter,
             )
         first, last = match["first"], match["last"] or match["first"]
         if not int(first) <= int(last) < N_FOLDS:
             raise click.BadParameter(
-                f"{part.strip()!r} are no folds; they go from 0 to {N_FOLDS - 1}",
+                f"{part.strip()!r} is outside the folds 0 to {N_FOLDS - 1}",
                 context,
                 parameter,
             )

@@ -1,0 +1,25 @@
+"""Arguments and options with the same meaning in several commands."""
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+STORE: Final = click.argument("store", type=click.Path(path_type=Path, dir_okay=False))
+CHECKPOINT: Final = click.argument("checkpoint", type=click.Path(path_type=Path))
+DEVICE: Final = click.option(
+    "--device",
+    metavar="NAME",
+    help="Device to compute on, such as cpu or cuda:1.  [default: a GPU if there is "
+    "one]",
+)
+BATCH_SIZE: Final = click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    metavar="N",
+    help="Number of records per batch.",
+)
+JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+QUIET: Final = click.option("--quiet", is_flag=True, help="Show no progress.")
