@@ -9,7 +9,7 @@
     ├── SchemaError(ValueError)       a file is not what the schema says
     └── RecordError(ValueError)       one record cannot be converted
 
-    SlowPatternWarning(UserWarning)   the same could be had several times as fast
+    SlowPatternWarning(UserWarning)   another way is several times as fast
 
 A message says where and what, what was expected, and what to do.
 """
@@ -18,7 +18,7 @@ from ecgstore.reasons import Reason
 
 
 class EcgStoreError(Exception):
-    """Anything that went wrong and that the caller can act on."""
+    """An error that the caller can act on."""
 
 
 class ConfigError(EcgStoreError, ValueError):
@@ -48,7 +48,7 @@ class RecordError(EcgStoreError, ValueError):
     reason : Reason
         Why, as a code that can be counted.
     detail : str
-        What was found where, and what was expected.
+        What is wrong where, and what was expected.
     """
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -61,10 +61,11 @@ class RecordError(EcgStoreError, ValueError):
 
     @classmethod
     def of(cls, error: Exception) -> "RecordError":
-        """Return what made a record fail as the record's error.
+        """Return an exception as the error of one record.
 
-        A defect of ours becomes `Reason.UNEXPECTED_ERROR`, so that no record stops the
-        others. Raises a `MemoryError` again: it is no record's fault.
+        An unexpected exception becomes `Reason.UNEXPECTED_ERROR`, so that a build
+        continues with the other records. A `MemoryError`, which is not the record's
+        fault, is raised again.
         """
         if isinstance(error, MemoryError):
             raise error
@@ -75,4 +76,4 @@ class RecordError(EcgStoreError, ValueError):
 
 
 class SlowPatternWarning(UserWarning):
-    """What is being done could be done several times as fast, and how."""
+    """Another way, which the message names, is several times as fast."""

@@ -1,4 +1,4 @@
-"""Write a store's labels, features and peaks as the files other tools read."""
+"""Write labels, features and peaks of a store as CSV and JSON."""
 
 import json
 from collections.abc import Iterator
@@ -55,14 +55,14 @@ def export_features(store: Store, path: str | Path) -> None:
 
 
 def export_attached(store: Store, name: str, path: str | Path) -> None:
-    """Write a CSV file: record_id, row, and a column per attached deep feature.
+    """Write a CSV file: record_id, row, and a column per deep feature.
 
     Parameters
     ----------
     store : Store
         An open store.
     name : str
-        What `Store.attach` returned.
+        Name of the attached features, as `Store.attach` returned it.
     path : str or Path
         The file to write; replaced when it is complete.
     """
@@ -79,10 +79,9 @@ def export_attached(store: Store, name: str, path: str | Path) -> None:
 def export_peaks(store: Store, path: str | Path) -> None:
     """Write a JSON file: sample indices of the P, Q, R, S and T peaks of each lead.
 
-    Every list has one element per beat of the record, null where a wave is absent, so
-    that the n-th elements of all lists belong to the same beat.
-
-    Parameters are those of `export_labels`.
+    Every list has one element per beat of the record, null where a wave is absent: the
+    n-th elements of all lists belong to the same beat. Parameters are those of
+    `export_labels`.
     """
     with replace_file(Path(path)) as file:
         file.write(f'{{"fs": {store.config.fs:g}, "records": [')
@@ -94,7 +93,7 @@ def export_peaks(store: Store, path: str | Path) -> None:
 
 
 def _peaks(store: Store) -> Iterator[dict[str, Any]]:
-    """Yield the peaks of every record."""
+    """Yield the peaks of every record, for JSON."""
     padding = store.quality[schema.PAD_LENGTH].to_numpy()
     names, sources = store.records.index, store.records["source"].to_numpy()
     for begin in range(0, len(store), _BLOCK_ROWS):
@@ -138,18 +137,18 @@ EXPORTS: Final = {
     "features": ("features.csv", export_features),
     "peaks": ("peaks.json", export_peaks),
 }
-"""Every export: the file's name and the function that writes it."""
+"""Name of the file of every export, and the function that writes it."""
 
 
 def export(store: Store, folder: str | Path, names: list[str]) -> list[Path]:
-    """Write some exports into a folder, which is made if it does not exist.
+    """Write some exports into a folder, which is created if it does not exist.
 
     Parameters
     ----------
     store : Store
         An open store.
     folder : str or Path
-        Where the files go.
+        The folder of the files.
     names : list of str
         Keys of `EXPORTS`.
 
@@ -161,7 +160,7 @@ def export(store: Store, folder: str | Path, names: list[str]) -> list[Path]:
     Raises
     ------
     EcgStoreError
-        If the folder cannot be made.
+        If the folder cannot be created.
     """
     folder = Path(folder)
     try:

@@ -1,4 +1,4 @@
-"""One ECG in memory, and the order of the leads and of the marks."""
+"""One ECG in memory, and the names and the order of leads and fiducial marks."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ def lead_names(names: str | Iterable[str]) -> tuple[str, ...]:
 
 
 class Mark(IntEnum):
-    """A fiducial mark of one beat in one lead: its place in every array of marks."""
+    """A fiducial mark of one beat in one lead: its index in every array of marks."""
 
     P_ON = 0
     P_PEAK = 1
@@ -76,7 +76,7 @@ MARKS: Final = tuple(mark.name.lower() for mark in Mark)
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Record:
-    """One 12-lead recording with its metadata, as its files give it.
+    """One 12-lead recording with its metadata, as read from its files.
 
     Attributes
     ----------
