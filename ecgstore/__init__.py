@@ -4,7 +4,7 @@
 >>> store = ecgstore.open("challenge.h5")  # doctest: +SKIP
 >>> store.signals(store.select(folds=[9]).rows)  # doctest: +SKIP
 
-Everything heavier than this file is imported when it is first asked for.
+Everything heavier than this file is imported when it is first used.
 """
 
 from typing import Any
@@ -13,8 +13,13 @@ from ecgstore.lazy_names import lazy_names
 
 __version__ = "0.1.0"
 
-_get, __dir__, __all__ = lazy_names(__name__, __file__)
+_get, _, __all__ = lazy_names(__name__, __file__)
 __all__ += ["open"]
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return [*__all__]
 
 
 def __getattr__(name: str) -> Any:

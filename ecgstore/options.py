@@ -110,13 +110,12 @@ class Option:
         """
         if value is None and self.is_optional:
             return None
-        if self.convert is not None:
-            return self.convert(value)
-        if not (self._has_type(value) and self._is_allowed(value)):
+        has_own_type = self.type is not tuple and self.type not in _TYPES
+        if not (has_own_type or (self._has_type(value) and self._is_allowed(value))):
             raise ConfigError(
                 f"option {self.name} is {value!r}; expected {self.expected}"
             )
-        return self.type(value)
+        return (self.convert or self.type)(value)
 
     @property
     def expected(self) -> str:

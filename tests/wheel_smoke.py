@@ -21,7 +21,7 @@ def main() -> None:
         quiet = ("--quiet", "--disable-pip-version-check")
         run(folder, python, "-m", "pip", "install", *quiet, "-c", constraints, wheel)
         ecgstore = (python, "-m", "ecgstore")
-        build = ("build", "--sample", "-o", "demo.h5", "--no-beats", "--quiet")
+        build = ("build", "--sample", "-o", "demo.h5", "--beats", "none", "--quiet")
         run(folder, *ecgstore, *build)
         run(folder, *ecgstore, "info", "demo.h5")
         run(folder, *ecgstore, "verify", "demo.h5")
@@ -42,7 +42,7 @@ def run(folder: str, *command: object) -> None:
 
 
 def run_failing(folder: str, *command: object) -> str:
-    """Run a command that must end with exit 1; return what it says."""
+    """Run a command that must end with exit 1; return its messages."""
     words = [str(word) for word in command]
     print("$", *words, flush=True)
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

@@ -55,7 +55,7 @@ def test_command(
         cli,
         [
             *("compare", str(sample_store), "-o", str(out), "--quick", "--quiet"),
-            *("--folds", "2", "--epochs", "1", "--workers", "1", "--model", "cnn"),
+            *("--n-folds", "2", "--epochs", "1", "--workers", "1", "--model", "cnn"),
         ],
         catch_exceptions=False,
     )
@@ -69,12 +69,11 @@ def test_command(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--folds", "1"), "n_folds is 1; expected 2 to 100"),
-        (("--model", "resnet"), "no model 'resnet'; expected one of cnn"),
+        (("--n-folds", "1"), "n_folds is 1; expected a whole number, 2 to 100"),
         (("--fs", "90"), "fs is 90 Hz, and the store has 500 Hz"),
         (("--device", "cuda:99"), "cuda:99"),
         (("--leads", "I,X"), "expected some of I, II"),
-        (("--epochs", "0"), "epochs is 0; expected 1 or more"),
+        (("--epochs", "0"), "epochs is 0; expected a whole number, 1 or more"),
     ],
 )
 def test_wrong_options(

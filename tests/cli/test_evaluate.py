@@ -2,35 +2,36 @@
 
 import csv
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ecgstore.cli import main
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.evaluation.evaluate import evaluate
 from ecgstore.storage import Store
 
+Run = Callable[..., tuple[int, str, str]]
+
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as exit_:
-        main(["evaluate", *map(str, arguments)])
-    printed = capsys.readouterr()
-    code = exit_.value.code
-    return code if isinstance(code, int) else 0, printed.out, printed.err
+@pytest.fixture
+def evaluated(run: Run) -> Run:
+    """Return a function that runs ``ecgstore evaluate``."""
+    return partial(run, "evaluate")
 
 
 def test_command_prints_and_writes(
-    capsys: pytest.CaptureFixture[str],
+    evaluated: Run,
     sample_store: Path,
     sample_checkpoint: Path,
     tmp_path: Path,
 ) -> None:
-    code, printed, errors = run(
-        capsys, sample_checkpoint, sample_store, "--device", "cpu",
+    code, printed, errors = evaluated(
+        sample_checkpoint, sample_store, "--device", "cpu",
         "--json", tmp_path / "e.json", "--csv", tmp_path / "e.csv",
         "--plots", tmp_path / "plots",
     )  # fmt: skip
@@ -74,11 +75,9 @@ def test_command_prints_and_writes(
 
 
 def test_command_refuses_a_leak_in_one_line(
-    capsys: pytest.CaptureFixture[str], sample_store: Path, sample_checkpoint: Path
+    evaluated: Run, sample_store: Path, sample_checkpoint: Path
 ) -> None:
-    code, printed, errors = run(
-        capsys, sample_checkpoint, sample_store, "--folds", "0-7"
-    )
+    code, printed, errors = evaluated(sample_checkpoint, sample_store, "--folds", "0-7")
     assert (code, printed) == (1, "")
     assert errors.startswith("ecgstore: ")
     assert errors.count("\n") == 1
@@ -86,7 +85,7 @@ def test_command_refuses_a_leak_in_one_line(
 
 @pytest.mark.parametrize("option", ["--json", "--csv", "--plots"])
 def test_files_that_cannot_be_written_are_reported_at_once(
-    capsys: pytest.CaptureFixture[str],
+    evaluated: Run,
     sample_store: Path,
     sample_checkpoint: Path,
     tmp_path: Path,
@@ -95,8 +94,8 @@ def test_files_that_cannot_be_written_are_reported_at_once(
 ) -> None:
     monkeypatch.setattr("ecgstore.models.evaluation.evaluate.evaluate", None)
     (tmp_path / "file").write_text("older")
-    code, printed, errors = run(
-        capsys, sample_checkpoint, sample_store, option, tmp_path / "file" / "out"
+    code, printed, errors = evaluated(
+        sample_checkpoint, sample_store, option, tmp_path / "file" / "out"
     )
     assert (code, printed) == (1, "")
     assert errors.startswith(f"ecgstore: {tmp_path / 'file' / 'out'}: cannot be ")
@@ -105,7 +104,7 @@ def test_files_that_cannot_be_written_are_reported_at_once(
 
 
 def test_older_files_stay_until_new_ones_are_complete(
-    capsys: pytest.CaptureFixture[str],
+    evaluated: Run,
     sample_store: Path,
     sample_checkpoint: Path,
     tmp_path: Path,
@@ -113,25 +112,13 @@ def test_older_files_stay_until_new_ones_are_complete(
     out = tmp_path / "e.json"
     out.write_text("older")
     options = ["--folds", "0-7", "--json", out]
-    assert run(capsys, sample_checkpoint, sample_store, *options)[0] == 1
+    assert evaluated(sample_checkpoint, sample_store, *options)[0] == 1
     assert out.read_text() == "older"
     assert list(tmp_path.iterdir()) == [out]
 
 
 @pytest.mark.parametrize("folds", ["", "x", "9,", "3-", "3-1", "10", "0-10", "-1"])
-def test_folds_must_be_numbers(
-    capsys: pytest.CaptureFixture[str], sample_store: Path, folds: str
-) -> None:
-    code, _, errors = run(capsys, "best.pt", sample_store, f"--folds={folds}")
+def test_folds_must_be_numbers(evaluated: Run, sample_store: Path, folds: str) -> None:
+    code, _, errors = evaluated("best.pt", sample_store, f"--folds={folds}")
     assert code == 2
     assert "--folds" in errors
-
-
-def test_folds_are_ranges_and_lists() -> None:
-    import click
-    from ecgstore.cli.folds import folds_from
-
-    context = click.Context(click.Command("x"))
-    option = click.Option(["--folds"])
-    for text, folds in (("9", (9,)), ("0-2,5, 1", (0, 1, 2, 5)), ("3-3", (3,))):
-        assert folds_from(context, option, text) == folds

@@ -1,4 +1,4 @@
-"""``ecgstore train`` and ``compare``: what the library is told."""
+"""``ecgstore train`` and ``compare``: what they hand to the library."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,22 +13,24 @@ from ecgstore.models.training import run as training_run
 from ecgstore.storage import Store
 
 
-class Told(Exception):
-    """What was told instead of doing it."""
+class Handed(Exception):
+    """The arguments that a function was called with, raised in place of its work."""
 
 
-def told_by(
-    monkeypatch: pytest.MonkeyPatch, module: Any, name: str
+def handed_by(
+    monkeypatch: pytest.MonkeyPatch, module: Any, function: str, command: str
 ) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
-    def instead(*given: Any, **options: Any) -> None:
-        raise Told(given, options)
+    """Return a function that runs a command and returns what it handed over."""
 
-    def run(*arguments: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        with pytest.raises(Told) as told:
-            main([name, *map(str, arguments)])
-        return told.value.args
+    def stop(*arguments: Any, **options: Any) -> None:
+        raise Handed(arguments, options)
 
-    monkeypatch.setattr(module, "train_into" if name == "train" else name, instead)
+    def run(*words: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        with pytest.raises(Handed) as handed:
+            main([command, *map(str, words)])
+        return handed.value.args
+
+    monkeypatch.setattr(module, function, stop)
     return run
 
 
@@ -36,7 +38,7 @@ def told_by(
     ("options", "validation", "test"),
     [([], [8], [9]), (["--validation-folds", "1,2", "--test-folds", "0"], [1, 2], [0])],
 )
-def test_train_learns_from_the_other_folds(
+def test_training_folds_are_the_other_folds(
     sample_store: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -44,30 +46,31 @@ def test_train_learns_from_the_other_folds(
     validation: list[int],
     test: list[int],
 ) -> None:
-    run = told_by(monkeypatch, training_run, "train")
-    (folder, learnt, judged, model, settings), rest = run(
+    run = handed_by(monkeypatch, training_run, "train_into", "train")
+    (folder, training_records, validation_records, model, settings), rest = run(
         sample_store, "-o", tmp_path / "run", "--fs", 100, "--leads", "ii,V2",
         "--seed", 3, "--resume", "--device", "cpu", *options,
     )  # fmt: skip
     with Store(sample_store) as store:
         fold = store.records["fold"].to_numpy()
     others = ~np.isin(fold, [*validation, *test])
-    np.testing.assert_array_equal(learnt.rows, np.flatnonzero(others))
+    np.testing.assert_array_equal(training_records.rows, np.flatnonzero(others))
     np.testing.assert_array_equal(
-        judged.rows, np.flatnonzero(np.isin(fold, validation))
+        validation_records.rows, np.flatnonzero(np.isin(fold, validation))
     )
     assert folder == tmp_path / "run"
     assert (model.fs, model.leads, settings.seed) == (100.0, ("II", "V2"), 3)
     assert rest["resume"] is True
 
 
-def test_compare_is_told_what_was_asked_for(
+def test_compare_hands_its_options_over(
     sample_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = told_by(monkeypatch, comparison, "compare")
+    run = handed_by(monkeypatch, comparison, "compare", "compare")
     (_, settings, folder), rest = run(
-        sample_store, "-o", tmp_path, "--seeds", 2, "--folds", 4, "--inner-folds", 5,
-        "--deep-inputs", "features", "--age-sex", "--protocol", "sources",
+        sample_store, "-o", tmp_path, "--n-seeds", 2, "--n-folds", 4,
+        "--n-inner-folds", 5,
+        "--deep-inputs", "features", "--age-sex", "--protocols", "sources",
         "--model", "cnn", "--epochs", 2, "--workers", 3, "--device", "cpu",
     )  # fmt: skip
     assert folder == tmp_path
@@ -76,5 +79,5 @@ def test_compare_is_told_what_was_asked_for(
     assert settings.protocols == ("sources",)
     assert (settings.model.model, settings.training.epochs) == ("cnn", 2)
     assert (rest["n_processes"], rest["device"]) == (3, "cpu")
-    (_, settings, _), _ = run(sample_store, "-o", tmp_path, "--quick", "--seeds", 2)
+    (_, settings, _), _ = run(sample_store, "-o", tmp_path, "--quick", "--n-seeds", 2)
     assert (settings.n_seeds, settings.n_folds, settings.model.fs) == (2, 3, 100.0)

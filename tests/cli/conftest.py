@@ -1,0 +1,23 @@
+"""Fixtures of the tests of the command line."""
+
+from collections.abc import Callable
+
+import pytest
+
+from ecgstore.cli import main
+
+
+@pytest.fixture
+def run(
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs a command: exit code, output, errors."""
+
+    def run_command(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exit_:
+            main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        code = exit_.value.code
+        return code if isinstance(code, int) else 0, printed.out, printed.err
+
+    return run_command
