@@ -142,7 +142,7 @@ below high_hz (40.0)
     )
 
     def __post_init__(self) -> None:
-        """Bring values to their types, and check each alone and with the others."""
+        """Convert values to their types, and check them alone and together."""
         check(self)
         self._require(
             "high_hz",

@@ -290,7 +290,7 @@ def options_of(settings: "DataclassInstance") -> dict[str, Option]:
 
 
 def check(settings: "DataclassInstance") -> None:
-    """Check every option of a frozen dataclass, and bring it to its type.
+    """Check every option of a frozen dataclass, and convert it to its type.
 
     For ``__post_init__``.
 

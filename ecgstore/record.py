@@ -47,11 +47,11 @@ def lead_names(names: str | Iterable[str]) -> tuple[str, ...]:
     >>> lead_names(["v2", "ii", "aVR"])
     ('V2', 'II', 'aVR')
     """
-    given = [names] if isinstance(names, str) else list(names)
-    leads = tuple(_LEAD_BY_LOWER_CASE.get(str(name).lower(), "") for name in given)
+    requested = [names] if isinstance(names, str) else list(names)
+    leads = tuple(_LEAD_BY_LOWER_CASE.get(str(name).lower(), "") for name in requested)
     if not all(leads) or not leads or len(set(leads)) != len(leads):
         raise ConfigError(
-            f"leads are {given!r}; expected some of {', '.join(LEADS)}, each once"
+            f"leads are {requested!r}; expected some of {', '.join(LEADS)}, each once"
         )
     return leads
 

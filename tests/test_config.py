@@ -1,4 +1,4 @@
-"""Options: each is kept, checked, read from files and flags, and reaches the data."""
+"""Options of a build: kept, checked, read from files and flags, and used on data."""
 
 import json
 import math
@@ -63,7 +63,7 @@ def build(folder: Path, out: Path, config: Config, **options: Any) -> Path:
 
 
 def test_every_option_is_in_these_tests() -> None:
-    assert OTHER.keys() == {each.name for each in fields(Config)}
+    assert OTHER.keys() == {member.name for member in fields(Config)}
     default = Config()
     for name, value in OTHER.items():
         assert value != getattr(default, name)
@@ -79,7 +79,7 @@ def test_every_option_survives_json(name: str) -> None:
     assert {key for key in stored if stored[key] != default[key]} == {name}
     expected = OTHER[name]
     if name == "classes":
-        assert [each["name"] for each in stored[name]["classes"]] == [*expected.names]
+        assert [label["name"] for label in stored[name]["classes"]] == [*expected.names]
     else:
         assert stored[name] == (
             list(expected) if isinstance(expected, tuple) else expected

@@ -1,4 +1,4 @@
-"""Exports: every row carries its record's name, and nothing is lost."""
+"""Exports: every row has its record_id, and every value is written."""
 
 import csv
 import json
@@ -51,14 +51,14 @@ def test_tables_hold_what_the_store_holds(sample_store: Path, tmp_path: Path) ->
             np.testing.assert_array_equal(np.array(values, np.float32), expected)
         content = json.loads(peaks.read_text())
         assert content["fs"] == 500
-        assert [each["record_id"] for each in content["records"]] == list(store)
+        assert [record["record_id"] for record in content["records"]] == list(store)
         for exported in content["records"]:
             stored_record = store[exported["record_id"]]
             assert exported["source"] == stored_record.source
             assert exported["r_peaks"] == stored_record.r_peaks.tolist()
             for number, lead in enumerate(ecgstore.LEADS):
                 waves = exported["leads"][lead]
-                r_peaks = [-1 if each is None else each for each in waves["R"]]
+                r_peaks = [-1 if peak is None else peak for peak in waves["R"]]
                 marks = stored_record.fiducials[number]
                 assert r_peaks == marks[:, Mark.R_PEAK].tolist()
                 begin, end = marks[:, Mark.QRS_ON], marks[:, Mark.QRS_OFF]

@@ -188,7 +188,7 @@ def test_groups_have_prefixes_and_titles() -> None:
     assert options["n_cycles"].help == "Number of cycles."
 
 
-def test_values_come_to_their_types() -> None:
+def test_values_are_converted_to_their_types() -> None:
     wave = Wave(n_cycles=np.int64(4), height_mv=1)  # type: ignore[arg-type]
     assert wave == Wave(n_cycles=4, height_mv=1.0)
     assert (type(wave.n_cycles), type(wave.height_mv)) == (int, float)

@@ -133,7 +133,7 @@ def _print(evaluation: "Evaluation", folds: tuple[int, ...]) -> None:
     click.echo(
         f"{intervals.n_records} records of {intervals.n_groups} patients in fold "
         f"{', '.join(map(str, folds))}; in brackets the {100 * intervals.level:g} % "
-        f"interval of {intervals.n_resamples} bootstrap resamples of the patients"
+        f"interval of {intervals.n_resamples} resamples of the patients"
     )
     print_table(
         [
