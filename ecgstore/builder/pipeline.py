@@ -25,6 +25,7 @@ from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.splits import read_patients
 from ecgstore.storage.format import schema
+from ecgstore.system.identity import require_same
 from ecgstore.system.progress import Progress
 from ecgstore.system.workers import run_tasks
 
@@ -246,7 +247,7 @@ def _check_out(final: Path, overwrite: bool) -> None:
 
 
 def _identity(folders: Folders, config: Config, patients: Mapping[str, str]) -> str:
-    """Return what a continued build must have in common with the stopped one."""
+    """Return what a build must have in common with the stopped one it continues."""
     known = json.dumps(sorted(patients.items())).encode()
     return json.dumps(
         {
@@ -260,7 +261,7 @@ def _identity(folders: Folders, config: Config, patients: Mapping[str, str]) -> 
 
 
 def _claim(journal: Journal, partial: Path, identity: str) -> None:
-    """Begin a build, or see that a stopped one was the same."""
+    """Begin a build, or check that the stopped build had the same settings."""
     before = journal.identity
     if before == identity:
         return
@@ -272,30 +273,20 @@ def _claim(journal: Journal, partial: Path, identity: str) -> None:
             f"({journal.path}) is gone; delete it to start again"
         )
     else:
-        theirs, ours = _parsed(before), json.loads(identity)
-        differing = [name for name in ours if ours[name] != theirs.get(name)]
-        raise EcgStoreError(
-            f"{partial}: an unfinished build with other {' and '.join(differing)}"
-            f"{_difference(theirs, ours)}; repeat its command to continue it, or "
-            f"delete {partial.name} to start again"
+        require_same(
+            f"{partial}, an unfinished build",
+            _parsed(before),
+            json.loads(identity),
+            "repeat its command to continue it, or delete it to start again",
         )
 
 
 def _parsed(identity: str) -> dict[str, Any]:
-    """Return an identity; nothing in common with any if it is unreadable."""
+    """Return the settings in an identity; none if it is unreadable."""
     try:
         return dict(json.loads(identity))
     except (TypeError, ValueError):
         return {}
-
-
-def _difference(theirs: Mapping[str, object], ours: Mapping[str, object]) -> str:
-    """Return the first option or value that two builds do not share."""
-    name = next(name for name in ours if ours[name] != theirs.get(name))
-    here, there = ours[name], theirs.get(name)
-    if isinstance(here, dict) and isinstance(there, dict):
-        return f" ({name}: {_difference(there, here).strip(' ()')})"
-    return f" ({name}: {there!r} then, {here!r} now)"
 
 
 def _check_unchanged(journal: Journal, partial: Path, folders: Folders) -> None:
