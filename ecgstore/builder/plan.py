@@ -67,8 +67,8 @@ def plan(
     _check_room(partial, sum(spec.shape[0] * spec.row_nbytes for spec in specs))
     unfinished = partial.with_name(partial.name + ".planning")
     attributes: dict[str, str | int] = {
-        "format": schema.FORMAT,
-        "format_version": schema.FORMAT_VERSION,
+        "format": schema.FORMAT.name,
+        "format_version": schema.FORMAT.version,
         "software": software(),
         "config": config.to_json(),
         "fingerprint": UNSEALED,
