@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial as bind
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import h5py
 import numpy as np
@@ -28,6 +28,9 @@ from ecgstore.storage.format import schema
 from ecgstore.system.identity import require_same
 from ecgstore.system.progress import Progress
 from ecgstore.system.workers import run_tasks
+
+_PRELOAD: Final = ("ecgstore.builder.scan", "ecgstore.builder.fill")
+"""Modules of the worker processes, which serve both phases."""
 
 
 def build_store(
@@ -147,6 +150,7 @@ def survey(
             config,
             with_signals=False,
             n_workers=n_workers or os.cpu_count() or 1,
+            preload=_PRELOAD,
             report=_totals(progress),
         )
         return make_report(journal, config, mapping)
@@ -174,6 +178,7 @@ def _run(
                     config,
                     with_signals=True,
                     n_workers=n_workers,
+                    preload=_PRELOAD,
                     report=_totals(progress),
                 )
             _check_any_selected(journal, folders)
@@ -207,8 +212,8 @@ def _fill(
     done = int(np.count_nonzero(state))
     make_worker: Callable[[], Filler] = bind(Filler, partial, folders.base)
     with Progress("fill", len(state), done=done, quiet=quiet) as progress:
-        report = _totals(progress)
-        for filled in run_tasks(make_worker, blocks_to_do(state), n_workers):
+        report, blocks = _totals(progress), blocks_to_do(state)
+        for filled in run_tasks(make_worker, blocks, n_workers, _PRELOAD):
             failures += filled.failures
             report(filled.n_rows, filled.n_bytes, len(filled.failures))
     return failures

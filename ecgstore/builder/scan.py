@@ -176,6 +176,7 @@ def scan(
     *,
     with_signals: bool,
     n_workers: int,
+    preload: Sequence[str] = (),
     report: Callable[[int, int, int], object],
 ) -> None:
     """Bring a journal up to date with the files on disk.
@@ -194,6 +195,8 @@ def scan(
         Read and check the signals too; else headers only.
     n_workers : int
         Number of processes.
+    preload : sequence of str
+        Modules that these processes import once, before they are forked.
     report : callable
         Called with how many more headers are done, the bytes of their files, and how
         many of them are in quarantine.
@@ -202,7 +205,8 @@ def scan(
     make_worker = partial(Scanner, config, folders, with_signals)
     journal.begin_scan()
     n_selected = 0
-    for entries in run_tasks(make_worker, _tasks(journal, folders, waiting), n_workers):
+    tasks = _tasks(journal, folders, waiting)
+    for entries in run_tasks(make_worker, tasks, n_workers, preload):
         fresh = {entry.path: entry for entry in entries}
         met = []
         for path, known in waiting.popleft():

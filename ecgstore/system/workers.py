@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol, Self, TypeVar
@@ -39,6 +39,7 @@ def run_tasks(
     make_worker: Callable[[], Worker[Task, Result]],
     tasks: Iterable[Task],
     n_workers: int,
+    preload: Sequence[str] = (),
 ) -> Iterator[Result]:
     """Yield the result of every task, in the order of the tasks.
 
@@ -50,7 +51,10 @@ def run_tasks(
     tasks : iterable
         Taken as they are needed, so that there may be any number.
     n_workers : int
-        Number of processes; 1 works in this process.
+        Number of processes; with 1, the tasks are done in this process.
+    preload : sequence of str
+        Names of modules that the tasks need. Where processes are forked, the modules
+        are imported once for all of them.
 
     Raises
     ------
@@ -70,9 +74,7 @@ def run_tasks(
         "forkserver" if "forkserver" in methods else "spawn"
     )
     if "forkserver" in methods:
-        context.set_forkserver_preload(
-            ["ecgstore.builder.scan", "ecgstore.builder.fill"]
-        )
+        context.set_forkserver_preload([*preload])
     pool = ProcessPoolExecutor(n_workers, context, _begin, (make_worker,))
     waiting: deque[Future[Any]] = deque()
     others = multiprocessing.active_children()

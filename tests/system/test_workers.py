@@ -3,6 +3,8 @@
 import hashlib
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +37,21 @@ def test_results_come_in_order_whatever_they_take() -> None:
     processes = {process for _, process in results}
     assert len(processes) == 2
     assert os.getpid() not in processes
+
+
+def test_modules_are_preloaded_where_processes_are_forked() -> None:
+    """In a process of its own: a server that forks outlives a pool."""
+    script = """
+import multiprocessing
+from functools import partial
+from ecgstore.system.workers import run_tasks
+
+if __name__ == "__main__":
+    task = "'colorsys' in __import__('sys').modules"
+    [is_loaded] = run_tasks(partial(partial, eval), [task], 2, ["colorsys"])
+    assert is_loaded == ("forkserver" in multiprocessing.get_all_start_methods())
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
 def test_tasks_are_taken_as_they_are_needed() -> None:
