@@ -23,6 +23,7 @@ from ecgstore.builder.scan import Folders, scan, unchanged
 from ecgstore.builder.seal import seal
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
+from ecgstore.sources import HEADER_FILES
 from ecgstore.splits import read_patients
 from ecgstore.storage.format import schema
 from ecgstore.system.identity import require_same
@@ -311,8 +312,8 @@ def _check_any_selected(journal: Journal, folders: Folders) -> None:
     where = ", ".join(map(str, folders.roots))
     if not journal.count():
         raise EcgStoreError(
-            f"{where}: no .hea files below; expected records as header and signal "
-            "files, at any depth"
+            f"{where}: no {HEADER_FILES} files below; expected records as header and "
+            "signal files, at any depth"
         )
     reasons = journal.count_by("reason", Status.QUARANTINED)
     entry = next(journal.entries(Status.QUARANTINED), None)

@@ -17,11 +17,11 @@ from ecgstore.diagnoses import selects
 from ecgstore.errors import EcgStoreError, RecordError
 from ecgstore.signals.stored_form import check_usable
 from ecgstore.sources import (
-    Header,
+    HEADER_FILES,
+    RecordHeader,
     find_headers,
     read_header,
     read_record,
-    record_files,
     signal_sha256,
     source_name,
 )
@@ -61,7 +61,8 @@ class Folders:
         for number, root in enumerate(roots):
             if not root.exists():
                 raise EcgStoreError(
-                    f"{root}: no such folder; expected a folder with .hea files"
+                    f"{root}: no such folder; expected a folder with {HEADER_FILES} "
+                    "files"
                 )
             for other in roots[:number]:
                 if root.is_relative_to(other) or other.is_relative_to(root):
@@ -122,7 +123,7 @@ class Scanner:
         try:
             check_name(path)
             header = read_header(self._folders.base / path)
-            files = record_files(self._folders.base / path, header)
+            files = header.files(self._folders.base / path)
             entry = _described(self._stamped(entry, files), header)
             if not selects(header.dx, self._config.classes, self._config.select):
                 return entry
@@ -157,7 +158,7 @@ class Scanner:
         )
 
 
-def _described(entry: Entry, header: Header) -> Entry:
+def _described(entry: Entry, header: RecordHeader) -> Entry:
     """Return the entry completed from its header."""
     return replace(
         entry,

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ecgstore.errors import EcgStoreError
+from ecgstore.sources.formats import FORMATS, HEADER_FILES
 
 
 def find_headers(root: Path) -> Iterator[Path]:
-    """Find every ``.hea`` file below a folder, in any layout of folders.
+    """Find every header (``.hea`` file) below a folder, in any layout of folders.
 
     The order is that of the names within each folder, so it is the same on every
     machine. Only the names of one folder (and of those above it) are in memory at a
@@ -35,11 +36,12 @@ def find_headers(root: Path) -> Iterator[Path]:
     if not root.exists():
         raise EcgStoreError(
             f"{root}: no such folder; give the folder that holds the records' "
-            ".hea files, or one .hea file"
+            f"{HEADER_FILES} files, or one such file"
         )
-    if root.suffix != ".hea":
+    if root.suffix not in FORMATS:
         raise EcgStoreError(
-            f"{root}: expected a folder or a .hea file; give the folder that holds it"
+            f"{root}: expected a folder or a {HEADER_FILES} file; give the folder that "
+            "holds it"
         )
     return iter((root,))
 
@@ -65,6 +67,7 @@ def _walk(root: str) -> Iterator[Path]:
 def _names(folder: str) -> list[str]:
     """Return the sorted names of a folder's headers, and of its folders with a "/"."""
     names = []
+    suffixes = tuple(FORMATS)
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -72,7 +75,7 @@ def _names(folder: str) -> list[str]:
                     continue
                 if entry.is_dir():
                     names.append(f"{entry.name}/")
-                elif entry.name.endswith(".hea"):
+                elif entry.name.endswith(suffixes):
                     names.append(entry.name)
     except OSError as error:
         raise _unreadable(folder, error) from error

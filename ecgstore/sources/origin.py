@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from ecgstore.sources.formats import FORMATS
+
 # Folder names, in lower case without punctuation. Besides the names themselves:
 # the folders of the Challenge's first archives of 2021 (WFDB_...), and those of the
 # original databases on PhysioNet.
@@ -84,7 +86,7 @@ def source_name(header_path: Path, root: Path) -> str:
 @lru_cache(maxsize=1024)
 def _from_folders(folder: str, root: str) -> tuple[str | None, str | None, str]:
     """Return the source by the folders below and above the root, and root's name."""
-    if root.endswith(".hea"):
+    if root.endswith(tuple(FORMATS)):
         root = os.path.dirname(root)
     names = Path(folder).parts
     n_above = len(Path(root).parts) - 1 if Path(folder).is_relative_to(root) else 0

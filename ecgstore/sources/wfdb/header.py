@@ -130,6 +130,30 @@ class Header:
     dx: tuple[str, ...]
     segments: tuple[Segment, ...] = ()
 
+    def files(self, path: Path) -> list[str]:
+        """Return the names of all files that the record is read from.
+
+        Parameters
+        ----------
+        path : Path
+            The record's ``.hea`` file.
+
+        Returns
+        -------
+        list of str
+            Names in the folder of `path`, each once, the header first. They need not
+            exist.
+        """
+        names = [path.name, *(lead.file_name for lead in self.leads)]
+        for segment in self.segments:
+            of_segment = path.with_name(f"{segment.name}.hea")
+            names.append(of_segment.name)
+            try:
+                names += [lead.file_name for lead in read_header(of_segment).leads]
+            except RecordError:
+                continue  # reading the record raises it again
+        return list(dict.fromkeys(names))
+
 
 class _SyntaxError(Exception):
     """A line of a header is not what it should be."""

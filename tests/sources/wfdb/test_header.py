@@ -10,7 +10,7 @@ import pytest
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.record import LEADS
-from ecgstore.sources import Header, LeadHeader, Segment, read_header
+from ecgstore.sources.wfdb.header import Header, LeadHeader, Segment, read_header
 
 FIRST_DIALECT = (
     "A0001 12 500 7500 12-May-2020 12:33:59\n"
