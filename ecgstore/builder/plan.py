@@ -24,7 +24,7 @@ from ecgstore.storage.format import schema
 from ecgstore.storage.format.layout import UNSEALED, create_file, encoded
 from ecgstore.system.atomic_files import sync_file
 
-_BLOCK_ROWS: Final = 512
+BLOCK_ENTRIES: Final = 512
 
 _Item = TypeVar("_Item")
 
@@ -184,5 +184,5 @@ def _codes(block: Iterable[Entry]) -> list[list[str]]:
 
 def _blocks(items: Iterator[_Item]) -> Iterator[list[_Item]]:
     """Yield lists of some thousand items."""
-    while block := list(islice(items, _BLOCK_ROWS)):
+    while block := list(islice(items, BLOCK_ENTRIES)):
         yield block

@@ -28,7 +28,7 @@ from ecgstore.sources import (
 from ecgstore.sources.files import check_name, printable
 from ecgstore.system.workers import run_tasks
 
-_TASK_SIZE: Final = 16  # headers a task: tens of ms, so that sending it costs little
+TASK_HEADERS: Final = 16  # headers a task: tens of ms, so that sending it costs little
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +237,7 @@ def _tasks(
     There, a header has the entry that is still true, or None.
     """
     headers = folders.headers()
-    while group := list(islice(headers, _TASK_SIZE)):
+    while group := list(islice(headers, TASK_HEADERS)):
         met, task = [], []
         for root, path in group:
             known = journal.entry(printable(path))

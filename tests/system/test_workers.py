@@ -1,6 +1,5 @@
 """Many processes: in order, whole, and with an end when one of them dies."""
 
-import hashlib
 import os
 import signal
 import subprocess
@@ -9,14 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import ecgstore
-from ecgstore.builder import fill, scan
-from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.system.workers import run_tasks
 
@@ -118,51 +113,6 @@ def test_worker_of_this_process_is_closed_even_after_a_failure() -> None:
     with pytest.raises(ZeroDivisionError):
         list(run_tasks(Worker, [1, 0], 1))
     assert Worker.closed == 2
-
-
-@pytest.mark.parametrize(
-    ("n_workers", "task_size", "block_rows"), [(1, 1, 1), (2, 1, 2), (8, 2, 1)]
-)
-def test_size_of_tasks_and_number_of_workers_do_not_change_a_byte(
-    few_records: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    n_workers: int,
-    task_size: int,
-    block_rows: int,
-) -> None:
-    def build(name: str, n_workers: int) -> str:
-        out = tmp_path / name
-        config = Config(beats="none", select="all")
-        ecgstore.build_store(
-            [few_records], out, config, n_workers=n_workers, quiet=True
-        )
-        return hashlib.sha256(out.read_bytes()).hexdigest()
-
-    broken = next(iter(sorted(few_records.rglob("*.mat"))))
-    broken.write_bytes(broken.read_bytes()[:-1])  # the quarantine is part of it
-    expected = build("one.h5", 1)
-    monkeypatch.setattr(scan, "_TASK_SIZE", task_size)
-    monkeypatch.setattr(fill, "BLOCK_ROWS", block_rows)
-    assert build("other.h5", n_workers) == expected
-
-
-@pytest.mark.slow
-def test_beats_and_features_do_not_depend_on_the_number_of_workers(
-    few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every engine's results are those of the record alone, to the last bit."""
-    monkeypatch.setattr(fill, "BLOCK_ROWS", 1)  # so that each worker gets some rows
-    digests = set()
-    for n_workers in (1, 8):
-        out = tmp_path / f"{n_workers}.h5"
-        ecgstore.build_store(
-            [few_records], out, Config(), n_workers=n_workers, quiet=True
-        )
-        digests.add(hashlib.sha256(out.read_bytes()).hexdigest())
-        with ecgstore.open(out) as store:
-            assert store.features().notna().any(axis=1).all()
-    assert len(digests) == 1
 
 
 def test_ctrl_c_does_not_wait_for_long_tasks() -> None:
