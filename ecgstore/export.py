@@ -8,13 +8,12 @@ from typing import Any, Final
 import numpy as np
 
 from ecgstore.arrays import FloatArray, IntArray
-from ecgstore.errors import EcgStoreError
 from ecgstore.features import q_s_peaks
 from ecgstore.record import LEADS, Mark
 from ecgstore.storage import Store
 from ecgstore.storage.deep_features.names import column_names
 from ecgstore.storage.format import schema
-from ecgstore.system.atomic_files import replace_file
+from ecgstore.system.atomic_files import make_folder, replace_file
 from ecgstore.system.csv_files import write_csv
 
 BLOCK_ROWS: Final = 256
@@ -161,15 +160,10 @@ def export(store: Store, folder: str | Path, names: list[str]) -> list[Path]:
     Raises
     ------
     EcgStoreError
-        If the folder cannot be made.
+        If the folder cannot be created.
     """
     folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EcgStoreError(
-            f"{folder}: cannot be made ({error.strerror}); choose another folder"
-        ) from error
+    make_folder(folder)
     written = []
     for name in names:
         file_name, write = EXPORTS[name]

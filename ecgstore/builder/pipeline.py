@@ -1,4 +1,4 @@
-"""The whole build: scan, plan, fill, seal; continued where it was stopped."""
+"""The whole build: scan, plan, fill, seal; a stopped build is continued."""
 
 import errno
 import hashlib
@@ -46,24 +46,24 @@ def build_store(
 ) -> ScanReport:
     """Build a store from folders of records.
 
-    Nothing appears under the name `out` before the store is complete. Stopped at any
-    time, even killed, the same call continues with what is left to do. The same
-    records and options give the same bytes, whatever the number of processes.
+    The store gets the name `out` when it is complete. If the build is stopped at any
+    time, even killed, the same call continues it. The same records and options give the
+    same bytes, for any number of processes.
 
     Parameters
     ----------
     sources : sequence of str or Path
         Folders with ``.hea`` files and their signals, at any depth.
     out : str or Path
-        The store to make, usually ``*.h5``.
+        The store to create, usually ``*.h5``.
     config : Config, optional
         Options; the defaults if left out.
     patients : str or Path, optional
         CSV file with the columns ``record_id`` or ``ecg_id``, and ``patient_id``.
     n_workers : int, optional
-        Number of processes; as many as there are cores if left out. Scripts that ask
-        for more than one must start from ``if __name__ == "__main__":``, as always
-        with `multiprocessing`.
+        Number of processes; as many as there are cores if left out. Scripts that use
+        more than one must be guarded by ``if __name__ == "__main__":``, as always with
+        `multiprocessing`.
     overwrite : bool
         Replace an existing store when the new one is complete.
     quiet : bool
@@ -72,7 +72,7 @@ def build_store(
     Returns
     -------
     ScanReport
-        What was found, selected and left out.
+        Numbers of the records found, selected and left out.
 
     Raises
     ------
@@ -98,8 +98,8 @@ def build_store(
                 )
                 to_continue = False
             finally:
-                found_any = journal.count(Status.SELECTED) > 0
-                to_continue = to_continue and (found_any or partial.exists())
+                any_selected = journal.count(Status.SELECTED) > 0
+                to_continue = to_continue and (any_selected or partial.exists())
     finally:
         if not to_continue:
             remove(journal_path)
@@ -108,7 +108,7 @@ def build_store(
 
 @contextmanager
 def _readable_errors(final: Path) -> Iterator[None]:
-    """Say what to do about a full disk, and about damage to an unfinished build."""
+    """Turn errors of a full disk or a damaged file into messages that help."""
     try:
         yield
     except (OSError, sqlite3.Error) as error:
@@ -121,7 +121,7 @@ def _readable_errors(final: Path) -> Iterator[None]:
             ) from error
         if number is not None:
             raise
-        # Errors of HDF5 and SQLite, which have no number, say nothing of the file.
+        # Errors of HDF5 and SQLite, which have no number, do not name the file.
         raise EcgStoreError(
             f"{final.name}.partial: cannot be used ({error}); delete {final}.partial* "
             "to start again"
@@ -136,7 +136,9 @@ def survey(
     n_workers: int | None = None,
     quiet: bool = False,
 ) -> ScanReport:
-    """Count what a build would select, from the headers alone; write nothing.
+    """Count the records that a build would select, from the headers alone.
+
+    Writes nothing.
 
     Parameters are those of `build_store`.
     """
@@ -167,7 +169,7 @@ def _run(
     n_workers: int,
     quiet: bool,
 ) -> ScanReport:
-    """Go through the phases, or through those that are left."""
+    """Run the phases of a build that are not done yet."""
     while True:
         if partial.exists():
             _check_unchanged(journal, partial, folders)
@@ -187,8 +189,9 @@ def _run(
         failures = _fill(partial, folders, n_workers, quiet)
         if not failures:
             break
-        # The number of rows is fixed, so records that fail now mean a new plan.
-        # First the plan goes: notes without it would count what it may still store.
+        # The number of rows is fixed, so records that fail now require a new plan. The
+        # old one is deleted first: if the build stops in between, the journal must not
+        # quarantine records that the old plan can still store.
         partial.unlink()
         for failure in failures:
             detail = folders.shorten(failure.detail)
@@ -199,14 +202,14 @@ def _run(
 
 
 def _n_headers(folders: Folders, config: Config) -> int | None:
-    """Return how many headers a scan will read; None where a limit will end it."""
+    """Return the number of headers to scan; None if a limit ends the scan."""
     return None if config.limit else sum(1 for _ in folders.headers())
 
 
 def _fill(
     partial: Path, folders: Folders, n_workers: int, quiet: bool
 ) -> list[Failure]:
-    """Fill the rows that are left; return the records that failed."""
+    """Fill the rows that are not done; return the records that failed."""
     with h5py.File(partial, "r", locking=False) as file:
         state = file[schema.STATE][...]
     failures: list[Failure] = []
@@ -239,7 +242,7 @@ def _totals(progress: Progress) -> Callable[[int, int, int], None]:
 
 
 def _check_out(final: Path, overwrite: bool) -> None:
-    """Refuse a final name that cannot be given."""
+    """Check that the store can get its final name."""
     if not final.parent.is_dir():
         raise EcgStoreError(
             f"{final.parent}: no such folder; create it, or choose another output"
@@ -296,7 +299,7 @@ def _parsed(identity: str) -> dict[str, Any]:
 
 
 def _check_unchanged(journal: Journal, partial: Path, folders: Folders) -> None:
-    """Refuse to continue with records that changed since they were scanned."""
+    """Check that no record has changed since it was scanned."""
     for entry in journal.entries(Status.SELECTED):
         if not unchanged(folders, entry):
             raise EcgStoreError(
@@ -306,7 +309,7 @@ def _check_unchanged(journal: Journal, partial: Path, folders: Folders) -> None:
 
 
 def _check_any_selected(journal: Journal, folders: Folders) -> None:
-    """Refuse to make a store without records."""
+    """Raise an error if no record is selected."""
     if journal.count(Status.SELECTED):
         return
     where = ", ".join(map(str, folders.roots))
