@@ -11,10 +11,10 @@ from ecgstore.sources.formats import FORMATS, HEADER_FILES
 def find_headers(root: Path) -> Iterator[Path]:
     """Find every header (``.hea`` file) below a folder, in any layout of folders.
 
-    The order is that of the names within each folder, so it is the same on every
-    machine. Only the names of one folder (and of those above it) are in memory at a
-    time. Hidden files and folders are left out; links to folders are followed, but no
-    folder is read twice, so that a loop of links ends.
+    Headers are sorted by name within each folder, so that the order is the same on
+    every machine. Only the names in one folder and its parents are in memory at a time.
+    Hidden files and folders are left out. Links to folders are followed, but no folder
+    is read twice, so that a loop of links ends.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def find_headers(root: Path) -> Iterator[Path]:
     Raises
     ------
     EcgStoreError
-        If `root` is neither, or (while iterating) a folder cannot be read.
+        If `root` is neither, or, during iteration, if a folder cannot be read.
     """
     if root.is_dir():
         return _walk(os.fspath(root))
@@ -65,7 +65,7 @@ def _walk(root: str) -> Iterator[Path]:
 
 
 def _names(folder: str) -> list[str]:
-    """Return the sorted names of a folder's headers, and of its folders with a "/"."""
+    """Return the sorted names of a folder's headers and folders, these with a "/"."""
     names = []
     suffixes = tuple(FORMATS)
     try:
@@ -84,7 +84,7 @@ def _names(folder: str) -> list[str]:
 
 
 def _identity(folder: str) -> tuple[int, int]:
-    """Return what is equal for two paths only if they lead to the same folder."""
+    """Return the device and inode of a folder, equal for all paths to it."""
     try:
         status = os.stat(folder)
     except OSError as error:
@@ -95,6 +95,6 @@ def _identity(folder: str) -> tuple[int, int]:
 def _unreadable(folder: str, error: OSError) -> EcgStoreError:
     """Return the error for a folder that cannot be listed."""
     return EcgStoreError(
-        f"{folder}: cannot read this folder ({error.strerror}); give yourself the "
-        "right to read it, or move it out of the source folder"
+        f"{folder}: cannot read this folder ({error.strerror}); get permission to read "
+        "it, or move it out of the source folder"
     )

@@ -1,4 +1,4 @@
-"""Records as a user names them: folders, headers, or signal files beside a header."""
+"""Records given by a user: folders, headers, or signal files beside a header."""
 
 import os
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from ecgstore.sources.formats import FORMATS, HEADER_FILES
 
 
 def given_headers(records: Iterable[str | Path]) -> list[Path]:
-    """Return the headers of all records that were named, each once, in their order.
+    """Return the headers of all given records, without repeats and in their order.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def given_headers(records: Iterable[str | Path]) -> list[Path]:
     Returns
     -------
     list of Path
-        Each begins with what was named.
+        Each begins with the given path.
 
     Raises
     ------

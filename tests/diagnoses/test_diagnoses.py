@@ -227,7 +227,7 @@ class TestFile:
             ('name = "x"\n[classes]\nA = ["1"]\nB = ["1"]', "'A' and 'B'"),
             ('name = "x"\n[classes]\n" A" = ["1"]', "blanks"),
             ('name = "x"\nfs = 500\n[classes]\nA = ["1"]', "unknown key 'fs'"),
-            ('name = "hybrid7"\n[classes]\nA = ["1"]', "is a preset's"),
+            ('name = "hybrid7"\n[classes]\nA = ["1"]', "that of a preset"),
             ('name = ""\n[classes]\nA = ["1"]', "a class set is named ''"),
         ],
     )
@@ -309,7 +309,7 @@ class TestClassSet:
 
     @pytest.mark.parametrize("code", ["", "AF", "12 ", "-1", "1.0", "\u0661"])
     def test_refuses_codes_that_are_not_digits(self, code: str) -> None:
-        with pytest.raises(ConfigError, match="made of digits"):
+        with pytest.raises(ConfigError, match="consists of digits"):
             DiagnosisClass("A", "", (code,))
 
     def test_refuses_two_classes_of_one_name(self) -> None:

@@ -64,7 +64,7 @@ def _read_signal(header: Header, path: str, max_samples: int | None) -> Samples:
 
 
 def _read_segments(header: Header, path: str, max_samples: int | None) -> Samples:
-    """Read the signal of a record that is made of several, one after the other."""
+    """Read the signal of a multi-segment record."""
     where = printable(path)
     n_samples = sum(segment.n_samples for segment in header.segments)
     n_in_gaps = sum(part.n_samples for part in header.segments if part.name == _GAP)
@@ -74,7 +74,7 @@ def _read_segments(header: Header, path: str, max_samples: int | None) -> Sample
             f"{where}: its segments have {n_samples} samples; expected "
             f"{header.n_samples}",
         )
-    # No file bears out the length of a gap, so it must not decide the size.
+    # No file confirms the length of a gap, so gaps must not dominate the record.
     if n_in_gaps > n_samples // 2:
         raise RecordError(
             Reason.GAP_TOO_LONG,
@@ -89,7 +89,7 @@ def _read_segments(header: Header, path: str, max_samples: int | None) -> Sample
         n_read = n_wanted(segment.n_samples, n_left)
         n_left -= n_read
         if segment.name == _GAP:
-            # A view of one NaN: takes no memory before all segments have been read.
+            # A view of one NaN needs no memory before all segments have been read.
             signals.append(np.broadcast_to(np.nan, (N_LEADS, n_read)))
         elif n_read:  # the first segment may be empty and only name the leads
             samples = _read_segment(segment, header, path, n_read)
@@ -109,7 +109,7 @@ def _read_segments(header: Header, path: str, max_samples: int | None) -> Sample
 
 
 def _read_segment(segment: Segment, header: Header, path: str, n_read: int) -> Samples:
-    """Read the beginning of one segment of a record, which must have all leads."""
+    """Read the beginning of one segment, which must have all twelve leads."""
     segment_path = os.path.join(os.path.dirname(path), f"{segment.name}.hea")
     part = read_header(segment_path)
     if part.segments or part.fs != header.fs or part.n_samples != segment.n_samples:
