@@ -23,27 +23,27 @@ def test_failed_transaction_leaves_the_journal_as_it_was() -> None:
         raise KeyboardInterrupt
 
     with Journal(None) as journal:
-        journal.begin("who")
+        journal.begin("one build")
         journal.add([entry("a")])
         with pytest.raises(KeyboardInterrupt):
             journal.add(entries())
-        assert [each.path for each in journal.entries(Status.SELECTED)] == ["a"]
+        assert [entry.path for entry in journal.entries(Status.SELECTED)] == ["a"]
         journal.add([entry("d")])
         assert journal.count() == 2
-        assert journal.identity == "who"
+        assert journal.identity == "one build"
 
 
-def test_what_a_journal_holds_outlives_it(tmp_path: Path) -> None:
+def test_entries_survive_closing(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     with Journal(path) as journal:
-        journal.begin("who")
+        journal.begin("one build")
         journal.add([entry("a")])
     with Journal(path) as journal:
-        assert journal.identity == "who"
+        assert journal.identity == "one build"
         assert journal.entry("a") == entry("a")
-        journal.begin("another")
+        journal.begin("another build")
         assert journal.count() == 0
-        assert journal.identity == "another"
+        assert journal.identity == "another build"
 
 
 def test_journal_is_an_ordinary_database(

@@ -1,4 +1,4 @@
-"""Records that pass the scan and fail afterwards, through a defect of ours."""
+"""Records that pass the scan and fail afterwards, through a defect of ecgstore."""
 
 import filecmp
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def victim(few_records: Path, tmp_path: Path, build: Build) -> str:
 def test_record_that_fails_after_the_scan_is_quarantined(
     few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Build
 ) -> None:
-    """A defect of ours must not stop a build, nor shift the other rows."""
+    """A defect of ecgstore must not stop a build, nor shift the other rows."""
     clean = build(few_records, tmp_path / "clean.h5")
     with ecgstore.open(clean) as expected:
         victim = Path(expected.records["path"].iloc[2])
@@ -164,7 +164,7 @@ def test_report_of_a_continued_build_counts_what_is_stored(
 
 
 @pytest.mark.parametrize("module", [scan, fill])
-def test_want_of_memory_is_no_fault_of_the_record(
+def test_lack_of_memory_does_not_quarantine_the_record(
     few_records: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

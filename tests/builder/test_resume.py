@@ -129,7 +129,7 @@ def test_changed_and_removed_files_are_scanned_again(
         assert store.quarantine["reason"].tolist() == [Reason.UNREADABLE_HEADER]
 
 
-def test_second_record_of_a_name_returns_when_the_first_is_gone(
+def test_duplicate_is_stored_when_the_first_record_is_gone(
     tmp_path: Path, write_record: WriteRecord, build: Build, stopped_build: StoppedBuild
 ) -> None:
     first = write_record("A0001", folder="records/a")
@@ -144,7 +144,7 @@ def test_second_record_of_a_name_returns_when_the_first_is_gone(
         assert store.quarantine.empty
 
 
-def test_twins_stay_twins_when_a_scan_is_repeated(
+def test_duplicates_stay_in_quarantine_when_a_scan_is_repeated(
     tmp_path: Path, write_record: WriteRecord, build: Build, stopped_build: StoppedBuild
 ) -> None:
     folder = write_record("A0001", folder="records/a").parent.parent
@@ -267,7 +267,7 @@ def test_files_of_an_unfinished_build_cannot_change(
     assert report.reasons == {"truncated_signal_file": 1}
 
 
-def test_files_are_those_that_the_header_names(
+def test_changes_are_noticed_in_the_files_that_the_header_names(
     tmp_path: Path, write_record: WriteRecord, build: Build, stopped_build: StoppedBuild
 ) -> None:
     header = write_record("A0001")
@@ -281,7 +281,7 @@ def test_files_are_those_that_the_header_names(
         build(header.parent, out)
 
 
-def test_changed_sample_ends_an_unfinished_build(
+def test_changed_sample_is_refused(
     changeable: tuple[Path, Path],
     tmp_path: Path,
     build: Build,

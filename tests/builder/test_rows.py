@@ -1,4 +1,4 @@
-"""The law of rows: row i of every dataset is what the files of record i say."""
+"""Row law: row i of every dataset belongs to record i."""
 
 import csv
 import hashlib
@@ -33,7 +33,7 @@ CONFIG = Config()
 
 @dataclass(frozen=True)
 class Source:
-    """What the files of a record say, read by a few lines of its own."""
+    """The content of a record's files, read independently of ecgstore."""
 
     name: str
     fs: float
@@ -51,8 +51,8 @@ def read_source(path: Path) -> Source:
     name, n_leads, fs, n_samples = lines[0].split()[:4]
     assert n_leads == "12"
     leads = [line.split() for line in lines[1:13]]
-    assert [each[8] for each in leads] == LEADS
-    gains = {each[2].lower() for each in leads}
+    assert [fields[8] for fields in leads] == LEADS
+    gains = {fields[2].lower() for fields in leads}
     assert gains <= {"1000/mv", "1000(0)/mv", "1000.0/mv", "1000.0(0)/mv"}
     comments = dict(
         line.lstrip("# ").split(":", 1) for line in lines[13:] if ":" in line
@@ -66,8 +66,8 @@ def read_source(path: Path) -> Source:
         age=age if 0 <= age <= 150 else math.nan,
         sex={"m": "male", "f": "female"}.get(comments["Sex"].strip()[:1].lower(), ""),
         dx=[code.strip() for code in comments["Dx"].split(",")],
-        first_values=[int(each[5]) for each in leads],
-        checksums=[int(each[6]) for each in leads],
+        first_values=[int(fields[5]) for fields in leads],
+        checksums=[int(fields[6]) for fields in leads],
         adc=adc,
     )
 
@@ -78,7 +78,7 @@ def sum_of_16_bits(values: Any) -> int:
 
 
 def expected_row(path: Path, counts: Any, patients: dict[str, str]) -> dict[str, Any]:
-    """Return what each dataset has to hold for a record.
+    """Return the expected row of every dataset for a record.
 
     Signals, labels and quality come from the record's files; beats and features from
     the stored counts.
@@ -110,15 +110,15 @@ def expected_row(path: Path, counts: Any, patients: dict[str, str]) -> dict[str,
     return {
         "signals": signals,
         "labels": [
-            any(code in each.codes for code in source.dx)
-            for each in CONFIG.classes.classes
+            any(code in class_.codes for code in source.dx)
+            for class_ in CONFIG.classes.classes
         ],
         "features": features,
         "fiducials": fiducials,
         "r_peaks": r_peaks,
         **{
-            f"quality/{each.name}": np.float32(getattr(quality, each.name))
-            for each in QUALITY_COLUMNS
+            f"quality/{column.name}": np.float32(getattr(quality, column.name))
+            for column in QUALITY_COLUMNS
         },
         "quality/saturated_fraction": np.zeros(12),
         "quality/checksum_differs": [
@@ -148,20 +148,20 @@ def read_patients_csv() -> dict[str, str]:
         return {row["record_id"]: row["patient_id"] for row in csv.DictReader(lines)}
 
 
-def test_every_dataset_of_every_row_is_its_records(sample_store: Path) -> None:
+def test_every_dataset_of_every_row_belongs_to_its_record(sample_store: Path) -> None:
     specs = schema.row_specs(
         CONFIG,
         0,
         dict.fromkeys(schema.RECORD_TEXTS, 1),
-        features=[(each.name, each.unit) for each in FEATURES],
-        beats_status={each.name: int(each) for each in BeatStatus},
+        features=[(feature.name, feature.unit) for feature in FEATURES],
+        beats_status={status.name: int(status) for status in BeatStatus},
     )
     patients = read_patients_csv()
     n_padded = n_with_patient = 0
     with h5py.File(sample_store) as file:
         columns = {
             path: file[path][...]
-            for path in (each.path for each in specs)
+            for path in (spec.path for spec in specs)
             if path != "folds"  # whole groups, below
         }
         for row, stored_path in enumerate(columns["records/path"]):
@@ -169,12 +169,12 @@ def test_every_dataset_of_every_row_is_its_records(sample_store: Path) -> None:
             expected = expected_row(path, columns["signals"][row], patients)
             assert expected.keys() == columns.keys()
             for name, value in expected.items():
-                found = columns[name][row]
+                stored = columns[name][row]
                 if isinstance(value, str):
-                    assert found.decode() == value, (name, path)
+                    assert stored.decode() == value, (name, path)
                 else:
                     np.testing.assert_array_equal(
-                        found, value, err_msg=f"/{name} of {path.stem}"
+                        stored, value, err_msg=f"/{name} of {path.stem}"
                     )
             n_padded += expected["quality/pad_length"] > 0
             n_with_patient += expected["records/patient_id"] != ""
@@ -201,8 +201,8 @@ def test_every_selected_record_has_one_row(sample_store: Path) -> None:
         if {*read_source(path).dx} & {*CONFIG.classes.codes}
     }
     with ecgstore.open(sample_store) as store:
-        found = [*store.records.index, *store.quarantine["record_id"]]
-    assert sorted(found) == sorted(wanted)
+        names = [*store.records.index, *store.quarantine["record_id"]]
+    assert sorted(names) == sorted(wanted)
 
 
 def test_differences_from_the_header_are_flagged_by_lead(
@@ -299,8 +299,8 @@ def test_every_row_belongs_to_its_record(sample_store: Path) -> None:
             assert file["records/record_id"][row].decode() == path.stem
             class_codes = file["labels"].attrs["codes"]
             assert file["labels"][row].tolist() == [
-                int(bool(set(codes) & set(each.decode().split(","))))
-                for each in class_codes
+                int(bool(set(codes) & set(value.decode().split(","))))
+                for value in class_codes
             ]
 
 

@@ -97,7 +97,9 @@ def test_survey_counts_what_a_build_selects(few_records: Path, tmp_path: Path) -
     assert surveyed.sources == built.sources
 
 
-def test_options_that_match_nothing_are_said(few_records: Path, tmp_path: Path) -> None:
+def test_options_that_match_nothing_are_warnings(
+    few_records: Path, tmp_path: Path
+) -> None:
     patients = tmp_path / "patients.csv"
     patients.write_text("record_id,patient_id\nnobody,1\n")
     config = Config(beats="none", exclude_sources=("st_petersburg",))
