@@ -16,7 +16,7 @@ from ecgstore.storage.format import schema
 from ecgstore.system.atomic_files import make_folder, replace_file
 from ecgstore.system.csv_files import write_csv
 
-_BLOCK_ROWS: Final = 256
+BLOCK_ROWS: Final = 256
 
 
 def export_labels(store: Store, path: str | Path) -> None:
@@ -95,8 +95,8 @@ def _peaks(store: Store) -> Iterator[dict[str, Any]]:
     """Yield the peaks of every record, for JSON."""
     padding = store.quality[schema.PAD_LENGTH].to_numpy()
     names, sources = store.records.index, store.records["source"].to_numpy()
-    for begin in range(0, len(store), _BLOCK_ROWS):
-        rows = np.arange(begin, min(begin + _BLOCK_ROWS, len(store)))
+    for begin in range(0, len(store), BLOCK_ROWS):
+        rows = np.arange(begin, min(begin + BLOCK_ROWS, len(store)))
         signals, r_peaks = store.signals(rows), store.r_peaks(rows)
         fiducials = store.fiducials(rows)
         for place, row in enumerate(rows.tolist()):

@@ -1,15 +1,15 @@
-"""Why a record was left out of a store: the codes in `/quarantine/reason`."""
+"""The reasons for leaving a record out of a store, as in `/quarantine/reason`."""
 
 from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """A reason for quarantine; `description` explains it in a sentence."""
+    """A reason for quarantine; its value is the code, `description` explains it."""
 
     description: str
 
     def __new__(cls, code: str, description: str) -> "Reason":
-        """Make a member that equals its code and carries its description."""
+        """Create a member that equals its code and has a description."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.description = description
@@ -25,11 +25,11 @@ class Reason(StrEnum):
     )
     TRUNCATED_SIGNAL_FILE = (
         "truncated_signal_file",
-        "the signal file is shorter than its header says",
+        "the signal file has fewer samples than its header says",
     )
     WRONG_SIGNAL_SIZE = (
         "wrong_signal_size",
-        "the signal file holds another number of leads or samples than its header",
+        "the signal file has another number of leads or samples than its header",
     )
     UNREADABLE_SIGNAL = (
         "unreadable_signal",
@@ -37,11 +37,11 @@ class Reason(StrEnum):
     )
     MISSING_LEADS = (
         "missing_leads",
-        "not all of the twelve standard leads are there exactly once",
+        "one of the twelve standard leads is missing or occurs twice",
     )
     UNKNOWN_UNIT = (
         "unknown_unit",
-        "a lead's unit is not one of mV, uV, V, so its scale cannot be known",
+        "a lead's unit is not mV, uV or V, so its scale is unknown",
     )
     BAD_SAMPLING_RATE = (
         "bad_sampling_rate",
@@ -49,7 +49,7 @@ class Reason(StrEnum):
     )
     BAD_GAIN = (
         "bad_gain",
-        "a lead's gain is zero, not a number, or absurd",
+        "a lead's gain is zero, not a number, or impossible",
     )
     ALL_SAMPLES_MISSING = (
         "all_samples_missing",
@@ -57,19 +57,19 @@ class Reason(StrEnum):
     )
     GAP_TOO_LONG = (
         "gap_too_long",
-        "a lead misses more samples in a row than may be interpolated",
+        "a lead has a longer gap of missing samples than may be interpolated",
     )
     FLAT_LEAD = (
         "flat_lead",
-        "a lead is constant from end to end and the options reject such records",
+        "a lead is constant throughout, and the options reject such records",
     )
     CLIPPED = (
         "clipped",
-        "a larger part of a lead than allowed is stuck at its extreme values",
+        "a lead is at its extreme values for a larger part than allowed",
     )
     TOO_SHORT = (
         "too_short",
-        "the record is shorter than the least duration asked for",
+        "the record is shorter than the minimum duration of the options",
     )
     DUPLICATE_RECORD_ID = (
         "duplicate_record_id",
@@ -77,5 +77,5 @@ class Reason(StrEnum):
     )
     UNEXPECTED_ERROR = (
         "unexpected_error",
-        "the record made ecgstore fail; please report it with the record",
+        "ecgstore failed on the record; please report this together with the record",
     )

@@ -1,8 +1,8 @@
-"""Folds that never share a patient and have the same share of every class.
+"""Folds that share no patient and have similar proportions of every class.
 
-Two steps: `group_records` finds which records must stay together, `assign_folds` deals
-the groups to the folds. Both depend on what is in the records and not on the order of
-the rows, and neither draws random numbers: the same records get the same folds.
+`group_records` determines which records must stay together, then `assign_folds`
+distributes the groups over the folds. Both depend on the records and not on the order
+of the rows, and neither uses random numbers: the same records get the same folds.
 """
 
 import re
@@ -21,18 +21,19 @@ from ecgstore.errors import ConfigError
 from ecgstore.system.csv_files import read_csv_rows
 
 POOLED_SOURCES: Final = frozenset({"ptb", "st_petersburg_incart"})
-"""Sources whose records without a patient stay together, all in one fold.
+"""Sources whose records with unknown patients all stay in one fold.
 
 PTB has several records of 113 of its 290 patients, INCART two or three of most of its
-32, and the Challenge's record names do not tell which: apart they could leak.
+32, and the Challenge's record names do not identify the patients: in different folds,
+records of the same patient would leak.
 """
 
 STRATA_WEIGHT: Final = 0.1
-"""How much an uneven stratum counts beside an equally uneven class or fold size.
+"""Weight of an uneven stratum relative to an equally uneven class or fold size.
 
-Where a whole source must stay in one fold (`POOLED_SOURCES`), even classes, even sizes
-and an even mix of the other sources exclude each other. At 0.1, on the 43,101 Challenge
-records, classes are within 8 %, sizes within 5 % and sources within 11 %.
+If a whole source must stay in one fold (`POOLED_SOURCES`), the classes, the sizes and
+the mix of the other sources cannot all be even. With 0.1, on the 43,101 Challenge
+records, classes are within 8 %, sizes within 5 % and sources within 11 % of even.
 """
 
 _MAX_FOLDS: Final = 127  # int8
@@ -43,38 +44,38 @@ _FLOAT_INTEGER: Final = re.compile(r"(\d+)\.0+")
 Texts: TypeAlias = (
     Sequence[str] | NDArray[np.object_] | NDArray[np.str_] | NDArray[np.bytes_]
 )
-"""One text per record."""
+"""One string per record."""
 
 
 def group_records(source: Texts, patient_id: Texts, signal_sha256: Texts) -> IntArray:
-    """Return which records must stay in one fold.
+    """Return the groups of records that must stay in one fold.
 
-    Records belong to one group if they have the same patient or the same signal, or
-    are linked by a chain of such records. A record whose patient is unknown is linked
-    by its signal only, unless its source is one of `POOLED_SOURCES`: all such records
-    of that source are one group.
+    Records are in one group if they have the same patient or the same signal, directly
+    or through a chain of such records. A record with an unknown patient is linked by
+    its signal only, unless its source is one of `POOLED_SOURCES`: all such records of
+    that source are one group.
 
     Parameters
     ----------
     source : sequence of str, of length n_records
         Name of each record's source.
     patient_id : sequence of str, of length n_records
-        Each record's patient, ``""`` where unknown. The same text means the same
-        patient, also in another source: to merge two patients by mistake costs a little
-        balance, to part one patient leaks.
+        Each record's patient, ``""`` where unknown. The same identifier means the same
+        patient, even in another source: merging two patients by mistake costs a little
+        balance, splitting a patient leaks.
     signal_sha256 : sequence of str, of length n_records
         Hash of each record's signal in hexadecimal digits, ``""`` where unknown.
 
     Returns
     -------
     ndarray of shape (n_records,)
-        Group numbers from 0. Groups are numbered by their smallest hash, so that a
+        Group numbers from 0, in the order of the smallest hash in each group, so that a
         record's number does not depend on the order of the rows.
 
     Raises
     ------
     ValueError
-        If the three differ in length.
+        If the arguments differ in length.
 
     Examples
     --------
@@ -103,14 +104,14 @@ def group_records(source: Texts, patient_id: Texts, signal_sha256: Texts) -> Int
 
 
 def _patient_key(source: str, patient_id: str) -> Hashable:
-    """Return what a record shares with others of its patient; None for nothing."""
+    """Return a key that all records of a patient share; None if unknown."""
     if patient_id:
         return ("patient", patient_id)
     return ("source", source) if source in POOLED_SOURCES else None
 
 
 def _first_rows(keys: Iterable[Hashable], n: int) -> IntArray:
-    """Return the first row that has each row's key; its own row for the key None."""
+    """Return the first row with each row's key; the row itself for the key None."""
     first: dict[Hashable, int] = {}
     return np.fromiter(
         (
@@ -125,19 +126,18 @@ def _first_rows(keys: Iterable[Hashable], n: int) -> IntArray:
 def _identical_neighbours(
     hashes: NDArray[np.bytes_], order: IntArray
 ) -> tuple[IntArray, IntArray]:
-    """Return pairs of rows that follow each other in `order` and share a hash."""
+    """Return pairs of rows that are adjacent in `order` and share a hash."""
     ordered = hashes[order]
     same = (ordered[1:] == ordered[:-1]) & (ordered[1:] != b"")
     return order[1:][same], order[:-1][same]
 
 
 def _renumbered(groups: IntArray, n_groups: int, order: IntArray) -> IntArray:
-    """Return the groups numbered by where their first row stands in `order`."""
+    """Return the groups, numbered by the position of their first row in `order`."""
     place = np.empty(n_groups, np.int64)
     backwards = np.arange(len(order))[::-1]
-    place[groups[order[backwards]]] = (
-        backwards  # the last write, the first place, stays
-    )
+    # The last write stays: that of the first position.
+    place[groups[order[backwards]]] = backwards
     number = np.empty(n_groups, np.int64)
     number[np.argsort(place)] = np.arange(n_groups)
     renumbered: IntArray = number[groups]
@@ -151,20 +151,20 @@ def assign_folds(
     *,
     strata: ArrayLike | None = None,
 ) -> NDArray[np.int8]:
-    """Return a fold for every record: whole groups, even sizes, even classes.
+    """Return a fold for every record, with whole groups, even sizes and even classes.
 
     Parameters
     ----------
     labels : array_like of shape (n_records, n_classes)
-        Multi-hot labels. Every column gets an even share of every fold.
+        Multi-hot labels. The records of every column are spread evenly over the folds.
     groups : array_like of shape (n_records,)
-        Group numbers; records of one group get one fold. Groups of equal content are
-        dealt to the folds in the order of their numbers.
+        Group numbers; records of one group get one fold. Groups with equal labels and
+        strata are distributed over the folds in the order of their numbers.
     n_folds : int
         Number of folds, 2 to 127.
     strata : array_like of shape (n_records,), optional
-        A further property to spread evenly, such as the source; it yields to the
-        labels where both cannot be even (`STRATA_WEIGHT`).
+        A further property to spread evenly, such as the source; the labels have
+        priority where both cannot be even (`STRATA_WEIGHT`).
 
     Returns
     -------
@@ -178,15 +178,15 @@ def assign_folds(
 
     Notes
     -----
-    Every fold should hold ``1 / n_folds`` of all records and of the records of every
-    class and stratum. Groups are placed one after the other where they add least to the
-    sum, over folds and properties, of the squared relative differences from that goal;
-    groups that are large or rare come first, common ones fill the gaps. Groups with the
-    same counts are placed in one go, so that the time depends on how many different
-    ones there are.
+    Every fold should contain ``1 / n_folds`` of all records and of the records of every
+    class and stratum. The algorithm is greedy: each group goes into the fold where it
+    adds least to the sum, over folds and properties, of the squared relative
+    differences from that goal. Large or rare groups are placed first, common ones fill
+    the gaps. Groups with the same counts are placed together, so that the time depends
+    on the number of different counts.
 
     The result does not depend on the order of the rows, as long as every record keeps
-    its group's number.
+    the number of its group.
 
     Examples
     --------
@@ -210,14 +210,14 @@ def assign_folds(
     n_strata = counts.shape[1] - 1 - columns.shape[1]
     importance = np.ones(counts.shape[1])
     importance[len(importance) - n_strata :] = STRATA_WEIGHT
-    kinds, kind_of = _distinct_rows(counts)
-    quotas = _deal(
-        counts[kinds],
-        np.bincount(kind_of),
+    first, profile_of = _distinct_rows(counts)
+    quotas = _distribute(
+        counts[first],
+        np.bincount(profile_of),
         importance / np.maximum(counts.sum(axis=0), 1.0) ** 2,
         n_folds,
     )
-    fold_of_group = _spread(quotas, kind_of)
+    fold_of_group = _spread(quotas, profile_of)
     folds: NDArray[np.int8] = fold_of_group[group_of]
     return folds
 
@@ -225,18 +225,21 @@ def assign_folds(
 def _counts_by_group(
     columns: NDArray[Any], group_of: IntArray, stratum_of: NDArray[Any]
 ) -> IntArray:
-    """Return each group's number of records: all, by class, by stratum."""
+    """Return each group's profile: its number of records, in all, by class, by stratum.
+
+    Shape (n_groups, 1 + n_classes + n_strata).
+    """
     n_groups = int(group_of.max()) + 1
     strata, stratum = np.unique(stratum_of, return_inverse=True)
     members = [
         np.ones(len(group_of), bool),
         *columns.T,
-        *(stratum.reshape(-1) == each for each in range(len(strata))),
+        *(stratum.reshape(-1) == number for number in range(len(strata))),
     ]
     return np.stack(
         [
-            np.bincount(group_of, weights=each, minlength=n_groups).astype(np.int64)
-            for each in members
+            np.bincount(group_of, weights=column, minlength=n_groups).astype(np.int64)
+            for column in members
         ],
         axis=1,
     )
@@ -245,8 +248,9 @@ def _counts_by_group(
 def _distinct_rows(counts: IntArray) -> tuple[IntArray, IntArray]:
     """Return the first index of each distinct row, in ascending order of the rows.
 
-    The second array tells which of them each row is. Same as `numpy.unique` along
-    axis 0, but packs as many columns as fit into one integer before it sorts.
+    The second array has the number of its distinct row for every row. Equals
+    `numpy.unique` along axis 0, but packs as many columns as fit into one integer
+    before it sorts.
     """
     packed = np.zeros(len(counts), np.int64)
     size = 1  # packed numbers are below it
@@ -257,21 +261,21 @@ def _distinct_rows(counts: IntArray) -> tuple[IntArray, IntArray]:
             size = len(distinct)
         packed = packed * n_values + column
         size *= n_values
-    _, first, kind_of = np.unique(packed, return_index=True, return_inverse=True)
-    return first, kind_of
+    _, first, number = np.unique(packed, return_index=True, return_inverse=True)
+    return first, number
 
 
-def _deal(
+def _distribute(
     counts: IntArray, n_copies: IntArray, weights: FloatArray, n_folds: int
 ) -> IntArray:
-    """Return how many groups of every kind each fold gets.
+    """Return the number of groups of every profile in each fold.
 
     Parameters
     ----------
-    counts : ndarray of shape (n_kinds, n_columns)
-        Records of one group of each kind by column.
-    n_copies : ndarray of shape (n_kinds,)
-        Number of groups of each kind.
+    counts : ndarray of shape (n_profiles, n_columns)
+        The profiles: the records of one group by column.
+    n_copies : ndarray of shape (n_profiles,)
+        Number of groups with each profile.
     weights : ndarray of shape (n_columns,)
         Cost of a squared difference of one record in each column.
     n_folds : int
@@ -279,39 +283,40 @@ def _deal(
 
     Returns
     -------
-    ndarray of shape (n_kinds, n_folds)
+    ndarray of shape (n_profiles, n_folds)
         Number of groups.
 
     Notes
     -----
-    Sums run over the first axis and over few columns: their order, and with it every
-    last bit and every tie, is the same on all machines.
+    Sums are over the first axis and over few columns, so that their order, and with it
+    every last bit and every tie, is the same on all machines.
     """
-    steps = np.zeros(len(counts))  # what a second copy in a fold costs above the first
+    steps = np.zeros(len(counts))  # extra cost of a second copy in the same fold
     for column, weight in zip(counts.T, weights, strict=True):
         steps += weight * column.astype(float) ** 2
     goals = (counts * n_copies[:, None]).sum(axis=0) / n_folds
     excess = np.repeat(-goals[:, None], n_folds, axis=1)  # (n_columns, n_folds)
     quotas = np.zeros((len(counts), n_folds), np.int64)
-    for kind in np.argsort(-steps, kind="stable"):
-        present = np.flatnonzero(counts[kind])
-        group = counts[kind, present]
+    for profile in np.argsort(-steps, kind="stable"):
+        present = np.flatnonzero(counts[profile])
+        group = counts[profile, present]
         costs = ((weights[present] * group)[:, None] * excess[present]).sum(axis=0)
-        quotas[kind] = _cheapest(costs, float(steps[kind]), int(n_copies[kind]))
-        excess[present] += group[:, None] * quotas[kind]
+        step, n = float(steps[profile]), int(n_copies[profile])
+        quotas[profile] = _cheapest(costs, step, n)
+        excess[present] += group[:, None] * quotas[profile]
     return quotas
 
 
 def _cheapest(costs: FloatArray, step: float, n_copies: int) -> IntArray:
-    """Return how many copies each fold gets if each goes where it is cheapest.
+    """Return the number of copies in each fold if every copy is placed most cheaply.
 
-    A first copy costs `costs[fold]`, each further one in the same fold `step` more.
-    Like water that fills a vessel: all folds below one level are filled up to it.
+    The first copy in a fold costs ``costs[fold]``, every further one `step` more. As in
+    water filling, all folds below a common level are filled up to it.
     """
     ascending = np.sort(costs)
     levels = (n_copies * step + np.cumsum(ascending)) / np.arange(1, len(costs) + 1)
     level = levels[np.flatnonzero(ascending <= levels)[-1]]
-    # One less than fits, so that rounding never hands out too many; then one by one.
+    # One less than fits, so that rounding never places too many; then one by one.
     filled = np.floor((level - costs) / step) - 1
     quota: IntArray = np.maximum(filled, 0).astype(np.int64)
     for _ in range(n_copies - int(quota.sum())):
@@ -319,41 +324,42 @@ def _cheapest(costs: FloatArray, step: float, n_copies: int) -> IntArray:
     return quota
 
 
-def _spread(quotas: IntArray, kind_of: IntArray) -> NDArray[np.int8]:
-    """Return every group's fold; within a kind, folds take turns."""
+def _spread(quotas: IntArray, profile_of: IntArray) -> NDArray[np.int8]:
+    """Return every group's fold; groups of one profile alternate between the folds."""
     n_folds = quotas.shape[1]
     quota = quotas.reshape(-1)
-    cell = np.repeat(np.arange(len(quota)), quota)  # kind * n_folds + fold
+    cell = np.repeat(np.arange(len(quota)), quota)  # profile * n_folds + fold
     nth = np.arange(len(cell)) - (np.cumsum(quota) - quota)[cell]
     turn = (nth + 0.5) / quota[cell]
     fold = cell % n_folds
-    fold_of_group = np.empty(len(kind_of), np.int8)
+    fold_of_group = np.empty(len(profile_of), np.int8)
     in_turn = np.lexsort((fold, turn, cell // n_folds))
-    fold_of_group[np.argsort(kind_of, kind="stable")] = fold[in_turn]
+    fold_of_group[np.argsort(profile_of, kind="stable")] = fold[in_turn]
     return fold_of_group
 
 
 def read_patients(path: str | Path) -> Mapping[str, str]:
-    """Return the patient of every record that a CSV file names.
+    """Return the patient of every record in a CSV file.
 
     Parameters
     ----------
     path : str or Path
         A CSV file with the columns ``record_id`` and ``patient_id``, or ``ecg_id`` and
-        ``patient_id`` as in PTB-XL's ``ptbxl_database.csv``; others are ignored.
+        ``patient_id`` as in PTB-XL's ``ptbxl_database.csv``; other columns are ignored.
 
     Returns
     -------
     Mapping
         Patient by record. An ``ecg_id`` stands for three records: 1 is ``HR00001`` in
-        the Challenge, and ``00001_hr`` and ``00001_lr`` in PTB-XL itself. Numbers are
-        freed from a decimal point: ``15709.0`` is ``15709``.
+        the Challenge, and ``00001_hr`` and ``00001_lr`` in PTB-XL itself. ``15709.0``
+        is read as ``15709``.
 
     Raises
     ------
     ConfigError
         If the file cannot be read, lacks a column or has no rows, if a record or a
-        patient is empty, an ``ecg_id`` is not a number, or a record has two patients.
+        patient is empty, if an ``ecg_id`` is not a number, or if a record has two
+        patients.
     """
     patients: dict[str, str] = {}
     for where, row in read_csv_rows(path, ("record_id", "ecg_id"), ("patient_id",)):
@@ -375,7 +381,7 @@ def read_patients(path: str | Path) -> Mapping[str, str]:
 
 
 def _record_ids(where: str, row: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names of the records that a row is about."""
+    """Return the names of the records of a row."""
     if "record_id" in row:
         return (row["record_id"],)
     number = _without_point(row["ecg_id"])

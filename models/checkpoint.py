@@ -16,12 +16,12 @@ from ecgstore.models.networks.extractor import Extractor
 from ecgstore.models.settings import ModelSettings
 from ecgstore.models.torch_files import read_torch_file, write_torch_file
 from ecgstore.pipes.transforms.decimate import Decimate
+from ecgstore.system.file_format import FileFormat
 
 if TYPE_CHECKING:
     from ecgstore.storage import Store
 
-_FORMAT: Final = "ecgstore model"
-_VERSION: Final = 2
+_FORMAT: Final = FileFormat("ecgstore model", 2, "`ecgstore train`")
 _NAMES: Final = (
     "model",
     "weights",
@@ -148,9 +148,8 @@ class Checkpoint:
         """Write the checkpoint to a file, which appears whole or not at all."""
         write_torch_file(
             Path(path),
+            _FORMAT,
             {
-                "format": _FORMAT,
-                "version": _VERSION,
                 "model": self.model.to_dict(),
                 "weights": self.weights,
                 "label_names": list(self.label_names),
@@ -178,7 +177,7 @@ class Checkpoint:
         """
         path = Path(path)
         content = read_torch_file(
-            path / BEST if path.is_dir() else path, _FORMAT, _VERSION, names=_NAMES
+            path / BEST if path.is_dir() else path, _FORMAT, names=_NAMES
         )
         model = content["model"]
         return cls(

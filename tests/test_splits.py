@@ -49,7 +49,7 @@ def linked(one: Row, other: Row) -> bool:
 
 def components(records: Sequence[Row]) -> list[frozenset[int]]:
     """Return for every row the rows of its group, by plain search."""
-    found = []
+    groups = []
     for start in range(len(records)):
         group = {start}
         frontier = [start]
@@ -62,8 +62,8 @@ def components(records: Sequence[Row]) -> list[frozenset[int]]:
             }
             group |= new
             frontier += new
-        found.append(frozenset(group))
-    return found
+        groups.append(frozenset(group))
+    return groups
 
 
 class TestGroups:
@@ -72,7 +72,7 @@ class TestGroups:
         groups = grouped(records)
         assert groups.dtype == np.int64
         assert [
-            frozenset(np.flatnonzero(groups == each).tolist()) for each in groups
+            frozenset(np.flatnonzero(groups == group).tolist()) for group in groups
         ] == components(records)
         assert sorted(set(groups.tolist())) == list(range(len(set(groups.tolist()))))
 
@@ -138,7 +138,7 @@ class TestGroups:
             assert group_of[one] == group_of[other]
         table = pd.read_csv(folder / "ptbxl_database.csv")
         for _, same in table.groupby("patient_id")["ecg_id"]:
-            present = {group_of.get(f"HR{each:05d}") for each in same} - {None}
+            present = {group_of.get(f"HR{ecg_id:05d}") for ecg_id in same} - {None}
             assert len(present) <= 1
         assert len({group_of[path.stem] for path in paths if path.stem[0] == "S"}) == 1
 
@@ -158,7 +158,7 @@ def fold_inputs(draw: st.DrawFn) -> tuple[UInt8Array, IntArray, IntArray, int]:
 
 class TestFolds:
     @given(fold_inputs())
-    def test_keep_groups_whole_and_leave_none_out(
+    def test_groups_stay_whole_and_every_record_has_a_fold(
         self, drawn: tuple[UInt8Array, IntArray, IntArray, int]
     ) -> None:
         labels, groups, strata, n_folds = drawn
@@ -187,7 +187,7 @@ class TestFolds:
         st.lists(st.integers(0, 4), min_size=1, max_size=200),
         st.integers(2, 12),
     )
-    def test_one_class_per_record_is_dealt_evenly(
+    def test_one_class_per_record_is_spread_evenly(
         self, classes: list[int], n_folds: int
     ) -> None:
         labels = np.eye(5, dtype=np.uint8)[classes]
@@ -206,7 +206,7 @@ class TestFolds:
         assert np.ptp(np.bincount(folds, minlength=n_folds)) <= max(sizes)
 
     @given(fold_inputs())
-    def test_strata_are_even_where_nothing_speaks_against_it(
+    def test_strata_are_even_without_labels(
         self, drawn: tuple[UInt8Array, IntArray, IntArray, int]
     ) -> None:
         _, groups, strata, n_folds = drawn
@@ -228,7 +228,7 @@ class TestFolds:
         assert np.ptp(size) / 500 < np.ptp(positive) / 200 < 0.15
         assert np.ptp(other) / 100 > 0.5
 
-    def test_groups_of_one_kind_take_turns(self) -> None:
+    def test_equal_groups_alternate_between_folds(self) -> None:
         folds = assign_folds(np.zeros((12, 1), np.uint8), np.arange(12), 3)
         assert folds.tolist() == [0, 1, 2] * 4
 
@@ -292,21 +292,21 @@ class TestFolds:
         random = np.random.default_rng(0)
         counts = random.integers(0, 2, (200, 9)) * largest
         expected = np.unique(counts, axis=0, return_index=True, return_inverse=True)
-        first, kind_of = _distinct_rows(counts)
+        first, number = _distinct_rows(counts)
         assert first.tolist() == expected[1].tolist()
-        assert kind_of.tolist() == expected[2].reshape(-1).tolist()
+        assert number.tolist() == expected[2].reshape(-1).tolist()
 
 
 @pytest.fixture(scope="module")
 def records(shared_data: Path) -> tuple[list[str], list[tuple[str, ...]]]:
     """Sources and codes of the 43,101 records of the Challenge."""
-    found = list(read_labels_csv(shared_data / "challenge-2020/all_43101_labels.csv"))
-    return [row.source for row in found], [row.dx for row in found]
+    rows = list(read_labels_csv(shared_data / "challenge-2020/all_43101_labels.csv"))
+    return [row.source for row in rows], [row.dx for row in rows]
 
 
 class TestRealLabels:
     @pytest.mark.parametrize("name", ["hybrid7", "cinc2020"])
-    def test_alone_every_class_is_even_to_one_record(
+    def test_single_records_give_even_classes(
         self, records: tuple[list[str], list[tuple[str, ...]]], name: str
     ) -> None:
         source, dx = records
@@ -317,7 +317,7 @@ class TestRealLabels:
         assert np.ptp(np.bincount(folds)) <= 1
 
     @pytest.mark.parametrize("name", ["hybrid7", "cinc2020"])
-    def test_with_pooled_sources_shares_stay_as_documented(
+    def test_pooled_sources_give_the_documented_shares(
         self, records: tuple[list[str], list[tuple[str, ...]]], name: str
     ) -> None:
         source = np.array(records[0])
@@ -331,9 +331,9 @@ class TestRealLabels:
         counts = np.stack([labels[folds == fold].sum(axis=0) for fold in range(10)])
         shares = (counts / n[:, np.newaxis]) / labels.mean(axis=0)
         assert np.abs(shares - 1).max() < 0.08
-        for each in ("CPSC", "CPSC-Extra", "Georgia", "PTB-XL"):
-            n_each = np.bincount(folds[source == each])
-            assert np.abs(n_each / n_each.mean() - 1).max() < 0.11
+        for origin in ("CPSC", "CPSC-Extra", "Georgia", "PTB-XL"):
+            n_of_source = np.bincount(folds[source == origin])
+            assert np.abs(n_of_source / n_of_source.mean() - 1).max() < 0.11
 
 
 class TestPatients:
@@ -397,7 +397,7 @@ class TestPatients:
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(rows, min_size=1, max_size=40), st.integers(0, 2**32))
-def test_linked_records_never_part(records: list[Row], seed: int) -> None:
+def test_linked_records_stay_in_one_fold(records: list[Row], seed: int) -> None:
     labels = np.random.default_rng(seed).integers(0, 2, (len(records), 3))
     folds = assign_folds(
         labels, grouped(records), strata=[source for source, _, _ in records]

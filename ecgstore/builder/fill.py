@@ -24,7 +24,7 @@ from ecgstore.storage.format.hdf5 import read_config
 from ecgstore.storage.format.integrity import row_checksum
 
 BLOCK_ROWS: Final = 16
-"""Rows a task: some MB, which are on the disk before they count as done."""
+"""Rows of a task: some MB, which are on the disk before they count as done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What became of a block of rows."""
+    """The outcome of filling a block of rows."""
 
     n_rows: int
     n_bytes: int
@@ -48,8 +48,8 @@ class Filled:
 class Filler:
     """Fill blocks of rows of a partial file.
 
-    What is written is a function of the partial file, the rows and the records
-    alone, so any process on any machine that sees both can do it, and do it again.
+    The bytes written depend on the partial file, the rows and the records alone, so any
+    process on any machine that can read both can fill a block, also repeatedly.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Filler:
             self._writer = RowWriter(partial, file, self._specs)
 
     def close(self) -> None:
-        """Give the partial file back."""
+        """Close the partial file."""
         self._writer.close()
 
     def __call__(self, rows: range) -> Filled:
@@ -84,14 +84,14 @@ class Filler:
         for place, (path, fs) in enumerate(self._records(rows)):
             try:
                 self._fill(place, path, fs, block)
-            except Exception as error:  # a defect of ours must not stop a build
+            except Exception as error:  # a defect of ecgstore must not stop a build
                 failure = RecordError.of(error)
                 failures.append(Failure(path, failure.reason, failure.detail))
         state = block.pop(schema.STATE)
         for path, values in block.items():
             self._writer.write(path, rows.start, values)
         if not failures:
-            # Rows count as done only once their data cannot be lost any more.
+            # Rows count as done only when their data cannot be lost any more.
             self._writer.sync()
             state[...] = 1
             self._writer.write(schema.STATE, rows.start, state)
@@ -110,13 +110,13 @@ class Filler:
     def _fill(self, place: int, path: str, fs: float, block: dict[str, Any]) -> None:
         """Compute one row of every dataset."""
         config = self._config
-        seen_s = config.duration_s + config.margin_s
-        record = read_record(self._base / path, max_samples=math.ceil(seen_s * fs))
+        read_s = config.duration_s + config.margin_s
+        record = read_record(self._base / path, max_samples=math.ceil(read_s * fs))
         prepared = stored_form(record.signal, record.fs, config)
         block[schema.SIGNALS][place] = prepared.values
         block[schema.CHECKSUMS][place] = row_checksum(block[schema.SIGNALS][place])
-        # Beats and features come from the stored numbers, so that anybody who has
-        # the store can compute them again.
+        # Beats and features are computed from the stored values, so that they can be
+        # computed again from the store alone.
         signal = stored_mv(prepared.values).astype(np.float64)
         signal = signal[:, : prepared.n_real_samples]
         beats = self._beats(signal)
@@ -130,7 +130,7 @@ class Filler:
             block[f"{schema.QUALITY}/{name}"][place] = value
 
     def _beats(self, signal: FloatArray) -> Beats:
-        """Return the beats of a record, if they are wanted."""
+        """Return the beats of a record; none if the options skip them."""
         config = self._config
         if config.beats == "none":
             return Beats.none(BeatStatus.NOT_COMPUTED)
@@ -141,7 +141,7 @@ class Filler:
     def _quality(
         self, quality: Quality, prepared: StoredForm, beats: Beats
     ) -> dict[str, Any]:
-        """Return the row of every dataset in `/quality` that is not in the header."""
+        """Return the row of every dataset in `/quality` but the header's flags."""
         values = {name: getattr(quality, name) for name in quality.__slots__}
         values["saturated_fraction"] = prepared.saturated
         values[schema.PAD_LENGTH] = self._config.n_samples - prepared.n_real_samples
@@ -162,7 +162,7 @@ def written_by_fill(config: Config) -> list[str]:
 
 
 def blocks_to_do(state: UInt8Array) -> Iterator[range]:
-    """Yield the rows that are not filled yet, in blocks of consecutive ones.
+    """Yield blocks of consecutive rows that are not filled yet.
 
     Examples
     --------
@@ -177,7 +177,7 @@ def blocks_to_do(state: UInt8Array) -> Iterator[range]:
 
 
 def _put_beats(place: int, beats: Beats, block: dict[str, Any]) -> None:
-    """Set the beats of one row; what has no beat is -1."""
+    """Set the beats of one row; unused places are -1."""
     n_beats = len(beats.r_peaks)
     block[schema.R_PEAKS][place] = -1
     block[schema.R_PEAKS][place, :n_beats] = beats.r_peaks

@@ -1,4 +1,4 @@
-"""What a scan found, kept on disk so that memory does not grow with the records."""
+"""The records found by a scan, on disk so that memory does not grow with them."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ from ecgstore.reasons import Reason
 
 
 class Status(StrEnum):
-    """What became of a header found on disk."""
+    """Whether a record found on disk is stored."""
 
     SELECTED = "selected"
     NOT_SELECTED = "not_selected"
@@ -21,7 +21,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One header found on disk, and what the scan says of it.
+    """One header found on disk, and the result of scanning it.
 
     Attributes
     ----------
@@ -30,19 +30,19 @@ class Entry:
     files : str
         Names of the record's files in the folder of `path`, a line each.
     stamp : str
-        Sizes and times of these files, to notice that they changed.
+        Sizes and modification times of these files, to detect changes.
     n_bytes : int
-        Their bytes.
+        Their size in bytes.
     status : Status
-        What became of it.
+        Whether the record is stored.
     source, record_id : str
-        Whose it is; the file's name stands in for an unreadable record's name.
+        Database and name of the record; an unreadable record has its file's name.
     dx : str
         SNOMED codes, separated by commas.
     checksum_differs, first_value_differs : int
-        A bit per lead, lead I lowest.
+        One bit per lead; lead I is the lowest.
     reason, detail : str
-        Why it is in quarantine; else empty.
+        Why the record is in quarantine; empty if it is not.
     """
 
     path: str
@@ -64,7 +64,7 @@ class Entry:
     detail: str = ""
 
 
-_COLUMNS = tuple(each.name for each in fields(Entry))
+_COLUMNS = tuple(column.name for column in fields(Entry))
 
 
 class Journal:
@@ -87,7 +87,7 @@ class Journal:
             self._connection = sqlite3.connect(
                 path or ":memory:", isolation_level=None, timeout=0.0
             )
-            # The lock is held until close: two builds must not write one partial.
+            # Locked until close: two builds must not write the same partial file.
             self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute("BEGIN EXCLUSIVE")
@@ -101,7 +101,7 @@ class Journal:
             self._connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
             raise EcgStoreError(
-                f"{path}: another build writes the same store; wait for it, or choose "
+                f"{path}: another build is writing this store; wait for it, or choose "
                 "another output"
                 if "locked" in str(error)
                 else f"{path}: cannot be written ({error}); check that the folder is "
@@ -121,25 +121,25 @@ class Journal:
 
     @property
     def identity(self) -> str | None:
-        """Options and sources of the build that began this journal."""
+        """The settings of the build that began this journal; None for a new one."""
         row = self._connection.execute("SELECT text FROM identity").fetchone()
         return None if row is None else str(row[0])
 
     def begin(self, identity: str) -> None:
-        """Forget everything, and note what the new build is."""
+        """Delete all entries, and store the settings of a new build."""
         with self._transaction():
             self._connection.execute("DELETE FROM entries")
             self._connection.execute("DELETE FROM identity")
             self._connection.execute("INSERT INTO identity VALUES (?)", (identity,))
 
     def _transaction(self) -> "_Transaction":
-        """Return a context in which all is written or nothing."""
+        """Return a context in which everything is written, or nothing."""
         return _Transaction(self._connection)
 
     # -- scanning -----------------------------------------------------------
 
     def begin_scan(self) -> None:
-        """Forget which entries were met, and which of them were duplicates."""
+        """Mark all entries as not seen yet; undo the quarantine of duplicates."""
         with self._transaction():
             self._connection.execute("UPDATE entries SET seen = 0")
             self._connection.execute(
@@ -156,7 +156,7 @@ class Journal:
         return None if row is None else Entry(**dict(zip(_COLUMNS, row, strict=True)))
 
     def keep(self, paths: Iterable[str]) -> None:
-        """Note that known entries were met again."""
+        """Mark entries of unchanged files as seen."""
         with self._transaction():
             self._connection.executemany(
                 "UPDATE entries SET seen = 1 WHERE path = ?",
@@ -164,7 +164,7 @@ class Journal:
             )
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Write entries, in place of older ones of the same files."""
+        """Write entries; they replace older ones of the same headers."""
         marks = ", ".join("?" * len(_COLUMNS))
         with self._transaction():
             self._connection.executemany(
@@ -174,7 +174,7 @@ class Journal:
             )
 
     def end_scan(self) -> None:
-        """Drop what was not met, and quarantine all but one record of a name."""
+        """Drop entries not seen, and quarantine all but the first record of a name."""
         with self._transaction():
             self._connection.execute("DELETE FROM entries WHERE seen = 0")
             self._connection.execute(
@@ -187,7 +187,7 @@ class Journal:
             )
 
     def quarantine(self, path: str, reason: str, detail: str) -> None:
-        """Leave out a record that turned out to be unusable after the scan."""
+        """Quarantine a record that failed after the scan."""
         with self._transaction():
             self._connection.execute(
                 "UPDATE entries SET status = ?, reason = ?, detail = ? WHERE path = ?",
@@ -209,12 +209,12 @@ class Journal:
     def count(self, status: Status | None = None) -> int:
         """Return the number of entries, of one status or of all."""
         query = "SELECT COUNT(*) FROM entries"
-        found = (
+        cursor = (
             self._connection.execute(query)
             if status is None
             else self._connection.execute(f"{query} WHERE status = ?", (status,))
         )
-        return int(found.fetchone()[0])
+        return int(cursor.fetchone()[0])
 
     def count_by(self, column: str, status: Status) -> Mapping[str, int]:
         """Return how many entries of a status have each value of a column."""
@@ -235,11 +235,11 @@ class Journal:
         return {name: int(width or 0) for name, width in zip(names, row, strict=True)}
 
     def all_dx(self) -> Iterator[tuple[str, str]]:
-        """Yield status and codes of every entry; no codes if its header is bad."""
+        """Yield status and codes of every entry; no codes for unreadable headers."""
         return self._connection.execute("SELECT status, dx FROM entries")
 
     def duplicates(self) -> int:
-        """Return how many stored records have the signal of another one."""
+        """Return how many selected records share their signal with another one."""
         row = self._connection.execute(
             "SELECT COALESCE(SUM(n), 0) FROM (SELECT COUNT(*) AS n FROM entries "
             "WHERE status = ? AND sha256 != '' GROUP BY sha256 HAVING n > 1)",
@@ -249,7 +249,7 @@ class Journal:
 
 
 def remove(path: Path) -> None:
-    """Remove a journal that is closed, with what SQLite keeps beside it."""
+    """Remove a closed journal, and the file that SQLite may keep beside it."""
     path.unlink(missing_ok=True)
     path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
 
@@ -263,5 +263,5 @@ class _Transaction:
     def __enter__(self) -> None:
         self._connection.execute("BEGIN")
 
-    def __exit__(self, kind: object, *rest: object) -> None:
-        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
+    def __exit__(self, error: object, *rest: object) -> None:
+        self._connection.execute("COMMIT" if error is None else "ROLLBACK")

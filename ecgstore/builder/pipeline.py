@@ -1,4 +1,4 @@
-"""The whole build: scan, plan, fill, seal; continued where it was stopped."""
+"""The whole build: scan, plan, fill, seal; a stopped build is continued."""
 
 import errno
 import hashlib
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial as bind
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import h5py
 import numpy as np
@@ -23,10 +23,15 @@ from ecgstore.builder.scan import Folders, scan, unchanged
 from ecgstore.builder.seal import seal
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
+from ecgstore.sources import HEADER_FILES
 from ecgstore.splits import read_patients
 from ecgstore.storage.format import schema
+from ecgstore.system.identity import require_same
 from ecgstore.system.progress import Progress
 from ecgstore.system.workers import run_tasks
+
+_PRELOAD: Final = ("ecgstore.builder.scan", "ecgstore.builder.fill")
+"""Modules of the worker processes, which serve both phases."""
 
 
 def build_store(
@@ -41,24 +46,24 @@ def build_store(
 ) -> ScanReport:
     """Build a store from folders of records.
 
-    Nothing appears under the name `out` before the store is complete. Stopped at any
-    time, even killed, the same call continues with what is left to do. The same
-    records and options give the same bytes, whatever the number of processes.
+    The store gets the name `out` when it is complete. If the build is stopped at any
+    time, even killed, the same call continues it. The same records and options give the
+    same bytes, for any number of processes.
 
     Parameters
     ----------
     sources : sequence of str or Path
         Folders with ``.hea`` files and their signals, at any depth.
     out : str or Path
-        The store to make, usually ``*.h5``.
+        The store to create, usually ``*.h5``.
     config : Config, optional
         Options; the defaults if left out.
     patients : str or Path, optional
         CSV file with the columns ``record_id`` or ``ecg_id``, and ``patient_id``.
     n_workers : int, optional
-        Number of processes; as many as there are cores if left out. Scripts that ask
-        for more than one must start from ``if __name__ == "__main__":``, as always
-        with `multiprocessing`.
+        Number of processes; as many as there are cores if left out. Scripts that use
+        more than one must be guarded by ``if __name__ == "__main__":``, as always with
+        `multiprocessing`.
     overwrite : bool
         Replace an existing store when the new one is complete.
     quiet : bool
@@ -67,7 +72,7 @@ def build_store(
     Returns
     -------
     ScanReport
-        What was found, selected and left out.
+        Numbers of the records found, selected and left out.
 
     Raises
     ------
@@ -93,8 +98,8 @@ def build_store(
                 )
                 to_continue = False
             finally:
-                found_any = journal.count(Status.SELECTED) > 0
-                to_continue = to_continue and (found_any or partial.exists())
+                any_selected = journal.count(Status.SELECTED) > 0
+                to_continue = to_continue and (any_selected or partial.exists())
     finally:
         if not to_continue:
             remove(journal_path)
@@ -103,7 +108,7 @@ def build_store(
 
 @contextmanager
 def _readable_errors(final: Path) -> Iterator[None]:
-    """Say what to do about a full disk, and about damage to an unfinished build."""
+    """Turn errors of a full disk or a damaged file into messages that help."""
     try:
         yield
     except (OSError, sqlite3.Error) as error:
@@ -116,7 +121,7 @@ def _readable_errors(final: Path) -> Iterator[None]:
             ) from error
         if number is not None:
             raise
-        # Errors of HDF5 and SQLite, which have no number, say nothing of the file.
+        # Errors of HDF5 and SQLite, which have no number, do not name the file.
         raise EcgStoreError(
             f"{final.name}.partial: cannot be used ({error}); delete {final}.partial* "
             "to start again"
@@ -131,7 +136,9 @@ def survey(
     n_workers: int | None = None,
     quiet: bool = False,
 ) -> ScanReport:
-    """Count what a build would select, from the headers alone; write nothing.
+    """Count the records that a build would select, from the headers alone.
+
+    Writes nothing.
 
     Parameters are those of `build_store`.
     """
@@ -146,6 +153,7 @@ def survey(
             config,
             with_signals=False,
             n_workers=n_workers or os.cpu_count() or 1,
+            preload=_PRELOAD,
             report=_totals(progress),
         )
         return make_report(journal, config, mapping)
@@ -161,7 +169,7 @@ def _run(
     n_workers: int,
     quiet: bool,
 ) -> ScanReport:
-    """Go through the phases, or through those that are left."""
+    """Run the phases of a build that are not done yet."""
     while True:
         if partial.exists():
             _check_unchanged(journal, partial, folders)
@@ -173,6 +181,7 @@ def _run(
                     config,
                     with_signals=True,
                     n_workers=n_workers,
+                    preload=_PRELOAD,
                     report=_totals(progress),
                 )
             _check_any_selected(journal, folders)
@@ -180,8 +189,9 @@ def _run(
         failures = _fill(partial, folders, n_workers, quiet)
         if not failures:
             break
-        # The number of rows is fixed, so records that fail now mean a new plan.
-        # First the plan goes: notes without it would count what it may still store.
+        # The number of rows is fixed, so records that fail now require a new plan. The
+        # old one is deleted first: if the build stops in between, the journal must not
+        # quarantine records that the old plan can still store.
         partial.unlink()
         for failure in failures:
             detail = folders.shorten(failure.detail)
@@ -192,22 +202,22 @@ def _run(
 
 
 def _n_headers(folders: Folders, config: Config) -> int | None:
-    """Return how many headers a scan will read; None where a limit will end it."""
+    """Return the number of headers to scan; None if a limit ends the scan."""
     return None if config.limit else sum(1 for _ in folders.headers())
 
 
 def _fill(
     partial: Path, folders: Folders, n_workers: int, quiet: bool
 ) -> list[Failure]:
-    """Fill the rows that are left; return the records that failed."""
+    """Fill the rows that are not done; return the records that failed."""
     with h5py.File(partial, "r", locking=False) as file:
         state = file[schema.STATE][...]
     failures: list[Failure] = []
     done = int(np.count_nonzero(state))
     make_worker: Callable[[], Filler] = bind(Filler, partial, folders.base)
     with Progress("fill", len(state), done=done, quiet=quiet) as progress:
-        report = _totals(progress)
-        for filled in run_tasks(make_worker, blocks_to_do(state), n_workers):
+        report, blocks = _totals(progress), blocks_to_do(state)
+        for filled in run_tasks(make_worker, blocks, n_workers, _PRELOAD):
             failures += filled.failures
             report(filled.n_rows, filled.n_bytes, len(filled.failures))
     return failures
@@ -232,7 +242,7 @@ def _totals(progress: Progress) -> Callable[[int, int, int], None]:
 
 
 def _check_out(final: Path, overwrite: bool) -> None:
-    """Refuse a final name that cannot be given."""
+    """Check that the store can get its final name."""
     if not final.parent.is_dir():
         raise EcgStoreError(
             f"{final.parent}: no such folder; create it, or choose another output"
@@ -246,7 +256,7 @@ def _check_out(final: Path, overwrite: bool) -> None:
 
 
 def _identity(folders: Folders, config: Config, patients: Mapping[str, str]) -> str:
-    """Return what a continued build must have in common with the stopped one."""
+    """Return what a build must have in common with the stopped one it continues."""
     known = json.dumps(sorted(patients.items())).encode()
     return json.dumps(
         {
@@ -260,7 +270,7 @@ def _identity(folders: Folders, config: Config, patients: Mapping[str, str]) -> 
 
 
 def _claim(journal: Journal, partial: Path, identity: str) -> None:
-    """Begin a build, or see that a stopped one was the same."""
+    """Begin a build, or check that the stopped build had the same settings."""
     before = journal.identity
     if before == identity:
         return
@@ -272,34 +282,24 @@ def _claim(journal: Journal, partial: Path, identity: str) -> None:
             f"({journal.path}) is gone; delete it to start again"
         )
     else:
-        theirs, ours = _parsed(before), json.loads(identity)
-        differing = [name for name in ours if ours[name] != theirs.get(name)]
-        raise EcgStoreError(
-            f"{partial}: an unfinished build with other {' and '.join(differing)}"
-            f"{_difference(theirs, ours)}; repeat its command to continue it, or "
-            f"delete {partial.name} to start again"
+        require_same(
+            f"{partial}, an unfinished build",
+            _parsed(before),
+            json.loads(identity),
+            "repeat its command to continue it, or delete it to start again",
         )
 
 
 def _parsed(identity: str) -> dict[str, Any]:
-    """Return an identity; nothing in common with any if it is unreadable."""
+    """Return the settings in an identity; none if it is unreadable."""
     try:
         return dict(json.loads(identity))
     except (TypeError, ValueError):
         return {}
 
 
-def _difference(theirs: Mapping[str, object], ours: Mapping[str, object]) -> str:
-    """Return the first option or value that two builds do not share."""
-    name = next(name for name in ours if ours[name] != theirs.get(name))
-    here, there = ours[name], theirs.get(name)
-    if isinstance(here, dict) and isinstance(there, dict):
-        return f" ({name}: {_difference(there, here).strip(' ()')})"
-    return f" ({name}: {there!r} then, {here!r} now)"
-
-
 def _check_unchanged(journal: Journal, partial: Path, folders: Folders) -> None:
-    """Refuse to continue with records that changed since they were scanned."""
+    """Check that no record has changed since it was scanned."""
     for entry in journal.entries(Status.SELECTED):
         if not unchanged(folders, entry):
             raise EcgStoreError(
@@ -309,14 +309,14 @@ def _check_unchanged(journal: Journal, partial: Path, folders: Folders) -> None:
 
 
 def _check_any_selected(journal: Journal, folders: Folders) -> None:
-    """Refuse to make a store without records."""
+    """Raise an error if no record is selected."""
     if journal.count(Status.SELECTED):
         return
     where = ", ".join(map(str, folders.roots))
     if not journal.count():
         raise EcgStoreError(
-            f"{where}: no .hea files below; expected records as header and signal "
-            "files, at any depth"
+            f"{where}: no {HEADER_FILES} files below; expected records as header and "
+            "signal files, at any depth"
         )
     reasons = journal.count_by("reason", Status.QUARANTINED)
     entry = next(journal.entries(Status.QUARANTINED), None)

@@ -1,4 +1,4 @@
-"""Second phase of a build: the number of rows is known, so the file is laid out."""
+"""Second phase of a build: lay out the file, now that the number of rows is known."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ from ecgstore.storage.format import schema
 from ecgstore.storage.format.layout import UNSEALED, create_file, encoded
 from ecgstore.system.atomic_files import sync_file
 
-_BLOCK_ROWS: Final = 512
+BLOCK_ENTRIES: Final = 512
 
 _Item = TypeVar("_Item")
 
@@ -37,7 +37,7 @@ def plan(
     Parameters
     ----------
     journal : Journal
-        What the scan found.
+        A finished scan.
     partial : Path
         The file to create; it appears under this name only when it is complete.
     config : Config
@@ -56,8 +56,8 @@ def plan(
             config,
             n_rows,
             _text_widths(journal, patients),
-            features=[(each.name, each.unit) for each in FEATURES],
-            beats_status={each.name.lower(): int(each) for each in BeatStatus},
+            features=[(feature.name, feature.unit) for feature in FEATURES],
+            beats_status={status.name.lower(): int(status) for status in BeatStatus},
         ),
         *schema.quarantine_specs(
             journal.count(Status.QUARANTINED),
@@ -67,8 +67,8 @@ def plan(
     _check_room(partial, sum(spec.shape[0] * spec.row_nbytes for spec in specs))
     unfinished = partial.with_name(partial.name + ".planning")
     attributes: dict[str, str | int] = {
-        "format": schema.FORMAT,
-        "format_version": schema.FORMAT_VERSION,
+        "format": schema.FORMAT.name,
+        "format_version": schema.FORMAT.version,
         "software": software(),
         "config": config.to_json(),
         "fingerprint": UNSEALED,
@@ -82,13 +82,13 @@ def plan(
 
 
 def software() -> str:
-    """Return the versions that the stored numbers depend on."""
+    """Return the versions of the software that the stored values depend on."""
     names = ("ecgstore", "neurokit2", "numpy", "scipy")
     return ", ".join(f"{name} {version(name)}" for name in names)
 
 
 def patient_of(entry: Entry, patients: Mapping[str, str]) -> str:
-    """Return whose record it is, empty where unknown."""
+    """Return the patient of a record; empty where unknown."""
     return patients.get(entry.record_id, "")
 
 
@@ -107,7 +107,7 @@ def _text_widths(journal: Journal, patients: Mapping[str, str]) -> dict[str, int
 
 
 def _check_room(partial: Path, needed: int) -> None:
-    """Refuse to begin what the disk cannot hold."""
+    """Raise an error if the disk has no room for the store."""
     free = shutil.disk_usage(partial.parent).free
     if needed > free:
         raise EcgStoreError(
@@ -161,7 +161,7 @@ def _folds(
 ) -> NDArray[np.int8]:
     """Return the fold of every row: no patient and no signal in two folds."""
     n_rows = journal.count(Status.SELECTED)
-    # Names that repeat are kept once, so that a row takes 100 bytes and no more.
+    # Repeated names share one string, so that a row takes no more than 100 bytes.
     source, patient = np.empty(n_rows, object), np.empty(n_rows, object)
     sha256 = np.empty(n_rows, "S64")
     labels = np.zeros((n_rows, len(config.classes.classes)), np.uint8)
@@ -183,6 +183,6 @@ def _codes(block: Iterable[Entry]) -> list[list[str]]:
 
 
 def _blocks(items: Iterator[_Item]) -> Iterator[list[_Item]]:
-    """Yield lists of some thousand items."""
-    while block := list(islice(items, _BLOCK_ROWS)):
+    """Yield the items in lists of `BLOCK_ENTRIES`."""
+    while block := list(islice(items, BLOCK_ENTRIES)):
         yield block

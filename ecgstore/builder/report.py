@@ -12,12 +12,12 @@ from ecgstore.diagnoses import diagnoses
 
 @dataclass(frozen=True, slots=True)
 class ScanReport:
-    """Counts of what was found on disk.
+    """Numbers of the records found on disk.
 
     Attributes
     ----------
     n_found : int
-        Headers found.
+        Number of headers.
     n_selected : int
         Records selected and usable.
     n_not_selected : int
@@ -31,13 +31,13 @@ class ScanReport:
     classes : dict
         Usable records by class; a record can be in several.
     unknown_codes : dict
-        How many records of those found have a code that is not the Challenge's.
+        Records found by code, for codes that are not the Challenge's.
     left_out : list of dict
         Path, reason and detail of every record in quarantine.
     n_identical : int
-        Usable records whose signal another one has, too.
+        Usable records that share their signal with another one.
     warnings : list of str
-        What the user should know about these data.
+        Problems of the data that are no errors.
     """
 
     n_found: int
@@ -60,7 +60,7 @@ class ScanReport:
 def make_report(
     journal: Journal, config: Config, patients: Mapping[str, str]
 ) -> ScanReport:
-    """Count what is in a journal.
+    """Count the entries of a journal.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def make_report(
         reasons=dict(journal.count_by("reason", Status.QUARANTINED)),
         sources=dict(sources),
         classes=dict(classes),
-        unknown_codes=dict(sorted(unknown.items(), key=lambda each: (-each[1], each))),
+        unknown_codes=dict(sorted(unknown.items(), key=lambda item: (-item[1], item))),
         left_out=[
             {"path": entry.path, "reason": entry.reason, "detail": entry.detail}
             for entry in journal.entries(Status.QUARANTINED)
@@ -104,7 +104,7 @@ def make_report(
 def _warnings(
     journal: Journal, config: Config, patients: Mapping[str, str]
 ) -> list[str]:
-    """Return what endangers the result without being an error."""
+    """Return problems of the data that are no errors, a sentence each."""
     warnings = []
     n_known: Counter[str] = Counter()
     n_of_source: Counter[str] = Counter()
@@ -122,11 +122,11 @@ def _warnings(
             f"the patients of {n_unknown} ptb-xl records are unknown, and some have "
             "several: folds may share patients (--patients ptbxl_database.csv)"
         )
-    found = {*n_of_source, *journal.count_by("source", Status.NOT_SELECTED)}
-    missed = set(config.exclude_sources) - found
-    if missed:
+    sources = {*n_of_source, *journal.count_by("source", Status.NOT_SELECTED)}
+    missing = set(config.exclude_sources) - sources
+    if missing:
         warnings.append(
-            f"no record is of the excluded {', '.join(sorted(missed))}; found are "
-            + ", ".join(sorted(found))
+            f"no record is from the excluded {', '.join(sorted(missing))}; the sources "
+            f"are {', '.join(sorted(sources))}"
         )
     return warnings

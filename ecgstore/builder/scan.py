@@ -1,4 +1,4 @@
-"""First phase of a build: read every header and signal once; select and check."""
+"""First phase of a build: read, select and check every record once."""
 
 import math
 import os
@@ -17,30 +17,32 @@ from ecgstore.diagnoses import selects
 from ecgstore.errors import EcgStoreError, RecordError
 from ecgstore.signals.stored_form import check_usable
 from ecgstore.sources import (
-    Header,
+    HEADER_FILES,
+    RecordHeader,
     find_headers,
     read_header,
     read_record,
-    record_files,
     signal_sha256,
     source_name,
 )
 from ecgstore.sources.files import check_name, printable
 from ecgstore.system.workers import run_tasks
 
-_TASK_SIZE: Final = 16  # headers a task: tens of ms, so that sending it costs little
+TASK_HEADERS: Final = 16
+"""Headers of a task: tens of ms of work, so that sending it costs little."""
 
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """The folders given to a build, and the folder they share.
+    """The source folders of a build, and the folder that contains them all.
 
     Attributes
     ----------
     roots : tuple of Path
         Absolute paths of the folders, or of single headers.
     base : Path
-        The deepest folder that all of them lie in; paths in a store begin below it.
+        The deepest folder that contains all of them; paths in a store are relative to
+        it.
     """
 
     roots: tuple[Path, ...]
@@ -53,7 +55,7 @@ class Folders:
         Raises
         ------
         EcgStoreError
-            If there is none, one does not exist, or one lies in another.
+            If there is none, one does not exist, or one is inside another.
         """
         if not sources:
             raise EcgStoreError("no source folder given; expected one or more")
@@ -61,7 +63,8 @@ class Folders:
         for number, root in enumerate(roots):
             if not root.exists():
                 raise EcgStoreError(
-                    f"{root}: no such folder; expected a folder with .hea files"
+                    f"{root}: no such folder; expected a folder with {HEADER_FILES} "
+                    "files"
                 )
             for other in roots[:number]:
                 if root.is_relative_to(other) or other.is_relative_to(root):
@@ -71,7 +74,7 @@ class Folders:
         return cls(roots, Path(os.path.commonpath([root.parent for root in roots])))
 
     def shorten(self, detail: str) -> str:
-        """Return a message as one line that does not say where the folders are."""
+        """Return a message as one line, with paths relative to `base`."""
         return " ".join(detail.replace(f"{self.base}{os.sep}", "").split())[:500]
 
     def headers(self) -> Iterator[tuple[int, str]]:
@@ -82,7 +85,7 @@ class Folders:
 
 
 class Scanner:
-    """Do scanning tasks: lists of headers into lists of entries.
+    """Scan headers: turn a list of them into a list of entries.
 
     Parameters
     ----------
@@ -103,11 +106,8 @@ class Scanner:
         """Return the entry of every (root's number, path)."""
         return [self._scan(*header) for header in task]
 
-    def close(self) -> None:
-        """Do nothing: a scanner holds no file."""
-
     def _scan(self, root: int, path: str) -> Entry:
-        """Return the entry of one header; nothing in the files makes this fail."""
+        """Return the entry of one header; never fails, whatever the files hold."""
         storable = printable(path)
         source = source_name(self._folders.base / path, self._folders.roots[root])
         entry = Entry(
@@ -122,13 +122,13 @@ class Scanner:
         try:
             check_name(path)
             header = read_header(self._folders.base / path)
-            files = record_files(self._folders.base / path, header)
+            files = header.files(self._folders.base / path)
             entry = _described(self._stamped(entry, files), header)
             if not selects(header.dx, self._config.classes, self._config.select):
                 return entry
             entry = replace(entry, status=Status.SELECTED)
             return self._checked(entry) if self._with_signals else entry
-        except Exception as error:  # a defect of ours must not stop a build
+        except Exception as error:  # a defect of ecgstore must not stop a build
             failure = RecordError.of(error)
         return replace(
             entry,
@@ -138,14 +138,14 @@ class Scanner:
         )
 
     def _stamped(self, entry: Entry, files: list[str]) -> Entry:
-        """Return the entry with the files that decide whether it is still true."""
+        """Return the entry with the record's files, their size and their stamp."""
         n_bytes, stamp = _stamp(self._folders.base / entry.path, files)
         return replace(
             entry, files="\n".join(map(printable, files)), n_bytes=n_bytes, stamp=stamp
         )
 
     def _checked(self, entry: Entry) -> Entry:
-        """Return the entry completed from its signal, if that can be used."""
+        """Return the entry completed from the signal; raise if that is unusable."""
         record = read_record(self._folders.base / entry.path)
         check_usable(record.signal, record.fs, self._config)
         return replace(
@@ -157,8 +157,8 @@ class Scanner:
         )
 
 
-def _described(entry: Entry, header: Header) -> Entry:
-    """Return the entry completed from its header."""
+def _described(entry: Entry, header: RecordHeader) -> Entry:
+    """Return the entry completed from the header."""
     return replace(
         entry,
         record_id=header.record_id,
@@ -176,6 +176,7 @@ def scan(
     *,
     with_signals: bool,
     n_workers: int,
+    preload: Sequence[str] = (),
     report: Callable[[int, int, int], object],
 ) -> None:
     """Bring a journal up to date with the files on disk.
@@ -194,28 +195,31 @@ def scan(
         Read and check the signals too; else headers only.
     n_workers : int
         Number of processes.
+    preload : sequence of str
+        Modules that these processes import once, before they are forked.
     report : callable
-        Called with how many more headers are done, the bytes of their files, and how
-        many of them are in quarantine.
+        Called after each task with its number of headers, the bytes of their files, and
+        the number of records quarantined.
     """
     waiting: deque[list[tuple[str, Entry | None]]] = deque()
     make_worker = partial(Scanner, config, folders, with_signals)
     journal.begin_scan()
     n_selected = 0
-    for entries in run_tasks(make_worker, _tasks(journal, folders, waiting), n_workers):
-        fresh = {entry.path: entry for entry in entries}
-        met = []
+    tasks = _tasks(journal, folders, waiting)
+    for entries in run_tasks(make_worker, tasks, n_workers, preload):
+        scanned = {entry.path: entry for entry in entries}
+        group = []
         for path, known in waiting.popleft():
-            met.append(known or fresh[path])
-            n_selected += met[-1].status == Status.SELECTED
+            group.append(known or scanned[path])
+            n_selected += group[-1].status == Status.SELECTED
             if n_selected == config.limit:
                 break
-        journal.add(entry for entry in met if entry.path in fresh)
-        journal.keep(entry.path for entry in met if entry.path not in fresh)
+        journal.add(entry for entry in group if entry.path in scanned)
+        journal.keep(entry.path for entry in group if entry.path not in scanned)
         report(
-            len(met),
-            sum(entry.n_bytes for entry in met),
-            sum(entry.status == Status.QUARANTINED for entry in met),
+            len(group),
+            sum(entry.n_bytes for entry in group),
+            sum(entry.status == Status.QUARANTINED for entry in group),
         )
         if n_selected == config.limit:
             break
@@ -227,26 +231,27 @@ def _tasks(
     folders: Folders,
     waiting: deque[list[tuple[str, Entry | None]]],
 ) -> Iterator[list[tuple[int, str]]]:
-    """Yield headers that need scanning; append all headers met to `waiting`.
+    """Yield the headers that need scanning; append all headers to `waiting`.
 
-    There, a header has the entry that is still true, or None.
+    There, a header has its entry of an earlier scan if its files are unchanged, else
+    None.
     """
     headers = folders.headers()
-    while group := list(islice(headers, _TASK_SIZE)):
-        met, task = [], []
+    while group := list(islice(headers, TASK_HEADERS)):
+        known_entries, task = [], []
         for root, path in group:
             known = journal.entry(printable(path))
             if known is not None and not unchanged(folders, known):
                 known = None
-            met.append((printable(path), known))
+            known_entries.append((printable(path), known))
             if known is None:
                 task.append((root, path))
-        waiting.append(met)
+        waiting.append(known_entries)
         yield task
 
 
 def _stamp(header: Path, files: Sequence[str]) -> tuple[int, str]:
-    """Return the bytes of a record's files, and a text that changes with them."""
+    """Return the size of a record's files in bytes, and their sizes and times."""
     n_bytes, times = 0, []
     for name in files:
         try:
@@ -266,5 +271,5 @@ def unchanged(folders: Folders, entry: Entry) -> bool:
 
 
 def _bits(flags: BoolArray) -> int:
-    """Return flags as the bits of a number, the first one lowest."""
+    """Return flags as the bits of an integer; the first flag is the lowest bit."""
     return sum(1 << place for place, flag in enumerate(flags) if flag)

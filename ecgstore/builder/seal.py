@@ -16,7 +16,7 @@ def seal(partial: Path, out: Path) -> None:
     Parameters
     ----------
     partial : Path
-        A file of which every row is filled.
+        A file with all rows filled.
     out : Path
         The store; an older file of that name is replaced.
     """

@@ -14,17 +14,17 @@ from ecgstore.storage.format.row_offsets import row_offsets
 
 
 class RowWriter:
-    """The places of all rows in a partial file, and how to write there.
+    """Write rows of a partial file at their offsets.
 
-    Workers write disjoint rows of one file at the same time: each row is a range of
-    bytes of its own, so neither locks nor messages are needed.
+    Workers write disjoint rows of one file at the same time. No two rows share a byte,
+    so neither locks nor messages are needed.
 
     Parameters
     ----------
     partial : Path
         The file.
     file : h5py.File
-        The same file, open for reading while this is made.
+        The same file, open for reading; needed only while the writer is created.
     paths : iterable of str
         The datasets to be written.
     """
@@ -38,7 +38,7 @@ class RowWriter:
         )
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         self._map = None
         os.close(self._descriptor)
 
@@ -52,7 +52,7 @@ class RowWriter:
         begin : int
             Number of the first row.
         rows : ndarray of shape (n_rows, ...)
-            The rows, of the dataset's own type.
+            The rows, of the dataset's dtype.
         """
         content: UInt8Array = np.ascontiguousarray(rows).view(np.uint8)
         content = content.reshape(len(rows), -1)
@@ -62,13 +62,13 @@ class RowWriter:
             self._write_bytes(int(offsets[run[0]]), content[run[0] : run[-1] + 1])
 
     def sync(self) -> None:
-        """Wait until everything written is on the disk."""
+        """Wait until all written rows are on the disk."""
         if isinstance(self._map, np.memmap):
             self._map.flush()
         getattr(os, "fdatasync", os.fsync)(self._descriptor)
 
     def _write_bytes(self, offset: int, content: UInt8Array) -> None:
-        """Write bytes at an offset of the file, however often the system pauses."""
+        """Write bytes at an offset of the file, in as many calls as needed."""
         if self._map is not None:
             self._map[offset : offset + content.size] = content.ravel()
             return

@@ -1,4 +1,4 @@
-"""A class set: which diagnoses are the columns of the labels."""
+"""Class sets: the diagnoses that are the columns of the labels."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from ecgstore.diagnoses.snomed import diagnoses, is_code
 from ecgstore.errors import ConfigError
 
 SELECT_RULES: Final = ("any", "first", "all")
-"""What `selects` may go by."""
+"""The rules of `selects`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +23,15 @@ class DiagnosisClass:
     name : str
         Short name, usually the Challenge's abbreviation.
     description : str
-        What it means, in words; may be empty.
+        Full name; may be empty.
     codes : tuple of str
-        SNOMED CT codes that count as this class; the first one represents it.
+        SNOMED CT codes of the class; the first one represents it.
 
     Raises
     ------
     ConfigError
-        If the name is empty, has blanks around it or cannot be printed, or if there
-        is no code, a code twice, or one that is not made of digits.
+        If the name is empty, has surrounding blanks or cannot be printed, or if there
+        is no code, a repeated code, or a code that does not consist of digits.
     """
 
     name: str
@@ -57,7 +57,7 @@ class DiagnosisClass:
             if not is_code(code):
                 raise ConfigError(
                     f"class {self.name!r} has the code {code!r}; expected a SNOMED CT "
-                    "code, which is made of digits"
+                    "code, which consists of digits"
                 )
         if len(set(self.codes)) < len(self.codes):
             raise ConfigError(
@@ -77,7 +77,7 @@ class ClassSet:
     classes : tuple of DiagnosisClass
         The classes; no two share a name or a code.
     columns : Mapping
-        Column of every code that belongs to a class; derived from `classes`.
+        Column of every code of the classes; derived from `classes`.
 
     Raises
     ------
@@ -113,18 +113,18 @@ class ClassSet:
             )
         names: set[str] = set()
         columns: dict[str, int] = {}
-        for column, each in enumerate(self.classes):
-            if each.name in names:
+        for column, class_ in enumerate(self.classes):
+            if class_.name in names:
                 raise ConfigError(
-                    f"class set {self.name!r} has two classes named {each.name!r}; "
+                    f"class set {self.name!r} has two classes named {class_.name!r}; "
                     "rename one or merge their codes"
                 )
-            names.add(each.name)
-            for code in each.codes:
+            names.add(class_.name)
+            for code in class_.codes:
                 if code in columns:
                     raise ConfigError(
                         f"class set {self.name!r} has code {code} in two classes, "
-                        f"{self.classes[columns[code]].name!r} and {each.name!r}; "
+                        f"{self.classes[columns[code]].name!r} and {class_.name!r}; "
                         "leave it in one"
                     )
                 columns[code] = column
@@ -133,7 +133,7 @@ class ClassSet:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the columns."""
-        return tuple(each.name for each in self.classes)
+        return tuple(class_.name for class_ in self.classes)
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -178,16 +178,16 @@ class ClassSet:
         return labels
 
     def to_json(self) -> dict[str, Any]:
-        """Return the set as dicts, lists and texts, for `from_json`."""
+        """Return the set as plain values for JSON; `from_json` reads them."""
         return {
             "name": self.name,
             "classes": [
                 {
-                    "name": each.name,
-                    "description": each.description,
-                    "codes": list(each.codes),
+                    "name": class_.name,
+                    "description": class_.description,
+                    "codes": list(class_.codes),
                 }
-                for each in self.classes
+                for class_ in self.classes
             ],
         }
 
@@ -203,11 +203,11 @@ class ClassSet:
         try:
             classes = tuple(
                 DiagnosisClass(
-                    _text(each["name"]),
-                    _text(each["description"]),
-                    tuple(_text(code) for code in _list(each["codes"])),
+                    _text(item["name"]),
+                    _text(item["description"]),
+                    tuple(_text(code) for code in _list(item["codes"])),
                 )
-                for each in _list(value["classes"])
+                for item in _list(value["classes"])
             )
             return cls(_text(value["name"]), classes)
         except (KeyError, TypeError) as error:
@@ -218,47 +218,47 @@ class ClassSet:
 
 
 def _text(value: object) -> str:
-    """Return a value that must be a text."""
+    """Return a value; raise a TypeError unless it is a string."""
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a text")
+        raise TypeError(f"{value!r} is not a string")
     return value
 
 
 def _list(value: object) -> list[Any]:
-    """Return a value that must be a list."""
+    """Return a value; raise a TypeError unless it is a list."""
     if not isinstance(value, list):
         raise TypeError(f"{value!r} is not a list")
     return value
 
 
 def describe(codes: Sequence[str]) -> str:
-    """Return the names of codes in words; unknown codes have none."""
+    """Return the full names of codes, joined by "or", without unknown codes."""
     known = diagnoses()
     return " or ".join(known[code].name for code in codes if code in known)
 
 
 def selects(dx: Sequence[str], class_set: ClassSet, rule: str = "any") -> bool:
-    """Return whether a record with these codes is selected.
+    """Return whether a record is selected by its codes.
 
     Parameters
     ----------
     dx : sequence of str
         The record's SNOMED CT codes in the header's order.
     class_set : ClassSet
-        The classes wanted.
+        The class set of the labels.
     rule : str
-        ``"any"``: one of the codes is in the set. ``"first"``: the first code is.
-        ``"all"``: every record is selected, also one without any code.
+        ``"any"``: one of the codes is in the set. ``"first"``: the first code is in it.
+        ``"all"``: every record is selected, even without any code.
 
     Raises
     ------
     ConfigError
-        If the rule is none of these.
+        If the rule is unknown.
 
     Notes
     -----
-    The order of a header's codes has no clinical meaning, so that ``"first"`` is of
-    use only to repeat work that was selected in this way.
+    The order of a header's codes has no clinical meaning: ``"first"`` is meant for
+    reproducing work that selected records in this way.
     """
     if rule == "any":
         return any(code in class_set.columns for code in dx)

@@ -1,4 +1,4 @@
-"""How many records have which diagnosis, by source."""
+"""Count records by diagnosis and source."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from ecgstore.diagnoses.snomed import diagnoses
 
 
 def count_codes(dx: Iterable[Iterable[str]]) -> Counter[str]:
-    """Return in how many records each code occurs.
+    """Return the number of records with each code.
 
     Parameters
     ----------
@@ -29,14 +29,14 @@ def count_codes(dx: Iterable[Iterable[str]]) -> Counter[str]:
 
 @dataclass(frozen=True, slots=True)
 class CountRow:
-    """How many records of each source have one class or one code.
+    """Numbers of records with one class or one code, by source.
 
     Attributes
     ----------
     key : str
-        The class's name, or the code.
+        Name of the class, or the code.
     name : str
-        The code's abbreviation, or what the class means; empty for an unknown code.
+        Description of the class, or abbreviation of the code; empty for an unknown one.
     counts : tuple of int
         Number of records by source, in the order of `DiagnosisCounts.sources`.
     """
@@ -53,7 +53,7 @@ class CountRow:
 
 @dataclass(frozen=True, slots=True)
 class DiagnosisCounts:
-    """A table of diagnoses by source; one record counts once in a row.
+    """Numbers of records by diagnosis and source; a record counts once in each row.
 
     Attributes
     ----------
@@ -62,14 +62,14 @@ class DiagnosisCounts:
     records : tuple of int
         Number of records by source.
     without_class : tuple of int
-        Number of records by source that have no class of the set.
+        Number of records without any class of the set, by source.
     classes : tuple of CountRow
-        One row per class of the set, in its order.
+        One row per class, in the order of the set.
     codes : tuple of CountRow
-        One row per known code that occurs or belongs to the set, in the order of
+        One row per known code that occurs or is in the set, in the order of
         `diagnoses`.
     unknown : tuple of CountRow
-        One row per code that `diagnoses` does not know, most frequent first.
+        One row per code that is not in `diagnoses`, the most frequent first.
     """
 
     sources: tuple[str, ...]
@@ -90,7 +90,7 @@ def count_diagnoses(
     class_set : ClassSet
         The classes to count.
     records : iterable of (source, dx)
-        Where each record is from, and its codes.
+        Source and SNOMED CT codes of every record.
     """
     n_records: Counter[str] = Counter()
     n_without: Counter[str] = Counter()
@@ -107,26 +107,26 @@ def count_diagnoses(
 
     def code_row(code: str) -> CountRow:
         name = diagnoses()[code].abbreviation if code in diagnoses() else ""
-        return CountRow(code, name, tuple(by_code[each, code] for each in sources))
+        return CountRow(code, name, tuple(by_code[source, code] for source in sources))
 
-    found = {code for _, code in by_code}
-    unknown = [code_row(code) for code in sorted(found - diagnoses().keys())]
+    occurring = {code for _, code in by_code}
+    unknown = [code_row(code) for code in sorted(occurring - diagnoses().keys())]
     return DiagnosisCounts(
         sources=sources,
-        records=tuple(n_records[each] for each in sources),
-        without_class=tuple(n_without[each] for each in sources),
+        records=tuple(n_records[source] for source in sources),
+        without_class=tuple(n_without[source] for source in sources),
         classes=tuple(
             CountRow(
-                each.name,
-                each.description,
+                class_.name,
+                class_.description,
                 tuple(by_column[source, column] for source in sources),
             )
-            for column, each in enumerate(class_set.classes)
+            for column, class_ in enumerate(class_set.classes)
         ),
         codes=tuple(
             code_row(code)
             for code in diagnoses()
-            if code in found or code in class_set.columns
+            if code in occurring or code in class_set.columns
         ),
         unknown=tuple(sorted(unknown, key=lambda row: -row.total)),
     )

@@ -12,16 +12,16 @@ _SEPARATOR: Final = re.compile("[;,]")
 
 
 class LabelRow(NamedTuple):
-    """What a labels file says about one record.
+    """The diagnoses of one record in a CSV file.
 
     Attributes
     ----------
     record_id : str
         Name of the record.
     source : str
-        Where it is from, as the file names it.
+        Its source, as named in the file.
     dx : tuple of str
-        SNOMED CT codes, each once, in the file's order.
+        SNOMED CT codes in the file's order, without repeats.
     """
 
     record_id: str
@@ -36,14 +36,14 @@ def read_labels_csv(path: str | Path) -> Iterator[LabelRow]:
     ----------
     path : str or Path
         A CSV file with the columns ``record_id`` (or ``record``), ``source`` (or
-        ``tranche_name``) and ``dx`` (or ``diagnosis``). The last holds codes or
-        abbreviations separated by ``;`` or ``,``; an abbreviation that is not known is
-        passed on as it is, so that it is counted and shown as unknown.
+        ``tranche_name``) and ``dx`` (or ``diagnosis``). The last contains codes or
+        abbreviations separated by ``;`` or ``,``. Unknown abbreviations are returned
+        unchanged, so that they are counted as unknown codes.
 
     Raises
     ------
     ConfigError
-        If the file cannot be read or a column is absent.
+        If the file cannot be read or a column is missing.
     """
     rows = read_csv_rows(
         path, ("record_id", "record"), ("source", "tranche_name"), ("dx", "diagnosis")

@@ -1,6 +1,6 @@
-"""Class sets by name, and class sets of the user's own in a TOML file.
+"""Class sets by name (presets), and the user's class sets in TOML files.
 
-A file of one's own looks like this; a class is a list of codes or abbreviations, or a
+A file of a class set looks like this. A class is a list of codes or abbreviations, or a
 table with a description::
 
     name = "conduction"
@@ -11,7 +11,7 @@ table with a description::
     LBBB = {codes = ["164909002"], description = "left bundle branch block"}
 
 An abbreviation stands for its own code only: the Challenge scores RBBB and CRBBB as one
-diagnosis, but a class holds both only if it names both.
+diagnosis, but a class contains both only if it lists both.
 """
 
 import difflib
@@ -35,8 +35,8 @@ _HYBRID: Final = (
     DiagnosisClass("LAD", "left axis deviation", ("39732003",)),
 )
 
-# What the Challenge merges, by the code that it keeps. RBBB has the name of the class
-# with the same codes in the hybrid sets; the code kept is that of CRBBB.
+# Names of merged classes, by the code that the Challenge keeps. RBBB and CRBBB share
+# the code of CRBBB; their class is named as in the hybrid sets.
 _MERGED_NAMES: Final = {"713427006": "RBBB"}
 
 
@@ -53,9 +53,10 @@ def _hybrid6() -> ClassSet:
 def _cinc2020() -> ClassSet:
     """Return the 24 classes that the Challenge scores, equivalent codes merged."""
     merged: dict[str, list[str]] = {}
-    for each in diagnoses().values():
-        if each.scored:
-            merged.setdefault(each.equivalent_to or each.code, []).append(each.code)
+    for diagnosis in diagnoses().values():
+        if diagnosis.scored:
+            kept = diagnosis.equivalent_to or diagnosis.code
+            merged.setdefault(kept, []).append(diagnosis.code)
     return ClassSet(
         "cinc2020", tuple(_merged_class(kept, codes) for kept, codes in merged.items())
     )
@@ -73,12 +74,12 @@ PRESETS: Final[Mapping[str, Callable[[], ClassSet]]] = {
     "hybrid6": _hybrid6,
     "cinc2020": _cinc2020,
 }
-"""The named class sets; the first is the default of a build."""
+"""The class sets by name; the first is the default of a build."""
 
 
 @cache
 def _preset(name: str) -> ClassSet:
-    """Return a preset, made once."""
+    """Return a preset, always the same object."""
     return PRESETS[name]()
 
 
@@ -93,7 +94,7 @@ def class_set(name_or_path: str | Path) -> ClassSet:
     Raises
     ------
     ConfigError
-        If there is no such preset or file, or the file is not a valid class set.
+        If there is no such preset or file, or the file has no valid class set.
 
     Examples
     --------
@@ -132,7 +133,7 @@ def _read_class_set(path: Path) -> ClassSet:
 
 
 def _parse_class_set(content: Mapping[str, Any]) -> ClassSet:
-    """Return the class set that a TOML file's content describes."""
+    """Return the class set in the content of a TOML file."""
     unknown = [key for key in content if key not in ("name", "classes")]
     if unknown:
         raise ConfigError(
@@ -142,7 +143,7 @@ def _parse_class_set(content: Mapping[str, Any]) -> ClassSet:
     if not isinstance(name, str):
         raise ConfigError('there is no name; add a first line such as: name = "rhythm"')
     if name in PRESETS:
-        raise ConfigError(f"the name {name!r} is a preset's; choose another one")
+        raise ConfigError(f"the name {name!r} is that of a preset; choose another one")
     classes = content.get("classes")
     if not isinstance(classes, dict):
         raise ConfigError(
@@ -153,7 +154,7 @@ def _parse_class_set(content: Mapping[str, Any]) -> ClassSet:
 
 
 def _parse_class(name: str, value: object) -> DiagnosisClass:
-    """Return one class of a TOML file: a list of codes, or a table with it."""
+    """Return one class of a TOML file: a list of codes, or a table with that list."""
     table = value if isinstance(value, dict) else {"codes": value}
     codes = table.get("codes")
     description = table.get("description", "")

@@ -1,9 +1,9 @@
-"""The diagnoses of the PhysioNet/CinC Challenge 2020: codes, names, look-ups.
+"""The diagnoses of the PhysioNet/CinC Challenge 2020: SNOMED CT codes and names.
 
-The table beside this module lists all 111 SNOMED CT codes that occur in the
-Challenge's public records, with the abbreviations that its organisers gave them
-(Perez Alday et al. 2020, *Physiol. Meas.* 41 124003): first the 27 that the Challenge
-scores, in the order of its weight matrix, then the 84 others.
+The table beside this module lists all SNOMED CT codes that occur in the Challenge's
+public records, with the organisers' abbreviations (Perez Alday et al. 2020, *Physiol.
+Meas.* 41 124003): first the 27 that the Challenge scores, in the order of its weight
+matrix, then the others.
 """
 
 import csv
@@ -25,15 +25,15 @@ class Diagnosis:
     code : str
         SNOMED CT code, digits only.
     abbreviation : str
-        The Challenge's abbreviation; no two codes share one, in any spelling of
-        upper and lower case.
+        The Challenge's abbreviation; different for every code, even if upper and lower
+        case are the same.
     name : str
-        What it means, in words.
+        Full name.
     scored : bool
         Whether the Challenge scores it.
     equivalent_to : str
-        Code of the diagnosis that the Challenge scores it as, ``""`` where that is
-        the code itself.
+        Code of the diagnosis as which the Challenge scores it; ``""`` if that is the
+        code itself.
     """
 
     code: str
@@ -45,7 +45,7 @@ class Diagnosis:
 
 @cache
 def diagnoses() -> Mapping[str, Diagnosis]:
-    """Return all 111 diagnoses by code, in the order of the table.
+    """Return all diagnoses by code, in the order of the table.
 
     Examples
     --------
@@ -71,27 +71,31 @@ def diagnoses() -> Mapping[str, Diagnosis]:
 @cache
 def _codes_by_abbreviation() -> Mapping[str, str]:
     """Return the code of every abbreviation in lower case."""
-    return {each.abbreviation.lower(): each.code for each in diagnoses().values()}
+    return {
+        diagnosis.abbreviation.lower(): diagnosis.code
+        for diagnosis in diagnoses().values()
+    }
 
 
 def is_code(text: str) -> bool:
-    """Return whether a text has the form of a SNOMED CT code: digits only."""
+    """Return whether a text can be a SNOMED CT code: digits only."""
     return text.isascii() and text.isdigit()
 
 
 def find_code(text: str) -> str | None:
-    """Return the code that a code or an abbreviation stands for, if there is one."""
+    """Return the code of a code or an abbreviation; None if it is unknown."""
     return text if is_code(text) else _codes_by_abbreviation().get(text.lower())
 
 
 def code_of(text: str) -> str:
-    """Return the SNOMED CT code that a code or an abbreviation stands for.
+    """Return the SNOMED CT code of a code or an abbreviation.
 
     Parameters
     ----------
     text : str
-        A code, known or not, or an abbreviation of the Challenge in any case. An
-        abbreviation means its own code only, not the codes scored as the same.
+        A code, known or not, or an abbreviation of the Challenge in upper or lower
+        case. An abbreviation stands for its own code only, not for codes that are
+        scored as the same diagnosis.
 
     Raises
     ------
@@ -108,8 +112,8 @@ def code_of(text: str) -> str:
         return code
     known = _codes_by_abbreviation()
     close = difflib.get_close_matches(text.lower(), known, n=3)
-    spelt = [diagnoses()[known[each]].abbreviation for each in close]
-    hint = f"did you mean {' or '.join(spelt)}? " if spelt else ""
+    similar = [diagnoses()[known[name]].abbreviation for name in close]
+    hint = f"did you mean {' or '.join(similar)}? " if similar else ""
     raise ConfigError(
         f"unknown diagnosis {text!r}; {hint}expected a SNOMED CT code (digits) or an "
         "abbreviation of the Challenge 2020, such as AF; "

@@ -1,9 +1,9 @@
-"""The weights of the PhysioNet/CinC Challenge 2020: what a wrong diagnosis still earns.
+"""The weights of the PhysioNet/CinC Challenge 2020: partial credit for misdiagnoses.
 
 The table beside this module is the Challenge's own, unchanged: Perez Alday et al. 2020,
-*Physiol. Meas.* 41 124003, licence CC BY 4.0. Cardiologists judged how alike two
-diagnoses are in treatment and risk; where they are alike, to take one for the other
-costs little.
+*Physiol. Meas.* 41 124003, licence CC BY 4.0. Cardiologists rated how similar the
+diagnoses of each pair are in treatment and risk; confusing similar diagnoses costs
+little.
 """
 
 import csv
@@ -24,8 +24,8 @@ def challenge_weights() -> tuple[tuple[str, ...], FloatArray]:
     codes : tuple of str
         The 27 SNOMED CT codes that the Challenge scores, in the order of its table.
     weights : ndarray of shape (27, 27)
-        In row i and column j, what an output of diagnosis j earns where diagnosis i is
-        true, from 0.15 to 1. It cannot be written to.
+        In row i and column j, the credit for predicting diagnosis j where diagnosis i
+        is true, from 0.15 to 1. The array is read-only.
 
     Examples
     --------

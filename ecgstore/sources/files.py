@@ -1,4 +1,4 @@
-"""Read files that may be missing, broken, or no files at all."""
+"""Read files that may be missing, damaged, or not regular files."""
 
 import os
 import stat
@@ -14,14 +14,14 @@ _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINA
 def read_start(path: str, n_bytes: int, reason: Reason) -> tuple[bytes, int]:
     """Return the first bytes of a file, and the file's size.
 
-    Plain system calls: `open` would take as long as the reading itself.
+    Uses plain system calls: `open` would take as long as the reading itself.
 
     Parameters
     ----------
     path : str
         The file.
     n_bytes : int
-        How many bytes to read at most; memory is taken only for bytes that exist.
+        Maximum number of bytes; memory is allocated only for bytes that exist.
     reason : Reason
         Reason of the error if the file cannot be read.
 
@@ -33,7 +33,7 @@ def read_start(path: str, n_bytes: int, reason: Reason) -> tuple[bytes, int]:
     Raises
     ------
     RecordError
-        If there is no such file, it is no regular file, or it cannot be read.
+        If the file does not exist, is not a regular file, or cannot be read.
     """
     try:
         handle = os.open(path, _FLAGS)
@@ -58,7 +58,7 @@ def file_size(path: str, reason: Reason) -> int:
     Raises
     ------
     RecordError
-        With `reason`, if there is no such file or it is no regular file.
+        With `reason`, if the file does not exist or is not a regular file.
     """
     try:
         return _regular_size(os.stat(path))
@@ -67,12 +67,12 @@ def file_size(path: str, reason: Reason) -> int:
 
 
 def printable(path: str) -> str:
-    """Return a path that can be printed and stored, whatever bytes it is made of."""
+    """Return a path as valid Unicode text; other bytes are escaped."""
     return path.encode("utf-8", "backslashreplace").decode()
 
 
 def check_name(path: str) -> None:
-    """Refuse a path that is not Unicode text, which no table could hold.
+    """Refuse a path that is not valid Unicode, because tables hold UTF-8 only.
 
     Raises
     ------

@@ -5,15 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ecgstore.errors import EcgStoreError
+from ecgstore.sources.formats import FORMATS, HEADER_FILES
 
 
 def find_headers(root: Path) -> Iterator[Path]:
-    """Find every ``.hea`` file below a folder, in any layout of folders.
+    """Find every header (``.hea`` file) below a folder, in any layout of folders.
 
-    The order is that of the names within each folder, so it is the same on every
-    machine. Only the names of one folder (and of those above it) are in memory at a
-    time. Hidden files and folders are left out; links to folders are followed, but no
-    folder is read twice, so that a loop of links ends.
+    Headers are sorted by name within each folder, so that the order is the same on
+    every machine. Only the names in one folder and its parents are in memory at a time.
+    Hidden files and folders are left out. Links to folders are followed, but no folder
+    is read twice, so that a loop of links ends.
 
     Parameters
     ----------
@@ -28,18 +29,19 @@ def find_headers(root: Path) -> Iterator[Path]:
     Raises
     ------
     EcgStoreError
-        If `root` is neither, or (while iterating) a folder cannot be read.
+        If `root` is neither, or, during iteration, if a folder cannot be read.
     """
     if root.is_dir():
         return _walk(os.fspath(root))
     if not root.exists():
         raise EcgStoreError(
             f"{root}: no such folder; give the folder that holds the records' "
-            ".hea files, or one .hea file"
+            f"{HEADER_FILES} files, or one such file"
         )
-    if root.suffix != ".hea":
+    if root.suffix not in FORMATS:
         raise EcgStoreError(
-            f"{root}: expected a folder or a .hea file; give the folder that holds it"
+            f"{root}: expected a folder or a {HEADER_FILES} file; give the folder that "
+            "holds it"
         )
     return iter((root,))
 
@@ -63,8 +65,9 @@ def _walk(root: str) -> Iterator[Path]:
 
 
 def _names(folder: str) -> list[str]:
-    """Return the sorted names of a folder's headers, and of its folders with a "/"."""
+    """Return the sorted names of a folder's headers and folders, these with a "/"."""
     names = []
+    suffixes = tuple(FORMATS)
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -72,7 +75,7 @@ def _names(folder: str) -> list[str]:
                     continue
                 if entry.is_dir():
                     names.append(f"{entry.name}/")
-                elif entry.name.endswith(".hea"):
+                elif entry.name.endswith(suffixes):
                     names.append(entry.name)
     except OSError as error:
         raise _unreadable(folder, error) from error
@@ -81,7 +84,7 @@ def _names(folder: str) -> list[str]:
 
 
 def _identity(folder: str) -> tuple[int, int]:
-    """Return what is equal for two paths only if they lead to the same folder."""
+    """Return the device and inode of a folder, equal for all paths to it."""
     try:
         status = os.stat(folder)
     except OSError as error:
@@ -92,6 +95,6 @@ def _identity(folder: str) -> tuple[int, int]:
 def _unreadable(folder: str, error: OSError) -> EcgStoreError:
     """Return the error for a folder that cannot be listed."""
     return EcgStoreError(
-        f"{folder}: cannot read this folder ({error.strerror}); give yourself the "
-        "right to read it, or move it out of the source folder"
+        f"{folder}: cannot read this folder ({error.strerror}); get permission to read "
+        "it, or move it out of the source folder"
     )

@@ -1,18 +1,16 @@
-"""Records as a user names them: folders, headers, or signal files beside a header."""
+"""Records given by a user: folders, headers, or signal files beside a header."""
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
 
 from ecgstore.errors import EcgStoreError
 from ecgstore.sources.find import find_headers
-
-_SIGNAL_FILES: Final = (".mat", ".dat")
+from ecgstore.sources.formats import FORMATS, HEADER_FILES
 
 
 def given_headers(records: Iterable[str | Path]) -> list[Path]:
-    """Return the headers of all records that were named, each once, in their order.
+    """Return the headers of all given records, without repeats and in their order.
 
     Parameters
     ----------
@@ -23,7 +21,7 @@ def given_headers(records: Iterable[str | Path]) -> list[Path]:
     Returns
     -------
     list of Path
-        Each begins with what was named.
+        Each begins with the given path.
 
     Raises
     ------
@@ -31,27 +29,33 @@ def given_headers(records: Iterable[str | Path]) -> list[Path]:
         If a path does not exist, is something else, or is a folder without records.
     """
     headers: dict[str, Path] = {}
-    for given in map(Path, records):
-        found = False
-        for header in find_headers(_header_of(given)):
+    for path in map(Path, records):
+        is_empty = True
+        for header in find_headers(_header_beside(path)):
             headers.setdefault(os.path.abspath(header), header)
-            found = True
-        if not found:
+            is_empty = False
+        if is_empty:
             raise EcgStoreError(
-                f"{given}: no .hea files below; expected records as header and signal "
-                "files, at any depth"
+                f"{path}: no {HEADER_FILES} files below; expected records as header "
+                "and signal files, at any depth"
             )
     return [*headers.values()]
 
 
-def _header_of(given: Path) -> Path:
-    """Return the header beside a signal file; anything else as it is."""
-    if given.suffix not in _SIGNAL_FILES or not given.is_file():
-        return given
-    header = given.with_suffix(".hea")
-    if not header.exists():
-        raise EcgStoreError(
-            f"{given}: there is no {header.name} beside it; expected a header that "
-            "says what the signal file holds"
-        )
-    return header
+def _header_beside(path: Path) -> Path:
+    """Return the header beside a signal file; any other path unchanged."""
+    headers = [
+        path.with_suffix(suffix)
+        for suffix, format_ in FORMATS.items()
+        if path.suffix in format_.signal_suffixes and path.is_file()
+    ]
+    if not headers:
+        return path
+    for header in headers:
+        if header.exists():
+            return header
+    names = " or ".join(header.name for header in headers)
+    raise EcgStoreError(
+        f"{path}: there is no {names} beside it; expected a header that describes the "
+        "signal file"
+    )

@@ -1,6 +1,7 @@
-"""Which database a record comes from: a name for people, tables and splits.
+"""The database that a record comes from, its source.
 
-It is metadata only. Sampling rate, gain and length always come from the header.
+The source is metadata for tables and splits. Sampling rate, gain and length always come
+from the header.
 """
 
 import os
@@ -9,9 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-# Folder names, in lower case without punctuation. Besides the names themselves:
-# the folders of the Challenge's first archives of 2021 (WFDB_...), and those of the
-# original databases on PhysioNet.
+from ecgstore.sources.formats import FORMATS
+
+# Folder names in lower case without punctuation: the sources' own names, the folders of
+# the Challenge's first archives of 2021 (WFDB_...), and those of the original databases
+# on PhysioNet.
 _FOLDERS: Final = {
     "cpsc2018": "cpsc_2018",
     "cpsc2018extra": "cpsc_2018_extra",
@@ -36,7 +39,7 @@ _FOLDERS: Final = {
     "ptbxlalargepubliclyavailableelectrocardiographydataset103": "ptb-xl",
 }
 
-# The Challenge's record names; JS is left out, since two sources share it.
+# The Challenge's record names; JS is left out, because two sources share it.
 _RECORD_NAME: Final = re.compile(r"(A|Q|I|S|HR|E)[0-9]+")
 _PREFIXES: Final = {
     "A": "cpsc_2018",
@@ -51,11 +54,14 @@ _PREFIXES: Final = {
 def source_name(header_path: Path, root: Path) -> str:
     """Return the name of the database that a record belongs to.
 
-    In this order: the name of the nearest folder, up to `root`, that is called like
-    one of the Challenge's sources (``ptb_xl`` and ``PTB-XL`` are ``ptb-xl``); for
-    records with a ``.mat`` file, the source whose record names look like this one's,
-    so that a flat folder works; a folder above `root` that is called like a source;
-    the name of `root`.
+    The first of these that applies:
+
+    1. the nearest folder, up to `root`, with the name of one of the Challenge's sources
+       (``ptb_xl`` and ``PTB-XL`` are ``ptb-xl``);
+    2. for records with a ``.mat`` file, the source whose record names have this form,
+       so that a flat folder works;
+    3. the nearest folder above `root` with the name of a source;
+    4. the name of `root`.
 
     Parameters
     ----------
@@ -83,8 +89,8 @@ def source_name(header_path: Path, root: Path) -> str:
 
 @lru_cache(maxsize=1024)
 def _from_folders(folder: str, root: str) -> tuple[str | None, str | None, str]:
-    """Return the source by the folders below and above the root, and root's name."""
-    if root.endswith(".hea"):
+    """Return the source by the folders below and above the root, and its name."""
+    if root.endswith(tuple(FORMATS)):
         root = os.path.dirname(root)
     names = Path(folder).parts
     n_above = len(Path(root).parts) - 1 if Path(folder).is_relative_to(root) else 0
@@ -96,7 +102,7 @@ def _from_folders(folder: str, root: str) -> tuple[str | None, str | None, str]:
 
 
 def _nearest(folders: tuple[str, ...]) -> str | None:
-    """Return the source that the last folder with a source's name stands for."""
+    """Return the source of the last folder that has the name of a source."""
     for folder in reversed(folders):
         key = "".join(filter(str.isalnum, folder.lower()))
         if key in _FOLDERS:
@@ -105,7 +111,7 @@ def _nearest(folders: tuple[str, ...]) -> str | None:
 
 
 def _from_record_name(path: str) -> str | None:
-    """Return the source whose record names look like this one's, if it has a .mat."""
+    """Return the source whose record names have this form, if there is a .mat."""
     stem = os.path.splitext(path)[0]
     match = _RECORD_NAME.fullmatch(os.path.basename(stem))
     if match is None or not os.path.exists(f"{stem}.mat"):

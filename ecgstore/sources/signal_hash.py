@@ -1,4 +1,4 @@
-"""A hash of a signal that does not depend on how its file stores it."""
+"""A hash of a signal that does not depend on its file format."""
 
 import hashlib
 
@@ -8,7 +8,7 @@ from ecgstore.arrays import FloatArray
 
 
 def signal_sha256(signal: FloatArray) -> str:
-    r"""Return the SHA-256 of a signal in whole microvolts.
+    r"""Return the SHA-256 of a signal that is rounded to microvolts.
 
     The same ECG has the same hash in every file format, so that copies of a
     recording can be found and kept in one fold.
@@ -25,9 +25,9 @@ def signal_sha256(signal: FloatArray) -> str:
 
     Notes
     -----
-    The bytes that are hashed are little-endian int32, all leads of the first sample,
-    then all leads of the second, and so on: microvolts rounded half to even and
-    limited to -2147483647..2147483647, -2147483648 where a sample is missing.
+    The hashed bytes are little-endian int32: all leads of the first sample, then all
+    leads of the second, and so on. Values are microvolts, rounded half to even and
+    limited to -2147483647..2147483647; a missing sample is -2147483648.
 
     Examples
     --------

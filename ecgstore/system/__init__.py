@@ -1,1 +1,1 @@
-"""Files, processes and progress: one way each to do what every part needs."""
+"""Files, processes and progress: one module for each task that all parts share."""

@@ -1,4 +1,4 @@
-"""Make what was written survive a crash, and give it its name only then."""
+"""Write files that get their name only when they are complete and on the disk."""
 
 import os
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ def sync_file(path: Path) -> None:
 def publish(unfinished: Path, final: Path) -> None:
     """Give a finished file its final name, in place of an older file of that name.
 
-    Afterwards, even if the machine stops, the final name means either the whole new
-    file or what it meant before.
+    Afterwards, even if the machine stops, the final name belongs either to the whole
+    new file or to the older one.
     """
     sync_file(unfinished)
     os.replace(unfinished, final)
-    if os.name == "posix":  # elsewhere folders cannot be opened, nor need to be
+    if os.name == "posix":  # Windows can neither open folders nor needs it
         descriptor = os.open(final.parent, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -35,28 +35,28 @@ def publish(unfinished: Path, final: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those that it is in, unless it is there.
+    """Create a folder and its parents, unless they exist.
 
     Raises
     ------
     EcgStoreError
-        If it cannot be made.
+        If it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise EcgStoreError(
-            f"{folder}: cannot be made ({error.strerror}); choose another folder"
+            f"{folder}: cannot be created ({error.strerror}); choose another folder"
         ) from error
 
 
 def check_writable(path: Path) -> None:
-    """Refuse a name that `replace_file` could not write to; leave it as it is.
+    """Check that `replace_file` can write to a path, without changing it.
 
     Raises
     ------
     EcgStoreError
-        If nothing can be written there.
+        If the file cannot be written.
     """
     unfinished = _unfinished(path)
     try:
@@ -67,7 +67,7 @@ def check_writable(path: Path) -> None:
 
 
 def _unfinished(path: Path) -> Path:
-    """Return what a file is called until it is complete."""
+    """Return the name of a file until it is complete."""
     return path.with_name(f".{path.name}.{os.getpid()}.partial")
 
 
@@ -81,9 +81,9 @@ def _unwritable(path: Path, error: OSError) -> EcgStoreError:
 
 @contextmanager
 def replace_path(path: Path) -> Iterator[Path]:
-    """Yield the name of an empty file that gets another name when it is complete.
+    """Yield the path of an empty file that is renamed when it is complete.
 
-    For what cannot write to an open file; otherwise see `replace_file`.
+    For libraries that write to a path only; otherwise see `replace_file`.
 
     Parameters
     ----------
@@ -93,12 +93,12 @@ def replace_path(path: Path) -> Iterator[Path]:
     Raises
     ------
     EcgStoreError
-        If the file cannot be written there.
+        If the file cannot be written.
     """
     unfinished = _unfinished(path)
     try:
         try:
-            unfinished.touch()  # a folder that is not writable is known at once
+            unfinished.touch()  # fails at once if the folder is not writable
             yield unfinished
             publish(unfinished, path)
         finally:

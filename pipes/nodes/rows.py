@@ -13,6 +13,7 @@ from ecgstore.pipes.orders.order import Order
 from ecgstore.pipes.orders.ranks import n_batches, next_batch, rank_slice
 from ecgstore.pipes.orders.seeds import record_seeds
 from ecgstore.storage import Selection, Store
+from ecgstore.system.identity import require_same
 
 STATE_VERSION: Final = 1
 
@@ -186,12 +187,12 @@ class Rows(BaseNode[RowBatch]):
 
     def _restore(self, state: dict[str, Any]) -> None:
         """Go on from a state, if it is one of this order."""
-        for name, value in self._identity.items():
-            if state.get(name) != value:
-                raise EcgStoreError(
-                    f"the state to resume from has {name} {state.get(name)!r}, this "
-                    f"pipe has {value!r}; {_ADVICE.get(name, _ADVICE_ORDER)}"
-                )
+        require_same(
+            "the state to resume from",
+            {name: state.get(name) for name in self._identity},
+            self._identity,
+            lambda name: _ADVICE.get(name, _ADVICE_ORDER),
+        )
         epoch = _count_of(state, "epoch")
         consumed = _count_of(state, "consumed", len(self._order))
         self._epoch, self._consumed = epoch, consumed

@@ -42,7 +42,7 @@ def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
 
 def processes_of(session: int) -> list[int]:
     """Return the living processes that a build started."""
-    found = []
+    processes = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
@@ -50,8 +50,8 @@ def processes_of(session: int) -> list[int]:
             except OSError:
                 continue
             if int(fields[3]) == session and fields[0] != "Z":
-                found.append(int(folder.name))
-    return found
+                processes.append(int(folder.name))
+    return processes
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes")

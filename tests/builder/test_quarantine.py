@@ -161,7 +161,7 @@ def test_every_reason_is_tested() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are always Unicode")
-def test_name_that_is_no_text_is_quarantined(
+def test_name_that_is_not_unicode_is_quarantined(
     tmp_path: Path, write_record: WriteRecord
 ) -> None:
     header = write_record("A0001")
@@ -178,7 +178,7 @@ def test_name_that_is_no_text_is_quarantined(
         assert "rename" in store.quarantine["detail"][0]
 
 
-def test_what_is_no_reason_is_flagged(
+def test_defects_of_usable_records_are_flagged(
     tmp_path: Path, write_record: WriteRecord
 ) -> None:
     write_record("A0001", with_run(2, 0, 5000, 0))
@@ -216,7 +216,7 @@ def test_what_is_no_reason_is_flagged(
 
 @st.composite
 def mutations(draw: st.DrawFn) -> tuple[str, int, int]:
-    """What to do to a file: kind, and two numbers that say where and how much."""
+    """Draw a change of a file: its kind, and two numbers for place and amount."""
     kind = draw(st.sampled_from(["flip", "cut", "insert", "swap", "text"]))
     return kind, draw(st.integers(0, 10**9)), draw(st.integers(0, 10**9))
 

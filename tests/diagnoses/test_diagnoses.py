@@ -44,7 +44,7 @@ any_codes = st.lists(known_codes | st.sampled_from(["1", "99999", "x"]), max_siz
 
 @st.composite
 def class_sets(draw: st.DrawFn) -> ClassSet:
-    """Draw a class set: some codes, dealt to classes that each get one or more."""
+    """Draw a class set: some codes, divided into classes of one or more."""
     codes = draw(st.lists(known_codes, min_size=1, max_size=12, unique=True))
     n_classes = draw(st.integers(1, len(codes)))
     names = draw(
@@ -83,25 +83,24 @@ class TestTable:
             )
             for row in read_mapping(shared_data, name)
         ]
-        found = [
-            (each.code, each.abbreviation, letters(each.name), each.scored)
-            for each in diagnoses().values()
-        ]
-        assert found == expected
+        assert [
+            (row.code, row.abbreviation, letters(row.name), row.scored)
+            for row in diagnoses().values()
+        ] == expected
 
     def test_is_complete_and_free_of_ambiguity(self) -> None:
         table = diagnoses()
         assert len(table) == 111
-        assert sum(each.scored for each in table.values()) == 27
-        assert all(code == each.code for code, each in table.items())
-        assert len({each.abbreviation.lower() for each in table.values()}) == 111
-        assert not any(each.abbreviation.isdigit() for each in table.values())
+        assert sum(row.scored for row in table.values()) == 27
+        assert all(code == row.code for code, row in table.items())
+        assert len({row.abbreviation.lower() for row in table.values()}) == 111
+        assert not any(row.abbreviation.isdigit() for row in table.values())
 
-    def test_names_what_the_challenge_scores_as_the_same(self) -> None:
+    def test_names_the_diagnoses_that_the_challenge_scores_as_one(self) -> None:
         assert {
-            each.code: each.equivalent_to
-            for each in diagnoses().values()
-            if each.equivalent_to
+            row.code: row.equivalent_to
+            for row in diagnoses().values()
+            if row.equivalent_to
         } == {
             "59118001": "713427006",
             "63593006": "284470004",
@@ -113,8 +112,8 @@ class TestTable:
         assert code_of("rbbb") == RBBB
         assert code_of("CRBBB") == CRBBB
         assert code_of("123") == "123"
-        for each in diagnoses().values():
-            assert code_of(each.abbreviation) == each.code
+        for row in diagnoses().values():
+            assert code_of(row.abbreviation) == row.code
 
     def test_suggests_a_close_abbreviation(self) -> None:
         with pytest.raises(ConfigError, match=r"'NSTTA'; did you mean NSSTTA"):
@@ -123,7 +122,7 @@ class TestTable:
 
 class TestPresets:
     def test_hybrid7(self) -> None:
-        assert [(each.name, each.codes) for each in class_set("hybrid7").classes] == [
+        assert [(row.name, row.codes) for row in class_set("hybrid7").classes] == [
             ("NSR", ("426783006",)),
             ("MI", ("164865005",)),
             ("RBBB", ("59118001", "713427006")),
@@ -140,9 +139,9 @@ class TestPresets:
         chosen = class_set("cinc2020")
         assert len(chosen.classes) == 24
         assert set(chosen.codes) == {
-            each.code for each in diagnoses().values() if each.scored
+            row.code for row in diagnoses().values() if row.scored
         }
-        assert {each.name: each.codes for each in chosen.classes if each.codes[1:]} == {
+        assert {row.name: row.codes for row in chosen.classes if row.codes[1:]} == {
             "RBBB": ("713427006", "59118001"),
             "PAC": ("284470004", "63593006"),
             "PVC": ("427172004", "17338001"),
@@ -151,18 +150,18 @@ class TestPresets:
     def test_cinc2020_is_in_the_order_of_the_weights(self, shared_data: Path) -> None:
         with (shared_data / "challenge-2020" / "weights.csv").open() as lines:
             codes = next(csv.reader(lines))[1:]
-        first = [each.codes[0] for each in class_set("cinc2020").classes]
+        first = [row.codes[0] for row in class_set("cinc2020").classes]
         assert first == [code for code in codes if code in first]
         assert len(first) == 24
 
     def test_one_name_means_the_same_codes_in_every_preset(self) -> None:
         meaning: dict[str, set[str]] = {}
         for name in PRESETS:
-            for each in class_set(name).classes:
-                assert meaning.setdefault(each.name, set(each.codes)) == set(each.codes)
-                assert each.description
+            for row in class_set(name).classes:
+                assert meaning.setdefault(row.name, set(row.codes)) == set(row.codes)
+                assert row.description
 
-    def test_preset_has_the_name_it_is_asked_by(self) -> None:
+    def test_a_preset_has_its_own_name(self) -> None:
         assert [class_set(name).name for name in PRESETS] == list(PRESETS)
 
     @pytest.mark.parametrize("name", ["hybrid", "Hybrid7", "hybrd7", "nothing", ""])
@@ -227,7 +226,7 @@ class TestFile:
             ('name = "x"\n[classes]\nA = ["1"]\nB = ["1"]', "'A' and 'B'"),
             ('name = "x"\n[classes]\n" A" = ["1"]', "blanks"),
             ('name = "x"\nfs = 500\n[classes]\nA = ["1"]', "unknown key 'fs'"),
-            ('name = "hybrid7"\n[classes]\nA = ["1"]', "is a preset's"),
+            ('name = "hybrid7"\n[classes]\nA = ["1"]', "that of a preset"),
             ('name = ""\n[classes]\nA = ["1"]', "a class set is named ''"),
         ],
     )
@@ -255,7 +254,7 @@ class TestClassSet:
         self, chosen: ClassSet, dx: list[list[str]]
     ) -> None:
         expected = [
-            [int(bool(set(each.codes) & set(codes))) for each in chosen.classes]
+            [int(bool(set(row.codes) & set(codes))) for row in chosen.classes]
             for codes in dx
         ]
         labels = chosen.labels(dx)
@@ -276,11 +275,11 @@ class TestClassSet:
 
     @given(class_sets())
     def test_codes_and_names_follow_the_columns(self, chosen: ClassSet) -> None:
-        assert chosen.names == tuple(each.name for each in chosen.classes)
+        assert chosen.names == tuple(row.name for row in chosen.classes)
         assert chosen.codes == tuple(
-            code for each in chosen.classes for code in each.codes
+            code for row in chosen.classes for code in row.codes
         )
-        labels = chosen.labels([each.codes for each in chosen.classes])
+        labels = chosen.labels([row.codes for row in chosen.classes])
         assert labels.tolist() == np.eye(len(chosen.classes)).tolist()
 
     @pytest.mark.parametrize(
@@ -309,7 +308,7 @@ class TestClassSet:
 
     @pytest.mark.parametrize("code", ["", "AF", "12 ", "-1", "1.0", "\u0661"])
     def test_refuses_codes_that_are_not_digits(self, code: str) -> None:
-        with pytest.raises(ConfigError, match="made of digits"):
+        with pytest.raises(ConfigError, match="consists of digits"):
             DiagnosisClass("A", "", (code,))
 
     def test_refuses_two_classes_of_one_name(self) -> None:
@@ -348,19 +347,19 @@ class TestCounts:
             codes = set(wanted)
             return tuple(
                 sum(
-                    source == each and not codes.isdisjoint(dx)
+                    source == name and not codes.isdisjoint(dx)
                     for source, dx in records
                 )
-                for each in table.sources
+                for name in table.sources
             )
 
         assert [(row.key, row.counts) for row in table.classes] == [
-            (each.name, n_with(each.codes)) for each in chosen.classes
+            (class_.name, n_with(class_.codes)) for class_ in chosen.classes
         ]
-        found = {code for _, dx in records for code in dx}
+        occurring = {code for _, dx in records for code in dx}
         rows = {row.key: row.counts for row in (*table.codes, *table.unknown)}
-        assert rows == {code: n_with([code]) for code in found | set(chosen.codes)}
-        assert {row.key for row in table.unknown} == found - diagnoses().keys()
+        assert rows == {code: n_with([code]) for code in occurring | set(chosen.codes)}
+        assert {row.key for row in table.unknown} == occurring - diagnoses().keys()
         assert [row.total for row in table.unknown] == sorted(
             (row.total for row in table.unknown), reverse=True
         )
@@ -378,16 +377,16 @@ class TestCounts:
             ((row.source, row.dx) for row in read_labels_csv(labels)),
         )
         order = [SOURCES.index(source) for source in table.sources]
-        found = {row.key: (*row.counts, row.total) for row in table.codes}
+        counted = {row.key: (*row.counts, row.total) for row in table.codes}
         for name in ("dx_mapping_scored.csv", "dx_mapping_unscored.csv"):
             for row in read_mapping(shared_data, name):
                 published = list(row.values())[3:9]
                 expected = [int(published[place]) for place in order]
-                assert found.pop(row["SNOMED CT Code"]) == (
+                assert counted.pop(row["SNOMED CT Code"]) == (
                     *expected,
                     int(row["Total"]),
                 )
-        assert found == {}
+        assert counted == {}
         assert table.unknown == ()
         assert sum(table.records) == 43_101
         assert sum(table.without_class) == 5_352

@@ -18,8 +18,8 @@ def _touch(root: Path, *names: str) -> None:
         path.touch()
 
 
-def _found(root: Path) -> list[str]:
-    """Return what is found below a folder, as relative paths."""
+def _headers_below(root: Path) -> list[str]:
+    """Return the headers below a folder as relative paths."""
     return [path.relative_to(root).as_posix() for path in find_headers(root)]
 
 
@@ -36,7 +36,7 @@ def test_every_header_in_any_layout_in_sorted_order(tmp_path: Path) -> None:
         "a/notes.hea.txt",
         "empty/readme",
     )
-    assert _found(tmp_path) == [
+    assert _headers_below(tmp_path) == [
         "a/A1.hea",
         "a/A2.hea",
         "a/deep/er/still/D.hea",
@@ -49,10 +49,10 @@ def test_every_header_in_any_layout_in_sorted_order(tmp_path: Path) -> None:
 def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
     root = tmp_path / ".hidden_root_is_fine"
     _touch(root, "A1.hea", "._A1.hea", ".git/B1.hea", ".hea")
-    assert _found(root) == ["A1.hea"]
+    assert _headers_below(root) == ["A1.hea"]
 
 
-def test_a_header_is_its_own_root(tmp_path: Path) -> None:
+def test_the_root_may_be_a_single_header(tmp_path: Path) -> None:
     _touch(tmp_path, "A1.hea", "A2.hea")
     assert list(find_headers(tmp_path / "A1.hea")) == [tmp_path / "A1.hea"]
 
@@ -64,12 +64,12 @@ def test_links_are_followed_but_no_folder_is_read_twice(tmp_path: Path) -> None:
     (root / "b").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (root / "c").symlink_to(root / "z", target_is_directory=True)
     (root / "linked.hea").symlink_to(root / "a" / "A1.hea")
-    assert _found(root) == ["a/A1.hea", "b/C1.hea", "c/Z1.hea", "linked.hea"]
+    assert _headers_below(root) == ["a/A1.hea", "b/C1.hea", "c/Z1.hea", "linked.hea"]
 
 
-def test_a_dangling_link_is_not_lost(tmp_path: Path) -> None:
+def test_a_dangling_link_is_reported_as_a_header(tmp_path: Path) -> None:
     (tmp_path / "gone.hea").symlink_to(tmp_path / "nowhere.hea")
-    assert _found(tmp_path) == ["gone.hea"]
+    assert _headers_below(tmp_path) == ["gone.hea"]
 
 
 def test_headers_are_yielded_before_later_folders_are_read(tmp_path: Path) -> None:
@@ -81,18 +81,18 @@ def test_headers_are_yielded_before_later_folders_are_read(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [("missing", "no such folder; give the folder"), ("A1.mat", "expected a folder")],
 )
-def test_a_root_that_is_neither_says_what_to_do(
-    tmp_path: Path, name: str, told: str
+def test_a_root_that_is_no_folder_and_no_header_is_an_error(
+    tmp_path: Path, name: str, message: str
 ) -> None:
     _touch(tmp_path, "A1.mat")
-    with pytest.raises(EcgStoreError, match=told):
+    with pytest.raises(EcgStoreError, match=message):
         find_headers(tmp_path / name)
 
 
-def test_a_folder_that_vanishes_is_an_error_of_ours(tmp_path: Path) -> None:
+def test_a_folder_that_vanishes_is_an_ecgstore_error(tmp_path: Path) -> None:
     _touch(tmp_path, "a/A1.hea", "b/B1.hea")
     headers = find_headers(tmp_path)
     next(headers)
@@ -162,7 +162,7 @@ def test_record_names_count_for_mat_files_only(tmp_path: Path) -> None:
     assert source_name(root / "S0001.hea", root) == "hospital"
 
 
-def test_a_folder_below_the_root_beats_the_name_and_that_a_folder_above(
+def test_folder_below_the_root_goes_before_record_name_before_folder_above(
     tmp_path: Path,
 ) -> None:
     root = tmp_path / "georgia" / "data"
@@ -173,7 +173,7 @@ def test_a_folder_below_the_root_beats_the_name_and_that_a_folder_above(
     assert source_name(root / "1.hea", root) == "georgia"
 
 
-def test_other_sources_are_called_like_the_root(tmp_path: Path) -> None:
+def test_other_sources_have_the_name_of_the_root(tmp_path: Path) -> None:
     root = tmp_path / "ludb"
     assert source_name(root / "data" / "1.hea", root) == "ludb"
     assert source_name(root / "1.hea", root / "1.hea") == "ludb"
@@ -195,6 +195,6 @@ def test_every_file_is_found_in_a_wide_and_deep_tree(tmp_path: Path) -> None:
         for k in range(20)
     }
     _touch(tmp_path, *names)
-    found = _found(tmp_path)
-    assert set(found) == {Path(name).as_posix() for name in names}
-    assert found == sorted(found)
+    headers = _headers_below(tmp_path)
+    assert set(headers) == {Path(name).as_posix() for name in names}
+    assert headers == sorted(headers)

@@ -1,4 +1,4 @@
-"""Real records: equal to the wfdb library's reading of them, and the bundled sample."""
+"""Real records: the signals equal those that the wfdb library reads."""
 
 from collections import Counter
 from pathlib import Path

@@ -1,20 +1,17 @@
-"""Many processes: in order, whole, and with an end when one of them dies."""
+"""Many processes: results in order, and an error when one of them dies."""
 
-import hashlib
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import ecgstore
-from ecgstore.builder import fill, scan
-from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.system.workers import run_tasks
 
@@ -24,7 +21,7 @@ def maker(function: Callable[..., object]) -> Any:
     return partial(partial, function)
 
 
-def test_results_come_in_order_whatever_they_take() -> None:
+def test_results_come_in_the_order_of_the_tasks() -> None:
     tasks = [
         f"(__import__('time').sleep({(7 * number) % 5 / 200}), {number}, "
         "__import__('os').getpid())[1:]"
@@ -35,6 +32,21 @@ def test_results_come_in_order_whatever_they_take() -> None:
     processes = {process for _, process in results}
     assert len(processes) == 2
     assert os.getpid() not in processes
+
+
+def test_modules_are_preloaded_where_processes_are_forked() -> None:
+    """In a process of its own: a server that forks outlives a pool."""
+    script = """
+import multiprocessing
+from functools import partial
+from ecgstore.system.workers import run_tasks
+
+if __name__ == "__main__":
+    task = "'colorsys' in __import__('sys').modules"
+    [is_loaded] = run_tasks(partial(partial, eval), [task], 2, ["colorsys"])
+    assert is_loaded == ("forkserver" in multiprocessing.get_all_start_methods())
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
 def test_tasks_are_taken_as_they_are_needed() -> None:
@@ -96,56 +108,12 @@ def test_worker_of_this_process_is_closed_even_after_a_failure() -> None:
         def close(self) -> None:
             Worker.closed += 1
 
+    assert list(run_tasks(maker(int), ["7"], 1)) == [7]  # there need be no close
     assert list(run_tasks(Worker, [1, 2], 1)) == [1.0, 0.5]
     assert Worker.closed == 1
     with pytest.raises(ZeroDivisionError):
         list(run_tasks(Worker, [1, 0], 1))
     assert Worker.closed == 2
-
-
-@pytest.mark.parametrize(
-    ("n_workers", "task_size", "block_rows"), [(1, 1, 1), (2, 1, 2), (8, 2, 1)]
-)
-def test_size_of_tasks_and_number_of_workers_do_not_change_a_byte(
-    few_records: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    n_workers: int,
-    task_size: int,
-    block_rows: int,
-) -> None:
-    def build(name: str, n_workers: int) -> str:
-        out = tmp_path / name
-        config = Config(beats="none", select="all")
-        ecgstore.build_store(
-            [few_records], out, config, n_workers=n_workers, quiet=True
-        )
-        return hashlib.sha256(out.read_bytes()).hexdigest()
-
-    broken = next(iter(sorted(few_records.rglob("*.mat"))))
-    broken.write_bytes(broken.read_bytes()[:-1])  # the quarantine is part of it
-    expected = build("one.h5", 1)
-    monkeypatch.setattr(scan, "_TASK_SIZE", task_size)
-    monkeypatch.setattr(fill, "BLOCK_ROWS", block_rows)
-    assert build("other.h5", n_workers) == expected
-
-
-@pytest.mark.slow
-def test_beats_and_features_do_not_depend_on_the_number_of_workers(
-    few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every engine's results are those of the record alone, to the last bit."""
-    monkeypatch.setattr(fill, "BLOCK_ROWS", 1)  # so that each worker gets some rows
-    digests = set()
-    for n_workers in (1, 8):
-        out = tmp_path / f"{n_workers}.h5"
-        ecgstore.build_store(
-            [few_records], out, Config(), n_workers=n_workers, quiet=True
-        )
-        digests.add(hashlib.sha256(out.read_bytes()).hexdigest())
-        with ecgstore.open(out) as store:
-            assert store.features().notna().any(axis=1).all()
-    assert len(digests) == 1
 
 
 def test_ctrl_c_does_not_wait_for_long_tasks() -> None:

@@ -11,20 +11,20 @@ _SEXES: Final = {"m": "male", "male": "male", "f": "female", "female": "female"}
 
 
 def read_comments(comments: Sequence[str]) -> tuple[float, str, tuple[str, ...]]:
-    """Return what the comments of a header say about the patient.
+    """Return age, sex and diagnoses from the comments of a header.
 
-    Understood are the Challenges' ``# Age: 74`` and ``#Age: 74`` and the tags of LUDB
-    and INCART, ``#<age>: 65 <sex>: F``, in upper or lower case.
+    Reads the Challenges' ``# Age: 74`` and ``#Age: 74``, and the tags of LUDB and
+    INCART, ``#<age>: 65 <sex>: F``, in upper or lower case.
 
     Parameters
     ----------
     comments : sequence of str
-        Comment lines, each with its ``#``.
+        Comment lines, beginning with ``#``.
 
     Returns
     -------
     age : float
-        Age in years; NaN where there is none or it cannot be one.
+        Age in years; NaN where it is missing or impossible.
     sex : str
         ``"male"``, ``"female"`` or ``"unknown"``.
     dx : tuple of str
@@ -65,6 +65,6 @@ def _age(text: str) -> float:
 
 
 def _codes(text: str) -> list[str]:
-    """Return the SNOMED CT codes of a list; what is no number is no code."""
+    """Return the SNOMED CT codes in a list; entries that are no numbers are dropped."""
     codes = text.replace(",", " ").split()
     return [code for code in codes if code.isascii() and code.isdigit()]

@@ -1,7 +1,7 @@
-"""Every other way of storing samples that the wfdb library reads.
+"""Read all other signal formats, through the wfdb library.
 
-The library gets a header that is made from ours, so that only one parser decides what
-a header means, and reads the counts; they are scaled here.
+The library gets a header made from our parsed one, so that a single parser decides what
+a header means. It reads the counts, which are scaled here.
 """
 
 import os
@@ -28,7 +28,7 @@ from ecgstore.sources.wfdb.samples import (
 )
 from ecgstore.sources.wfdb.signal_files import SignalFile
 
-# How many samples share how many bytes in a file, by format; see signal(5).
+# Number of samples in a number of bytes of a file, by format; see signal(5).
 _SAMPLES_IN_BYTES: Final = {
     8: (1, 1),
     16: (1, 2),
@@ -79,9 +79,9 @@ def read_with_wfdb(
     leads : TwelveLeads
         The leads to return.
     n_samples : int
-        Samples per lead by the header; 0 leaves it to the shortest file.
+        Samples per lead by the header; 0 if the length of the shortest file counts.
     max_samples : int or None
-        How many samples to read at most.
+        Maximum number of samples to read.
     where : str
         The header's path, for errors.
 
@@ -118,7 +118,7 @@ def read_with_wfdb(
 
 
 def _n_frames(file: SignalFile) -> int:
-    """Return how many sampling periods a file holds, by its size."""
+    """Return the number of sampling periods in a file, from its size."""
     format_, offset = file.leads[0].format, file.leads[0].byte_offset
     samples_per_frame = sum(lead.samples_per_frame for lead in file.leads)
     if format_ in _FLAC:
@@ -135,7 +135,7 @@ def _n_frames(file: SignalFile) -> int:
 
 
 def _flac_length(file: SignalFile) -> int:
-    """Return how many samples a FLAC file holds for each of its leads."""
+    """Return the number of samples per lead in a FLAC file."""
     import soundfile  # type: ignore[import-untyped]  # wfdb's own dependency
 
     file_size(file.path, Reason.MISSING_SIGNAL_FILE)
@@ -192,19 +192,19 @@ def _read_counts(
 
 
 def _lead_line(name: str, lead: LeadHeader) -> str:
-    """Return a header's line for a lead, so that the library returns its counts.
+    """Return a header's line that makes the library return the counts of a lead.
 
-    Without the skew: the library fails if two leads are skewed by different lengths.
+    Without the skew: the library fails if two leads have different skews.
     """
     storage = f"{lead.format}x{lead.samples_per_frame}+{lead.byte_offset}"
     return f"{name} {storage} 1(0)/mV 0 0 {lead.initial_value or 0} 0 0 lead"
 
 
 def _link(target: str, path: str) -> None:
-    """Make a file available under another name; by a copy where links are refused."""
+    """Make a file available under another name, by a link or else by a copy."""
     try:
         os.symlink(target, path)
-    except OSError:  # Windows gives only some users the right to make links
+    except OSError:  # on Windows, only some users may create links
         shutil.copyfile(target, path)
 
 

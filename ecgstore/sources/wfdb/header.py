@@ -1,7 +1,8 @@
-"""Read the header of a record: what its ``.hea`` file says, not yet believed.
+"""Parse the header of a WFDB record, a ``.hea`` file.
 
-The format is that of WFDB (header(5) of the WFDB Applications Guide). The PhysioNet
-Challenges use it with a patient's data in comments, in two dialects::
+Only the syntax is checked here. The format is WFDB's: header(5) in the WFDB
+Applications Guide. The PhysioNet Challenges add the patient's data in comments, in two
+dialects::
 
     A0001 12 500 7500 12-May-2020 12:33:59       A0001 12 500 7500
     A0001.mat 16+24 1000/mV 16 0 28 -1716 0 I    A0001.mat 16x1+24 1000.0(0)/mV 16 ...
@@ -32,14 +33,14 @@ _STORAGE: Final = re.compile(
 )
 _SCALE: Final = re.compile(r"([^(/]+)(?:\(([+-]?\d{1,18})\))?(?:/(.*))?", re.ASCII)
 
-# Fields of a lead's line, where they are absent; only the first two must be there.
+# Values of absent fields in a lead's line; only the first two are mandatory.
 _ABSENT: Final = ("", "", "0/mV", "", "0", "", "", "", "")
 
 
 class LeadHeader(NamedTuple):
-    """What a header says about one lead.
+    """The line of a header about one lead.
 
-    A tuple, because twelve of them are made for every record: a frozen dataclass
+    A tuple, because twelve of them are created for every record, and a frozen dataclass
     takes four times as long.
 
     Attributes
@@ -47,15 +48,15 @@ class LeadHeader(NamedTuple):
     file_name : str
         Name of the signal file.
     format : int
-        WFDB's number of the way samples are stored, for example 16 or 212.
+        WFDB's number of the storage format, for example 16 or 212.
     samples_per_frame : int
         Samples of this lead for each sampling period of the record; nearly always 1.
     skew : int
-        Samples of this lead in the file that precede the record's first one.
+        Number of samples of this lead in the file before the record's first one.
     byte_offset : int
         Bytes in the signal file before the first sample.
     adc_gain : float
-        Counts per `unit`; 0 where the header gives none, which says that the lead is
+        Counts per `unit`; 0 where the header gives none, which means that the lead is
         not calibrated.
     baseline : int
         Count at 0 V; the ADC's zero where the header gives none.
@@ -82,14 +83,14 @@ class LeadHeader(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """One part of a record that is made of several records, one after the other.
+    """One segment of a multi-segment record.
 
     Attributes
     ----------
     name : str
-        Name of the record that is this part; ``"~"`` for a gap.
+        Name of the record that holds the segment; ``"~"`` for a gap.
     n_samples : int
-        Its length; 0 for a first part that only names the leads.
+        Length in samples; 0 for a first segment that only names the leads.
     """
 
     name: str
@@ -98,12 +99,12 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the header of a record says; only its syntax has been checked.
+    """The header of a WFDB record; only its syntax has been checked.
 
     Attributes
     ----------
     record_id : str
-        Name of the record, without ``.mat`` or another file's ending.
+        Name of the record, without a suffix such as ``.mat``.
     fs : float
         Sampling rate in Hz as written; NaN where the header gives none.
     n_samples : int
@@ -111,14 +112,14 @@ class Header:
     leads : tuple of LeadHeader
         The leads in the header's order; empty if the record has segments.
     age : float
-        Age in years; NaN where unknown. Also 300 (by which PTB-XL means above 89), -1
-        and whatever else cannot be an age are unknown.
+        Age in years; NaN where unknown. Impossible ages are unknown, such as -1 and
+        PTB-XL's 300, which means above 89.
     sex : str
         ``"male"``, ``"female"`` or ``"unknown"``.
     dx : tuple of str
         SNOMED CT codes in the header's order, each once.
     segments : tuple of Segment
-        The parts of a multi-segment record; empty for an ordinary one.
+        The segments of a multi-segment record; empty for an ordinary one.
     """
 
     record_id: str
@@ -130,20 +131,44 @@ class Header:
     dx: tuple[str, ...]
     segments: tuple[Segment, ...] = ()
 
+    def files(self, path: Path) -> list[str]:
+        """Return the names of all files that the record is read from.
+
+        Parameters
+        ----------
+        path : Path
+            The record's ``.hea`` file.
+
+        Returns
+        -------
+        list of str
+            Names in the folder of `path`, each once, the header first. They need not
+            exist.
+        """
+        names = [path.name, *(lead.file_name for lead in self.leads)]
+        for segment in self.segments:
+            of_segment = path.with_name(f"{segment.name}.hea")
+            names.append(of_segment.name)
+            try:
+                names += [lead.file_name for lead in read_header(of_segment).leads]
+            except RecordError:
+                continue  # reading the record raises it again
+        return list(dict.fromkeys(names))
+
 
 class _SyntaxError(Exception):
-    """A line of a header is not what it should be."""
+    """A line of a header has a wrong syntax."""
 
     def __init__(self, number: int, text: str, expected: str) -> None:
         super().__init__(f"line {number}: {text[:80]!r}; expected {expected}")
 
 
 def read_header(path: str | Path) -> Header:
-    """Read the header of a record.
+    """Read the header of a WFDB record.
 
-    Both dialects of the PhysioNet Challenges and every ordinary or multi-segment WFDB
-    header are understood, with any line ends, blanks and encoding. Whether the values
-    make sense is decided by `read_record`.
+    Reads both dialects of the PhysioNet Challenges and every ordinary or multi-segment
+    WFDB header, with any line ends, blanks and encoding. `read_record` checks whether
+    the values make sense.
 
     Parameters
     ----------
@@ -153,13 +178,13 @@ def read_header(path: str | Path) -> Header:
     Returns
     -------
     Header
-        What it says.
+        The parsed header.
 
     Raises
     ------
     RecordError
-        With `Reason.UNREADABLE_HEADER`, naming the file, the line and what was
-        expected there. Nothing else is raised, whatever the file holds.
+        With `Reason.UNREADABLE_HEADER`, naming the file, the line and the expected
+        syntax. Nothing else is raised, whatever the file holds.
     """
     name = os.fspath(path)
     data, size = read_start(name, _MAX_HEADER_BYTES, Reason.UNREADABLE_HEADER)
@@ -186,8 +211,8 @@ def _decode(data: bytes) -> str:
 
 
 def _parse(text: str) -> Header:
-    """Return what the text of a header says."""
-    lines = []  # (number, text) of each that is no comment
+    """Parse the text of a header."""
+    lines = []  # (number, text) of every line that is not a comment
     comments = []
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -204,10 +229,10 @@ def _parse(text: str) -> Header:
     # More lines than announced are ignored, as header(5) says.
     details = lines[1 : n_expected + 1]
     if len(details) < n_expected:
-        kind = "lead" if n_segments is None else "segment"
+        part = "lead" if n_segments is None else "segment"
         raise _SyntaxError(
             *lines[0],
-            f"{n_expected} more lines, one for each {kind}; found {len(details)}",
+            f"{n_expected} more lines, one for each {part}; found {len(details)}",
         )
     leads: list[LeadHeader] = []
     segments: list[Segment] = []
@@ -248,7 +273,7 @@ def _record_line(number: int, text: str) -> tuple[str, int | None, int, float, i
 
 
 def _lead_line(number: int, text: str) -> LeadHeader:
-    """Return what a line about a lead says."""
+    """Parse a line about a lead."""
     fields = text.split(None, 8)  # the name, which comes last, may hold blanks
     if len(fields) < len(_ABSENT):
         fields.extend(_ABSENT[len(fields) :])
@@ -273,10 +298,10 @@ def _lead_line(number: int, text: str) -> LeadHeader:
 def _coding(
     storage: str, scale: str, adc_zero: str
 ) -> tuple[int, int, int, int, float, int, str]:
-    """Return `LeadHeader.format` to `LeadHeader.unit`; raise ValueError if they fail.
+    """Parse the fields `LeadHeader.format` to `LeadHeader.unit`; raise ValueError.
 
-    Remembers the last ones: they are the same for the leads of a record, and for nearly
-    all records of a source.
+    Results are cached: they are the same for the leads of a record, and for nearly all
+    records of a source.
     """
     match = _STORAGE.fullmatch(storage)
     if match is None:
@@ -301,7 +326,7 @@ def _coding(
 
 
 def _segment_line(number: int, text: str) -> Segment:
-    """Return what a line about a segment says."""
+    """Parse a line about a segment."""
     try:
         name, length = text.split()[:2]
         if name == "~" or _RECORD_NAME.fullmatch(name):
@@ -312,9 +337,9 @@ def _segment_line(number: int, text: str) -> Segment:
 
 
 def _count(field: str) -> int:
-    """Return a number that is not negative; raise ValueError if it is no such number.
+    """Parse a non-negative integer; raise ValueError if the text is something else.
 
-    Also if it is long: nothing has so many samples, and converting it takes time.
+    Long numbers are refused too: nothing has so many samples, and parsing takes time.
     """
     if not field.isdecimal() or len(field) > 18:
         raise ValueError(field)

@@ -1,7 +1,7 @@
-"""The fast path: 16-bit samples of all leads in one file, frame after frame.
+"""Read 16-bit samples of all leads in one file, frame after frame: the fast path.
 
-That is how the Challenges store signals (in a MATLAB file, whose header is checked),
-and how PTB-XL, LUDB and most 12-lead databases do (in a ``.dat`` file).
+The Challenges store signals in this way in MATLAB files, whose header is checked;
+PTB-XL, LUDB and most other 12-lead databases in ``.dat`` files.
 """
 
 import struct
@@ -38,7 +38,7 @@ _MATLAB_NAME: Final = b"val\0"
 
 
 def is_interleaved(files: Sequence[SignalFile]) -> bool:
-    """Return whether the samples are 16-bit, in one file, one of each lead a frame."""
+    """Return whether one file has 16-bit samples, one per lead in each frame."""
     return len(files) == 1 and all(
         lead.format == 16 and lead.samples_per_frame == 1 and lead.skew == 0
         for lead in files[0].leads
@@ -57,9 +57,9 @@ def read_interleaved(
     leads : TwelveLeads
         The leads to return.
     n_samples : int
-        Samples per lead by the header; 0 leaves it to the file.
+        Samples per lead by the header; 0 if the length of the file counts.
     max_samples : int or None
-        How many samples to read at most.
+        Maximum number of samples to read.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def read_interleaved(
     Raises
     ------
     RecordError
-        If the file is missing, truncated, of another size or not in its format.
+        If the file is missing, truncated, of a wrong size or not in its format.
     """
     from ecgstore.sources.wfdb._samples_kernels import adc_to_mv
 
@@ -77,7 +77,7 @@ def read_interleaved(
     read_counts = _matlab_counts if file.path.lower().endswith(".mat") else _dat_counts
     adc, n_in_record = read_counts(file, n_samples, max_samples)
     n_read = adc.size // n_leads
-    rows = [-1] * n_leads  # of the signal, by the lead's place in a frame
+    rows = [-1] * n_leads  # row of the signal by the lead's position in a frame
     for row, position in enumerate(leads.positions):
         rows[position - file.first] = row
     signal = np.empty((N_LEADS, n_read))
@@ -86,13 +86,13 @@ def read_interleaved(
     adc_to_mv(words, np.array(rows), leads.adc_gain, leads.baseline, signal, sums)
     first_frame = adc[:n_leads].tolist()
     firsts = [first_frame[position - file.first] for position in leads.positions]
-    # A header that leaves the length open has no checksums either, says header(5).
-    complete = n_read == n_samples
+    # By header(5), a header without a length has no checksums either.
+    is_complete = n_read == n_samples
     return Samples(
         signal,
         n_in_record,
         checksum_differs(leads.headers, sums.tolist())
-        if complete
+        if is_complete
         else no_difference(N_LEADS),
         first_value_differs(leads.headers, firsts),
     )
@@ -110,7 +110,7 @@ def _dat_counts(
         file.path, offset + n_read * frame_bytes, Reason.MISSING_SIGNAL_FILE
     )
     n_in_file = max(0, size - offset) // frame_bytes
-    # Bytes after the last sample are allowed: some writers fill up a block.
+    # Bytes after the last sample are allowed: some software pads to whole blocks.
     if n_in_file < max(n_samples, 1):
         raise _truncated(file, n_in_file, n_samples)
     n_samples = n_samples or n_in_file
@@ -159,7 +159,7 @@ def _matlab_counts(
 
 
 def _truncated(file: SignalFile, n_in_file: int, n_samples: int) -> RecordError:
-    """Return the error for a file that holds less than its header says."""
+    """Return the error for a file with fewer samples than its header says."""
     return RecordError(
         Reason.TRUNCATED_SIGNAL_FILE,
         f"{printable(file.path)}: holds {n_in_file} samples of {len(file.leads)} "

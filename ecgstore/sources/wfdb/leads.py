@@ -1,4 +1,4 @@
-"""Pick the twelve standard leads of a record, and how their counts become mV."""
+"""Select the twelve standard leads of a record, and their gains in counts per mV."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from ecgstore.sources.wfdb.header import LeadHeader
 
 _ROWS: Final = {name.lower(): row for row, name in enumerate(LEADS)}
 
-# Micro is U+00B5 or the Greek letter U+03BC. "MV", a million volts, is not here.
+# Micro is U+00B5 or the Greek letter U+03BC. "MV", a million volts, is left out.
 _UNITS_PER_MV: Final = {
     "mV": 1.0,
     "mv": 1.0,
@@ -28,9 +28,9 @@ _UNITS_PER_MV: Final = {
     "v": 1e-3,
 }
 
-# Counts per mV: with fewer, no heart moves the signal by a count; with more, a count
-# is far below the noise of any electrode. WFDB's writer goes far in both directions
-# for leads that are flat.
+# Counts per mV. With fewer, no heartbeat changes the signal by one count; with more, a
+# count is far below the noise of any electrode. WFDB's writer goes far in both
+# directions for flat leads.
 _MIN_GAIN: Final = 1e-2
 _MAX_GAIN: Final = 1e12
 
@@ -41,9 +41,9 @@ class TwelveLeads(NamedTuple):
     Attributes
     ----------
     positions : list of int
-        Where each of them stands among the leads of the header.
+        Their positions among the leads of the header.
     headers : list of LeadHeader
-        What the header says about each of them.
+        Their lines of the header.
     adc_gain : ndarray of shape (12,)
         Counts per mV.
     baseline : ndarray of shape (12,)
@@ -57,14 +57,14 @@ class TwelveLeads(NamedTuple):
 
 
 def twelve_leads(leads: Sequence[LeadHeader], where: str) -> TwelveLeads:
-    """Return the twelve standard leads of a record; others are left out.
+    """Return the twelve standard leads of a record, without any others.
 
     Parameters
     ----------
     leads : sequence of LeadHeader
-        The leads of a record in any order; case does not matter in their names.
+        The leads of a record in any order; upper and lower case are the same.
     where : str
-        The header's path, for errors.
+        The header's path, for error messages.
 
     Returns
     -------
@@ -74,8 +74,8 @@ def twelve_leads(leads: Sequence[LeadHeader], where: str) -> TwelveLeads:
     Raises
     ------
     RecordError
-        If one of the twelve is missing or there twice, its unit is not known, or its
-        gain cannot be true.
+        If one of the twelve is missing or repeated, has an unknown unit, or an
+        impossible gain.
     """
     positions = [-1] * N_LEADS
     for position, lead in enumerate(leads):
@@ -90,10 +90,10 @@ def twelve_leads(leads: Sequence[LeadHeader], where: str) -> TwelveLeads:
         positions[row] = position
     if -1 in positions:
         missing = [name for name, at in zip(LEADS, positions, strict=True) if at < 0]
-        found = [lead.name[:20] for lead in leads[:20]]
+        present = [lead.name[:20] for lead in leads[:20]]
         raise RecordError(
             Reason.MISSING_LEADS,
-            f"{where}: has no lead {', '.join(missing)}; found {found}",
+            f"{where}: has no lead {', '.join(missing)}; found {present}",
         )
     headers = [leads[position] for position in positions]
     return TwelveLeads(

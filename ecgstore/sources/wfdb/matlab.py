@@ -1,8 +1,8 @@
-"""MATLAB 4 files that are not exactly what the Challenges publish, through SciPy.
+"""Read MATLAB 4 files that differ from those the Challenges publish, through SciPy.
 
-Somebody has loaded and saved them again: in the other byte order, as numbers of another
-type, or under another name. Later versions of the format are refused: SciPy's reader
-for them is compiled code that some damaged files crash, and the process with it.
+Such files were loaded and saved again: in the other byte order, with numbers of another
+type, or under another variable name. Later versions of the format are refused: SciPy
+reads them with compiled code, which some damaged files crash together with the process.
 """
 
 import io
@@ -28,28 +28,28 @@ def read_matlab(data: bytes, n_leads: int, n_samples: int, where: str) -> Int16A
     n_leads, n_samples : int
         Rows and columns of the variable to look for; 0 columns mean any number.
     where : str
-        The file's path, for errors.
+        The file's path, for error messages.
 
     Returns
     -------
     ndarray of shape (n_leads * n_samples,)
-        Counts, sample by sample, -32768 where one is missing.
+        Counts, sample by sample; -32768 where a sample is missing.
 
     Raises
     ------
     RecordError
-        If the file has no such variable, it holds no 16-bit whole numbers, or the file
-        is of a later version or no MATLAB file.
+        If the file has no such variable, if its values are not 16-bit integers, or if
+        it is of a later version or not a MATLAB file.
     """
     from scipy.io import loadmat, whosmat
 
     # The type of a variable, with which version 4 begins, is a small number; later
     # versions begin with text. This is also how SciPy tells them apart.
     if 0 not in data[:4]:
-        kind = "a later version" if data[:6] == b"MATLAB" else "no MATLAB file"
+        problem = "a later version" if data[:6] == b"MATLAB" else "no MATLAB file"
         raise _unreadable(
             where,
-            f"{kind}; save it again as version 4, for example with "
+            f"{problem}; save it again as version 4, for example with "
             "scipy.io.savemat(..., format='4')",
         )
     try:
@@ -68,7 +68,7 @@ def read_matlab(data: bytes, n_leads: int, n_samples: int, where: str) -> Int16A
             f"{where}: holds {str(shapes)[:200]}; expected a variable of {n_leads} "
             f"leads and {n_samples or 'any number of'} samples",
         )
-    # The smallest numbers have a byte: more of them than bytes are not there.
+    # The smallest numbers have one byte, so there cannot be more numbers than bytes.
     if n_leads * shapes[name][1] > len(data):
         raise RecordError(
             Reason.TRUNCATED_SIGNAL_FILE,
@@ -84,7 +84,7 @@ def read_matlab(data: bytes, n_leads: int, n_samples: int, where: str) -> Int16A
 
 
 def _fits(shape: tuple[int, ...], n_leads: int, n_samples: int) -> bool:
-    """Return whether a variable has a row for each lead and the right length."""
+    """Return whether a variable has one row per lead and the right length."""
     return (
         len(shape) == 2
         and shape[0] == n_leads
@@ -93,7 +93,7 @@ def _fits(shape: tuple[int, ...], n_leads: int, n_samples: int) -> bool:
 
 
 def _to_counts(values: NDArray[Any], where: str) -> Int16Array:
-    """Return a matrix of whole numbers of any type as 16-bit counts, interleaved."""
+    """Return a matrix of integers of any type as interleaved 16-bit counts."""
     if values.dtype.kind not in "iuf" or values.ndim != 2:
         raise _unreadable(where, f"values of type {values.dtype}")
     numbers = values.T.astype(np.float64).ravel()  # (n_samples * n_leads,)
@@ -101,14 +101,14 @@ def _to_counts(values: NDArray[Any], where: str) -> Int16Array:
     counts = np.clip(numbers, _MISSING, -_MISSING - 1).astype(np.int16)
     if (counts != numbers).any():
         raise _unreadable(
-            where, "other numbers than 16-bit counts, which the header scales"
+            where, "values that are not 16-bit counts, which the header scales"
         )
     counts.flags.writeable = False  # as those from a file: one kernel for both
     return counts
 
 
 def _unreadable(where: str, problem: object) -> RecordError:
-    """Return the error for a file that SciPy or we cannot make sense of."""
+    """Return the error for a file that cannot be read as MATLAB 4."""
     return RecordError(
         Reason.UNREADABLE_SIGNAL, f"{where}: expected a MATLAB 4 file; found {problem}"
     )

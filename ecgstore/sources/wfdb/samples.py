@@ -1,4 +1,4 @@
-"""What the readers of signal files return, and the header's word about it."""
+"""The result of reading signal files, and its comparison with the header."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -29,14 +29,14 @@ class Samples(NamedTuple):
 
 
 def n_wanted(n_samples: int, max_samples: int | None) -> int:
-    """Return how many samples to read of a record of `n_samples`."""
+    """Return the number of samples to read of a record with `n_samples`."""
     return n_samples if max_samples is None else min(n_samples, max_samples)
 
 
 def checksum_differs(leads: Sequence[LeadHeader], sums: Sequence[int]) -> BoolArray:
-    """Return for each lead whether the sum of its counts is not the header's.
+    """Return for each lead whether the sum of its counts differs from the header's.
 
-    Equal modulo 65536 is equal: WFDB's checksum has 16 bits.
+    Sums are compared modulo 65536: WFDB's checksum has 16 bits.
     """
     return np.array(
         [
@@ -49,7 +49,7 @@ def checksum_differs(leads: Sequence[LeadHeader], sums: Sequence[int]) -> BoolAr
 def first_value_differs(
     leads: Sequence[LeadHeader], firsts: Sequence[int]
 ) -> BoolArray:
-    """Return for each lead whether its first count is not the header's."""
+    """Return for each lead whether its first count differs from the header's."""
     return np.array(
         [
             lead.initial_value is not None and lead.initial_value != first
@@ -59,5 +59,5 @@ def first_value_differs(
 
 
 def no_difference(n_leads: int) -> BoolArray:
-    """Return that no lead differs, for what cannot be compared."""
+    """Return False for every lead, where a comparison is not possible."""
     return np.zeros(n_leads, dtype=np.bool_)

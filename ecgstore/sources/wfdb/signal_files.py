@@ -1,4 +1,4 @@
-"""Which files hold the samples of a record."""
+"""Find the files that hold the samples of a record."""
 
 import os
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ class SignalFile(NamedTuple):
     Attributes
     ----------
     path : str
-        Where it is.
+        Its path.
     first : int
         Position of its first lead among the leads of the header.
     leads : list of LeadHeader
-        All leads in it, also those that are not wanted: their samples lie between
-        those of the others. They share the format and the byte offset.
+        All leads in it, because the samples of the wanted leads alternate with those of
+        the others. All have the same format and byte offset.
     """
 
     path: str
@@ -43,7 +43,7 @@ def signal_files(
     positions : sequence of int
         Positions in `leads` of those that are wanted.
     where : str
-        The header's path: signal files stand beside it.
+        The header's path; signal files are in its folder.
 
     Returns
     -------
@@ -53,8 +53,8 @@ def signal_files(
     Raises
     ------
     RecordError
-        If the leads of a file do not follow each other or disagree about its format,
-        or a name is not that of a file beside the header.
+        If the leads of a file are not consecutive or differ in format or byte offset,
+        or if a file is not in the header's folder.
     """
     wanted = set(positions)
     files = []
@@ -77,5 +77,5 @@ def signal_files(
 
 
 def _not_allowed(where: str, problem: str) -> RecordError:
-    """Return the error for leads that the format does not allow."""
+    """Return the error for leads that header(5) does not allow."""
     return RecordError(Reason.UNREADABLE_HEADER, f"{printable(where)}: {problem}")

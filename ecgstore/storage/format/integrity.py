@@ -13,7 +13,7 @@ from ecgstore.storage.format.hdf5 import text
 from ecgstore.storage.format.layout import encoded
 from ecgstore.storage.format.schema import SHA256, SIGNALS
 
-_BLOCK_BYTES: Final = 1 << 20
+BLOCK_BYTES: Final = 1 << 20
 
 
 def row_checksum(row: bytes | UInt8Array) -> int:
@@ -83,7 +83,7 @@ def _digest(dataset: h5py.Dataset) -> str:
     digest = hashlib.sha256()
     if dataset.size and dataset.name != f"/{SIGNALS}":
         row_nbytes = dataset.nbytes // dataset.shape[0]
-        step = max(1, _BLOCK_BYTES // max(1, row_nbytes))
+        step = max(1, BLOCK_BYTES // max(1, row_nbytes))
         for begin in range(0, dataset.shape[0], step):
             digest.update(np.ascontiguousarray(dataset[begin : begin + step]).data)
     for name in sorted(set(dataset.attrs) - {SHA256}):

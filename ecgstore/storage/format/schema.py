@@ -12,9 +12,9 @@ import numpy as np
 from ecgstore.config import Config
 from ecgstore.record import LEADS, MARKS, N_LEADS
 from ecgstore.signals.quality import QUALITY_COLUMNS
+from ecgstore.system.file_format import FileFormat
 
-FORMAT: Final = "ecgstore"
-FORMAT_VERSION: Final = 1
+FORMAT: Final = FileFormat("ecgstore", 1, "`ecgstore build`")
 ALIGNMENT_BYTES: Final = 4096
 
 SIGNALS: Final = "signals"

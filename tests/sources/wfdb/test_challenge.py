@@ -32,12 +32,12 @@ def _edit(path: Path, old: str, new: str, count: int = -1) -> None:
     path.write_text(text.replace(old, new, count))
 
 
-def _refused(path: Path, reason: Reason, told: str = "", **options: int) -> None:
-    """Check that a record is refused with a reason, and what is told about it."""
+def _refused(path: Path, reason: Reason, detail: str = "", **options: int) -> None:
+    """Check that a record is refused with a reason, and check the detail."""
     with pytest.raises(RecordError) as caught:
         read_record(path, **options)
     assert caught.value.reason is reason
-    assert told in caught.value.detail
+    assert detail in caught.value.detail
     assert path.stem in caught.value.detail
 
 
@@ -76,7 +76,7 @@ def test_missing_samples_are_nan_as_in_wfdb(write_record: WriteRecord) -> None:
     np.testing.assert_array_equal(signal, theirs)
 
 
-def test_gain_baseline_and_unit_are_the_headers(write_record: WriteRecord) -> None:
+def test_gain_baseline_and_unit_come_from_the_header(write_record: WriteRecord) -> None:
     adc = _adc()
     path = write_record("E00001", adc, gain="4880(-12)/mv")
     np.testing.assert_array_equal(read_record(path).signal, (adc + 12.0) / 4880)
@@ -115,7 +115,7 @@ def test_leads_are_put_in_order_and_others_left_out(
     assert not record.checksum_differs.any()
 
 
-def test_only_the_beginning(write_record: WriteRecord) -> None:
+def test_max_samples_reads_the_beginning(write_record: WriteRecord) -> None:
     adc = _adc(1000)
     path = write_record("A0001", adc)
     _edit(path, " 0 II\n", "9 0 II\n")  # another checksum
@@ -130,7 +130,7 @@ def test_only_the_beginning(write_record: WriteRecord) -> None:
         assert record.checksum_differs.tolist() == [k == 1 for k in range(12)]
 
 
-def test_the_beginning_takes_memory_for_the_beginning_only(
+def test_reading_the_beginning_needs_little_memory(
     write_record: WriteRecord,
 ) -> None:
     path = write_record("I0001", _adc(400_000))
@@ -243,7 +243,7 @@ def test_unknown_unit(write_record: WriteRecord, unit: str) -> None:
     _refused(path, Reason.UNKNOWN_UNIT, repr(unit))
 
 
-def test_units_and_gains_of_leads_that_are_not_wanted(
+def test_units_and_gains_of_other_leads_are_ignored(
     write_record: WriteRecord,
 ) -> None:
     adc = np.vstack([_adc(), _adc()[:1]])
@@ -279,7 +279,7 @@ def test_missing_signal_file(write_record: WriteRecord) -> None:
 
 
 @pytest.mark.parametrize("name", ["../A0001.mat", "/etc/passwd", "a\\b.mat"])
-def test_signal_files_stand_beside_their_header(
+def test_signal_files_are_in_the_folder_of_the_header(
     write_record: WriteRecord, name: str
 ) -> None:
     path = write_record("A0001")
@@ -306,7 +306,7 @@ def test_a_record_without_samples(write_record: WriteRecord) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"max_samples": 1}])
-def test_bytes_behind_the_signal(
+def test_bytes_after_the_signal(
     write_record: WriteRecord, options: dict[str, int]
 ) -> None:
     path = write_record("A0001")
@@ -316,7 +316,7 @@ def test_bytes_behind_the_signal(
 
 
 @pytest.mark.parametrize(("n_rows", "n_columns"), [(11, 600), (12, 599), (12, 601)])
-def test_another_size_than_the_headers(
+def test_a_signal_size_that_differs_from_the_header(
     write_record: WriteRecord, n_rows: int, n_columns: int
 ) -> None:
     path = write_record("A0001", _adc(600))

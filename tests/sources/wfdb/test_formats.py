@@ -43,7 +43,7 @@ def _write(
 
 
 def _adc(n_samples: int = 500, n_leads: int = N_LEADS, bits: int = 12) -> np.ndarray:
-    """Return random counts without the one that stands for a missing sample."""
+    """Return random counts, none of them the code of a missing sample."""
     limit = 1 << (bits - 1)
     rng = np.random.default_rng(n_samples)
     return rng.integers(1 - limit, limit, (n_leads, n_samples))
@@ -56,12 +56,12 @@ def _theirs(path: Path, **options: Any) -> np.ndarray:
     return np.asarray(signal.T)
 
 
-def _refused(path: Path, reason: Reason, told: str = "") -> None:
-    """Check that a record is refused with a reason, and what is told about it."""
+def _refused(path: Path, reason: Reason, detail: str = "") -> None:
+    """Check that a record is refused with a reason, and check the detail."""
     with pytest.raises(RecordError) as caught:
         read_record(path)
     assert caught.value.reason is reason
-    assert told in caught.value.detail
+    assert detail in caught.value.detail
 
 
 @pytest.mark.parametrize("format_", RAW_FORMATS)
@@ -94,7 +94,7 @@ def test_every_format_equals_wfdb(
 @pytest.mark.parametrize(
     "format_", ["80", "212", "16", "24", "32", "508", "516", "524"]
 )
-def test_what_wfdb_writes(tmp_path: Path, format_: str) -> None:
+def test_files_written_by_wfdb(tmp_path: Path, format_: str) -> None:
     bits = 8 if format_ in ("80", "508") else 12
     adc = _adc(bits=bits)
     path = _write(tmp_path, adc, formats=format_)
@@ -294,14 +294,14 @@ def test_a_header_that_claims_more_is_refused_at_once(tmp_path: Path) -> None:
     for format_ in ("16", "212", "516"):
         path = _write(tmp_path, _adc(), formats=format_)
         text = path.read_text()
-        for old, new, told in (
+        for old, new, detail in (
             ("500 500", f"500 {10**12}", " 500 samples"),
             (f" {format_} ", f" {format_}x999999999 ", " 0 samples"),
             (f" {format_} ", f" {format_}+{10**17} ", " 0 samples"),
         ):
             path.write_text(text.replace(old, new))
             tracemalloc.start()
-            _refused(path, Reason.TRUNCATED_SIGNAL_FILE, told)
+            _refused(path, Reason.TRUNCATED_SIGNAL_FILE, detail)
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             assert peak < 2_000_000
@@ -322,7 +322,7 @@ def test_files_that_the_format_does_not_allow(tmp_path: Path) -> None:
     _refused(path, Reason.UNREADABLE_HEADER, "is in format 17; expected one of [8, 16")
 
 
-def test_a_flac_file_that_is_none(tmp_path: Path) -> None:
+def test_a_file_that_is_not_flac(tmp_path: Path) -> None:
     path = _write(tmp_path, _adc(), formats="516")  # eight leads a file at most
     (tmp_path / "rec_2.dat").write_bytes(b"fLaC but not really" * 10)
     _refused(path, Reason.UNREADABLE_SIGNAL, "rec_2.dat: not a FLAC file")
@@ -428,7 +428,7 @@ def test_flags_of_segments_are_flags_of_the_record(tmp_path: Path) -> None:
         ("multi/2 12 0 500\np1 200\np2 300\n", Reason.BAD_SAMPLING_RATE),
     ],
 )
-def test_segments_that_cannot_be(tmp_path: Path, layout: str, reason: Reason) -> None:
+def test_impossible_segments(tmp_path: Path, layout: str, reason: Reason) -> None:
     adc = _adc(500)
     path = _write_segments(tmp_path, layout, {"p1": adc[:, :200], "p2": adc[:, 200:]})
     tracemalloc.start()

@@ -23,7 +23,7 @@ from ecgstore.sources import read_header, read_record
 N_SAMPLES = 40
 T = TypeVar("T")
 
-# Fields that break parsers, and numbers that break those who believe them.
+# Fields that break parsers, and numbers that break programs which trust them.
 NASTY = (
     *("", "0", "-1", "1", "nan", "inf", "-inf", "1e400", "1e-400", "0x10", "1_0"),
     *("999999999999", "18446744073709551616", "9" * 5000, "-32768", "3.5", "\u0661"),
@@ -64,21 +64,21 @@ def _mutate(content: bytes, seed: int) -> bytes:
 
 
 def _mutate_text(content: bytes, seed: int) -> bytes:
-    """Return a header with changes that mostly leave its lines what they are."""
+    """Return a header with changes of fields that mostly keep its line structure."""
     rng = random.Random(seed)
     if rng.random() < 0.2:
         return _mutate(content, seed)
-    fields = re.split(rb"(\s)", content)  # with what separates them
+    fields = re.split(rb"(\s)", content)  # with the separators
     old = rng.choice(fields)
     new = rng.choice(NASTY).encode()
-    if rng.random() < 0.5:  # wherever it stands: in the lines of all leads
+    if rng.random() < 0.5:  # all occurrences: in the lines of all leads
         return b"".join(new if field == old else field for field in fields)
     fields[rng.randrange(len(fields))] = new
     return b"".join(fields)
 
 
 def _check(path: Path) -> None:
-    """Check that reading a record gives a sane one, or the error that it may give."""
+    """Check that reading returns a plausible record or raises a RecordError."""
     _result(read_header, path)
     whole = _result(read_record, path)
     if whole is not None:
@@ -97,7 +97,7 @@ def _check(path: Path) -> None:
 
 
 def _result(read: Callable[[Path], T], path: Path) -> T | None:
-    """Return what reading gives, or None for an error that can be printed."""
+    """Return the result of reading; None for a RecordError, which can be printed."""
     try:
         return read(path)
     except RecordError as error:
@@ -133,7 +133,7 @@ def _saved_files() -> Files:
 
 
 def _native_files(storage: str) -> Callable[[], Files]:
-    """Return what makes a small native record."""
+    """Return a function that returns a small native record."""
 
     def make() -> Files:
         return {
@@ -193,9 +193,7 @@ def test_broken_files(
 
 @given(header=st.binary(max_size=300), signal=st.binary(max_size=300))
 @settings(max_examples=100, deadline=None)
-def test_files_of_nothing_in_particular(
-    folder: Path, header: bytes, signal: bytes
-) -> None:
+def test_random_files(folder: Path, header: bytes, signal: bytes) -> None:
     (folder / "noise.hea").write_bytes(header)
     _check(folder / "noise.hea")
     (folder / "fuzz.hea").write_bytes(_header("16+24", "mat"))

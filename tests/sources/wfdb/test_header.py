@@ -10,7 +10,7 @@ import pytest
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.record import LEADS
-from ecgstore.sources import Header, LeadHeader, Segment, read_header
+from ecgstore.sources.wfdb.header import Header, LeadHeader, Segment, read_header
 
 FIRST_DIALECT = (
     "A0001 12 500 7500 12-May-2020 12:33:59\n"
@@ -123,7 +123,7 @@ def test_both_dialects_give_the_same_header(header_of: HeaderOf) -> None:
         "more lines than leads",
     ],
 )
-def test_form_does_not_matter(
+def test_line_ends_blanks_and_comments_do_not_matter(
     header_of: HeaderOf, change: Callable[[str], str]
 ) -> None:
     assert header_of(change(FIRST_DIALECT)) == header_of(FIRST_DIALECT)
@@ -227,7 +227,7 @@ def test_gain_field(
     assert (lead.initial_value, lead.checksum, lead.name) == (None, None, "")
 
 
-def test_a_gain_that_is_no_number_is_left_to_the_reader(header_of: HeaderOf) -> None:
+def test_a_gain_of_nan_is_parsed(header_of: HeaderOf) -> None:
     assert math.isnan(header_of.lead("f.dat 16 nan/mV").adc_gain)
 
 
@@ -315,7 +315,7 @@ def test_a_record_of_segments(header_of: HeaderOf) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("", "line 1: ''; expected a record line"),
         ("# Age: 5\n\n", "expected a record line"),
@@ -347,10 +347,10 @@ def test_a_record_of_segments(header_of: HeaderOf) -> None:
         (b"\x00\x01\x02\xff\xfe", "expected a record name"),
     ],
 )
-def test_what_is_refused_and_why(
-    header_of: HeaderOf, content: str | bytes, told: str
+def test_errors_name_the_problem(
+    header_of: HeaderOf, content: str | bytes, message: str
 ) -> None:
-    assert told in _refused(header_of, content)
+    assert message in _refused(header_of, content)
 
 
 def test_a_missing_header(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""The record formats: one entry of a table for each.
+
+To add a format, write a module with its two functions (`RecordFormat`) and add a line
+to `FORMATS`; finding, scanning, building and predicting follow from it.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from ecgstore.errors import RecordError
+from ecgstore.reasons import Reason
+from ecgstore.record import Record
+from ecgstore.sources.files import printable
+from ecgstore.sources.wfdb.header import read_header as read_wfdb_header
+from ecgstore.sources.wfdb.record import read_record as read_wfdb_record
+
+
+class RecordHeader(Protocol):
+    """What the header of a record says, in any format; see `Record` for the fields."""
+
+    @property
+    def record_id(self) -> str:
+        """Name of the record."""
+
+    @property
+    def fs(self) -> float:
+        """Sampling rate in Hz; NaN where the header gives none."""
+
+    @property
+    def age(self) -> float:
+        """Age in years; NaN where unknown."""
+
+    @property
+    def sex(self) -> str:
+        """``"male"``, ``"female"`` or ``"unknown"``."""
+
+    @property
+    def dx(self) -> tuple[str, ...]:
+        """SNOMED CT codes in the header's order, each once."""
+
+    def files(self, path: Path) -> list[str]:
+        """Return the names of the record's files in the folder of its header `path`.
+
+        The header comes first. The others need not exist.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFormat:
+    """How the records of one format are read.
+
+    Attributes
+    ----------
+    signal_suffixes : tuple of str
+        Suffixes of signal files that may be given in place of the header beside them.
+    read_header : callable
+        Returns the header in the file of a path. Raises `RecordError` and nothing
+        else, whatever the file holds.
+    read_record : callable
+        Returns the `Record` of a header's path, or its first ``max_samples`` samples
+        per lead; all if that is None. Raises `RecordError` and nothing else.
+    """
+
+    signal_suffixes: tuple[str, ...]
+    read_header: Callable[[str], RecordHeader]
+    read_record: Callable[[str, int | None], Record]
+
+
+FORMATS: Final[Mapping[str, RecordFormat]] = {
+    ".hea": RecordFormat((".mat", ".dat"), read_wfdb_header, read_wfdb_record),
+}
+"""Every format by the suffix of its headers: the files that stand for records."""
+
+HEADER_FILES: Final = " or ".join(FORMATS)
+"""The suffixes of headers, for messages."""
+
+
+def format_of(path: str) -> RecordFormat:
+    """Return the format of the record whose header has a path.
+
+    Raises
+    ------
+    RecordError
+        With `Reason.UNREADABLE_HEADER`, if no format has headers of that suffix.
+    """
+    suffix = os.path.splitext(path)[1]
+    if suffix not in FORMATS:
+        raise RecordError(
+            Reason.UNREADABLE_HEADER,
+            f"{printable(path)}: no header of a record; expected a {HEADER_FILES} file",
+        )
+    return FORMATS[suffix]

@@ -1,0 +1,65 @@
+"""Refuse to continue work with other settings than it was begun with."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from ecgstore.errors import EcgStoreError
+
+_LONGEST_VALUE: Final = 300
+
+
+def require_same(
+    where: str | Path,
+    before: Mapping[str, Any],
+    now: Mapping[str, Any],
+    advice: str | Callable[[str], str],
+) -> None:
+    """Raise an error that names the first difference between two sets of settings.
+
+    Parameters
+    ----------
+    where : str or Path
+        What was begun before: the beginning of the error message.
+    before, now : Mapping
+        Settings of the work that was begun, and of the work that shall continue it.
+        A missing setting equals None. Settings may be mappings themselves; the error
+        names their values by dotted names, such as ``options.fs``.
+    advice : str or callable
+        What to do: the end of the error message; or a function that returns it for
+        the name of a setting.
+
+    Raises
+    ------
+    EcgStoreError
+        If a setting differs.
+
+    Examples
+    --------
+    >>> require_same("a.h5", {"fs": 500}, {"fs": 250}, "delete it")
+    Traceback (most recent call last):
+    ecgstore.errors.EcgStoreError: a.h5: fs was 500, now it is 250; delete it
+    """
+    for name, old, new in _differences(before, now):
+        raise EcgStoreError(
+            f"{where}: {name} was {_shown(old)}, now it is {_shown(new)}; "
+            f"{advice if isinstance(advice, str) else advice(name)}"
+        )
+
+
+def _differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the name and both values of every setting that differs."""
+    for name in dict.fromkeys((*now, *before)):
+        old, new = before.get(name), now.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from _differences(old, new, f"{prefix}{name}.")
+        elif old != new:
+            yield f"{prefix}{name}", old, new
+
+
+def _shown(value: Any) -> str:
+    """Return a value for a message of one line."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

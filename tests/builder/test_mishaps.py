@@ -1,0 +1,121 @@
+"""Full disks, damaged files and wrong paths: one message that says what to do."""
+
+import errno
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ecgstore
+from ecgstore.builder import pipeline
+from ecgstore.builder.journal import Journal
+from ecgstore.config import Config
+from ecgstore.errors import EcgStoreError
+
+Build = Callable[..., Path]
+StoppedBuild = Callable[..., None]
+WriteRecord = Callable[..., Path]
+FAST = Config(beats="none")
+
+
+def test_full_disk_is_one_message_and_the_build_continues(
+    few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Build
+) -> None:
+    out = tmp_path / "out.h5"
+
+    def full(*arguments: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        with pytest.raises(EcgStoreError, match="disk is full"):
+            build(few_records, out)
+    build(few_records, out)
+
+
+def test_full_disk_of_the_journal_is_one_message(
+    few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Build
+) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Journal, "add", full)
+    with pytest.raises(EcgStoreError, match="disk is full"):
+        build(few_records, tmp_path / "out.h5")
+
+
+def test_too_small_a_disk_is_noticed_before_the_work(
+    few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Build
+) -> None:
+    free = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    with pytest.raises(EcgStoreError, match=r"needs .* MB"):
+        build(few_records, tmp_path / "out.h5")
+    assert not (tmp_path / "out.h5.partial").exists()
+
+
+def test_damaged_partial_is_named(
+    few_records: Path, tmp_path: Path, build: Build, stopped_build: StoppedBuild
+) -> None:
+    out = tmp_path / "out.h5"
+    stopped_build(pipeline, "seal", few_records, out)
+    (tmp_path / "out.h5.partial").write_bytes(b"junk")
+    with pytest.raises(EcgStoreError, match=r"delete .* to start again"):
+        build(few_records, out)
+
+
+def test_damaged_journal_is_named(
+    few_records: Path, tmp_path: Path, build: Build
+) -> None:
+    (tmp_path / "out.h5.partial.scan").write_bytes(b"no database " * 100)
+    with pytest.raises(EcgStoreError, match="damaged"):
+        build(few_records, tmp_path / "out.h5")
+
+
+def test_partial_without_journal_is_named(
+    few_records: Path, tmp_path: Path, build: Build
+) -> None:
+    (tmp_path / "out.h5.partial").write_bytes(b"")
+    with pytest.raises(EcgStoreError, match="journal"):
+        build(few_records, tmp_path / "out.h5")
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        ([], "no source folder"),
+        (["missing"], "no such folder"),
+        (["records", "records"], "overlap"),
+        ([".", "records"], "overlap"),
+    ],
+)
+def test_wrong_sources_are_named(
+    tmp_path: Path, write_record: WriteRecord, sources: list[str], message: str
+) -> None:
+    write_record("A0001")
+    with pytest.raises(EcgStoreError, match=message):
+        ecgstore.build_store(
+            [tmp_path / source for source in sources], tmp_path / "out.h5", FAST
+        )
+
+
+def test_wrong_output_is_named(few_records: Path, tmp_path: Path, build: Build) -> None:
+    with pytest.raises(EcgStoreError, match="no such folder"):
+        build(few_records, tmp_path / "missing" / "out.h5")
+    with pytest.raises(EcgStoreError, match="is a folder"):
+        build(few_records, tmp_path)
+
+
+def test_nothing_to_store_is_an_error_that_says_why(
+    tmp_path: Path, write_record: WriteRecord, build: Build
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(EcgStoreError, match=r"no \.hea files"):
+        build(tmp_path / "empty", tmp_path / "out.h5")
+    folder = write_record("A0001", dx="270492004").parent
+    with pytest.raises(EcgStoreError, match="1 are not selected"):
+        build(folder, tmp_path / "out.h5")

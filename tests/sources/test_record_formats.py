@@ -1,0 +1,114 @@
+"""A record format is an entry of a table: everything else follows from it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+import ecgstore
+from ecgstore.config import Config
+from ecgstore.errors import RecordError
+from ecgstore.reasons import Reason
+from ecgstore.record import LEADS, Record
+from ecgstore.sources import (
+    FORMATS,
+    RecordFormat,
+    find_headers,
+    given_headers,
+    read_header,
+    read_record,
+)
+
+N_SAMPLES = 5000
+
+
+@dataclass(frozen=True)
+class JsonHeader:
+    """The header of a record that is one JSON file with microvolts."""
+
+    record_id: str
+    dx: tuple[str, ...]
+    fs: float = 500.0
+    age: float = 50.0
+    sex: str = "male"
+
+    def files(self, path: Path) -> list[str]:
+        return [path.name]
+
+
+def read_json(path: str) -> tuple[JsonHeader, Any]:
+    try:
+        content = json.loads(Path(path).read_text())
+        return JsonHeader(Path(path).stem, tuple(content["dx"])), content["uv"]
+    except ValueError as error:
+        raise RecordError(Reason.UNREADABLE_HEADER, f"{path}: no JSON") from error
+
+
+def read_json_header(path: str) -> JsonHeader:
+    return read_json(path)[0]
+
+
+def read_json_record(path: str, max_samples: int | None) -> Record:
+    header, microvolts = read_json(path)
+    return Record(
+        record_id=header.record_id,
+        signal=np.array(microvolts, np.float64)[:, :max_samples] / 1000,
+        fs=header.fs,
+        n_samples_original=len(microvolts[0]),
+        age=header.age,
+        sex=header.sex,
+        dx=header.dx,
+        checksum_differs=np.zeros(len(LEADS), bool),
+        first_value_differs=np.zeros(len(LEADS), bool),
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Add a format, and return a folder with a record and a broken file of it."""
+    formats = cast(dict[str, RecordFormat], FORMATS)
+    new = RecordFormat((".uv",), read_json_header, read_json_record)
+    monkeypatch.setitem(formats, ".json", new)
+    folder = tmp_path / "records"
+    folder.mkdir()
+    noise = np.random.default_rng(5).integers(-900, 900, (len(LEADS), N_SAMPLES))
+    content = {"dx": ["164889003"], "uv": noise.tolist()}
+    (folder / "B1.json").write_text(json.dumps(content))
+    (folder / "B1.uv").write_text("a signal file beside it")
+    (folder / "B2.json").write_text("not JSON")
+    return folder
+
+
+def test_records_of_a_new_format_are_found_and_read(folder: Path) -> None:
+    path = folder / "B1.json"
+    assert [*find_headers(folder)] == [path, folder / "B2.json"]
+    assert [*find_headers(path)] == [path]
+    assert given_headers([folder / "B1.uv", path]) == [path]
+    assert read_header(path).record_id == "B1"
+    assert read_record(path, max_samples=10).signal.shape == (12, 10)
+    with pytest.raises(RecordError, match="no JSON"):
+        read_header(folder / "B2.json")
+
+
+def test_a_build_stores_records_of_all_formats(folder: Path, write_record: Any) -> None:
+    write_record("A0001", folder="records")
+    out = folder.parent / "out.h5"
+    report = ecgstore.build_store(
+        [folder], out, Config(beats="none"), n_workers=1, quiet=True
+    )
+    assert report.reasons == {Reason.UNREADABLE_HEADER: 1}
+    with ecgstore.open(out) as store:
+        assert sorted(store) == ["A0001", "B1"]
+        assert store["B1"].labels["AF"]
+        assert store.records.loc["B1", "path"] == "records/B1.json"
+
+
+@pytest.mark.parametrize("name", ["A0001.mat", "A0001", "A0001.xyz"])
+def test_other_files_are_no_headers(tmp_path: Path, name: str) -> None:
+    for read in (read_header, read_record):
+        with pytest.raises(RecordError, match=r"expected a \.hea file") as caught:
+            read(tmp_path / name)
+        assert caught.value.reason is Reason.UNREADABLE_HEADER

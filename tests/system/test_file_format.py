@@ -1,0 +1,42 @@
+"""Files say what they are: other formats and versions are refused."""
+
+import pytest
+
+from ecgstore.errors import SchemaError
+from ecgstore.system.file_format import FileFormat
+
+FORMAT = FileFormat("ecgstore model", 2, "`ecgstore train`")
+
+
+def test_its_own_format_passes() -> None:
+    FORMAT.check("best.pt", "ecgstore model", 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "message"),
+    [
+        (
+            "ecgstore",
+            2,
+            "best.pt: no ecgstore model file, its format is 'ecgstore'; expected a "
+            "file made by `ecgstore train`",
+        ),
+        (
+            None,
+            None,
+            "best.pt: no ecgstore model file, its format is None; expected a file made "
+            "by `ecgstore train`",
+        ),
+        (
+            "ecgstore model",
+            1,
+            "best.pt: ecgstore model file of format version 1; this ecgstore reads "
+            "version 2: make the file again with `ecgstore train`, or use the release "
+            "that made it",
+        ),
+    ],
+)
+def test_others_are_refused(name: object, version: object, message: str) -> None:
+    with pytest.raises(SchemaError) as caught:
+        FORMAT.check("best.pt", name, version)
+    assert str(caught.value) == message
