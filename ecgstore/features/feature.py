@@ -174,17 +174,15 @@ class FeatureGroup:
             float64, NaN where undefined.
         """
         n_rows = 1 + N_LEADS if self.per_lead else 1
-        if self.measure is not None:
-            names = [each.name for each in self.definitions if each.value is None]
-            measured = self.measure(inputs).reshape(n_rows, len(names))
-            values.update(zip(names, measured.T, strict=True))
         table = np.empty((n_rows, len(self.definitions)))
-        for column, definition in zip(table.T, self.definitions, strict=True):
-            if definition.value is None:
-                column[:] = values[definition.name]
-            else:
+        if self.measure is not None:
+            is_measured = [definition.value is None for definition in self.definitions]
+            measured = self.measure(inputs)
+            table[:, is_measured] = measured.reshape(n_rows, sum(is_measured))
+        for definition, column in zip(self.definitions, table.T, strict=True):
+            if definition.value is not None:
                 column[:] = definition.value(values)
-                values[definition.name] = column
+            values[definition.name] = column
         return table
 
 

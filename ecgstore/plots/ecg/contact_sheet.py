@@ -126,14 +126,15 @@ def _check(panels: Sequence[SheetPanel]) -> None:
     """Refuse nothing to draw, and arrays of a wrong shape."""
     if not panels:
         raise ValueError("panels is empty, expected at least one record")
-    for each in panels:
-        if each.signal.ndim != 2 or len(each.signal) != N_LEADS:
+    for panel in panels:
+        if panel.signal.ndim != 2 or len(panel.signal) != N_LEADS:
             raise ValueError(
-                f"signal has shape {each.signal.shape}, expected ({N_LEADS}, n_samples)"
+                f"signal has shape {panel.signal.shape}, "
+                f"expected ({N_LEADS}, n_samples)"
             )
-        if each.marks.ndim != 3 or each.marks.shape[::2] != (N_LEADS, len(MARKS)):
+        if panel.marks.ndim != 3 or panel.marks.shape[::2] != (N_LEADS, len(MARKS)):
             raise ValueError(
-                f"marks has shape {each.marks.shape}, "
+                f"marks has shape {panel.marks.shape}, "
                 f"expected ({N_LEADS}, n_beats, {len(MARKS)})"
             )
 
