@@ -70,7 +70,7 @@ def test_command(
     ("arguments", "message"),
     [
         (("--n-folds", "1"), "n_folds is 1; expected a whole number, 2 to 100"),
-        (("--fs", "90"), "fs is 90 Hz, and the store has 500 Hz"),
+        (("--fs", "90"), "fs is 90 Hz and the store has 500 Hz"),
         (("--device", "cuda:99"), "cuda:99"),
         (("--leads", "I,X"), "expected some of I, II"),
         (("--epochs", "0"), "epochs is 0; expected a whole number, 1 or more"),
