@@ -8,10 +8,20 @@ import torch
 
 from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.system.atomic_files import replace_file
+from ecgstore.system.file_format import FileFormat
 
 
-def write_torch_file(path: Path, content: dict[str, Any]) -> None:
+def write_torch_file(path: Path, format_: FileFormat, content: dict[str, Any]) -> None:
     """Write a file atomically: it appears whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    format_ : FileFormat
+        The format, which is stored in the file.
+    content : dict
+        Tensors and plain values by name.
 
     Raises
     ------
@@ -19,13 +29,13 @@ def write_torch_file(path: Path, content: dict[str, Any]) -> None:
         If it cannot be written.
     """
     with replace_file(path, "wb") as file:
-        torch.save(content, file)
+        head = {"format": format_.name, "version": format_.version}
+        torch.save({**head, **content}, file)
 
 
 def read_torch_file(
     path: Path,
-    format_: str,
-    version: int,
+    format_: FileFormat,
     device: torch.device | str = "cpu",
     names: Collection[str] = (),
 ) -> dict[str, Any]:
@@ -35,8 +45,8 @@ def read_torch_file(
     ----------
     path : Path
         The file.
-    format_, version : str, int
-        The format and the version that the file must have.
+    format_ : FileFormat
+        The format that the file must have.
     device : torch.device or str
         Device of its tensors.
     names : collection of str
@@ -53,7 +63,7 @@ def read_torch_file(
         file = path.open("rb")
     except OSError as error:
         raise EcgStoreError(
-            f"{path}: cannot be read ({error.strerror}); expected an {format_}"
+            f"{path}: cannot be read ({error.strerror}); expected an {format_.name}"
         ) from error
     with file:
         try:
@@ -61,19 +71,16 @@ def read_torch_file(
         # A broken file is also an OSError, a struct.error, or an IndexError.
         except Exception as error:
             raise SchemaError(
-                f"{path}: no {format_}; expected a whole file of PyTorch"
+                f"{path}: no {format_.name} file, PyTorch cannot load it; expected a "
+                f"file made by {format_.made_by}"
             ) from error
-    if not isinstance(content, dict) or content.get("format") != format_:
-        raise SchemaError(f"{path}: no {format_}; expected one that ecgstore wrote")
-    if content.get("version") != version:
-        raise SchemaError(
-            f"{path}: {format_} of version {content.get('version')}; this ecgstore "
-            f"reads version {version}"
-        )
+    if not isinstance(content, dict):
+        content = {}
+    format_.check(path, content.get("format"), content.get("version"))
     missing = [name for name in names if name not in content]
     if missing:
         raise SchemaError(
-            f"{path}: {format_} without {', '.join(missing)}; expected one that "
-            "ecgstore wrote"
+            f"{path}: {format_.name} file without {', '.join(missing)}; expected a "
+            f"file made by {format_.made_by}"
         )
     return content

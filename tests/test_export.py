@@ -89,6 +89,19 @@ def test_folder_that_cannot_be_made(sample_store: Path, tmp_path: Path) -> None:
         export(store, tmp_path / "file" / "tables", ["labels"])
 
 
+def test_size_of_blocks_does_not_change_exports(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = export(store, tmp_path / "whole", [*EXPORTS])
+    # Blocks that put a padded record where the next block has another one.
+    padded = np.flatnonzero(store.quality["pad_length"])
+    for size in (5, int(padded[0]) + 1):
+        monkeypatch.setattr("ecgstore.export.BLOCK_ROWS", size)
+        pieces = export(store, tmp_path / f"{size}", [*EXPORTS])
+        for one, other in zip(whole, pieces, strict=True):
+            assert one.read_bytes() == other.read_bytes()
+
+
 def test_every_column_of_the_labels(store: Store, tmp_path: Path) -> None:
     [path] = export(store, tmp_path, ["labels"])
     table = pd.read_csv(path, dtype={"record_id": str})

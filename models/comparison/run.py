@@ -38,6 +38,9 @@ EXTRACTION_VERSION: Final = 1
 """Increase it when extractors of the same settings give other outputs than before:
 cached outputs of older versions are then not used."""
 
+_PRELOAD: Final = ("ecgstore.models.comparison.run",)
+"""Modules of the worker processes."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Predictions:
@@ -141,11 +144,13 @@ def compare(
         for fold in range(len(outer))
         for inner in range(settings.n_inner_folds)
     ]
-    done = run_tasks(partial(_OneThread, extract), tasks, n_processes)
+    done = run_tasks(partial(_OneThread, extract), tasks, n_processes, _PRELOAD)
     for _ in with_progress(done, "train extractors", len(tasks), quiet, "extractors"):
         pass
     fold_tasks = [task for task in tasks if task.inner == 0]
-    results = run_tasks(partial(_OneThread, predict_fold), fold_tasks, n_processes)
+    results = run_tasks(
+        partial(_OneThread, predict_fold), fold_tasks, n_processes, _PRELOAD
+    )
     predicted = {
         (task.protocol, task.fold, task.seed): predictions
         for task, predictions in zip(

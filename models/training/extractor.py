@@ -75,7 +75,7 @@ def train_extractor(
         leads=model.leads,
         device=device,
         state_file=state_file,
-        identity={f"model {name}": value for name, value in model.to_dict().items()},
+        identity={"model": model.to_dict()},
         on_epoch=on_epoch,
         quiet=quiet,
     )

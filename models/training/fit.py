@@ -243,8 +243,8 @@ def _identity(
 ) -> dict[str, Any]:
     """Return what the weights depend on, by name; see `training.state`."""
     return {
-        **{
-            f"setting {name}": value
+        "settings": {
+            name: value
             for name, value in settings.to_dict().items()
             if name != "save_every"  # no weight depends on it
         },

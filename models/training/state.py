@@ -27,9 +27,10 @@ from ecgstore.models.distributed import is_first_process
 from ecgstore.models.torch_files import read_torch_file, write_torch_file
 from ecgstore.models.training.epoch_totals import EpochTotals
 from ecgstore.models.training.history import History
+from ecgstore.system.file_format import FileFormat
+from ecgstore.system.identity import require_same
 
-FORMAT: Final = "ecgstore training state"
-VERSION: Final = 1
+FORMAT: Final = FileFormat("ecgstore training state", 1, "`ecgstore train`")
 
 
 @dataclass(slots=True)
@@ -100,14 +101,12 @@ class StateFile:
         if not is_first_process():
             return
         state = {
-            "format": FORMAT,
-            "version": VERSION,
             "identity": self.identity,
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
             "random": _random_state(self.device),
             "progress": values,
         }
-        write_torch_file(self.path, state)
+        write_torch_file(self.path, FORMAT, state)
 
     def load(self) -> TrainingProgress | None:
         """Restore the parts and the random generators; return the progress.
@@ -128,8 +127,13 @@ class StateFile:
         if path is None or not path.exists():
             return None
         names = ("identity", "parts", "random", "progress")
-        state = read_torch_file(path, FORMAT, VERSION, self.device, names)
-        self._check_identity(path, state["identity"])
+        state = read_torch_file(path, FORMAT, self.device, names)
+        require_same(
+            f"{path}, the state of a training",
+            state["identity"],
+            self.identity,
+            "train as before, or remove the file to start anew",
+        )
         if state["parts"].keys() != self.parts.keys():
             raise SchemaError(
                 f"{path}: lacks parts of a training; remove it to start anew"
@@ -146,23 +150,6 @@ class StateFile:
                 ) from error
         _restore_random_state(state["random"], self.device)
         return TrainingProgress.from_dict(state["progress"])
-
-    def _check_identity(self, path: Path, saved: dict[str, Any]) -> None:
-        """Refuse the state of a training with another identity."""
-        for name in sorted(self.identity.keys() | saved.keys()):
-            old, new = saved.get(name), self.identity.get(name)
-            if new != old:
-                raise EcgStoreError(
-                    f"{path}: is of another training: its {name} is {_short(old)}, now "
-                    f"it is {_short(new)}; train as before, or remove the file to "
-                    "start anew"
-                )
-
-
-def _short(value: Any) -> str:
-    """Return a value for a message."""
-    text = str(value)
-    return text if len(text) <= 300 else f"{text[:300]}..."
 
 
 def _random_state(device: torch.device) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import Any, Final, Self
 from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.storage import Selection
 from ecgstore.system.atomic_files import replace_file
+from ecgstore.system.file_format import FileFormat
 
-_FORMAT: Final = "ecgstore standardisation"
-_VERSION: Final = 1
+_FORMAT: Final = FileFormat("ecgstore standardisation", 1, "its method save")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,18 +59,16 @@ class Standardisation:
         """
         header = cls._header()
         names = {field.name for field in fields(cls)}
-        expected = f"expected format {_FORMAT!r}, version {_VERSION}, {cls.__name__}"
-        if set(values) != names | set(header):
+        expected = sorted(names | set(header))
+        if sorted(values) != expected:
             raise SchemaError(
-                f"not a saved {cls.__name__}: {expected} with "
-                + ", ".join(sorted(names))
+                f"not a saved {cls.__name__}; expected {', '.join(expected)}"
             )
-        saved = {name: values[name] for name in header}
-        if saved != header:
+        _FORMAT.check(f"a saved {cls.__name__}", values["format"], values["version"])
+        if values["class"] != cls.__name__:
             raise SchemaError(
-                f"format {saved['format']!r}, version {saved['version']}, "
-                f"{saved['class']}; {expected}: load it with the class and version "
-                "that saved it"
+                f"saved by {values['class']}; expected {cls.__name__}: load it with "
+                "the class that saved it"
             )
         settings: dict[str, Any] = {
             name: tuple(value) if isinstance(value := values[name], list) else value
@@ -86,7 +84,11 @@ class Standardisation:
     @classmethod
     def _header(cls) -> dict[str, Any]:
         """Return what identifies a file of this class."""
-        return {"format": _FORMAT, "version": _VERSION, "class": cls.__name__}
+        return {
+            "format": _FORMAT.name,
+            "version": _FORMAT.version,
+            "class": cls.__name__,
+        }
 
     def save(self, path: str | Path) -> None:
         """Write a JSON file, atomically.

@@ -18,6 +18,7 @@ from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.torch_files import write_torch_file
 from ecgstore.models.training.extractor import train_extractor
 from ecgstore.models.training.history import History
+from ecgstore.models.training.state import FORMAT
 from ecgstore.pipes.testing import digest
 from ecgstore.storage import Selection, Store
 
@@ -157,7 +158,7 @@ def test_an_old_file_stays_until_the_new_one_is_complete(
     assert path.read_bytes() == content
     assert [file.name for file in tmp_path.iterdir()] == ["best.pt"]
     with pytest.raises(EcgStoreError, match="cannot be written"):
-        write_torch_file(tmp_path / "none" / "a.pt", {})
+        write_torch_file(tmp_path / "none" / "a.pt", FORMAT, {})
 
 
 def test_a_checkpoint_refuses_other_stores(

@@ -16,14 +16,14 @@ from ecgstore.arrays import BytesArray, Float32Array, UInt8Array
 from ecgstore.errors import SchemaError
 from ecgstore.storage.deep_features.seen import SEEN_NAMES
 from ecgstore.storage.format import schema
-from ecgstore.storage.format.hdf5 import open_hdf5, spec_difference, text
+from ecgstore.storage.format.hdf5 import check_format, open_hdf5, spec_difference, text
 from ecgstore.storage.format.integrity import dataset_digests, wrong_digests
 from ecgstore.storage.format.schema import DatasetSpec
 from ecgstore.storage.rows import MemoryMap
 from ecgstore.storage.tables import Tables, table_locations
+from ecgstore.system.file_format import FileFormat
 
-FORMAT: Final = "ecgstore features"
-FORMAT_VERSION: Final = 1
+FORMAT: Final = FileFormat("ecgstore features", 1, "`ecgstore extract`")
 SUFFIX: Final = ".features.h5"
 
 FEATURES: Final = "features"
@@ -99,8 +99,8 @@ def sidecar_attributes(
         Versions of the libraries on which the numbers depend.
     """
     return {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format": FORMAT.name,
+        "format_version": FORMAT.version,
         "software": software,
         "model": json.dumps(model, sort_keys=True),
         "weights_sha256": weights_sha256,
@@ -171,7 +171,8 @@ def open_sidecar(
     extract = f"`ecgstore extract CHECKPOINT {store_path}`"
     try:
         with open_hdf5(path, f"features made by {extract}", "extract them") as file:
-            model = _model(file)
+            check_format(file, path, FORMAT)
+            model = str(json.loads(text(file.attrs["model"]))["model"])
             datasets = _datasets(file)
             _check_records(file, store_path, store_fingerprint, record_ids)
             _check_content(file)
@@ -193,22 +194,6 @@ def open_sidecar(
 
 class _UnfitError(SchemaError):
     """A defect of a sidecar; `open_sidecar` adds the path and the advice."""
-
-
-def _model(file: h5py.File) -> str:
-    """Return the name of the model, if the file is a sidecar that can be read."""
-    name = text(file.attrs.get("format", b""))
-    if name != FORMAT:
-        raise _UnfitError(
-            f"attribute format is {name!r}; expected {FORMAT!r}: no file of deep "
-            "features"
-        )
-    version = int(file.attrs.get("format_version", 0))
-    if version != FORMAT_VERSION:
-        raise _UnfitError(
-            f"format version {version}; this ecgstore reads version {FORMAT_VERSION}"
-        )
-    return str(json.loads(text(file.attrs["model"]))["model"])
 
 
 def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:

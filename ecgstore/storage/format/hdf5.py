@@ -11,6 +11,7 @@ from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.schema import DatasetSpec
+from ecgstore.system.file_format import FileFormat
 
 
 @contextmanager
@@ -57,27 +58,27 @@ def open_hdf5(
             ) from error
 
 
-def read_config(file: h5py.File, path: Path) -> Config:
-    """Return the options in a file, after a look whether it is one of ours.
+def check_format(file: h5py.File, path: Path, format_: FileFormat) -> None:
+    """Refuse a file of another format or version than expected.
 
     Raises
     ------
     SchemaError
-        If it is not.
+        Naming the format or the version of the file.
     """
     name = text(file.attrs.get("format", b""))
-    if name != schema.FORMAT:
-        raise SchemaError(
-            f"{path}: not an ecgstore file (attribute format is {name!r}); expected a "
-            "store made by `ecgstore build`"
-        )
-    version = int(file.attrs.get("format_version", 0))
-    if version != schema.FORMAT_VERSION:
-        raise SchemaError(
-            f"{path}: format version {version}; this ecgstore reads version "
-            f"{schema.FORMAT_VERSION}: build the store again, or use the release in "
-            "the file's attribute software"
-        )
+    format_.check(path, name, int(file.attrs.get("format_version", 0)))
+
+
+def read_config(file: h5py.File, path: Path) -> Config:
+    """Return the options of a store, after checking the format of the file.
+
+    Raises
+    ------
+    SchemaError
+        If the file is not a store, or of another format version.
+    """
+    check_format(file, path, schema.FORMAT)
     try:
         return Config.from_json(text(file.attrs["config"]))
     except (KeyError, TypeError, ValueError) as error:

@@ -52,7 +52,7 @@ def test_a_folder_with_a_training_is_not_overwritten(
     assert len(history.epochs) == 2
     assert digest(Checkpoint.load(folder).weights) == digest(weights)
     other = replace(MODEL, normalise_by="lead")
-    message = "its model normalise_by is record, now it is lead"
+    message = r"model\.normalise_by was 'record', now it is 'lead'"
     with pytest.raises(EcgStoreError, match=message):
         train_into(folder, training, validation, other, SETTINGS, resume=True)
 
@@ -61,5 +61,5 @@ def test_a_folder_that_cannot_be_made_is_an_error(
     training: Selection, validation: Selection, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(EcgStoreError, match="cannot be made"):
+    with pytest.raises(EcgStoreError, match="cannot be created"):
         train_into(tmp_path / "file" / "run", training, validation, MODEL, SETTINGS)

@@ -100,7 +100,7 @@ def test_another_number_of_processes_is_refused(
 ) -> None:
     shutil.copy(ranks.folder / "last.pt", tmp_path)
     case = CASES["averaged"]
-    with pytest.raises(EcgStoreError, match="its processes is 2, now it is None"):
+    with pytest.raises(EcgStoreError, match="processes was 2, now it is None"):
         fit(
             case.network(),
             *case.selections(store),

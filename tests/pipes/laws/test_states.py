@@ -49,7 +49,7 @@ def test_the_state_of_another_pipe_is_refused(
             ),
         ]
         for name, loader, advice in cases:
-            with pytest.raises(EcgStoreError, match=f" has {name} .*{advice}"):
+            with pytest.raises(EcgStoreError, match=f": {name} was .*{advice}"):
                 loader.load_state_dict(state)
             # The loader that refused it is unchanged.
             assert loader.state_dict()["consumed"] == 0
@@ -101,7 +101,7 @@ def test_a_refused_state_changes_nothing(few: Selection) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "version 2, this pipe has 1; .*release"),
+        ({"version": 2}, "version was 2, now it is 1; .*release"),
         ({"version": None}, "version"),
         ({"n_rows": 12}, "n_rows"),
         ({"consumed": None}, "consumed"),

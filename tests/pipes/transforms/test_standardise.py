@@ -393,10 +393,10 @@ Alter = Callable[[dict[str, Any]], Any]
 @pytest.mark.parametrize(
     ("alter", "message"),
     [
-        (lambda values: [], "not a saved Standardise: expected format"),
+        (lambda values: [], "not a saved Standardise; expected"),
         (lambda values: {**values, "more": 1}, "not a saved Standardise"),
-        (lambda values: {**values, "version": 2}, "version 2, Standardise; expected"),
-        (lambda values: {**values, "class": "Other"}, "version 1, Other; expected"),
+        (lambda values: {**values, "version": 2}, "version 2; this ecgstore reads"),
+        (lambda values: {**values, "class": "Other"}, "saved by Other; expected"),
         (lambda values: {**values, "mean": [1.0]}, "mean and sd are not two"),
         (lambda values: {**values, "sd": [-1.0] * 12}, "mean and sd are not two"),
         (lambda values: {**values, "sd": "1"}, "mean and sd are not two"),
