@@ -22,7 +22,7 @@ demo: .venv/ecgstore
 	@echo "at being demo/comparison/patients-scores.png"
 
 test: .venv/ecgstore-dev lint
-	$(BIN)/python -m pytest --durations=25
+	$(BIN)/python -m pytest -n auto --dist loadfile --durations=25
 	rm -rf dist && $(BIN)/python -m build --outdir dist .
 	$(PYTHON) tests/wheel_smoke.py dist constraints.txt
 
