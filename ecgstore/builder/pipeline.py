@@ -117,7 +117,7 @@ def _readable_errors(final: Path) -> Iterator[None]:
         if number in full or "disk is full" in str(error):
             raise EcgStoreError(
                 f"{final.parent}: the disk is full; make room and run the same command "
-                "again to continue"
+                "again to resume"
             ) from error
         if number is not None:
             raise
@@ -286,7 +286,7 @@ def _claim(journal: Journal, partial: Path, identity: str) -> None:
             f"{partial}, an unfinished build",
             _parsed(before),
             json.loads(identity),
-            "repeat its command to continue it, or delete it to start again",
+            "repeat its command to resume it, or delete it to start again",
         )
 
 

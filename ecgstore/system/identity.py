@@ -1,4 +1,4 @@
-"""Refuse to continue work with other settings than it was begun with."""
+"""Refuse to resume work with other settings than it was begun with."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path

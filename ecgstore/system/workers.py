@@ -86,7 +86,7 @@ def run_tasks(
         except BrokenProcessPool as error:
             raise EcgStoreError(
                 "a worker process died: if memory ran out, run the same command again "
-                "with fewer workers to continue; a script that starts several must be "
+                "with fewer workers to resume; a script that starts several must be "
                 "guarded by if __name__ == '__main__':"
             ) from error
         finally:

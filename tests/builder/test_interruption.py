@@ -87,7 +87,7 @@ def test_interrupted_build_says_how_to_continue(tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == 130, errors
-    assert "run the same command again to continue" in errors
+    assert "run the same command again to resume" in errors
     assert "Traceback" not in errors
     assert not out.exists()
     ecgstore.build_store(
