@@ -24,9 +24,9 @@ class ComparisonSettings:
 
     protocols: tuple[str, ...] = option(
         tuple(PROTOCOLS),
-        "How test records are held out: "
+        "How test records are held out ("
         + "; ".join(f"{name}: {row.help}" for name, row in PROTOCOLS.items())
-        + ".",
+        + ").",
         choices=tuple(PROTOCOLS),
     )
     n_folds: int = option(
