@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,8 +13,10 @@ from ecgstore.arrays import Float32Array, FloatArray, IntArray
 from ecgstore.models.distributed import gather_from_processes
 from ecgstore.models.networks.network import Network
 from ecgstore.pipes.batch import Batch
-from ecgstore.storage import Selection
 from ecgstore.system.progress import with_progress
+
+if TYPE_CHECKING:  # pandas is not needed to predict files
+    from ecgstore.storage import Selection
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +90,7 @@ def run_batches(
 
 def run_network(
     network: Network,
-    selection: Selection,
+    selection: "Selection",
     *,
     batch_size: int = 64,
     transform: Sequence[Callable[[Batch], Batch]] = (),
