@@ -1,24 +1,11 @@
 """NeuroKit2 without ecgstore, called as its users call it."""
 
-from typing import Final
-
 import neurokit2
 import numpy as np
 
 from ecgstore.arrays import FloatArray
+from ecgstore.beats.neurokit.delineation import NEUROKIT_NAMES
 from ecgstore.record import Mark
-
-_WAVE_NAMES: Final = {
-    Mark.P_ON: "ECG_P_Onsets",
-    Mark.P_PEAK: "ECG_P_Peaks",
-    Mark.P_OFF: "ECG_P_Offsets",
-    Mark.QRS_ON: "ECG_R_Onsets",
-    Mark.QRS_OFF: "ECG_R_Offsets",
-    Mark.T_ON: "ECG_T_Onsets",
-    Mark.T_PEAK: "ECG_T_Peaks",
-    Mark.T_OFF: "ECG_T_Offsets",
-}
-"""Names of the marks in the tables of `neurokit2.ecg_delineate`."""
 
 
 def neurokit_peaks(lead: FloatArray, fs: float) -> FloatArray:
@@ -58,5 +45,5 @@ def neurokit_waves(
         lead, r_peaks.astype(np.int64), sampling_rate=fs, method=method
     )
     return {
-        mark: np.array(waves[name], np.float64) for mark, name in _WAVE_NAMES.items()
+        mark: np.array(waves[name], np.float64) for mark, name in NEUROKIT_NAMES.items()
     }

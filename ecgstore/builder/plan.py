@@ -1,6 +1,5 @@
 """Second phase of a build: lay out the file, now that the number of rows is known."""
 
-import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +21,7 @@ from ecgstore.record import N_LEADS
 from ecgstore.splits import assign_folds, group_records
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.layout import UNSEALED, create_file, encoded
-from ecgstore.system.atomic_files import sync_file
+from ecgstore.system.atomic_files import publish
 
 BLOCK_ENTRIES: Final = 512
 
@@ -77,8 +76,7 @@ def plan(
     with h5py.File(unfinished, "r+") as file:
         _write_tables(file, journal, config, patients)
         file[schema.FOLDS][...] = _folds(journal, config, patients)
-    sync_file(unfinished)
-    os.replace(unfinished, partial)
+    publish(unfinished, partial)
 
 
 def software() -> str:

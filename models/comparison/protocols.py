@@ -78,8 +78,24 @@ def by_source(store: "Store", n_folds: int) -> list[OuterFold]:
     ]
 
 
-PROTOCOLS: Final[Mapping[str, Callable[["Store", int], list[OuterFold]]]] = {
-    "patients": by_patient,
-    "sources": by_source,
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """A protocol of the comparison.
+
+    Attributes
+    ----------
+    outer_folds : callable
+        From a store and a number of folds to the outer folds.
+    help : str
+        How test records are held out, for the help of the command line.
+    """
+
+    outer_folds: Callable[["Store", int], list[OuterFold]]
+    help: str
+
+
+PROTOCOLS: Final[Mapping[str, Protocol]] = {
+    "patients": Protocol(by_patient, "in folds of patients"),
+    "sources": Protocol(by_source, "all records of one source after the other"),
 }
-"""By name, a function from a store and a number of folds to the outer folds."""
+"""The protocols by name."""

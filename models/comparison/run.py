@@ -135,7 +135,8 @@ def compare(
     cache = folder / "extracted"
     make_folder(cache)
     folds = {
-        name: PROTOCOLS[name](store, settings.n_folds) for name in settings.protocols
+        name: PROTOCOLS[name].outer_folds(store, settings.n_folds)
+        for name in settings.protocols
     }
     tasks = [
         Task(store.path, protocol, fold, seed, inner, settings, cache, device)
@@ -209,7 +210,8 @@ def predict_fold(task: Task) -> dict[str, FoldPredictions]:
 
 def _folds(store: Store, task: Task) -> tuple[OuterFold, list[InnerFold]]:
     """Return the outer fold of a task and its inner folds."""
-    outer = PROTOCOLS[task.protocol](store, task.settings.n_folds)[task.fold]
+    protocol = PROTOCOLS[task.protocol]
+    outer = protocol.outer_folds(store, task.settings.n_folds)[task.fold]
     return outer, inner_folds(store, outer, task.settings.n_inner_folds)
 
 

@@ -24,8 +24,9 @@ class ComparisonSettings:
 
     protocols: tuple[str, ...] = option(
         tuple(PROTOCOLS),
-        "How test records are held out: in folds of patients, or all records of one "
-        "source after the other.",
+        "How test records are held out ("
+        + "; ".join(f"{name}: {row.help}" for name, row in PROTOCOLS.items())
+        + ").",
         choices=tuple(PROTOCOLS),
     )
     n_folds: int = option(

@@ -15,7 +15,7 @@ from ecgstore.models.networks.network import Network
 from ecgstore.pipes.batch import Batch
 from ecgstore.system.progress import with_progress
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # pandas is not needed to predict files
     from ecgstore.storage import Selection
 
 

@@ -32,6 +32,7 @@ from ecgstore.models.training.history import Epoch, History
 from ecgstore.models.training.loss import class_weights, weighted_loss
 from ecgstore.models.training.state import StateFile, TrainingProgress
 from ecgstore.models.training.validation import validation_scores
+from ecgstore.pipes.devices import known_device
 from ecgstore.storage import Selection
 from ecgstore.system.progress import with_progress
 
@@ -104,7 +105,7 @@ def fit(
         If no record is selected, the state file is of another training, or the loss is
         no longer finite.
     """
-    device = torch.device(device)
+    device = known_device(device)
     in_bfloat16 = _uses_bfloat16(settings, device)
     loader = pipes.loader(
         training,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ecgstore.cli.options.common import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET, STORE
-from ecgstore.cli.options.folds import TEST_FOLD, VALIDATION_FOLD, folds_from
+from ecgstore.cli.options.folds import TEST_FOLD, VALIDATION_FOLD, folds_option
 from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
 
@@ -27,21 +27,15 @@ Examples:
 )
 @CHECKPOINT
 @STORE
-@click.option(
+@folds_option(
     "--folds",
-    callback=folds_from,
-    metavar="FOLDS",
-    default=TEST_FOLD,
-    show_default=True,
-    help="Folds to evaluate on, such as 9, 0,3 or 0-7.",
+    TEST_FOLD,
+    "Folds to evaluate on, such as 9, 0,3 or 0-7.",
 )
-@click.option(
+@folds_option(
     "--validation-folds",
-    callback=folds_from,
-    metavar="FOLDS",
-    default=VALIDATION_FOLD,
-    show_default=True,
-    help="Folds on which the thresholds are chosen.",
+    VALIDATION_FOLD,
+    "Folds on which the thresholds are chosen.",
 )
 @click.option(
     "--json",

@@ -8,7 +8,7 @@ import click
 
 from ecgstore.cli.options.common import DEVICE, QUIET, STORE
 from ecgstore.cli.options.declared import declared_options, given
-from ecgstore.cli.options.folds import TEST_FOLD, VALIDATION_FOLD, folds_from
+from ecgstore.cli.options.folds import TEST_FOLD, VALIDATION_FOLD, folds_option
 from ecgstore.cli.torch_needed import needs_torch
 from ecgstore.config import N_FOLDS
 from ecgstore.models.settings import ModelSettings, TrainingSettings
@@ -45,21 +45,15 @@ Examples:
     metavar="FOLDER",
     help="Folder for best.pt, last.pt, history.csv and curves.png.",
 )
-@click.option(
+@folds_option(
     "--validation-folds",
-    callback=folds_from,
-    metavar="FOLDS",
-    default=VALIDATION_FOLD,
-    show_default=True,
-    help="Folds whose AUROC chooses the epoch, such as 8, 0,3 or 0-2.",
+    VALIDATION_FOLD,
+    "Folds whose AUROC chooses the epoch, such as 8, 0,3 or 0-2.",
 )
-@click.option(
+@folds_option(
     "--test-folds",
-    callback=folds_from,
-    metavar="FOLDS",
-    default=TEST_FOLD,
-    show_default=True,
-    help="Folds that are held out for `ecgstore evaluate`.",
+    TEST_FOLD,
+    "Folds that are held out for `ecgstore evaluate`.",
 )
 @click.option("--resume", is_flag=True, help="Resume the training in FOLDER.")
 @DEVICE

@@ -1,7 +1,8 @@
 """Folds of a store as the value of an option."""
 
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -12,7 +13,21 @@ VALIDATION_FOLD: Final = str(N_FOLDS - 2)
 TEST_FOLD: Final = str(N_FOLDS - 1)
 """Fold of the test records, if no other is given."""
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 _FOLDS: Final = re.compile(r"(?P<first>\d{1,9})(?:-(?P<last>\d{1,9}))?", re.ASCII)
+
+
+def folds_option(flag: str, default: str, text: str) -> Callable[[Command], Command]:
+    """Return an option whose value is a tuple of folds, increasing."""
+    return click.option(
+        flag,
+        callback=folds_from,
+        metavar="FOLDS",
+        default=default,
+        show_default=True,
+        help=text,
+    )
 
 
 def folds_from(

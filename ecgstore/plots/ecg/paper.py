@@ -123,7 +123,7 @@ def ecg_paper(
     real_s = n_samples / fs
     if real_s < PRINTED_S:
         _draw_end(axes, rows, traces, real_s)
-    _draw_seconds(axes, rows)
+    _draw_seconds(axes)
     _draw_header(axes, rows, title, subtitle)
     _draw_footer(
         axes,
@@ -336,7 +336,7 @@ def _draw_end(axes: Axes, rows: Rows, traces: Sequence[Trace], real_s: float) ->
         )
 
 
-def _draw_seconds(axes: Axes, rows: Rows) -> None:
+def _draw_seconds(axes: Axes) -> None:
     """Write the seconds below the rhythm strip."""
     for second in range(int(PRINTED_S) + 1):
         x = TRACE_LEFT + second * MM_PER_S

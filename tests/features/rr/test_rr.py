@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from bench.builds.rr_features import HRV_TIME_NAMES
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.beats import find_beats
 from ecgstore.config import Config
@@ -19,26 +20,6 @@ from ecgstore.signals.preprocess import preprocess
 from ecgstore.sources import read_record
 
 NAMES = [definition.name for definition in RR.definitions]
-
-NEUROKIT = {
-    "mean_rr_ms": "MeanNN",
-    "sdnn_ms": "SDNN",
-    "rmssd_ms": "RMSSD",
-    "sdsd_ms": "SDSD",
-    "cvnn": "CVNN",
-    "cvsd": "CVSD",
-    "median_rr_ms": "MedianNN",
-    "mad_rr_ms": "MadNN",
-    "mcvnn": "MCVNN",
-    "iqr_rr_ms": "IQRNN",
-    "sdrmssd": "SDRMSSD",
-    "prc20_rr_ms": "Prc20NN",
-    "prc80_rr_ms": "Prc80NN",
-    "pnn50": "pNN50",
-    "pnn20": "pNN20",
-    "min_rr_ms": "MinNN",
-    "max_rr_ms": "MaxNN",
-}
 
 
 def named(values: FloatArray) -> dict[str, float]:
@@ -146,7 +127,7 @@ def assert_neurokit(r_peaks: IntArray, fs: float) -> None:
     """Compare within 1e-9 of the value, or absolutely where it is below 1."""
     ours = named(rr_features(r_peaks, fs))
     theirs = neurokit(r_peaks, fs)
-    for name, their_name in NEUROKIT.items():
+    for name, their_name in HRV_TIME_NAMES.items():
         value = ours[name] * (100 if name.startswith("pnn") else 1)
         expected = theirs[f"HRV_{their_name}"]
         close = abs(value - expected) <= 1e-9 * max(1, abs(expected))

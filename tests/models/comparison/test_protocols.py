@@ -19,7 +19,7 @@ from ecgstore.storage import Store
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_no_patient_is_in_two_parts(store: Store, protocol: str) -> None:
     patient = patients(store)
-    folds = PROTOCOLS[protocol](store, 3)
+    folds = PROTOCOLS[protocol].outer_folds(store, 3)
     tested = np.concatenate([fold.test for fold in folds])
     np.testing.assert_array_equal(np.sort(tested), np.arange(len(store)))
     for fold in folds:

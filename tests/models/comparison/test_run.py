@@ -14,7 +14,12 @@ from ecgstore.errors import SchemaError
 from ecgstore.models.comparison import run as comparison
 from ecgstore.models.comparison.cross_fitting import InnerFold, inner_folds
 from ecgstore.models.comparison.fold_predictions import FoldPredictions
-from ecgstore.models.comparison.protocols import PROTOCOLS, OuterFold, by_patient
+from ecgstore.models.comparison.protocols import (
+    PROTOCOLS,
+    OuterFold,
+    Protocol,
+    by_patient,
+)
 from ecgstore.models.comparison.run import compare
 from ecgstore.models.comparison.settings import ComparisonSettings
 from ecgstore.models.inference.run import Outputs
@@ -189,7 +194,8 @@ def test_outputs_of_other_settings_or_records_are_not_used(
     if change is not None:
         change(path)
         # The same folds, so that only the contents of the records differ.
-        monkeypatch.setitem(PROTOCOLS, "patients", lambda *_: folds)
+        same_folds = Protocol(lambda *_: folds, "the same folds")
+        monkeypatch.setitem(PROTOCOLS, "patients", same_folds)
         same = lambda _, outer, __: inner[outer.name]  # noqa: E731
         monkeypatch.setattr(comparison, "inner_folds", same)
     with Store(path) as store:

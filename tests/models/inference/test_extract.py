@@ -20,7 +20,7 @@ import ecgstore
 from ecgstore import pipes
 from ecgstore.cli import main
 from ecgstore.errors import EcgStoreError, SchemaError
-from ecgstore.models import Checkpoint, chosen_device, extract
+from ecgstore.models import Checkpoint, chosen_device, evaluate, extract, predict
 from ecgstore.models.networks.extractor import Extractor
 from ecgstore.models.patients import patients
 
@@ -248,6 +248,17 @@ def test_unknown_devices_are_refused() -> None:
     for name in ("nonsense", "cuda:99"):
         with pytest.raises(EcgStoreError, match=f"device is '{name}'"):
             chosen_device(name)
+
+
+def test_devices_given_in_python_are_checked_too(
+    store: ecgstore.Store, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    with pytest.raises(EcgStoreError, match="device is 'cuda:99'"):
+        extract(store, checkpoint, tmp_path / "f.h5", device="cuda:99")
+    with pytest.raises(EcgStoreError, match="device is 'cuda:99'"):
+        evaluate(checkpoint, store, device="cuda:99")
+    with pytest.raises(EcgStoreError, match="device is 'cuda:99'"):
+        next(predict(checkpoint, [], device="cuda:99"))
 
 
 # -- the command line -------------------------------------------------------
