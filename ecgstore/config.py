@@ -99,7 +99,8 @@ below high_hz (40.0)
     )
     margin_s: float = option(
         3.0,
-        "Length of a longer record beyond the cut that the filter still uses.",
+        "How much of a longer record beyond the cut is filtered too, so that the cut "
+        "has no edge effects.",
         minimum=0,
         maximum=60,
         unit="seconds",
@@ -137,7 +138,7 @@ below high_hz (40.0)
     )
     rr_convention: str = option(
         "neurokit",
-        "Definition of pNNx and SDNN: see docs/features.md.",
+        "Divisors in pNNx, SDNN and other standard deviations: see docs/features.md.",
         choices=("neurokit", "mietus", "prototype"),
     )
 

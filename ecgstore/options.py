@@ -121,8 +121,9 @@ class Option:
     def expected(self) -> str:
         """The values allowed, in words."""
         if self.type is tuple:
-            listed = f"of {', '.join(self.choices)}" if self.choices else "of names"
-            return f"a list {listed}" + ", each once" * bool(self.choices)
+            if not self.choices:
+                return "a list of names"
+            return f"a list of one or more of {', '.join(self.choices)}, each once"
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         if self.type not in _TYPES:

@@ -37,7 +37,7 @@ class TrainingSettings:
     average_decay: float = option(
         0.0,
         "Decay per step of an exponential moving average of the weights, which is "
-        "validated and kept in their place; 0 for none.",
+        "evaluated and kept in their place; 0 for none.",
         minimum=0,
         below=1,
     )

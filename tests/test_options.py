@@ -165,7 +165,7 @@ def test_choices_are_those_of_the_code_that_uses_them() -> None:
 @pytest.mark.parametrize(
     ("name", "expected", "default"),
     [
-        ("names", "a list of a, b, c, each once", "a"),
+        ("names", "a list of one or more of a, b, c, each once", "a"),
         ("is_clipped", "true or false", "false"),
         ("n_cycles", "a whole number, 1 to 9", "2"),
         ("height_mv", "a number, above 0, below 5 mV", "0.5"),

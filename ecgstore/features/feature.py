@@ -32,7 +32,7 @@ class Feature:
         Publication that defines it.
     valid_range : tuple of float
         Smallest and largest plausible value. Values outside are stored as computed:
-        they may come from a rare heart or from a misplaced mark.
+        they may be rare but correct, or due to a misplaced mark.
     undefined : str
         When the value is NaN.
     function : str

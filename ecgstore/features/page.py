@@ -12,13 +12,14 @@ _INTRODUCTION: Final = """\
 `/features` holds these {n} values per record as float32, in this order. They are
 computed from the filtered signal without its padding.
 
-**Undefined values are NaN, never an exception.** The last column says when a value is
-undefined. A record without beats has counts of 0 and spectra, and NaN for all other
-features; a record whose beats were not computed has NaN throughout.
+**Undefined values are NaN**; no feature raises an exception. The last column says when
+a value is undefined. In a record without beats, counts are 0, spectral features have
+values, and all other features are NaN. If beats were not computed (`--beats none`), all
+features are NaN.
 
-**The range holds the plausible values.** A value outside is stored as computed: it may
-come from a rare heart or from a misplaced mark, and how many of either to accept is the
-user's decision. Ratios, angles and flags always lie in their range.
+**The range holds the plausible values.** A value outside is stored as computed, since
+it may be a rare but correct one or due to a misplaced mark; whether to exclude it is
+the user's decision. Ratios, angles and flags always lie in their range.
 """
 
 

@@ -43,7 +43,9 @@ class ComparisonSettings:
         "logits",
         "Outputs of the extractor that the other classifiers are trained on.",
     )
-    age_sex: bool = option(False, "Add age and sex to the inputs of every classifier.")
+    age_sex: bool = option(
+        False, "Add age and sex to the inputs of the fusion networks and the trees."
+    )
     n_resamples: int = option(
         2000, "Number of bootstrap resamples of the patients.", minimum=100
     )

@@ -66,7 +66,8 @@ Examples:
     type=click.Choice(list(PRESETS)),
     default="default",
     show_default=True,
-    help="Named set of options; --config and flags override it.",
+    help="Named set of options: the defaults, or those of the research prototype (see "
+    "docs/models.md). --config and flags override it.",
 )
 @declared_options(Config())
 def build(

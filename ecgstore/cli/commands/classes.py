@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Examples:
   ecgstore classes
   ecgstore classes training/ --classes cinc2020
-  ecgstore classes all_43101_labels.csv --codes
+  ecgstore classes diagnoses.csv --codes
 """
 )
 @click.argument("sources", nargs=-1, type=click.Path(path_type=Path))
@@ -34,10 +34,11 @@ Examples:
 @click.option("--codes", is_flag=True, help="Count every code too.")
 @JSON
 def classes(sources: tuple[Path, ...], name: str, codes: bool, as_json: bool) -> None:
-    """List class sets and their codes, or count records in them.
+    """List class sets and their codes, or count the records of each class.
 
-    SOURCES are folders of records, or CSV files with the columns record, source (or
-    tranche_name) and diagnosis, as in all_43101_labels.csv.
+    SOURCES are folders of records, or CSV files with the columns record_id (or
+    record), source (or tranche_name) and dx (or diagnosis). The last contains SNOMED
+    CT codes or the Challenge's abbreviations, separated by semicolons or commas.
     """
     from ecgstore.diagnoses import class_set, count_diagnoses
     from ecgstore.errors import EcgStoreError

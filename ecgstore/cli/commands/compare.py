@@ -50,8 +50,8 @@ Examples:
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar="FOLDER",
-    help="Folder for tables, plots and predictions, and for what a resumed comparison "
-    "reuses.",
+    help="Folder for tables, plots and predictions, and for outputs of extractors, "
+    "which a resumed comparison reuses.",
 )
 @click.option(
     "--quick",
@@ -81,10 +81,10 @@ def compare(
 ) -> None:
     """Compare handcrafted, deep and fused classifiers on STORE.
 
-    Does fusion help? A deep network, small networks on handcrafted features, on deep
-    features and on both, and boosted trees are trained for every fold and evaluated
-    on its test records, with paired bootstrap intervals over patients. Two baselines
-    are evaluated too: the prevalence of the classes, and the recording site alone. If
+    Does fusion help? For every fold, a deep network, small networks on handcrafted
+    features, on deep features and on both, and boosted trees are trained and evaluated
+    on test records, with paired bootstrap intervals over patients. Baselines without
+    an ECG are evaluated too: the most frequent class, and the recording site alone. If
     the comparison is interrupted, the same command resumes it.
     """
     with needs_torch():

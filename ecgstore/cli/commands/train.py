@@ -48,7 +48,7 @@ Examples:
 @folds_option(
     "--validation-folds",
     VALIDATION_FOLD,
-    "Folds whose AUROC chooses the epoch, such as 8, 0,3 or 0-2.",
+    "Folds on which the best epoch is chosen, such as 8, 0,3 or 0-2.",
 )
 @folds_option(
     "--test-folds",
@@ -72,9 +72,9 @@ def train(
 ) -> None:
     """Train a network on folds of STORE.
 
-    An interrupted training resumes exactly with --resume. The training folds are those
-    that are neither for validation nor for test. The weights of the epoch with the best
-    macro AUROC on the validation records are kept.
+    The training folds are those that are neither validation nor test folds. The weights
+    of the epoch with the best macro AUROC on the validation records are kept. An
+    interrupted training resumes exactly with --resume.
     """
     options = overridden(TrainOptions(), config_file, given(flags))
     held_out = {*validation_folds, *test_folds}

@@ -91,7 +91,7 @@ def _help(option: Option) -> str:
     """Return the help of an option with its default and its range."""
     notes = [f"default: {option.default_text}"]
     if option.type is tuple and option.choices:
-        notes.append(f"of {', '.join(option.choices)}")
+        notes.append(f"any of {', '.join(option.choices)}")
     if option.limits:
         notes.append(option.limits)
     return f"{option.help}  [{'; '.join(notes)}]"

@@ -339,19 +339,19 @@ _DEFINITIONS: Final = (
 )
 
 _NOTES: Final = """\
-These follow from the wave features of the leads, which are medians over the beats: an
-axis is that of the median beat, and no circular mean is needed. Angles are in degrees,
-clockwise from lead I: 0 points to the left, 90 down; -180 and 180 are the same. An axis
-is circular: compare two of them as `qrs_t_angle_frontal_deg` does, and give a linear
-model their sine and cosine.
+These features combine wave features of several leads. Those are medians over the beats,
+so an axis is that of the median beat, and no circular mean is needed. Angles are in
+degrees, clockwise from lead I: 0 points to the patient's left, 90 down; -180 and 180
+are the same. An axis is a circular quantity: compute the difference of two as
+`qrs_t_angle_frontal_deg` does, and use sine and cosine as inputs of a linear model.
 
 R(lead) is the height of the R wave, S(lead) the depth of the S wave or of a QS complex;
-0 where a complex has none.
+each is 0 if the complex has no such wave.
 """
 
 VECTORS: Final = FeatureGroup(
     position=3,
-    title="Leads together",
+    title="Axes, voltages and criteria of several leads",
     notes=_NOTES,
     definitions=_DEFINITIONS,
     per_lead=False,

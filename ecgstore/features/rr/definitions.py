@@ -219,17 +219,16 @@ _DEFINITIONS: Final = (
 )
 
 _NOTES: Final = """\
-RR intervals are the times between successive beats of the record, in ms. All beats
-count: normal and ectopic ones are not separated. Below, rr_i (i = 1..N) are the
-intervals and d_i = rr_(i+1) - rr_i (i = 1..N-1) their differences. `cvsd` is the
-normalised RMSSD.
+RR intervals are the times between successive beats of the record, in ms. All beats are
+used, ectopic ones too. Below, rr_i (i = 1..N) are the intervals and d_i = rr_(i+1) -
+rr_i (i = 1..N-1) their differences. `cvsd` is the normalised RMSSD.
 
-**Conventions.** The formulas are those of the convention `neurokit`, equal to
-`neurokit2.hrv_time` within 1e-9 before rounding to float32 (pNNx are ratios here and
-percentages there; NeuroKit2's TINN searches one flank only and differs). The convention
-`mietus` divides pNNx by N - 1, the number of differences, as Mietus et al. 2002 do. The
-convention `prototype` does the same, and in standard deviations divides the sum of
-squares by the number of values instead of one less.
+**Conventions** (`--rr-convention`). The formulas are those of the convention
+`neurokit`, equal to `neurokit2.hrv_time` within 1e-9 before rounding to float32 (pNNx
+are ratios here and percentages there; TINN differs, because NeuroKit2 searches one
+flank only). The convention `mietus` divides pNNx by N - 1, the number of differences,
+as Mietus et al. 2002 do. The convention `prototype` does the same, and its standard
+deviations divide the sum of squares by the number of values, not by one less.
 """
 
 

@@ -106,18 +106,18 @@ _F_WAVE: Final = (
 _SPECTRAL_NOTES: Final = """\
 The spectrum of a lead is estimated by Welch's method: the mean over Hann-windowed
 segments of 4 s that overlap by half, each without its mean; the resolution is 0.25 Hz.
-No beats are needed. The bands hold the baseline and the slowest waves, the T and P
-waves, and the QRS complex.
+No beats are needed. The low band holds the baseline and the slowest waves, the middle
+one T and P waves, and the high one the QRS complex.
 """
 
 _F_WAVE_NOTES: Final = """\
-Fibrillatory waves are measured on the residual that remains when the average beat of a
-lead is subtracted from every beat. A beat lasts from 0.25 s before its R-peak (0.35 of
-the median RR interval, if that is less) to the beginning of the next one. P waves,
-which are locked to the beats, are thus removed with them, and f waves remain. The
-average beat is as long as the median RR interval; behind its end its last value is
-used. The spectrum of the residual is computed as above. Ectopic beats leave residuals
-of their own: see `n_ectopic`.
+Fibrillatory waves (f waves) are measured on the residual of a lead: the signal minus
+the average beat, which is subtracted from every beat. A beat lasts from 0.25 s before
+its R-peak (0.35 of the median RR interval, if that is less) to the beginning of the
+next one. P waves are at a fixed distance from the R-peak, so they are removed with the
+beats, and f waves remain. The average beat is as long as the median RR interval; in
+longer beats, its last value is repeated. The spectrum of the residual is computed as
+above. Ectopic beats leave residuals that are no f waves: see `n_ectopic`.
 """
 
 

@@ -251,41 +251,43 @@ _RECORD_FORMULAS: Final = {
 
 _NOTES: Final = f"""\
 A lead's value is the median over the beats that have the necessary marks; ratios, QTc
-and flags are computed from these medians. The value without a lead's name is the median
-over the leads, except for the intervals of a record. By convention these last from the
-earliest onset to the latest offset of all leads. So that a single misplaced mark does
-not decide, they last from the {EARLY:g} to the {LATE:g} quantile over the leads (of 12
-leads, just behind the second and just before the second last) in each beat. On the
-cardiologists' own marks in LUDB (100 records), intervals between the extremes would be
-longer by 9 ms (sd 4) for the QRS complex, 16 ms (sd 15) for QT, 11 ms (sd 7) for the P
-wave and 2 ms (sd 6) for PR.
+and flags are computed from these medians. The record's value, whose name has no lead,
+is the median over the leads. Intervals of the record are an exception. By convention,
+an interval lasts from the earliest onset to the latest offset of all leads, so that a
+single misplaced mark would change it. Here it lasts from the {EARLY:g} quantile of the
+onsets to the {LATE:g} quantile of the offsets over the leads of each beat (of 12 leads,
+just behind the second and just before the second last). On the cardiologists' own marks
+in LUDB (100 records), intervals between the extremes would be longer by 9 ms (sd 4) for
+the QRS complex, 16 ms (sd 15) for QT, 11 ms (sd 7) for the P wave and 2 ms (sd 6) for
+PR.
 
 The isoelectric level of a beat is the mean of the 20 ms before QRS onset, without the
 part that belongs to the P wave; if nothing remains, it is the voltage at QRS onset.
 
 **Q and S waves** are detected relative to the voltage at QRS onset. A complex has up to
 two dips: the lowest sample from QRS onset to R peak, and the lowest from there to QRS
-offset, each if it lies 0.03 mV (IEC 60601-2-51:2003, annex GG) or more below the
-voltage at QRS onset. All first dips of a lead are the same wave, decided on all of its
-beats. They are S waves if an r wave comes before them: if the signal rises 0.03 mV or
-more above the voltage at QRS onset, in the median over the beats with the dip.
+offset, each only if it is 0.03 mV (IEC 60601-2-51:2003, annex GG) or more below the
+voltage at QRS onset. The first dips of all beats of a lead are the same wave. They are
+S waves if an r wave comes before them, that is, if the signal before them rises 0.03 mV
+or more above the voltage at QRS onset, in the median over the beats with the dip.
 Otherwise they are Q waves. The same rule holds for the second dips, which are also S
 waves if the first ones are. If both dips of a beat are the same wave, the lower one
 counts. A QS complex, a single dip without an R wave, therefore has a Q wave only.
 
 **Amplitudes** are measured from the isoelectric level, which need not be the voltage at
-QRS onset: those of Q and S may be smaller than 0.03 mV, and a dip that stays above the
-level has a place and a duration but no amplitude. An R wave is 0.03 mV or more above
-it.
+QRS onset. So amplitudes of Q and S may be smaller than 0.03 mV, and a dip that stays
+above the isoelectric level has a duration but no amplitude. An R wave is 0.03 mV or
+more above it.
 
-Features of the P wave are NaN where `p_presence`, that of the lead or of the record, is
+Features of the P wave are NaN where the `p_presence` of the lead, or of the record, is
 below 0.5.
 
 **Limits.**
 
-* No feature is better than the marks. `bench/beats/delineation.py` measures those.
-* QTc of a single lead is noisy: over a record's leads its standard deviation is 19 ms
-  (median over LUDB). Prefer the value without a lead's name.
+* No feature is better than the marks; `bench/beats/delineation.py` measures their
+  accuracy.
+* QTc of a single lead is noisy: over the leads of a record its standard deviation is
+  19 ms (median over LUDB). Prefer the value of the record.
 * `mean_hr` is mean(60000 / rr_i), not 60000 / `mean_rr_ms`, and never below it.
 * The filter of 0.5 to 40 Hz lowers R waves, by about 5 % (median), and bends the ST
   segment behind a tall one.
