@@ -24,7 +24,7 @@ from ecgstore.storage.format.hdf5 import read_config
 from ecgstore.storage.format.integrity import row_checksum
 
 BLOCK_ROWS: Final = 16
-"""Rows of a task: some MB, which are on the disk before they count as done."""
+"""Rows per task: a few MB, which are synced to the disk before they are marked done."""
 
 
 @dataclass(frozen=True, slots=True)

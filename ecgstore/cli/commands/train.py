@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ecgstore.cli.options.common import DEVICE, QUIET, STORE
-from ecgstore.cli.options.declared import declared_options, given
+from ecgstore.cli.options.declared import declared_options, drop_unset
 from ecgstore.cli.options.folds import TEST_FOLD, VALIDATION_FOLD, folds_from
 from ecgstore.cli.torch_needed import needs_torch
 from ecgstore.config import N_FOLDS
@@ -51,7 +51,7 @@ Examples:
     metavar="FOLDS",
     default=VALIDATION_FOLD,
     show_default=True,
-    help="Folds whose AUROC chooses the epoch, such as 8, 0,3 or 0-2.",
+    help="Folds on which the best epoch is chosen, such as 8, 0,3 or 0-2.",
 )
 @click.option(
     "--test-folds",
@@ -82,7 +82,7 @@ def train(
     that are neither for validation nor for test. The weights of the epoch with the best
     macro AUROC on the validation records are kept.
     """
-    options = overridden(TrainOptions(), config_file, given(flags))
+    options = overridden(TrainOptions(), config_file, drop_unset(flags))
     held_out = {*validation_folds, *test_folds}
     training_folds = [fold for fold in range(N_FOLDS) if fold not in held_out]
     if not training_folds or set(validation_folds) & set(test_folds):
