@@ -113,8 +113,7 @@ def _warnings(
         n_known[entry.source] += entry.record_id in patients
     if patients and not n_known.total():
         warnings.append(
-            f"none of the {len(patients)} records in the CSV file of patients is "
-            "selected: is it the right file?"
+            "no record in the CSV file of patients is selected: is it the right file?"
         )
     n_unknown = n_of_source["ptb-xl"] - n_known["ptb-xl"]
     if n_unknown:
