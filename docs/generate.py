@@ -95,7 +95,7 @@ def format_page() -> str:
     """Return the page on the format with its tables brought up to date."""
     page = (FOLDER / "format.md").read_text(encoding="utf-8")
     quality = [
-        (f"`{column.name}`", column.dtype_name, column.unit, column.description)
+        (f"`{column.name}`", column.dtype_name, column.unit, column.definition)
         for column in QUALITY_TABLE
     ]
     page = put(page, "quality", ("column", "type", "unit", "meaning"), quality)

@@ -12,14 +12,14 @@ from ecgstore.errors import ConfigError
 from ecgstore.options import check, option, overridden, to_dict, updated
 
 N_FOLDS: Final = 10
-"""Folds of every store; no option, so that results on a fold can be compared."""
+"""Number of folds of every store; fixed, so that results on a fold are comparable."""
 
 BEATS: Final = ("ecgstore", "neurokit", "none")
-"""Engines of `ecgstore.beats.find_beats`, and none."""
+"""Values of the option `beats`: the engines of `ecgstore.beats.find_beats`, or none."""
 
 
 def _class_set(value: object) -> ClassSet:
-    """Return a class set, given by its name, its TOML file or its JSON."""
+    """Return the class set of a name, a TOML file or JSON."""
     if isinstance(value, ClassSet):
         return value
     if isinstance(value, str):
@@ -27,7 +27,7 @@ def _class_set(value: object) -> ClassSet:
     if isinstance(value, Mapping):
         return ClassSet.from_json(value)
     raise ConfigError(
-        f"option classes is {value!r}; expected a preset's name or a TOML file"
+        f"option classes is {value!r}; expected the name of a class set or a TOML file"
     )
 
 
@@ -55,7 +55,7 @@ below high_hz (40.0)
 
     classes: ClassSet = option(
         class_set("hybrid7"),
-        "Class set: a preset's name or a TOML file.",
+        "Class set: its name or a TOML file.",
         metavar="NAME|FILE",
         convert=_class_set,
     )
@@ -162,7 +162,7 @@ below high_hz (40.0)
         )
 
     def _require(self, name: str, holds: bool, expected: str) -> None:
-        """Refuse the value of one option."""
+        """Raise a ConfigError about an option unless a condition holds."""
         if not holds:
             raise ConfigError(
                 f"option {name} is {getattr(self, name)!r}; expected {expected}"
@@ -175,7 +175,7 @@ below high_hz (40.0)
 
     @property
     def max_beats(self) -> int:
-        """Number of beats with room in the store: 300 beats per minute."""
+        """Maximum number of beats stored per record: 300 per minute."""
         return math.ceil(self.duration_s * 5)
 
     def to_json(self) -> str:

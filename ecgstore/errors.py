@@ -6,12 +6,12 @@
     ├── ConfigError(ValueError)       an option or a class set is not usable
     ├── StoreClosedError              used after close
     ├── RecordNotFoundError(LookupError)
-    ├── SchemaError(ValueError)       a file is not what the schema says
+    ├── SchemaError(ValueError)       a file does not follow the schema
     └── RecordError(ValueError)       one record cannot be converted
 
-    SlowPatternWarning(UserWarning)   another way is several times as fast
+    SlowPatternWarning(UserWarning)   another access pattern is much faster
 
-A message says where and what, what was expected, and what to do.
+Every message names the place and the problem, the expected value, and the remedy.
 """
 
 from ecgstore.reasons import Reason
@@ -37,7 +37,7 @@ class RecordNotFoundError(EcgStoreError, LookupError):
 
 
 class SchemaError(EcgStoreError, ValueError):
-    """A file is not an ecgstore file, or does not hold what the schema says."""
+    """A file is not an ecgstore file, or does not follow the schema."""
 
 
 class RecordError(EcgStoreError, ValueError):
@@ -46,9 +46,9 @@ class RecordError(EcgStoreError, ValueError):
     Parameters
     ----------
     reason : Reason
-        Why, as a code that can be counted.
+        Reason code, as in `/quarantine/reason`.
     detail : str
-        What is wrong where, and what was expected.
+        The place, the problem, and the expected value.
     """
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -61,7 +61,7 @@ class RecordError(EcgStoreError, ValueError):
 
     @classmethod
     def of(cls, error: Exception) -> "RecordError":
-        """Return an exception as the error of one record.
+        """Convert any exception to the error of one record.
 
         An unexpected exception becomes `Reason.UNEXPECTED_ERROR`, so that a build
         continues with the other records. A `MemoryError`, which is not the record's
@@ -76,4 +76,4 @@ class RecordError(EcgStoreError, ValueError):
 
 
 class SlowPatternWarning(UserWarning):
-    """Another way, which the message names, is several times as fast."""
+    """The message names an access pattern that is several times as fast."""

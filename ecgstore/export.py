@@ -99,15 +99,15 @@ def _peaks(store: Store) -> Iterator[dict[str, Any]]:
         rows = np.arange(begin, min(begin + BLOCK_ROWS, len(store)))
         signals, r_peaks = store.signals(rows), store.r_peaks(rows)
         fiducials = store.fiducials(rows)
-        for place, row in enumerate(rows.tolist()):
-            n_beats = int((r_peaks[place] >= 0).sum())
+        for position, row in enumerate(rows.tolist()):
+            n_beats = int((r_peaks[position] >= 0).sum())
             n_real = store.n_samples - padding[row]
-            signal = signals[place, :, :n_real].astype(np.float64)
+            signal = signals[position, :, :n_real].astype(np.float64)
             yield {
                 "record_id": names[row],
                 "source": sources[row],
-                "r_peaks": r_peaks[place, :n_beats].tolist(),
-                "leads": _waves(signal, fiducials[place, :, :n_beats]),
+                "r_peaks": r_peaks[position, :n_beats].tolist(),
+                "leads": _waves(signal, fiducials[position, :, :n_beats]),
             }
 
 

@@ -43,9 +43,9 @@ _TYPES: Final[Mapping[type, tuple[type, str]]] = {
     bool: (bool, "true or false"),
     int: (Integral, "a whole number"),
     float: (Real, "a number"),
-    str: (str, "a text"),
+    str: (str, "a string"),
 }
-"""What a value of each type must be, in Python and in words."""
+"""Accepted class of values of each option type, and its description in messages."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class Option:
     name : str
         Key in a TOML file; with hyphens, the flag of the command line.
     path : tuple of str
-        Names of the fields that lead to it: one, or more where it is in a group.
+        Names of the nested fields down to the option: one, or more in a group.
     type : type
         `bool`, `int`, `float`, `str`, `tuple` (of str), or the type that `convert`
         returns.
@@ -66,11 +66,11 @@ class Option:
     default : object
         The default value.
     help : str
-        What it is, as a sentence.
+        Description, as a sentence.
     minimum, maximum : float or None
-        The smallest and the largest number allowed.
+        Inclusive limits of a number.
     above, below : float or None
-        Numbers that are not allowed themselves.
+        Exclusive limits of a number.
     choices : tuple of str
         The values allowed, or the elements of a tuple; all if empty.
     unit : str
@@ -78,7 +78,7 @@ class Option:
     metavar : str
         Name of the value in the help of the command line.
     none : str
-        What None means.
+        Text that stands for None.
     convert : callable or None
         Returns a value as the option's type, or raises a `ConfigError`.
     """
@@ -110,8 +110,8 @@ class Option:
         """
         if value is None and self.is_optional:
             return None
-        has_own_type = self.type is not tuple and self.type not in _TYPES
-        if not (has_own_type or (self._has_type(value) and self._is_allowed(value))):
+        has_custom_type = self.type is not tuple and self.type not in _TYPES
+        if not (has_custom_type or (self._has_type(value) and self._is_allowed(value))):
             raise ConfigError(
                 f"option {self.name} is {value!r}; expected {self.expected}"
             )
@@ -237,11 +237,11 @@ def group(
     default : dataclass
         The options, which may have other defaults than their class.
     prefix : str
-        What their names begin with in TOML files and on the command line.
+        Prefix of their names in TOML files and on the command line.
     title : str
-        What their help begins with.
+        Prefix of their help texts.
     without : collection of str
-        Options that the user does not choose there.
+        Names of options that are not offered to the user.
     """
     return field(default=default, metadata={_GROUP: (prefix, title, without)})
 
@@ -317,7 +317,7 @@ def updated(
     values : Mapping
         Names and values, as from a TOML file.
     origin : str
-        Where they come from, for the message of an error.
+        Source of the values, for error messages.
 
     Raises
     ------
@@ -384,11 +384,11 @@ def _replaced(
     settings: "Settings", changes: Mapping[tuple[str, ...], Any]
 ) -> "Settings":
     """Return a copy with the values at some paths replaced."""
-    own = {path[0]: value for path, value in changes.items() if len(path) == 1}
+    changed = {path[0]: value for path, value in changes.items() if len(path) == 1}
     for name in {path[0] for path in changes if len(path) > 1}:
         inner = {path[1:]: value for path, value in changes.items() if path[0] == name}
-        own[name] = _replaced(getattr(settings, name), inner)
-    return replace(settings, **own)
+        changed[name] = _replaced(getattr(settings, name), inner)
+    return replace(settings, **changed)
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:

@@ -35,12 +35,12 @@ def lead_names(names: str | Iterable[str]) -> tuple[str, ...]:
     Parameters
     ----------
     names : str or iterable of str
-        One lead or several, each once, in any order; case does not matter.
+        One or more leads without repeats, in any order and in upper or lower case.
 
     Raises
     ------
     ConfigError
-        If a name is unknown or there twice, or there is none.
+        If a name is unknown or repeated, or there is no name.
 
     Examples
     --------

@@ -111,7 +111,7 @@ def _patient_key(source: str, patient_id: str) -> Hashable:
 
 
 def _first_rows(keys: Iterable[Hashable], n: int) -> IntArray:
-    """Return the first row with each row's key; the row itself for the key None."""
+    """Return for each row the first row with its key, or the row itself for None."""
     first: dict[Hashable, int] = {}
     return np.fromiter(
         (
@@ -225,7 +225,7 @@ def assign_folds(
 def _counts_by_group(
     columns: NDArray[Any], group_of: IntArray, stratum_of: NDArray[Any]
 ) -> IntArray:
-    """Return each group's profile: its number of records, in all, by class, by stratum.
+    """Return each group's profile: its records in total, per class and per stratum.
 
     Shape (n_groups, 1 + n_classes + n_strata).
     """
@@ -246,11 +246,11 @@ def _counts_by_group(
 
 
 def _distinct_rows(counts: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the first index of each distinct row, in ascending order of the rows.
+    """Return the first index of each distinct row, and the distinct row of each row.
 
-    The second array has the number of its distinct row for every row. Equals
-    `numpy.unique` along axis 0, but packs as many columns as fit into one integer
-    before it sorts.
+    Distinct rows are numbered in ascending order. Equals `numpy.unique` along axis 0
+    with ``return_index`` and ``return_inverse``, but packs as many columns as fit into
+    one integer before it sorts.
     """
     packed = np.zeros(len(counts), np.int64)
     size = 1  # packed numbers are below it

@@ -184,7 +184,10 @@ def test_whole_numbers_stand_for_floats(tmp_path: Path) -> None:
         ("reject_flat_leads = 'yes'", "option reject_flat_leads is 'yes'"),
         ("limit = 1.5", "option limit is 1.5; expected a whole number"),
         ("limit = true", "option limit is True; expected a whole number"),
-        ("classes = 7", "option classes is 7; expected a preset's name or a TOML file"),
+        (
+            "classes = 7",
+            "option classes is 7; expected the name of a class set or a TOML file",
+        ),
         ("exclude_sources = 'ptb'", "option exclude_sources is 'ptb'; expected a list"),
         ("select = 1", "option select is 1; expected one of any, first, all"),
         ("dtype = 'int8'", "option dtype is 'int8'; expected one of int16, float32"),

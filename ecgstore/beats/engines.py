@@ -13,10 +13,10 @@ ENGINES: Final = {
     "ecgstore": "ecgstore.beats.unet.engine",
     "neurokit": "ecgstore.beats.neurokit.engine",
 }
-"""The engines by name, the default first: modules with a `find_beats`.
+"""The engines by name, the default first: modules with a function `find_beats`.
 
-It takes the checked `signal`, `fs` and `max_beats` of the function below, and returns
-the beats.
+That function takes the checked `signal`, `fs` and `max_beats` of `find_beats` below,
+and returns the beats.
 """
 
 
@@ -29,8 +29,8 @@ def find_beats(
     ----------
     signal : ndarray of shape (12, n_samples)
         Voltages in mV in the order of `LEADS`, band-pass filtered, without padding.
-        Leads with values that are no voltages (NaN, infinities, constants) are left out
-        and never raise.
+        Leads that hold no voltages (NaN, infinities, a constant) are left out, without
+        an error.
     fs : float
         Sampling rate in Hz, at least 50.
     max_beats : int

@@ -24,7 +24,7 @@ from ecgstore.storage.format.hdf5 import read_config
 from ecgstore.storage.format.integrity import row_checksum
 
 BLOCK_ROWS: Final = 16
-"""Rows of a task: some MB, which are on the disk before they count as done."""
+"""Rows per task: a few MB, which are synced to the disk before they are marked done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,9 @@ class Filler:
             for path, (dtype, shape) in self._specs.items()
         }
         failures = []
-        for place, (path, fs) in enumerate(self._records(rows)):
+        for position, (path, fs) in enumerate(self._records(rows)):
             try:
-                self._fill(place, path, fs, block)
+                self._fill(position, path, fs, block)
             except Exception as error:  # a defect of ecgstore must not stop a build
                 failure = RecordError.of(error)
                 failures.append(Failure(path, failure.reason, failure.detail))
@@ -107,27 +107,29 @@ class Filler:
             (path.decode(), float(fs)) for path, fs in zip(paths, rates, strict=True)
         ]
 
-    def _fill(self, place: int, path: str, fs: float, block: dict[str, Any]) -> None:
+    def _fill(self, position: int, path: str, fs: float, block: dict[str, Any]) -> None:
         """Compute one row of every dataset."""
         config = self._config
         read_s = config.duration_s + config.margin_s
         record = read_record(self._base / path, max_samples=math.ceil(read_s * fs))
         prepared = stored_form(record.signal, record.fs, config)
-        block[schema.SIGNALS][place] = prepared.values
-        block[schema.CHECKSUMS][place] = row_checksum(block[schema.SIGNALS][place])
+        block[schema.SIGNALS][position] = prepared.values
+        block[schema.CHECKSUMS][position] = row_checksum(
+            block[schema.SIGNALS][position]
+        )
         # Beats and features are computed from the stored values, so that they can be
         # computed again from the store alone.
         signal = stored_mv(prepared.values).astype(np.float64)
         signal = signal[:, : prepared.n_real_samples]
         beats = self._beats(signal)
-        _put_beats(place, beats, block)
-        block[schema.FEATURES][place] = compute(
+        _put_beats(position, beats, block)
+        block[schema.FEATURES][position] = compute(
             signal, beats, config.fs, config.rr_convention
         )
         window = first_seconds(record.signal, record.fs, config.duration_s)
         quality = measure(window, record.fs)
         for name, value in self._quality(quality, prepared, beats).items():
-            block[f"{schema.QUALITY}/{name}"][place] = value
+            block[f"{schema.QUALITY}/{name}"][position] = value
 
     def _beats(self, signal: FloatArray) -> Beats:
         """Return the beats of a record; none if the options skip them."""
@@ -176,10 +178,10 @@ def blocks_to_do(state: UInt8Array) -> Iterator[range]:
             yield range(int(block[0]), int(block[-1]) + 1)
 
 
-def _put_beats(place: int, beats: Beats, block: dict[str, Any]) -> None:
+def _put_beats(position: int, beats: Beats, block: dict[str, Any]) -> None:
     """Set the beats of one row; unused places are -1."""
     n_beats = len(beats.r_peaks)
-    block[schema.R_PEAKS][place] = -1
-    block[schema.R_PEAKS][place, :n_beats] = beats.r_peaks
-    block[schema.FIDUCIALS][place] = -1
-    block[schema.FIDUCIALS][place, :, :n_beats] = beats.fiducials
+    block[schema.R_PEAKS][position] = -1
+    block[schema.R_PEAKS][position, :n_beats] = beats.r_peaks
+    block[schema.FIDUCIALS][position] = -1
+    block[schema.FIDUCIALS][position, :, :n_beats] = beats.fiducials

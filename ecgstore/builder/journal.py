@@ -28,7 +28,7 @@ class Entry:
     path : str
         Path of the header below the folder that all sources share, with ``/``.
     files : str
-        Names of the record's files in the folder of `path`, a line each.
+        Names of the record's files in the folder of `path`, one per line.
     stamp : str
         Sizes and modification times of these files, to detect changes.
     n_bytes : int
@@ -133,7 +133,7 @@ class Journal:
             self._connection.execute("INSERT INTO identity VALUES (?)", (identity,))
 
     def _transaction(self) -> "_Transaction":
-        """Return a context in which everything is written, or nothing."""
+        """Return a context whose changes are written together, or not at all."""
         return _Transaction(self._connection)
 
     # -- scanning -----------------------------------------------------------
@@ -217,7 +217,7 @@ class Journal:
         return int(cursor.fetchone()[0])
 
     def count_by(self, column: str, status: Status) -> Mapping[str, int]:
-        """Return how many entries of a status have each value of a column."""
+        """Return the number of entries of a status for each value of a column."""
         cursor = self._connection.execute(
             f"SELECT {column}, COUNT(*) FROM entries WHERE status = ? "
             f"GROUP BY {column} ORDER BY {column}",

@@ -1,4 +1,4 @@
-"""The whole build: scan, plan, fill, seal; a stopped build is continued."""
+"""Build a store in four phases, scan, plan, fill and seal; resume a stopped build."""
 
 import errno
 import hashlib
@@ -31,7 +31,7 @@ from ecgstore.system.progress import Progress
 from ecgstore.system.workers import run_tasks
 
 _PRELOAD: Final = ("ecgstore.builder.scan", "ecgstore.builder.fill")
-"""Modules of the worker processes, which serve both phases."""
+"""Modules that worker processes need for scanning and filling."""
 
 
 def build_store(
@@ -47,7 +47,7 @@ def build_store(
     """Build a store from folders of records.
 
     The store gets the name `out` when it is complete. If the build is stopped at any
-    time, even killed, the same call continues it. The same records and options give the
+    time, even killed, the same call resumes it. The same records and options give the
     same bytes, for any number of processes.
 
     Parameters
@@ -61,7 +61,7 @@ def build_store(
     patients : str or Path, optional
         CSV file with the columns ``record_id`` or ``ecg_id``, and ``patient_id``.
     n_workers : int, optional
-        Number of processes; as many as there are cores if left out. Scripts that use
+        Number of processes; the number of CPU cores if left out. Scripts that use
         more than one must be guarded by ``if __name__ == "__main__":``, as always with
         `multiprocessing`.
     overwrite : bool
@@ -84,31 +84,38 @@ def build_store(
     folders = Folders.of(sources)
     final = Path(os.path.abspath(out))
     _check_out(final, overwrite)
-    mapping = {} if patients is None else read_patients(patients)
+    patient_ids = {} if patients is None else read_patients(patients)
     partial = final.with_name(final.name + ".partial")
     journal_path = final.with_name(final.name + ".partial.scan")
-    to_continue = True
+    is_resumable = True
     try:
         with Journal(journal_path) as journal, _readable_errors(final):
-            _claim(journal, partial, _identity(folders, config, mapping))
+            _claim(journal, partial, _identity(folders, config, patient_ids))
             try:
                 n_workers = n_workers or os.cpu_count() or 1
                 report = _run(
-                    journal, partial, final, folders, config, mapping, n_workers, quiet
+                    journal,
+                    partial,
+                    final,
+                    folders,
+                    config,
+                    patient_ids,
+                    n_workers,
+                    quiet,
                 )
-                to_continue = False
+                is_resumable = False
             finally:
                 any_selected = journal.count(Status.SELECTED) > 0
-                to_continue = to_continue and (any_selected or partial.exists())
+                is_resumable = is_resumable and (any_selected or partial.exists())
     finally:
-        if not to_continue:
+        if not is_resumable:
             remove(journal_path)
     return report
 
 
 @contextmanager
 def _readable_errors(final: Path) -> Iterator[None]:
-    """Turn errors of a full disk or a damaged file into messages that help."""
+    """Convert errors of a full disk or a damaged file to errors with advice."""
     try:
         yield
     except (OSError, sqlite3.Error) as error:
@@ -144,7 +151,7 @@ def survey(
     """
     config = config or Config()
     folders = Folders.of(sources)
-    mapping = {} if patients is None else read_patients(patients)
+    patient_ids = {} if patients is None else read_patients(patients)
     total = _n_headers(folders, config)
     with Journal(None) as journal, Progress("select", total, quiet=quiet) as progress:
         scan(
@@ -154,9 +161,9 @@ def survey(
             with_signals=False,
             n_workers=n_workers or os.cpu_count() or 1,
             preload=_PRELOAD,
-            report=_totals(progress),
+            on_progress=_totals(progress),
         )
-        return make_report(journal, config, mapping)
+        return make_report(journal, config, patient_ids)
 
 
 def _run(
@@ -182,7 +189,7 @@ def _run(
                     with_signals=True,
                     n_workers=n_workers,
                     preload=_PRELOAD,
-                    report=_totals(progress),
+                    on_progress=_totals(progress),
                 )
             _check_any_selected(journal, folders)
             plan(journal, partial, config, patients)
@@ -216,19 +223,19 @@ def _fill(
     done = int(np.count_nonzero(state))
     make_worker: Callable[[], Filler] = bind(Filler, partial, folders.base)
     with Progress("fill", len(state), done=done, quiet=quiet) as progress:
-        report, blocks = _totals(progress), blocks_to_do(state)
+        on_progress, blocks = _totals(progress), blocks_to_do(state)
         for filled in run_tasks(make_worker, blocks, n_workers, _PRELOAD):
             failures += filled.failures
-            report(filled.n_rows, filled.n_bytes, len(filled.failures))
+            on_progress(filled.n_rows, filled.n_bytes, len(filled.failures))
     return failures
 
 
 def _totals(progress: Progress) -> Callable[[int, int, int], None]:
-    """Return a function that shows finished records, their bytes and the quarantine."""
+    """Return a callback that shows finished records, their bytes and the quarantine."""
     began = time.monotonic()
     n_bytes = n_quarantined = 0
 
-    def report(n_records: int, new_bytes: int, newly_quarantined: int) -> None:
+    def on_progress(n_records: int, new_bytes: int, newly_quarantined: int) -> None:
         nonlocal n_bytes, n_quarantined
         n_bytes += new_bytes
         n_quarantined += newly_quarantined
@@ -238,7 +245,7 @@ def _totals(progress: Progress) -> Callable[[int, int, int], None]:
             f"{n_quarantined} quarantined, {megabytes_per_second:.1f} MB/s",
         )
 
-    return report
+    return on_progress
 
 
 def _check_out(final: Path, overwrite: bool) -> None:
@@ -251,18 +258,19 @@ def _check_out(final: Path, overwrite: bool) -> None:
         raise EcgStoreError(f"{final}: is a folder; expected the name of a file")
     if final.exists() and not overwrite:
         raise EcgStoreError(
-            f"{final}: exists already; choose another output, or --overwrite it"
+            f"{final}: exists already; choose another output, or replace it with "
+            "--overwrite"
         )
 
 
 def _identity(folders: Folders, config: Config, patients: Mapping[str, str]) -> str:
-    """Return what a build must have in common with the stopped one it continues."""
-    known = json.dumps(sorted(patients.items())).encode()
+    """Return, as JSON, the settings that must be equal to resume a stopped build."""
+    patients_json = json.dumps(sorted(patients.items())).encode()
     return json.dumps(
         {
             "options": json.loads(config.to_json()),
             "sources": [str(root) for root in folders.roots],
-            "patients": hashlib.sha256(known).hexdigest() if patients else None,
+            "patients": hashlib.sha256(patients_json).hexdigest() if patients else None,
             "software": software(),
         },
         sort_keys=True,

@@ -42,7 +42,7 @@ def plan(
     config : Config
         Options of the build.
     patients : Mapping
-        The patient_id of records, by record_id; others stay unknown.
+        The patient_id by record_id; the patients of other records are unknown.
 
     Raises
     ------

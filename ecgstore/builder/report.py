@@ -1,4 +1,4 @@
-"""What a scan found, counted for people and programs."""
+"""Count the results of a scan, for messages and for JSON."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class ScanReport:
     n_identical : int
         Usable records that share their signal with another one.
     warnings : list of str
-        Problems of the data that are no errors.
+        Problems of the data that do not stop the build.
     """
 
     n_found: int
@@ -69,7 +69,7 @@ def make_report(
     config : Config
         Options of the build.
     patients : Mapping
-        The patient_id of records, by record_id.
+        The patient_id by record_id.
     """
     classes: Counter[str] = Counter(dict.fromkeys(config.classes.names, 0))
     unknown: Counter[str] = Counter()
@@ -104,7 +104,7 @@ def make_report(
 def _warnings(
     journal: Journal, config: Config, patients: Mapping[str, str]
 ) -> list[str]:
-    """Return problems of the data that are no errors, a sentence each."""
+    """Return problems of the data that do not stop the build, one sentence each."""
     warnings = []
     n_known: Counter[str] = Counter()
     n_of_source: Counter[str] = Counter()
@@ -113,8 +113,7 @@ def _warnings(
         n_known[entry.source] += entry.record_id in patients
     if patients and not n_known.total():
         warnings.append(
-            f"none of the {len(patients)} patients given belongs to a selected record: "
-            "is it the right CSV file?"
+            "no record in the CSV file of patients is selected: is it the right file?"
         )
     n_unknown = n_of_source["ptb-xl"] - n_known["ptb-xl"]
     if n_unknown:

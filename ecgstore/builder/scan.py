@@ -29,7 +29,7 @@ from ecgstore.sources.files import check_name, printable
 from ecgstore.system.workers import run_tasks
 
 TASK_HEADERS: Final = 16
-"""Headers of a task: tens of ms of work, so that sending it costs little."""
+"""Headers per task: tens of ms of work, so that sending a task costs little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Scanner:
     config : Config
         Options of the build.
     folders : Folders
-        Where the records are.
+        The source folders of the records.
     with_signals : bool
         Read and check the signals too; else headers only.
     """
@@ -177,7 +177,7 @@ def scan(
     with_signals: bool,
     n_workers: int,
     preload: Sequence[str] = (),
-    report: Callable[[int, int, int], object],
+    on_progress: Callable[[int, int, int], object],
 ) -> None:
     """Bring a journal up to date with the files on disk.
 
@@ -186,9 +186,9 @@ def scan(
     Parameters
     ----------
     journal : Journal
-        Where the entries go.
+        The journal to update.
     folders : Folders
-        Where the records are.
+        The source folders of the records.
     config : Config
         Options of the build; its limit ends the scan early.
     with_signals : bool
@@ -197,7 +197,7 @@ def scan(
         Number of processes.
     preload : sequence of str
         Modules that these processes import once, before they are forked.
-    report : callable
+    on_progress : callable
         Called after each task with its number of headers, the bytes of their files, and
         the number of records quarantined.
     """
@@ -216,7 +216,7 @@ def scan(
                 break
         journal.add(entry for entry in group if entry.path in scanned)
         journal.keep(entry.path for entry in group if entry.path not in scanned)
-        report(
+        on_progress(
             len(group),
             sum(entry.n_bytes for entry in group),
             sum(entry.status == Status.QUARANTINED for entry in group),
@@ -233,8 +233,8 @@ def _tasks(
 ) -> Iterator[list[tuple[int, str]]]:
     """Yield the headers that need scanning; append all headers to `waiting`.
 
-    There, a header has its entry of an earlier scan if its files are unchanged, else
-    None.
+    There, the path of a header is paired with its entry of an earlier scan if its files
+    are unchanged, else with None.
     """
     headers = folders.headers()
     while group := list(islice(headers, TASK_HEADERS)):

@@ -52,7 +52,7 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command; an error that the user can act on is one line and exit 1.
+    """Run a command; print an error that the user can act on as one line, and exit 1.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Print what is in a store."""
+"""Print the summary of a store."""
 
 from typing import Any
 

@@ -13,7 +13,7 @@ def print_table(
     """Print rows in columns, numbers aligned to the right."""
     body = [[_cell(value) for value in row] for row in rows]
     is_number = [
-        all(_is_number(row[place]) for row in body) for place in range(len(head))
+        all(_is_number(row[column]) for row in body) for column in range(len(head))
     ]
     widths = [
         max(len(text) for text in column) for column in zip(head, *body, strict=True)

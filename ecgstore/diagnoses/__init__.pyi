@@ -7,10 +7,9 @@ from .class_sets import (
 from .counts import (
     CountRow as CountRow,
     DiagnosisCounts as DiagnosisCounts,
-    count_codes as count_codes,
     count_diagnoses as count_diagnoses,
 )
 from .labels_csv import LabelRow as LabelRow, read_labels_csv as read_labels_csv
-from .presets import PRESETS as PRESETS, class_set as class_set
+from .presets import CLASS_SETS as CLASS_SETS, class_set as class_set
 from .snomed import Diagnosis as Diagnosis, code_of as code_of, diagnoses as diagnoses
 from .weights import challenge_weights as challenge_weights

@@ -8,25 +8,6 @@ from ecgstore.diagnoses.class_sets import ClassSet
 from ecgstore.diagnoses.snomed import diagnoses
 
 
-def count_codes(dx: Iterable[Iterable[str]]) -> Counter[str]:
-    """Return the number of records with each code.
-
-    Parameters
-    ----------
-    dx : iterable of iterables of str
-        The codes of each record; a record that repeats a code counts once.
-
-    Examples
-    --------
-    >>> count_codes([("164889003", "164889003"), ("164889003",)])
-    Counter({'164889003': 2})
-    """
-    counts: Counter[str] = Counter()
-    for codes in dx:
-        counts.update(set(codes))
-    return counts
-
-
 @dataclass(frozen=True, slots=True)
 class CountRow:
     """Numbers of records with one class or one code, by source.

@@ -1,4 +1,4 @@
-"""Class sets by name (presets), and the user's class sets in TOML files.
+"""The built-in class sets by name, and the user's class sets in TOML files.
 
 A file of a class set looks like this. A class is a list of codes or abbreviations, or a
 table with a description::
@@ -69,22 +69,22 @@ def _merged_class(kept: str, codes: list[str]) -> DiagnosisClass:
     return DiagnosisClass(name, describe(ordered), ordered)
 
 
-PRESETS: Final[Mapping[str, Callable[[], ClassSet]]] = {
+CLASS_SETS: Final[Mapping[str, Callable[[], ClassSet]]] = {
     "hybrid7": _hybrid7,
     "hybrid6": _hybrid6,
     "cinc2020": _cinc2020,
 }
-"""The class sets by name; the first is the default of a build."""
+"""The built-in class sets by name; the first is the default of a build."""
 
 
 @cache
-def _preset(name: str) -> ClassSet:
-    """Return a preset, always the same object."""
-    return PRESETS[name]()
+def _built_in(name: str) -> ClassSet:
+    """Return a built-in class set, always the same object."""
+    return CLASS_SETS[name]()
 
 
 def class_set(name_or_path: str | Path) -> ClassSet:
-    """Return a preset, or the class set in a TOML file.
+    """Return a built-in class set, or the class set in a TOML file.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def class_set(name_or_path: str | Path) -> ClassSet:
     Raises
     ------
     ConfigError
-        If there is no such preset or file, or the file has no valid class set.
+        If there is no such class set or file, or the file has no valid class set.
 
     Examples
     --------
@@ -104,15 +104,15 @@ def class_set(name_or_path: str | Path) -> ClassSet:
     24
     """
     name = str(name_or_path)
-    if name in PRESETS:
-        return _preset(name)
+    if name in CLASS_SETS:
+        return _built_in(name)
     path = Path(name_or_path)
     if path.suffix.lower() == ".toml" or path.is_file():
         return _read_class_set(path)
-    close = difflib.get_close_matches(name, PRESETS, n=1)
+    close = difflib.get_close_matches(name, CLASS_SETS, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     raise ConfigError(
-        f"unknown class set {name!r}; {hint}expected {', '.join(PRESETS)}, or the "
+        f"unknown class set {name!r}; {hint}expected {', '.join(CLASS_SETS)}, or the "
         "path of a TOML file"
     )
 
@@ -142,8 +142,10 @@ def _parse_class_set(content: Mapping[str, Any]) -> ClassSet:
     name = content.get("name")
     if not isinstance(name, str):
         raise ConfigError('there is no name; add a first line such as: name = "rhythm"')
-    if name in PRESETS:
-        raise ConfigError(f"the name {name!r} is that of a preset; choose another one")
+    if name in CLASS_SETS:
+        raise ConfigError(
+            f"the name {name!r} is that of a built-in class set; choose another one"
+        )
     classes = content.get("classes")
     if not isinstance(classes, dict):
         raise ConfigError(

@@ -25,15 +25,15 @@ class Diagnosis:
     code : str
         SNOMED CT code, digits only.
     abbreviation : str
-        The Challenge's abbreviation; different for every code, even if upper and lower
-        case are the same.
+        The Challenge's abbreviation; unique, also without regard to upper and lower
+        case.
     name : str
         Full name.
     scored : bool
         Whether the Challenge scores it.
     equivalent_to : str
-        Code of the diagnosis as which the Challenge scores it; ``""`` if that is the
-        code itself.
+        Code of the diagnosis with which the Challenge merges it; ``""`` if it is scored
+        as itself, or not at all.
     """
 
     code: str
@@ -83,7 +83,7 @@ def is_code(text: str) -> bool:
 
 
 def find_code(text: str) -> str | None:
-    """Return the code of a code or an abbreviation; None if it is unknown."""
+    """Return the SNOMED CT code that a text is or abbreviates; None if unknown."""
     return text if is_code(text) else _codes_by_abbreviation().get(text.lower())
 
 

@@ -1,4 +1,4 @@
-"""Handcrafted features of a record: what they are, and their values."""
+"""Handcrafted features of a record: their definitions and their values."""
 
 from ecgstore.lazy_names import lazy_names
 

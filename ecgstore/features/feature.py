@@ -11,7 +11,7 @@ from ecgstore.beats.types import Beats
 from ecgstore.record import LEADS, N_LEADS
 
 _ROWS: Final = {name: 1 + k for k, name in enumerate(LEADS)}
-"""Where the leads stand in the values of a feature that each lead has."""
+"""Row of each lead in the values of a per-lead feature; row 0 is the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Feature:
         Smallest and largest plausible value. Values outside are stored as computed:
         they may be rare but correct, or due to a misplaced mark.
     undefined : str
-        When the value is NaN.
+        Condition under which the value is NaN.
     function : str
         Dotted name of the function that computes it, or of the module whose
         `Definition` does.
@@ -50,9 +50,9 @@ class Feature:
 
 
 class Values(dict[str, FloatArray]):
-    """The features of one record that are computed already, by name.
+    """The features of one record that have been computed so far, by name.
 
-    Arrays are float64. Those of features that each lead has are of shape (1 + 12,):
+    Arrays are float64. Those of per-lead features are of shape (1 + 12,):
     the record's value, then those of its leads in the order of `LEADS`. Those of the
     other features are of shape (1,).
     """
@@ -69,10 +69,10 @@ class Values(dict[str, FloatArray]):
 class Definition(NamedTuple):
     """The definition of a feature in its group, with the attributes of `Feature`.
 
-    A feature that follows from others has a `value`: a function of the features before
-    it, those of its own group and of the groups before. It returns the value of the
-    record or, in a group of features that each lead has, an array of shape (1 + 12,) of
-    the record and its leads. Features without one are measured by their group.
+    A derived feature has a `value`: a function of the features before it, those of its
+    own group and of the groups before. It returns the value of the record or, in a
+    group of per-lead features, an array of shape (1 + 12,) of the record and its leads.
+    Features without a `value` are measured by their group.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Definition(NamedTuple):
 
 @dataclass(frozen=True)
 class Inputs:
-    """What features are measured on, see `ecgstore.features.table.compute`."""
+    """The data of one record; see `ecgstore.features.table.compute`."""
 
     signal: FloatArray
     beats: Beats
@@ -118,7 +118,7 @@ class FeatureGroup:
         Dotted name of the function that `measure` calls.
     record_formulas : mapping of str to str
         By name, formulas of measured values of the record that are not the medians
-        over the leads; for groups of features that each lead has.
+        over the leads; for groups of per-lead features.
     """
 
     position: int
@@ -189,7 +189,7 @@ class FeatureGroup:
 def _feature(
     group: FeatureGroup, definition: Definition, prefix: str, formula: str
 ) -> Feature:
-    """Return a feature as its group and its definition describe it."""
+    """Return the feature of a definition in its group."""
     value = definition.value
     return Feature(
         prefix + definition.name,

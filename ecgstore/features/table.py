@@ -6,8 +6,8 @@ found, not listed: every module below `ecgstore.features` whose name ends in
 ``ecgstore features`` and the documentation all follow from it, so a new feature takes
 one file:
 
-* A feature that follows from others, such as a ratio, an index or a criterion, is one
-  more `Definition` with a `value` in the definitions of its group: a function of the
+* A feature derived from others, such as a ratio, an index or a criterion, is one more
+  `Definition` with a `value` in the definitions of its group: a function of the
   features before it, see `ecgstore.features.feature`.
 * A feature that must be measured on the signal or its marks is a new group in a file of
   its own, such as ``spectrum/hjorth_definitions.py``: its definitions, the function
@@ -73,7 +73,7 @@ def compute(
     Raises
     ------
     ValueError
-        If the sampling rate or the convention is unknown, or a mark lies behind the
+        If the sampling rate or the convention is invalid, or a mark lies behind the
         end of the signal.
     """
     if beats.status == BeatStatus.NOT_COMPUTED:

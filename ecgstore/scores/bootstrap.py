@@ -3,7 +3,7 @@
 Records of one patient resemble each other, so patients are resampled, each with all
 their records (cluster bootstrap: Davison and Hinkley 1997, *Bootstrap Methods and their
 Application*, section 3.8). All sets of predictions are scored on the same resamples, so
-that what a resample does to all of them alike cancels out in their differences.
+that variation common to all of them cancels out in their differences.
 """
 
 from collections.abc import Iterator, Mapping

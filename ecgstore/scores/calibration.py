@@ -1,4 +1,4 @@
-"""How far probabilities are from frequencies."""
+"""Calibration error: the distance of probabilities from observed frequencies."""
 
 from typing import Final
 

@@ -20,7 +20,7 @@ from ecgstore.scores.ranking import ranking_scores
 from ecgstore.scores.weighted import macro_average
 
 NORMAL_CODE: Final = "426783006"
-"""Sinus rhythm; to predict nothing else has a Challenge metric of 0."""
+"""Sinus rhythm; predicting it alone for every record has a Challenge metric of 0."""
 
 BETA: Final = 2.0
 """Weight of a missed diagnosis relative to a false alarm, in F-beta and G-beta."""

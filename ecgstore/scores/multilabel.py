@@ -28,7 +28,7 @@ class Scores:
         precision, where no record or every record has the class; for F1, where no
         record has it.
     thresholds : ndarray of shape (n_classes,)
-        Probabilities from which on a class is decided for.
+        Decision thresholds: a class is predicted at this probability or above.
     n_positive : ndarray of shape (n_classes,)
         Number of records with each class.
     n_records : int
@@ -70,8 +70,8 @@ def score(labels: ArrayLike, probabilities: ArrayLike, thresholds: ArrayLike) ->
     probabilities : array_like of shape (n_records, n_classes)
         Predicted probabilities of the classes.
     thresholds : array_like of shape (n_classes,), or float
-        A class is decided for where its probability is at least this. Thresholds that
-        were chosen on the same records (`f1_thresholds`) make the scores too good.
+        A class is predicted where its probability is at least this. With thresholds
+        that were chosen on the same records (`f1_thresholds`), scores are optimistic.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The probability from which on a class is decided for."""
+"""Choose decision thresholds: the probabilities at which classes are predicted."""
 
 import numpy as np
 from numpy.typing import ArrayLike

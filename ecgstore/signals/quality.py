@@ -16,7 +16,7 @@ from ecgstore.record import LEADS
 from ecgstore.signals.gaps import check_gaps, interpolate_gaps
 
 FLAT_RUN_S: Final = 1.0
-"""Least duration of a run of equal samples that counts as flat, in s.
+"""Minimum duration of a run of equal samples that counts as flat, in s.
 
 Among 667 records of the Challenge 2020 and 100 of LUDB, both cut to 10 s, the longest
 run is 0.55 s (the isoelectric line of a smoothed record); almost every PTB-XL record
@@ -24,13 +24,13 @@ ends with 0.11 s of its last value.
 """
 
 PLATEAU_S: Final = 0.01
-"""Least duration of a run at a lead's extreme value that counts as clipped, in s."""
+"""Minimum duration of a run at a lead's extreme value that counts as clipped, in s."""
 
 MIN_PLATEAU_SAMPLES: Final = 3
-"""Least length of such a run in samples, whatever the sampling rate."""
+"""Minimum length of such a run in samples, at any sampling rate."""
 
 MIN_PLATEAUS: Final = 3
-"""Least number of such runs at the same extreme value.
+"""Minimum number of such runs at the same extreme value.
 
 Three clipped beats. None of the 9,204 leads of the records named at `FLAT_RUN_S` has
 three such runs; 4 of them have two, and 138 have one, such as a repeated last value. If
@@ -159,7 +159,7 @@ def check(
     fs : float
         Sampling rate in Hz.
     min_duration_s : float
-        Least duration in s.
+        Minimum duration in s.
     max_gap_s : float
         Longest run of missing samples that may be interpolated, in s.
     reject_flat_leads : bool

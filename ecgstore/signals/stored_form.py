@@ -1,7 +1,7 @@
 """Check and preprocess a record by the options of a build.
 
-Builds use these functions, and models that predict records outside of a store, so that
-networks get the same signals bit by bit.
+Builds use these functions, and so does prediction of records outside a store: networks
+thus receive the same signals, bit by bit.
 """
 
 from dataclasses import dataclass

@@ -95,5 +95,5 @@ def _regular_size(status: os.stat_result) -> int:
 
 def _cannot_read(path: str, reason: Reason, error: OSError | ValueError) -> RecordError:
     """Return the error for a file that cannot be read."""
-    why = error.strerror if isinstance(error, OSError) else str(error)
-    return RecordError(reason, f"{printable(path)}: cannot read the file ({why})")
+    problem = error.strerror if isinstance(error, OSError) else str(error)
+    return RecordError(reason, f"{printable(path)}: cannot read the file ({problem})")

@@ -65,7 +65,7 @@ def _walk(root: str) -> Iterator[Path]:
 
 
 def _names(folder: str) -> list[str]:
-    """Return the sorted names of a folder's headers and folders, these with a "/"."""
+    """Return the sorted names of a folder's headers, and of its subfolders with "/"."""
     names = []
     suffixes = tuple(FORMATS)
     try:

@@ -19,7 +19,7 @@ from ecgstore.sources.wfdb.record import read_record as read_wfdb_record
 
 
 class RecordHeader(Protocol):
-    """What the header of a record says, in any format; see `Record` for the fields."""
+    """The header of a record in any format; `Record` explains the fields."""
 
     @property
     def record_id(self) -> str:
@@ -50,12 +50,12 @@ class RecordHeader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RecordFormat:
-    """How the records of one format are read.
+    """The functions that read the records of one format.
 
     Attributes
     ----------
     signal_suffixes : tuple of str
-        Suffixes of signal files that may be given in place of the header beside them.
+        Suffixes of signal files that users may name instead of the header beside them.
     read_header : callable
         Returns the header in the file of a path. Raises `RecordError` and nothing
         else, whatever the file holds.
@@ -72,14 +72,14 @@ class RecordFormat:
 FORMATS: Final[Mapping[str, RecordFormat]] = {
     ".hea": RecordFormat((".mat", ".dat"), read_wfdb_header, read_wfdb_record),
 }
-"""Every format by the suffix of its headers: the files that stand for records."""
+"""Every format by the suffix of its headers; one header is one record."""
 
 HEADER_FILES: Final = " or ".join(FORMATS)
 """The suffixes of headers, for messages."""
 
 
 def format_of(path: str) -> RecordFormat:
-    """Return the format of the record whose header has a path.
+    """Return the format of a record, by the path of its header.
 
     Raises
     ------

@@ -58,8 +58,8 @@ def source_name(header_path: Path, root: Path) -> str:
 
     1. the nearest folder, up to `root`, with the name of one of the Challenge's sources
        (``ptb_xl`` and ``PTB-XL`` are ``ptb-xl``);
-    2. for records with a ``.mat`` file, the source whose record names have this form,
-       so that a flat folder works;
+    2. for records with a ``.mat`` file, the source that uses record names of this form,
+       so that a folder without subfolders works;
     3. the nearest folder above `root` with the name of a source;
     4. the name of `root`.
 
@@ -89,7 +89,7 @@ def source_name(header_path: Path, root: Path) -> str:
 
 @lru_cache(maxsize=1024)
 def _from_folders(folder: str, root: str) -> tuple[str | None, str | None, str]:
-    """Return the source by the folders below and above the root, and its name."""
+    """Return the sources of the folders below and above the root, and its name."""
     if root.endswith(tuple(FORMATS)):
         root = os.path.dirname(root)
     names = Path(folder).parts
@@ -111,7 +111,7 @@ def _nearest(folders: tuple[str, ...]) -> str | None:
 
 
 def _from_record_name(path: str) -> str | None:
-    """Return the source whose record names have this form, if there is a .mat."""
+    """Return the source that uses names of this form, if there is a ``.mat`` file."""
     stem = os.path.splitext(path)[0]
     match = _RECORD_NAME.fullmatch(os.path.basename(stem))
     if match is None or not os.path.exists(f"{stem}.mat"):

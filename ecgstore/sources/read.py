@@ -20,7 +20,7 @@ def read_header(path: str | Path) -> RecordHeader:
     Returns
     -------
     RecordHeader
-        What it says.
+        The parsed header.
 
     Raises
     ------

@@ -18,7 +18,7 @@ class HasRows(Protocol):
 
 
 Rows: TypeAlias = Sequence[int] | IntArray | slice | HasRows
-"""Row numbers of a store, or what `Store.select` returned."""
+"""Row numbers of a store, or a `Selection`."""
 
 
 def row_numbers(rows: Rows, n_rows: int) -> IntArray:

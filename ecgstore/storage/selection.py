@@ -96,16 +96,16 @@ def _is_in(
 
 
 def _check_known(
-    store: "Store", what: str, values: Iterable[Any], known: Sequence[Any]
+    store: "Store", noun: str, values: Iterable[Any], known: Sequence[Any]
 ) -> list[Any]:
     """Return values as a list, if the store has every one of them."""
     if isinstance(values, str | int):
-        raise TypeError(f"{values!r} is one {what}; expected a list: [{values!r}]")
+        raise TypeError(f"{values!r} is one {noun}; expected a list: [{values!r}]")
     checked = list(values)
     for value in checked:
         if value not in known:
             raise EcgStoreError(
-                f"{store.path}: no {what} {value!r}; expected one of "
+                f"{store.path}: no {noun} {value!r}; expected one of "
                 + ", ".join(map(str, known))
             )
     return checked

@@ -157,7 +157,7 @@ class Store(StoreFile):
         Parameters
         ----------
         classes : ClassSet, str or Path, optional
-            Another class set than that of the build: a preset, a TOML file or a
+            Another class set than that of the build: a name, a TOML file or a
             `ClassSet`. It is applied to all diagnosis codes of every record.
         rows : optional
             Row numbers; all rows if left out.

@@ -27,19 +27,19 @@ class Damage:
     ----------
     where : str
         The dataset, and the row and the record if only a row is damaged.
-    what : str
+    problem : str
         The computed and the expected checksum, or another defect.
     """
 
     where: str
-    what: str
+    problem: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}"
+        return f"{self.where}: {self.problem}"
 
 
 def verify(
-    path: str | Path, report: Callable[[int], object] | None = None
+    path: str | Path, on_progress: Callable[[int], object] | None = None
 ) -> Iterator[Damage]:
     """Compare the content of a store with its checksums, digests and fingerprint.
 
@@ -47,7 +47,7 @@ def verify(
     ----------
     path : str or Path
         The store.
-    report : callable, optional
+    on_progress : callable, optional
         Called with 1 after each row that was checked.
 
     Yields
@@ -72,11 +72,11 @@ def verify(
         unfilled = np.flatnonzero(file[schema.STATE][...] != 1)
         for row in unfilled.tolist():
             yield Damage(f"/{schema.STATE} row {row}", "the row was never filled")
-        yield from _damaged_rows(store, file, report)
+        yield from _damaged_rows(store, file, on_progress)
 
 
 def _damaged_rows(
-    store: Store, file: h5py.File, report: Callable[[int], object] | None
+    store: Store, file: h5py.File, on_progress: Callable[[int], object] | None
 ) -> Iterator[Damage]:
     """Yield the rows of the signals that differ from their checksums."""
     signals = file[schema.SIGNALS]
@@ -92,8 +92,8 @@ def _damaged_rows(
                 )
         except OSError as error:
             yield Damage(where, f"cannot be read ({error})")
-        if report is not None:
-            report(1)
+        if on_progress is not None:
+            on_progress(1)
 
 
 def _name(store: Store, row: int) -> str:

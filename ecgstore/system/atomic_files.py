@@ -67,7 +67,7 @@ def check_writable(path: Path) -> None:
 
 
 def _unfinished(path: Path) -> Path:
-    """Return the name of a file until it is complete."""
+    """Return the temporary path of a file that is being written."""
     return path.with_name(f".{path.name}.{os.getpid()}.partial")
 
 
@@ -88,7 +88,7 @@ def replace_path(path: Path) -> Iterator[Path]:
     Parameters
     ----------
     path : Path
-        The final name; an older file of that name stays until the new one is whole.
+        The final name; an older file of that name stays until the new one is complete.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def replace_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     Parameters
     ----------
     path : Path
-        The final name; an older file of that name stays until the new one is whole.
+        The final name; an older file of that name stays until the new one is complete.
     mode : {"w", "wb"}
         Text in UTF-8, or bytes.
 

@@ -15,12 +15,12 @@ def write_csv(
     rows: Iterable[Sequence[Any]],
     float_format: str = "",
 ) -> None:
-    """Write a CSV file that gets its name when it is complete.
+    """Write a CSV file that gets its name only when it is complete.
 
     Parameters
     ----------
     path : Path
-        The file; an older file of that name stays until the new one is whole.
+        The file; an older file of that name stays until the new one is complete.
     columns : sequence of str
         Names of the columns.
     rows : iterable of sequence
@@ -55,7 +55,7 @@ def write_csv_rows(
 
 
 def _cell(value: Any, float_format: str) -> Any:
-    """Return a value as it is written."""
+    """Return a value for `csv.writer`: formatted, or empty for None and NaN."""
     if value is None or value != value:  # only NaN differs from itself
         return ""
     return format(value, float_format) if isinstance(value, float) else value
@@ -90,17 +90,17 @@ def read_csv_rows(
         with Path(path).open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines)
             header = [name.strip() for name in next(reader, [])]
-            places = [_place(path, header, names) for names in columns]
+            indices = [_column_index(path, header, names) for names in columns]
             for row in reader:
                 if not row:
                     continue
                 where = f"{path}: line {reader.line_num}"
-                if len(row) <= max(places):
+                if len(row) <= max(indices):
                     raise ConfigError(
                         f"{where} has {len(row)} values; expected {len(header)}, "
                         "as in its first line"
                     )
-                yield where, {header[place]: row[place].strip() for place in places}
+                yield where, {header[k]: row[k].strip() for k in indices}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(
             f"{path}: not a readable CSV file ({error}); expected UTF-8 text with "
@@ -108,8 +108,8 @@ def read_csv_rows(
         ) from error
 
 
-def _place(path: str | Path, header: list[str], names: tuple[str, ...]) -> int:
-    """Return the position of the column that has one of these names."""
+def _column_index(path: str | Path, header: list[str], names: tuple[str, ...]) -> int:
+    """Return the index of the column that has one of these names."""
     for name in names:
         if name in header:
             return header.index(name)

@@ -8,16 +8,16 @@ from ecgstore.errors import SchemaError
 
 @dataclass(frozen=True, slots=True)
 class FileFormat:
-    """A file format, named in every file that has it.
+    """Name and version of a file format, which every file of this format contains.
 
     Attributes
     ----------
     name : str
-        Its name, such as ``"ecgstore model"``.
+        Name, such as ``"ecgstore model"``.
     version : int
         The version that is written, and the only one that is read.
     made_by : str
-        What makes such a file, for error messages.
+        Command or function that creates such files, for error messages.
     """
 
     name: str
@@ -32,7 +32,7 @@ class FileFormat:
         where : str or Path
             The file: the beginning of the error message.
         name, version : object
-            What the file says about itself.
+            Name and version in the file.
 
         Raises
         ------
@@ -41,7 +41,7 @@ class FileFormat:
         """
         if name != self.name:
             raise SchemaError(
-                f"{where}: no {self.name} file, its format is {name!r}; expected a "
+                f"{where}: not an {self.name} file, its format is {name!r}; expected a "
                 f"file made by {self.made_by}"
             )
         if version != self.version:

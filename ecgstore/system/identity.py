@@ -1,4 +1,4 @@
-"""Refuse to resume work with other settings than it was begun with."""
+"""Check that resumed work has the settings with which it began."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,14 +20,14 @@ def require_same(
     Parameters
     ----------
     where : str or Path
-        What was begun before: the beginning of the error message.
+        The unfinished work, such as its file: the beginning of the error message.
     before, now : Mapping
-        Settings of the work that was begun, and of the work that shall continue it.
+        Settings of the unfinished work, and settings with which it is resumed.
         A missing setting equals None. Settings may be mappings themselves; the error
         names their values by dotted names, such as ``options.fs``.
     advice : str or callable
-        What to do: the end of the error message; or a function that returns it for
-        the name of a setting.
+        Advice to the user: the end of the error message; or a function that returns
+        it for the name of a setting.
 
     Raises
     ------

@@ -31,9 +31,9 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     Notes
     -----
     Numba stores machine code under the qualified name of the function, and compiles
-    again when the function's own file has changed. Kernels of other files, which it
-    compiles into their callers, it does not compare. So the name under which code is
-    stored contains a digest of all kernel files.
+    again when the function's own file has changed. It does not notice changes of other
+    files, whose kernels it compiles into their callers. So the name under which code
+    is stored contains a digest of all kernel files.
     """
     name = function.__qualname__
     function.__qualname__ = f"{name}_{_sources_digest()}"

@@ -1,4 +1,4 @@
-"""Show the progress of long work: a bar on a terminal, lines now and then elsewhere."""
+"""Show the progress of long work: a bar on a terminal, else a line every 30 s."""
 
 import contextlib
 import sys
@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 _SECONDS_BETWEEN_LINES: Final = 30.0
 
-# What matters most comes first: a narrow terminal cuts the end.
+# The most important numbers come first: a narrow terminal cuts off the end.
 _KNOWN_TOTAL: Final = (
     "{desc}: {n_fmt}/{total_fmt}%s{postfix}, {rate_noinv_fmt}, {remaining} left"
 )
@@ -35,11 +35,11 @@ class Progress:
     Parameters
     ----------
     title : str
-        What is being done, in a few words.
+        Name of the task, in a few words.
     total : int, optional
         Number of items, where it is known.
     unit : str
-        What an item is, in the plural.
+        Noun for the items, in the plural.
     done : int
         Number of items that an earlier run did.
     keep : bool
@@ -123,7 +123,7 @@ class Progress:
             postfix=self._detail,
             bar_format=_KNOWN_TOTAL % "" if self._total else _UNKNOWN_TOTAL,
         )
-        with contextlib.suppress(BrokenPipeError):  # the log's reader is gone: go on
+        with contextlib.suppress(BrokenPipeError):  # the log's reader has ended
             print(line, file=sys.stderr, flush=True)
 
 

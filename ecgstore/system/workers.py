@@ -34,9 +34,8 @@ def run_tasks(
     ----------
     make_worker : callable
         Returns the function that does a task. Called once in each process; must be
-        picklable, as `functools.partial` of a class is. If the function is an object
-        with a method ``close``, that is called at the end in this process; a process
-        that ends needs none.
+        picklable, as `functools.partial` of a class is. If the tasks are done in this
+        process, a method ``close`` of the returned object is called at the end.
     tasks : iterable
         The tasks; taken as they are needed, so that there may be any number.
     n_workers : int
@@ -67,7 +66,7 @@ def run_tasks(
         context.set_forkserver_preload([*preload])
     pool = ProcessPoolExecutor(n_workers, context, _begin, (make_worker,))
     waiting: deque[Future[Any]] = deque()
-    others = multiprocessing.active_children()
+    earlier = multiprocessing.active_children()
     with _Interruption() as interruption:
         try:
             for task in tasks:
@@ -80,13 +79,13 @@ def run_tasks(
         except KeyboardInterrupt:
             # Tasks may take hours, and unfinished ones are done again anyway.
             for process in multiprocessing.active_children():
-                if process not in others:
+                if process not in earlier:
                     process.terminate()
             raise
         except BrokenProcessPool as error:
             raise EcgStoreError(
                 "a worker process died: if memory ran out, run the same command again "
-                "with fewer workers to resume; a script that starts several must be "
+                "with fewer workers to resume; a script that uses several must be "
                 "guarded by if __name__ == '__main__':"
             ) from error
         finally:

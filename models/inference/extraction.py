@@ -131,7 +131,8 @@ def _check_out(out: Path, store: Store, overwrite: bool) -> None:
         raise EcgStoreError(f"{out}: is {target}; choose another output")
     if not overwrite:
         raise EcgStoreError(
-            f"{out}: exists already; choose another output, or --overwrite it"
+            f"{out}: exists already; choose another output, or replace it with "
+            "--overwrite"
         )
 
 

@@ -80,7 +80,7 @@ def test_killed_build_leaves_nothing_under_the_final_name(
     assert [path.name for path in tmp_path.iterdir()] == ["out.h5"]
 
 
-def test_interrupted_build_says_how_to_continue(tmp_path: Path) -> None:
+def test_interrupted_build_says_how_to_resume(tmp_path: Path) -> None:
     out = tmp_path / "out.h5"
     process = start(out)
     wait_for(tmp_path / "out.h5.partial", process)

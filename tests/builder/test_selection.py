@@ -106,6 +106,6 @@ def test_options_that_match_nothing_are_warnings(
     report = ecgstore.survey(
         [few_records], config, patients=patients, n_workers=1, quiet=True
     )
-    assert "is it the right CSV file?" in report.warnings[0]
+    assert "is it the right file?" in report.warnings[0]
     assert "ptb-xl" in report.warnings[1]
     assert "excluded st_petersburg" in report.warnings[2]

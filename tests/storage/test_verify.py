@@ -126,7 +126,7 @@ def test_a_missing_digest_is_damage(copy: Path, path: str) -> None:
         del file[path].attrs["sha256"]
     [damage] = verify(copy)
     assert damage.where == f"/{path}"
-    assert "no digest" in damage.what
+    assert "no digest" in damage.problem
 
 
 @pytest.mark.parametrize("value", [0, 2])

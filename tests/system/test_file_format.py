@@ -18,14 +18,14 @@ def test_its_own_format_passes() -> None:
         (
             "ecgstore",
             2,
-            "best.pt: no ecgstore model file, its format is 'ecgstore'; expected a "
+            "best.pt: not an ecgstore model file, its format is 'ecgstore'; expected a "
             "file made by `ecgstore train`",
         ),
         (
             None,
             None,
-            "best.pt: no ecgstore model file, its format is None; expected a file made "
-            "by `ecgstore train`",
+            "best.pt: not an ecgstore model file, its format is None; expected a file "
+            "made by `ecgstore train`",
         ),
         (
             "ecgstore model",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ecgstore.cli.options.common import QUIET
-from ecgstore.cli.options.declared import declared_options, given
+from ecgstore.cli.options.declared import declared_options, drop_unset
 from ecgstore.cli.summary import print_summary
 from ecgstore.cli.tables import print_counts, print_json
 from ecgstore.config import PRESETS, Config, make_config
@@ -95,7 +95,7 @@ def build(
     from ecgstore.builder import build_store, survey
     from ecgstore.sample import patients_file, sample_folder
 
-    config = make_config(preset=preset, file=config_file, options=given(flags))
+    config = make_config(preset=preset, file=config_file, options=drop_unset(flags))
     if sample:
         sources = (*sources, sample_folder())
         patients = patients or patients_file()

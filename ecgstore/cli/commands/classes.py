@@ -29,7 +29,7 @@ Examples:
     metavar="NAME|FILE",
     default=Config().classes.name,
     show_default=True,
-    help="Class set to count: a preset's name or a TOML file.",
+    help="Class set to count: its name or a TOML file.",
 )
 @click.option("--codes", is_flag=True, help="Count every code too.")
 @JSON
@@ -86,20 +86,20 @@ def _records(
 
 
 def _print_sets(as_json: bool) -> None:
-    """Print every preset with its classes and codes."""
-    from ecgstore.diagnoses import PRESETS, class_set
+    """Print every built-in class set with its classes and codes."""
+    from ecgstore.diagnoses import CLASS_SETS, class_set
 
-    sets = [class_set(name) for name in PRESETS]
+    sets = [class_set(name) for name in CLASS_SETS]
     if as_json:
-        print_json([preset.to_json() for preset in sets])
+        print_json([built_in.to_json() for built_in in sets])
         return
-    for preset in sets:
-        click.echo(f"{preset.name} ({len(preset.classes)} classes)")
+    for built_in in sets:
+        click.echo(f"{built_in.name} ({len(built_in.classes)} classes)")
         print_table(
             ["class", "codes", "description"],
             [
                 (label.name, " ".join(label.codes), label.description)
-                for label in preset.classes
+                for label in built_in.classes
             ],
         )
     click.echo(

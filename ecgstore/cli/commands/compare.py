@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ecgstore.cli.options.common import DEVICE, QUIET, STORE
-from ecgstore.cli.options.declared import declared_options, given
+from ecgstore.cli.options.declared import declared_options, drop_unset
 from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
 from ecgstore.models.comparison.settings import ComparisonSettings
@@ -98,7 +98,7 @@ def compare(
         if quick:
             fs = _QUICK_FS if opened.config.fs % _QUICK_FS == 0 else None
             settings = updated(settings, {**_QUICK, "fs": fs})
-        settings = overridden(settings, config_file, given(flags))
+        settings = overridden(settings, config_file, drop_unset(flags))
         chosen = chosen_device(device)
         n_cores = (os.cpu_count() or 1) if chosen.type == "cpu" else 1
         try:

@@ -1,4 +1,4 @@
-"""``ecgstore info``: what is in a store."""
+"""``ecgstore info``: the contents of a store."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ Examples:
 def info(
     store: Path, options: bool, records: bool, quarantine: bool, as_json: bool
 ) -> None:
-    """Print what is in STORE: counts by source, class and fold."""
+    """Print a summary of STORE: counts by source, class and fold."""
     import json
 
     from ecgstore.storage import Store

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ecgstore.cli.options.common import DEVICE, QUIET, STORE
-from ecgstore.cli.options.declared import declared_options, given
+from ecgstore.cli.options.declared import declared_options, drop_unset
 from ecgstore.cli.options.folds import TEST_FOLD, VALIDATION_FOLD, folds_option
 from ecgstore.cli.torch_needed import needs_torch
 from ecgstore.config import N_FOLDS
@@ -76,7 +76,7 @@ def train(
     of the epoch with the best macro AUROC on the validation records are kept. An
     interrupted training resumes exactly with --resume.
     """
-    options = overridden(TrainOptions(), config_file, given(flags))
+    options = overridden(TrainOptions(), config_file, drop_unset(flags))
     held_out = {*validation_folds, *test_folds}
     training_folds = [fold for fold in range(N_FOLDS) if fold not in held_out]
     if not training_folds or set(validation_folds) & set(test_folds):

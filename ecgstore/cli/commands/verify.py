@@ -29,7 +29,9 @@ def verify(store: Path, as_json: bool) -> None:
     with Progress("verify", unit="rows", keep=False) as progress:
         damages = list(find_damage(store, progress.update))
     if as_json:
-        print_json([{"where": damage.where, "what": damage.what} for damage in damages])
+        print_json(
+            [{"where": damage.where, "problem": damage.problem} for damage in damages]
+        )
     else:
         for damage in damages:
             click.echo(str(damage))

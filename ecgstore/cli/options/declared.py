@@ -20,7 +20,7 @@ def declared_options(
     """Return a decorator that adds ``--config FILE`` and a flag for every option.
 
     The command receives the file as `config_file`, and an option that was not given
-    as None: see `given`.
+    as None: see `drop_unset`.
 
     Parameters
     ----------
@@ -43,8 +43,8 @@ def declared_options(
     return add
 
 
-def given(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that were given on the command line."""
+def drop_unset(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that were set on the command line, without the Nones."""
     return {name: value for name, value in flags.items() if value is not None}
 
 

@@ -9,7 +9,7 @@ from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.features.rr import _kernels as kernels
 
 CONVENTIONS: Final = {"neurokit": (1, 0), "mietus": (1, 1), "prototype": (0, 1)}
-"""What is subtracted from N in the divisors of standard deviations, and of pNNx.
+"""Numbers subtracted from N in the divisors of standard deviations, and of pNNx.
 
 N is the number of intervals. ``"neurokit"`` is `neurokit2.hrv_time`: N - 1 and N.
 ``"mietus"`` divides the number of large differences by the number of differences, N - 1
@@ -42,7 +42,7 @@ def rr_features(
     ------
     ValueError
         If `r_peaks` is not strictly increasing, or the sampling rate or the convention
-        is unknown.
+        is invalid.
 
     Notes
     -----
@@ -80,7 +80,7 @@ def rr_features(
 
 
 def _divisors(fs: float, convention: str) -> tuple[int, int]:
-    """Check the options; return what the convention subtracts in the divisors."""
+    """Check the options; return the numbers that the convention subtracts from N."""
     if not 0 < fs < math.inf:
         raise ValueError(f"fs is {fs!r}; expected a sampling rate in Hz")
     if convention not in CONVENTIONS:

@@ -24,7 +24,7 @@ RESIDUAL_HZ: Final = (1.0, 40.0)
 """Band of the total power of the residual, the divisor of relative powers."""
 
 MIN_BEATS: Final = 4
-"""Least number of beats for an average: each beat is too large a part of fewer."""
+"""Minimum number of beats for an average; of fewer, one beat is too large a part."""
 
 BEFORE_R_S: Final = 0.25
 BEFORE_R: Final = 0.35

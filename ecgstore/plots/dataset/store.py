@@ -163,8 +163,8 @@ def plot_worst(store: Store, n_records: int, diagnosis: str | None = None) -> Fi
     if not selected:
         raise EcgStoreError(f"{store.path}: no {population} to plot")
     panels = []
-    for place, problem in selected:
-        record = store[store.records.index[rows[place]]]
+    for position, problem in selected:
+        record = store[store.records.index[rows[position]]]
         panels.append(
             SheetPanel(
                 record.signal.astype(np.float64),

@@ -123,7 +123,7 @@ def contact_sheet(
 
 
 def _check(panels: Sequence[SheetPanel]) -> None:
-    """Refuse nothing to draw, and arrays of a wrong shape."""
+    """Refuse an empty sheet, and arrays of a wrong shape."""
     if not panels:
         raise ValueError("panels is empty, expected at least one record")
     for panel in panels:

@@ -11,7 +11,7 @@ from ecgstore.plots.style.colours import BLUE, GREY, INK, ORANGE
 
 def plot_training_curves(
     epochs: Sequence[int],
-    train_loss: Sequence[float],
+    training_loss: Sequence[float],
     validation_loss: Sequence[float],
     validation_auroc: Sequence[float],
     best_epoch: int,
@@ -27,7 +27,7 @@ def plot_training_curves(
     ----------
     epochs : sequence of int, of length n_epochs
         Numbers of the epochs.
-    train_loss, validation_loss : sequence of float, of length n_epochs
+    training_loss, validation_loss : sequence of float, of length n_epochs
         Mean losses on the training and on the validation records; NaN leaves a gap.
     validation_auroc : sequence of float, of length n_epochs
         Macro AUROC on the validation records.
@@ -46,22 +46,22 @@ def plot_training_curves(
     ValueError
         If there is no epoch, the lengths differ, or `best_epoch` is not in `epochs`.
     """
-    _check(epochs, train_loss, validation_loss, validation_auroc, best_epoch)
+    _check(epochs, training_loss, validation_loss, validation_auroc, best_epoch)
     figure = Figure(figsize=(10.0, 3.8), dpi=150, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08)
     figure.suptitle(title, fontsize=13, fontweight="bold", parse_math=False)
-    losses, ranking = figure.subplots(1, 2)
+    losses, auroc = figure.subplots(1, 2)
     marker = "o" if len(epochs) == 1 else None  # a line of one point is invisible
     for values, colour, name in (
-        (train_loss, ORANGE, "training (weighted, augmented)"),
+        (training_loss, ORANGE, "training (weighted, augmented)"),
         (validation_loss, BLUE, "validation"),
     ):
         losses.plot(epochs, values, color=colour, label=name, marker=marker)
-    ranking.plot(epochs, validation_auroc, color=BLUE, marker=marker)
+    auroc.plot(epochs, validation_auroc, color=BLUE, marker=marker)
     losses.set_title("loss", loc="left", fontsize=10)
-    ranking.set_title("macro AUROC, validation", loc="left", fontsize=10)
+    auroc.set_title("macro AUROC, validation", loc="left", fontsize=10)
     best = list(epochs).index(best_epoch)
-    for axes, values in ((losses, validation_loss), (ranking, validation_auroc)):
+    for axes, values in ((losses, validation_loss), (auroc, validation_auroc)):
         _mark(axes, best_epoch, values[best])
     losses.legend(frameon=False, fontsize=9)
     return figure
@@ -69,14 +69,14 @@ def plot_training_curves(
 
 def _check(
     epochs: Sequence[int],
-    train_loss: Sequence[float],
+    training_loss: Sequence[float],
     validation_loss: Sequence[float],
     validation_auroc: Sequence[float],
     best_epoch: int,
 ) -> None:
-    """Refuse curves of different lengths, and a best epoch that is none of them."""
+    """Refuse curves of different lengths, and a best epoch that is not in `epochs`."""
     for name, values in (
-        ("train_loss", train_loss),
+        ("training_loss", training_loss),
         ("validation_loss", validation_loss),
         ("validation_auroc", validation_auroc),
     ):

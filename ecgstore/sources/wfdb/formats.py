@@ -1,7 +1,7 @@
-"""Read all other signal formats, through the wfdb library.
+"""Read signal formats other than interleaved 16-bit, through the wfdb library.
 
-The library gets a header made from our parsed one, so that a single parser decides what
-a header means. It reads the counts, which are scaled here.
+The library receives a header made from our parsed one, so that a single parser
+interprets headers. It reads the counts, which are scaled here.
 """
 
 import os
@@ -79,7 +79,7 @@ def read_with_wfdb(
     leads : TwelveLeads
         The leads to return.
     n_samples : int
-        Samples per lead by the header; 0 if the length of the shortest file counts.
+        Samples per lead by the header; 0 if the shortest file determines the length.
     max_samples : int or None
         Maximum number of samples to read.
     where : str

@@ -57,7 +57,7 @@ def read_interleaved(
     leads : TwelveLeads
         The leads to return.
     n_samples : int
-        Samples per lead by the header; 0 if the length of the file counts.
+        Samples per lead by the header; 0 if the file determines the length.
     max_samples : int or None
         Maximum number of samples to read.
 

@@ -18,9 +18,9 @@ class SignalFile(NamedTuple):
     Attributes
     ----------
     path : str
-        Its path.
+        Path of the file.
     first : int
-        Position of its first lead among the leads of the header.
+        Position of the file's first lead among the leads of the header.
     leads : list of LeadHeader
         All leads in it, because the samples of the wanted leads alternate with those of
         the others. All have the same format and byte offset.

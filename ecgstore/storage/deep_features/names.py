@@ -1,4 +1,4 @@
-"""Names of deep features: which are allowed, and those of single columns."""
+"""Names of deep features: check them, and name the columns."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Codes for the use of a patient's records in the training of a network."""
+"""Codes for the use of a patient's records in the training of a network: `/seen`."""
 
 from enum import IntEnum
 from typing import Final

@@ -18,7 +18,7 @@ from ecgstore.system.file_format import FileFormat
 def open_hdf5(
     path: Path,
     expected: str = "a store made by `ecgstore build SOURCE -o STORE`",
-    again: str = "build the store",
+    remake: str = "build the store",
 ) -> Iterator[h5py.File]:
     """Open a file for reading.
 
@@ -26,8 +26,8 @@ def open_hdf5(
     ----------
     path : Path
         The file.
-    expected, again : str
-        Description of the expected file, and how to make it again, for messages.
+    expected, remake : str
+        Description of the expected file, and the way to make it again, for messages.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def open_hdf5(
             raise
         except Exception as error:  # h5py raises many types of errors here
             raise SchemaError(
-                f"{path}: damaged, it cannot be read ({error}); {again} again or "
+                f"{path}: damaged, it cannot be read ({error}); {remake} again or "
                 "restore it from a copy"
             ) from error
 

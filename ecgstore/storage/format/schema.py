@@ -69,7 +69,7 @@ class QualityDataset:
         NumPy name of the stored type.
     unit : str
         Unit, ``"1"`` for ratios, counts and flags.
-    description : str
+    definition : str
         Definition, in a sentence.
     """
 
@@ -77,7 +77,7 @@ class QualityDataset:
     per_lead: bool
     dtype: str
     unit: str
-    description: str
+    definition: str
 
     @property
     def dtype_name(self) -> str:
@@ -254,7 +254,7 @@ def _quality_specs(n_rows: int, beats_status: Mapping[str, int]) -> list[Dataset
     for dataset in QUALITY_TABLE:
         attributes: dict[str, Any] = {
             "units": dataset.unit,
-            "long_name": dataset.description,
+            "long_name": dataset.definition,
         }
         if dataset.name == BEATS_STATUS:
             # The attributes of an enumeration in the CF conventions.
