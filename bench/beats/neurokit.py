@@ -1,4 +1,4 @@
-"""NeuroKit2 without ecgstore, called as its users call it."""
+"""NeuroKit2 without ecgstore, called as users call it."""
 
 from typing import Final
 
@@ -39,7 +39,7 @@ def neurokit_waves(
     fs : float
         Sampling rate in Hz.
     r_peaks : ndarray of shape (n_beats,)
-        What `neurokit_peaks` returned.
+        Result of `neurokit_peaks`.
     method : str
         ``"dwt"`` (NeuroKit2's default) or ``"prominence"``.
 

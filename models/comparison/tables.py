@@ -64,9 +64,9 @@ def _rows(
     rows: list[list[str | float]] = [
         [score, "", *estimate] for score, estimate in scores.items()
     ]
-    for score, of_classes in class_scores.items():
+    for score, estimates in class_scores.items():
         rows += [
             [score, label, *estimate]
-            for label, estimate in zip(label_names, of_classes, strict=True)
+            for label, estimate in zip(label_names, estimates, strict=True)
         ]
     return rows

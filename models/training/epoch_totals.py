@@ -24,7 +24,7 @@ class EpochTotals:
     n_records : int
         Number of records.
     total_s, waiting_s : float
-        Time of the steps, and the part of it spent waiting for batches, in s.
+        Time of the steps in s, and the part of it spent waiting for batches.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class EpochTotals:
         return [self.n_steps, loss, n_records, self._total_s, self._waiting_s]
 
     def timed(self, batches: Iterator[Item]) -> Iterator[Item]:
-        """Yield batches; add the time that each is waited for, and that of its step."""
+        """Yield batches; add the waiting time and the total time of every step."""
         while True:
             began = time.perf_counter()
             try:

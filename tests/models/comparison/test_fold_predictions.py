@@ -160,7 +160,7 @@ def test_outputs_of_another_extractor_are_refused(
     outer = by_patient(store, 3)[0]
     inner = inner_folds(store, outer, 2)
     swapped = outputs_of(store, outer, inner, logits_of)[::-1]
-    with pytest.raises(ValueError, match="no outputs for some rows, expected those"):
+    with pytest.raises(ValueError, match="no outputs for some rows; expected outputs"):
         predict_outer_fold(store, outer, inner, swapped, TrainingSettings())
 
 

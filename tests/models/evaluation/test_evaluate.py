@@ -168,7 +168,7 @@ def test_folds_of_the_training_are_refused(
 ) -> None:
     with (
         Store(store_file) as store,
-        pytest.raises(EcgStoreError, match="give --folds 9"),
+        pytest.raises(EcgStoreError, match="use --folds 9"),
     ):
         evaluate(checkpoint, store, folds=[fold], validation_folds=[3, 4], **FEW)
 
