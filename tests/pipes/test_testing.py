@@ -126,7 +126,7 @@ class EndsTwice(Counting):
         return super().__iter__()
 
 
-class GoesOn(Counting):
+class IgnoresTheEnd(Counting):
     """Restored, it does not see the end of the epoch."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -184,7 +184,7 @@ BROKEN = {
     StateOfTuples: "by JSON",
     StateOfArrays: "JSON",
     EndsTwice: "differs|one item too many",
-    GoesOn: "one item too many|differs|state",
+    IgnoresTheEnd: "one item too many|differs|state",
     StopsEarly: "expected|items",
     CannotBeSavedTwice: "state",
     ForgetsWhatWasLoaded: "state",

@@ -144,7 +144,7 @@ def test_intervals_are_over_patients(store_file: Path, result: Evaluation) -> No
     assert estimate.low <= estimate.value <= estimate.high
 
 
-def test_challenge_metric_of_the_classes_of_the_challenge(
+def test_the_challenge_metric_is_computed_for_its_classes_only(
     tmp_path: Path, result: Evaluation
 ) -> None:
     assert result.challenge is None
