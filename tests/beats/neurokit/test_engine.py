@@ -435,8 +435,8 @@ def test_qrs_complexes_of_ludb_are_detected(shared_data: Path) -> None:
             n_detected += len(detected)
             nearest = detected[distance.argmin(axis=1)[hit]]
             for mark, errors_ms in errors.items():
-                detected = nearest[:, mark]
-                difference = (detected - marks[mark][hit])[detected >= 0]
+                samples = nearest[:, mark]
+                difference = (samples - marks[mark][hit])[samples >= 0]
                 errors_ms.extend((1000 * difference / FS).tolist())
     assert n_marks > 2000
     assert 2 * n_hits / (n_marks + n_detected) > 0.997
