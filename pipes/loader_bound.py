@@ -182,7 +182,7 @@ def measure_loader_bound(
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """Duration of one segment in s, and what was processed in it."""
+    """Duration of one segment in s, and its numbers of batches and records."""
 
     s: float
     n_batches: int

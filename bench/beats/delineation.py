@@ -7,8 +7,8 @@ Example::
 The folder holds records of the Lobachevsky University Database (``*.hea``, ``*.dat``
 and one annotation file per lead). Printed are:
 
-* the marks of all detectors against those of the cardiologists (docs/benchmarks.md says
-  how they are counted), and in how many calls each detector raised an exception;
+* the marks of all detectors against those of the cardiologists (docs/benchmarks.md
+  defines the scores), and in how many calls each detector raised an exception;
 * the time per record, measured in interleaved rounds;
 * with ``--challenge``, how well the share of beats with a P wave separates atrial
   fibrillation from sinus rhythm.

@@ -51,7 +51,7 @@ def neurokit_waves(
     Raises
     ------
     Exception
-        Of any class: NeuroKit2 does not document what it raises, for example with one
+        Of any class: NeuroKit2 does not document its exceptions, for example with one
         beat.
     """
     _, waves = neurokit2.ecg_delineate(

@@ -51,7 +51,7 @@ class Predictions:
     probabilities : ndarray of shape (n_seeds, n_records, n_classes)
         By row of the store, each from classifiers that were not trained on the record.
     thresholds : ndarray of the same shape
-        Thresholds of the outer fold in whose test records the record is.
+        Thresholds of the outer fold that has the record among its test records.
     """
 
     probabilities: FloatArray

@@ -38,7 +38,7 @@ def extract(
     the number of records.
 
     Do not evaluate anything on features of records that the extractor was trained on:
-    `Store.attached_seen` says which records those are.
+    `Store.attached_seen` lists these records.
 
     Parameters
     ----------

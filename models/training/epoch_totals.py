@@ -43,7 +43,7 @@ class EpochTotals:
 
     @classmethod
     def from_list(cls, values: list[Any]) -> "EpochTotals":
-        """Restore what `to_list` returned; rank 0 gets the loss of all processes."""
+        """Return totals from `to_list`; rank 0 gets the loss of all processes."""
         n_steps, *loss_and_n, total_s, waiting_s = values
         loss, n_records = loss_and_n if is_first_process() else (0.0, 0)
         return cls(n_steps, loss, n_records, total_s, waiting_s)

@@ -53,7 +53,7 @@ class TrainingProgress:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Restore what `to_dict` returned."""
+        """Return the progress from a result of `to_dict`."""
         return cls(
             values["best_weights"],
             History.from_dict(values["history"]),
@@ -136,7 +136,8 @@ class StateFile:
         )
         if state["parts"].keys() != self.parts.keys():
             raise SchemaError(
-                f"{path}: lacks parts of a training; remove it to start anew"
+                f"{path}: does not have the parts of this training; remove the file to "
+                "start anew"
             )
         for name, part in self.parts.items():
             try:

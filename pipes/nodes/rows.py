@@ -133,7 +133,7 @@ class Rows(BaseNode[RowBatch]):
 
     def next(self) -> RowBatch:
         """Return the rows of this rank's next batch."""
-        n_positions = self._global_batch_size()
+        n_positions = self._n_next_positions()
         if not n_positions:
             raise StopIteration
         part = rank_slice(n_positions, self._rank, self._world_size)
@@ -148,11 +148,11 @@ class Rows(BaseNode[RowBatch]):
         The end of an epoch is the beginning of the next one.
         """
         epoch, consumed = self._epoch, self._consumed
-        if consumed and not self._global_batch_size():
+        if consumed and not self._n_next_positions():
             epoch, consumed = epoch + 1, 0
         return {**self._identity, "epoch": epoch, "consumed": consumed}
 
-    def _global_batch_size(self) -> int:
+    def _n_next_positions(self) -> int:
         """Return the number of positions that all ranks together take next."""
         rest = len(self._order) - self._consumed
         return next_batch(rest, self._batch_size, self._world_size, self._drop_last)

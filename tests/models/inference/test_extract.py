@@ -69,7 +69,7 @@ def test_features_do_not_depend_on_the_other_records_of_a_batch(
             output = network(*network.inputs(batch))
         np.testing.assert_allclose(features[row], output.features[0], atol=1e-5)
         np.testing.assert_allclose(logits[row], output.logits[0], atol=1e-5)
-    assert np.ptp(features, axis=0).max() > 1e-3  # records can be told apart
+    assert np.ptp(features, axis=0).max() > 1e-3  # records differ
 
 
 def test_the_file_names_its_store_and_model(
