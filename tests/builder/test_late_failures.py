@@ -61,9 +61,9 @@ def test_record_that_fails_after_the_scan_is_quarantined(
         assert "ZeroDivisionError: a defect" in store.quarantine["detail"][0]
         assert victim.stem not in store
         for record_id in store:
-            actual, clean = store[record_id], expected[record_id]
-            np.testing.assert_array_equal(actual.signal, clean.signal)
-            assert actual.labels == clean.labels
+            actual, stored = store[record_id], expected[record_id]
+            np.testing.assert_array_equal(actual.signal, stored.signal)
+            assert actual.labels == stored.labels
 
 
 def test_defect_in_the_scan_quarantines_one_record(
