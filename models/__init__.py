@@ -1,4 +1,4 @@
-"""Networks on ECGs: deep features, fusion with handcrafted ones, a fair comparison.
+"""Networks for ECGs: deep features, fusion with handcrafted ones, and a comparison.
 
 >>> from ecgstore.models import create_model
 >>> network = create_model("resnet18", n_leads=12, n_classes=7)  # doctest: +SKIP

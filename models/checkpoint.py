@@ -50,7 +50,7 @@ PREPROCESSING: Final = (
     "margin_s",
     "max_gap_s",
 )
-"""Options that shape a signal. Its duration does not matter to an extractor."""
+"""Options that must be those of the training; extractors accept any duration."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +112,8 @@ class Checkpoint:
     def weights_sha256(self) -> str:
         """Return the SHA-256 of the weights, which identifies the training.
 
-        It covers the weights in the order of their names: a line with name, type and
-        shape of each, then its elements in C order.
+        Weights are hashed in the order of their names: a line with name, type and
+        shape, then the elements in C order.
         """
         digest = hashlib.sha256()
         for name in sorted(self.weights):
@@ -123,7 +123,7 @@ class Checkpoint:
         return digest.hexdigest()
 
     def check(self, store: "Store") -> None:
-        """Refuse a store with other preprocessing or classes than the training's.
+        """Raise an error if the preprocessing or the classes of a store differ.
 
         Raises
         ------

@@ -2,7 +2,7 @@
 
 import torch
 
-from ecgstore.pipes.devices import known_device
+from ecgstore.pipes.devices import available_device
 
 
 def chosen_device(name: str | None = None) -> torch.device:
@@ -15,4 +15,4 @@ def chosen_device(name: str | None = None) -> torch.device:
     """
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return known_device(name)
+    return available_device(name)

@@ -58,8 +58,8 @@ def seen_records(
 
     In the store of the training, these are the training and validation records, and all
     other records of their patients. In another store, training and validation records
-    are recognised by their signals: a patient none of whose recordings has the same
-    signal is not recognised.
+    are recognised by their signals. A patient is recognised only if a record
+    of the patient has the same signal in both stores.
 
     Parameters
     ----------

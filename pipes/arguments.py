@@ -59,7 +59,7 @@ def require_result(function: object, result: T | None) -> T:
     """
     if result is None:
         raise TypeError(
-            f"{function!r} returned None; expected a batch: return the batch it was "
-            "given, or a changed one"
+            f"{function!r} returned None; expected a batch: return the batch it "
+            "received, or a new one"
         )
     return result

@@ -5,8 +5,8 @@ import torch
 from ecgstore.errors import ConfigError
 
 
-def known_device(device: torch.device | str) -> torch.device:
-    """Return a device that this machine has.
+def available_device(device: torch.device | str) -> torch.device:
+    """Return a device, or raise an error if this machine does not have it.
 
     Parameters
     ----------

@@ -182,7 +182,7 @@ def measure_loader_bound(
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """Duration of one segment in s, and what was processed in it."""
+    """Duration of one segment in s, and its numbers of batches and records."""
 
     s: float
     n_batches: int
@@ -237,8 +237,8 @@ def _result(real: list[_Times], replayed: list[_Times] | None = None) -> LoaderB
     ms = [1000 / times.batches_per_s for times in real]
     # By record, because the last batch of an epoch may be smaller than the others.
     stalls = [
-        1 - times.records_per_s / of_copies.records_per_s
-        for times, of_copies in zip(real, replayed or [], strict=replayed is not None)
+        1 - times.records_per_s / copies.records_per_s
+        for times, copies in zip(real, replayed or [], strict=replayed is not None)
     ]
     return LoaderBound(
         batches_per_s=median(times.batches_per_s for times in real),

@@ -13,7 +13,7 @@ from torchdata.nodes import BaseNode
 
 from ecgstore.errors import EcgStoreError
 from ecgstore.pipes.batch import Batch
-from ecgstore.pipes.devices import known_device
+from ecgstore.pipes.devices import available_device
 from ecgstore.pipes.nodes.device import ToDevice
 from ecgstore.pipes.nodes.map import Map
 from ecgstore.pipes.nodes.prefetch import Prefetch
@@ -100,8 +100,9 @@ def loader(
     TypeError
         If an argument is of a wrong type.
     ValueError
-        If an argument has a wrong value, arguments do not fit together, or there is no
-        such CUDA device.
+        If an argument has a wrong value, or arguments contradict each other.
+    ConfigError
+        If this machine does not have the device.
 
     Examples
     --------
@@ -131,7 +132,7 @@ def loader(
         world_size=world_size,
         drop_last=drop_last,
     )
-    target = known_device("cpu" if device is None else device)
+    target = available_device("cpu" if device is None else device)
     on_gpu = target.type != "cpu"
     copies_counts = on_gpu and selection.store.dtype == "int16"
     sharing = WorkSharing()
@@ -247,7 +248,7 @@ class Loader:
         Raises
         ------
         EcgStoreError
-            If the state is of another store, selection, order or seed.
+            If the state was saved with another store, selection, order or seed.
         """
         if not isinstance(state_dict, dict):
             raise EcgStoreError(

@@ -1,4 +1,4 @@
-"""Check that a pipe resumes exactly, for tests of own pipes and nodes.
+"""Check that a pipe resumes exactly, for tests of your own pipes and nodes.
 
 >>> from ecgstore.pipes.testing import assert_resumes_exactly
 >>> assert_resumes_exactly(lambda: make_my_pipe(store))  # doctest: +SKIP
@@ -95,7 +95,7 @@ def _compare_rest(
         for number, item in enumerate(_epoch(pipe, restored), step):
             here = f"{where}: step {number} of epoch {epoch}"
             if number >= len(digests[epoch]):
-                raise AssertionError(f"{here} should not exist: the epoch was over")
+                raise AssertionError(f"{here} is one item too many for the epoch")
             if digest(item) != digests[epoch][number]:
                 raise AssertionError(f"{here} differs from the uninterrupted run's")
             if pipe.state_dict() != states[epoch][number + 1]:

@@ -49,7 +49,7 @@ def sample_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sample_checkpoint(
     sample_store: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Return a checkpoint that has learnt next to nothing from the sample's store.
+    """Return a checkpoint of a nearly untrained network on the sample's store.
 
     Its epoch was chosen by fold 8, fold 9 it has not seen.
     """

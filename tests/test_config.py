@@ -99,7 +99,7 @@ def test_all_options_together_survive_json() -> None:
 
 
 @pytest.mark.parametrize("name", RANGES)
-def test_range_of_every_number(name: str) -> None:
+def test_every_number_is_limited_to_its_range(name: str) -> None:
     first, last, others = RANGES[name]
     is_whole = isinstance(getattr(Config(), name), int)
     for inside in (first, last):
@@ -154,7 +154,7 @@ def toml(path: Path, text: str) -> Path:
     return path
 
 
-def test_every_option_from_a_file(tmp_path: Path) -> None:
+def test_a_file_can_set_every_option(tmp_path: Path) -> None:
     lines = {
         name: json.dumps(list(value) if isinstance(value, tuple) else value)
         for name, value in OTHER.items()
@@ -203,7 +203,7 @@ def test_mistakes_in_a_file_are_named(tmp_path: Path, line: str, message: str) -
     assert str(file) in str(caught.value)
 
 
-def test_file_of_bytes_or_none_at_all(tmp_path: Path) -> None:
+def test_unreadable_files_and_unknown_presets_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bytes.toml").write_bytes(b'select = "\xff"')
     for name in ("bytes.toml", "missing.toml"):
         with pytest.raises(ConfigError, match=f"{name}: not a readable TOML file"):
@@ -325,7 +325,7 @@ def with_flat_lead() -> Any:
         (with_flat_lead(), {"reject_flat_leads": True}, Reason.FLAT_LEAD),
     ],
 )
-def test_limits_of_the_quarantine(
+def test_limits_of_the_quality_check_are_options(
     tmp_path: Path,
     write_record: WriteRecord,
     adc: Any,
@@ -362,7 +362,7 @@ def test_convention_reaches_the_features(few_records: Path, tmp_path: Path) -> N
     assert n_different >= 3
 
 
-def test_options_about_beats_dtype_and_sources(
+def test_options_of_beats_dtype_and_sources_reach_the_store(
     few_records: Path, tmp_path: Path
 ) -> None:
     config = Config(

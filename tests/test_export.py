@@ -80,7 +80,9 @@ def test_half_written_table_never_has_its_name(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folder_that_cannot_be_made(sample_store: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_an_error(
+    sample_store: Path, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("")
     with (
         ecgstore.open(sample_store) as store,
@@ -102,7 +104,7 @@ def test_size_of_blocks_does_not_change_exports(
             assert one.read_bytes() == other.read_bytes()
 
 
-def test_every_column_of_the_labels(store: Store, tmp_path: Path) -> None:
+def test_exported_labels_have_every_column(store: Store, tmp_path: Path) -> None:
     [path] = export(store, tmp_path, ["labels"])
     table = pd.read_csv(path, dtype={"record_id": str})
     assert list(table) == ["record_id", "source", "fold", *store.label_names]
@@ -113,7 +115,7 @@ def test_every_column_of_the_labels(store: Store, tmp_path: Path) -> None:
     np.testing.assert_array_equal(table[[*store.label_names]], store.labels())
 
 
-def test_every_column_of_the_features(store: Store, tmp_path: Path) -> None:
+def test_exported_features_have_every_column(store: Store, tmp_path: Path) -> None:
     [path] = export(store, tmp_path, ["features"])
     with path.open(newline="") as file:
         head, *rows = csv.reader(file)
@@ -124,7 +126,7 @@ def test_every_column_of_the_features(store: Store, tmp_path: Path) -> None:
     np.testing.assert_array_equal(values.astype(np.float32), store.features())
 
 
-def test_every_peak_is_that_of_the_store(store: Store, tmp_path: Path) -> None:
+def test_exported_r_peaks_are_those_of_the_store(store: Store, tmp_path: Path) -> None:
     [path] = export(store, tmp_path, ["peaks"])
     content = json.loads(path.read_text())
     assert content["fs"] == 500

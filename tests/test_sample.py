@@ -246,7 +246,7 @@ def read_patients() -> dict[str, str]:
     return patients
 
 
-def test_patients_file(headers: list[Header]) -> None:
+def test_the_patients_file_covers_ptb_xl(headers: list[Header]) -> None:
     assert patients_file() == PACKAGE / "patients.csv"
     patients = read_patients()
     ptb_xl = ids([header for header in headers if header.source == "ptb-xl"])

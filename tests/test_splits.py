@@ -243,7 +243,7 @@ class TestFolds:
         ],
         ids=["no rows", "nothing", "one group", "fewer groups than folds", "no labels"],
     )
-    def test_degenerate_input(
+    def test_folds_of_degenerate_input_are_defined(
         self, labels: UInt8Array, groups: list[int], expected: list[int]
     ) -> None:
         assert assign_folds(labels, groups).tolist() == expected
@@ -262,7 +262,9 @@ class TestFolds:
         ],
         ids=["flat labels", "few groups", "few strata", "one fold", "many folds"],
     )
-    def test_wrong_arguments(self, call: Callable[[], object], message: str) -> None:
+    def test_wrong_arguments_are_refused(
+        self, call: Callable[[], object], message: str
+    ) -> None:
         with pytest.raises(ValueError, match=message):
             call()
 

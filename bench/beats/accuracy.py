@@ -26,9 +26,9 @@ TIGHT_S: Final = {
 }
 """Tolerances in s that are tighter than the 150 ms of EC57.
 
-Those of onsets and offsets are the ones that comparisons of delineators name after
-Martinez et al. 2004, IEEE Trans Biomed Eng 51:570-581. There are none for peaks: here
-they lie between those of the onset and the offset of the same wave.
+Those of onsets and offsets are usual in comparisons of delineators, after Martinez et
+al. 2004, IEEE Trans Biomed Eng 51:570-581. Those of peaks, for which none are usual,
+lie between those of the onset and the offset of the same wave.
 """
 
 RECORD: Final = "record"
@@ -133,7 +133,7 @@ def score(
     ----------
     records : sequence of LudbRecord
     detections : Mapping
-        By detector, one entry per record. A detector gets no score for a mark that it
+        By detector, one entry per record. A detector has no score for a mark that it
         never returns, such as P onsets from a detector of R-peaks; a lead in which it
         fails counts as one without marks.
     """
@@ -150,12 +150,12 @@ def score(
         by_detector.setdefault(detector, Score()).add(mark, annotation, detected)
 
     none = np.empty(0)
-    for detector, of_records in detections.items():
+    for detector, results in detections.items():
         marks_returned = {
-            mark for result in of_records for lead in result.leads for mark in lead
+            mark for result in results for lead in result.leads for mark in lead
         }
-        returns_beats = any(result.beats is not None for result in of_records)
-        for record, result in zip(records, of_records, strict=True):
+        returns_beats = any(result.beats is not None for result in results)
+        for record, result in zip(records, results, strict=True):
             if returns_beats:
                 beats = none if result.beats is None else result.beats
                 add(RECORD, Mark.R_PEAK, detector, record.beats(), beats)

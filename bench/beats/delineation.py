@@ -7,8 +7,8 @@ Example::
 The folder holds records of the Lobachevsky University Database (``*.hea``, ``*.dat``
 and one annotation file per lead). Printed are:
 
-* the marks of all detectors against those of the cardiologists (docs/benchmarks.md says
-  how they are counted), and in how many calls each detector raised an exception;
+* the marks of all detectors against those of the cardiologists (docs/benchmarks.md
+  defines the scores), and in how many calls each detector raised an exception;
 * the time per record, measured in interleaved rounds;
 * with ``--challenge``, how well the share of beats with a P wave separates atrial
   fibrillation from sinus rhythm.
@@ -132,8 +132,10 @@ def count_exceptions(
         If one of ecgstore's engines did.
     """
     results: dict[str, dict[str, Any]] = {}
-    for name, of_records in detections.items():
-        messages = Counter(text for result in of_records for text in result.exceptions)
+    for name, record_results in detections.items():
+        messages = Counter(
+            text for result in record_results for text in result.exceptions
+        )
         results[name] = {
             "exceptions": messages.total(),
             "messages": dict(messages.most_common()),
@@ -172,7 +174,7 @@ def time_detectors(
         name: N_REPEATS if name in (WITH_FEATURES, ECGSTORE) else 1
         for name in functions
     }
-    times = time_in_rounds(
+    total = time_in_rounds(
         {
             name: for_every_row(function, [*records] * repeats[name])
             for name, function in functions.items()
@@ -181,19 +183,17 @@ def time_detectors(
     )
     per_record = {
         name: seconds.per_item(len(records) * repeats[name])
-        for name, seconds in times.items()
+        for name, seconds in total.items()
     }
     reference = per_record[WITH_FEATURES]
     rows = {
         name: {
-            "ms_a_record": spread(1000 * seconds for seconds in of_rounds.wall),
-            "cpu_ms_a_record": spread(1000 * seconds for seconds in of_rounds.cpu),
-            "ms_a_lead": spread(
-                1000 * seconds / len(LEADS) for seconds in of_rounds.wall
-            ),
-            "of_ecgstore_with_features": ratios(of_rounds.wall, reference.wall),
+            "ms_a_record": spread(1000 * seconds for seconds in times.wall),
+            "cpu_ms_a_record": spread(1000 * seconds for seconds in times.cpu),
+            "ms_a_lead": spread(1000 * seconds / len(LEADS) for seconds in times.wall),
+            "of_ecgstore_with_features": ratios(times.wall, reference.wall),
         }
-        for name, of_rounds in per_record.items()
+        for name, times in per_record.items()
     }
     columns = ("ms, median (range)", "CPU", "ms a lead", "times ecgstore with features")
     print_table(

@@ -1,4 +1,4 @@
-"""The detectors of beats and waves that are compared, called as their users do."""
+"""The detectors of beats and waves that are compared, called as users call them."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -48,7 +48,7 @@ class FilteredRecord:
 
 @dataclass
 class Detections:
-    """What one detector returned for a record.
+    """The result of one detector for a record.
 
     Attributes
     ----------

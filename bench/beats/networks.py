@@ -1,4 +1,4 @@
-"""Which network analyses each record of LUDB: one that it was not trained on."""
+"""The network for each record of LUDB: one that was not trained on the record."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def held_out_networks(
     Parameters
     ----------
     path : Path
-        What ``python -m ecgstore.models.delineator.training --folds`` wrote.
+        File of ``python -m ecgstore.models.delineator.training --folds``.
     records : sequence of LudbRecord
 
     Returns
@@ -51,7 +51,7 @@ def held_out_networks(
 
 
 def describe_own_network(records: Sequence[LudbRecord]) -> str:
-    """Say how many of the records the package's own network was trained on."""
+    """Return a text with the number of records the package's network was trained on."""
     weights = Path(delineator.__file__).with_name(delineator.WEIGHTS)
     trained_on = {*_about(weights)["records"]}
     n_seen = sum(record.record_id in trained_on for record in records)

@@ -1,4 +1,4 @@
-"""NeuroKit2 without ecgstore, called as its users call it."""
+"""NeuroKit2 without ecgstore, called as users call it."""
 
 import neurokit2
 import numpy as np
@@ -26,7 +26,7 @@ def neurokit_waves(
     fs : float
         Sampling rate in Hz.
     r_peaks : ndarray of shape (n_beats,)
-        What `neurokit_peaks` returned.
+        Result of `neurokit_peaks`.
     method : str
         ``"dwt"`` (NeuroKit2's default) or ``"prominence"``.
 
@@ -38,7 +38,7 @@ def neurokit_waves(
     Raises
     ------
     Exception
-        Of any class: NeuroKit2 does not document what it raises, for example with one
+        Of any class: NeuroKit2 does not document its exceptions, for example with one
         beat.
     """
     _, waves = neurokit2.ecg_delineate(

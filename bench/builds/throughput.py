@@ -155,8 +155,8 @@ def _time_builds(folder: Path, n_with_beats: int, rounds: int) -> dict[str, Any]
         {name: functools.partial(build, name) for name in configs}, rounds
     )
     speeds = {
-        name: spread(n_stored[name] / seconds for seconds in seconds_of.wall)
-        for name, seconds_of in times.items()
+        name: spread(n_stored[name] / seconds for seconds in build_times.wall)
+        for name, build_times in times.items()
     }
     print_table(
         "whole builds on one core",

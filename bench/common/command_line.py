@@ -36,7 +36,7 @@ def benchmark_parser(
     program, documentation : str
         See `parser_of`.
     folder : str or None
-        What the folder of records holds; None for a benchmark that reads no records.
+        Help text of the folder argument; None for a benchmark that reads no records.
     rounds : int or None
         Default number of rounds; None for a benchmark that times nothing.
     """

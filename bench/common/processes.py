@@ -74,7 +74,7 @@ def peak_mb(process: int) -> float:
 
 
 def reset_peaks(session: int) -> None:
-    """Set the peak resident memory of a session's processes to what they use now.
+    """Reset the peak resident memory of a session's processes to the current one.
 
     A process otherwise starts with the peak of the process that it was forked from.
     """

@@ -13,7 +13,7 @@ from ecgstore.signals.quality import check
 from ecgstore.sources import find_headers, read_record
 
 _CONFIG_FIELDS: Final = {"fs_out": "fs", "order": "filter_order", "engine": "beats"}
-"""Fields of `Config` by the names of step arguments that are called differently."""
+"""Fields of `Config` by the names of step arguments, where the two differ."""
 
 
 def headers_in(folder: Path) -> list[Path]:
@@ -36,7 +36,7 @@ def headers_in(folder: Path) -> list[Path]:
 def accepted_records(
     headers: Iterable[Path], config: Config
 ) -> Iterator[tuple[Path, Record]]:
-    """Yield header and record of those that a build would store."""
+    """Yield path and record of every header that a build would accept."""
     options = options_for(check, config)
     for path in headers:
         try:

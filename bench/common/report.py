@@ -28,7 +28,7 @@ def machine(*libraries: str) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Return the processor's name, as far as the system knows it."""
+    """Return the name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -36,7 +36,7 @@ def spread_text(values: Spread, digits: int) -> str:
 def time_rows(
     times: Mapping[str, Times], unit: str, references: Mapping[str, str] | None = None
 ) -> dict[str, dict[str, Spread]]:
-    """Return the spreads of some times, and by which factor functions are faster.
+    """Return the spreads of some times, and the speed-ups over the references.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def time_rows(
     unit : str
         ``"ms"`` or ``"us"``.
     references : Mapping, optional
-        For some of the names, the name that it is compared with.
+        For some of the names, the name of the function to compare with.
 
     Returns
     -------
@@ -56,10 +56,10 @@ def time_rows(
     factor = _UNITS[unit]
     rows = {
         name: {
-            f"wall_{unit}": spread(factor * seconds for seconds in seconds_of.wall),
-            f"cpu_{unit}": spread(factor * seconds for seconds in seconds_of.cpu),
+            f"wall_{unit}": spread(factor * seconds for seconds in measured.wall),
+            f"cpu_{unit}": spread(factor * seconds for seconds in measured.cpu),
         }
-        for name, seconds_of in times.items()
+        for name, measured in times.items()
     }
     for name, reference in (references or {}).items():
         fast, slow = times[name], times[reference]
@@ -76,7 +76,7 @@ def print_time_rows(
     digits: int,
     references: Mapping[str, str] | None = None,
 ) -> None:
-    """Print what `time_rows` returned; `heading` names the item that was timed."""
+    """Print the result of `time_rows`; `heading` names the item that was timed."""
     columns = [f"{unit}, median (range)", "CPU"]
     if references:
         columns += ["times as fast", "CPU", "as"]

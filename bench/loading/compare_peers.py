@@ -6,10 +6,10 @@ Example::
 
 The Challenge records of the folder are repeated to a number of rows and written once in
 the format of every peer, uncompressed. All loaders yield the same rows in batches of
-64; nothing is timed unless checksums agree. ``bench/loading/peers`` says how each peer
-is configured, and which other configurations were tried. Peers run in environments of
-their own, which ``make bench-peers`` makes. Needs Linux, and for 8,004 rows 10 GB of
-disk and as much memory for the page cache.
+64; nothing is timed unless checksums agree. The modules in ``bench/loading/peers``
+describe the configuration of each peer, and others that were tried. Peers run in
+environments of their own, which ``make bench-peers`` makes. Needs Linux, and for 8,004
+rows 10 GB of disk and as much memory for the page cache.
 """
 
 from collections.abc import Sequence

@@ -75,18 +75,18 @@ def check(name: str, process: LoaderProcess) -> None:
 def rates(answers: Answers, heading: str) -> dict[str, Row]:
     """Print and return the rates, and their ratios round by round."""
     speeds = {
-        name: [answer["records"] / answer["wall"] for answer in of_rounds]
-        for name, of_rounds in answers.items()
+        name: [answer["records"] / answer["wall"] for answer in loader_answers]
+        for name, loader_answers in answers.items()
     }
     results, table = {}, {}
-    for name, of_rounds in answers.items():
+    for name, loader_answers in answers.items():
         row = {
             "records_per_s": spread(speeds[name]),
-            "processor_cores": _cores(of_rounds),
+            "processor_cores": _cores(loader_answers),
             "cpu_us_a_record": spread(
-                1e6 * answer["cpu"] / answer["records"] for answer in of_rounds
+                1e6 * answer["cpu"] / answer["records"] for answer in loader_answers
             ),
-            "peak_rss_mb": spread(_column(of_rounds, "peak_rss_mb")),
+            "peak_rss_mb": spread(_column(loader_answers, "peak_rss_mb")),
         }
         for reference, key in (
             (MEMCPY, "percent_of_memcpy"),
@@ -134,13 +134,13 @@ def cold(loaders: LoaderClasses, files: Files, rounds: int) -> dict[str, Row]:
     answers = answers_in_rounds([*loaders], epoch, rounds)
     results, table = {}, {}
     preadv = _column(answers[PREADV], "wall")
-    for name, of_rounds in answers.items():
-        walls = _column(of_rounds, "wall")
+    for name, loader_answers in answers.items():
+        walls = _column(loader_answers, "wall")
         results[name] = {
             "records_per_s": spread(
-                answer["records"] / answer["wall"] for answer in of_rounds
+                answer["records"] / answer["wall"] for answer in loader_answers
             ),
-            "processor_cores": _cores(of_rounds),
+            "processor_cores": _cores(loader_answers),
             "percent_of_readers": ratios([100 * wall for wall in preadv], walls),
         }
         table[name] = [
@@ -171,11 +171,11 @@ def resume(
     answers = answers_in_rounds([*loaders], first_batch, rounds)
     results: dict[str, dict[str, Any]] = {}
     table = {}
-    for name, of_rounds in answers.items():
-        same = all(answer["rest"] == halves[name]["rest"] for answer in of_rounds)
+    for name, loader_answers in answers.items():
+        same = all(answer["rest"] == halves[name]["rest"] for answer in loader_answers)
         results[name] = {
-            "open_ms": _ms(of_rounds, "open"),
-            "first_batch_ms": _ms(of_rounds, "wall"),
+            "open_ms": _ms(loader_answers, "open"),
+            "first_batch_ms": _ms(loader_answers, "wall"),
             "state_bytes": halves[name]["state_bytes"],
             "rest_is_the_same": same,
         }
@@ -204,13 +204,13 @@ def start_up(loaders: LoaderClasses, files: Files, rounds: int) -> dict[str, Row
 
     answers = answers_in_rounds([*loaders], start, rounds)
     columns = ["import", "open", "first_batch", "total", "a_batch", "next_epoch"]
-    for of_rounds in answers.values():
-        for answer in of_rounds:
+    for loader_answers in answers.values():
+        for answer in loader_answers:
             parts = (answer["import"], answer["open"], answer["first_batch"])
             answer["total"] = sum(parts)
     results = {
-        name: {f"{column}_ms": _ms(of_rounds, column) for column in columns}
-        for name, of_rounds in answers.items()
+        name: {f"{column}_ms": _ms(loader_answers, column) for column in columns}
+        for name, loader_answers in answers.items()
     }
     table = {
         name: [spread_text(values, 1) for values in row.values()]
@@ -224,24 +224,26 @@ def start_up(loaders: LoaderClasses, files: Files, rounds: int) -> dict[str, Row
 def training(
     loaders: LoaderClasses, files: Files, rounds: int, steps: int
 ) -> dict[str, Row]:
-    """Train a small network: share of the time that it waits, cores of the loader."""
+    """Train a small network: share of the time spent waiting, cores of the loader."""
     with opened(loaders, files, IN_MV) as processes:
         answers = answers_in_rounds(
             [*processes], lambda name: processes[name].run("train", steps=steps), rounds
         )
     results = {
         name: {
-            "step_ms": spread(1e3 * answer["wall"] / steps for answer in of_rounds),
+            "step_ms": spread(
+                1e3 * answer["wall"] / steps for answer in loader_answers
+            ),
             "stall_percent": spread(
-                100 * answer["waited"] / answer["wall"] for answer in of_rounds
+                100 * answer["waited"] / answer["wall"] for answer in loader_answers
             ),
             "slower_than_replayed_percent": spread(
                 100 * max(0.0, answer["wall"] / answer["replayed"] - 1)
-                for answer in of_rounds
+                for answer in loader_answers
             ),
-            "loader_cores": spread(_column(of_rounds, "loader_cores")),
+            "loader_cores": spread(_column(loader_answers, "loader_cores")),
         }
-        for name, of_rounds in answers.items()
+        for name, loader_answers in answers.items()
     }
     table = {
         name: [spread_text(values, 2) for values in row.values()]
@@ -277,11 +279,11 @@ def memory(loaders: LoaderClasses, files: Files, rounds: int) -> dict[str, Row]:
     results = {
         name: {
             "peak_private_mb": spread(
-                max(0.0, answer["private"]) for answer in of_rounds
+                max(0.0, answer["private"]) for answer in loader_answers
             ),
-            "peak_rss_mb": spread(_column(of_rounds, "rss")),
+            "peak_rss_mb": spread(_column(loader_answers, "rss")),
         }
-        for name, of_rounds in answers.items()
+        for name, loader_answers in answers.items()
     }
     table = {
         name: [spread_text(values, 1) for values in row.values()]

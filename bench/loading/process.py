@@ -5,7 +5,7 @@ Example::
     python -m bench.loading.process MODULE CLASS scratch/8004_rows "shuffled int16"
 
 Reads one command per line, such as ``{"do": "epoch", "consume": true}``, and answers
-each with a line of JSON. What libraries print goes to the error output. In a process of
+each with a line of JSON. Output of libraries goes to the error output. In a process of
 its own, a loader's memory and processor time can be measured, and loaders from other
 environments can be compared: besides the loader, this module needs NumPy only.
 """
@@ -100,7 +100,7 @@ class Runner:
         return {"wall": time.perf_counter() - begin}
 
     def digest(self) -> dict[str, Any]:
-        """Return the digests of an epoch, and of the reference."""
+        """Return the digests of an epoch of the loader and of the reference."""
         rows = self._next_rows()
         reference = Reference(self._files, self._workload)
         return {

@@ -1,4 +1,4 @@
-"""The loader that defines what others must yield, and digests; needs NumPy only."""
+"""The reference loader, and digests to compare others with it; needs NumPy only."""
 
 import hashlib
 import zlib
@@ -12,7 +12,7 @@ from bench.loading.workloads import Batch, Files, Workload, batches_of
 
 
 class Reference:
-    """A loader that defines, in plain NumPy, what a workload yields."""
+    """A loader in plain NumPy, whose batches define the content of a workload."""
 
     def __init__(self, files: Files, workload: Workload) -> None:
         signals = np.load(files.signals, mmap_mode="r")
@@ -31,7 +31,7 @@ class Reference:
 
 
 def content_digest(files: Files, batches: Iterable[Batch]) -> dict[str, Any]:
-    """Return what an epoch contains, independent of the order of its rows.
+    """Return a digest of the content of an epoch, independent of the order of its rows.
 
     Returns
     -------

@@ -40,7 +40,7 @@ def make_files(records: Path, scratch: Path, n_rows: int) -> Files:
     records : Path
         Folder with Challenge records.
     scratch : Path
-        Folder on a disk with room for three times the rows, 120 kB each.
+        Folder on a disk with room for three copies of the rows, 120 kB per row.
     n_rows : int
         Number of rows. The number of the copy is put in front of the record's name, so
         that the rows have the order that a build would give them.
@@ -91,7 +91,7 @@ def _base_store(records: Path, scratch: Path) -> Path:
 
 
 def _sources(store: ecgstore.Store, n_rows: int) -> NDArray[np.int64]:
-    """Return an array of shape (n_rows, 2): original row, and number of the copy.
+    """Return an array of shape (n_rows, 2): the original row and the copy number.
 
     Rows are in the order of a build: by source, then by the copy's name, which begins
     with the number of the copy.

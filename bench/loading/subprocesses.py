@@ -50,9 +50,9 @@ class LoaderProcess:
     loader : LoaderClass
         The class to run.
     files : Files
-        What the loader reads.
+        The files to read.
     workload : Workload
-        What the loader must yield.
+        The workload to run.
     """
 
     def __init__(self, loader: LoaderClass, files: Files, workload: Workload) -> None:

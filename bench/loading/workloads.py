@@ -1,4 +1,4 @@
-"""What loaders read and must yield: files, workloads, the interface; needs NumPy only.
+"""The files, workloads and interface of the loaders; needs NumPy only.
 
 A loader is made from `Files` and a `Workload` and yields one epoch at a time.
 """
@@ -75,7 +75,7 @@ def index_of(folder: str | Path) -> Path:
 
 @dataclass(frozen=True)
 class Workload:
-    """What a loader must yield.
+    """The batches that a loader must yield.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Baselines that use no ECG: a classifier that is not better has learned nothing."""
+"""Baselines that use no ECG: a useful classifier must be better than both."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from ecgstore.models.comparison.protocols import OuterFold
 from ecgstore.storage import Store
 
 _PRIOR_RECORDS: Final = 1.0
-"""Number of records with the overall shares of the classes that are added to each
-source, so that shares of small sources are not extreme."""
+"""Weight of the overall shares of the classes in the shares of a source, as a number of
+records, so that shares of small sources are not extreme."""
 
 
 def most_frequent_class(store: Store, outer: OuterFold) -> FloatArray:
@@ -47,9 +47,9 @@ def source_only(store: Store, outer: OuterFold) -> FloatArray:
     overall = labels.mean(axis=0)
     probabilities = np.empty((len(outer.test), labels.shape[1]))
     for name in set(source[outer.test]):
-        own = labels[source[outer.training] == name]
-        shares = (own.sum(axis=0) + _PRIOR_RECORDS * overall) / (
-            len(own) + _PRIOR_RECORDS
+        in_source = labels[source[outer.training] == name]
+        shares = (in_source.sum(axis=0) + _PRIOR_RECORDS * overall) / (
+            len(in_source) + _PRIOR_RECORDS
         )
         probabilities[source[outer.test] == name] = shares
     return probabilities

@@ -1,4 +1,4 @@
-"""The classifiers of a comparison: how each is trained, and on which features.
+"""The classifiers of a comparison: their training functions and features.
 
 To add a classifier, add a row to `CLASSIFIERS`.
 """

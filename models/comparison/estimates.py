@@ -44,8 +44,8 @@ def estimate(
     """
     return paired_bootstrap(
         store.labels(),
-        {name: of.probabilities for name, of in result.predictions.items()},
-        {name: of.decisions for name, of in result.predictions.items()},
+        {name: values.probabilities for name, values in result.predictions.items()},
+        {name: values.decisions for name, values in result.predictions.items()},
         patients(store),
         n_resamples=settings.n_resamples,
     )
@@ -82,8 +82,8 @@ def auroc_within_sources(
         name: {
             classifier: np.mean(
                 [
-                    auroc(labels[source == name], of_seed[source == name])
-                    for of_seed in predictions.probabilities
+                    auroc(labels[source == name], probabilities[source == name])
+                    for probabilities in predictions.probabilities
                 ],
                 axis=0,
             )

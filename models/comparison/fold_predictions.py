@@ -103,8 +103,8 @@ def predict_outer_fold(
         classifiers of `CLASSIFIERS`.
     """
     held_out = [
-        (fold.held_out, _values(of_fold, fold.held_out, deep_inputs))
-        for fold, of_fold in zip(inner, outputs, strict=True)
+        (fold.held_out, _values(fold_outputs, fold.held_out, deep_inputs))
+        for fold, fold_outputs in zip(inner, outputs, strict=True)
     ]
     fold = _Fold(
         store,
@@ -113,8 +113,8 @@ def predict_outer_fold(
         outputs,
         held_out=_joined(store, held_out),
         test=[
-            _joined(store, [(outer.test, _values(of_fold, outer.test, deep_inputs))])
-            for of_fold in outputs
+            _joined(store, [(outer.test, _values(part, outer.test, deep_inputs))])
+            for part in outputs
         ],
     )
     predictions = {
@@ -131,11 +131,11 @@ def predict_outer_fold(
 def _of_classifier(
     fold: _Fold, classifier: Classifier, settings: TrainingSettings
 ) -> FoldPredictions:
-    """Train a classifier without each inner fold; predict this fold and the test.
+    """Train a classifier for each inner fold; predict this fold and the test records.
 
-    Held-out and test records are predicted in the same way, so that thresholds fit the
-    probabilities: their deep features come from the extractor of this inner fold, and
-    the classifier was trained on the other inner folds.
+    The classifier is trained on the other inner folds, and the deep features of
+    held-out and test records come from the extractor of this inner fold. Both are
+    predicted in the same way, so that thresholds fit the probabilities.
     """
 
     def predict(number: int) -> tuple[FloatArray, FloatArray]:
@@ -182,21 +182,21 @@ def _averaged(
     held_out = np.empty(labels.shape)
     test = []
     for number, inner in enumerate(fold.inner):
-        places = np.searchsorted(fold.outer.training, inner.held_out)
-        held_out[places], of_test = predict(number)
-        test.append(of_test)
+        positions = np.searchsorted(fold.outer.training, inner.held_out)
+        held_out[positions], test_probabilities = predict(number)
+        test.append(test_probabilities)
     return FoldPredictions(np.mean(test, axis=0), f1_thresholds(labels, held_out))
 
 
 def _values(outputs: Outputs, rows: IntArray, deep_inputs: DeepInputs) -> Float32Array:
     """Return the logits or features of some rows."""
-    places = np.searchsorted(outputs.rows, rows)
-    if not np.array_equal(outputs.rows.take(places, mode="clip"), rows):
+    positions = np.searchsorted(outputs.rows, rows)
+    if not np.array_equal(outputs.rows.take(positions, mode="clip"), rows):
         raise ValueError(
-            "an extractor has no outputs for some rows, expected those of its held-out "
-            "and of the test records"
+            "an extractor has no outputs for some rows; expected outputs for its "
+            "held-out records and all test records"
         )
-    values: Float32Array = getattr(outputs, deep_inputs)[places]
+    values: Float32Array = getattr(outputs, deep_inputs)[positions]
     return values
 
 

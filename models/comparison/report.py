@@ -64,23 +64,23 @@ def write_report(
     settings : ComparisonSettings
         The settings of the comparison.
     results : Mapping
-        What `ecgstore.models.comparison.run.compare` returned.
+        Result of `ecgstore.models.comparison.run.compare`.
     folder : Path
         Folder of the files.
     """
     estimates, files = {}, []
     for protocol, result in results.items():
-        of_protocol = estimate(store, settings, result)
-        estimates[protocol] = of_protocol
-        files += write_pictures(store, protocol, result, of_protocol, folder)
+        protocol_estimates = estimate(store, settings, result)
+        estimates[protocol] = protocol_estimates
+        files += write_pictures(store, protocol, result, protocol_estimates, folder)
         scores, differences, by_source, predictions = (
             folder / f"{protocol}{ending}"
             for ending in ("-scores.csv", "-differences.csv", "-by-source.csv", ".json")
         )
-        write_scores(store, of_protocol, scores)
-        write_differences(store, of_protocol, differences)
+        write_scores(store, protocol_estimates, scores)
+        write_differences(store, protocol_estimates, differences)
         write_by_source(store, result, by_source)
-        content = _content(store, settings, protocol, result, of_protocol)
+        content = _content(store, settings, protocol, result, protocol_estimates)
         with replace_file(predictions) as file:
             json.dump(content, file, ensure_ascii=False)
         files += [scores, differences, by_source, predictions]
@@ -94,7 +94,7 @@ def _content(
     result: ProtocolResult,
     estimates: BootstrapResult,
 ) -> dict[str, Any]:
-    """Return everything that is needed to compute the scores again, for JSON."""
+    """Return all values that are needed to compute the scores again, for JSON."""
     fold_of = np.empty(len(store), object)
     for fold in result.outer:
         fold_of[fold.test] = fold.name

@@ -35,8 +35,8 @@ from ecgstore.system.progress import with_progress
 from ecgstore.system.workers import run_tasks
 
 EXTRACTION_VERSION: Final = 1
-"""Increase it when extractors of the same settings give other outputs than before:
-cached outputs of older versions are then not used."""
+"""Increase it when the outputs of extractors change for the same settings, so that
+outputs cached by older releases are not used."""
 
 _PRELOAD: Final = ("ecgstore.models.comparison.run",)
 """Modules of the worker processes."""
@@ -51,7 +51,7 @@ class Predictions:
     probabilities : ndarray of shape (n_seeds, n_records, n_classes)
         By row of the store, each from classifiers that were not trained on the record.
     thresholds : ndarray of the same shape
-        Thresholds of the outer fold in whose test records the record is.
+        Thresholds of the outer fold that has the record among its test records.
     """
 
     probabilities: FloatArray
@@ -107,9 +107,9 @@ def compare(
     For each outer fold and seed, an extractor is trained for each inner fold of the
     training records (`cross_fitting`), and every classifier on their outputs
     (`fold_predictions`). Outputs of extractors are cached in ``folder / "extracted"``,
-    under a name made of everything they depend on. If the comparison is stopped and run
-    again, it resumes with the extractors that are missing; another comparison uses the
-    cached outputs that are the same.
+    in files named by a digest of all inputs. A comparison that was stopped and is run
+    again trains the missing extractors only; another comparison uses the cached outputs
+    of equal inputs.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def _folds(store: Store, task: Task) -> tuple[OuterFold, list[InnerFold]]:
 
 
 def _cache_file(store: Store, task: Task, outer: OuterFold, inner: InnerFold) -> Path:
-    """Return the file of an extractor's outputs, named by everything they depend on."""
+    """Return the file of an extractor's outputs, named by a digest of all inputs."""
     seen = np.union1d(inner.training, inner.validation)
     rows = np.concatenate([seen, inner.held_out, outer.test])
     identity: dict[str, Any] = {
@@ -258,7 +258,7 @@ def _read_outputs(path: Path) -> Outputs:
 
 
 class _OneThread:
-    """Run tasks with one thread: the last bits of sums depend on the number of threads.
+    """Run tasks with one thread, because the number of threads changes the last bits.
 
     Parameters
     ----------
@@ -297,7 +297,7 @@ def _by_row(
     }
     for number, fold in enumerate(outer):
         for seed in range(n_seeds):
-            for name, of_fold in predicted[protocol, number, seed].items():
-                predictions[name].probabilities[seed, fold.test] = of_fold.probabilities
-                predictions[name].thresholds[seed, fold.test] = of_fold.thresholds
+            for name, part in predicted[protocol, number, seed].items():
+                predictions[name].probabilities[seed, fold.test] = part.probabilities
+                predictions[name].thresholds[seed, fold.test] = part.thresholds
     return predictions

@@ -49,8 +49,8 @@ def write_by_source(store: Store, result: ProtocolResult, path: Path) -> None:
         ["source", "records", "classifier", "macro AUROC", *store.label_names],
         [
             [source, int(n_records[source]), name, macro_average(areas), *areas]
-            for source, by_classifier in auroc_within_sources(store, result).items()
-            for name, areas in by_classifier.items()
+            for source, classifier_areas in auroc_within_sources(store, result).items()
+            for name, areas in classifier_areas.items()
         ],
     )
 
@@ -64,9 +64,9 @@ def _rows(
     rows: list[list[str | float]] = [
         [score, "", *estimate] for score, estimate in scores.items()
     ]
-    for score, of_classes in class_scores.items():
+    for score, estimates in class_scores.items():
         rows += [
             [score, label, *estimate]
-            for label, estimate in zip(label_names, of_classes, strict=True)
+            for label, estimate in zip(label_names, estimates, strict=True)
         ]
     return rows

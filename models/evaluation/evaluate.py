@@ -134,8 +134,8 @@ def evaluate(
         or validation records of the checkpoint.
     """
     checkpoint.check(store)
-    test = _of_folds(store, folds)
-    validation = _of_folds(store, validation_folds)
+    test = _select_folds(store, folds)
+    validation = _select_folds(store, validation_folds)
     common = sorted(set(folds) & set(validation_folds))
     if common:
         raise EcgStoreError(
@@ -182,7 +182,7 @@ def evaluate(
     )
 
 
-def _of_folds(store: Store, folds: Sequence[int]) -> Selection:
+def _select_folds(store: Store, folds: Sequence[int]) -> Selection:
     """Return the records of some folds, at least one."""
     selection = store.select(folds=folds)
     if not len(selection):
@@ -199,7 +199,7 @@ def _refuse_leak(
     folds: Sequence[int],
     validation_folds: Sequence[int],
 ) -> None:
-    """Refuse test records of patients that the checkpoint has seen."""
+    """Raise an error if the checkpoint has seen patients of the test records."""
     store = test.store
     is_seen = seen_records(checkpoint, store)
     n_leaks = int(is_seen[test.rows].sum())
@@ -210,11 +210,11 @@ def _refuse_leak(
         set(fold.tolist()) - set(fold[is_seen].tolist()) - set(validation_folds)
     )
     advice = (
-        f"the model has seen no patients of fold {_listed(unseen)}: give --folds "
+        f"the model has seen no patients of fold {_listed(unseen)}: use --folds "
         f"{','.join(map(str, unseen))}"
         if unseen
         else "the model has seen patients of every fold other than the validation "
-        "folds: give a store of other patients"
+        "folds: use a store of other patients"
     )
     raise EcgStoreError(
         f"{store.path}: {n_leaks} of {len(test)} records in fold {_listed(folds)} are "
@@ -244,11 +244,11 @@ def _warnings(checkpoint: Checkpoint, validation: Selection) -> tuple[str, ...]:
 def _challenge(
     store: Store, labels: BoolArray, decisions: BoolArray, probabilities: FloatArray
 ) -> ChallengeScores | None:
-    """Return the scores of the Challenge 2020, if the classes are those of it."""
+    """Return the scores of the Challenge 2020, if the store has its classes."""
     classes = class_set("cinc2020")
     if store.config.classes != classes:
         return None
-    codes = [of_class.codes[0] for of_class in classes.classes]
+    codes = [label_class.codes[0] for label_class in classes.classes]
     return challenge_scores(labels, decisions, probabilities, codes)
 
 

@@ -39,7 +39,7 @@ def extract(
     the number of records.
 
     Do not evaluate anything on features of records that the extractor was trained on:
-    `Store.attached_seen` says which records those are.
+    `Store.attached_seen` lists these records.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def extract(
 
 
 def _check_out(out: Path, store: Store, overwrite: bool) -> None:
-    """Refuse an output path that must not be written to."""
+    """Raise an error if the output path must not be written to."""
     if not out.exists():
         return
     if out.is_dir() or out.samefile(store.path):
@@ -137,7 +137,7 @@ def _check_out(out: Path, store: Store, overwrite: bool) -> None:
 
 
 def _check_finite(outputs: Outputs, store: Store) -> None:
-    """Refuse outputs with NaN or infinite values."""
+    """Raise an error if outputs have NaN or infinite values."""
     is_finite = np.isfinite(outputs.features).all(1) & np.isfinite(outputs.logits).all(
         1
     )

@@ -44,7 +44,7 @@ class Prediction:
     path : str
         Path of the header.
     status : str
-        "ok", or the code of the `Reason` for which a build would leave the record out.
+        "ok", or the code of the `Reason` why a build would leave the record out.
     detail : str
         Description of the problem; empty if there is none.
     probabilities : ndarray of shape (n_classes,) or None

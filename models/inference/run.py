@@ -1,6 +1,6 @@
 """Run a trained network on records of a store."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from ecgstore import pipes
 from ecgstore.arrays import Float32Array, FloatArray, IntArray
 from ecgstore.models.distributed import gather_from_processes
 from ecgstore.models.networks.network import Network
-from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.loading import Transform
 from ecgstore.system.progress import with_progress
 
 if TYPE_CHECKING:  # pandas is not needed to predict files
@@ -93,7 +93,7 @@ def run_network(
     selection: "Selection",
     *,
     batch_size: int = 64,
-    transform: Sequence[Callable[[Batch], Batch]] = (),
+    transform: Sequence[Transform] = (),
     leads: Sequence[str] | None = None,
     device: torch.device | str = "cpu",
     quiet: bool = True,

@@ -71,7 +71,7 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
         """
         if mask is None or not self.training:
             return super().forward(values)
-        exact = values.float()  # sums of many numbers, also in mixed precision
+        exact = values.float()  # in mixed precision, too: the sums have many terms
         count = mask.sum().clamp(min=2.0)
         mean = (exact * mask).sum((0, 2)) / count
         centred = exact - mean[:, None]

@@ -1,4 +1,4 @@
-"""The interface of every network, so that one function trains and one runs them all."""
+"""The interface of networks: all are trained by `fit` and run by `run_network`."""
 
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple

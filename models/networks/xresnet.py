@@ -23,9 +23,10 @@ class XResNet(nn.Module):
     The stem has three convolutions; the middle convolution of a block has the stride;
     the convolution of a shortcut follows a mean over two samples; and blocks start as
     the identity, since the weight of their last normalisation is initialised to zero.
-    One-dimensional, with kernels of 5, as the networks of the same names by Strodthoff
-    et al. 2021 (doi 10.1109/JBHI.2020.3022989); unlike these, with the widths of image
-    ResNets, where theirs stay at 64, and with the mean over time only. 2048 features.
+    Convolutions are one-dimensional, with kernels of 5, as in the networks of the same
+    names by Strodthoff et al. 2021 (doi 10.1109/JBHI.2020.3022989). Unlike there,
+    widths are those of image ResNets, not 64 throughout, and the 2048 features are
+    means over time only.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ class DeepFeatures:
 
 def fields_of(feature_sets: Sequence[FeatureSet]) -> tuple[str, ...]:
     """Return the fields that a loader must read for some feature sets."""
-    return tuple(name for each in feature_sets for name in _FIELDS[each])
+    return tuple(name for group in feature_sets for name in _FIELDS[group])
 
 
 def table_of(batch: Batch, feature_sets: Sequence[FeatureSet]) -> Tensor:
@@ -78,7 +78,7 @@ def table_of(batch: Batch, feature_sets: Sequence[FeatureSet]) -> Tensor:
         float32, NaN where undefined. Age is in years; sex is 0 for male and 1 for
         female.
     """
-    return torch.cat([_features_of(batch, each) for each in feature_sets], dim=1)
+    return torch.cat([_features_of(batch, group) for group in feature_sets], dim=1)
 
 
 def _features_of(batch: Batch, feature_set: FeatureSet) -> Tensor:

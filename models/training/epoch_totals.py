@@ -24,7 +24,7 @@ class EpochTotals:
     n_records : int
         Number of records.
     total_s, waiting_s : float
-        Time of the steps, and the part of it spent waiting for batches, in s.
+        Time of the steps in s, and the part of it spent waiting for batches.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class EpochTotals:
 
     @classmethod
     def from_list(cls, values: list[Any]) -> "EpochTotals":
-        """Restore what `to_list` returned; rank 0 gets the loss of all processes."""
+        """Return totals from `to_list`; rank 0 gets the loss of all processes."""
         n_steps, *loss_and_n, total_s, waiting_s = values
         loss, n_records = loss_and_n if is_first_process() else (0.0, 0)
         return cls(n_steps, loss, n_records, total_s, waiting_s)
@@ -54,7 +54,7 @@ class EpochTotals:
         return [self.n_steps, loss, n_records, self._total_s, self._waiting_s]
 
     def timed(self, batches: Iterator[Item]) -> Iterator[Item]:
-        """Yield batches; add the time that each is waited for, and that of its step."""
+        """Yield batches; add the waiting time and the total time of every step."""
         while True:
             began = time.perf_counter()
             try:

@@ -47,8 +47,8 @@ def train_extractor(
     training : Selection
         Training records.
     validation : Selection or None
-        Validation records, which the best epoch is chosen by; without, the last epoch
-        is kept.
+        Validation records, used to choose the best epoch; if None, the last epoch is
+        kept.
     model : ModelSettings
         The network and its inputs.
     settings : TrainingSettings
@@ -59,7 +59,8 @@ def train_extractor(
     Raises
     ------
     EcgStoreError
-        If no record is selected, or the state file is of another training.
+        If no record is selected, or the state file was saved by a training with other
+        settings or records.
     ConfigError
         If the store's sampling rate is not a multiple of the model's.
     """

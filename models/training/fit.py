@@ -33,12 +33,11 @@ from ecgstore.models.training.loss import class_weights, weighted_loss
 from ecgstore.models.training.state import StateFile, TrainingProgress
 from ecgstore.models.training.validation import validation_scores
 from ecgstore.pipes.devices import known_device
+from ecgstore.pipes.loading import Transform
 from ecgstore.storage import Selection
 from ecgstore.system.progress import with_progress
 
 _MAX_GRADIENT_NORM: Final = 1.0
-
-Transform = Callable[[pipes.Batch], pipes.Batch]
 
 
 def fit(
@@ -59,10 +58,10 @@ def fit(
     """Train a network in place; it ends with the weights of its best epoch.
 
     AdamW with a one-cycle learning rate minimises the cross entropy of every class,
-    with higher weights for rare classes; gradients are clipped; early stopping goes by
-    the macro AUROC of the validation records. The same arguments give the same weights,
-    bit for bit, on the same hardware and software; so does a training that was stopped
-    at any step and is resumed from its `state_file`. Under ``torchrun``, every process
+    with higher weights for rare classes; gradients are clipped; early stopping uses the
+    macro AUROC of the validation records. The same arguments give the same weights, bit
+    for bit, on the same hardware and software; so does a training that was stopped at
+    any step and is resumed from its `state_file`. Under ``torchrun``, every process
     trains on its part of each batch.
 
     Parameters
@@ -72,8 +71,8 @@ def fit(
     training : Selection
         Training records.
     validation : Selection or None
-        Validation records, which the best epoch is chosen by; without, the last epoch
-        is kept.
+        Validation records, used to choose the best epoch; if None, the last epoch is
+        kept.
     settings : TrainingSettings
         Hyperparameters.
     transform : sequence of callable
@@ -88,8 +87,8 @@ def fit(
         File to save the state of the training to: after every epoch, and after every
         `settings.save_every` steps. If it exists, training is resumed from it.
     identity : dict, optional
-        What the weights depend on besides the other arguments, such as settings of the
-        network; a training is resumed only with the same values.
+        Other values that the weights depend on, such as settings of the network; a
+        training is resumed only with the same values.
     on_epoch : callable, optional
         Called after every epoch, in the first process.
     quiet : bool
@@ -102,8 +101,8 @@ def fit(
     Raises
     ------
     EcgStoreError
-        If no record is selected, the state file is of another training, or the loss is
-        no longer finite.
+        If no record is selected, the state file was saved by a training with other
+        settings or records, or the loss is no longer finite.
     """
     device = known_device(device)
     in_bfloat16 = _uses_bfloat16(settings, device)
@@ -127,7 +126,7 @@ def fit(
             settings.learning_rate,
             weight_decay=settings.weight_decay,
         )
-        # One step more than are taken, because the schedule is advanced after the last.
+        # One more than the steps: the schedule is advanced after the last one, too.
         n_steps = settings.epochs * len(loader) + 1
         schedule = OneCycleLR(optimiser, settings.learning_rate, n_steps)
         averaged = _moving_average(network, settings.average_decay)
@@ -172,7 +171,7 @@ def fit(
                 if (
                     settings.save_every
                     and totals.n_steps % settings.save_every == 0
-                    and loader.epoch < number  # the last step's is saved further down
+                    and loader.epoch < number  # after the last step, saved below
                 ):
                     state.save(progress)
             broadcast_buffers(evaluated)
@@ -242,7 +241,7 @@ def _identity(
     settings: TrainingSettings,
     leads: Sequence[str] | None,
 ) -> dict[str, Any]:
-    """Return what the weights depend on, by name; see `training.state`."""
+    """Return the values that the weights depend on, by name; see `training.state`."""
     return {
         "settings": {
             name: value
@@ -253,13 +252,13 @@ def _identity(
         "training": training.rows_sha256,
         "validation": None if validation is None else validation.rows_sha256,
         "leads": None if leads is None else [*leads],
-        # It sets the number of records of a step, and with it the schedule.
+        # The number of records of a step, and with it the schedule, depend on it.
         **({"processes": n_processes()} if dist.is_initialized() else {}),
     }
 
 
 def _require_finite(values: ArrayLike, epoch: int, settings: TrainingSettings) -> None:
-    """Refuse a loss or logits that are not finite."""
+    """Raise an error if a loss or logits are not finite."""
     if not np.isfinite(values).all():
         raise EcgStoreError(
             f"epoch {epoch}: the loss is no longer finite; expected a learning_rate "

@@ -67,7 +67,7 @@ class History:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "History":
-        """Restore what `to_dict` returned."""
+        """Return the history from a result of `to_dict`."""
         return cls([Epoch(**epoch) for epoch in values["epochs"]], values["best"])
 
     def to_dict(self) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 It has four entries:
 
 identity
-    What the weights depend on: settings and digests of the records, plain values by
-    name. A training is resumed only with the same values.
+    All values that the weights depend on, by name: settings and digests of the records.
+    A training is resumed only with the same values.
 parts
     The ``state_dict`` of everything that is updated in place at every step: network,
     optimiser, schedule, loader, and the moving average of the weights if there is one.
@@ -53,7 +53,7 @@ class TrainingProgress:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Restore what `to_dict` returned."""
+        """Return the progress from a result of `to_dict`."""
         return cls(
             values["best_weights"],
             History.from_dict(values["history"]),
@@ -78,7 +78,7 @@ class StateFile:
     path : Path or None
         The file; None to save nothing.
     identity : dict
-        What the weights depend on, by name.
+        All values that the weights depend on, by name.
     parts : Mapping
         Objects with a ``state_dict``, by name.
     device : torch.device
@@ -119,9 +119,9 @@ class StateFile:
         Raises
         ------
         SchemaError
-            If the file is not a state of a training, or one of another network.
+            If the file is not a training state, or was saved with another network.
         EcgStoreError
-            If it is the state of a training with another identity.
+            If it was saved by a training with another identity.
         """
         path = self.path
         if path is None or not path.exists():
@@ -136,7 +136,8 @@ class StateFile:
         )
         if state["parts"].keys() != self.parts.keys():
             raise SchemaError(
-                f"{path}: lacks parts of a training; remove it to start anew"
+                f"{path}: does not have the parts of this training; remove the file to "
+                "start anew"
             )
         for name, part in self.parts.items():
             try:
@@ -145,8 +146,9 @@ class StateFile:
                 if isinstance(error, EcgStoreError):
                     raise
                 raise SchemaError(
-                    f"{path}: its {name} does not fit: the file is of a training of "
-                    "another network; train that one, or remove the file to start anew"
+                    f"{path}: its {name} does not fit; expected the state of a "
+                    "training of the same network: train the network of the file, or "
+                    "remove the file to start anew"
                 ) from error
         _restore_random_state(state["random"], self.device)
         return TrainingProgress.from_dict(state["progress"])

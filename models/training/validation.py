@@ -1,4 +1,4 @@
-"""Loss and score of the validation records, which the best epoch is chosen by."""
+"""Loss and score of the validation records, used to choose the best epoch."""
 
 import math
 

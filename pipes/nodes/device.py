@@ -7,9 +7,9 @@ import torch
 from torchdata.nodes import BaseNode
 
 from ecgstore.pipes.batch import Batch
-from ecgstore.pipes.devices import known_device
+from ecgstore.pipes.devices import available_device
 
-_cuda: Any = torch.cuda  # whose streams and events are untyped
+_cuda: Any = torch.cuda  # its streams and events have no type annotations
 
 
 class ToDevice(BaseNode[Batch]):
@@ -29,8 +29,8 @@ class ToDevice(BaseNode[Batch]):
 
     Raises
     ------
-    ValueError
-        If it is a CUDA device that this machine does not have.
+    ConfigError
+        If this machine does not have the device.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class ToDevice(BaseNode[Batch]):
     ) -> None:
         super().__init__()
         self._source = source
-        self._device = known_device(device)
+        self._device = available_device(device)
         self._in_mv = in_mv
         is_cuda = self._device.type == "cuda"
         self._stream = _cuda.Stream(self._device) if is_cuda else None

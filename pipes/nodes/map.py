@@ -12,7 +12,7 @@ B = TypeVar("B")
 
 
 class Map(BaseNode[B]):
-    """A node that yields a function of every item of its source.
+    """A node that applies a function to every item of its source.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ class Prefetch(BaseNode[T]):
 
 
 class _Run(Generic[T]):
-    """One thread, and the items that it has made and the consumer not yet taken."""
+    """One thread, and the items it has made that the consumer has not taken yet."""
 
     def __init__(self, source: BaseNode[T], depth: int, sharing: WorkSharing) -> None:
         self._sharing = sharing
@@ -166,7 +166,7 @@ class _Run(Generic[T]):
                 self._condition.notify_all()
 
     def _has_room(self) -> bool:
-        """Wait for room, and return whether the thread shall continue."""
+        """Wait for room, and return whether the thread is to continue."""
         with self._lock:
             self._condition.wait_for(
                 lambda: self._stopped or len(self._ready) < self._depth

@@ -10,10 +10,10 @@ from ecgstore.pipes.reading.record_reader import RecordReader
 from ecgstore.storage.rows import waits_for_disk
 
 _ROWS_AHEAD: Final = 256
-"""Rows requested from the disk ahead of time: more do not make it faster."""
+"""Number of rows to request from the disk ahead; more are not faster."""
 
 _BATCHES_COLD: Final = 64
-"""Batches for which a file counts as cold after one had to wait for the disk."""
+"""Number of batches with requests ahead after one that waited for the disk."""
 
 
 class Read(BaseNode[Batch]):
@@ -66,7 +66,7 @@ class Read(BaseNode[Batch]):
         return self._state
 
     def _look_ahead(self) -> None:
-        """Take the next rows from the source; of several batches if it is cold."""
+        """Take the next row batch; several while reading waits for the disk."""
         n_rows = sum(len(rows) for rows, _ in self._ahead)
         while not self._ahead or (self._n_cold and n_rows < _ROWS_AHEAD):
             try:

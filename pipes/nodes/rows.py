@@ -31,7 +31,7 @@ class Rows(BaseNode[RowBatch]):
     positions that all ranks together have consumed: it can be resumed with another
     batch size or number of ranks, and yields exactly the rest.
 
-    `reset` begins the next epoch, or the same one if nothing of it was yielded yet.
+    `reset` begins the next epoch, or the same one if no batch of it was yielded.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ class Rows(BaseNode[RowBatch]):
         Rank of this process and number of processes.
     drop_last : bool
         Leave out the rest of an epoch that does not fill a batch of every rank. If
-        False, the ranks share the rest evenly; if it had fewer records than ranks, the
-        step before it leaves it some.
+        False, the ranks share the rest evenly; if it has fewer records than ranks, the
+        step before it is made smaller, so that every rank gets a record.
 
     Raises
     ------
@@ -120,7 +120,7 @@ class Rows(BaseNode[RowBatch]):
         Raises
         ------
         EcgStoreError
-            If the state is of another store, selection, order or seed.
+            If the state was saved with another store, selection, order or seed.
         """
         super().reset(initial_state)
         if initial_state is not None:
@@ -133,7 +133,7 @@ class Rows(BaseNode[RowBatch]):
 
     def next(self) -> RowBatch:
         """Return the rows of this rank's next batch."""
-        n_positions = self._global_batch_size()
+        n_positions = self._n_next_positions()
         if not n_positions:
             raise StopIteration
         part = rank_slice(n_positions, self._rank, self._world_size)
@@ -148,11 +148,11 @@ class Rows(BaseNode[RowBatch]):
         The end of an epoch is the beginning of the next one.
         """
         epoch, consumed = self._epoch, self._consumed
-        if consumed and not self._global_batch_size():
+        if consumed and not self._n_next_positions():
             epoch, consumed = epoch + 1, 0
         return {**self._identity, "epoch": epoch, "consumed": consumed}
 
-    def _global_batch_size(self) -> int:
+    def _n_next_positions(self) -> int:
         """Return the number of positions that all ranks together take next."""
         rest = len(self._order) - self._consumed
         return next_batch(rest, self._batch_size, self._world_size, self._drop_last)
@@ -186,15 +186,15 @@ class Rows(BaseNode[RowBatch]):
         )
 
     def _restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state, if it is one of this order."""
+        """Resume from a state, or raise an error if it does not fit this node."""
         require_same(
             "the state to resume from",
             {name: state.get(name) for name in self._identity},
             self._identity,
             lambda name: _ADVICE.get(name, _ADVICE_ORDER),
         )
-        epoch = _count_of(state, "epoch")
-        consumed = _count_of(state, "consumed", len(self._order))
+        epoch = _count(state, "epoch")
+        consumed = _count(state, "consumed", len(self._order))
         self._epoch, self._consumed = epoch, consumed
 
 
@@ -204,7 +204,9 @@ _ADVICE: Final = {
     "rows": "select the same records as when the state was saved",
     "n_rows": "select the same records as when the state was saved",
 }
-_ADVICE_ORDER: Final = "make the pipe with the same seed and order as then"
+_ADVICE_ORDER: Final = (
+    "make the pipe with the same seed and order as when the state was saved"
+)
 
 
 def as_selection(records: Selection | Store) -> Selection:
@@ -233,7 +235,7 @@ def as_selection(records: Selection | Store) -> Selection:
 
 
 def _check_order(order: Order, n_records: int) -> None:
-    """Refuse what is not an order of this number of records."""
+    """Raise an error unless it is an order of this number of records."""
     if not isinstance(order, Order):
         raise TypeError(
             f"order is a {type(order).__name__}; expected an order, such as "
@@ -246,13 +248,13 @@ def _check_order(order: Order, n_records: int) -> None:
         )
 
 
-def _count_of(state: dict[str, Any], name: str, highest: int | None = None) -> int:
-    """Return a number of things out of a state, if it can be one."""
+def _count(state: dict[str, Any], name: str, highest: int | None = None) -> int:
+    """Return a count from a state, or raise an error if it is not a valid one."""
     value = state.get(name)
     if isinstance(value, int) and value >= 0 and (highest is None or value <= highest):
         return value
     limit = "" if highest is None else f" to {highest}"
     raise EcgStoreError(
-        f"the state to resume from has {name} {value!r}; expected a whole number from "
-        f"0{limit}: it was changed since it was saved, resume from another one"
+        f"the state to resume from has {name} {value!r}; expected an integer from "
+        f"0{limit}: the state was changed after it was saved; resume from another one"
     )

@@ -32,7 +32,7 @@ class ClassBalanced(Drawn):
     Raises
     ------
     ValueError
-        If the labels are not of this form, or no record is in any class.
+        If the labels have another shape or other values, or no record is in any class.
     """
 
     name = "class_balanced"

@@ -13,8 +13,8 @@ from ecgstore.pipes.orders.order import Order, require_length
 class Drawn(Order):
     """An order whose epochs are a number of draws, made from an array.
 
-    Subclasses say by `name` and `array_name` how they and their array are called in
-    `describe`.
+    Subclasses define `name` and `array_name`, the names of the order and of its array
+    in `describe`.
 
     Parameters
     ----------

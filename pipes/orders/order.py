@@ -1,7 +1,7 @@
 """The base class of orders: pure functions of the epoch and the position in it.
 
-An order deals with numbers only: it says which of the indices 0 to n - 1 into a
-selection stands at each position of an epoch. No list is made per epoch, so any
+An order maps each position of an epoch to one of the indices 0 to n - 1 into a
+selection. No list is made per epoch, so any
 position of any epoch is computed at once, and the rest of an epoch does not depend on
 how its beginning was batched or shared among ranks.
 """
@@ -73,7 +73,7 @@ class Order(ABC):
 
 
 def require_length(name: str, value: int) -> int:
-    """Return a positive integer that is not longer than a permutation can be."""
+    """Return an integer from 1 to the length of the longest permutation."""
     return require_integer(name, value, lowest=1, highest=MAX_LENGTH)
 
 
@@ -89,7 +89,7 @@ def set_seed(order: Order, seed: int) -> None:
 
 
 def check_positions(epoch: int, begin: int, end: int) -> None:
-    """Refuse a negative epoch, and what is not a range of positions."""
+    """Raise an error if the epoch is negative or the range of positions is invalid."""
     require_integer("epoch", epoch, lowest=0)
     if not 0 <= begin <= end:
         raise ValueError(f"positions {begin} to {end}; expected 0 <= begin <= end")

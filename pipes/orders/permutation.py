@@ -34,7 +34,7 @@ _ROUNDS: Final = 12
 def permute(indices: IntArray, n: int | IntArray, key: int | UInt64Array) -> IntArray:
     """Return the images of some indices under a random permutation.
 
-    Time and memory depend on the number of indices given, not on `n`.
+    Time and memory depend on the number of indices, not on `n`.
 
     Parameters
     ----------

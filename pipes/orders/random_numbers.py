@@ -25,7 +25,7 @@ _SHIFT_3: Final = np.uint64(31)
 
 
 class Purpose(IntEnum):
-    """What the random numbers of an order are used for.
+    """Purposes of random numbers, so that numbers for different ones are independent.
 
     A purpose is part of the key (`key_of`): never renumber one.
     """

@@ -1,6 +1,6 @@
 """How the positions of an epoch are divided into steps, and each step among ranks.
 
-A global batch is what all ranks together take in one step.
+A global batch consists of the positions that all ranks together take in one step.
 """
 
 from ecgstore.pipes.arguments import require_integer
@@ -43,8 +43,8 @@ def rank_slice(n: int, rank: int, world_size: int) -> slice:
 def next_batch(rest: int, batch_size: int, world_size: int, drop_last: bool) -> int:
     """Return the number of positions of the next global batch.
 
-    It depends on the rest of the epoch and not on what came before, so that an epoch
-    can be resumed with another batch size or another number of ranks.
+    It depends on the rest of the epoch and not on earlier batches, so that an epoch can
+    be resumed with another batch size or another number of ranks.
 
     Parameters
     ----------
@@ -60,12 +60,12 @@ def next_batch(rest: int, batch_size: int, world_size: int, drop_last: bool) -> 
     Returns
     -------
     int
-        0 at the end of the epoch, else ``batch_size * world_size`` as long as that
-        many are left. The last batch takes the rest. If the rest were fewer records
-        than ranks, the batch before it leaves some for it, so that all ranks have the
-        same number of batches and none waits forever for the others. That is impossible
-        if `batch_size` is 1 or the whole rest is fewer than the ranks: then some ranks'
-        parts of the last batch are empty.
+        0 at the end of the epoch, else ``batch_size * world_size`` while that many
+        positions are left. The last batch takes the rest. If the rest had fewer
+        positions than ranks, the batch before it is made smaller by one position per
+        rank, so that all ranks have the same number of batches and none waits forever
+        for the others. Where that is impossible, because `batch_size` is 1 or the epoch
+        has fewer positions than ranks, some ranks' parts of the last batch are empty.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def next_batch(rest: int, batch_size: int, world_size: int, drop_last: bool) -> 
     >>> next_batch(13, batch_size=3, world_size=4, drop_last=False)  # then 5
     8
     """
-    size = _global_batch_size(rest, batch_size, world_size)
+    size = _full_batch_size(rest, batch_size, world_size)
     if rest < size:
         return 0 if drop_last else rest
     leaves_too_few = 0 < rest - size < world_size
@@ -109,11 +109,11 @@ def n_batches(rest: int, batch_size: int, world_size: int, drop_last: bool) -> i
     >>> n_batches(13, batch_size=3, world_size=4, drop_last=False)
     2
     """
-    size = _global_batch_size(rest, batch_size, world_size)
+    size = _full_batch_size(rest, batch_size, world_size)
     return rest // size if drop_last else -(-rest // size)
 
 
-def _global_batch_size(rest: int, batch_size: int, world_size: int) -> int:
+def _full_batch_size(rest: int, batch_size: int, world_size: int) -> int:
     """Check the numbers, and return the size of a full global batch."""
     require_integer("rest", rest, lowest=0)
     return require_integer("batch_size", batch_size, lowest=1) * require_integer(

@@ -51,5 +51,5 @@ class Repeated(Order):
 
     def describe(self) -> dict[str, int | str]:
         """Return the name and the parameters of the order, and those of a pass."""
-        of_pass = {f"pass_{key}": value for key, value in self.order.describe().items()}
-        return {"order": "repeated", "times": self.times, **of_pass}
+        parts = {f"pass_{key}": value for key, value in self.order.describe().items()}
+        return {"order": "repeated", "times": self.times, **parts}

@@ -60,23 +60,23 @@ def mixing(
     The expected entropy is exact: the number of records of a batch that belong to a
     group follows the hypergeometric distribution.
     """
-    most = min(order.n, len(order))
-    if not 2 <= batch_size <= most:
-        raise ValueError(f"batch_size is {batch_size}; expected 2 to {most}")
+    highest = min(order.n, len(order))
+    if not 2 <= batch_size <= highest:
+        raise ValueError(f"batch_size is {batch_size}; expected 2 to {highest}")
     if groups is None:
-        group_of: IntArray = np.arange(order.n) * _GROUPS // order.n
+        group_numbers: IntArray = np.arange(order.n) * _GROUPS // order.n
     else:
-        group_of = np.unique(np.asarray(groups), return_inverse=True)[1]
-    if group_of.shape != (order.n,):
+        group_numbers = np.unique(np.asarray(groups), return_inverse=True)[1]
+    if group_numbers.shape != (order.n,):
         raise ValueError(
-            f"groups have shape {group_of.shape}; expected ({order.n},), one group per "
-            "record of the order"
+            f"groups have shape {group_numbers.shape}; expected ({order.n},): one "
+            "group per record of the order"
         )
-    sizes = np.bincount(group_of)
+    sizes = np.bincount(group_numbers)
     if np.count_nonzero(sizes) < 2:
         raise ValueError("all records are in one group; expected at least 2 groups")
     n_whole = len(order) // batch_size
-    groups_in_order = group_of[order.indices(epoch, 0, n_whole * batch_size)]
+    groups_in_order = group_numbers[order.indices(epoch, 0, n_whole * batch_size)]
     batches = np.repeat(np.arange(n_whole), batch_size)
     counts = np.unique(batches * len(sizes) + groups_in_order, return_counts=True)[1]
     # The entropy of counts c that add up to m is log(m) - sum(c log(c)) / m.

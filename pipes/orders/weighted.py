@@ -24,7 +24,7 @@ class Weighted(Drawn):
     Raises
     ------
     ValueError
-        If the weights are not of this form, or all are 0.
+        If the weights have another shape or other values, or all are 0.
     """
 
     name = "weighted"

@@ -169,7 +169,7 @@ def lead_numbers(leads: Iterable[str]) -> IntArray:
     Raises
     ------
     ValueError
-        If a name is not one of `LEADS` or there twice, or none is given.
+        If a name is not one of `LEADS` or repeated, or there are no names.
     """
     return np.array([LEADS.index(name) for name in lead_names(leads)])
 
@@ -177,7 +177,7 @@ def lead_numbers(leads: Iterable[str]) -> IntArray:
 def _known_fields(
     store: Store, fields: Iterable[str]
 ) -> tuple[Sequence[str], Sequence[str]]:
-    """Return the array fields and the columns among some fields.
+    """Divide the names of fields into array fields and columns.
 
     Raises
     ------

@@ -22,7 +22,7 @@ Range: TypeAlias = tuple[float, float]
 """(lowest, highest) of a uniform distribution to draw from."""
 
 _NUMBERS: Final = 1
-"""Key of the random numbers of a record, which are counted from its state."""
+"""Key of the random numbers of a record; their counters begin at its state."""
 
 
 class Draws:
@@ -33,8 +33,8 @@ class Draws:
     seeds : ndarray of shape (n_records,)
         `Batch.seeds`.
     salt : int
-        Any integer. Different salts give independent numbers, so that different
-        augmentations do.
+        Any integer. Different salts give independent numbers: every augmentation has
+        a salt of its own.
     """
 
     def __init__(self, seeds: UInt64Array, salt: int) -> None:
@@ -177,7 +177,7 @@ def signals_in_mv(batch: Batch, transform: str) -> Tensor:
 def check_range(
     name: str, values: Range, lowest: float, highest: float = np.inf
 ) -> None:
-    """Refuse what is not a range (lowest, highest) within the bounds."""
+    """Raise an error unless `values` are (lowest, highest) within the bounds."""
     if np.shape(values) != (2,) or not lowest <= values[0] <= values[1] <= highest:
         bounds = f"from {lowest:g}" + ("" if highest == np.inf else f" to {highest:g}")
         raise ValueError(
@@ -186,7 +186,7 @@ def check_range(
 
 
 def check_positive(name: str, value: float) -> None:
-    """Refuse a number that is not positive and finite."""
+    """Raise an error unless a number is positive and finite."""
     if not 0 < value < np.inf:
         raise ValueError(f"{name} is {value!r}; expected a number above 0")
 
@@ -222,7 +222,7 @@ def add_noise(
     Parameters
     ----------
     batch : Batch
-        The batch, which says where the padding begins.
+        The batch, for its `n_real_samples`.
     signals : Tensor of shape (n_records, n_leads, n_samples)
         The batch's signals.
     chosen : ndarray of shape (n_records,)

@@ -77,7 +77,7 @@ class Standardise(Standardisation):
         Raises
         ------
         TypeError
-            If `selection` is not a selection.
+            If `selection` is not a `Selection`.
         ValueError
             If it is empty, a lead is unknown or repeated, or `by` is unknown.
 
@@ -207,7 +207,7 @@ class StandardiseFeatures(Standardisation):
         Raises
         ------
         TypeError
-            If `selection` is not a selection.
+            If `selection` is not a `Selection`.
         ValueError
             If it is empty.
         """
@@ -318,7 +318,7 @@ def _real_signals(selection: Selection, leads: list[int]) -> Iterator[FloatArray
 
 
 def _check_selection(selection: Selection, class_name: str) -> None:
-    """Refuse anything else, such as a store, which contains the test records, too."""
+    """Raise an error unless it is a selection: a store has the test records, too."""
     if not isinstance(selection, Selection):
         raise TypeError(
             f"{class_name}.fit got {selection!r}; expected a selection of the training "

@@ -1,4 +1,4 @@
-"""The statistics of a standardisation, the records they are of, and their file."""
+"""Means and standard deviations, the identity of their records, and their file."""
 
 import json
 import math
@@ -83,7 +83,7 @@ class Standardisation:
 
     @classmethod
     def _header(cls) -> dict[str, Any]:
-        """Return what identifies a file of this class."""
+        """Return format, version and class: the first entries of the file."""
         return {
             "format": _FORMAT.name,
             "version": _FORMAT.version,

@@ -47,7 +47,7 @@ class WhiteNoise(Augmentation):
     -----
     The noise of a record is a segment of a fixed table of at least a million Gaussian
     numbers, from a random offset, one lead after the other. No number is used twice in
-    a record; drawing all numbers anew would take several times as long. Most of the
+    a record; drawing new numbers would take several times as long. Most of the
     power lies above 40 Hz, where the default band-pass filter of a store ends: it
     prepares a model for signals that were filtered less.
     """

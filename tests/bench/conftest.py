@@ -1,4 +1,4 @@
-"""Run a benchmark at toy size, and check what all reports have in common."""
+"""Run a benchmark at toy size, and check the common parts of its report."""
 
 import importlib
 import json

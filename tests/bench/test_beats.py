@@ -33,7 +33,9 @@ DELINEATORS = {
 
 
 @pytest.mark.slow
-def test_delineation(run_bench: RunBench, dozen_records: Path, tmp_path: Path) -> None:
+def test_delineation_reports_marks_speed_and_p_presence(
+    run_bench: RunBench, dozen_records: Path, tmp_path: Path
+) -> None:
     plot = tmp_path / "beats.png"
     report = run_bench(
         *("beats.delineation", LUDB, "--rounds=1", "--records=1"),
@@ -160,7 +162,7 @@ def test_records_are_analysed_by_the_network_that_holds_them_out(
         run_bench(*options, "--records=1")
 
 
-def test_diagnoses(run_bench: RunBench) -> None:
+def test_diagnoses_reports_auroc_and_normal_values(run_bench: RunBench) -> None:
     report = run_bench("beats.diagnoses", sample_folder())
     areas = {row["feature"]: row["auroc"] for row in report["auroc"]}
     assert areas["V1_qrs_area_mv_ms"] > 0.8

@@ -18,7 +18,9 @@ from ecgstore.sources import read_record
 RunBench = Callable[..., dict[str, Any]]
 
 
-def test_reader(run_bench: RunBench, dozen_records: Path) -> None:
+def test_reader_reports_agreement_and_speed(
+    run_bench: RunBench, dozen_records: Path
+) -> None:
     report = run_bench("builds.reader", dozen_records, "--rounds", "2")
     assert report["rounds"] == 2
     reader = report["reader"]
@@ -41,7 +43,9 @@ def test_readers_that_disagree_are_not_timed(
         run_bench("builds.reader", dozen_records)
 
 
-def test_preprocessing(run_bench: RunBench, dozen_records: Path) -> None:
+def test_preprocessing_reports_every_step(
+    run_bench: RunBench, dozen_records: Path
+) -> None:
     report = run_bench("builds.preprocessing", dozen_records, "--rounds", "1")
     steps = report["a_record"]
     assert steps["bandpass"]["records"] == 12
@@ -60,7 +64,7 @@ def test_filters_that_disagree_are_not_timed(
         run_bench("builds.preprocessing", dozen_records)
 
 
-def test_rr_features(run_bench: RunBench) -> None:
+def test_rr_features_reports_agreement_and_speed(run_bench: RunBench) -> None:
     rr = run_bench("builds.rr_features", "--rounds=1", "--series=10")["rr"]
     assert rr["series"] == rr["timed_series"] == 10
     assert rr["largest_difference"] <= 1e-9
@@ -81,7 +85,9 @@ def test_features_that_disagree_are_not_timed(
         run_bench("builds.rr_features", "--series=3")
 
 
-def test_throughput(run_bench: RunBench, dozen_records: Path) -> None:
+def test_throughput_reports_steps_and_builds(
+    run_bench: RunBench, dozen_records: Path
+) -> None:
     report = run_bench("builds.throughput", dozen_records, "--rounds=1", "--records=3")
     assert report["stages"]["records"] == 3
     steps = report["stages"]["a_record"]
@@ -91,7 +97,9 @@ def test_throughput(run_bench: RunBench, dozen_records: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
-def test_memory(run_bench: RunBench, dozen_records: Path) -> None:
+def test_memory_reports_real_records_and_copies(
+    run_bench: RunBench, dozen_records: Path
+) -> None:
     report = run_bench("builds.memory", dozen_records, "--rounds=1", "--copies=24")
     memory = report["peak_memory"]
     assert memory["real records"]["records"]["median"] == 12

@@ -1,4 +1,4 @@
-"""Benchmarks of loaders: what they yield is checked, then they are timed."""
+"""Benchmarks of loaders: their batches are checked, then they are timed."""
 
 import subprocess
 import sys
@@ -83,7 +83,7 @@ def test_loaders_resume_in_the_middle_of_an_epoch(name: str, files: Files) -> No
 
 
 @on_linux
-def test_throughput(
+def test_throughput_is_reported_and_plotted(
     run_bench: RunBench,
     dozen_records: Path,
     scratch: Path,
@@ -152,7 +152,7 @@ class Wrong(Right):
 
 
 @on_linux
-def test_all_other_measurements(
+def test_all_other_measurements_are_reported(
     run_bench: RunBench,
     dozen_records: Path,
     scratch: Path,
@@ -295,7 +295,7 @@ class Peer:
 
 @pytest.mark.slow
 @on_linux
-def test_peers(
+def test_peers_are_prepared_and_timed(
     run_bench: RunBench,
     dozen_records: Path,
     scratch: Path,

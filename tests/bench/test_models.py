@@ -12,7 +12,7 @@ RunBench = Callable[..., dict[str, Any]]
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_training(
+def test_training_and_prediction_are_timed(
     run_bench: RunBench, dozen_records: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     networks = {

@@ -61,9 +61,9 @@ def test_record_that_fails_after_the_scan_is_quarantined(
         assert "ZeroDivisionError: a defect" in store.quarantine["detail"][0]
         assert victim.stem not in store
         for record_id in store:
-            ours, theirs = store[record_id], expected[record_id]
-            np.testing.assert_array_equal(ours.signal, theirs.signal)
-            assert ours.labels == theirs.labels
+            actual, stored = store[record_id], expected[record_id]
+            np.testing.assert_array_equal(actual.signal, stored.signal)
+            assert actual.labels == stored.labels
 
 
 def test_defect_in_the_scan_quarantines_one_record(
@@ -99,7 +99,7 @@ def test_detail_of_a_late_failure_holds_no_absolute_path(
 
 @pytest.mark.parametrize("owner", [Journal, Path])
 @pytest.mark.parametrize("block_rows", [1, 4, 16])
-def test_stop_after_a_record_failed(
+def test_a_build_stopped_after_a_failure_continues_to_the_same_bytes(
     few_records: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

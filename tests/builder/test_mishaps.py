@@ -48,7 +48,7 @@ def test_full_disk_of_the_journal_is_one_message(
         build(few_records, tmp_path / "out.h5")
 
 
-def test_too_small_a_disk_is_noticed_before_the_work(
+def test_too_small_a_disk_is_reported_before_any_work(
     few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Build
 ) -> None:
     free = shutil.disk_usage(tmp_path)._replace(free=1000)

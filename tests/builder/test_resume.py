@@ -129,7 +129,7 @@ def test_changed_and_removed_files_are_scanned_again(
         assert store.quarantine["reason"].tolist() == [Reason.UNREADABLE_HEADER]
 
 
-def test_duplicate_is_stored_when_the_first_record_is_gone(
+def test_a_duplicate_is_stored_if_the_first_record_was_removed(
     tmp_path: Path, write_record: WriteRecord, build: Build, stopped_build: StoppedBuild
 ) -> None:
     first = write_record("A0001", folder="records/a")
@@ -184,8 +184,8 @@ def test_changed_sample_is_scanned_again(
     direct = build(folder, tmp_path / "direct.h5", config)
     assert filecmp.cmp(out, direct, shallow=False)
     with ecgstore.open(out) as store, ecgstore.open(before) as old:
-        ours, theirs = store.records["sha256"], old.records["sha256"]
-        assert ours[ours != theirs].index.tolist() == [signal.stem]
+        hashes, old_hashes = store.records["sha256"], old.records["sha256"]
+        assert hashes[hashes != old_hashes].index.tolist() == [signal.stem]
 
 
 def test_options_may_change_before_anything_is_written(
@@ -220,15 +220,15 @@ def test_other_patients_are_refused(
     few_records: Path, tmp_path: Path, build: Build, stopped_build: StoppedBuild
 ) -> None:
     name = next(iter(sorted(few_records.rglob("*.hea")))).stem
-    ours, theirs = tmp_path / "ours.csv", tmp_path / "theirs.csv"
-    ours.write_text(f"record_id,patient_id\n{name},1\n")
-    theirs.write_text(f"record_id,patient_id\n{name},2\n")
+    first, other = tmp_path / "first.csv", tmp_path / "other.csv"
+    first.write_text(f"record_id,patient_id\n{name},1\n")
+    other.write_text(f"record_id,patient_id\n{name},2\n")
     out = tmp_path / "out.h5"
-    stopped_build(pipeline, "seal", few_records, out, patients=ours)
-    for patients in (theirs, None):
+    stopped_build(pipeline, "seal", few_records, out, patients=first)
+    for patients in (other, None):
         with pytest.raises(EcgStoreError, match="patients was "):
             build(few_records, out, patients=patients)
-    build(few_records, out, patients=ours)
+    build(few_records, out, patients=first)
     with ecgstore.open(out) as store:
         assert store.records.loc[name, "patient_id"] == "1"
 

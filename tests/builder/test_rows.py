@@ -337,7 +337,9 @@ def test_no_patient_and_no_signal_is_in_two_folds(sample_store: Path) -> None:
         assert (records[records["source"] == "ptb"]["fold"].nunique()) == 1
 
 
-def test_several_folders_of_one_name(tmp_path: Path, write_record: WriteRecord) -> None:
+def test_folders_of_the_same_name_keep_their_parents(
+    tmp_path: Path, write_record: WriteRecord
+) -> None:
     first = write_record("A0001", folder="a/records").parent
     second = write_record("A0002", folder="b/records").parent
     out = tmp_path / "out.h5"
@@ -358,8 +360,8 @@ def test_float32_stores_millivolts(
     out = build(few_records, tmp_path / "f.h5", Config(beats="none", dtype="float32"))
     with ecgstore.open(out) as store, ecgstore.open(counts) as expected:
         rows = range(len(store))
-        ours, theirs = store.signals([*rows]), expected.signals([*rows])
-        assert np.abs(ours - theirs).max() <= 0.000501
+        voltages, scaled = store.signals([*rows]), expected.signals([*rows])
+        assert np.abs(voltages - scaled).max() <= 0.000501
         with pytest.raises(ValueError, match="no int16 counts"):
             store.signals([0], dtype="int16")
 

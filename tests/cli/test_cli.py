@@ -1,4 +1,4 @@
-"""The command line: every command, what it prints, and how it fails."""
+"""The command line: every command, its output and its errors."""
 
 import json
 import subprocess
@@ -80,7 +80,7 @@ def test_strict_exits_1_after_a_complete_build(
         assert list(store) == ["A0001"]
 
 
-def test_options_from_flags_file_and_preset(
+def test_flags_override_the_file_and_the_file_the_preset(
     run: Run, few_records: Path, tmp_path: Path
 ) -> None:
     options = tmp_path / "options.toml"

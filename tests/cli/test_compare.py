@@ -46,7 +46,7 @@ def test_results_do_not_depend_on_the_number_of_processes(
         np.testing.assert_array_equal(predictions.thresholds, other.thresholds, name)
 
 
-def test_command(
+def test_compare_writes_tables_plots_and_predictions(
     sample_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(trees.OPTIONS, "max_iter", 5)
@@ -76,7 +76,7 @@ def test_command(
         (("--epochs", "0"), "epochs is 0; expected a whole number, 1 or more"),
     ],
 )
-def test_wrong_options(
+def test_wrong_options_are_refused(
     sample_store: Path, tmp_path: Path, arguments: tuple[str, str], message: str
 ) -> None:
     run = CliRunner().invoke(

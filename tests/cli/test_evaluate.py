@@ -1,4 +1,4 @@
-"""``ecgstore evaluate``: what it prints and writes, and what it refuses."""
+"""``ecgstore evaluate``: its output, its files and its errors."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""``ecgstore train`` and ``compare``: what they hand to the library."""
+"""``ecgstore train`` and ``compare``: the arguments that they pass to the library."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,20 +13,20 @@ from ecgstore.models.training import run as training_run
 from ecgstore.storage import Store
 
 
-class Handed(Exception):
+class Call(Exception):
     """The arguments that a function was called with, raised in place of its work."""
 
 
-def handed_by(
+def call_of(
     monkeypatch: pytest.MonkeyPatch, module: Any, function: str, command: str
 ) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
     """Return a function that runs a command and returns what it handed over."""
 
     def stop(*arguments: Any, **options: Any) -> None:
-        raise Handed(arguments, options)
+        raise Call(arguments, options)
 
     def run(*words: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        with pytest.raises(Handed) as handed:
+        with pytest.raises(Call) as handed:
             main([command, *map(str, words)])
         return handed.value.args
 
@@ -46,7 +46,7 @@ def test_training_folds_are_the_other_folds(
     validation: list[int],
     test: list[int],
 ) -> None:
-    run = handed_by(monkeypatch, training_run, "train_into", "train")
+    run = call_of(monkeypatch, training_run, "train_into", "train")
     (folder, training_records, validation_records, model, settings), rest = run(
         sample_store, "-o", tmp_path / "run", "--fs", 100, "--leads", "ii,V2",
         "--seed", 3, "--resume", "--device", "cpu", *options,
@@ -63,10 +63,10 @@ def test_training_folds_are_the_other_folds(
     assert rest["resume"] is True
 
 
-def test_compare_hands_its_options_over(
+def test_compare_passes_its_options_to_the_library(
     sample_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = handed_by(monkeypatch, comparison, "compare", "compare")
+    run = call_of(monkeypatch, comparison, "compare", "compare")
     (_, settings, folder), rest = run(
         sample_store, "-o", tmp_path, "--n-seeds", 2, "--n-folds", 4,
         "--n-inner-folds", 5,

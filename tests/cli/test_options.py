@@ -171,7 +171,7 @@ def test_help_has_sentence_default_and_limits(command: str, option: Option) -> N
         assert all(choice in text for choice in option.choices)
 
 
-def test_exports_to_choose_from_are_all() -> None:
+def test_every_export_can_be_chosen() -> None:
     from ecgstore.export import EXPORTS
 
     made = cli.get_command(click.Context(click.Command("export")), "export")

@@ -13,7 +13,9 @@ from ecgstore.cli.tables import estimate_text
         ((float("nan"),) * 3, "undefined"),
     ],
 )
-def test_an_estimate_is_text(estimate: tuple[float, float, float], text: str) -> None:
+def test_an_estimate_is_written_with_its_interval(
+    estimate: tuple[float, float, float], text: str
+) -> None:
     assert estimate_text(*estimate) == text
 
 

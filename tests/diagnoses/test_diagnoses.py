@@ -121,7 +121,7 @@ class TestTable:
 
 
 class TestBuiltInClassSets:
-    def test_hybrid7(self) -> None:
+    def test_hybrid7_has_the_classes_of_the_prototype(self) -> None:
         assert [(row.name, row.codes) for row in class_set("hybrid7").classes] == [
             ("NSR", ("426783006",)),
             ("MI", ("164865005",)),

@@ -16,11 +16,11 @@ FS = 500.0
 
 def row_of(signal: FloatArray, beats: Beats, fs: float = FS) -> dict[str, float]:
     """Return all features by name."""
-    names = (each.name for each in FEATURES)
+    names = (feature.name for feature in FEATURES)
     return dict(zip(names, compute(signal, beats, fs).tolist(), strict=True))
 
 
-UNITS = {each.name: each.unit for each in FEATURES}
+UNITS = {feature.name: feature.unit for feature in FEATURES}
 
 
 def assert_same(
@@ -133,7 +133,7 @@ def test_order_of_the_leads_only_orders_the_leads() -> None:
             if name.startswith(own):
                 moved = f"{lead}_{name.removeprefix(own)}"
                 assert got[moved] == pytest.approx(value, rel=1e-5, nan_ok=True), name
-    record = [each.name for each in WAVES.features[: len(WAVES.definitions)]]
+    record = [feature.name for feature in WAVES.features[: len(WAVES.definitions)]]
     assert_same({n: got[n] for n in record}, {n: expected[n] for n in record})
 
 

@@ -14,7 +14,7 @@ from ecgstore.features import FEATURES, compute
 from ecgstore.signals.preprocess import preprocess
 from ecgstore.sources import read_record
 
-NAMES = [each.name for each in FEATURES]
+NAMES = [feature.name for feature in FEATURES]
 DX = {
     "normal": {"426783006"},
     "fibrillation": {"164889003"},
@@ -31,16 +31,16 @@ IN_RANGE = {"1", "deg", "Hz"}
 """Units of features that cannot leave their range, whatever the marks."""
 
 NEVER_OUTSIDE = {
-    each.name
-    for each in FEATURES
-    if each.unit in IN_RANGE
-    and each.valid_range in ((0, 1), (-1, 1), (-180, 180), (0, 180), (1, 7), (4, 9))
+    feature.name
+    for feature in FEATURES
+    if feature.unit in IN_RANGE
+    and feature.valid_range in ((0, 1), (-1, 1), (-180, 180), (0, 180), (1, 7), (4, 9))
 }
 
 
 def outside(values: FloatArray) -> BoolArray:
     """Return which values are defined and implausible; they are float32."""
-    low, high = np.array([each.valid_range for each in FEATURES]).T
+    low, high = np.array([feature.valid_range for feature in FEATURES]).T
     margin = 1e-6 * (high - low)
     implausible: BoolArray = (values < low - margin) | (values > high + margin)
     return implausible
@@ -94,14 +94,14 @@ def auroc(values: FloatArray, positive: BoolArray) -> float:
     return float(np.mean(high[:, None] > low) + np.mean(high[:, None] == low) / 2)
 
 
-def test_auroc() -> None:
+def test_auroc_counts_ties_as_half() -> None:
     values = np.array([1.0, 2.0, 2.0, 3.0, math.nan])
     positive = np.array([False, True, False, True, True])
     assert auroc(values, positive) == pytest.approx(3.5 / 4)
 
 
 @pytest.mark.slow
-def test_features_measure_what_they_claim(shared_data: Path) -> None:
+def test_features_separate_the_diagnoses_they_describe(shared_data: Path) -> None:
     """Features separate the diagnoses that they describe, in Challenge records.
 
     Only a sixth of the records without any of the diagnoses is used.
@@ -149,6 +149,6 @@ def test_features_measure_what_they_claim(shared_data: Path) -> None:
         ("tachycardia", "mean_hr", 1, 0.9),
         ("slow conduction", "pr_interval_ms", 1, 0.9),
     ):
-        positive = np.array([bool(each & DX[diagnosis]) for each in dx])
+        positive = np.array([bool(codes & DX[diagnosis]) for codes in dx])
         got = auroc(sign * values[:, NAMES.index(name)], positive)
         assert got >= least, (diagnosis, name)

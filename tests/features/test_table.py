@@ -1,4 +1,4 @@
-"""The table of features, and a record's row of it."""
+"""The table of features, and the row of a record in it."""
 
 import importlib
 import subprocess
@@ -40,19 +40,21 @@ def some_beats() -> Beats:
 
 def test_names_are_unique_and_carry_their_unit() -> None:
     assert len(set(NAMES)) == len(FEATURES)
-    for each in FEATURES:
-        suffixes = [u for u, suffix in UNITS.items() if each.name.endswith(suffix)]
-        assert (suffixes or ["1"])[0] == each.unit.replace("1/min", "1"), each.name
+    for feature in FEATURES:
+        suffixes = [u for u, suffix in UNITS.items() if feature.name.endswith(suffix)]
+        assert (suffixes or ["1"])[0] == feature.unit.replace("1/min", "1"), (
+            feature.name
+        )
 
 
-def test_every_feature_says_what_it_is() -> None:
-    for each in FEATURES:
-        low, high = each.valid_range
+def test_every_feature_is_documented() -> None:
+    for feature in FEATURES:
+        low, high = feature.valid_range
         assert -1e4 < low < high < 1e4
-        for text in (each.formula, each.source, each.undefined):
+        for text in (feature.formula, feature.source, feature.undefined):
             assert text
             assert text.strip(" .") == text
-        assert "NaN" not in each.formula  # `undefined` says when
+        assert "NaN" not in feature.formula  # `undefined` says when
 
 
 MEASURED = [group for group in GROUPS if group.measure is not None]
@@ -136,9 +138,7 @@ def test_features_of_the_record_come_before_those_of_the_leads() -> None:
     assert (last.valid_range, last.undefined) == ((-1, 2), "at night")
 
 
-def test_measured_values_and_those_that_follow_from_them_stand_in_their_columns() -> (
-    None
-):
+def test_measured_and_derived_values_are_in_their_columns() -> None:
     table = np.arange(26.0).reshape(13, 2)
     inputs = Inputs(table, some_beats(), 500.0, "neurokit")
     values = Values(n_beats=np.array([12.0]))
@@ -184,7 +184,7 @@ GROUPS = (
 """
 
 
-def test_a_group_in_a_file_of_its_own_is_found(tmp_path: Path) -> None:
+def test_a_new_file_is_a_new_group_of_features(tmp_path: Path) -> None:
     """One new file gives new columns behind the others, and a section of the page."""
     (tmp_path / "new_definitions.py").write_text(NEW_GROUP)
     code = f"""
@@ -210,7 +210,7 @@ print("| `new_ratio` | 1 | qt_interval / mean_rr |" in markdown())
 
 
 def test_the_columns_are_those_of_the_groups_in_turn() -> None:
-    assert [*FEATURES] == [each for group in GROUPS for each in group.features]
+    assert [*FEATURES] == [feature for group in GROUPS for feature in group.features]
     signal, beats = np.zeros((12, 5000)), some_beats()
     inputs, values = Inputs(signal, beats, 500.0, "neurokit"), Values()
     tables = [group.compute(inputs, values) for group in GROUPS]
@@ -244,12 +244,12 @@ def test_a_record_without_beats_has_counts_and_spectra() -> None:
     values = compute(signal, Beats.none(BeatStatus.NO_BEATS), 500.0)
     row = dict(zip(NAMES, values.tolist(), strict=True))
     defined = {name for name, value in row.items() if not np.isnan(value)}
-    spectra = {each.name for each in SPECTRUM.features}
+    spectra = {feature.name for feature in SPECTRUM.features}
     assert defined == {"n_beats", "n_rr"} | spectra
     assert row["n_beats"] == row["n_rr"] == 0
 
 
-def test_beats_not_computed_are_not_counted() -> None:
+def test_beat_counts_are_undefined_if_beats_were_not_computed() -> None:
     row = compute(np.zeros((12, 5000)), Beats.none(BeatStatus.NOT_COMPUTED), 500.0)
     assert np.isnan(row).all()
 
@@ -270,11 +270,15 @@ def test_markdown_shows_every_feature() -> None:
     page = markdown()
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     shown = [line.split("`")[1] for line in rows]
-    per_group = [each.features[: len(each.definitions)] for each in GROUPS]
-    expected = [each for features in per_group for each in features]
-    assert shown == [each.name for each in expected]  # the others are the leads' own
-    for line, each in zip(rows, expected, strict=True):
-        assert line.endswith(f"| {range_text(each.valid_range)} | {each.undefined} |")
+    per_group = [group.features[: len(group.definitions)] for group in GROUPS]
+    expected = [feature for part in per_group for feature in part]
+    assert shown == [
+        feature.name for feature in expected
+    ]  # the others are the leads' own
+    for line, feature in zip(rows, expected, strict=True):
+        assert line.endswith(
+            f"| {range_text(feature.valid_range)} | {feature.undefined} |"
+        )
     assert len(shown) == sum(len(group.definitions) for group in GROUPS)
     # A bar inside a formula must not end its cell.
     cells = [line.replace("\\|", "").count("|") for line in rows]
@@ -297,6 +301,6 @@ def test_the_table_loads_nothing_slow() -> None:
     assert done.stdout.strip() == ""
 
 
-def test_public_names() -> None:
+def test_every_public_name_is_defined() -> None:
     for name in dir(features):
         assert getattr(features, name) is not None

@@ -24,7 +24,9 @@ from ecgstore.models.settings import ModelSettings, TrainingSettings
         {"precision": "float16"},
     ],
 )
-def test_training_settings_outside_their_range(change: dict[str, Any]) -> None:
+def test_training_settings_outside_their_range_are_refused(
+    change: dict[str, Any],
+) -> None:
     (name,) = change
     with pytest.raises(ConfigError, match=f"{name} is .*; expected"):
         TrainingSettings(**change)
@@ -42,6 +44,6 @@ def test_training_settings_outside_their_range(change: dict[str, Any]) -> None:
         {"leads": ("I", "X")},
     ],
 )
-def test_model_settings_outside_their_range(change: dict[str, Any]) -> None:
+def test_model_settings_outside_their_range_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="expected"):
         ModelSettings(**change)

@@ -1,4 +1,4 @@
-"""What tests compare batches by."""
+"""Rows, names and digests of batches, to compare them in tests."""
 
 from collections.abc import Iterable
 

@@ -18,7 +18,7 @@ from ecgstore.storage import Store
 from tests.pipes.reading.stored import row_batch
 
 
-def test_a_batch_without_signals_is_in_mv_as_it_is(store: Store) -> None:
+def test_in_mv_returns_a_batch_without_signals_unchanged(store: Store) -> None:
     batch = pipes.RecordReader(store, "labels").read(row_batch([1]))
     assert batch.in_mv() is batch
 

@@ -154,7 +154,9 @@ def test_records_may_be_kept(store: ecgstore.Store) -> None:
 
 
 @pytest.mark.parametrize("collate", [None, StoreDataset.collate])
-def test_loader_without_workers(store: ecgstore.Store, collate: Any) -> None:
+def test_a_dataloader_without_workers_yields_every_record_once(
+    store: ecgstore.Store, collate: Any
+) -> None:
     dataset = store.as_dataset(fields=FIELDS)
     loader = DataLoader(
         dataset,
@@ -181,7 +183,9 @@ def test_collate_returns_the_batch_that_was_read(store: ecgstore.Store) -> None:
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_loader_with_workers(store: ecgstore.Store, method: str) -> None:
+def test_a_dataloader_with_workers_yields_every_record_once(
+    store: ecgstore.Store, method: str
+) -> None:
     if method not in torch.multiprocessing.get_all_start_methods():
         pytest.skip(f"this system cannot {method}")
     # The warning, which is an error in tests, would end forked workers.
@@ -405,14 +409,14 @@ def test_the_warning_says_how_to_silence_it(store: ecgstore.Store) -> None:
         ({"rows": [0.5]}, TypeError, "1-D integer array"),
     ],
 )
-def test_wrong_arguments(
+def test_wrong_arguments_are_refused(
     store: ecgstore.Store, options: dict[str, Any], error: type, message: str
 ) -> None:
     with pytest.raises(error, match=message):
         store.as_dataset(**options)
 
 
-def test_dataset_without_torch(
+def test_without_torch_the_error_says_what_to_install(
     store: ecgstore.Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.data", None)

@@ -201,7 +201,7 @@ def test_every_score_of_the_table_is_in_the_results(scores: Scores) -> None:
     np.testing.assert_array_equal(np.isnan(scores.by_class["auroc"]), [0, 0, 0, 1, 1])
 
 
-def test_scores_as_json(scores: Scores) -> None:
+def test_scores_are_written_as_json(scores: Scores) -> None:
     content = json.loads(json.dumps(scores.to_dict(), allow_nan=False))
     assert [*content] == [
         *SCORES, *CLASS_SCORES, "thresholds", "n_positive", "n_records",

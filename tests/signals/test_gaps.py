@@ -86,5 +86,7 @@ def test_the_error_names_lead_gap_and_limit() -> None:
         (0.0, 500.0, 0),
     ],
 )
-def test_whole_samples(seconds: float, fs: float, expected: int) -> None:
+def test_whole_samples_rounds_down_despite_rounding_errors(
+    seconds: float, fs: float, expected: int
+) -> None:
     assert whole_samples(seconds, fs) == expected

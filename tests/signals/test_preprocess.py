@@ -108,7 +108,9 @@ def test_a_resampled_sine_is_the_same_sine(
     st.sampled_from([100, 128, 250, 257, 360, 500, 1000]),
     st.sampled_from([100, 250, 257, 500]),
 )
-def test_resampled_length(n_samples: int, fs_in: int, fs_out: int) -> None:
+def test_the_resampled_length_is_rounded_up(
+    n_samples: int, fs_in: int, fs_out: int
+) -> None:
     resampled = resample(np.zeros((1, n_samples)), float(fs_in), float(fs_out))
     assert resampled.shape == (1, math.ceil(n_samples * Fraction(fs_out, fs_in)))
 
@@ -260,7 +262,9 @@ def test_no_step_mixes_leads(changed: int, fs: float) -> None:
 
 @settings(deadline=None)
 @given(st.integers(0, 50), st.integers(0, 50))
-def test_cut_or_pad(n_in: int, n_out: int) -> None:
+def test_cut_or_pad_copies_the_beginning_and_pads_with_zeros(
+    n_in: int, n_out: int
+) -> None:
     signal = noise(12, n_in) + 1
     result, n_real_samples = cut_or_pad(signal, n_out)
     assert n_real_samples == min(n_in, n_out)

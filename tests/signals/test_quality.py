@@ -291,7 +291,7 @@ def lost_lead() -> FloatArray:
     ],
     ids=["short", "no sample", "empty", "gap", "lost lead", "flat lead", "clipped"],
 )
-def test_every_reason(
+def test_every_problem_is_refused_with_its_reason(
     signal: FloatArray, options: dict[str, Any], reason: Reason, detail: str
 ) -> None:
     with pytest.raises(RecordError) as caught:

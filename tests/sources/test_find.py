@@ -122,7 +122,7 @@ def test_a_folder_that_vanishes_is_an_ecgstore_error(tmp_path: Path) -> None:
         ("WFDB_CPSC2018_2", "cpsc_2018_extra"),
     ],
 )
-def test_source_by_folder(folder: str, source: str) -> None:
+def test_the_folder_names_the_source(folder: str, source: str) -> None:
     root = Path("anywhere")
     assert source_name(root / folder / "g1" / "X1.hea", root) == source
     assert source_name(root / folder / "X1.hea", root / folder) == source
@@ -148,7 +148,7 @@ def test_the_nearest_folder_decides(tmp_path: Path) -> None:
         ("a0001", "flat"),
     ],
 )
-def test_source_by_record_name_in_a_flat_folder(
+def test_record_names_determine_the_source_in_a_flat_folder(
     tmp_path: Path, record_id: str, source: str
 ) -> None:
     root = tmp_path / "flat"
@@ -179,7 +179,7 @@ def test_other_sources_have_the_name_of_the_root(tmp_path: Path) -> None:
     assert source_name(root / "1.hea", root / "1.hea") == "ludb"
 
 
-def test_source_of_a_relative_root(
+def test_the_source_of_a_relative_root_is_the_name_of_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "ptb-xl" / "g1"

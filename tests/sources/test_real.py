@@ -17,7 +17,7 @@ from ecgstore.sources import (
 )
 
 
-def _theirs(header: Path, scratch: Path) -> np.ndarray:
+def _read_with_wfdb(header: Path, scratch: Path) -> np.ndarray:
     """Return the wfdb library's signal in mV, (12, n_samples).
 
     It cannot parse a record name with ``.mat``, so that it gets such headers without.
@@ -39,7 +39,7 @@ def _theirs(header: Path, scratch: Path) -> np.ndarray:
 def _check_equal(header: Path, scratch: Path) -> None:
     """Check that both readers give the same numbers, to the last bit."""
     record = read_record(header)
-    np.testing.assert_array_equal(record.signal, _theirs(header, scratch))
+    np.testing.assert_array_equal(record.signal, _read_with_wfdb(header, scratch))
     assert record.n_samples_original == record.signal.shape[1]
     assert record.record_id == header.stem
     assert not record.checksum_differs.any()

@@ -8,14 +8,14 @@ import ecgstore
 from ecgstore.diagnoses import class_set
 
 
-def test_labels_of_a_toml_file(store: ecgstore.Store, tmp_path: Path) -> None:
+def test_labels_follow_a_toml_file(store: ecgstore.Store, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('name = "mine"\n[classes]\nAF = ["164889003"]\n')
     af = store.labels()[:, store.label_names.index("AF")]
     assert store.labels(path)[:, 0].tolist() == af.tolist()
 
 
-def test_labels_of_class_sets(store: ecgstore.Store) -> None:
+def test_labels_follow_a_class_set(store: ecgstore.Store) -> None:
     assert store.labels().shape == (len(store), 7)
     np.testing.assert_array_equal(store.labels("hybrid7"), store.labels())
     relabelled = store.labels("cinc2020")

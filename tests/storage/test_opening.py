@@ -23,17 +23,17 @@ from ecgstore.storage.format.schema import row_specs
 Offsets = Callable[[h5py.Dataset], list[int]]
 
 
-def test_missing_file(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EcgStoreError, match="no such file"):
         ecgstore.open(tmp_path / "missing.h5")
 
 
-def test_folder_in_place_of_a_file(tmp_path: Path) -> None:
+def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EcgStoreError, match="a folder"):
         ecgstore.open(tmp_path)
 
 
-def test_file_of_another_format(tmp_path: Path) -> None:
+def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "text.h5"
     path.write_text("not HDF5")
     with pytest.raises(SchemaError, match="not a readable HDF5 file"):
@@ -44,7 +44,7 @@ def test_file_of_another_format(tmp_path: Path) -> None:
         ecgstore.open(path)
 
 
-def test_other_version_of_the_format(copy: Path) -> None:
+def test_another_version_of_the_format_is_refused(copy: Path) -> None:
     with h5py.File(copy, "r+") as file:
         file.attrs["format_version"] = 99
     with pytest.raises(SchemaError, match="format version 99"):
@@ -81,7 +81,7 @@ def test_wrong_shape_is_named(copy: Path) -> None:
         ecgstore.open(copy)
 
 
-def test_store_without_records(sample_store: Path, tmp_path: Path) -> None:
+def test_a_store_without_records_is_opened(sample_store: Path, tmp_path: Path) -> None:
     """No build makes one, but the format allows it."""
     path = tmp_path / "empty.h5"
     with h5py.File(sample_store, locking=False) as old, h5py.File(path, "w") as new:

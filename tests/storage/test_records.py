@@ -20,7 +20,7 @@ from ecgstore.sample import sample_folder
 WriteRecord = Callable[..., Path]
 
 
-def test_record_by_name(store: ecgstore.Store) -> None:
+def test_a_record_is_read_by_name(store: ecgstore.Store) -> None:
     for row, record_id in enumerate(store):
         assert store.row(record_id) == row
         assert record_id in store
@@ -56,7 +56,7 @@ def test_a_row_number_in_place_of_a_name_is_refused(
         store.row(row)
 
 
-def test_a_name_that_two_sources_share(tmp_path: Path) -> None:
+def test_a_name_that_two_sources_share_needs_its_source(tmp_path: Path) -> None:
     folder = tmp_path / "both"
     for source in ("ptb-xl", "georgia"):
         (folder / source).mkdir(parents=True)

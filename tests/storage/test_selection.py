@@ -38,7 +38,7 @@ def test_folds_partition_the_rows(store: ecgstore.Store) -> None:
     assert sorted(np.concatenate(parts).tolist()) == [*range(len(store))]
 
 
-def test_query_over_records(store: ecgstore.Store) -> None:
+def test_a_query_selects_by_columns_of_records(store: ecgstore.Store) -> None:
     rows = store.select(query="age < 60 and sex == 'male' and pad_length == 0").rows
     records = store.records
     expected = (
@@ -52,7 +52,7 @@ def test_query_over_records(store: ecgstore.Store) -> None:
     ]
 
 
-def test_query_over_features_records_and_quality(store: Store) -> None:
+def test_a_query_selects_by_features_records_and_quality(store: Store) -> None:
     features, records = store.features(), store.records
     for query, expected in (
         ("mean_hr > 80", features["mean_hr"] > 80),
@@ -69,7 +69,7 @@ def test_query_over_features_records_and_quality(store: Store) -> None:
         store.select(query="no_such_feature > 1")
 
 
-def test_select_among_rows(store: ecgstore.Store) -> None:
+def test_select_can_be_limited_to_rows(store: ecgstore.Store) -> None:
     assert store.select(rows=[9, 3, 9]).rows.tolist() == [3, 9]
     assert store.select(rows=slice(40, None)).rows.tolist() == [*range(40, len(store))]
     fold = store.select(folds=[1])
@@ -89,7 +89,7 @@ def test_select_among_rows(store: ecgstore.Store) -> None:
         ([1, 44], IndexError),
     ],
 )
-def test_a_selection_of_wrong_rows(
+def test_a_selection_of_wrong_rows_is_refused(
     store: ecgstore.Store, rows: Any, error: type[Exception]
 ) -> None:
     with pytest.raises(error, match=r"rows must be|rows go from 0 to 43"):

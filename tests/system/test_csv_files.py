@@ -30,13 +30,13 @@ def test_lines_end_with_a_line_feed_and_undefined_values_are_empty(
     assert [*tmp_path.iterdir()] == [path]
 
 
-def test_floats_have_the_format_asked_for_and_other_values_do_not() -> None:
+def test_the_format_applies_to_floats_only() -> None:
     file = io.StringIO()
     write_csv_rows(file, COLUMNS, [["A", 1, 0.25], ["B", 2, float("nan")]], ".3f")
     assert file.getvalue() == "record_id,n,value\nA,1,0.250\nB,2,\n"
 
 
-def test_rows_are_written_as_they_come() -> None:
+def test_every_row_is_written_as_soon_as_it_is_available() -> None:
     file = io.StringIO()
 
     def rows() -> Iterator[list[object]]:
@@ -58,7 +58,7 @@ def test_a_failure_leaves_the_older_table(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == [path]
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_written_rows_are_read_back(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     write_csv(path, COLUMNS, [["A,1", 1, 0.1], ["B", None, 2.0]])
     rows = [*read_csv_rows(path, ("value",), ("name", "record_id"))]

@@ -1,4 +1,4 @@
-"""Files say what they are: other formats and versions are refused."""
+"""Files of other formats and versions are refused."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from ecgstore.system.file_format import FileFormat
 FORMAT = FileFormat("ecgstore model", 2, "`ecgstore train`")
 
 
-def test_its_own_format_passes() -> None:
+def test_the_same_format_and_version_pass() -> None:
     FORMAT.check("best.pt", "ecgstore model", 2)
 
 
@@ -36,7 +36,9 @@ def test_its_own_format_passes() -> None:
         ),
     ],
 )
-def test_others_are_refused(name: object, version: object, message: str) -> None:
+def test_other_formats_and_versions_are_refused(
+    name: object, version: object, message: str
+) -> None:
     with pytest.raises(SchemaError) as caught:
         FORMAT.check("best.pt", name, version)
     assert str(caught.value) == message

@@ -32,7 +32,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_a_bar_on_a_terminal() -> None:
+def test_a_terminal_shows_a_bar() -> None:
     n_threads = threading.active_count()
     with (
         redirect_stderr(Terminal()) as terminal,
@@ -64,7 +64,7 @@ def test_a_bar_of_items_disappears() -> None:
     assert terminal.getvalue().split("\r")[-1].strip() == ""
 
 
-def test_lines_now_and_then_in_a_log(
+def test_a_log_gets_a_line_now_and_then(
     capsys: pytest.CaptureFixture[str], clock: list[float]
 ) -> None:
     with Progress("fill", 1000, done=100) as progress:
@@ -97,7 +97,7 @@ def test_quiet_shows_nothing(stream: io.StringIO, clock: list[float]) -> None:
     assert stream.getvalue() == ""
 
 
-def test_work_goes_on_when_the_log_is_closed(clock: list[float]) -> None:
+def test_work_continues_when_the_log_is_closed(clock: list[float]) -> None:
     with redirect_stderr(BrokenPipe()), Progress("fill", 10) as progress:
         for _ in range(10):
             clock[0] += 60

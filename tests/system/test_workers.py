@@ -21,7 +21,7 @@ def maker(function: Callable[..., object]) -> Any:
     return partial(partial, function)
 
 
-def test_results_come_in_the_order_of_the_tasks() -> None:
+def test_results_are_in_the_order_of_the_tasks() -> None:
     tasks = [
         f"(__import__('time').sleep({(7 * number) % 5 / 200}), {number}, "
         "__import__('os').getpid())[1:]"
@@ -49,7 +49,7 @@ if __name__ == "__main__":
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
-def test_tasks_are_taken_as_they_are_needed() -> None:
+def test_tasks_are_consumed_only_as_needed() -> None:
     taken: list[int] = []
 
     def tasks() -> Iterator[str]:
@@ -68,7 +68,7 @@ def test_death_of_a_worker_is_one_message() -> None:
         list(run_tasks(maker(os._exit), [9], 2))
 
 
-def test_death_in_the_middle_of_the_tasks_is_noticed() -> None:
+def test_death_of_a_worker_in_a_later_task_is_an_error() -> None:
     tasks = [
         f"__import__('os')._exit(9) if {number} == 20 else 0" for number in [*range(40)]
     ]

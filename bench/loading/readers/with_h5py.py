@@ -14,10 +14,10 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 from bench.loading.workloads import BATCH_SIZE, Batch, Files, Workload
 
 
-class GivenOrder(Sampler[int]):
-    """Rows in the order that was set last.
+class EpochOrder(Sampler[int]):
+    """A sampler of the rows of an epoch, in the order of `rows`.
 
-    The sampler is the same object in all epochs, so that worker processes can persist.
+    It is the same object in all epochs, so that worker processes can persist.
     """
 
     def __init__(self) -> None:
@@ -134,12 +134,12 @@ def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 class _Loader:
-    """A DataLoader that reads the rows in the given order."""
+    """A DataLoader that reads the rows in the order of the epoch."""
 
     n_workers = 0
 
     def __init__(self, files: Files, workload: Workload) -> None:
-        self._order = GivenOrder()
+        self._order = EpochOrder()
         self._loader = self._make(files, workload)
 
     def _make(self, files: Files, workload: Workload) -> Iterable[Any]:

@@ -29,7 +29,7 @@ class Memcpy:
         self._dtype = np.dtype(workload.dtype)
         self._source = np.asarray(signals).reshape(-1).view(np.uint8)
         n_bytes = BATCH_SIZE * int(np.prod(self._shape)) * self._dtype.itemsize
-        if self._source.size < n_bytes:  # so few rows are no benchmark, but a test
+        if self._source.size < n_bytes:  # in tests, which have few rows
             self._source = np.resize(self._source, n_bytes)
         self._hot = np.zeros(n_bytes, np.uint8)
         self._labels = torch.from_numpy(np.load(files.labels))

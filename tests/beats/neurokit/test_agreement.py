@@ -48,7 +48,7 @@ def test_a_beat_in_a_long_gap_needs_a_quarter_of_the_leads(ecg: Ecg) -> None:
         assert len(agreed_beats(lead_peaks, signal, FS)) == expected
 
 
-def test_what_a_quarter_of_the_leads_detects_in_a_pause_is_no_beat(ecg: Ecg) -> None:
+def test_detections_of_a_quarter_of_the_leads_in_a_pause_are_no_beat(ecg: Ecg) -> None:
     """Neither soon after a beat, nor where the signal is flat."""
     true = np.delete(np.arange(300, 4800, 400), [4, 5])  # 1500 to 2700
     for extra in (1690, 2100, 2510):
@@ -68,7 +68,7 @@ def test_t_waves_are_no_beats(ecg: Ecg) -> None:
     np.testing.assert_array_equal(beats, true)
 
 
-def test_lead_peaks_apart_by_the_whole_tolerance() -> None:
+def test_peaks_as_far_apart_as_the_tolerance_are_one_beat() -> None:
     """Two leads that just touch each other make one beat between them."""
     signal = np.zeros((2, 1000))
     signal[:, 400:600] = np.sin(np.linspace(0, 30, 200))

@@ -71,8 +71,8 @@ def test_leads_together_get_the_marks_of_leads_alone(n_beats: int) -> None:
             expected = alone[name]
             if len(expected) < n_beats:  # NeuroKit2 forgets marks at sample 0
                 continue
-            ours = np.where(got[:, mark] < 0, np.nan, got[:, mark])
-            np.testing.assert_array_equal(ours, expected)
+            actual = np.where(got[:, mark] < 0, np.nan, got[:, mark])
+            np.testing.assert_array_equal(actual, expected)
             n_compared += 1
     assert n_compared > 30
 

@@ -1,4 +1,4 @@
-"""The engine "neurokit" on synthetic and real signals, and on what is no ECG."""
+"""The engine "neurokit" on synthetic and real ECGs, and on other signals."""
 
 import functools
 from collections.abc import Callable
@@ -92,7 +92,7 @@ def test_waves_are_marked_at_their_times(ecg: Ecg) -> None:
         assert np.abs(error[marks >= 0]).max() < 0.02
 
 
-def test_waves_of_avr_point_down(ecg: Ecg) -> None:
+def test_waves_of_avr_are_negative(ecg: Ecg) -> None:
     signal = ecg(regular(60))
     beats = find_beats(signal, FS, max_beats=50)
     avr = LEADS.index("aVR")
@@ -110,7 +110,7 @@ def test_p_waves_need_the_agreement_of_the_leads(ecg: Ecg) -> None:
     assert len(without.r_peaks) == len(times)
 
 
-def test_inverted_record(ecg: Ecg) -> None:
+def test_beats_of_an_inverted_record_are_detected(ecg: Ecg) -> None:
     times = regular(70)
     beats = find_beats(-ecg(times), FS, max_beats=50)
     assert_valid(beats, 5000)
@@ -118,7 +118,7 @@ def test_inverted_record(ecg: Ecg) -> None:
     assert np.abs(beats.r_peaks - times * FS).max() <= 0.05 * FS
 
 
-def test_swapped_arm_leads(ecg: Ecg) -> None:
+def test_beats_of_swapped_arm_leads_are_detected(ecg: Ecg) -> None:
     times = regular(70)
     signal = ecg(times)
     signal[[0, 1, 2, 3, 4]] = -signal[0], signal[2], signal[1], signal[4], signal[3]
@@ -126,7 +126,7 @@ def test_swapped_arm_leads(ecg: Ecg) -> None:
     assert len(beats.r_peaks) == len(times)
 
 
-def test_first_and_last_beat_near_the_ends(ecg: Ecg) -> None:
+def test_beats_near_the_ends_are_detected(ecg: Ecg) -> None:
     times = np.r_[0.08, np.arange(0.9, 9.5, 0.8), 9.88]
     beats = find_beats(ecg(times), FS, max_beats=50)
     assert np.abs(beats.r_peaks - times * FS).max() <= 3
@@ -150,7 +150,9 @@ def test_beats_cut_off_by_the_ends_are_left_out(ecg: Ecg) -> None:
         "ptb/g1/S0002",
     ],
 )
-def test_features_of_records_that_were_once_wrong(shared_data: Path, name: str) -> None:
+def test_known_difficult_records_have_correct_features(
+    shared_data: Path, name: str
+) -> None:
     """The r wave of V1 was marked as P wave, the S wave as end of the complex."""
     header = shared_data / "challenge-2020" / "training" / f"{name}.hea"
     if not header.exists():
@@ -159,7 +161,7 @@ def test_features_of_records_that_were_once_wrong(shared_data: Path, name: str) 
     signal = band_passed(record.signal[:, : round(10 * record.fs)], record.fs)
     beats = find_beats(signal, record.fs, max_beats=50)
     assert_valid(beats, signal.shape[1], fs=record.fs)
-    names = [each.name for each in FEATURES]
+    names = [feature.name for feature in FEATURES]
     values = compute(signal, beats, record.fs).tolist()
     row = dict(zip(names, values, strict=True))
     for lead in LEADS:
@@ -175,7 +177,7 @@ def test_features_of_records_that_were_once_wrong(shared_data: Path, name: str) 
         assert row["V1_s_amplitude_mv"] < -0.5 or row["V1_q_amplitude_mv"] < -0.5
 
 
-def test_beats_close_together(ecg: Ecg) -> None:
+def test_beats_close_together_are_detected(ecg: Ecg) -> None:
     times = np.array([0.5, 1.3, 1.54, 2.4, 3.2, 3.45, 4.3, 5.1, 5.9, 6.7, 7.5, 8.3])
     beats = find_beats(ecg(times), FS, max_beats=50)
     assert len(beats.r_peaks) == len(times)
@@ -184,7 +186,7 @@ def test_beats_close_together(ecg: Ecg) -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, 0.37, -5.0])
-def test_flat_record(value: float) -> None:
+def test_a_flat_record_has_no_beats(value: float) -> None:
     beats = find_beats(np.full((12, 5000), value), FS, max_beats=50)
     assert_valid(beats, 5000)
     assert beats.status == BeatStatus.NO_BEATS
@@ -212,7 +214,7 @@ def test_unusable_leads_do_not_affect_the_beats(
         assert (beats.fiducials[: 12 - n_bad, :, Mark.R_PEAK] >= 0).all()
 
 
-def test_scale_does_not_matter(ecg: Ecg) -> None:
+def test_beats_do_not_depend_on_the_amplitude(ecg: Ecg) -> None:
     signal = ecg(regular(75))
     expected = find_beats(signal, FS, max_beats=50)
     for scale in (0.01, 1000.0):
@@ -223,7 +225,7 @@ def test_scale_does_not_matter(ecg: Ecg) -> None:
 
 @pytest.mark.parametrize("times", [[1.0], [1.0, 1.9], [0.7, 1.5, 2.3]])
 @pytest.mark.parametrize("duration", [3.0, 10.0])
-def test_few_beats(ecg: Ecg, times: list[float], duration: float) -> None:
+def test_few_beats_are_detected(ecg: Ecg, times: list[float], duration: float) -> None:
     beats = find_beats(ecg(np.array(times), duration), FS, max_beats=50)
     assert_valid(beats, round(duration * FS))
     assert np.abs(beats.r_peaks - np.array(times) * FS).max() <= 3
@@ -237,7 +239,7 @@ def test_few_beats(ecg: Ecg, times: list[float], duration: float) -> None:
 
 
 @pytest.mark.parametrize("duration", [0.5, 1.0, 2.0, 3.9])
-def test_short_records(ecg: Ecg, duration: float) -> None:
+def test_beats_of_short_records_are_detected(ecg: Ecg, duration: float) -> None:
     signal = ecg(regular(90, duration + 0.2), duration)
     beats = find_beats(signal, FS, max_beats=50)
     assert_valid(beats, signal.shape[1])
@@ -245,13 +247,13 @@ def test_short_records(ecg: Ecg, duration: float) -> None:
 
 
 @pytest.mark.parametrize("n_samples", [0, 1, 2, 3, 10, 100])
-def test_tiny_records(n_samples: int) -> None:
+def test_records_of_few_samples_give_a_valid_result(n_samples: int) -> None:
     signal = np.random.default_rng(0).normal(0, 1, (12, n_samples))
     assert_valid(find_beats(signal, FS, max_beats=50), n_samples)
 
 
 @pytest.mark.parametrize("fs", [50.0, 100.0, 257.0, 1000.0])
-def test_other_sampling_rates(ecg: Ecg, fs: float) -> None:
+def test_beats_are_detected_at_other_sampling_rates(ecg: Ecg, fs: float) -> None:
     times = regular(75)
     time = np.arange(round(10 * fs)) / fs
     fine = np.arange(5000) / FS
@@ -290,7 +292,7 @@ def test_noise_in_a_third_of_the_leads_changes_nothing(ecg: Ecg) -> None:
     assert len(beats.r_peaks) == len(times)
 
 
-def test_more_beats_than_room(ecg: Ecg) -> None:
+def test_beats_beyond_max_beats_are_dropped(ecg: Ecg) -> None:
     signal = ecg(regular(90))
     all_beats = find_beats(signal, FS, max_beats=50)
     beats = find_beats(signal, FS, max_beats=6)
@@ -302,7 +304,7 @@ def test_more_beats_than_room(ecg: Ecg) -> None:
     assert find_beats(signal, FS, max_beats=1).fiducials.shape == (12, 1, 9)
 
 
-def test_exactly_as_many_beats_as_room(ecg: Ecg) -> None:
+def test_as_many_beats_as_max_beats_are_kept(ecg: Ecg) -> None:
     times = regular(75)
     beats = find_beats(ecg(times), FS, max_beats=len(times))
     assert beats.status == BeatStatus.OK
@@ -351,7 +353,7 @@ def test_any_random_walk_gives_a_status(seed: int, scale: float) -> None:
         ({"max_beats": 0}, "max_beats"),
     ],
 )
-def test_wrong_arguments(arguments: dict[str, Any], message: str) -> None:
+def test_wrong_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
     valid: dict[str, Any] = {
         "signal": np.zeros((12, 5000)),
         "fs": FS,
@@ -365,14 +367,16 @@ def fail(*_: object, **__: object) -> None:
     raise ZeroDivisionError
 
 
-def test_detector_failing_everywhere(ecg: Ecg, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_of_the_detector_in_all_leads_give_a_status(
+    ecg: Ecg, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("neurokit2.ecg_findpeaks", fail)
     beats = find_beats(ecg(regular(60)), FS, max_beats=50)
     assert beats.status == BeatStatus.DETECTOR_FAILED
     assert_valid(beats, 5000)
 
 
-def test_delineation_failing_everywhere(
+def test_failures_of_delineation_in_all_leads_keep_the_r_peaks(
     ecg: Ecg, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("neurokit2.ecg_delineate", fail)
@@ -409,7 +413,7 @@ def ludb(folder: Path) -> list[tuple[FloatArray, list[dict[Mark | str, IntArray]
     return records
 
 
-def test_beats_of_ludb(shared_data: Path) -> None:
+def test_qrs_complexes_of_ludb_are_detected(shared_data: Path) -> None:
     """QRS complexes of all leads are near the cardiologists' marks."""
     if not (shared_data / "ludb" / "data").is_dir():
         pytest.skip(f"{shared_data / 'ludb'} is not there")
@@ -431,8 +435,8 @@ def test_beats_of_ludb(shared_data: Path) -> None:
             n_detected += len(detected)
             nearest = detected[distance.argmin(axis=1)[hit]]
             for mark, errors_ms in errors.items():
-                ours = nearest[:, mark]
-                difference = (ours - marks[mark][hit])[ours >= 0]
+                samples = nearest[:, mark]
+                difference = (samples - marks[mark][hit])[samples >= 0]
                 errors_ms.extend((1000 * difference / FS).tolist())
     assert n_marks > 2000
     assert 2 * n_hits / (n_marks + n_detected) > 0.997

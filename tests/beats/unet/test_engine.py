@@ -1,4 +1,4 @@
-"""The engine "ecgstore" on real records, on changed ones, and on what is no ECG."""
+"""The engine "ecgstore" on real records, on changed ones, and on other signals."""
 
 import functools
 import subprocess
@@ -154,7 +154,7 @@ def test_neither_neurokit_nor_torch_is_loaded() -> None:
 
 
 @pytest.mark.parametrize("scale", [1e-3, 0.01, 0.3, 30.0, 1e3])
-def test_scale_does_not_matter(
+def test_beats_do_not_depend_on_the_amplitude(
     signal: FloatArray, expected: Beats, scale: float
 ) -> None:
     beats = find(signal * scale)
@@ -162,7 +162,7 @@ def test_scale_does_not_matter(
     assert (beats.fiducials == expected.fiducials).mean() > 0.99
 
 
-def test_scale_of_single_leads_does_not_matter(
+def test_beats_do_not_depend_on_the_amplitude_of_single_leads(
     signal: FloatArray, expected: Beats
 ) -> None:
     scales = np.exp(np.linspace(-3, 3, 12))[:, None]
@@ -171,7 +171,9 @@ def test_scale_of_single_leads_does_not_matter(
 
 
 @pytest.mark.parametrize("shift", [1, 2, 3, 5, 7, 16, 32, 101])
-def test_time_does_not_matter(signal: FloatArray, expected: Beats, shift: int) -> None:
+def test_marks_shift_with_the_signal(
+    signal: FloatArray, expected: Beats, shift: int
+) -> None:
     """Without the first samples, all waves are marked at the same times."""
     beats = find(signal[:, shift:])
     kept = expected.r_peaks - shift >= 0.2 * FS
@@ -200,7 +202,7 @@ def test_padding_changes_nothing(
 
 
 @pytest.mark.parametrize("fs", [100.0, 250.0, 257.0, 333.3, 1000.0, 2000.0])
-def test_sampling_rate_does_not_matter(
+def test_beats_do_not_depend_on_the_sampling_rate(
     signal: FloatArray, expected: Beats, fs: float
 ) -> None:
     n = int(10 * fs)
@@ -213,7 +215,9 @@ def test_sampling_rate_does_not_matter(
     assert_alike(ms[:, 1:-1], expected_ms[:, 1:-1], within=12, part=0.95)
 
 
-def test_order_of_leads_does_not_matter(signal: FloatArray, expected: Beats) -> None:
+def test_beats_do_not_depend_on_the_order_of_leads(
+    signal: FloatArray, expected: Beats
+) -> None:
     order = np.random.default_rng(0).permutation(12)
     beats = find(signal[order])
     np.testing.assert_array_equal(beats.r_peaks, expected.r_peaks)
@@ -349,7 +353,7 @@ def test_a_pause_has_no_beats(signal: FloatArray, expected: Beats) -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, 0.37, -5.0])
-def test_flat_record(value: float) -> None:
+def test_a_flat_record_has_no_beats(value: float) -> None:
     beats = find(np.full((12, 5000), value))
     assert beats.status == BeatStatus.NO_BEATS
     assert not len(beats.r_peaks)
@@ -357,13 +361,13 @@ def test_flat_record(value: float) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("filtered", [True, False])
-def test_no_beats_in_white_noise(seed: int, filtered: bool) -> None:
+def test_white_noise_has_no_beats(seed: int, filtered: bool) -> None:
     noise = np.random.default_rng(seed).normal(0, 0.2, (12, 5000))
     beats = find(bandpass(noise, FS, 0.5, 40.0, 3) if filtered else noise)
     assert beats.status == BeatStatus.NO_BEATS
 
 
-def test_no_beats_in_asystole() -> None:
+def test_asystole_has_no_beats() -> None:
     rng = np.random.default_rng(0)
     time = np.arange(5000) / FS
     wander = np.sin(2 * np.pi * (0.2 * time + rng.random((12, 1))))
@@ -413,13 +417,13 @@ def test_spikes_in_most_leads_make_no_other_flat(fs: float, at_s: float) -> None
 
 
 @pytest.mark.parametrize("n_samples", [0, 1, 2, 3, 10, 100, 500, 999, 2000])
-def test_short_records(signal: FloatArray, n_samples: int) -> None:
+def test_short_records_give_a_valid_result(signal: FloatArray, n_samples: int) -> None:
     beats = find(signal[:, :n_samples])
     if n_samples <= 10:
         assert beats.status == BeatStatus.NO_BEATS
 
 
-def test_a_single_beat(signal: FloatArray, expected: Beats) -> None:
+def test_a_single_beat_is_detected(signal: FloatArray, expected: Beats) -> None:
     middle = int(expected.r_peaks[3])
     one = np.zeros_like(signal)
     one[:, middle - 150 : middle + 250] = signal[:, middle - 150 : middle + 250]
@@ -428,7 +432,9 @@ def test_a_single_beat(signal: FloatArray, expected: Beats) -> None:
     np.testing.assert_allclose(beats.r_peaks, [middle], atol=3)
 
 
-def test_too_many_beats(signal: FloatArray, expected: Beats) -> None:
+def test_beats_beyond_max_beats_are_dropped(
+    signal: FloatArray, expected: Beats
+) -> None:
     beats = find(signal, max_beats=3)
     assert beats.status == BeatStatus.TOO_MANY_BEATS
     np.testing.assert_array_equal(beats.r_peaks, expected.r_peaks[:3])
@@ -456,12 +462,12 @@ def test_long_records_pass_the_network_in_parts(
     ),
     st.sampled_from([50.0, 100.0, 500.0, 1000.0, 20_000.0]),
 )
-def test_nothing_raises(signal: FloatArray, fs: float) -> None:
+def test_any_signal_gives_a_valid_result(signal: FloatArray, fs: float) -> None:
     beats = find(signal, fs)
     compute(signal, beats, fs, "neurokit")
 
 
-def test_a_lead_that_is_nearly_always_flat() -> None:
+def test_a_lead_that_is_nearly_always_flat_gives_a_valid_result() -> None:
     """Its usual range is so small that dividing by it is infinite."""
     signal = np.zeros((12, 5000))
     signal[0, ::2] = 1e-42
@@ -524,7 +530,7 @@ def test_results_are_valid_for_any_evidence(
     assert_valid(beats, n_samples, fs, 200)
 
 
-def test_marks_of_records_that_were_once_wrong(shared_data: Path) -> None:
+def test_known_difficult_records_have_correct_marks(shared_data: Path) -> None:
     """The r wave of V1 was marked as P wave, the S wave as end of the complex."""
     for name in ("georgia/g1/E07501", "georgia/g1/E07508", "cpsc_2018_extra/g1/Q0077"):
         header = shared_data / "challenge-2020" / "training" / f"{name}.hea"

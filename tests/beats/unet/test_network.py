@@ -286,7 +286,7 @@ def test_odds_of_qrs_are_those_of_training() -> None:
     assert weights[0] == 1
 
 
-def test_shipped_weights_say_where_they_come_from() -> None:
+def test_bundled_weights_describe_their_training() -> None:
     path = files("ecgstore.beats.unet").joinpath(delineator.WEIGHTS)
     with path.open("rb") as file, np.load(file) as data:
         about = json.loads(str(data["about"]))

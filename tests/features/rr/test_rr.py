@@ -27,7 +27,7 @@ def named(values: FloatArray) -> dict[str, float]:
 
 
 def peaks_of(rr_ms: Sequence[float], fs: float = 1000.0) -> IntArray:
-    return np.cumsum([100, *(round(each * fs / 1000) for each in rr_ms)])
+    return np.cumsum([100, *(round(interval * fs / 1000) for interval in rr_ms)])
 
 
 def plain(r_peaks: IntArray, fs: float, ddof: int, pnn_ddof: int) -> dict[str, float]:
@@ -125,11 +125,11 @@ def neurokit(r_peaks: IntArray, fs: float) -> dict[str, float]:
 
 def assert_neurokit(r_peaks: IntArray, fs: float) -> None:
     """Compare within 1e-9 of the value, or absolutely where it is below 1."""
-    ours = named(rr_features(r_peaks, fs))
-    theirs = neurokit(r_peaks, fs)
-    for name, their_name in HRV_TIME_NAMES.items():
-        value = ours[name] * (100 if name.startswith("pnn") else 1)
-        expected = theirs[f"HRV_{their_name}"]
+    features = named(rr_features(r_peaks, fs))
+    reference = neurokit(r_peaks, fs)
+    for name, reference_name in HRV_TIME_NAMES.items():
+        value = features[name] * (100 if name.startswith("pnn") else 1)
+        expected = reference[f"HRV_{reference_name}"]
         close = abs(value - expected) <= 1e-9 * max(1, abs(expected))
         assert close, (name, value, expected, r_peaks.tolist())
 
@@ -198,15 +198,15 @@ def test_poincare_features_equal_neurokit() -> None:
     import neurokit2
 
     r_peaks = random_series(seed=2, n_series=1, min_beats=39)[0]
-    theirs = neurokit2.hrv_nonlinear(r_peaks, sampling_rate=500)
-    ours = named(rr_features(r_peaks, 500.0))
-    assert ours["sd1_ms"] == pytest.approx(theirs["HRV_SD1"].iloc[0], rel=1e-9)
-    assert ours["sd2_ms"] == pytest.approx(theirs["HRV_SD2"].iloc[0], rel=1e-9)
-    ratio = theirs["HRV_SD1SD2"].iloc[0]
-    assert ours["sd1_sd2_ratio"] == pytest.approx(ratio, rel=1e-9)
+    reference = neurokit2.hrv_nonlinear(r_peaks, sampling_rate=500)
+    features = named(rr_features(r_peaks, 500.0))
+    assert features["sd1_ms"] == pytest.approx(reference["HRV_SD1"].iloc[0], rel=1e-9)
+    assert features["sd2_ms"] == pytest.approx(reference["HRV_SD2"].iloc[0], rel=1e-9)
+    ratio = reference["HRV_SD1SD2"].iloc[0]
+    assert features["sd1_sd2_ratio"] == pytest.approx(ratio, rel=1e-9)
 
 
-def test_values_computed_by_hand() -> None:
+def test_features_equal_values_computed_by_hand() -> None:
     rr = [800, 810, 790, 900, 700, 805, 795, 860, 750, 800]
     values = named(rr_features(peaks_of(rr), 1000.0))
     expected = {
@@ -311,7 +311,7 @@ def test_ectopic_beats_are_counted() -> None:
     assert named(rr_features(peaks_of(interpolated), 1000.0))["n_ectopic"] == 0
 
 
-def test_entropy_of_the_histogram_of_differences() -> None:
+def test_entropy_of_the_histogram_of_differences_is_normalised() -> None:
     name = "diff_histogram_entropy"
     assert named(rr_features(peaks_of([800] * 9), 1000.0))[name] == 0
     no_two_alike = [800, 850, 750, 900, 700, 950, 650, 1000]
@@ -321,7 +321,9 @@ def test_entropy_of_the_histogram_of_differences() -> None:
     assert values[name] == pytest.approx(np.log(2) / np.log(6))
 
 
-def test_turning_points() -> None:
+def test_the_turning_point_ratio_is_1_if_intervals_alternate_and_0_if_they_rise() -> (
+    None
+):
     assert named(rr_features(peaks_of([8, 9] * 9), 1e6))["turning_point_ratio"] == 1
     rising = [*range(700, 900, 10)]
     assert named(rr_features(peaks_of(rising), 1000.0))["turning_point_ratio"] == 0
@@ -373,8 +375,8 @@ def test_geometric_features_need_20_minutes() -> None:
     assert np.isnan([values["hti"], values["tinn_ms"]]).all()
     longer = np.append(r_peaks, [r_peaks[-1] + 400, r_peaks[-1] + 790])
     values = named(rr_features(longer, 500.0))
-    theirs = neurokit2.hrv_time(longer, sampling_rate=500)
-    assert values["hti"] == pytest.approx(theirs["HRV_HTI"].iloc[0], rel=1e-9)
+    reference = neurokit2.hrv_time(longer, sampling_rate=500)
+    assert values["hti"] == pytest.approx(reference["HRV_HTI"].iloc[0], rel=1e-9)
     rr = np.diff(longer) * 2.0
     assert values["tinn_ms"] == pytest.approx(plain_triangle_width(rr))
     assert 4 * rr.std() < values["tinn_ms"] < 8 * rr.std()
@@ -397,7 +399,7 @@ def test_hti_counts_like_neurokit_at_the_edges_of_bins() -> None:
         ({"convention": "sleepecg"}, "neurokit, mietus, prototype"),
     ],
 )
-def test_wrong_arguments(arguments: dict[str, Any], message: str) -> None:
+def test_wrong_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
     valid: dict[str, Any] = {"r_peaks": [0, 400, 800], "fs": 500.0}
     with pytest.raises(ValueError, match=message):
         rr_features(**(valid | arguments))
@@ -410,5 +412,5 @@ def test_the_columns_of_the_kernel_are_those_of_the_table() -> None:
         for name, value in vars(kernels).items()
         if name.isupper() and not name.startswith("_") and isinstance(value, int)
     ]
-    columns = [each.removesuffix("_ms").lower() for each in NAMES]
+    columns = [name.removesuffix("_ms").lower() for name in NAMES]
     assert constants[: len(columns)] == columns

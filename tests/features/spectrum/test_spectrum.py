@@ -13,8 +13,8 @@ from ecgstore.features.spectrum.compute import f_wave_features, spectral_feature
 from ecgstore.features.spectrum.definitions import F_WAVES, SPECTRUM
 from ecgstore.record import LEADS
 
-SPECTRAL_NAMES = [each.name for each in SPECTRUM.definitions]
-F_NAMES = [each.name for each in F_WAVES.definitions]
+SPECTRAL_NAMES = [feature.name for feature in SPECTRUM.definitions]
+F_NAMES = [feature.name for feature in F_WAVES.definitions]
 
 
 def noise(seed: int, n_samples: int) -> FloatArray:
@@ -39,7 +39,7 @@ def plain_spectral(signal: FloatArray, fs: float) -> FloatArray:
     part = power[:, used] / total[:, None]
     entropy = -(part * np.log(part)).sum(axis=1) / np.log(used.sum())
     dominant = f[used][part.argmax(axis=1)]
-    rows = np.stack([*bands, *(each / total for each in bands), entropy, dominant])
+    rows = np.stack([*bands, *(power / total for power in bands), entropy, dominant])
     return np.vstack([np.median(rows, axis=1), rows.T])
 
 
@@ -61,7 +61,7 @@ def plain_f_waves(signal: FloatArray, r_peaks: IntArray, fs: float) -> FloatArra
     for lead, rest in zip(signal, residual, strict=True):
         beats = [lead[b:e] for b, e in zip(begins, ends, strict=True)]
         average = [
-            np.mean([each[i] for each in beats if len(each) > i])
+            np.mean([beat[i] for beat in beats if len(beat) > i])
             for i in range(min(n_average, max(map(len, beats))))
         ]
         for begin, beat in zip(begins, beats, strict=True):
@@ -138,7 +138,7 @@ def test_f_waves_are_left_and_p_waves_are_not() -> None:
     assert sinus["f_wave_power_mv2"] < 1e-6
 
 
-def test_too_short_too_slow_or_flat() -> None:
+def test_signals_that_are_too_short_too_slow_or_flat_are_undefined() -> None:
     signal = noise(2, 5000)
     r_peaks = np.arange(200, 5000, 400)
     for spectrum in (

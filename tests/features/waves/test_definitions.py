@@ -219,7 +219,7 @@ def test_kernel_equals_its_plain_python() -> None:
 
 
 def test_the_columns_of_the_kernel_are_those_of_the_definitions() -> None:
-    measured = [each.name for each in WAVES.definitions if each.value is None]
+    measured = [feature.name for feature in WAVES.definitions if feature.value is None]
     assert len(measured) == kernels.N_FEATURES
     for place, name in enumerate(measured):
         for unit in ("_ms", "_mv", "_per_s"):

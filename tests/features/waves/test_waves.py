@@ -13,7 +13,7 @@ from ecgstore.features.waves.definitions import WAVES
 from ecgstore.record import LEADS, Mark
 
 FS = 500.0
-NAMES = [each.name for each in WAVES.definitions]
+NAMES = [feature.name for feature in WAVES.definitions]
 P_NAMES = {"p_duration_ms", "pr_interval_ms", "p_amplitude_mv", "p_area_mv_ms"}
 QTC_NAMES = {name for name in NAMES if name.startswith("qtc_")}
 P_WAVE = [Mark.P_ON, Mark.P_PEAK, Mark.P_OFF]
@@ -56,7 +56,7 @@ HEIGHTS = {-80: 0.1, -10: -0.22, 0: 1.0, 12: -0.4, 130: 0.3}
 HEIGHTS |= {25: 0.02, 45: 0.04, 55: 0.06, 65: 0.05}  # J, and 40, 60, 80 ms later
 
 
-def test_every_feature_of_known_marks() -> None:
+def test_every_feature_of_known_marks_has_its_value() -> None:
     beats = marked()
     features = named(wave_features(signal_of(beats, HEIGHTS), beats, FS))
     expected = {
@@ -155,7 +155,7 @@ def test_p_waves_in_few_beats_have_no_duration(n_without: int, absent: bool) -> 
     assert features["V6"]["p_duration_ms"] == 90
 
 
-def test_no_r_wave() -> None:
+def test_the_r_amplitude_is_undefined_without_an_r_wave() -> None:
     beats = marked()
     features = named(wave_features(signal_of(beats, HEIGHTS | {0: -1.0}), beats, FS))
     assert np.isnan(features["II"]["r_amplitude_mv"])
@@ -186,7 +186,7 @@ def test_missing_marks_are_left_out() -> None:
     assert undefined == no_t_off | QTC_NAMES
 
 
-def test_no_p_waves_at_all() -> None:
+def test_p_features_are_undefined_without_p_waves() -> None:
     beats = marked()
     beats.fiducials[..., P_WAVE] = -1
     features = named(wave_features(signal_of(beats, HEIGHTS), beats, FS))["V2"]
@@ -202,7 +202,7 @@ def test_one_beat_has_no_corrected_qt() -> None:
     assert undefined == QTC_NAMES
 
 
-def test_beats_at_the_ends() -> None:
+def test_beats_at_the_ends_leave_all_features_defined() -> None:
     """No isoelectric level before the begin, no marks behind the end."""
     beats = marked(np.array([28, 400, 800]))
     beats.fiducials[beats.fiducials < 0] = -1
@@ -212,7 +212,7 @@ def test_beats_at_the_ends() -> None:
 
 
 @pytest.mark.parametrize("status", BeatStatus)
-def test_no_beats(status: BeatStatus) -> None:
+def test_features_are_undefined_without_beats(status: BeatStatus) -> None:
     for n_samples in (0, 5000):
         values = wave_features(np.zeros((12, n_samples)), Beats.none(status), FS)
         assert values.shape == (1 + 12, len(NAMES))
@@ -349,7 +349,7 @@ def test_q_and_s_of_known_complexes(
     assert one_beat(values, *marks) == expected
 
 
-def test_a_tiny_r_wave_does_not_come_and_go_with_noise() -> None:
+def test_noise_on_a_tiny_r_wave_does_not_exchange_q_and_s() -> None:
     """The same dip is an S wave in all beats, or a Q wave in all of them."""
     signal = np.zeros((12, 500))
     marks = np.full((12, 5, 9), -1)

@@ -1,4 +1,4 @@
-"""Within an outer fold: which records train, stop, and are predicted, by what."""
+"""Records for training, early stopping and prediction within an outer fold."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,7 +30,7 @@ from ecgstore.storage import Selection, Store
 Logits = Callable[[int, np.ndarray, int], np.ndarray]
 
 
-def test_extractors_stop_by_their_validation_records(
+def test_validation_records_are_used_for_early_stopping(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the leak tests, which train for one epoch, validation has no effect."""
@@ -160,11 +160,11 @@ def test_outputs_of_another_extractor_are_refused(
     outer = by_patient(store, 3)[0]
     inner = inner_folds(store, outer, 2)
     swapped = outputs_of(store, outer, inner, logits_of)[::-1]
-    with pytest.raises(ValueError, match="no outputs for some rows, expected those"):
+    with pytest.raises(ValueError, match="no outputs for some rows; expected outputs"):
         predict_outer_fold(store, outer, inner, swapped, TrainingSettings())
 
 
-def test_classifiers_are_trained_on_what_their_names_say() -> None:
+def test_classifiers_are_trained_on_the_features_they_are_named_for() -> None:
     assert {name: of.feature_sets for name, of in CLASSIFIERS.items()} == {
         "handcrafted": ("handcrafted",),
         "deep": ("deep",),
@@ -176,7 +176,7 @@ def test_classifiers_are_trained_on_what_their_names_say() -> None:
         assert classifier.fit is (fit_trees if "trees" in name else fit_network)
 
 
-def test_baselines_are_their_definitions(store: Store) -> None:
+def test_baselines_equal_their_definitions(store: Store) -> None:
     labels, source = store.labels(), store.records["source"].to_numpy()
     # The most frequent class of the training records is not that of the test records.
     test = np.flatnonzero(labels[:, 0] == 0)[:5]

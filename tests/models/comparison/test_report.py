@@ -70,7 +70,9 @@ def test_scores_are_means_over_the_seeds(store: Store, result: ProtocolResult) -
     assert estimates.n_resamples == SETTINGS.n_resamples
 
 
-def test_differences_of_both_orders(store: Store, result: ProtocolResult) -> None:
+def test_differences_of_a_pair_in_either_order_have_opposite_signs(
+    store: Store, result: ProtocolResult
+) -> None:
     estimates = estimate(store, SETTINGS, result)
     for first, second in PAIRS:
         forth = difference(estimates, first, second)
@@ -155,7 +157,9 @@ def test_files_contain_every_prediction_and_estimate(
 
 
 @pytest.mark.slow
-def test_pictures(store: Store, tmp_path: Path, result: ProtocolResult) -> None:
+def test_every_plot_is_written(
+    store: Store, tmp_path: Path, result: ProtocolResult
+) -> None:
     estimates = estimate(store, SETTINGS, result)
     files = write_pictures(store, "patients", result, estimates, tmp_path)
     assert sorted(files) == sorted(tmp_path.iterdir())

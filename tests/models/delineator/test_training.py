@@ -60,7 +60,7 @@ def test_parts_without_annotations_are_unknown() -> None:
     assert classes.tolist() == [UNKNOWN, 3, 4, UNKNOWN, 6, UNKNOWN, UNKNOWN]
 
 
-def test_quiet_is_between_t_and_the_next_beat() -> None:
+def test_samples_between_t_and_the_next_beat_are_quiet() -> None:
     quiet = synthetic_record().quiet
     assert quiet[[490, 590]].all()
     assert not quiet[[210, 350, 100]].any()

@@ -144,7 +144,7 @@ def test_intervals_are_over_patients(store_file: Path, result: Evaluation) -> No
     assert estimate.low <= estimate.value <= estimate.high
 
 
-def test_challenge_metric_of_the_classes_of_the_challenge(
+def test_the_challenge_metric_is_computed_for_its_classes_only(
     tmp_path: Path, result: Evaluation
 ) -> None:
     assert result.challenge is None
@@ -168,7 +168,7 @@ def test_folds_of_the_training_are_refused(
 ) -> None:
     with (
         Store(store_file) as store,
-        pytest.raises(EcgStoreError, match="give --folds 9"),
+        pytest.raises(EcgStoreError, match="use --folds 9"),
     ):
         evaluate(checkpoint, store, folds=[fold], validation_folds=[3, 4], **FEW)
 

@@ -69,7 +69,7 @@ def test_features_do_not_depend_on_the_other_records_of_a_batch(
             output = network(*network.inputs(batch))
         np.testing.assert_allclose(features[row], output.features[0], atol=1e-5)
         np.testing.assert_allclose(logits[row], output.logits[0], atol=1e-5)
-    assert np.ptp(features, axis=0).max() > 1e-3  # records can be told apart
+    assert np.ptp(features, axis=0).max() > 1e-3  # records differ
 
 
 def test_the_file_names_its_store_and_model(
@@ -131,9 +131,9 @@ def test_features_of_other_weights_are_refused(
 
 
 def test_another_hdf5_reader_reads_the_file(features_file: Path) -> None:
-    with pyfive.File(features_file) as theirs, h5py.File(features_file) as ours:
+    with pyfive.File(features_file) as other, h5py.File(features_file) as expected:
         for name in ("features", "logits", "seen", "row", "records/record_id"):
-            np.testing.assert_array_equal(theirs[name][...], ours[name][...])
+            np.testing.assert_array_equal(other[name][...], expected[name][...])
 
 
 def test_features_are_bit_identical_when_extracted_again(
@@ -145,7 +145,7 @@ def test_features_are_bit_identical_when_extracted_again(
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])
-def test_batch_size_does_not_matter(
+def test_features_do_not_depend_on_the_batch_size(
     store: ecgstore.Store,
     checkpoint: Checkpoint,
     features_file: Path,

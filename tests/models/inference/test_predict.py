@@ -135,7 +135,7 @@ def test_probabilities_equal_those_for_a_store(
         ({}, {"fs": 250.0, "leads": ("II",)}),
     ],
 )
-def test_options_of_store_and_model_are_used(
+def test_predictions_use_the_options_of_store_and_model(
     tmp_path: Path,
     few_records: Path,
     write_record: WriteRecord,
@@ -163,7 +163,7 @@ def test_options_of_store_and_model_are_used(
             )
 
 
-def test_dialects_and_diagnoses_of_headers_do_not_matter(
+def test_predictions_do_not_depend_on_dialects_and_diagnoses_of_headers(
     checkpoint_file: Path, write_record: WriteRecord
 ) -> None:
     adc = np.random.default_rng(0).integers(-900, 900, (12, 5000))
@@ -181,7 +181,9 @@ def test_dialects_and_diagnoses_of_headers_do_not_matter(
     np.testing.assert_array_equal(values[0], values[2])
 
 
-def test_batch_size_does_not_matter(checkpoint_file: Path, few_records: Path) -> None:
+def test_predictions_do_not_depend_on_the_batch_size(
+    checkpoint_file: Path, few_records: Path
+) -> None:
     checkpoint, headers = Checkpoint.load(checkpoint_file), given_headers([few_records])
     alone, together = (
         np.array(

@@ -109,7 +109,7 @@ def test_a_padded_record_equals_the_record_cut_to_its_real_samples(
 @smaller_models
 @few_examples
 @given(n_samples=lengths, seed=st.integers(0, 99), data=st.data())
-def test_the_order_of_a_batch_does_not_matter(
+def test_outputs_do_not_depend_on_the_order_of_a_batch(
     name: str, n_samples: list[int], seed: int, data: st.DataObject
 ) -> None:
     order = data.draw(st.permutations(range(len(n_samples))))
@@ -122,7 +122,7 @@ def test_the_order_of_a_batch_does_not_matter(
 
 
 @every_model
-def test_padding_of_all_records_does_not_matter(name: str) -> None:
+def test_outputs_do_not_depend_on_padding_of_all_records(name: str) -> None:
     network = network_of(name)
     signals, _ = signals_of(1, [64, 64])
     expected = outputs_of(network, signals)
@@ -245,7 +245,7 @@ def test_masks_have_the_length_of_the_activations(kernel: int, n_samples: int) -
 
 @smaller_models
 @pytest.mark.parametrize("normalise_by", ["record", "lead"])
-def test_amplitude_and_offset_of_a_record_do_not_matter(
+def test_outputs_do_not_depend_on_amplitude_and_offset(
     name: str, normalise_by: NormaliseBy
 ) -> None:
     network = network_of(name, normalise_by=normalise_by)
@@ -306,7 +306,7 @@ def test_gradients_of_flat_leads_are_finite(
 
 @smaller_models
 @pytest.mark.parametrize("n_leads", [1, 2, 12])
-def test_any_number_of_leads(name: str, n_leads: int) -> None:
+def test_networks_take_any_number_of_leads(name: str, n_leads: int) -> None:
     network = network_of.__wrapped__(name, n_leads)
     signals, n_real = signals_of(3, [33, 40], n_leads)
     logits, features = outputs_of(network, signals, n_real)
@@ -318,7 +318,7 @@ def test_any_number_of_leads(name: str, n_leads: int) -> None:
 @smaller_models
 @few_examples
 @given(n_samples=st.integers(1, 70))
-def test_any_length(name: str, n_samples: int) -> None:
+def test_networks_take_records_of_any_length(name: str, n_samples: int) -> None:
     signals, n_real = signals_of(3, [n_samples, max(n_samples - 3, 1)])
     logits, _ = outputs_of(network_of(name), signals, n_real)
     assert torch.isfinite(logits).all()
@@ -341,7 +341,7 @@ def test_mixed_precision_is_close_to_full_precision_with_padding(
 
 
 @every_model
-def test_numbers_of_features_and_samples(name: str) -> None:
+def test_networks_have_the_expected_numbers_of_features_and_samples(name: str) -> None:
     network = network_of(name)
     assert network.head.in_features == network.n_features
     with torch.no_grad():

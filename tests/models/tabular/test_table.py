@@ -78,7 +78,7 @@ def table_batch(**columns: Tensor | list[str]) -> Batch:
     )
 
 
-def test_age_and_sex() -> None:
+def test_age_is_in_years_and_sex_is_0_or_1() -> None:
     batch = table_batch(
         age=torch.tensor([40.0, N, 0.0, 90.0]), sex=["male", "female", "", "unknown"]
     )

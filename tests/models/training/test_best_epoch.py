@@ -89,7 +89,9 @@ def test_without_validation_the_last_epoch_is_kept(training: Selection) -> None:
     assert all(math.isnan(epoch.validation_loss) for epoch in history.epochs)
 
 
-def test_moving_average_of_weights(training: Selection) -> None:
+def test_the_moving_average_of_weights_is_evaluated_and_kept(
+    training: Selection,
+) -> None:
     decay = 0.8
     network = TinyNetwork()  # its running statistics are averaged too
     recorded: list[dict[str, Tensor]] = []

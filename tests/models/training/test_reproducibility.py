@@ -83,7 +83,9 @@ def test_random_generators_of_the_caller_are_restored(
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_mixed_precision_on_a_cpu(training: Selection, validation: Selection) -> None:
+def test_mixed_precision_on_a_cpu_is_reproducible(
+    training: Selection, validation: Selection
+) -> None:
     full = trained(training, validation)
     mixed = trained(training, validation, precision="bfloat16")
     assert digest(mixed) != digest(full)

@@ -96,7 +96,7 @@ def saved_state(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kill", range(4))
-def test_killed_at_any_moment(
+def test_a_process_killed_at_any_moment_is_resumed_exactly(
     sample_store: Path, tmp_path: Path, whole: Uninterrupted, kill: int
 ) -> None:
     choice = random.Random(kill)
@@ -220,7 +220,7 @@ ENDS = st.tuples(st.sampled_from(("by its parent", *PLACES)), st.integers(1, 7))
 )
 @settings(max_examples=15)
 @given(processes=st.lists(st.tuples(ENDS, st.integers(1, 3), OPTIONS), max_size=3))
-def test_killed_any_number_of_times(
+def test_processes_killed_any_number_of_times_are_resumed_exactly(
     sample_store: Path,
     whole: Uninterrupted,
     processes: list[tuple[End, int, dict[str, int]]],

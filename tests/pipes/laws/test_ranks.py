@@ -19,7 +19,7 @@ Step = list[tuple[int, str]]
 
 @dataclass
 class Answer:
-    """What all ranks yielded, step by step, and their common state after every step.
+    """The batches of all ranks, step by step, and the common state after every step.
 
     `sizes` are the numbers of records of the ranks in every step.
     """
@@ -159,7 +159,7 @@ def test_batches_of_all_ranks_are_those_of_one_process(
 
 
 @pytest.mark.parametrize("n_ranks", [2, 3])
-def test_full_batches_only(
+def test_drop_last_leaves_full_batches_only(
     groups: dict[int, Group], alone: list[Step], n_ranks: int
 ) -> None:
     answer = groups[n_ranks].run(4, drop_last=True)
@@ -238,7 +238,7 @@ def test_ranks_share_every_order(
 
 @pytest.mark.parametrize("n_ranks", [2, 3])
 @pytest.mark.parametrize("batch_size", [1, 2, 3])
-def test_records_that_do_not_divide_evenly(
+def test_ranks_take_equally_many_steps_of_any_number_of_records(
     store: Store, groups: dict[int, Group], n_ranks: int, batch_size: int
 ) -> None:
     """All ranks take the same number of steps, and no record is lost."""
@@ -258,7 +258,7 @@ def test_records_that_do_not_divide_evenly(
             assert {size for sizes in full.sizes for size in sizes} == {batch_size}
 
 
-def test_given_ranks_override_those_of_the_process_group(
+def test_rank_arguments_override_the_process_group(
     groups: dict[int, Group], alone: list[Step]
 ) -> None:
     """Every process takes all records, as the only rank."""

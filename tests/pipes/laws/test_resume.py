@@ -150,7 +150,7 @@ def test_more_ranks_than_records_resume(few: Selection) -> None:
         )
 
 
-def test_resuming_while_the_disk_is_slow(
+def test_loaders_resume_while_the_disk_is_slow(
     few: Selection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = [digest(batch) for batch in make_loader(few, 2, window=(0, 700))]
@@ -175,7 +175,7 @@ def test_resuming_while_the_disk_is_slow(
     assert_resumes_exactly(lambda: read_node(few))
 
 
-def test_leaving_an_epoch_early_while_the_disk_is_slow(
+def test_leaving_an_epoch_while_the_disk_is_slow_begins_the_next_one(
     few: Selection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The source has reached its end by then, which is not the end of the epoch."""

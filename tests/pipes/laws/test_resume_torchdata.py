@@ -16,7 +16,7 @@ from tests.pipes.laws.pipes_of_laws import described, read_node
 TORCHDATA_NODES: dict[str, Callable[[BaseNode[Any]], BaseNode[Any]]] = {
     "mapper": lambda node: torchdata.nodes.Mapper(node, described),
     "batcher": lambda node: torchdata.nodes.Batcher(node, 2, drop_last=False),
-    "ours around theirs": lambda node: pipes.Prefetch(
+    "Prefetch around torchdata": lambda node: pipes.Prefetch(
         torchdata.nodes.Mapper(node, described)
     ),
 }

@@ -1,4 +1,4 @@
-"""Loaders of few records, and what the tests of loaders do with them."""
+"""Loaders of few records, and functions that use them in tests."""
 
 import json
 import os

@@ -29,7 +29,7 @@ from tests.pipes.loader.loaders import (
 
 @needs_signals
 @PREFETCHES
-def test_ctrl_c_while_waiting_for_a_batch(
+def test_ctrl_c_while_waiting_for_a_batch_loses_no_record(
     few: Selection,
     monkeypatch: pytest.MonkeyPatch,
     ctrl_c: threading.Event,
@@ -112,13 +112,13 @@ class InterruptsAtCall:
         if frame is not None and frame.f_code.co_name == "__enter__":
             frame = frame.f_back
         module = "" if frame is None else frame.f_globals.get("__name__", "")
-        ours = (Loader, Prefetch, WorkSharing)
-        return module in {cls.__module__ for cls in ours}
+        classes = (Loader, Prefetch, WorkSharing)
+        return module in {cls.__module__ for cls in classes}
 
 
 @pytest.mark.parametrize("is_slow", [False, True])
 @PREFETCHES
-def test_ctrl_c_at_any_moment(
+def test_ctrl_c_at_any_moment_loses_no_record(
     few: Selection, monkeypatch: pytest.MonkeyPatch, prefetch: int, is_slow: bool
 ) -> None:
     """No thread is left, no call waits forever, and the rest is exact.
@@ -163,7 +163,7 @@ def test_ctrl_c_at_any_moment(
 
 
 @pytest.mark.parametrize("prefetch", [1, 3])
-def test_ctrl_c_while_a_thread_is_joined(
+def test_ctrl_c_while_a_thread_is_joined_loses_no_record(
     few: Selection, monkeypatch: pytest.MonkeyPatch, prefetch: int
 ) -> None:
     """The next call ends the thread, before it uses the source."""

@@ -137,7 +137,9 @@ def test_set_epoch_gives_the_epochs_of_successive_loops(
 
 
 @PREFETCHES
-def test_set_epoch_after_a_resume(few: Selection, prefetch: int) -> None:
+def test_set_epoch_after_a_resume_keeps_the_rest_of_the_epoch(
+    few: Selection, prefetch: int
+) -> None:
     """A loop that calls set_epoch, as with DistributedSampler, resumes mid-epoch."""
     loader = make_random_loader(few, prefetch=prefetch)
     epochs = [digests(loader) for _ in range(3)]

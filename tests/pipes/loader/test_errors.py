@@ -27,7 +27,7 @@ from tests.pipes.loader.loaders import (
 @pytest.mark.parametrize("device", [None, "meta"])
 @pytest.mark.parametrize("at", [0, 2, 4])
 @PREFETCHES
-def test_an_error_in_a_transform(
+def test_an_error_in_a_transform_loses_no_record(
     few: Selection, prefetch: int, at: int, device: str | None
 ) -> None:
     """Raised in its turn, with its traceback; the failed batch can be read again.
@@ -43,7 +43,7 @@ def test_an_error_in_a_transform(
         with pytest.raises(error, match="in a transform") as raised:
             consume(loader, taken)
         where = [frame.name for frame in traceback.extract_tb(raised.tb)]
-        assert where[0] == test_an_error_in_a_transform.__name__
+        assert where[0] == test_an_error_in_a_transform_loses_no_record.__name__
         assert where[-1] == "__call__"
         assert not threads()
 
@@ -77,7 +77,7 @@ def test_the_loop_after_an_error_is_the_next_epoch(
 
 
 @PREFETCHES
-def test_an_error_that_persists(few: Selection, prefetch: int) -> None:
+def test_an_error_that_persists_is_raised_again(few: Selection, prefetch: int) -> None:
     def fail(batch: Batch) -> Batch:
         if batch.rows[0] == order_of(few, 0)[8]:
             raise InjectedError
@@ -94,7 +94,9 @@ def test_an_error_that_persists(few: Selection, prefetch: int) -> None:
 
 
 @PREFETCHES
-def test_an_error_in_the_body_of_a_loop(few: Selection, prefetch: int) -> None:
+def test_an_error_in_the_body_of_a_loop_loses_no_record(
+    few: Selection, prefetch: int
+) -> None:
     for error in (InjectedError(), KeyboardInterrupt(), StopIteration()):
         loader = make_loader(few, prefetch=prefetch)
         taken: list[Batch] = []
@@ -113,7 +115,9 @@ def test_an_error_in_the_body_of_a_loop(few: Selection, prefetch: int) -> None:
 
 
 @PREFETCHES
-def test_a_store_closed_within_an_epoch(sample_store: Path, prefetch: int) -> None:
+def test_a_store_closed_within_an_epoch_is_an_error(
+    sample_store: Path, prefetch: int
+) -> None:
     store = ecgstore.open(sample_store)
     loader = make_loader(store, prefetch=prefetch, fields=("signals", "labels", "age"))
     with pytest.raises(StoreClosedError, match="open it again"):
@@ -122,7 +126,7 @@ def test_a_store_closed_within_an_epoch(sample_store: Path, prefetch: int) -> No
 
 
 @pytest.mark.parametrize("starts", [False, True])
-def test_a_thread_that_cannot_start(
+def test_a_thread_that_cannot_start_loses_no_record(
     few: Selection, monkeypatch: pytest.MonkeyPatch, starts: bool
 ) -> None:
     """The system has no more threads, or Ctrl-C comes while the thread starts."""

@@ -53,7 +53,9 @@ def test_an_old_loop_does_not_disturb_the_new_one(
 
 
 @PREFETCHES
-def test_a_state_loaded_within_a_loop(few: Selection, prefetch: int) -> None:
+def test_a_state_loaded_within_a_loop_ends_the_loop(
+    few: Selection, prefetch: int
+) -> None:
     loader = make_loader(few, prefetch=prefetch)
     states = []
     for _ in loader:
@@ -67,7 +69,9 @@ def test_a_state_loaded_within_a_loop(few: Selection, prefetch: int) -> None:
 
 
 @PREFETCHES
-def test_a_closed_loader(few: Selection, prefetch: int) -> None:
+def test_a_closed_loader_refuses_everything_but_its_state(
+    few: Selection, prefetch: int
+) -> None:
     loader = make_loader(few, prefetch=prefetch)
     loop = iter(loader)
     rows = rows_of([next(loop)])
@@ -92,7 +96,7 @@ def test_a_closed_loader(few: Selection, prefetch: int) -> None:
 
 
 @PREFETCHES
-def test_set_epoch_of_a_loader_closed_before_it_began(
+def test_set_epoch_of_a_closed_loader_is_an_error(
     few: Selection, prefetch: int
 ) -> None:
     loader = make_loader(few, prefetch=prefetch)
@@ -102,7 +106,7 @@ def test_set_epoch_of_a_loader_closed_before_it_began(
 
 
 @PREFETCHES
-def test_with_closes(few: Selection, prefetch: int) -> None:
+def test_a_with_block_closes_the_loader(few: Selection, prefetch: int) -> None:
     with make_loader(few, prefetch=prefetch) as loader:
         loop = iter(loader)
         next(loop)

@@ -78,7 +78,9 @@ def test_a_fork_without_a_thread_continues(few: Selection) -> None:
 
 @needs_fork
 @PREFETCHES
-def test_a_fork_between_loops(few: Selection, prefetch: int) -> None:
+def test_a_fork_between_loops_has_the_same_batches(
+    few: Selection, prefetch: int
+) -> None:
     loader = make_random_loader(few, prefetch=prefetch)
     epochs = [digests(loader) for _ in range(3)]
     loader.set_epoch(0)
@@ -91,7 +93,7 @@ def test_a_fork_between_loops(few: Selection, prefetch: int) -> None:
     assert in_a_fork(lambda: digests(loader)) == str(epochs[2])
 
 
-def test_loaders_in_several_threads(few: Selection) -> None:
+def test_loaders_in_several_threads_yield_their_own_batches(few: Selection) -> None:
     """At the same time, over one store: every thread gets the batches of its loader."""
     n_threads = 4
     together = threading.Barrier(n_threads)

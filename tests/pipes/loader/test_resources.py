@@ -183,7 +183,9 @@ def test_everything_is_released(
 @needs_proc
 @pytest.mark.usefixtures("no_garbage_collector")
 @PREFETCHES
-def test_a_loader_dropped_within_an_epoch(own_store: Path, prefetch: int) -> None:
+def test_a_loader_dropped_within_an_epoch_is_released(
+    own_store: Path, prefetch: int
+) -> None:
     """Batches that are kept hold neither the file nor the thread."""
     store = ecgstore.open(own_store)
     loader = make_loader(store, fields=("signals", "labels", "age"), prefetch=prefetch)
@@ -200,7 +202,7 @@ def test_a_loader_dropped_within_an_epoch(own_store: Path, prefetch: int) -> Non
 
 
 @pytest.mark.usefixtures("no_garbage_collector")
-def test_a_node_dropped_within_an_epoch(few: Selection) -> None:
+def test_a_node_dropped_within_an_epoch_is_released(few: Selection) -> None:
     """No loader is around the node that could end its thread."""
     order = pipes.Shuffled(len(few), SEED)
     reader = pipes.RecordReader(few.store, ("labels",))
@@ -275,7 +277,9 @@ def test_a_busy_thread_is_joined(
     assert is_done or n_made < 2
 
 
-def test_closing_while_a_thread_waits_for_a_batch(store: Store) -> None:
+def test_closing_while_a_thread_waits_for_a_batch_is_an_error_there(
+    store: Store,
+) -> None:
     begun, may_end = threading.Event(), threading.Event()
     errors: list[BaseException] = []
 

@@ -39,7 +39,7 @@ def test_the_smallest_and_the_largest_random_number_draw_indices_with_weight(
         assert Weighted(weights, seed=0).indices(0, 0, 2).tolist() == [2, 4]
 
 
-def test_weights_count_only_in_relation_to_each_other() -> None:
+def test_scaling_all_weights_changes_nothing() -> None:
     weights = np.arange(100.0)
     expected = Weighted(weights, seed=1).indices(0, 0, 100)
     for factor in (2.0**-1000, 2.0**1000):

@@ -22,7 +22,7 @@ def test_a_permutation_has_every_index_once(n: int, key: int) -> None:
 
 
 @given(st.data(), st.integers(1, MAX_LENGTH) | st.integers(1, 70), ANY_KEY)
-def test_permute_is_its_plain_definition(data: Any, n: int, key: int) -> None:
+def test_permute_equals_its_plain_definition(data: Any, n: int, key: int) -> None:
     indices = data.draw(st.lists(st.integers(0, n - 1), max_size=9))
     sent = permute(np.array(indices, np.int64), n, key)
     assert sent.tolist() == [plain_permute(index, n, key) for index in indices]
@@ -78,7 +78,7 @@ def test_odd_and_even_permutations_are_equally_frequent(n: int) -> None:
     assert abs(n_odd - n_keys / 2) < 4 * math.sqrt(n_keys) / 2
 
 
-def test_as_many_indices_stay_where_they_are_as_by_chance() -> None:
+def test_fixed_points_are_as_frequent_as_by_chance() -> None:
     # Among random permutations, that number has the mean 1 and the variance 1.
     fixed = (permutations(1000, 1000) == np.arange(1000)).sum(axis=1)
     assert abs(fixed.mean() - 1) < 4 / math.sqrt(1000)
@@ -86,7 +86,7 @@ def test_as_many_indices_stay_where_they_are_as_by_chance() -> None:
 
 
 @pytest.mark.parametrize("n", [43_101, 2**16, 2**16 + 1])
-def test_nothing_is_left_of_the_order_in_a_large_permutation(n: int) -> None:
+def test_positions_in_a_large_permutation_are_independent(n: int) -> None:
     indices = np.arange(n)
     for key in range(3):
         sent = permute(indices, n, key)

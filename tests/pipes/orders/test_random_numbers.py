@@ -25,7 +25,7 @@ def test_plain_splitmix64_is_the_published_one() -> None:
 
 
 @given(ANY_KEY, st.lists(st.integers(0, MASK_64), min_size=1, max_size=9))
-def test_mix_is_its_plain_definition(key: int, numbers: list[int]) -> None:
+def test_mix_equals_its_plain_definition(key: int, numbers: list[int]) -> None:
     mixed = mix(key, np.array(numbers, np.uint64))
     assert mixed.tolist() == [plain_mix(key, number) for number in numbers]
 

@@ -71,7 +71,7 @@ def test_ranks_share_the_epoch_of_one_process(
 
 
 @given(orders(n_most=60), BATCH, WORLD, BATCH, WORLD, st.integers(0, 20), st.booleans())
-def test_an_epoch_goes_on_with_other_batches_and_ranks(
+def test_an_epoch_is_resumed_with_other_batch_sizes_and_ranks(
     order: Order,
     batch_size: int,
     world_size: int,
@@ -118,7 +118,7 @@ def test_n_batches_counts_next_batch(
         (5, 4, 1, [4, 1]),
     ],
 )
-def test_the_last_batches(
+def test_the_last_batches_have_the_expected_sizes(
     rest: int, batch_size: int, world_size: int, sizes: list[int]
 ) -> None:
     batches = []

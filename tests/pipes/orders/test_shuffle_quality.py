@@ -50,5 +50,5 @@ def test_random_orders_mix_as_expected_of_uneven_groups() -> None:
     assert len(set(measures)) == 20
 
 
-def test_mixing_of_fewer_records_than_groups() -> None:
+def test_mixing_divides_few_records_into_fewer_groups() -> None:
     assert mixing(Sequential(10), 2) == pytest.approx(1)

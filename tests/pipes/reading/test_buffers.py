@@ -55,7 +55,7 @@ KEEPERS: dict[str, Callable[[torch.Tensor], Any]] = {
 
 
 @pytest.mark.parametrize("keep", KEEPERS)
-def test_whatever_refers_to_a_batch_keeps_its_memory(store: Store, keep: str) -> None:
+def test_any_reference_to_a_batch_keeps_its_memory(store: Store, keep: str) -> None:
     """Every other batch is kept in some way, and the memory of the others is reused."""
     loader = pipes.loader(store, 2, window=(0, 50), prefetch=1)
     kept = []

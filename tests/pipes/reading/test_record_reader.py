@@ -1,4 +1,4 @@
-"""Row law: a batch has of every row what the store has of it."""
+"""Row law: every field of a batch equals the stored values of its rows."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +56,7 @@ ANY_WINDOW = (
 
 @settings(max_examples=150)
 @given(data=st.data(), fields=ANY_FIELDS, leads=ANY_LEADS, window=ANY_WINDOW)
-def test_a_batch_has_of_every_row_what_the_store_has(
+def test_batches_equal_the_stored_values_row_by_row(
     store: Store,
     stored: dict[str, NDArray[Any]],
     data: st.DataObject,
@@ -167,7 +167,9 @@ def float_store(
         yield opened
 
 
-def test_stores_of_voltages(float_store: Store) -> None:
+def test_batches_of_float32_stores_equal_the_stored_voltages(
+    float_store: Store,
+) -> None:
     with h5py.File(float_store.path) as file:
         stored = file["signals"][...]
     batches = list(
@@ -220,7 +222,7 @@ def test_readers_refuse_unknown_fields_leads_and_windows(
         pipes.loader(store, **options)
 
 
-def test_reading_a_closed_store(sample_store: Path) -> None:
+def test_reading_a_closed_store_is_an_error(sample_store: Path) -> None:
     store = ecgstore.open(sample_store)
     reader = pipes.RecordReader(store)
     store.close()

@@ -35,7 +35,7 @@ def test_crops_never_change() -> None:
     assert begins.tolist() == [4, 2800, 1079, 3891, 3934, 2024]
 
 
-def test_each_epoch_crops_elsewhere(store: Store) -> None:
+def test_random_crops_differ_between_epochs(store: Store) -> None:
     loader = pipes.loader(store, 44, window=pipes.RandomCrop(500), leads=["I"])
     a, b = next(iter(loader)), next(iter(loader))
     assert (a.rows == b.rows).all()

@@ -1,4 +1,4 @@
-"""What holds for every augmentation: seeds determine it, padding and store stay."""
+"""Laws of every augmentation: seeds determine it, padding and store are unchanged."""
 
 import hashlib
 from collections.abc import Iterator
@@ -167,7 +167,7 @@ def test_store_is_not_touched(sample_store: Path) -> None:
     assert hashlib.sha256(sample_store.read_bytes()).hexdigest() == digest
 
 
-def test_empty_batch() -> None:
+def test_an_empty_batch_stays_empty() -> None:
     for transform in TRANSFORMS:
         assert len(transform(take(make_batch(1), []))) == 0
 
@@ -184,7 +184,7 @@ def test_augmentations_are_independent_of_each_other() -> None:
     assert np.abs(correlations).max() < 5 / np.sqrt(len(pool))
 
 
-def test_user_defined_augmentation() -> None:
+def test_a_user_can_define_an_augmentation() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Inverted(Augmentation):
         def apply(self, batch: Batch, chosen: Any, draws: Draws) -> Batch:
@@ -208,7 +208,7 @@ def test_draws_are_uniform() -> None:
 
 
 @each_transform
-def test_wrong_batches(transform: Any) -> None:
+def test_batches_without_float32_signals_are_refused(transform: Any) -> None:
     pool = make_batch(2)
     with pytest.raises(ValueError, match="add 'signals' to the fields"):
         transform(replace(pool, signals=None))
@@ -234,6 +234,6 @@ def test_wrong_batches(transform: Any) -> None:
         (lambda: TimeMask(duration_s=(-1, 1)), "duration_s is"),
     ],
 )
-def test_wrong_settings(make: Any, message: str) -> None:
+def test_wrong_settings_are_refused(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()

@@ -103,7 +103,7 @@ def test_marks_of_long_records_do_not_overflow() -> None:
     assert slow.r_peaks.tolist() == [[6553]]
 
 
-def test_attributes_of_the_decimated_batch() -> None:
+def test_decimated_batches_have_the_new_sampling_rate() -> None:
     batch = batch_of(noise(1, 100))
     slow = Decimate(5)(batch)
     assert slow.fs == 100.0
@@ -132,7 +132,7 @@ def test_low_frequencies_are_kept_and_high_ones_removed() -> None:
     assert float(slow[1].abs().max()) < 5e-3
 
 
-def test_gradients_also_after_inference() -> None:
+def test_gradients_flow_also_after_inference_mode() -> None:
     signals = noise(1, 50)
     with torch.inference_mode():
         Decimate(9)(batch_of(signals))
@@ -159,7 +159,7 @@ def test_a_loader_decimates(store: Store) -> None:
     )
 
 
-def test_divisors_of_the_rate_of_the_store() -> None:
+def test_divisors_of_the_sampling_rate_are_factors() -> None:
     assert Decimate.to(500, 500.0) == Decimate(1)
     assert Decimate.to(250.0, 500.0) == Decimate(2)
     assert Decimate.to(62.5, 500.0) == Decimate(8)

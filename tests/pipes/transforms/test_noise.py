@@ -108,7 +108,7 @@ def test_white_noise_has_the_given_ratio_over_real_samples() -> None:
 
 
 @pytest.mark.parametrize("n_samples", [1, 90_000, 350_000])
-def test_white_noise_of_records_of_any_length(n_samples: int) -> None:
+def test_white_noise_is_gaussian_in_records_of_any_length(n_samples: int) -> None:
     """Also of records longer than the table of noise usually is (2**20 numbers)."""
     n_records = max(3, 3000 // n_samples)
     pool = make_batch(n_records, 3, n_samples, padded=False)

@@ -133,7 +133,7 @@ def test_statistics_are_those_of_the_real_samples(
     assert fitted.fs == 500.0
 
 
-def test_statistics_of_all_leads_pooled(
+def test_pooled_statistics_are_those_of_all_leads(
     store: ecgstore.Store, training: ecgstore.Selection
 ) -> None:
     fitted = Standardise.fit(training, by="all_leads", leads=("V6", "II"))
@@ -147,7 +147,9 @@ def test_statistics_of_all_leads_pooled(
     st.lists(st.lists(st.floats(-1e3, 1e3), max_size=7), min_size=1, max_size=8),
     st.sampled_from(["lead", "all_leads"]),
 )
-def test_statistics_of_records_of_any_length(records: list[Any], by: Any) -> None:
+def test_statistics_are_correct_for_records_of_any_length(
+    records: list[Any], by: Any
+) -> None:
     """Also of records without a real sample, and of none that has one."""
     lists: Any = StoreOfLists(records)
     fitted = Standardise.fit(ecgstore.Selection(lists, np.arange(len(lists))), by=by)
@@ -157,7 +159,7 @@ def test_statistics_of_records_of_any_length(records: list[Any], by: Any) -> Non
 
 
 @pytest.mark.parametrize("n_records", [1, 63, 64, 65, 300])
-def test_statistics_of_any_number_of_records(n_records: int) -> None:
+def test_statistics_are_correct_for_any_number_of_records(n_records: int) -> None:
     """Every record is read once, however many are read at a time."""
     random = np.random.default_rng(n_records)
     records = [
@@ -173,7 +175,7 @@ def test_statistics_of_any_number_of_records(n_records: int) -> None:
 
 
 @pytest.mark.parametrize("transform", [Standardise, StandardiseFeatures])
-def test_leak_law(
+def test_statistics_depend_on_the_training_records_only(
     transform: Any, store: ecgstore.Store, training: ecgstore.Selection
 ) -> None:
     expected = transform.fit(training)
@@ -257,7 +259,9 @@ def test_counts_give_the_same_bits(
 
 
 @pytest.mark.parametrize("by", ["lead", "all_leads"])
-def test_inverse(by: Any, store: ecgstore.Store, training: ecgstore.Selection) -> None:
+def test_inverse_restores_the_voltages(
+    by: Any, store: ecgstore.Store, training: ecgstore.Selection
+) -> None:
     fitted = Standardise.fit(training, by=by)
     result = fitted.inverse(fitted(read(store, training.rows)))
     np.testing.assert_allclose(
@@ -325,7 +329,9 @@ def test_inverse_of_features_keeps_undefined_ones(
     assert np.nanmax(np.abs(back - before) / np.maximum(scale, 1e-30)) < 1e-5
 
 
-def test_lead_subset(store: ecgstore.Store, training: ecgstore.Selection) -> None:
+def test_statistics_of_a_subset_of_leads_are_those_of_its_leads(
+    store: ecgstore.Store, training: ecgstore.Selection
+) -> None:
     fitted = Standardise.fit(training, leads=["II", "V5"])
     whole = Standardise.fit(training)
     assert fitted.mean == (whole.mean[1], whole.mean[10])
@@ -381,7 +387,9 @@ def test_fitted_on_recognises_the_training_records(
     assert not replace(fitted, fingerprint="another").fitted_on(training)
 
 
-def test_digest_of_rows(store: ecgstore.Store) -> None:
+def test_the_digest_of_rows_is_that_of_little_endian_int64(
+    store: ecgstore.Store,
+) -> None:
     expected = hashlib.sha256(bytes([3, *[0] * 7, 40, *[0] * 7])).hexdigest()
     rows = np.array([3, 9, 40])
     assert ecgstore.Selection(store, rows[::2]).rows_sha256 == expected
@@ -412,7 +420,7 @@ def test_other_files_are_refused(
         Standardise.load(path)
 
 
-def test_files_that_cannot_be_used(
+def test_unreadable_files_are_refused(
     training: ecgstore.Selection, tmp_path: Path
 ) -> None:
     with pytest.raises(EcgStoreError, match=r"cannot be read .*expected a file that"):
@@ -437,12 +445,12 @@ def test_fit_takes_a_selection_only(transform: Any, store: ecgstore.Store) -> No
 
 
 @pytest.mark.parametrize("leads", ["III,V2", ["X1"], ["I", "I"], []])
-def test_wrong_leads(leads: Any, training: ecgstore.Selection) -> None:
+def test_wrong_leads_are_refused(leads: Any, training: ecgstore.Selection) -> None:
     with pytest.raises(ValueError, match="expected some of I, II, III"):
         Standardise.fit(training, leads=leads)
 
 
-def test_wrong_settings_and_batches(
+def test_wrong_settings_and_batches_are_refused(
     store: ecgstore.Store, training: ecgstore.Selection
 ) -> None:
     with pytest.raises(ValueError, match="by is 'record'; expected 'lead' or"):

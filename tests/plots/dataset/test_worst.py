@@ -74,7 +74,7 @@ def test_disagreement_is_measured() -> None:
     assert [place for place, _ in worst_records(problems, 7)][:2] == [6, 1]
 
 
-def test_marks_of_no_record_and_of_no_beat() -> None:
+def test_marks_without_records_or_beats_have_a_severity_per_record() -> None:
     for shape in ((0, 12, 5, 9), (2, 12, 0, 9)):
         for problem in mark_problems(np.full(shape, -1), FS):
             assert problem.severity.shape == (shape[0],)
@@ -97,7 +97,9 @@ def test_bad_quality_is_measured() -> None:
     assert severity_of(problems, "noise") == pytest.approx([0.2, 0.2, 0.9])
 
 
-def test_the_worst_of_a_store(sample_store: Path, tmp_path: Path) -> None:
+def test_the_worst_records_of_a_store_are_plotted(
+    sample_store: Path, tmp_path: Path
+) -> None:
     with ecgstore.open(sample_store) as store:
         figure = plot_worst(store, 5)
         save(figure, tmp_path / "worst.png")

@@ -32,13 +32,13 @@ def a_panel(title: str = "A1: noise", n_samples: int = N_SAMPLES) -> SheetPanel:
 
 def drawn(axes: Axes, gid: str) -> tuple[FloatArray, FloatArray]:
     """Return x and y of what was drawn under a name."""
-    (line,) = [each for each in axes.lines if each.get_gid() == gid]
+    (line,) = [artist for artist in axes.lines if artist.get_gid() == gid]
     return np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
 
 
 def test_every_record_has_a_panel_with_its_reason() -> None:
     titles = [f"A{k}: because of $_$ {k}" for k in range(7)]
-    figure = contact_sheet([a_panel(each) for each in titles], title="costs $_$")
+    figure = contact_sheet([a_panel(title) for title in titles], title="costs $_$")
     figure.draw_without_rendering()
     shown = [axes.get_title("left") for axes in figure.axes]
     assert shown == [f"{title}\n50 years; AF" for title in titles]
@@ -100,7 +100,7 @@ def test_bad_signals_can_be_drawn(n_samples: int, tmp_path: Path) -> None:
         save(contact_sheet([panel, panel]), tmp_path / "sheet.svg")
 
 
-def test_what_cannot_be_drawn_is_refused() -> None:
+def test_panels_that_cannot_be_drawn_are_refused() -> None:
     good = a_panel()
     with pytest.raises(ValueError, match="at least one record"):
         contact_sheet([])

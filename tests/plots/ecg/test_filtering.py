@@ -56,7 +56,7 @@ def test_filter_effect_spectrum_shows_where_the_power_is() -> None:
         np.tile(slow + hum, (12, 1)), np.tile(slow, (12, 1)), FS, band=(0.5, 40.0)
     )
     for axes in spectra_axes(figure):
-        before, after = [xy(each) for each in axes.lines]
+        before, after = [xy(artist) for artist in axes.lines]
         for frequency, density in (before, after):
             assert density[np.searchsorted(frequency, 5.0)] > 0.1  # mV2/Hz
         at_50 = np.searchsorted(before[0], 50.0)
@@ -76,7 +76,7 @@ def test_filter_effect_shows_at_most_10_s() -> None:
 
 
 @pytest.mark.parametrize("n_samples", [0, 1, 300])
-def test_filter_effect_of_flat_missing_and_short_leads(
+def test_filter_effect_draws_flat_missing_and_short_leads(
     n_samples: int, tmp_path: Path
 ) -> None:
     raw = np.zeros((12, n_samples))
@@ -90,7 +90,7 @@ def test_filter_effect_of_flat_missing_and_short_leads(
         save(figure, tmp_path / "filter.svg")
 
 
-def test_filter_effect_refuses_what_does_not_fit() -> None:
+def test_filter_effect_refuses_mismatched_signals() -> None:
     with pytest.raises(ValueError, match="resample and cut both alike"):
         filter_effect(slopes(), slopes(100), FS)
     with pytest.raises(ValueError, match=r"filtered has shape \(3, 5000\)"):

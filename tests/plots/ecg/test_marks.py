@@ -38,9 +38,9 @@ def line(figure: Figure, gid: str) -> Line2D:
 
 def brackets(figure: Figure, gid: str) -> list[LineCollection]:
     return [
-        each
-        for each in only_axes(figure).collections
-        if isinstance(each, LineCollection) and each.get_gid() == gid
+        artist
+        for artist in only_axes(figure).collections
+        if isinstance(artist, LineCollection) and artist.get_gid() == gid
     ]
 
 
@@ -130,8 +130,8 @@ def test_no_beat_is_hidden_by_the_name_of_the_strip(height: float) -> None:
     figure.draw_without_rendering()
     axes = only_axes(figure)
     x, y = xy(line(figure, "r-peaks"))
-    names = [each for each in axes.texts if each.get_text() == "II"]
-    strip = min(names, key=lambda each: each.get_position()[1])
+    names = [artist for artist in axes.texts if artist.get_text() == "II"]
+    strip = min(names, key=lambda artist: artist.get_position()[1])
     box = strip.get_window_extent().transformed(axes.transData.inverted())
     below = box.y0 - y[:2]
     assert (x[:2] < box.x1).all()  # they would be hidden at its height
@@ -144,7 +144,7 @@ def test_brackets_at_the_same_place_are_both_seen() -> None:
     figure = ecg_paper(slopes(), FS, marks=marks)
     (p_off,) = brackets(figure, "I-P-off")
     (qrs_on,) = brackets(figure, "I-QRS-on")
-    heights = [np.ptp(each.get_segments()[0][:, 1]) for each in (p_off, qrs_on)]
+    heights = [np.ptp(artist.get_segments()[0][:, 1]) for artist in (p_off, qrs_on)]
     assert heights[1] - heights[0] > 1.0  # mm
     assert p_off.get_zorder() > qrs_on.get_zorder()
 

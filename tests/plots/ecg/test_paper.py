@@ -57,9 +57,9 @@ def lines(figure: Figure, gid: str) -> list[Line2D]:
 
 def brackets(figure: Figure, gid: str) -> list[LineCollection]:
     return [
-        each
-        for each in only_axes(figure).collections
-        if isinstance(each, LineCollection) and each.get_gid() == gid
+        artist
+        for artist in only_axes(figure).collections
+        if isinstance(artist, LineCollection) and artist.get_gid() == gid
     ]
 
 
@@ -269,9 +269,11 @@ def test_a_signal_too_high_for_any_row_is_cut_off_and_named() -> None:
     left = xy(line(figure, "rhythm-II"))[0][0]
     for marker, sample in (("^", 4500), ("v", 2000)):
         drawn = [
-            each for each in only_axes(figure).lines if each.get_marker() == marker
+            artist
+            for artist in only_axes(figure).lines
+            if artist.get_marker() == marker
         ]
-        x = np.concatenate([xy(each)[0] for each in drawn])
+        x = np.concatenate([xy(artist)[0] for artist in drawn])
         assert x == pytest.approx([left + sample / FS * 25])
 
 
@@ -300,7 +302,7 @@ def test_any_length_can_be_drawn(
     save(figure, tmp_path / "print.svg")
 
 
-def test_the_caption() -> None:
+def test_the_caption_has_title_subtitle_and_filter() -> None:
     figure = ecg_paper(
         slopes(),
         FS,
@@ -354,7 +356,9 @@ def test_no_text_is_written_over_another(some_marks: IntArray) -> None:
     )
     figure.draw_without_rendering()
     assert_apart(
-        np.array([each.get_window_extent().extents for each in only_axes(figure).texts])
+        np.array(
+            [artist.get_window_extent().extents for artist in only_axes(figure).texts]
+        )
     )
 
 

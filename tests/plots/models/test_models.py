@@ -31,7 +31,7 @@ DIFFERENCES = {
 
 
 def lines(axes: Axes, gid: str) -> list[Line2D]:
-    return [each for each in axes.lines if each.get_gid() == gid]
+    return [artist for artist in axes.lines if artist.get_gid() == gid]
 
 
 def xy(of: Line2D) -> tuple[FloatArray, FloatArray]:
@@ -107,7 +107,9 @@ def test_zero_is_in_the_middle_and_insignificant_differences_are_hollow() -> Non
     assert written(auroc) == [f"{minus}0.100", "+0.000"]
 
     def hollow(axes: Axes) -> list[bool]:
-        return [each.get_markerfacecolor() == "white" for each in lines(axes, "value")]
+        return [
+            artist.get_markerfacecolor() == "white" for artist in lines(axes, "value")
+        ]
 
     assert hollow(auroc) == [False, True]
     assert hollow(f1) == [True, False]
@@ -153,7 +155,7 @@ def test_lines_of_too_many_classes_are_grey(n_classes: int, n_named: int) -> Non
     figure = plot_reliability(labels, probabilities, names)
     drawn = lines(figure.axes[0], "class")
     assert len(drawn) == n_classes
-    assert len({str(each.get_color()) for each in drawn}) in (1, n_classes)
+    assert len({str(artist.get_color()) for artist in drawn}) in (1, n_classes)
     [legend] = figure.legends
     assert len(legend.get_texts()) == n_named
 

@@ -28,7 +28,7 @@ def a_print() -> Figure:
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.svg", "A.PNG", "a.b.Svg"])
-def test_save_writes_what_the_suffix_says(tmp_path: Path, name: str) -> None:
+def test_the_suffix_selects_the_file_format(tmp_path: Path, name: str) -> None:
     save(small_figure(), tmp_path / name)
     content = (tmp_path / name).read_bytes()
     if name.lower().endswith("png"):
@@ -93,7 +93,7 @@ def test_save_refuses_other_suffixes(tmp_path: Path, name: str) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_save_needs_the_folder(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EcgStoreError, match="plots does not exist; make it first"):
         save(small_figure(), tmp_path / "plots" / "a.png")
 
@@ -124,7 +124,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
         with pytest.raises(EcgStoreError, match="No space left"):
             save(broken, path)
     assert path.read_text() == "old"
-    assert [each.name for each in tmp_path.iterdir()] == ["a.svg"]
+    assert [file.name for file in tmp_path.iterdir()] == ["a.svg"]
 
 
 def test_the_file_appears_whole(

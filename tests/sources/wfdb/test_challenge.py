@@ -58,7 +58,9 @@ def test_a_record_is_what_was_written(write_record: WriteRecord) -> None:
 
 
 @pytest.mark.parametrize("n_samples", [1, 2, 511, 512, 513, 1025, 5000])
-def test_every_length(write_record: WriteRecord, n_samples: int) -> None:
+def test_records_of_every_length_are_read(
+    write_record: WriteRecord, n_samples: int
+) -> None:
     adc = _adc(n_samples, seed=n_samples)
     record = read_record(write_record("A0001", adc))
     np.testing.assert_array_equal(record.signal, adc / 1000)
@@ -72,8 +74,8 @@ def test_missing_samples_are_nan_as_in_wfdb(write_record: WriteRecord) -> None:
     path = write_record("A0001", adc)
     signal = read_record(path).signal
     np.testing.assert_array_equal(np.isnan(signal), adc == -32768)
-    theirs = wfdb.rdrecord(str(path.with_suffix(""))).p_signal.T
-    np.testing.assert_array_equal(signal, theirs)
+    expected = wfdb.rdrecord(str(path.with_suffix(""))).p_signal.T
+    np.testing.assert_array_equal(signal, expected)
 
 
 def test_gain_baseline_and_unit_come_from_the_header(write_record: WriteRecord) -> None:
@@ -93,7 +95,9 @@ def test_gain_baseline_and_unit_come_from_the_header(write_record: WriteRecord) 
         ("V", 1e3),
     ],
 )
-def test_units(write_record: WriteRecord, unit: str, mv_per_unit: float) -> None:
+def test_every_unit_is_converted_to_mv(
+    write_record: WriteRecord, unit: str, mv_per_unit: float
+) -> None:
     adc = _adc()
     gain = 2.5 / 1e3 * 1e3 * mv_per_unit  # 2.5 counts a mV
     path = write_record("A0001", adc, gain=f"{gain:g}/{unit}")
@@ -172,7 +176,9 @@ def test_checksums_are_16_bit_numbers_of_either_sign(write_record: WriteRecord) 
     assert not read_record(path).checksum_differs.any()
 
 
-def test_a_header_without_checksums(write_record: WriteRecord) -> None:
+def test_a_header_without_length_has_no_checksum_flags(
+    write_record: WriteRecord,
+) -> None:
     adc = _adc()
     path = write_record("A0001", adc)
     lines = path.read_text().splitlines()
@@ -209,13 +215,13 @@ def test_the_dialect_does_not_matter(
 
 
 @pytest.mark.parametrize("fs", ["0", "-500", "nan", "inf", "49.9", "20001"])
-def test_bad_sampling_rate(write_record: WriteRecord, fs: str) -> None:
+def test_a_bad_sampling_rate_is_refused(write_record: WriteRecord, fs: str) -> None:
     path = write_record("A0001")
     _edit(path, " 500 ", f" {fs} ", 1)
     _refused(path, Reason.BAD_SAMPLING_RATE, "expected 50 to 20000 Hz")
 
 
-def test_no_sampling_rate(write_record: WriteRecord) -> None:
+def test_a_missing_sampling_rate_is_refused(write_record: WriteRecord) -> None:
     path = write_record("A0001")
     _edit(path, "A0001 12 500 5000", "A0001 12")
     _refused(path, Reason.BAD_SAMPLING_RATE)
@@ -224,12 +230,12 @@ def test_no_sampling_rate(write_record: WriteRecord) -> None:
 @pytest.mark.parametrize(
     "gain", ["0/mV", "-1000/mV", "nan/mV", "inf/mV", "0.001/mV", "1e13/mV", "1e16/V"]
 )
-def test_bad_gain(write_record: WriteRecord, gain: str) -> None:
+def test_a_bad_gain_is_refused(write_record: WriteRecord, gain: str) -> None:
     path = write_record("A0001", gain=gain)
     _refused(path, Reason.BAD_GAIN, "lead I has")
 
 
-def test_an_uncalibrated_lead(write_record: WriteRecord) -> None:
+def test_an_uncalibrated_lead_is_refused(write_record: WriteRecord) -> None:
     path = write_record("A0001")
     lines = path.read_text().splitlines()
     lines[2] = "A0001.mat 16+24"
@@ -238,7 +244,7 @@ def test_an_uncalibrated_lead(write_record: WriteRecord) -> None:
 
 
 @pytest.mark.parametrize("unit", ["mmHg", "MV", "nV", "adu", "mV/s", "kV"])
-def test_unknown_unit(write_record: WriteRecord, unit: str) -> None:
+def test_an_unknown_unit_is_refused(write_record: WriteRecord, unit: str) -> None:
     path = write_record("A0001", gain=f"1000/{unit}")
     _refused(path, Reason.UNKNOWN_UNIT, repr(unit))
 
@@ -254,23 +260,23 @@ def test_units_and_gains_of_other_leads_are_ignored(
     np.testing.assert_array_equal(read_record(path).signal, adc[:12] / 1000)
 
 
-def test_missing_leads(write_record: WriteRecord) -> None:
+def test_missing_leads_are_refused(write_record: WriteRecord) -> None:
     path = write_record("A0001", _adc()[:8], leads=LEADS[:8])
     _refused(path, Reason.MISSING_LEADS, "has no lead V3, V4, V5, V6; found ['I'")
 
 
-def test_a_lead_twice(write_record: WriteRecord) -> None:
+def test_a_repeated_lead_is_refused(write_record: WriteRecord) -> None:
     path = write_record("A0001", np.zeros((13, 9)), leads=(*LEADS, "v6"))
     _refused(path, Reason.MISSING_LEADS, "two leads V6")
 
 
-def test_no_leads_at_all(write_record: WriteRecord) -> None:
+def test_a_header_without_leads_is_refused(write_record: WriteRecord) -> None:
     path = write_record("A0001")
     _edit(path, "A0001 12", "A0001 0")
     _refused(path, Reason.MISSING_LEADS)
 
 
-def test_missing_signal_file(write_record: WriteRecord) -> None:
+def test_a_missing_signal_file_is_refused(write_record: WriteRecord) -> None:
     path = write_record("A0001")
     path.with_suffix(".mat").unlink()
     _refused(path, Reason.MISSING_SIGNAL_FILE, "No such file")
@@ -289,7 +295,7 @@ def test_signal_files_are_in_the_folder_of_the_header(
 
 @pytest.mark.parametrize("size", [0, 10, 24, 30, 24 + 24 * 599, 24 + 24 * 600 - 1])
 @pytest.mark.parametrize("options", [{}, {"max_samples": 1}])
-def test_truncated_signal_file(
+def test_a_truncated_signal_file_is_refused(
     write_record: WriteRecord, size: int, options: dict[str, int]
 ) -> None:
     path = write_record("A0001", _adc(600))
@@ -298,7 +304,7 @@ def test_truncated_signal_file(
     _refused(path, Reason.TRUNCATED_SIGNAL_FILE, "expected 600", **options)
 
 
-def test_a_record_without_samples(write_record: WriteRecord) -> None:
+def test_a_record_without_samples_is_refused(write_record: WriteRecord) -> None:
     path = write_record("A0001", np.zeros((12, 1)))
     path.with_suffix(".mat").write_bytes(struct.pack("<5i4s", 30, 12, 0, 0, 4, b"val"))
     _edit(path, "500 1\n", "500 0\n")
@@ -306,7 +312,7 @@ def test_a_record_without_samples(write_record: WriteRecord) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"max_samples": 1}])
-def test_bytes_after_the_signal(
+def test_bytes_after_the_signal_are_refused(
     write_record: WriteRecord, options: dict[str, int]
 ) -> None:
     path = write_record("A0001")
@@ -316,7 +322,7 @@ def test_bytes_after_the_signal(
 
 
 @pytest.mark.parametrize(("n_rows", "n_columns"), [(11, 600), (12, 599), (12, 601)])
-def test_a_signal_size_that_differs_from_the_header(
+def test_a_signal_size_that_differs_from_the_header_is_refused(
     write_record: WriteRecord, n_rows: int, n_columns: int
 ) -> None:
     path = write_record("A0001", _adc(600))
@@ -357,7 +363,7 @@ def _saved(variables: dict[str, np.ndarray], version: str = "4") -> bytes:
 
 @pytest.mark.parametrize("dtype", ["<i2", "<i4", "<f4", "<f8"])
 @pytest.mark.parametrize("name", ["val", "ecg_signal"])
-def test_other_numbers_and_names_in_a_matlab_file(
+def test_other_numbers_and_names_in_a_matlab_file_are_read(
     write_record: WriteRecord, dtype: str, name: str
 ) -> None:
     adc = _adc()
@@ -375,7 +381,7 @@ def test_other_numbers_and_names_in_a_matlab_file(
     assert read_record(path).n_samples_original == 600
 
 
-def test_big_endian_matlab_file(write_record: WriteRecord) -> None:
+def test_a_big_endian_matlab_file_is_read(write_record: WriteRecord) -> None:
     adc = _adc()
     path = write_record("A0001", adc)
     head = struct.pack(">5i4s", 1030, 12, 600, 0, 4, b"val")
@@ -395,19 +401,19 @@ def test_nan_in_a_matlab_file_is_a_missing_sample(write_record: WriteRecord) -> 
     [np.full((12, 600), 0.5), np.full((12, 600), 32768.0), np.full((12, 600), 1j)],
     ids=["already in mV", "more than 16 bits", "complex"],
 )
-def test_matlab_numbers_that_are_no_counts(
+def test_matlab_numbers_that_are_no_counts_are_refused(
     write_record: WriteRecord, values: np.ndarray
 ) -> None:
     path = _save(write_record("A0001", _adc()), _saved({"val": values}))
     _refused(path, Reason.UNREADABLE_SIGNAL)
 
 
-def test_another_size_under_another_name(write_record: WriteRecord) -> None:
+def test_a_wrong_size_under_another_name_is_refused(write_record: WriteRecord) -> None:
     path = _save(write_record("A0001", _adc()), _saved({"ecg": np.zeros((600, 12))}))
     _refused(path, Reason.WRONG_SIGNAL_SIZE, "{'ecg': (600, 12)}")
 
 
-def test_a_size_that_the_file_cannot_hold(write_record: WriteRecord) -> None:
+def test_a_size_that_the_file_cannot_hold_is_refused(write_record: WriteRecord) -> None:
     path = write_record("A0001", _adc())
     _edit(path, "500 600\n", "500 2000000000\n")
     content = _saved({"other": _adc()})
@@ -416,7 +422,7 @@ def test_a_size_that_the_file_cannot_hold(write_record: WriteRecord) -> None:
     _refused(path, Reason.TRUNCATED_SIGNAL_FILE, "expected 2000000000 samples")
 
 
-def test_no_matlab_file(write_record: WriteRecord) -> None:
+def test_a_file_that_is_not_matlab_is_refused(write_record: WriteRecord) -> None:
     path = _save(write_record("A0001", _adc()), b"<html>not found</html>" * 1000)
     _refused(path, Reason.UNREADABLE_SIGNAL, "found no MATLAB file")
 
@@ -431,7 +437,7 @@ def test_later_versions_are_refused_with_what_to_do(write_record: WriteRecord) -
 # Fingerprints.
 
 
-def test_fingerprint_by_its_definition() -> None:
+def test_the_fingerprint_equals_its_definition() -> None:
     import hashlib
 
     rng = np.random.default_rng(3)

@@ -49,7 +49,7 @@ def _adc(n_samples: int = 500, n_leads: int = N_LEADS, bits: int = 12) -> np.nda
     return rng.integers(1 - limit, limit, (n_leads, n_samples))
 
 
-def _theirs(path: Path, **options: Any) -> np.ndarray:
+def _read_with_wfdb(path: Path, **options: Any) -> np.ndarray:
     """Return the wfdb library's physical signal, (n_leads, n_samples)."""
     signal = wfdb.rdrecord(str(path.with_suffix("")), **options).p_signal
     assert signal is not None
@@ -79,7 +79,7 @@ def test_every_format_equals_wfdb(
     path = tmp_path / "rec.hea"
     path.write_text("\n".join(lines))
     record = read_record(path)
-    np.testing.assert_array_equal(record.signal, _theirs(path))
+    np.testing.assert_array_equal(record.signal, _read_with_wfdb(path))
     assert record.n_samples_original == 300
     beginning = read_record(path, max_samples=100)
     np.testing.assert_array_equal(beginning.signal, record.signal[:, :100])
@@ -94,7 +94,7 @@ def test_every_format_equals_wfdb(
 @pytest.mark.parametrize(
     "format_", ["80", "212", "16", "24", "32", "508", "516", "524"]
 )
-def test_files_written_by_wfdb(tmp_path: Path, format_: str) -> None:
+def test_files_written_by_wfdb_are_read(tmp_path: Path, format_: str) -> None:
     bits = 8 if format_ in ("80", "508") else 12
     adc = _adc(bits=bits)
     path = _write(tmp_path, adc, formats=format_)
@@ -115,19 +115,19 @@ def test_files_written_by_wfdb(tmp_path: Path, format_: str) -> None:
 
 
 @pytest.mark.parametrize("format_", ["80", "212", "16", "24", "32", "516"])
-def test_missing_samples_of_every_format(tmp_path: Path, format_: str) -> None:
+def test_missing_samples_of_every_format_are_nan(tmp_path: Path, format_: str) -> None:
     bits = {"80": 8, "516": 16}.get(format_, 12 if format_ == "212" else int(format_))
     adc = _adc(bits=min(bits, 12))
     adc[2, 5:9] = adc[7, -1] = -(1 << (bits - 1))
     path = _write(tmp_path, adc, formats=format_)
     record = read_record(path)
     np.testing.assert_array_equal(np.isnan(record.signal), adc == -(1 << (bits - 1)))
-    np.testing.assert_array_equal(record.signal, _theirs(path))
+    np.testing.assert_array_equal(record.signal, _read_with_wfdb(path))
     assert not record.checksum_differs.any()
     assert not record.first_value_differs.any()
 
 
-def test_twelve_of_fifteen_leads_in_any_order(tmp_path: Path) -> None:
+def test_twelve_of_fifteen_leads_are_read_in_any_order(tmp_path: Path) -> None:
     names = [name.lower() for name in LEADS] + ["vx", "vy", "vz"]
     adc = _adc(n_leads=15)
     order = np.random.default_rng(5).permutation(15)
@@ -146,7 +146,7 @@ def test_twelve_of_fifteen_leads_in_any_order(tmp_path: Path) -> None:
     assert not record.checksum_differs.any()
 
 
-def test_leads_in_several_files_and_formats(tmp_path: Path) -> None:
+def test_leads_in_several_files_and_formats_are_read(tmp_path: Path) -> None:
     adc = _adc(n_leads=15)
     names = ("vx", *LEADS[:6], "vy", *LEADS[6:], "vz")
     formats = ["16"] + ["212"] * 6 + ["16"] + ["24"] * 6 + ["16"]
@@ -165,7 +165,9 @@ def test_leads_in_several_files_and_formats(tmp_path: Path) -> None:
     path.write_text("\n".join(lines))
     wanted = [*range(1, 7), *range(8, 14)]
     np.testing.assert_array_equal(read_record(path).signal, adc[wanted] / 1000)
-    np.testing.assert_array_equal(read_record(path).signal, _theirs(path)[wanted])
+    np.testing.assert_array_equal(
+        read_record(path).signal, _read_with_wfdb(path)[wanted]
+    )
     for name in ("rec_0.dat", "rec_2.dat", "rec_4.dat"):  # vx, vy, vz: not wanted
         (tmp_path / name).unlink()
     np.testing.assert_array_equal(read_record(path).signal, adc[wanted] / 1000)
@@ -173,7 +175,7 @@ def test_leads_in_several_files_and_formats(tmp_path: Path) -> None:
     _refused(path, Reason.MISSING_SIGNAL_FILE, "rec_3.dat")
 
 
-def test_frank_leads_in_a_second_file_as_in_ptb(tmp_path: Path) -> None:
+def test_frank_leads_in_a_second_file_are_ignored(tmp_path: Path) -> None:
     adc = _adc()
     path = _write(tmp_path, adc, names=tuple(name.lower() for name in LEADS))
     lines = path.read_text().replace("rec 12", "rec 15").splitlines()
@@ -188,7 +190,9 @@ def test_frank_leads_in_a_second_file_as_in_ptb(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("unit", "mv_per_unit"), [("uV", 1e-3), ("mV", 1.0), ("V", 1e3), ("\u00b5V", 1e-3)]
 )
-def test_units(tmp_path: Path, format_: str, unit: str, mv_per_unit: float) -> None:
+def test_every_unit_is_converted_to_mv(
+    tmp_path: Path, format_: str, unit: str, mv_per_unit: float
+) -> None:
     adc = _adc()
     gain = 200.0 * mv_per_unit
     path = _write(tmp_path, adc, formats=format_, adc_gain=[gain] * 12)
@@ -196,11 +200,11 @@ def test_units(tmp_path: Path, format_: str, unit: str, mv_per_unit: float) -> N
     signal = read_record(path).signal
     np.testing.assert_allclose(signal, adc / 200, rtol=1e-14, atol=0)
     if unit.isascii():
-        theirs = _theirs(path) * mv_per_unit
-        np.testing.assert_allclose(signal, theirs, rtol=1e-12, atol=1e-15)
+        expected = _read_with_wfdb(path) * mv_per_unit
+        np.testing.assert_allclose(signal, expected, rtol=1e-12, atol=1e-15)
 
 
-def test_a_written_physical_signal_comes_back(tmp_path: Path) -> None:
+def test_a_written_physical_signal_is_read_back(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
     signal = rng.normal(size=(12, 800)).cumsum(axis=1) / 20
     signal[3] = 0.7  # a flat lead gets an odd gain from the library
@@ -215,11 +219,11 @@ def test_a_written_physical_signal_comes_back(tmp_path: Path) -> None:
     )
     record = read_record(tmp_path / "rec.hea")
     assert record.fs == 1000.0
-    np.testing.assert_array_equal(record.signal, _theirs(tmp_path / "rec.hea"))
+    np.testing.assert_array_equal(record.signal, _read_with_wfdb(tmp_path / "rec.hea"))
     np.testing.assert_allclose(record.signal, signal, atol=1e-3)
 
 
-def test_skewed_leads(tmp_path: Path) -> None:
+def test_skewed_leads_are_aligned(tmp_path: Path) -> None:
     adc = _adc()
     path = _write(tmp_path, adc)
     lines = path.read_text().splitlines()
@@ -228,7 +232,7 @@ def test_skewed_leads(tmp_path: Path) -> None:
     expected = adc / 1000
     expected[8] = np.append(expected[8, 40:], [np.nan] * 40)
     np.testing.assert_array_equal(read_record(path).signal, expected)
-    np.testing.assert_array_equal(read_record(path).signal, _theirs(path))
+    np.testing.assert_array_equal(read_record(path).signal, _read_with_wfdb(path))
     lines[2] = lines[2].replace(" 16 ", " 16:3 ", 1)  # the library fails on two skews
     path.write_text("\n".join(lines))
     expected[1] = np.append(expected[1, 3:], [np.nan] * 3)
@@ -242,7 +246,7 @@ def test_skewed_leads(tmp_path: Path) -> None:
         assert beginning.n_samples_original == 500
 
 
-def test_a_skew_longer_than_the_record(tmp_path: Path) -> None:
+def test_a_lead_skewed_beyond_the_record_is_missing(tmp_path: Path) -> None:
     path = _write(tmp_path, _adc())
     path.write_text(path.read_text().replace(" 16 ", " 16:999999999999 ", 1))
     signal = read_record(path).signal
@@ -277,7 +281,7 @@ def test_several_samples_a_frame_are_averaged(tmp_path: Path) -> None:
     assert not record.checksum_differs.any()
 
 
-def test_truncated_file(tmp_path: Path) -> None:
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     for format_ in ("16", "212", "24"):
         path = _write(tmp_path, _adc(), formats=format_)
         content = path.with_suffix(".dat").read_bytes()
@@ -307,7 +311,7 @@ def test_a_header_that_claims_more_is_refused_at_once(tmp_path: Path) -> None:
             assert peak < 2_000_000
 
 
-def test_files_that_the_format_does_not_allow(tmp_path: Path) -> None:
+def test_files_that_the_format_does_not_allow_are_refused(tmp_path: Path) -> None:
     path = _write(tmp_path, _adc())
     text = path.read_text()
     path.write_text(
@@ -322,7 +326,7 @@ def test_files_that_the_format_does_not_allow(tmp_path: Path) -> None:
     _refused(path, Reason.UNREADABLE_HEADER, "is in format 17; expected one of [8, 16")
 
 
-def test_a_file_that_is_not_flac(tmp_path: Path) -> None:
+def test_a_file_that_is_not_flac_is_refused(tmp_path: Path) -> None:
     path = _write(tmp_path, _adc(), formats="516")  # eight leads a file at most
     (tmp_path / "rec_2.dat").write_bytes(b"fLaC but not really" * 10)
     _refused(path, Reason.UNREADABLE_SIGNAL, "rec_2.dat: not a FLAC file")
@@ -330,7 +334,7 @@ def test_a_file_that_is_not_flac(tmp_path: Path) -> None:
     _refused(path, Reason.MISSING_SIGNAL_FILE, "rec_2.dat")
 
 
-def test_a_flac_file_with_other_leads(tmp_path: Path) -> None:
+def test_a_flac_file_with_other_leads_is_refused(tmp_path: Path) -> None:
     path = _write(tmp_path, _adc(), formats="516")
     lines = path.read_text().splitlines()
     lines.insert(13, "rec_2.dat 516 200 16 0 0 0 0 vx")
@@ -356,7 +360,7 @@ def _write_segments(folder: Path, layout: str, parts: dict[str, np.ndarray]) -> 
     return path
 
 
-def test_segments_one_after_the_other(tmp_path: Path) -> None:
+def test_segments_are_concatenated(tmp_path: Path) -> None:
     adc = _adc(500)
     path = _write_segments(
         tmp_path,
@@ -365,7 +369,7 @@ def test_segments_one_after_the_other(tmp_path: Path) -> None:
     )
     record = read_record(path)
     np.testing.assert_array_equal(record.signal, adc / 1000)
-    np.testing.assert_array_equal(record.signal, _theirs(path))
+    np.testing.assert_array_equal(record.signal, _read_with_wfdb(path))
     assert (record.age, record.dx) == (61.0, ("426783006",))
     assert record.n_samples_original == 500
     for n_samples in (1, 200, 201, 499):
@@ -386,7 +390,7 @@ def test_a_gap_between_segments_is_missing(tmp_path: Path) -> None:
     signal = read_record(path).signal
     expected = np.hstack([adc[:, :200], np.full((12, 40), np.nan), adc[:, 200:]])
     np.testing.assert_array_equal(signal, expected / 1000)
-    np.testing.assert_array_equal(signal, _theirs(path))
+    np.testing.assert_array_equal(signal, _read_with_wfdb(path))
 
 
 def test_flags_of_segments_are_flags_of_the_record(tmp_path: Path) -> None:
@@ -428,7 +432,9 @@ def test_flags_of_segments_are_flags_of_the_record(tmp_path: Path) -> None:
         ("multi/2 12 0 500\np1 200\np2 300\n", Reason.BAD_SAMPLING_RATE),
     ],
 )
-def test_impossible_segments(tmp_path: Path, layout: str, reason: Reason) -> None:
+def test_impossible_segments_are_refused(
+    tmp_path: Path, layout: str, reason: Reason
+) -> None:
     adc = _adc(500)
     path = _write_segments(tmp_path, layout, {"p1": adc[:, :200], "p2": adc[:, 200:]})
     tracemalloc.start()
@@ -438,14 +444,14 @@ def test_impossible_segments(tmp_path: Path, layout: str, reason: Reason) -> Non
     assert peak < 2_000_000
 
 
-def test_a_segment_without_a_lead(tmp_path: Path) -> None:
+def test_a_segment_without_a_lead_is_refused(tmp_path: Path) -> None:
     path = _write_segments(tmp_path, "multi/1 12 500 500\np1 500\n", {"p1": _adc(500)})
     part = tmp_path / "p1.hea"
     part.write_text(part.read_text().replace(" V6\n", " VX\n"))
     _refused(path, Reason.MISSING_LEADS, "no lead V6")
 
 
-def test_a_record_name_that_the_library_cannot_parse(tmp_path: Path) -> None:
+def test_a_record_name_that_wfdb_cannot_parse_is_read(tmp_path: Path) -> None:
     path = _write(tmp_path, _adc(), formats="212")
     path.write_text(path.read_text().replace("rec 12", "\u00fc.v2.dat 12"))
     assert read_header(path).record_id == "\u00fc.v2"

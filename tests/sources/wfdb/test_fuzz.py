@@ -180,7 +180,7 @@ def _segment_files() -> Files:
 )
 @given(seed=st.integers(0, 2**64))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_broken_files(
+def test_broken_files_are_read_or_refused(
     folder: Path, make: Callable[[], Files], changed: str, seed: int
 ) -> None:
     files = make()
@@ -193,7 +193,9 @@ def test_broken_files(
 
 @given(header=st.binary(max_size=300), signal=st.binary(max_size=300))
 @settings(max_examples=100, deadline=None)
-def test_random_files(folder: Path, header: bytes, signal: bytes) -> None:
+def test_random_files_are_read_or_refused(
+    folder: Path, header: bytes, signal: bytes
+) -> None:
     (folder / "noise.hea").write_bytes(header)
     _check(folder / "noise.hea")
     (folder / "fuzz.hea").write_bytes(_header("16+24", "mat"))
@@ -203,7 +205,7 @@ def test_random_files(folder: Path, header: bytes, signal: bytes) -> None:
 
 @given(seed=st.integers(0, 2**64))
 @settings(max_examples=100, deadline=None)
-def test_broken_real_records(folder: Path, seed: int) -> None:
+def test_broken_real_records_are_read_or_refused(folder: Path, seed: int) -> None:
     rng = random.Random(seed)
     header = rng.choice(sorted(sample_folder().rglob("*.hea")))
     (folder / header.name).write_bytes(_mutate_text(header.read_bytes(), seed))

@@ -60,7 +60,7 @@ def _refused(header_of: HeaderOf, content: str | bytes) -> str:
     return caught.value.detail
 
 
-def test_a_challenge_header(header_of: HeaderOf) -> None:
+def test_a_challenge_header_is_parsed(header_of: HeaderOf) -> None:
     header = header_of(FIRST_DIALECT)
     assert header == Header(
         record_id="A0001",
@@ -123,13 +123,13 @@ def test_both_dialects_give_the_same_header(header_of: HeaderOf) -> None:
         "more lines than leads",
     ],
 )
-def test_line_ends_blanks_and_comments_do_not_matter(
+def test_line_ends_blanks_and_comments_are_ignored(
     header_of: HeaderOf, change: Callable[[str], str]
 ) -> None:
     assert header_of(change(FIRST_DIALECT)) == header_of(FIRST_DIALECT)
 
 
-def test_bytes_that_are_no_utf8(header_of: HeaderOf) -> None:
+def test_bytes_that_are_not_utf8_are_read(header_of: HeaderOf) -> None:
     text = FIRST_DIALECT.replace("#Age", "# gepr\u00fcft\n#Age").replace(
         "mV", "\u00b5V"
     )
@@ -150,7 +150,9 @@ def test_bytes_that_are_no_utf8(header_of: HeaderOf) -> None:
         ("\u60a3\u80051", "\u60a3\u80051"),
     ],
 )
-def test_record_id(header_of: HeaderOf, name: str, record_id: str) -> None:
+def test_the_record_id_is_parsed(
+    header_of: HeaderOf, name: str, record_id: str
+) -> None:
     assert header_of(f"{name} 0 500 10\n").record_id == record_id
 
 
@@ -169,7 +171,9 @@ def test_record_id(header_of: HeaderOf, name: str, record_id: str) -> None:
         ("r 0 inf 5", math.inf, 5),
     ],
 )
-def test_record_line(header_of: HeaderOf, line: str, fs: float, n_samples: int) -> None:
+def test_the_record_line_is_parsed(
+    header_of: HeaderOf, line: str, fs: float, n_samples: int
+) -> None:
     header = header_of(line)
     assert (header.fs, header.n_samples) == (fs, n_samples)
 
@@ -192,7 +196,7 @@ def test_no_sampling_rate_is_not_a_sampling_rate(
         ("212:3", 212, 1, 3, 0),
     ],
 )
-def test_format_field(
+def test_the_format_field_is_parsed(
     header_of: HeaderOf,
     field: str,
     format_: int,
@@ -219,7 +223,7 @@ def test_format_field(
         ("", 0.0, 0, "mV"),
     ],
 )
-def test_gain_field(
+def test_the_gain_field_is_parsed(
     header_of: HeaderOf, fields: str, adc_gain: float, baseline: int, unit: str
 ) -> None:
     lead = header_of.lead(f"f.dat 16 {fields}")
@@ -231,7 +235,7 @@ def test_a_gain_of_nan_is_parsed(header_of: HeaderOf) -> None:
     assert math.isnan(header_of.lead("f.dat 16 nan/mV").adc_gain)
 
 
-def test_optional_fields_one_after_the_other(header_of: HeaderOf) -> None:
+def test_optional_fields_may_be_left_out_from_the_end(header_of: HeaderOf) -> None:
     line = "f.dat 16 200 12 0 -5 77"
     assert header_of.lead(line)[8:] == (-5, 77, "")
     assert header_of.lead(f"{line} 0")[8:] == (-5, 77, "")
@@ -260,7 +264,7 @@ def test_optional_fields_one_after_the_other(header_of: HeaderOf) -> None:
         ("", math.nan),
     ],
 )
-def test_age(header_of: HeaderOf, comments: str, age: float) -> None:
+def test_the_age_is_parsed(header_of: HeaderOf, comments: str, age: float) -> None:
     assert header_of(f"r 0 500 10\n{comments}\n").age == pytest.approx(age, nan_ok=True)
 
 
@@ -281,7 +285,7 @@ def test_age(header_of: HeaderOf, comments: str, age: float) -> None:
         ("", "unknown"),
     ],
 )
-def test_sex(header_of: HeaderOf, comments: str, sex: str) -> None:
+def test_the_sex_is_parsed(header_of: HeaderOf, comments: str, sex: str) -> None:
     assert header_of(f"r 0 500 10\n{comments}\n").sex == sex
 
 
@@ -300,11 +304,13 @@ def test_sex(header_of: HeaderOf, comments: str, sex: str) -> None:
         ("", ()),
     ],
 )
-def test_dx(header_of: HeaderOf, comments: str, dx: tuple[str, ...]) -> None:
+def test_the_diagnoses_are_parsed(
+    header_of: HeaderOf, comments: str, dx: tuple[str, ...]
+) -> None:
     assert header_of(f"r 0 500 10\n{comments}\n").dx == dx
 
 
-def test_a_record_of_segments(header_of: HeaderOf) -> None:
+def test_a_header_of_segments_is_parsed(header_of: HeaderOf) -> None:
     header = header_of("r/3 12 500 300\nr_1 100\n~ 50\nr_2\t150\n# Age: 5\n")
     assert header.segments == (
         Segment("r_1", 100),
@@ -353,7 +359,7 @@ def test_errors_name_the_problem(
     assert message in _refused(header_of, content)
 
 
-def test_a_missing_header(tmp_path: Path) -> None:
+def test_a_missing_header_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="No such file") as caught:
         read_header(tmp_path / "missing.hea")
     assert caught.value.reason is Reason.UNREADABLE_HEADER

@@ -77,7 +77,7 @@ def test_attached_features_are_columns(
     )
 
 
-def test_columns_of_many_features_sort_as_their_numbers() -> None:
+def test_columns_of_many_features_are_sorted_by_number() -> None:
     names = column_names("resnet", np.zeros((1, 1200), np.float32))
     assert names == sorted(names)
     assert names[0] == "resnet_0000"

@@ -42,7 +42,7 @@ def test_every_dataset_has_the_documented_attributes(
     assert documented == {}
 
 
-def test_attributes_of_the_file(sample_store: Path) -> None:
+def test_the_file_has_the_documented_attributes(sample_store: Path) -> None:
     with h5py.File(sample_store) as file:
         named = re.findall(
             r"^\| `(\w+)` \| (?:text|integer) \|",
@@ -63,7 +63,9 @@ def test_attributes_of_the_file(sample_store: Path) -> None:
         assert config["classes"]["name"] == "hybrid7"
 
 
-def test_attributes_of_the_datasets(sample_store: Path) -> None:
+def test_attributes_of_the_datasets_have_the_documented_values(
+    sample_store: Path,
+) -> None:
     page = PAGE.read_text()
     with h5py.File(sample_store) as file:
         signals = file["signals"].attrs
@@ -100,7 +102,7 @@ def test_attributes_of_the_datasets(sample_store: Path) -> None:
         ]  # fmt: skip
 
 
-def test_shapes_and_types_of_the_datasets(sample_store: Path) -> None:
+def test_the_datasets_have_the_documented_shapes_and_types(sample_store: Path) -> None:
     with h5py.File(sample_store) as file:
         n, n_classes = len(file["signals"]), len(file["labels"].attrs["names"])
         n_features = len(file["features"].attrs["names"])

@@ -41,7 +41,9 @@ def check_computed_again(path: Path) -> None:
             )
 
 
-def test_float32_store_with_beats(few_records: Path, tmp_path: Path) -> None:
+def test_a_float32_store_has_correct_beats_and_features(
+    few_records: Path, tmp_path: Path
+) -> None:
     config = Config(dtype="float32", limit=6)
     out = build(few_records, tmp_path / "f.h5", config)
     assert list(verify(out)) == []

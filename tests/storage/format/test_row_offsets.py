@@ -131,8 +131,8 @@ def test_index_that_lacks_a_row_is_refused(tmp_path: Path) -> None:
 
 def positions(content: bytes, pattern: bytes) -> list[int]:
     """Return every position of a pattern of bytes."""
-    found, position = [], content.find(pattern)
+    matches, position = [], content.find(pattern)
     while position >= 0:
-        found.append(position)
+        matches.append(position)
         position = content.find(pattern, position + 1)
-    return found
+    return matches
