@@ -14,7 +14,7 @@ from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.inference.run import run_network
 from ecgstore.models.patients import patients
 from ecgstore.models.seen_records import lists_seen_records, seen_records
-from ecgstore.pipes.devices import known_device
+from ecgstore.pipes.devices import available_device
 from ecgstore.scores.bootstrap import BootstrapResult, paired_bootstrap
 from ecgstore.scores.challenge2020 import ChallengeScores, challenge_scores
 from ecgstore.scores.multilabel import Scores, score
@@ -144,7 +144,7 @@ def evaluate(
             "--validation-folds"
         )
     _refuse_leak(checkpoint, test, folds, validation_folds)
-    device = known_device(device)
+    device = available_device(device)
     outputs = run_network(
         checkpoint.network().to(device),
         Selection(store, np.union1d(test.rows, validation.rows)),

@@ -13,7 +13,7 @@ from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.inference.run import Outputs, run_batches
 from ecgstore.models.reproducible import reproducible
 from ecgstore.models.seen_records import training_roles
-from ecgstore.pipes.devices import known_device
+from ecgstore.pipes.devices import available_device
 from ecgstore.storage import Store
 from ecgstore.storage.deep_features import sidecar
 from ecgstore.storage.format import schema
@@ -75,7 +75,7 @@ def extract(
     default_out = sidecar.sidecar_path(store.path, checkpoint.model.model)
     out = default_out if out is None else Path(out)
     _check_out(out, store, overwrite)
-    device = known_device(device)
+    device = available_device(device)
     network = checkpoint.network().to(device)
     loader = pipes.loader(
         store,

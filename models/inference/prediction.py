@@ -20,7 +20,7 @@ from ecgstore.errors import RecordError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.inference.run import probabilities_of
 from ecgstore.pipes.batch import Batch
-from ecgstore.pipes.devices import known_device
+from ecgstore.pipes.devices import available_device
 from ecgstore.record import LEADS
 from ecgstore.signals.stored_form import check_usable, stored_form, stored_mv
 from ecgstore.sources import read_header, read_record
@@ -126,7 +126,7 @@ def predict(
     quiet : bool
         Show no progress.
     """
-    device = known_device(device)
+    device = available_device(device)
     network = checkpoint.network().to(device)
     decimate = checkpoint.decimate()
     remaining = iter(with_progress(headers, "predict", len(headers), quiet, "records"))

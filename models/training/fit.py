@@ -32,7 +32,7 @@ from ecgstore.models.training.history import Epoch, History
 from ecgstore.models.training.loss import class_weights, weighted_loss
 from ecgstore.models.training.state import StateFile, TrainingProgress
 from ecgstore.models.training.validation import validation_scores
-from ecgstore.pipes.devices import known_device
+from ecgstore.pipes.devices import available_device
 from ecgstore.pipes.loading import Transform
 from ecgstore.storage import Selection
 from ecgstore.system.progress import with_progress
@@ -104,7 +104,7 @@ def fit(
         If no record is selected, the state file was saved by a training with other
         settings or records, or the loss is no longer finite.
     """
-    device = known_device(device)
+    device = available_device(device)
     in_bfloat16 = _uses_bfloat16(settings, device)
     loader = pipes.loader(
         training,

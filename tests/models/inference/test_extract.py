@@ -243,7 +243,7 @@ def test_a_missing_folder_is_reported_before_any_work(
         extract(store, checkpoint, tmp_path / "nowhere" / "f.h5")
 
 
-def test_unknown_devices_are_refused() -> None:
+def test_unavailable_devices_are_refused() -> None:
     assert chosen_device().type in ("cpu", "cuda")
     for name in ("nonsense", "cuda:99"):
         with pytest.raises(EcgStoreError, match=f"device is '{name}'"):
