@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from ecgstore.arrays import FloatArray
+from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.beats.types import Beats
 from ecgstore.record import LEADS, N_LEADS
 
@@ -59,11 +60,15 @@ class Values(dict[str, FloatArray]):
 
     def record(self, name: str) -> float:
         """Return the record's value of a feature."""
-        return float(self[name][0])
+        return self[name].item(0)
 
     def lead(self, lead: str, name: str) -> float:
         """Return a lead's value of a feature."""
-        return float(self[name][_ROWS[lead]])
+        return self[name].item(_ROWS[lead])
+
+
+Function = Callable[[Values], FloatArray | float]
+"""Computes a feature from others: see `Definition.value`."""
 
 
 class Definition(NamedTuple):
@@ -81,7 +86,7 @@ class Definition(NamedTuple):
     source: str
     valid_range: tuple[float, float]
     undefined: str
-    value: Callable[[Values], FloatArray | float] | None = None
+    value: Function | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ class Inputs:
     convention: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FeatureGroup:
     """Features that are measured together, and their section of the documentation.
 
@@ -157,6 +162,33 @@ class FeatureGroup:
         median = f"median over the leads: {definition.formula}"
         return self.record_formulas.get(definition.name, median)
 
+    # What `compute` needs of the definitions, looked up once and not for every record.
+
+    @cached_property
+    def _measured(self) -> tuple[str, ...]:
+        """Return the names of the measured features."""
+        return tuple(
+            definition.name
+            for definition in self.definitions
+            if definition.value is None
+        )
+
+    @cached_property
+    def _columns(self) -> IntArray:
+        """Return the columns of the measured features."""
+        return np.flatnonzero(
+            [definition.value is None for definition in self.definitions]
+        )
+
+    @cached_property
+    def _derived(self) -> tuple[tuple[int, str, Function], ...]:
+        """Return column, name and function of the features that follow from others."""
+        return tuple(
+            (column, definition.name, definition.value)
+            for column, definition in enumerate(self.definitions)
+            if definition.value is not None
+        )
+
     def compute(self, inputs: Inputs, values: Values) -> FloatArray:
         """Compute the features of a record, and add them to `values`.
 
@@ -176,13 +208,12 @@ class FeatureGroup:
         n_rows = 1 + N_LEADS if self.per_lead else 1
         table = np.empty((n_rows, len(self.definitions)))
         if self.measure is not None:
-            is_measured = [definition.value is None for definition in self.definitions]
-            measured = self.measure(inputs)
-            table[:, is_measured] = measured.reshape(n_rows, sum(is_measured))
-        for definition, column in zip(self.definitions, table.T, strict=True):
-            if definition.value is not None:
-                column[:] = definition.value(values)
-            values[definition.name] = column
+            measured = self.measure(inputs).reshape(n_rows, len(self._measured))
+            table[:, self._columns] = measured
+            values.update(zip(self._measured, measured.T, strict=True))
+        for k, name, value in self._derived:
+            column = values[name] = table[:, k]
+            column[:] = value(values)
         return table
 
 

@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Final
 
-import numpy as np
-
 from ecgstore.features.feature import Definition, FeatureGroup, Values
 from ecgstore.record import LEADS
 
@@ -170,9 +168,9 @@ def _dispersion(name: str) -> Function:
     """Return the function for the largest minus the smallest value of the leads."""
 
     def dispersion(values: Values) -> float:
-        of_leads = values[name][1:]
-        defined = of_leads[~np.isnan(of_leads)]
-        return float(np.ptp(defined)) if len(defined) >= 2 else math.nan
+        of_leads = values[name][1:].tolist()
+        defined = [value for value in of_leads if not math.isnan(value)]
+        return max(defined) - min(defined) if len(defined) >= 2 else math.nan
 
     return dispersion
 

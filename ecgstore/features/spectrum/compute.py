@@ -108,14 +108,15 @@ def f_wave_features(signal: FloatArray, r_peaks: IntArray, fs: float) -> FloatAr
     out = np.full((1 + len(signal), kernels.N_F_WAVE), np.nan)
     if len(r_peaks) < MIN_BEATS:
         return out
-    rising = r_peaks[0] >= 0 and (np.diff(r_peaks) > 0).all()
+    intervals = np.diff(r_peaks)
+    rising = r_peaks[0] >= 0 and (intervals > 0).all()
     if not rising or r_peaks[-1] >= signal.shape[1]:
         raise ValueError(
             "r_peaks must be strictly increasing sample indices from 0 to "
             f"{signal.shape[1] - 1}"
         )
     # The upper median: half of the beats are as long as the average beat, or longer.
-    n_template = int(np.sort(np.diff(r_peaks))[(len(r_peaks) - 1) // 2])
+    n_template = int(np.sort(intervals)[(len(r_peaks) - 1) // 2])
     n_before = round(min(BEFORE_R_S * fs, BEFORE_R * n_template))
     starts = r_peaks - n_before
     starts = starts[starts >= 0]
