@@ -12,8 +12,8 @@ _NEUROKIT: Final = "NeuroKit2 (Makowski et al. 2021, Behav. Res. Methods 53:1689
 _STATISTICS: Final = "descriptive statistics"
 
 _NO_INTERVAL: Final = "there is no RR interval"
-_LESS_THAN_2: Final = "there are less than 2 RR intervals"
-_LESS_THAN_3: Final = "there are less than 3 RR intervals"
+_LESS_THAN_2: Final = "there are fewer than 2 RR intervals"
+_LESS_THAN_3: Final = "there are fewer than 3 RR intervals"
 
 # The order is that of the columns in `ecgstore.features.rr._kernels`.
 _DEFINITIONS: Final = (
@@ -88,7 +88,7 @@ _DEFINITIONS: Final = (
         "sdnn / rmssd",
         "Sollers et al. 2007, Biomed. Sci. Instrum. 43:158",
         (0.2, 10),
-        "there are less than 2 RR intervals, or rmssd is 0",
+        "there are fewer than 2 RR intervals, or rmssd is 0",
     ),
     Definition(
         "prc20_rr_ms",
@@ -178,7 +178,7 @@ _DEFINITIONS: Final = (
         "sd1 / sd2",
         "Brennan et al. 2001, IEEE Trans. Biomed. Eng. 48:1342",
         (0, 5),
-        "there are less than 3 RR intervals, or sd2 is 0",
+        "there are fewer than 3 RR intervals, or sd2 is 0",
     ),
     Definition(
         "turning_point_ratio",

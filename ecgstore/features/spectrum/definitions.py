@@ -62,7 +62,7 @@ _SPECTRAL: Final = (
 )
 
 _NO_RESIDUAL: Final = (
-    "there are less than 4 whole beats, less than 4 s from the first of them on, the "
+    "there are fewer than 4 whole beats, less than 4 s from the first of them on, the "
     "sampling rate is 80 Hz or less, or samples of the lead are missing"
 )
 _NOTHING_LEFT: Final = f"{_NO_RESIDUAL}, or the residual is 0"
