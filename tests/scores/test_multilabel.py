@@ -165,6 +165,12 @@ def test_no_other_threshold_has_a_better_f1(
     assert (thresholds[~labels.any(axis=0)] == 0.5).all()
 
 
+def test_a_threshold_is_half_way_and_the_highest_of_equally_good_ones() -> None:
+    labels = np.array([[1, 1], [0, 0], [0, 0], [0, 1]])
+    probabilities = np.array([[0.9, 0.9], [0.5, 0.6], [0.1, 0.5], [0.0, 0.4]])
+    np.testing.assert_allclose(f1_thresholds(labels, probabilities), [0.7, 0.75])
+
+
 def test_a_threshold_separates_neighbouring_numbers() -> None:
     low = 0.5
     high = np.nextafter(low, 1.0)

@@ -1,12 +1,15 @@
 """Stored machine code of a kernel is never older than the sources it came from."""
 
+import importlib
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from numba.core.dispatcher import Dispatcher
 
 import ecgstore
 
@@ -80,3 +83,21 @@ def test_a_changed_kernel_is_compiled_again_into_its_callers(
     (package / "_callee_kernels.py").write_text(CALLEE.format(summand=20))
     assert call(package) == ["42.0"]
     assert call(package) == ["42.0", "stored"]
+
+
+def test_kernels_that_other_files_call_are_in_kernel_files() -> None:
+    """Only those files are part of the digest that the test above depends on."""
+    n_called = 0
+    for found in pkgutil.walk_packages(ecgstore.__path__, "ecgstore."):
+        if found.name == "ecgstore.__main__":
+            continue
+        for value in vars(importlib.import_module(found.name)).values():
+            if not isinstance(value, Dispatcher):
+                continue
+            home = value.py_func.__module__
+            if home != found.name:
+                n_called += 1
+                name = home.rpartition(".")[2]
+                assert name.startswith("_"), (found.name, home)
+                assert name.endswith("kernels"), (found.name, home)
+    assert n_called > 10

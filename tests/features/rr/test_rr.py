@@ -136,8 +136,8 @@ def assert_neurokit(r_peaks: IntArray, fs: float) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
-def test_equal_to_neurokit_on_4000_random_series(seed: int) -> None:
-    for r_peaks in random_series(seed, n_series=2000, min_beats=4):
+def test_equal_to_neurokit_on_10_000_random_series(seed: int) -> None:
+    for r_peaks in random_series(seed, n_series=5000, min_beats=4):
         assert_neurokit(r_peaks, 500.0)
 
 

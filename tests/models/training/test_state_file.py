@@ -1,6 +1,7 @@
 """State files of other trainings, and damaged ones, are refused."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def resume_from(
     validation: Selection | None,
     network: TinyNetwork | None = None,
     identity: dict[str, Any] | None = IDENTITY,
+    leads: Sequence[str] | None = None,
     **changes: Any,
 ) -> None:
     """Resume the training of the fixture `state_file`, possibly with changes."""
@@ -40,6 +42,7 @@ def resume_from(
         training,
         validation,
         fast_settings(**{"epochs": 1, **changes}),
+        leads=leads,
         state_file=path,
         identity=identity,
     )
@@ -56,6 +59,7 @@ def resume_from(
         ({"training": range(8)}, ": training was "),
         ({"validation": range(9, 12)}, ": validation was "),
         ({"validation": None}, ": validation was .*now it is None"),
+        ({"leads": ("I", "V2")}, r"leads was None, now it is \['I', 'V2'\]"),
         ({"identity": {"model": "other"}}, "model was 'tiny', now it is 'other'"),
         ({"identity": None}, "model was 'tiny', now it is None"),
         ({"identity": {"model": "tiny", "by": 1}}, "by was None, now it is 1"),
@@ -73,6 +77,7 @@ def test_a_training_with_other_settings_or_records_is_refused(
             store.select(rows=rows["training"]),
             None if validation_rows is None else store.select(rows=validation_rows),
             identity=change.get("identity", IDENTITY),
+            leads=change.get("leads"),
             **change.get("settings", {}),
         )
     assert str(caught.value).endswith("or remove the file to start anew")
