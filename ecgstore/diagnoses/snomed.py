@@ -113,9 +113,9 @@ def code_of(text: str) -> str:
     known = _codes_by_abbreviation()
     close = difflib.get_close_matches(text.lower(), known, n=3)
     similar = [diagnoses()[known[name]].abbreviation for name in close]
-    hint = f"did you mean {' or '.join(similar)}? " if similar else ""
+    hint = f"did you mean {', '.join(similar)}? " if similar else ""
     raise ConfigError(
         f"unknown diagnosis {text!r}; {hint}expected a SNOMED CT code (digits) or an "
         "abbreviation of the Challenge 2020, such as AF; "
-        "`python -m ecgstore classes` lists them"
+        "`ecgstore classes` lists them"
     )

@@ -35,7 +35,7 @@ def find_headers(root: Path) -> Iterator[Path]:
         return _walk(os.fspath(root))
     if not root.exists():
         raise EcgStoreError(
-            f"{root}: no such folder; give the folder that holds the records' "
+            f"{root}: no such folder or file; give the folder that holds the records' "
             f"{HEADER_FILES} files, or one such file"
         )
     if root.suffix not in FORMATS:

@@ -64,6 +64,7 @@ def run_tasks(
     )
     if "forkserver" in methods:
         context.set_forkserver_preload([*preload])
+        _start_server()
     pool = ProcessPoolExecutor(n_workers, context, _begin, (make_worker,))
     waiting: deque[Future[Any]] = deque()
     earlier = multiprocessing.active_children()
@@ -130,6 +131,21 @@ class _Interruption:
         """Raise `KeyboardInterrupt` if Ctrl-C was pressed."""
         if self._is_requested:
             raise KeyboardInterrupt
+
+
+def _start_server() -> None:
+    """Start the process that the workers are forked from, deaf to Ctrl-C.
+
+    Otherwise it would print a traceback if Ctrl-C came while it preloads modules.
+    """
+    from multiprocessing import forkserver, resource_tracker  # not on Windows
+
+    resource_tracker.ensure_running()  # its start would unblock the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(make_worker: Callable[[], Callable[[Any], Any]]) -> None:

@@ -82,7 +82,10 @@ def test_headers_are_yielded_before_later_folders_are_read(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("missing", "no such folder; give the folder"), ("A1.mat", "expected a folder")],
+    [
+        ("missing", "no such folder or file; give the folder"),
+        ("A1.mat", "expected a folder"),
+    ],
 )
 def test_a_root_that_is_no_folder_and_no_header_is_an_error(
     tmp_path: Path, name: str, message: str

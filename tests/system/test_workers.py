@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +40,7 @@ def test_modules_are_preloaded_where_processes_are_forked() -> None:
     script = """
 import multiprocessing
 from functools import partial
+from pathlib import Path
 from ecgstore.system.workers import run_tasks
 
 if __name__ == "__main__":
@@ -122,3 +124,33 @@ def test_ctrl_c_does_not_wait_for_long_tasks() -> None:
     with pytest.raises(KeyboardInterrupt):
         # Waiting for them would last longer than a test may.
         list(run_tasks(maker(time.sleep), [3600] * 4, 2))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs process groups")
+def test_ctrl_c_while_modules_are_preloaded_prints_nothing(tmp_path: Path) -> None:
+    (tmp_path / "slow_module.py").write_text(
+        "import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(3)\n"
+    )
+    (tmp_path / "main.py").write_text(
+        "from functools import partial\n"
+        "from ecgstore.system.workers import run_tasks\n"
+        "if __name__ == '__main__':\n"
+        "    try:\n"
+        "        list(run_tasks(partial(partial, abs), [1], 2, ['slow_module']))\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('interrupted')\n"
+    )
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    process = subprocess.Popen(
+        [sys.executable, "main.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while not (tmp_path / "started").exists() and process.poll() is None:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.communicate(timeout=60)[0] == "interrupted\n"

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-STORE: Final = click.argument("store", type=click.Path(path_type=Path, dir_okay=False))
+STORE: Final = click.argument("store", type=click.Path(path_type=Path))
 CHECKPOINT: Final = click.argument("checkpoint", type=click.Path(path_type=Path))
 DEVICE: Final = click.option(
     "--device",

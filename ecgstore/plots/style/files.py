@@ -46,7 +46,7 @@ def save(figure: Figure, path: str | Path) -> None:
         )
     if not path.parent.is_dir():
         raise EcgStoreError(
-            f"{path}: the folder {path.parent} does not exist; make it first"
+            f"{path.parent}: no such folder; create it, or choose another output"
         )
     with (
         mpl.rc_context(

@@ -94,7 +94,7 @@ def test_save_refuses_other_suffixes(tmp_path: Path, name: str) -> None:
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(EcgStoreError, match="plots does not exist; make it first"):
+    with pytest.raises(EcgStoreError, match="plots: no such folder; create it"):
         save(small_figure(), tmp_path / "plots" / "a.png")
 
 
