@@ -75,8 +75,9 @@ class Definition(NamedTuple):
     """The definition of a feature in its group, with the attributes of `Feature`.
 
     A derived feature has a `value`: a function of the measured features of its own
-    group, the derived ones before it, and all features of the groups before. It returns the value of the record or, in a
-    group of per-lead features, an array of shape (1 + 12,) of the record and its leads.
+    group, the derived ones before it, and all features of the groups before. It returns
+    the value of the record or, in a group of per-lead features, an array of shape
+    (1 + 12,) of the record and its leads.
     Features without a `value` are measured by their group.
     """
 
