@@ -39,6 +39,12 @@ if TYPE_CHECKING:
 _OPTION: Final = "option"
 _GROUP: Final = "group"
 
+_LONGEST_VALUE: Final = 300
+"""Characters of a value in a message."""
+
+_MOST_BYTES: Final = 2**16
+"""Size of a TOML file of options; the time to parse one can grow with its square."""
+
 _TYPES: Final[Mapping[type, tuple[type, str]]] = {
     bool: (bool, "true or false"),
     int: (Integral, "a whole number"),
@@ -113,7 +119,7 @@ class Option:
         has_custom_type = self.type is not tuple and self.type not in _TYPES
         if not (has_custom_type or (self._has_type(value) and self._is_allowed(value))):
             raise ConfigError(
-                f"option {self.name} is {value!r}; expected {self.expected}"
+                f"option {self.name} is {shown(value)}; expected {self.expected}"
             )
         return (self.convert or self.type)(value)
 
@@ -184,7 +190,11 @@ class Option:
             return value in self.choices
         if self.type not in (int, float):
             return True
-        return math.isfinite(value) and not (
+        try:
+            is_finite = math.isfinite(value)
+        except OverflowError:  # an integer beyond the range of floating point
+            return False
+        return is_finite and not (
             (self.minimum is not None and value < self.minimum)
             or (self.maximum is not None and value > self.maximum)
             or (self.above is not None and value <= self.above)
@@ -330,7 +340,7 @@ def updated(
         for name, value in values.items():
             if name not in known:
                 raise ConfigError(
-                    f"unknown option {name!r}; expected one of "
+                    f"unknown option {shown(name)}; expected one of "
                     + ", ".join(sorted(known))
                 )
             changes[known[name].path] = known[name].checked(value)
@@ -407,11 +417,27 @@ def _number(value: float) -> str:
     return f"{value:,}"
 
 
+def shown(value: object) -> str:
+    """Return a value for a message of one line."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to print an integer of thousands of digits
+        return "a very large number"
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
+
+
 def _read_toml(path: Path) -> dict[str, object]:
     """Return the content of a TOML file."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise ValueError(f"larger than {_MOST_BYTES:,} bytes")
+        text = content.decode("utf-8").replace("\r\n", "\n")
+        return tomllib.loads(text)
+    # Besides TOMLDecodeError: numbers of thousands of digits, brackets that are nested
+    # too deeply.
+    except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(
             f"{path}: not a readable TOML file of options ({reason}); "

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ecgstore.config import Config
-from ecgstore.errors import EcgStoreError
+from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.models.networks.create import create_model
 from ecgstore.models.networks.extractor import Extractor
 from ecgstore.models.settings import ModelSettings
@@ -51,6 +51,9 @@ PREPROCESSING: Final = (
     "max_gap_s",
 )
 """Options that must be those of the training; extractors accept any duration."""
+
+_LONGEST_REASON: Final = 300
+"""Characters of the reason in a message about unusable content."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,14 +99,36 @@ class Checkpoint:
 
     def network(self) -> Extractor:
         """Return the network, in evaluation mode."""
-        network = create_model(
+        network = self._untrained_network()
+        network.load_state_dict(self.weights)
+        return network.eval()
+
+    def check_weights(self) -> None:
+        """Refuse weights of other names, types or shapes than those of the network.
+
+        Raises
+        ------
+        SchemaError
+            Naming the first weight that is missing, unknown or different.
+        """
+        with torch.device("meta"):  # types and shapes only: no memory, no random draws
+            expected = _types_and_shapes(self._untrained_network().state_dict())
+        weights = _types_and_shapes(self.weights)
+        for name in (*expected, *weights):
+            if weights.get(name) != expected.get(name):
+                raise SchemaError(
+                    f"weight {name} is {weights.get(name, 'missing')}; expected "
+                    f"{expected.get(name, 'no such weight')}"
+                )
+
+    def _untrained_network(self) -> Extractor:
+        """Return a new network of the checkpoint's model."""
+        return create_model(
             self.model.model,
             len(self.model.leads),
             len(self.label_names),
             self.model.normalise_by,
         )
-        network.load_state_dict(self.weights)
-        return network.eval()
 
     def decimate(self) -> Decimate:
         """Return the batch transform from the store's sampling rate to the model's."""
@@ -176,15 +201,33 @@ class Checkpoint:
             If it is not a checkpoint.
         """
         path = Path(path)
-        content = read_torch_file(
-            path / BEST if path.is_dir() else path, _FORMAT, names=_NAMES
-        )
-        model = content["model"]
-        return cls(
-            model=ModelSettings(**{**model, "leads": tuple(model["leads"])}),
-            weights=content["weights"],
-            label_names=tuple(content["label_names"]),
-            config=Config.from_json(content["config"]),
-            fingerprint=content["fingerprint"],
-            origin=content["origin"],
-        )
+        if path.is_dir():
+            path = path / BEST
+        content = read_torch_file(path, _FORMAT, names=_NAMES)
+        try:
+            model = content["model"]
+            checkpoint = cls(
+                model=ModelSettings(**{**model, "leads": tuple(model["leads"])}),
+                weights=content["weights"],
+                label_names=tuple(content["label_names"]),
+                config=Config.from_json(content["config"]),
+                fingerprint=content["fingerprint"],
+                origin=content["origin"],
+            )
+            checkpoint.check_weights()
+        # From files that `save` did not write: many types of errors, also of PyTorch.
+        except Exception as error:
+            reason = str(error).partition("\n")[0][:_LONGEST_REASON]
+            raise SchemaError(
+                f"{path}: {_FORMAT.name} file with unusable content ({reason}); "
+                f"expected a file made by {_FORMAT.made_by}"
+            ) from error
+        return checkpoint
+
+
+def _types_and_shapes(weights: dict[str, Tensor]) -> dict[str, str]:
+    """Return type and shape of each weight as text."""
+    return {
+        name: f"{weight.dtype} of shape {tuple(weight.shape)}"
+        for name, weight in weights.items()
+    }

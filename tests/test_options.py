@@ -256,3 +256,30 @@ def test_settings_are_made_again_from_their_json() -> None:
         values = json.loads(json.dumps(settings.to_dict()))
         assert type(settings)(**values) == settings
     assert comparison.to_dict()["model"]["leads"] == ["II", "V2"]
+
+
+@every_option
+@pytest.mark.parametrize("value", [10**400, 16**5000], ids=["400", "5000 digits"])
+def test_an_integer_beyond_floating_point_is_refused(
+    declared: Option, value: int
+) -> None:
+    with pytest.raises(ConfigError, match="expected"):
+        declared.checked(value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["n_cycles = " + "9" * 5000, "n_cycles = " + "[" * 5000, "#" * 100_000],
+    ids=["digits", "brackets", "size"],
+)
+def test_a_file_that_cannot_be_parsed_is_refused(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "wave.toml"
+    file.write_text(content)
+    with pytest.raises(ConfigError, match="not a readable TOML file of options"):
+        overridden(Wave(), file, {})
+
+
+def test_a_message_shows_a_long_value_in_part() -> None:
+    with pytest.raises(ConfigError, match=r"x{200}.*expected one of sine") as raised:
+        updated(Wave(), {"shape": "x" * 10_000})
+    assert len(str(raised.value)) < 500

@@ -19,14 +19,18 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
-        return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+        return sorted(
+            module.name
+            for module in pkgutil.iter_modules(commands.__path__)
+            if module.name.isidentifier() and not module.ispkg
+        )
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return one command; its file is imported now."""
+        """Return one command; its file is imported now. None if it has no such one."""
         if cmd_name not in self.list_commands(ctx):
             return None
         module: Any = import_module(f"{commands.__name__}.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command | None = getattr(module, cmd_name, None)
         return command
 
 

@@ -15,6 +15,7 @@ diagnosis, but a class contains both only if it lists both.
 """
 
 import difflib
+import os
 import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -107,7 +108,7 @@ def class_set(name_or_path: str | Path) -> ClassSet:
     if name in CLASS_SETS:
         return _built_in(name)
     path = Path(name_or_path)
-    if path.suffix.lower() == ".toml" or path.is_file():
+    if path.suffix.lower() == ".toml" or os.path.isfile(path):
         return _read_class_set(path)
     close = difflib.get_close_matches(name, CLASS_SETS, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
@@ -121,7 +122,9 @@ def _read_class_set(path: Path) -> ClassSet:
     """Return the class set in a TOML file; errors name the file."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    # Besides TOMLDecodeError: numbers of thousands of digits, brackets that are nested
+    # too deeply.
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"{path}: not a readable TOML file of a class set ({error}); expected "
             'name = "..." and a table [classes] with lines such as: AF = ["164889003"]'

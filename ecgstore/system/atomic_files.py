@@ -60,6 +60,7 @@ def check_writable(path: Path) -> None:
     """
     unfinished = _unfinished(path)
     try:
+        _require_file(path)
         unfinished.touch()
         unfinished.unlink()
     except OSError as error:
@@ -69,6 +70,12 @@ def check_writable(path: Path) -> None:
 def _unfinished(path: Path) -> Path:
     """Return the temporary path of a file that is being written."""
     return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+def _require_file(path: Path) -> None:
+    """Raise an OSError if a path is a folder, or a device such as ``/dev/null``."""
+    if path.exists() and not path.is_file():
+        raise OSError("not a file")  # a device would be removed, by root
 
 
 def _unwritable(path: Path, error: OSError) -> EcgStoreError:
@@ -97,6 +104,7 @@ def replace_path(path: Path) -> Iterator[Path]:
     """
     unfinished = _unfinished(path)
     try:
+        _require_file(path)
         try:
             unfinished.touch()  # fails at once if the folder is not writable
             yield unfinished

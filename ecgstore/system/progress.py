@@ -63,10 +63,15 @@ class Progress:
         self._detail = ""
         self._keep = keep
         self._began = self._last_line = time.monotonic()
-        on_terminal = sys.stderr.isatty()
-        self._prints_lines = not (quiet or on_terminal)
-        self._bar = (
-            _Bar(
+        self._bar: _Bar | None = None
+        self._prints_lines = False
+        if quiet or sys.stderr is None:  # None if a process starts without it
+            return
+        with self._display():
+            if not getattr(sys.stderr, "isatty", lambda: False)():
+                self._prints_lines = True
+                return
+            self._bar = _Bar(
                 desc=title,
                 total=total,
                 unit=self._unit,
@@ -76,18 +81,16 @@ class Progress:
                 dynamic_ncols=True,
                 bar_format=_KNOWN_TOTAL % " |{bar}|" if total else _UNKNOWN_TOTAL,
             )
-            if on_terminal and not quiet
-            else None
-        )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-        if self._prints_lines and self._keep:
-            self._print_line()
+        with self._display():
+            if self._bar is not None:
+                self._bar.close()
+            if self._prints_lines and self._keep:
+                self._print_line()
 
     def update(self, n: int = 1, detail: str = "") -> None:
         """Add finished items.
@@ -101,14 +104,30 @@ class Progress:
         """
         self._n += n
         self._detail = detail
-        if self._bar is not None:
-            self._bar.set_postfix_str(detail, refresh=False)
-            self._bar.update(n)
-        elif (
-            self._prints_lines
-            and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES
-        ):
-            self._print_line()
+        with self._display():
+            if self._bar is not None:
+                self._bar.set_postfix_str(detail, refresh=False)
+                self._bar.update(n)
+            elif (
+                self._prints_lines
+                and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES
+            ):
+                self._print_line()
+
+    @contextlib.contextmanager
+    def _display(self) -> Iterator[None]:
+        """Show nothing more once standard error fails, and let the work go on.
+
+        Its reader or terminal is gone, it is closed, its disk is full, or it cannot
+        encode a character.
+        """
+        try:
+            yield
+        except (OSError, ValueError):
+            self._prints_lines = False
+            if self._bar is not None:
+                self._bar.disable = True  # nor at its deletion
+                self._bar = None
 
     def _print_line(self) -> None:
         """Print the state of the whole task as a line."""
@@ -123,8 +142,7 @@ class Progress:
             postfix=self._detail,
             bar_format=_KNOWN_TOTAL % "" if self._total else _UNKNOWN_TOTAL,
         )
-        with contextlib.suppress(BrokenPipeError):  # the log's reader has ended
-            print(line, file=sys.stderr, flush=True)
+        print(line, file=sys.stderr, flush=True)
 
 
 def with_progress(

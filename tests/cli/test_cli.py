@@ -10,7 +10,7 @@ import click
 import pytest
 
 import ecgstore
-from ecgstore.cli import cli
+from ecgstore.cli import cli, commands
 
 WriteRecord = Callable[..., Path]
 Run = Callable[..., tuple[int, str, str]]
@@ -313,3 +313,18 @@ def test_help_and_import_stay_light() -> None:
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
         assert done.stdout.splitlines()[-1] == "set()", statement
+
+
+def test_files_that_are_no_commands_are_left_out(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "a copy.py").write_text("raise RuntimeError")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "__init__.py").touch()
+    (tmp_path / "no_command.py").touch()
+    monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(tmp_path)])
+    code, out, _ = run("--help")
+    assert code == 0
+    assert "verify" in out
+    assert "folder" not in out
+    assert "no_command" not in out

@@ -465,6 +465,20 @@ class TestLabelsFile:
             list(read_labels_csv(path))
 
 
+@pytest.mark.parametrize("content", ["a = " + "[" * 5000, "a = " + "9" * 5000])
+def test_a_file_that_cannot_be_parsed_is_refused(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "classes.toml"
+    file.write_text(content)
+    with pytest.raises(ConfigError, match="not a readable TOML file of a class set"):
+        class_set(file)
+
+
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    for name in ("x" * 5000, "a\0b", "a\0b.toml"):
+        with pytest.raises(ConfigError, match="class set"):
+            class_set(name)
+
+
 def test_public_names_are_there_once() -> None:
     names = dir(ecgstore.diagnoses)
     assert len(set(names)) == len(names)

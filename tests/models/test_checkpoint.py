@@ -187,3 +187,54 @@ def test_the_digest_identifies_the_weights(checkpoint: Checkpoint) -> None:
             weights = {**checkpoint.weights, name: changed}
             changed_checkpoint = replace(checkpoint, weights=weights)
             assert changed_checkpoint.weights_sha256() != digest_of_weights
+
+
+@pytest.mark.parametrize(
+    ("entry", "content"),
+    [
+        ("model", None),
+        ("model", {"model": "cnn", "leads": 1}),
+        ("model", {"model": "cnn", "leads": ["I"], "depth": 3}),
+        ("weights", None),
+        ("weights", {}),
+        ("weights", {"head.bias": "x"}),
+        ("weights", {1: torch.zeros(1)}),
+        ("label_names", 7),
+        ("label_names", ["AF"]),
+        ("config", "["),
+        ("config", "[" * 100_000),
+        ("config", 500),
+        ("origin", None),
+        ("origin", {"training_signals": [1]}),
+        ("origin", {"training_rows": "x"}),
+    ],
+)
+def test_a_file_with_unusable_content_is_refused(
+    checkpoint: Checkpoint, entry: str, content: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "best.pt"
+    checkpoint.save(path)
+    torch.save({**torch.load(path, weights_only=True), entry: content}, path)
+    with pytest.raises(SchemaError, match="unusable content") as raised:
+        Checkpoint.load(path)
+    assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 1000
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.int64, torch.bool])
+def test_weights_of_another_type_are_refused(
+    checkpoint: Checkpoint, dtype: torch.dtype
+) -> None:
+    weights = {**checkpoint.weights, "head.bias": torch.zeros(7, dtype=dtype)}
+    with pytest.raises(SchemaError, match=r"head\.bias is torch\..*float32"):
+        replace(checkpoint, weights=weights).check_weights()
+
+
+def test_loading_draws_no_random_numbers(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    checkpoint.save(tmp_path / "best.pt")
+    before = torch.get_rng_state()
+    Checkpoint.load(tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -3,6 +3,7 @@
 import io
 import threading
 import time
+from collections.abc import Callable
 from contextlib import redirect_stderr
 
 import pytest
@@ -101,4 +102,41 @@ def test_work_continues_when_the_log_is_closed(clock: list[float]) -> None:
     with redirect_stderr(BrokenPipe()), Progress("fill", 10) as progress:
         for _ in range(10):
             clock[0] += 60
+            progress.update()
+
+
+class Broken(Terminal):
+    """A terminal that was closed: every write fails."""
+
+    def write(self, text: str, /) -> int:
+        raise OSError(5, "Input/output error")
+
+
+class Closed(io.StringIO):
+    """A standard error that a program has closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.close()
+
+
+@pytest.mark.parametrize(
+    "make_stream", [Broken, Closed, lambda: None], ids=["broken", "closed", "none"]
+)
+def test_work_goes_on_without_a_standard_error(
+    make_stream: Callable[[], io.StringIO | None],
+) -> None:
+    with redirect_stderr(make_stream()):
+        assert [*with_progress("abc", "letters", 3)] == ["a", "b", "c"]
+        with Progress("fill", 3) as progress:
+            progress.update(3)
+
+
+def test_a_terminal_that_closes_during_the_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with redirect_stderr(Terminal()), Progress("fill", 1000) as progress:
+        progress.update()
+        monkeypatch.setattr(Terminal, "write", Broken.write)
+        for _ in range(900):
             progress.update()
