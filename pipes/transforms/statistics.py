@@ -14,6 +14,17 @@ from ecgstore.system.file_format import FileFormat
 
 _FORMAT: Final = FileFormat("ecgstore standardisation", 1, "its method save")
 
+_TYPES: Final[Mapping[str, type]] = {
+    "fingerprint": str,
+    "rows_sha256": str,
+    "n_records": int,
+    "leads": tuple,
+    "features": tuple,
+    "by": str,
+    "fs": float,
+}
+"""Types of the settings beside mean and sd, of the classes that have them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Standardisation:
@@ -79,6 +90,19 @@ class Standardisation:
                 "mean and sd are not two lists of finite numbers of the same length; "
                 f"save the {cls.__name__} again"
             )
+        for name in names & _TYPES.keys():
+            if type(settings[name]) is not _TYPES[name]:
+                raise SchemaError(
+                    f"{name} is of type {type(settings[name]).__name__}; expected "
+                    f"{_TYPES[name].__name__}: save the {cls.__name__} again"
+                )
+        for name in names & {"leads", "features"}:
+            are_texts = [isinstance(text, str) for text in settings[name]]
+            if not all(are_texts) or len(are_texts) != len(settings["mean"]):
+                raise SchemaError(
+                    f"{name} are not {len(settings['mean'])} names, as many as means; "
+                    f"save the {cls.__name__} again"
+                )
         return cls(**settings)
 
     @classmethod
@@ -119,7 +143,7 @@ class Standardisation:
                 f"{path}: cannot be read ({error.strerror}); expected a file that "
                 f"{cls.__name__}.save wrote"
             ) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SchemaError(
                 f"{path}: not JSON ({error}); expected a file that {cls.__name__}.save "
                 "wrote"

@@ -420,6 +420,25 @@ def test_other_files_are_refused(
         Standardise.load(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("fingerprint", None, "fingerprint is of type NoneType; expected str"),
+        ("n_records", True, "n_records is of type bool; expected int"),
+        ("fs", {}, "fs is of type dict; expected float"),
+        ("leads", "I", "leads is of type str; expected tuple"),
+        ("leads", ["I"], "leads are not 12 names, as many as means"),
+        ("leads", [1] * 12, "leads are not 12 names, as many as means"),
+    ],
+)
+def test_values_of_other_types_are_refused(
+    name: str, value: Any, message: str, training: ecgstore.Selection
+) -> None:
+    values = {**Standardise.fit(training).to_dict(), name: value}
+    with pytest.raises(SchemaError, match=message):
+        Standardise.from_dict(values)
+
+
 def test_unreadable_files_are_refused(
     training: ecgstore.Selection, tmp_path: Path
 ) -> None:
@@ -428,6 +447,9 @@ def test_unreadable_files_are_refused(
     (tmp_path / "text").write_bytes(b"\xff{")
     with pytest.raises(SchemaError, match="text: not JSON"):
         Standardise.load(tmp_path / "text")
+    (tmp_path / "nested").write_text("[" * 100_000)
+    with pytest.raises(SchemaError, match="nested: not JSON"):
+        Standardise.load(tmp_path / "nested")
     with pytest.raises(EcgStoreError, match="cannot be written"):
         Standardise.fit(training).save(tmp_path / "no" / "folder.json")
 
