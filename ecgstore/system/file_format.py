@@ -39,12 +39,12 @@ class FileFormat:
         SchemaError
             If one of them differs.
         """
-        if name != self.name:
+        if not isinstance(name, str) or name != self.name:
             raise SchemaError(
                 f"{where}: not an {self.name} file, its format is {name!r}; expected a "
                 f"file made by {self.made_by}"
             )
-        if version != self.version:
+        if type(version) is not int or version != self.version:
             raise SchemaError(
                 f"{where}: {self.name} file of format version {version}; this ecgstore "
                 f"reads version {self.version}: make the file again with "

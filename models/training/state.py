@@ -128,6 +128,11 @@ class StateFile:
             return None
         names = ("identity", "parts", "random", "progress")
         state = read_torch_file(path, FORMAT, self.device, names)
+        if not all(isinstance(state[name], dict) for name in names):
+            raise SchemaError(
+                f"{path}: {FORMAT.name} file with entries of other types; remove the "
+                "file to start anew"
+            )
         require_same(
             f"{path}, the state of a training",
             state["identity"],
@@ -142,16 +147,23 @@ class StateFile:
         for name, part in self.parts.items():
             try:
                 part.load_state_dict(state["parts"][name])
-            except (RuntimeError, ValueError, KeyError) as error:
-                if isinstance(error, EcgStoreError):
-                    raise
+            except EcgStoreError:
+                raise
+            except Exception as error:  # PyTorch raises many types
                 raise SchemaError(
                     f"{path}: its {name} does not fit; expected the state of a "
                     "training of the same network: train the network of the file, or "
                     "remove the file to start anew"
                 ) from error
-        _restore_random_state(state["random"], self.device)
-        return TrainingProgress.from_dict(state["progress"])
+        try:
+            _restore_random_state(state["random"], self.device)
+            return TrainingProgress.from_dict(state["progress"])
+        # Many types, from values of other types than those that `save` wrote.
+        except Exception as error:
+            raise SchemaError(
+                f"{path}: its progress or random state cannot be used; remove the file "
+                "to start anew"
+            ) from error
 
 
 def _random_state(device: torch.device) -> dict[str, Any]:

@@ -166,3 +166,32 @@ def test_a_damaged_file_is_a_schema_error(
     else:  # the changed bytes are in a weight
         message = f"{path}: {state['format']}"
     assert message.startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    ("entry", "content"),
+    [
+        ("identity", None),
+        ("parts", [1]),
+        ("parts", {"network": None}),
+        ("random", 1),
+        ("random", {}),
+        ("random", {"cpu": torch.zeros(3)}),
+        ("progress", "x"),
+        ("progress", {"best_weights": {}}),
+        ("version", torch.zeros(3)),
+        ("version", True),
+    ],
+)
+def test_entries_of_other_types_are_refused(
+    training: Selection,
+    validation: Selection,
+    state_file: Path,
+    entry: str,
+    content: Any,
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "state.pt"
+    torch.save({**torch.load(state_file, weights_only=True), entry: content}, path)
+    with pytest.raises(SchemaError, match=r"state\.pt"):
+        resume_from(path, training, validation)
