@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import torch
 from torch import Tensor
@@ -148,3 +148,7 @@ class Batch:
             for name, value in self.columns.items()
         }
         return replace(self, **changed)
+
+
+Transform: TypeAlias = Callable[[Batch], Batch]
+"""A function of a batch that returns a batch."""

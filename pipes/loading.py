@@ -4,15 +4,15 @@ The module is not called ``loader``, because a submodule of that name would hide
 public function `ecgstore.pipes.loader`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal, Self, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, Self
 
 import torch
 import torch.distributed
 from torchdata.nodes import BaseNode
 
 from ecgstore.errors import EcgStoreError
-from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.batch import Batch, Transform
 from ecgstore.pipes.devices import available_device
 from ecgstore.pipes.nodes.device import ToDevice
 from ecgstore.pipes.nodes.map import Map
@@ -27,8 +27,6 @@ from ecgstore.pipes.reading.record_reader import RecordReader
 from ecgstore.pipes.reading.sharing import WorkSharing
 from ecgstore.pipes.reading.window import Window
 from ecgstore.storage import Selection, Store
-
-Transform: TypeAlias = Callable[[Batch], Batch]
 
 
 def loader(

@@ -12,7 +12,7 @@ from ecgstore import pipes
 from ecgstore.arrays import Float32Array, FloatArray, IntArray
 from ecgstore.models.distributed import gather_from_processes
 from ecgstore.models.networks.network import Network
-from ecgstore.pipes.loading import Transform
+from ecgstore.pipes.batch import Transform
 from ecgstore.system.progress import with_progress
 
 if TYPE_CHECKING:  # pandas is not needed to predict files

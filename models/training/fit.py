@@ -32,8 +32,8 @@ from ecgstore.models.training.history import Epoch, History
 from ecgstore.models.training.loss import class_weights, weighted_loss
 from ecgstore.models.training.state import StateFile, TrainingProgress
 from ecgstore.models.training.validation import validation_scores
+from ecgstore.pipes.batch import Transform
 from ecgstore.pipes.devices import available_device
-from ecgstore.pipes.loading import Transform
 from ecgstore.storage import Selection
 from ecgstore.system.progress import with_progress
 

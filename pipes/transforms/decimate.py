@@ -139,4 +139,6 @@ class Decimate:
 def _low_pass(factor: int, device: torch.device) -> Tensor:
     """Return the low-pass filter, of shape (1, 1, 2 * 10 * factor + 1)."""
     taps = firwin(2 * _ZERO_CROSSINGS * factor + 1, 1 / factor, window="hamming")
-    return torch.from_numpy(taps.astype(np.float32)).to(device)[None, None]
+    # The cached filter must serve trainings too, even if inference used it first.
+    with torch.inference_mode(False):
+        return torch.from_numpy(taps.astype(np.float32)).to(device)[None, None]

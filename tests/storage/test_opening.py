@@ -40,7 +40,7 @@ def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
         ecgstore.open(path)
     with h5py.File(path, "w") as file:
         file["signals"] = [1]
-    with pytest.raises(SchemaError, match="no ecgstore file"):
+    with pytest.raises(SchemaError, match="not an ecgstore file"):
         ecgstore.open(path)
 
 
