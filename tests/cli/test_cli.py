@@ -205,7 +205,7 @@ def test_features_are_explained(run: Run) -> None:
         (["plot", "STORE", "--worst", "3", "--dx", "AFX"], 1, "AFX"),
         (["plot", "STORE", "HR99999"], 1, "no record 'HR99999'"),
         (["plot", "STORE", "HR00001", "-o", "x.pdf"], 1, ".png"),
-        (["plot", "STORE", "HR00001", "-o", "no/x.png"], 1, "does not exist"),
+        (["plot", "STORE", "HR00001", "-o", "no/x.png"], 1, "no such folder"),
         (["info", "STORE", "--records", "--options"], 2, "give one of"),
         (["classes", "nowhere"], 1, "nowhere"),
         (["classes", "--classes", "nope"], 1, "nope"),
@@ -218,7 +218,7 @@ def test_features_are_explained(run: Run) -> None:
         (["features", "--json", "--markdown"], 2, "not both"),
         (["features", "x.h5"], 2, "ecgstore export x.h5 FOLDER writes features.csv"),
         (["classes", "."], 1, "no records"),
-        (["info", "."], 2, "directory"),
+        (["info", "."], 1, "a folder"),
     ],
 )
 def test_mistakes_end_in_one_line(

@@ -136,7 +136,7 @@ def test_loading_a_checkpoint_runs_no_code(
     monkeypatch.chdir(tmp_path)
     content = {"format": "ecgstore model", "version": 2, "model": Malicious()}
     torch.save(content, tmp_path / "best.pt")
-    with pytest.raises(SchemaError, match="not an ecgstore model"):
+    with pytest.raises(SchemaError, match="no ecgstore model"):
         Checkpoint.load(tmp_path)
     assert not (tmp_path / "planted").exists()
 
