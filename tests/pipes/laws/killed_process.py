@@ -17,7 +17,8 @@ import torch
 
 import ecgstore
 from ecgstore import pipes
-from ecgstore.pipes.loading import Loader, Transform
+from ecgstore.pipes.batch import Transform
+from ecgstore.pipes.loading import Loader
 from ecgstore.pipes.testing import digest
 
 Record = tuple[int, str]
