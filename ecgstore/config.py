@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from ecgstore.diagnoses import SELECT_RULES, ClassSet, class_set
-from ecgstore.errors import ConfigError
-from ecgstore.options import check, option, overridden, shown, to_dict, updated
+from ecgstore.errors import ConfigError, short_repr
+from ecgstore.options import check, option, overridden, to_dict, updated
 
 N_FOLDS: Final = 10
 """Number of folds of every store; fixed, so that results on a fold are comparable."""
@@ -27,8 +27,8 @@ def _class_set(value: object) -> ClassSet:
     if isinstance(value, Mapping):
         return ClassSet.from_json(value)
     raise ConfigError(
-        f"option classes is {shown(value)}; expected the name of a class set or a TOML "
-        "file"
+        f"option classes is {short_repr(value)}; expected the name of a class set or a "
+        "TOML file"
     )
 
 

@@ -14,7 +14,12 @@
 Every message names the place and the problem, the expected value, and the remedy.
 """
 
+from typing import Final
+
 from ecgstore.reasons import Reason
+
+_LONGEST_VALUE: Final = 300
+"""Characters of a value in an error message."""
 
 
 class EcgStoreError(Exception):
@@ -77,3 +82,18 @@ class RecordError(EcgStoreError, ValueError):
 
 class SlowPatternWarning(UserWarning):
     """The message names an access pattern that is several times as fast."""
+
+
+def short_repr(value: object) -> str:
+    """Return a value for an error message of one line.
+
+    Examples
+    --------
+    >>> short_repr("fs")
+    "'fs'"
+    """
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to print an integer of thousands of digits
+        return "a very large number"
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

@@ -28,7 +28,7 @@ from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args, get_origin
 
-from ecgstore.errors import ConfigError
+from ecgstore.errors import ConfigError, short_repr
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 _OPTION: Final = "option"
 _GROUP: Final = "group"
 
-_LONGEST_VALUE: Final = 300
-"""Characters of a value in a message."""
 
 _MOST_BYTES: Final = 2**16
 """Size of a TOML file of options; the time to parse one can grow with its square."""
@@ -119,7 +117,7 @@ class Option:
         has_custom_type = self.type is not tuple and self.type not in _TYPES
         if not (has_custom_type or (self._has_type(value) and self._is_allowed(value))):
             raise ConfigError(
-                f"option {self.name} is {shown(value)}; expected {self.expected}"
+                f"option {self.name} is {short_repr(value)}; expected {self.expected}"
             )
         return (self.convert or self.type)(value)
 
@@ -340,7 +338,7 @@ def updated(
         for name, value in values.items():
             if name not in known:
                 raise ConfigError(
-                    f"unknown option {shown(name)}; expected one of "
+                    f"unknown option {short_repr(name)}; expected one of "
                     + ", ".join(sorted(known))
                 )
             changes[known[name].path] = known[name].checked(value)
@@ -415,15 +413,6 @@ def _number(value: float) -> str:
     if value == 2**63 - 1:
         return "2**63 - 1"
     return f"{value:,}"
-
-
-def shown(value: object) -> str:
-    """Return a value for a message of one line."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python refuses to print an integer of thousands of digits
-        return "a very large number"
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
 def _read_toml(path: Path) -> dict[str, object]:

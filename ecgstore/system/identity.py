@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from ecgstore.errors import EcgStoreError
-
-_LONGEST_VALUE: Final = 300
+from ecgstore.errors import EcgStoreError, short_repr
 
 
 def require_same(
@@ -42,7 +40,7 @@ def require_same(
     """
     for name, old, new in _differences(before, now):
         raise EcgStoreError(
-            f"{where}: {name} was {_shown(old)}, now it is {_shown(new)}; "
+            f"{where}: {name} was {short_repr(old)}, now it is {short_repr(new)}; "
             f"{advice if isinstance(advice, str) else advice(name)}"
         )
 
@@ -57,9 +55,3 @@ def _differences(
             yield from _differences(old, new, f"{prefix}{name}.")
         elif old != new:
             yield f"{prefix}{name}", old, new
-
-
-def _shown(value: Any) -> str:
-    """Return a value for a message of one line."""
-    text = repr(value)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
