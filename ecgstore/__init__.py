@@ -7,8 +7,6 @@
 Everything heavier than this file is imported when it is first used.
 """
 
-from typing import Any
-
 from ecgstore.lazy_names import lazy_names
 
 __version__ = "0.1.0"
@@ -22,6 +20,6 @@ def __dir__() -> list[str]:
     return [*__all__]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import a public name when it is first used; ``open`` opens a `Store`."""
     return _get("Store" if name == "open" else name)

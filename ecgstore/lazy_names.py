@@ -1,9 +1,13 @@
 """Public names of a package that are imported when they are first used."""
 
-from collections.abc import Callable, Collection
-from typing import Any
+from __future__ import annotations
 
 import lazy_loader
+
+TYPE_CHECKING = False  # as in typing, which takes half the time of `import ecgstore`
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from typing import Any
 
 
 def lazy_names(
