@@ -7,8 +7,8 @@ found, not listed: every module below `ecgstore.features` whose name ends in
 one file:
 
 * A feature derived from others, such as a ratio, an index or a criterion, is one more
-  `Definition` with a `value` in the definitions of its group: a function of the
-  features before it, see `ecgstore.features.feature`.
+  `Definition` with a `value`, a function of the others, in the definitions of its
+  group: see `ecgstore.features.feature`.
 * A feature that must be measured on the signal or its marks is a new group in a file of
   its own, such as ``spectrum/hjorth_definitions.py``: its definitions, the function
   that measures them (`FeatureGroup.measure`), and ``GROUPS = (HJORTH,)``. Its

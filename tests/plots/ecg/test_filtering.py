@@ -7,25 +7,9 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from ecgstore.arrays import FloatArray
 from ecgstore.plots import filter_effect, save
-from ecgstore.record import LEADS
-
-FS = 500.0
-N_SAMPLES = 5000
-
-
-def slopes(n_samples: int = N_SAMPLES, fs: float = FS) -> FloatArray:
-    """Return a signal that rises by a different number of mV/s in each lead."""
-    rates = 0.02 * (np.arange(len(LEADS)) + 1)
-    seconds: FloatArray = np.arange(n_samples) / fs
-    return rates[:, None] * seconds
-
-
-def xy(of: Line2D) -> tuple[FloatArray, FloatArray]:
-    return np.asarray(of.get_xdata(), float), np.asarray(of.get_ydata(), float)
+from tests.plots.ecg.drawn import FS, N_SAMPLES, slopes, xy
 
 
 def spectra_axes(figure: Figure) -> list[Axes]:

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
@@ -15,9 +13,18 @@ from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.plots import ecg_paper, save
 from ecgstore.record import LEADS
 from ecgstore.sample import sample_folder
+from tests.plots.ecg.drawn import (
+    FS,
+    N_SAMPLES,
+    brackets,
+    line,
+    lines,
+    only_axes,
+    slopes,
+    texts,
+    xy,
+)
 
-FS = 500.0
-N_SAMPLES = 5000
 COLUMNS = (
     ("I", "II", "III"),
     ("aVR", "aVL", "aVF"),
@@ -32,43 +39,6 @@ def read_sample(record_id: str) -> tuple[FloatArray, float]:
     fs = float(path.with_suffix(".hea").read_text().split()[2])
     adc = np.fromfile(path, dtype="<i2", offset=24).reshape(-1, 12)
     return adc.T / 1000.0, fs
-
-
-def slopes(n_samples: int = N_SAMPLES, fs: float = FS) -> FloatArray:
-    """Return a signal that rises by a different number of mV/s in each lead."""
-    rates = 0.02 * (np.arange(len(LEADS)) + 1)
-    seconds: FloatArray = np.arange(n_samples) / fs
-    return rates[:, None] * seconds
-
-
-def only_axes(figure: Figure) -> Axes:
-    (axes,) = figure.axes
-    return axes
-
-
-def line(figure: Figure, gid: str) -> Line2D:
-    (only,) = [line for line in only_axes(figure).lines if line.get_gid() == gid]
-    return only
-
-
-def lines(figure: Figure, gid: str) -> list[Line2D]:
-    return [line for line in only_axes(figure).lines if line.get_gid() == gid]
-
-
-def brackets(figure: Figure, gid: str) -> list[LineCollection]:
-    return [
-        artist
-        for artist in only_axes(figure).collections
-        if isinstance(artist, LineCollection) and artist.get_gid() == gid
-    ]
-
-
-def xy(of: Line2D) -> tuple[FloatArray, FloatArray]:
-    return np.asarray(of.get_xdata(), float), np.asarray(of.get_ydata(), float)
-
-
-def texts(figure: Figure) -> list[str]:
-    return [text.get_text() for text in only_axes(figure).texts]
 
 
 def on_page_mm(figure: Figure, points: FloatArray) -> FloatArray:
