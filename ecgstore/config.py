@@ -122,6 +122,14 @@ below high_hz (40.0)
         maximum=10,
         unit="seconds",
     )
+    max_record_mb: float = option(
+        1000.0,
+        "Quarantine records whose signal, as far as it is stored, takes more memory "
+        "than this in float64 mV, before or after resampling; processing it takes "
+        "several times as much.",
+        minimum=1,
+        unit="MB",
+    )
     reject_flat_leads: bool = option(
         False, "Quarantine records with a constant lead instead of flagging them."
     )

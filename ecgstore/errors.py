@@ -70,7 +70,7 @@ class RecordError(EcgStoreError, ValueError):
 
         An unexpected exception becomes `Reason.UNEXPECTED_ERROR`, so that a build
         continues with the other records. A `MemoryError`, which is not the record's
-        fault, is raised again.
+        fault, is raised again; see `out_of_memory`.
         """
         if isinstance(error, MemoryError):
             raise error
@@ -78,6 +78,18 @@ class RecordError(EcgStoreError, ValueError):
             return error
         detail = f"{type(error).__name__}: {error}"
         return cls(Reason.UNEXPECTED_ERROR, detail)
+
+
+def out_of_memory(path: str) -> EcgStoreError:
+    """Return the error for a `MemoryError` while a record was processed.
+
+    It ends a build, which can be resumed: what a record needs is bounded, so that the
+    lack is the machine's, and the same records must give the same store everywhere.
+    """
+    return EcgStoreError(
+        f"{path}: memory ran out while this record was processed; run the same command "
+        "again with fewer workers, or on a machine with more memory"
+    )
 
 
 class SlowPatternWarning(UserWarning):

@@ -71,6 +71,10 @@ class Reason(StrEnum):
         "too_short",
         "the record is shorter than the minimum duration of the options",
     )
+    TOO_LARGE = (
+        "too_large",
+        "the record, or a file that must be read as a whole, exceeds a limit of memory",
+    )
     DUPLICATE_RECORD_ID = (
         "duplicate_record_id",
         "an earlier file of the same source has the same record name",

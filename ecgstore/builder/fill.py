@@ -13,7 +13,7 @@ from ecgstore.arrays import FloatArray, UInt8Array
 from ecgstore.beats import Beats, BeatStatus, find_beats
 from ecgstore.builder.writer import RowWriter
 from ecgstore.config import Config
-from ecgstore.errors import RecordError
+from ecgstore.errors import RecordError, out_of_memory
 from ecgstore.features import compute
 from ecgstore.signals.preprocess import first_seconds
 from ecgstore.signals.quality import Quality, measure
@@ -84,6 +84,8 @@ class Filler:
         for position, (path, fs) in enumerate(self._records(rows)):
             try:
                 self._fill(position, path, fs, block)
+            except MemoryError as error:
+                raise out_of_memory(path) from error
             except Exception as error:  # a defect of ecgstore must not stop a build
                 failure = RecordError.of(error)
                 failures.append(Failure(path, failure.reason, failure.detail))

@@ -14,15 +14,15 @@ from ecgstore.arrays import BoolArray
 from ecgstore.builder.journal import Entry, Journal, Status
 from ecgstore.config import Config
 from ecgstore.diagnoses import selects
-from ecgstore.errors import EcgStoreError, RecordError
-from ecgstore.signals.stored_form import check_usable
+from ecgstore.errors import EcgStoreError, RecordError, out_of_memory
+from ecgstore.signals.stored_form import check_usable, samples_to_store
 from ecgstore.sources import (
     HEADER_FILES,
     RecordHeader,
+    SignalHash,
     find_headers,
+    open_record,
     read_header,
-    read_record,
-    signal_sha256,
     source_name,
 )
 from ecgstore.sources.files import check_name, printable
@@ -30,6 +30,9 @@ from ecgstore.system.workers import run_tasks
 
 TASK_HEADERS: Final = 16
 """Headers per task: tens of ms of work, so that sending a task costs little."""
+
+_PIECE: Final = 1 << 16
+"""Samples per lead of a long record that are in memory at once: 6 MB of float64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,8 @@ class Scanner:
                 return entry
             entry = replace(entry, status=Status.SELECTED)
             return self._checked(entry) if self._with_signals else entry
+        except MemoryError as error:
+            raise out_of_memory(path) from error
         except Exception as error:  # a defect of ecgstore must not stop a build
             failure = RecordError.of(error)
         return replace(
@@ -146,14 +151,23 @@ class Scanner:
 
     def _checked(self, entry: Entry) -> Entry:
         """Return the entry completed from the signal; raise if that is unusable."""
-        record = read_record(self._folders.base / entry.path)
-        check_usable(record.signal, record.fs, self._config)
+        header, signal = open_record(self._folders.base / entry.path)
+        n_samples = signal.n_samples
+        n_to_store = samples_to_store(n_samples, header.fs, self._config)
+        beginning = signal.read(0, n_to_store)
+        check_usable(beginning, header.fs, self._config)
+        signal_hash = SignalHash()
+        signal_hash.update(beginning)
+        for begin in range(n_to_store, n_samples, _PIECE):
+            end = min(begin + _PIECE, n_samples)
+            signal_hash.update(signal.read(begin, end))
         return replace(
             entry,
-            n_samples=record.n_samples_original,
-            sha256=signal_sha256(record.signal),
-            checksum_differs=_bits(record.checksum_differs),
-            first_value_differs=_bits(record.first_value_differs),
+            fs=header.fs,
+            n_samples=n_samples,
+            sha256=signal_hash.hexdigest(),
+            checksum_differs=_bits(signal.checksum_differs),
+            first_value_differs=_bits(signal.first_value_differs),
         )
 
 

@@ -4,16 +4,22 @@ Builds use these functions, and so does prediction of records outside a store: n
 thus receive the same signals, bit by bit.
 """
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import Float32Array, FloatArray
 from ecgstore.config import Config
+from ecgstore.errors import RecordError
+from ecgstore.reasons import Reason
+from ecgstore.record import N_LEADS
 from ecgstore.signals.preprocess import first_seconds, preprocess, to_int16, to_mv
 from ecgstore.signals.quality import check
+
+_BYTES_PER_SAMPLE: Final = 8  # signals are processed as float64
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -34,6 +40,41 @@ class StoredForm:
     values: NDArray[Any]
     n_real_samples: int
     saturated: Float32Array
+
+
+def samples_to_store(n_samples: int, fs: float, config: Config) -> int:
+    """Return how many samples of a record, from its beginning, are needed to store it.
+
+    Parameters
+    ----------
+    n_samples : int
+        Samples per lead of the whole record.
+    fs : float
+        Sampling rate in Hz.
+    config : Config
+        Options of the build.
+
+    Raises
+    ------
+    RecordError
+        With `Reason.TOO_LARGE`, if their signal, or the resampled one, takes more
+        memory than the options allow.
+
+    Examples
+    --------
+    >>> samples_to_store(100_000, 500.0, Config(duration_s=10.0, margin_s=3.0))
+    6500
+    """
+    n_needed = min(n_samples, math.ceil((config.duration_s + config.margin_s) * fs))
+    needed_mb = n_needed * max(1.0, config.fs / fs) * N_LEADS * _BYTES_PER_SAMPLE / 1e6
+    if needed_mb > config.max_record_mb:
+        raise RecordError(
+            Reason.TOO_LARGE,
+            f"{n_needed / fs:.0f} s at {fs:g} Hz, to be stored at {config.fs:g} Hz, "
+            f"take {needed_mb:.0f} MB; expected at most {config.max_record_mb:g} MB, "
+            "the option max_record_mb",
+        )
+    return n_needed
 
 
 def check_usable(signal: FloatArray, fs: float, config: Config) -> None:

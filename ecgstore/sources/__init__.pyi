@@ -7,5 +7,10 @@ from .formats import (
 )
 from .given import given_headers as given_headers
 from .origin import source_name as source_name
-from .read import read_header as read_header, read_record as read_record
-from .signal_hash import signal_sha256 as signal_sha256
+from .read import (
+    open_record as open_record,
+    read_header as read_header,
+    read_record as read_record,
+)
+from .record_signal import RecordSignal as RecordSignal
+from .signal_hash import SignalHash as SignalHash, signal_sha256 as signal_sha256

@@ -12,7 +12,14 @@ _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINA
 
 
 def read_start(path: str, n_bytes: int, reason: Reason) -> tuple[bytes, int]:
-    """Return the first bytes of a file, and the file's size.
+    """Return the first bytes of a file, and the file's size; see `read_range`."""
+    return read_range(path, 0, n_bytes, reason)
+
+
+def read_range(
+    path: str, begin: int, n_bytes: int, reason: Reason
+) -> tuple[bytes, int]:
+    """Return some bytes of a file, and the file's size.
 
     Uses plain system calls: `open` would take as long as the reading itself.
 
@@ -20,6 +27,8 @@ def read_start(path: str, n_bytes: int, reason: Reason) -> tuple[bytes, int]:
     ----------
     path : str
         The file.
+    begin : int
+        Bytes before the first one that is read.
     n_bytes : int
         Maximum number of bytes; memory is allocated only for bytes that exist.
     reason : Reason
@@ -39,9 +48,12 @@ def read_start(path: str, n_bytes: int, reason: Reason) -> tuple[bytes, int]:
         handle = os.open(path, _FLAGS)
         try:
             size = _regular_size(os.fstat(handle))
-            data = os.read(handle, min(n_bytes, size))
-            while len(data) < min(n_bytes, size):  # a call reads at most 2 GiB
-                more = os.read(handle, min(n_bytes, size) - len(data))
+            n_bytes = max(0, min(n_bytes, size - begin))
+            if begin:
+                os.lseek(handle, min(begin, size), os.SEEK_SET)
+            data = os.read(handle, n_bytes)
+            while len(data) < n_bytes:  # a call reads at most 2 GiB
+                more = os.read(handle, n_bytes - len(data))
                 if not more:
                     raise ValueError("it became shorter while being read")
                 data += more

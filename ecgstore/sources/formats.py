@@ -12,10 +12,12 @@ from typing import Final, Protocol
 
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
-from ecgstore.record import Record
 from ecgstore.sources.files import printable
-from ecgstore.sources.wfdb.header import read_header as read_wfdb_header
-from ecgstore.sources.wfdb.record import read_record as read_wfdb_record
+from ecgstore.sources.record_signal import RecordSignal
+from ecgstore.sources.wfdb.record import (
+    open_record as open_wfdb_record,
+    read_header as read_wfdb_header,
+)
 
 
 class RecordHeader(Protocol):
@@ -59,18 +61,18 @@ class RecordFormat:
     read_header : callable
         Returns the header in the file of a path. Raises `RecordError` and nothing
         else, whatever the file holds.
-    read_record : callable
-        Returns the `Record` of a header's path, or its first ``max_samples`` samples
-        per lead; all if that is None. Raises `RecordError` and nothing else.
+    open_record : callable
+        Returns the header in the file of a path, and the record's signal, none of which
+        is read yet. Raises `RecordError` and nothing else.
     """
 
     signal_suffixes: tuple[str, ...]
     read_header: Callable[[str], RecordHeader]
-    read_record: Callable[[str, int | None], Record]
+    open_record: Callable[[str], tuple[RecordHeader, RecordSignal]]
 
 
 FORMATS: Final[Mapping[str, RecordFormat]] = {
-    ".hea": RecordFormat((".mat", ".dat"), read_wfdb_header, read_wfdb_record),
+    ".hea": RecordFormat((".mat", ".dat"), read_wfdb_header, open_wfdb_record),
 }
 """Every format by the suffix of its headers; one header is one record."""
 

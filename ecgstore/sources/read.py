@@ -1,16 +1,17 @@
-"""Read the header or the whole of a record, in any of the formats."""
+"""Read the header, a piece or the whole of a record, in any of the formats."""
 
 import os
 from pathlib import Path
 
 from ecgstore.record import Record
 from ecgstore.sources.formats import RecordHeader, format_of
+from ecgstore.sources.record_signal import RecordSignal
 
 
 def read_header(path: str | Path) -> RecordHeader:
     """Read the header of a record.
 
-    Only the syntax is checked; `read_record` decides whether the values make sense.
+    Only the syntax is checked; `open_record` decides whether the values make sense.
 
     Parameters
     ----------
@@ -32,11 +33,36 @@ def read_header(path: str | Path) -> RecordHeader:
     return format_of(name).read_header(name)
 
 
-def read_record(path: str | Path, *, max_samples: int | None = None) -> Record:
-    """Read a record in any of the formats of the PhysioNet Challenges and of WFDB.
+def open_record(path: str | Path) -> tuple[RecordHeader, RecordSignal]:
+    """Open a record in any of the formats of the PhysioNet Challenges and of WFDB.
 
     Sampling rate, gains, baselines, units and length come from the header, and are
-    compared with the signal file before memory is allocated for the signal.
+    compared with the signal files.
+
+    Parameters
+    ----------
+    path : str or Path
+        The record's ``.hea`` file; its signal files are in the same folder.
+
+    Returns
+    -------
+    RecordHeader
+        The parsed header.
+    RecordSignal
+        The signal, which is read in pieces of any length.
+
+    Raises
+    ------
+    RecordError
+        If the record cannot be used; `reason` says why. Nothing else is raised,
+        whatever the files hold.
+    """
+    name = os.fspath(path)
+    return format_of(name).open_record(name)
+
+
+def read_record(path: str | Path, *, max_samples: int | None = None) -> Record:
+    """Read a record, or its beginning, in any of the formats of `open_record`.
 
     Parameters
     ----------
@@ -61,5 +87,18 @@ def read_record(path: str | Path, *, max_samples: int | None = None) -> Record:
     """
     if max_samples is not None and max_samples < 1:
         raise ValueError(f"max_samples is {max_samples}; expected 1 or more")
-    name = os.fspath(path)
-    return format_of(name).read_record(name, max_samples)
+    header, signal = open_record(path)
+    n_samples = signal.n_samples
+    if max_samples is not None:
+        n_samples = min(n_samples, max_samples)
+    return Record(
+        record_id=header.record_id,
+        signal=signal.read(0, n_samples),
+        fs=header.fs,
+        n_samples_original=signal.n_samples,
+        age=header.age,
+        sex=header.sex,
+        dx=header.dx,
+        checksum_differs=signal.checksum_differs,
+        first_value_differs=signal.first_value_differs,
+    )

@@ -7,21 +7,11 @@ import numpy as np
 from ecgstore.arrays import FloatArray
 
 
-def signal_sha256(signal: FloatArray) -> str:
-    r"""Return the SHA-256 of a signal that is rounded to microvolts.
+class SignalHash:
+    r"""The SHA-256 of a signal that is rounded to microvolts, taken piece by piece.
 
     The same ECG has the same hash in every file format, so that copies of a
     recording can be found and kept in one fold.
-
-    Parameters
-    ----------
-    signal : ndarray of shape (n_leads, n_samples)
-        Voltages in mV; NaN where a sample is missing.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
 
     Notes
     -----
@@ -31,14 +21,46 @@ def signal_sha256(signal: FloatArray) -> str:
 
     Examples
     --------
-    >>> signal_sha256(np.array([[0.001, np.nan]])) == hashlib.sha256(
+    >>> signal_hash = SignalHash()
+    >>> signal_hash.update(np.array([[0.001]]))
+    >>> signal_hash.update(np.array([[np.nan]]))
+    >>> signal_hash.hexdigest() == hashlib.sha256(
     ...     b"\x01\x00\x00\x00" + b"\x00\x00\x00\x80"
     ... ).hexdigest()
     True
     """
-    from ecgstore.sources.wfdb._samples_kernels import mv_to_microvolts
 
-    n_leads, n_samples = signal.shape
-    microvolts = np.empty((n_samples, n_leads), dtype=np.int32)
-    mv_to_microvolts(np.ascontiguousarray(signal, dtype=np.float64), microvolts)
-    return hashlib.sha256(microvolts.astype("<i4", copy=False).data).hexdigest()
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def update(self, signal: FloatArray) -> None:
+        """Add the next piece of a signal.
+
+        Parameters
+        ----------
+        signal : ndarray of shape (n_leads, n_samples)
+            Voltages in mV; NaN where a sample is missing.
+        """
+        from ecgstore.sources.wfdb._samples_kernels import mv_to_microvolts
+
+        n_leads, n_samples = signal.shape
+        microvolts = np.empty((n_samples, n_leads), dtype=np.int32)
+        mv_to_microvolts(np.ascontiguousarray(signal, dtype=np.float64), microvolts)
+        self._hash.update(microvolts.astype("<i4", copy=False).data)
+
+    def hexdigest(self) -> str:
+        """Return the hash of all pieces, 64 hexadecimal digits."""
+        return self._hash.hexdigest()
+
+
+def signal_sha256(signal: FloatArray) -> str:
+    """Return the `SignalHash` of a whole signal, (n_leads, n_samples) in mV.
+
+    Examples
+    --------
+    >>> signal_sha256(np.zeros((12, 5000)))[:8]
+    'dd046cca'
+    """
+    signal_hash = SignalHash()
+    signal_hash.update(signal)
+    return signal_hash.hexdigest()

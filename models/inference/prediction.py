@@ -16,14 +16,19 @@ from numpy.typing import NDArray
 
 from ecgstore.arrays import Float32Array, FloatArray
 from ecgstore.config import Config
-from ecgstore.errors import RecordError
+from ecgstore.errors import RecordError, out_of_memory
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.inference.run import probabilities_of
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.devices import available_device
 from ecgstore.record import LEADS
-from ecgstore.signals.stored_form import check_usable, stored_form, stored_mv
-from ecgstore.sources import read_header, read_record
+from ecgstore.signals.stored_form import (
+    check_usable,
+    samples_to_store,
+    stored_form,
+    stored_mv,
+)
+from ecgstore.sources import open_record, read_header
 from ecgstore.sources.files import check_name, printable
 from ecgstore.system.progress import with_progress
 
@@ -93,9 +98,10 @@ def read_new_record(header: str | Path, config: Config) -> NewRecord:
         If the record cannot be used, for the same reasons as in a build.
     """
     check_name(str(header))
-    record = read_record(header)
-    check_usable(record.signal, record.fs, config)
-    form = stored_form(record.signal, record.fs, config)
+    record, opened = open_record(header)
+    signal = opened.read(0, samples_to_store(opened.n_samples, record.fs, config))
+    check_usable(signal, record.fs, config)
+    form = stored_form(signal, record.fs, config)
     return NewRecord(record.record_id, stored_mv(form.values), form.n_real_samples)
 
 
@@ -152,6 +158,8 @@ def _read_or_error(header: Path, config: Config) -> NewRecord | RecordError:
     """Return a preprocessed record, or the error that makes it unusable."""
     try:
         return read_new_record(header, config)
+    except MemoryError as error:
+        raise out_of_memory(printable(str(header))) from error
     except Exception as error:  # a bug here must not stop the other records
         return RecordError.of(error)
 

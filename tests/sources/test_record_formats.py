@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import ecgstore
+from ecgstore.arrays import FloatArray
 from ecgstore.config import Config
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
-from ecgstore.record import LEADS, Record
+from ecgstore.record import LEADS
 from ecgstore.sources import (
     FORMATS,
     RecordFormat,
@@ -51,26 +52,29 @@ def read_json_header(path: str) -> JsonHeader:
     return read_json(path)[0]
 
 
-def read_json_record(path: str, max_samples: int | None) -> Record:
+class JsonSignal:
+    """The signal of such a record."""
+
+    checksum_differs = first_value_differs = np.zeros(len(LEADS), bool)
+
+    def __init__(self, microvolts: Any) -> None:
+        self._signal = np.array(microvolts, np.float64) / 1000
+        self.n_samples = self._signal.shape[1]
+
+    def read(self, begin: int, end: int) -> FloatArray:
+        return self._signal[:, begin:end]
+
+
+def open_json_record(path: str) -> tuple[JsonHeader, JsonSignal]:
     header, microvolts = read_json(path)
-    return Record(
-        record_id=header.record_id,
-        signal=np.array(microvolts, np.float64)[:, :max_samples] / 1000,
-        fs=header.fs,
-        n_samples_original=len(microvolts[0]),
-        age=header.age,
-        sex=header.sex,
-        dx=header.dx,
-        checksum_differs=np.zeros(len(LEADS), bool),
-        first_value_differs=np.zeros(len(LEADS), bool),
-    )
+    return header, JsonSignal(microvolts)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Add a format, and return a folder with a record and a broken file of it."""
     formats = cast(dict[str, RecordFormat], FORMATS)
-    new = RecordFormat((".uv",), read_json_header, read_json_record)
+    new = RecordFormat((".uv",), read_json_header, open_json_record)
     monkeypatch.setitem(formats, ".json", new)
     folder = tmp_path / "records"
     folder.mkdir()

@@ -17,23 +17,24 @@ def adc_to_mv(
     adc_gain: FloatArray,
     baseline: FloatArray,
     signal: FloatArray,
+    column: int,
     sums: IntArray,
 ) -> None:
     """Scale interleaved counts to mV lead by lead, and sum the counts of each lead.
 
-    `words` holds the counts of n_samples frames: as int16 or, where the number of leads
-    is a multiple of four, as int64, because four at a time are faster to pick apart.
-    Lead k of a frame goes to row ``rows[k]`` of `signal` (n_rows, n_samples) and to
-    ``sums[rows[k]]``; nowhere if that is negative. Division, not multiplication by the
-    inverse, makes the result that of the definition to the last bit.
+    `words` holds the counts of some frames: as int16 or, where the number of leads is a
+    multiple of four, as int64, because four at a time are faster to pick apart.
+    Lead k of a frame goes to row ``rows[k]`` of `signal` (n_rows, n_samples), from
+    `column` on, and is added to ``sums[rows[k]]``; nowhere if that is negative.
+    Division, not multiplication by the inverse, makes the result that of the definition
+    to the last bit.
     """
-    n_samples = signal.shape[1]
     block = np.empty(_BLOCK, words.dtype)
     parts = block.view(np.int16)
     counts = np.empty(_BLOCK, np.int16)
     n_parts = block.itemsize // counts.itemsize
     n_words = rows.size // n_parts
-    sums[:] = 0
+    n_samples = words.size // n_words
     for start in range(0, n_samples, _BLOCK):
         length = min(_BLOCK, n_samples - start)
         for word in range(n_words):
@@ -55,7 +56,7 @@ def adc_to_mv(
                 sums[lead] += total
                 gain = adc_gain[lead]
                 zero = baseline[lead]
-                row = signal[lead, start : start + length]
+                row = signal[lead, column + start : column + start + length]
                 for k in range(length):
                     row[k] = (np.float64(counts[k]) - zero) / gain
                 if lowest == _MISSING:
@@ -84,3 +85,47 @@ def mv_to_microvolts(signal: FloatArray, microvolts: NDArray[np.int32]) -> None:
         for k in range(length):
             for lead in range(n_leads):
                 microvolts[start + k, lead] = block[lead, k]
+
+
+@kernel
+def interpolate(
+    values: FloatArray,
+    first: int,
+    begin: int,
+    down: int,
+    taps: FloatArray,
+    result: FloatArray,
+) -> None:
+    """Interpolate a lead at the sampling rate of another lead.
+
+    ``values[j]`` is the lead's sample ``first + j``, NaN where it is missing. Sample
+    ``begin + k`` of the result lies at ``(begin + k) * down / up`` samples of the lead;
+    `up` is ``len(taps)``. Row p of `taps` weighs the samples around a position p / up
+    behind one of them: half of them before and at that position, half of them behind.
+
+    A sample of the lead is copied. Between two samples the result is missing if one of
+    them is; behind a missing sample, and behind either end of `values`, the last sample
+    is held, so that nothing spreads over a gap.
+    """
+    up, n_taps = taps.shape
+    half = n_taps // 2
+    for k in range(result.size):
+        position = (begin + k) * down
+        phase = position % up
+        left = position // up - first
+        if phase == 0:
+            result[k] = values[left]
+            continue
+        held = values[left]
+        total = taps[phase, half - 1] * held
+        for m in range(1, half):
+            if left - m >= 0 and values[left - m] == values[left - m]:
+                held = values[left - m]
+            total += taps[phase, half - 1 - m] * held
+        right = min(left + 1, values.size - 1)
+        held = values[right]
+        for m in range(half):
+            if right + m < values.size and values[right + m] == values[right + m]:
+                held = values[right + m]
+            total += taps[phase, half + m] * held
+        result[k] = total

@@ -50,9 +50,9 @@ class LeadHeader(NamedTuple):
     format : int
         WFDB's number of the storage format, for example 16 or 212.
     samples_per_frame : int
-        Samples of this lead for each sampling period of the record; nearly always 1.
+        Samples of this lead in each frame of the record; nearly always 1.
     skew : int
-        Number of samples of this lead in the file before the record's first one.
+        Number of frames of this lead in the file before the record's first one.
     byte_offset : int
         Bytes in the signal file before the first sample.
     adc_gain : float
@@ -90,7 +90,7 @@ class Segment(NamedTuple):
     name : str
         Name of the record that holds the segment; ``"~"`` for a gap.
     n_samples : int
-        Length in samples; 0 for a first segment that only names the leads.
+        Length in frames; 0 for a first segment that only names the leads.
     """
 
     name: str
@@ -105,10 +105,12 @@ class Header:
     ----------
     record_id : str
         Name of the record, without a suffix such as ``.mat``.
-    fs : float
-        Sampling rate in Hz as written; NaN where the header gives none.
+    frame_rate : float
+        Frames per second in Hz as written; NaN where the header gives none. This is the
+        sampling rate of leads with one sample in a frame.
     n_samples : int
-        Samples per lead; 0 where the header leaves it open.
+        Length in frames, which is in samples per lead if these have one in each; 0
+        where the header leaves it open.
     leads : tuple of LeadHeader
         The leads in the header's order; empty if the record has segments.
     age : float
@@ -120,16 +122,25 @@ class Header:
         SNOMED CT codes in the header's order, each once.
     segments : tuple of Segment
         The segments of a multi-segment record; empty for an ordinary one.
+    samples_per_frame : int
+        Samples of the record in a frame: those of the standard lead that has most. The
+        lines of the leads or segments say how many.
     """
 
     record_id: str
-    fs: float
+    frame_rate: float
     n_samples: int
     leads: tuple[LeadHeader, ...]
     age: float
     sex: str
     dx: tuple[str, ...]
     segments: tuple[Segment, ...] = ()
+    samples_per_frame: int = 1
+
+    @property
+    def fs(self) -> float:
+        """Sampling rate of the record in Hz; NaN where the header gives none."""
+        return self.frame_rate * self.samples_per_frame
 
     def files(self, path: Path) -> list[str]:
         """Return the names of all files that the record is read from.
@@ -146,8 +157,8 @@ class Header:
             exist.
         """
         names = [path.name, *(lead.file_name for lead in self.leads)]
-        for segment in self.segments:
-            of_segment = path.with_name(f"{segment.name}.hea")
+        for segment_name in dict.fromkeys(part.name for part in self.segments):
+            of_segment = path.with_name(f"{segment_name}.hea")
             names.append(of_segment.name)
             try:
                 names += [lead.file_name for lead in read_header(of_segment).leads]

@@ -10,24 +10,20 @@ from typing import Final
 
 import numpy as np
 
-from ecgstore.arrays import Int16Array
+from ecgstore.arrays import BoolArray, FloatArray, Int16Array
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.record import N_LEADS
-from ecgstore.sources.files import printable, read_start
+from ecgstore.sources.files import file_size, printable, read_range, read_start
 from ecgstore.sources.wfdb.leads import TwelveLeads
 from ecgstore.sources.wfdb.matlab import read_matlab
-from ecgstore.sources.wfdb.samples import (
-    Samples,
-    checksum_differs,
-    first_value_differs,
-    n_wanted,
-    no_difference,
-)
+from ecgstore.sources.wfdb.samples import COUNTS_AT_ONCE, Comparison
 from ecgstore.sources.wfdb.signal_files import SignalFile
 
 _ADC: Final = np.dtype("<i2")
-_UNKNOWN_LENGTH: Final = 1 << 62  # samples: more than any file holds
+
+_MAX_SAVED_BYTES: Final = 32 << 20
+"""Size of a MATLAB file that is read as a whole: 45 minutes at 500 Hz."""
 
 # A MATLAB 4 file of the Challenges begins with five 32-bit numbers (type, rows,
 # columns, whether imaginary, length of the name) and the name. Type 30 is
@@ -45,123 +41,150 @@ def is_interleaved(files: Sequence[SignalFile]) -> bool:
     )
 
 
-def read_interleaved(
-    file: SignalFile, leads: TwelveLeads, n_samples: int, max_samples: int | None
-) -> Samples:
-    """Read the signal of a record from its only file.
+class InterleavedSignal:
+    """The signal of a record that has all its samples in one file; see `WfdbSignal`.
 
     Parameters
     ----------
     file : SignalFile
         A file for which `is_interleaved` holds.
     leads : TwelveLeads
-        The leads to return.
+        The leads to read.
     n_samples : int
         Samples per lead by the header; 0 if the file determines the length.
-    max_samples : int or None
-        Maximum number of samples to read.
-
-    Returns
-    -------
-    Samples
-        The signal in mV.
 
     Raises
     ------
     RecordError
         If the file is missing, truncated, of a wrong size or not in its format.
     """
-    from ecgstore.sources.wfdb._samples_kernels import adc_to_mv
 
-    n_leads = len(file.leads)
-    read_counts = _matlab_counts if file.path.lower().endswith(".mat") else _dat_counts
-    adc, n_in_record = read_counts(file, n_samples, max_samples)
-    n_read = adc.size // n_leads
-    rows = [-1] * n_leads  # row of the signal by the lead's position in a frame
-    for row, position in enumerate(leads.positions):
-        rows[position - file.first] = row
-    signal = np.empty((N_LEADS, n_read))
-    sums = np.empty(N_LEADS, dtype=np.int64)
-    words = adc.view(np.int64) if n_leads % 4 == 0 else adc
-    adc_to_mv(words, np.array(rows), leads.adc_gain, leads.baseline, signal, sums)
-    first_frame = adc[:n_leads].tolist()
-    firsts = [first_frame[position - file.first] for position in leads.positions]
-    # By header(5), a header without a length has no checksums either.
-    is_complete = n_read == n_samples
-    return Samples(
-        signal,
-        n_in_record,
-        checksum_differs(leads.headers, sums.tolist())
-        if is_complete
-        else no_difference(N_LEADS),
-        first_value_differs(leads.headers, firsts),
-    )
+    samples_per_frame = 1
 
+    def __init__(self, file: SignalFile, leads: TwelveLeads, n_samples: int) -> None:
+        self._file = file
+        self._leads = leads
+        self._offset = 0  # bytes before the first sample
+        self._saved: Int16Array | None = None  # counts that were read as a whole
+        if file.path.lower().endswith(".mat"):
+            self._open_matlab(n_samples)
+        else:
+            self._open_dat(n_samples)
+        self._comparison = Comparison(leads.headers, n_samples)
+        self._rows = np.full(len(file.leads), -1)  # by the position in a frame
+        for row, position in enumerate(leads.positions):
+            self._rows[position - file.first] = row
+        self._places = [position - file.first for position in leads.positions]
 
-def _dat_counts(
-    file: SignalFile, n_samples: int, max_samples: int | None
-) -> tuple[Int16Array, int]:
-    """Return the counts read from a .dat file, and the length of the record."""
-    n_leads = len(file.leads)
-    frame_bytes = _ADC.itemsize * n_leads
-    offset = file.leads[0].byte_offset
-    n_read = n_wanted(n_samples or _UNKNOWN_LENGTH, max_samples)
-    data, size = read_start(
-        file.path, offset + n_read * frame_bytes, Reason.MISSING_SIGNAL_FILE
-    )
-    n_in_file = max(0, size - offset) // frame_bytes
-    # Bytes after the last sample are allowed: some software pads to whole blocks.
-    if n_in_file < max(n_samples, 1):
-        raise _truncated(file, n_in_file, n_samples)
-    n_samples = n_samples or n_in_file
-    n_counts = min(n_read, n_samples) * n_leads
-    return np.frombuffer(data, _ADC, n_counts, offset), n_samples
+    @property
+    def checksum_differs(self) -> BoolArray:
+        """Whether the sum of a lead's counts is not the header's."""
+        return self._comparison.checksum_differs
 
+    @property
+    def first_value_differs(self) -> BoolArray:
+        """Whether the first count of a lead is not the header's."""
+        return self._comparison.first_value_differs
 
-def _matlab_counts(
-    file: SignalFile, n_samples: int, max_samples: int | None
-) -> tuple[Int16Array, int]:
-    """Return the counts read from a MATLAB file, and the length of the record."""
-    n_leads = len(file.leads)
-    frame_bytes = _ADC.itemsize * n_leads
-    offset = _MATLAB_HEADER.size
-    n_read = n_wanted(n_samples or _UNKNOWN_LENGTH, max_samples)
-    data, size = read_start(
-        file.path, offset + n_read * frame_bytes, Reason.MISSING_SIGNAL_FILE
-    )
-    n_in_file = max(0, size - offset) // frame_bytes
-    if n_in_file == 0:
-        raise _truncated(file, n_in_file, n_samples)
-    n_expected = n_samples or n_in_file
-    if _MATLAB_HEADER.unpack_from(data) != (
-        _MATLAB_INT16,
-        n_leads,
-        n_expected,
-        0,  # real numbers
-        len(_MATLAB_NAME),
-        _MATLAB_NAME,
-    ):
-        data, _ = read_start(file.path, size, Reason.MISSING_SIGNAL_FILE)
-        adc = read_matlab(data, n_leads, n_samples, printable(file.path))
-        n_counts = n_wanted(adc.size // n_leads, max_samples) * n_leads
-        return adc[:n_counts], adc.size // n_leads
-    if n_in_file < n_expected:
-        raise _truncated(file, n_in_file, n_samples)
-    if size != offset + n_expected * frame_bytes:
-        raise RecordError(
-            Reason.WRONG_SIGNAL_SIZE,
-            f"{printable(file.path)}: has {size} bytes; expected "
-            f"{offset + n_expected * frame_bytes} for {n_expected} samples of "
-            f"{n_leads} leads",
+    def read(self, begin: int, end: int) -> FloatArray:
+        """Return some samples in mV; see `WfdbSignal`."""
+        from ecgstore.sources.wfdb._samples_kernels import adc_to_mv
+
+        n_leads = len(self._file.leads)
+        signal = np.empty((N_LEADS, end - begin))
+        at_once = max(1, COUNTS_AT_ONCE // n_leads)
+        for start in range(begin, end, at_once):
+            stop = min(start + at_once, end)
+            adc = self._counts(start, stop)
+            sums = np.zeros(N_LEADS, dtype=np.int64)
+            adc_to_mv(
+                adc.view(np.int64) if n_leads % 4 == 0 else adc,
+                self._rows,
+                self._leads.adc_gain,
+                self._leads.baseline,
+                signal,
+                start - begin,
+                sums,
+            )
+            self._comparison.add(start, stop, adc[self._places].tolist(), sums.tolist())
+        return signal
+
+    def _counts(self, begin: int, end: int) -> Int16Array:
+        """Return the counts of some frames, sample by sample."""
+        n_leads = len(self._file.leads)
+        if self._saved is not None:
+            return self._saved[begin * n_leads : end * n_leads]
+        frame_bytes = _ADC.itemsize * n_leads
+        n_bytes = (end - begin) * frame_bytes
+        data, size = read_range(
+            self._file.path,
+            self._offset + begin * frame_bytes,
+            n_bytes,
+            Reason.MISSING_SIGNAL_FILE,
         )
-    n_counts = min(n_read, n_expected) * n_leads
-    return np.frombuffer(data, _ADC, n_counts, offset), n_expected
+        if len(data) < n_bytes:
+            raise self._truncated((size - self._offset) // frame_bytes, self.n_samples)
+        return np.frombuffer(data, _ADC)
 
+    def _open_dat(self, n_samples: int) -> None:
+        """Find the length of a record in a .dat file."""
+        frame_bytes = _ADC.itemsize * len(self._file.leads)
+        self._offset = self._file.leads[0].byte_offset
+        size = file_size(self._file.path, Reason.MISSING_SIGNAL_FILE)
+        n_in_file = max(0, size - self._offset) // frame_bytes
+        # Bytes after the last sample are allowed: some software pads to whole blocks.
+        if n_in_file < max(n_samples, 1):
+            raise self._truncated(n_in_file, n_samples)
+        self.n_samples = n_samples or n_in_file
 
-def _truncated(file: SignalFile, n_in_file: int, n_samples: int) -> RecordError:
-    """Return the error for a file with fewer samples than its header says."""
-    return RecordError(
-        Reason.TRUNCATED_SIGNAL_FILE,
-        f"{printable(file.path)}: holds {n_in_file} samples of {len(file.leads)} "
-        f"leads; expected {n_samples or 'one or more'}",
-    )
+    def _open_matlab(self, n_samples: int) -> None:
+        """Find the length of a record in a MATLAB file, and check its header."""
+        path, n_leads = self._file.path, len(self._file.leads)
+        frame_bytes = _ADC.itemsize * n_leads
+        self._offset = _MATLAB_HEADER.size
+        data, size = read_start(path, self._offset, Reason.MISSING_SIGNAL_FILE)
+        n_in_file = max(0, size - self._offset) // frame_bytes
+        if n_in_file == 0:
+            raise self._truncated(n_in_file, n_samples)
+        self.n_samples = n_samples or n_in_file
+        if _MATLAB_HEADER.unpack_from(data) != (
+            _MATLAB_INT16,
+            n_leads,
+            self.n_samples,
+            0,  # real numbers
+            len(_MATLAB_NAME),
+            _MATLAB_NAME,
+        ):
+            self._read_saved(n_samples, size)
+            return
+        if n_in_file < self.n_samples:
+            raise self._truncated(n_in_file, n_samples)
+        n_expected = self._offset + self.n_samples * frame_bytes
+        if size != n_expected:
+            raise RecordError(
+                Reason.WRONG_SIGNAL_SIZE,
+                f"{printable(path)}: has {size} bytes; expected {n_expected} for "
+                f"{self.n_samples} samples of {n_leads} leads",
+            )
+
+    def _read_saved(self, n_samples: int, size: int) -> None:
+        """Read the whole of a MATLAB file that was saved again."""
+        path, n_leads = self._file.path, len(self._file.leads)
+        if size > _MAX_SAVED_BYTES:
+            raise RecordError(
+                Reason.TOO_LARGE,
+                f"{printable(path)}: has {size} bytes in another form than that of "
+                f"the Challenges; expected at most {_MAX_SAVED_BYTES}, as it must be "
+                "read as a whole",
+            )
+        data, _ = read_start(path, size, Reason.MISSING_SIGNAL_FILE)
+        self._saved = read_matlab(data, n_leads, n_samples, printable(path))
+        self.n_samples = self._saved.size // n_leads
+
+    def _truncated(self, n_in_file: int, n_samples: int) -> RecordError:
+        """Return the error for a file with fewer samples than its header says."""
+        return RecordError(
+            Reason.TRUNCATED_SIGNAL_FILE,
+            f"{printable(self._file.path)}: holds {n_in_file} samples of "
+            f"{len(self._file.leads)} leads; expected {n_samples or 'one or more'}",
+        )

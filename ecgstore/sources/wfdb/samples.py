@@ -1,63 +1,79 @@
-"""The result of reading signal files, and its comparison with the header."""
+"""Signals that are read in pieces, and the comparison of their counts with the header.
+
+A signal file is divided into frames: for each sampling period of the record, the
+samples of all its leads. A lead may have several samples in a frame.
+"""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, Protocol
 
 import numpy as np
 
-from ecgstore.arrays import BoolArray, FloatArray
+from ecgstore.arrays import BoolArray
+from ecgstore.record import N_LEADS
+from ecgstore.sources.record_signal import RecordSignal
 from ecgstore.sources.wfdb.header import LeadHeader
 
+COUNTS_AT_ONCE: Final = 1 << 20
+"""Counts of a file, leads that are not wanted included, that are in memory at once."""
 
-class Samples(NamedTuple):
-    """The signal of a record, or of its beginning.
 
-    Attributes
+class WfdbSignal(RecordSignal, Protocol):
+    """The signal of a WFDB record."""
+
+    @property
+    def samples_per_frame(self) -> int:
+        """Samples per lead in each frame: those of the lead that has most."""
+
+
+class Comparison:
+    """The comparison of a record's counts with its header, while they are read.
+
+    Parameters
     ----------
-    signal : ndarray of shape (12, n_read)
-        Voltages in mV in the order of `LEADS`; NaN where a sample is missing.
-    n_samples : int
-        Samples per lead of the whole record.
-    checksum_differs, first_value_differs : ndarray of shape (12,)
-        As in `Record`.
+    leads : sequence of LeadHeader
+        The leads that are read.
+    n_frames : int
+        Frames of the record by its header; 0 where the header leaves that open, and
+        then has no checksums either, by header(5).
     """
 
-    signal: FloatArray
-    n_samples: int
-    checksum_differs: BoolArray
-    first_value_differs: BoolArray
+    def __init__(self, leads: Sequence[LeadHeader], n_frames: int) -> None:
+        self.checksum_differs = no_difference()
+        self.first_value_differs = no_difference()
+        self._leads = leads
+        self._n_frames = n_frames
+        self._n_summed = 0
+        self._sums = [0] * len(leads)
+
+    def add(
+        self, begin: int, end: int, firsts: Sequence[int], sums: Sequence[int]
+    ) -> None:
+        """Take the first counts and the sums of the counts in some frames.
+
+        Only frames that follow those before can complete the sums of a record.
+        """
+        if begin == 0:
+            self.first_value_differs = np.array(
+                [
+                    lead.initial_value is not None and lead.initial_value != first
+                    for lead, first in zip(self._leads, firsts, strict=True)
+                ]
+            )
+        if begin != self._n_summed:
+            return
+        self._n_summed = end
+        self._sums = [a + b for a, b in zip(self._sums, sums, strict=True)]
+        if end == self._n_frames:
+            # WFDB's checksum has 16 bits.
+            self.checksum_differs = np.array(
+                [
+                    lead.checksum is not None and (total - lead.checksum) & 0xFFFF != 0
+                    for lead, total in zip(self._leads, self._sums, strict=True)
+                ]
+            )
 
 
-def n_wanted(n_samples: int, max_samples: int | None) -> int:
-    """Return the number of samples to read of a record with `n_samples`."""
-    return n_samples if max_samples is None else min(n_samples, max_samples)
-
-
-def checksum_differs(leads: Sequence[LeadHeader], sums: Sequence[int]) -> BoolArray:
-    """Return for each lead whether the sum of its counts differs from the header's.
-
-    Sums are compared modulo 65536: WFDB's checksum has 16 bits.
-    """
-    return np.array(
-        [
-            lead.checksum is not None and (total - lead.checksum) & 0xFFFF != 0
-            for lead, total in zip(leads, sums, strict=True)
-        ]
-    )
-
-
-def first_value_differs(
-    leads: Sequence[LeadHeader], firsts: Sequence[int]
-) -> BoolArray:
-    """Return for each lead whether its first count differs from the header's."""
-    return np.array(
-        [
-            lead.initial_value is not None and lead.initial_value != first
-            for lead, first in zip(leads, firsts, strict=True)
-        ]
-    )
-
-
-def no_difference(n_leads: int) -> BoolArray:
+def no_difference() -> BoolArray:
     """Return False for every lead, where a comparison is not possible."""
-    return np.zeros(n_leads, dtype=np.bool_)
+    return np.zeros(N_LEADS, dtype=np.bool_)

@@ -30,6 +30,11 @@ class SignalFile(NamedTuple):
     first: int
     leads: list[LeadHeader]
 
+    @property
+    def frame_size(self) -> int:
+        """Samples of all leads in a frame."""
+        return sum(lead.samples_per_frame for lead in self.leads)
+
 
 def signal_files(
     leads: Sequence[LeadHeader], positions: Sequence[int], where: str

@@ -64,7 +64,7 @@ def test_a_challenge_header_is_parsed(header_of: HeaderOf) -> None:
     header = header_of(FIRST_DIALECT)
     assert header == Header(
         record_id="A0001",
-        fs=500.0,
+        frame_rate=500.0,
         n_samples=7500,
         leads=tuple(
             LeadHeader(
