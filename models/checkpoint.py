@@ -1,6 +1,7 @@
 """A trained extractor with everything needed to apply it to other records."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -15,13 +16,14 @@ from ecgstore.models.networks.create import create_model
 from ecgstore.models.networks.extractor import Extractor
 from ecgstore.models.settings import ModelSettings
 from ecgstore.models.torch_files import read_torch_file, write_torch_file
+from ecgstore.models.weights import check_weights
 from ecgstore.pipes.transforms.decimate import Decimate
 from ecgstore.system.file_format import FileFormat
 
 if TYPE_CHECKING:
     from ecgstore.storage import Store
 
-_FORMAT: Final = FileFormat("ecgstore model", 2, "`ecgstore train`")
+FORMAT: Final = FileFormat("ecgstore model", 3, "`ecgstore train`")
 _NAMES: Final = (
     "model",
     "weights",
@@ -104,22 +106,17 @@ class Checkpoint:
         return network.eval()
 
     def check_weights(self) -> None:
-        """Refuse weights of other names, types or shapes than those of the network.
+        """Refuse weights that the network cannot have.
 
         Raises
         ------
         SchemaError
-            Naming the first weight that is missing, unknown or different.
+            Naming the first weight that is missing, unknown, of another type or shape,
+            or not finite.
         """
         with torch.device("meta"):  # types and shapes only: no memory, no random draws
-            expected = _types_and_shapes(self._untrained_network().state_dict())
-        weights = _types_and_shapes(self.weights)
-        for name in (*expected, *weights):
-            if weights.get(name) != expected.get(name):
-                raise SchemaError(
-                    f"weight {name} is {weights.get(name, 'missing')}; expected "
-                    f"{expected.get(name, 'no such weight')}"
-                )
+            expected = self._untrained_network().state_dict()
+        check_weights(self.weights, expected)
 
     def _untrained_network(self) -> Extractor:
         """Return a new network of the checkpoint's model."""
@@ -173,7 +170,7 @@ class Checkpoint:
         """Write the checkpoint to a file, which appears whole or not at all."""
         write_torch_file(
             Path(path),
-            _FORMAT,
+            FORMAT,
             {
                 "model": self.model.to_dict(),
                 "weights": self.weights,
@@ -203,31 +200,39 @@ class Checkpoint:
         path = Path(path)
         if path.is_dir():
             path = path / BEST
-        content = read_torch_file(path, _FORMAT, names=_NAMES)
+        content = read_torch_file(path, FORMAT, names=_NAMES)
         try:
             model = content["model"]
             checkpoint = cls(
                 model=ModelSettings(**{**model, "leads": tuple(model["leads"])}),
                 weights=content["weights"],
-                label_names=tuple(content["label_names"]),
-                config=Config.from_json(content["config"]),
-                fingerprint=content["fingerprint"],
-                origin=content["origin"],
+                label_names=_names(content),
+                config=Config.from_json(_typed(content, "config", str)),
+                fingerprint=_typed(content, "fingerprint", str),
+                origin=_typed(content, "origin", dict),
             )
             checkpoint.check_weights()
         # From files that `save` did not write: many types of errors, also of PyTorch.
         except Exception as error:
             reason = str(error).partition("\n")[0][:_LONGEST_REASON]
             raise SchemaError(
-                f"{path}: {_FORMAT.name} file with unusable content ({reason}); "
-                f"expected a file made by {_FORMAT.made_by}"
+                f"{path}: {FORMAT.name} file with unusable content ({reason}); "
+                f"expected a file made by {FORMAT.made_by}"
             ) from error
         return checkpoint
 
 
-def _types_and_shapes(weights: dict[str, Tensor]) -> dict[str, str]:
-    """Return type and shape of each weight as text."""
-    return {
-        name: f"{weight.dtype} of shape {tuple(weight.shape)}"
-        for name, weight in weights.items()
-    }
+def _typed(content: Mapping[str, Any], name: str, type_: type) -> Any:
+    """Return an entry of a file, if it is of a type."""
+    value = content[name]
+    if type(value) is not type_:
+        raise SchemaError(f"{name} is not of type {type_.__name__}")
+    return value
+
+
+def _names(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the classes in a file."""
+    names = _typed(content, "label_names", list)
+    if not all(isinstance(name, str) for name in names):
+        raise SchemaError("label_names are not texts")
+    return tuple(names)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import BoolArray, UInt8Array
+from ecgstore.errors import SchemaError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.patients import patients
 from ecgstore.storage import Selection, Store
@@ -74,12 +75,24 @@ def seen_records(
     -------
     ndarray of shape (n_records,)
         By row of the store.
+
+    Raises
+    ------
+    SchemaError
+        If the checkpoint lists rows that the store of its training does not have.
     """
     parts = ("training", "validation") if part is None else (part,)
     is_seen = np.zeros(len(store), bool)
     if checkpoint.fingerprint == store.fingerprint:
         for name in parts:
-            is_seen[_listed(checkpoint, f"{name}_rows")] = True
+            rows = _listed(checkpoint, f"{name}_rows")
+            if not ((rows >= 0) & (rows < len(store))).all():
+                raise SchemaError(
+                    f"{store.path}: the checkpoint lists {name} records that the store "
+                    f"of its fingerprint does not have; expected rows below "
+                    f"{len(store)}: train the network again"
+                )
+            is_seen[rows] = True
     else:
         signals = _as_integers(_short_hashes(store))
         for name in parts:

@@ -1,14 +1,25 @@
-"""Read and write PyTorch files that hold tensors and plain values only."""
+"""Read and write PyTorch files that hold tensors and plain values only.
 
+The file that `torch.save` would write is followed by a line with its SHA-256. So every
+damage is noticed; `torch.load` skips the line.
+"""
+
+import hashlib
+import io
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
 from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.system.atomic_files import replace_file
 from ecgstore.system.file_format import FileFormat
+
+_BEFORE_DIGEST: Final = b"\necgstore sha256 "
+_LINE_BYTES: Final = len(_BEFORE_DIGEST) + 64 + len(b"\n")
+_BEGIN: Final = b"PK\x03\x04"
+"""First bytes of what `torch.save` writes: those of a zip file."""
 
 
 def write_torch_file(path: Path, format_: FileFormat, content: dict[str, Any]) -> None:
@@ -28,9 +39,17 @@ def write_torch_file(path: Path, format_: FileFormat, content: dict[str, Any]) -
     EcgStoreError
         If it cannot be written.
     """
+    head = {"format": format_.name, "version": format_.version}
+    saved = io.BytesIO()  # PyTorch hides what fails when it writes to a file itself
+    torch.save({**head, **content}, saved)
     with replace_file(path, "wb") as file:
-        head = {"format": format_.name, "version": format_.version}
-        torch.save({**head, **content}, file)
+        file.write(saved.getbuffer())
+        file.write(_line_with_digest(saved.getbuffer()))
+
+
+def _line_with_digest(saved: bytes | memoryview) -> bytes:
+    """Return the line that follows what `torch.save` has written."""
+    return b"%b%b\n" % (_BEFORE_DIGEST, hashlib.sha256(saved).hexdigest().encode())
 
 
 def read_torch_file(
@@ -60,27 +79,41 @@ def read_torch_file(
         If it is damaged, incomplete, or of another format or version.
     """
     try:
-        file = path.open("rb")
+        with path.open("rb") as file:
+            content = file.read(len(_BEGIN))
+            if content == _BEGIN:  # not a store of 100 GB, given by mistake
+                content += file.read()
     except OSError as error:
         raise EcgStoreError(
             f"{path}: cannot be read ({error.strerror}); expected an {format_.name}"
         ) from error
-    with file:
-        try:
-            content = torch.load(file, map_location=device, weights_only=True)
-        # A broken file is also an OSError, a struct.error, or an IndexError.
-        except Exception as error:
-            raise SchemaError(
-                f"{path}: no {format_.name} file, PyTorch cannot load it; expected a "
-                f"file made by {format_.made_by}"
-            ) from error
-    if not isinstance(content, dict):
-        content = {}
-    format_.check(path, content.get("format"), content.get("version"))
-    missing = [name for name in names if name not in content]
+    saved, line = content[:-_LINE_BYTES], content[-_LINE_BYTES:]
+    has_digest = line.startswith(_BEFORE_DIGEST)
+    if has_digest and line != _line_with_digest(saved):
+        raise SchemaError(
+            f"{path}: {format_.name} file that is damaged, its SHA-256 differs; "
+            f"restore it from a copy, or make it again with {format_.made_by}"
+        )
+    try:
+        values = torch.load(io.BytesIO(content), device, weights_only=True)
+    # A broken file is also an OSError, a struct.error, or an IndexError.
+    except Exception as error:
+        raise SchemaError(
+            f"{path}: no {format_.name} file, PyTorch cannot load it; expected a "
+            f"file made by {format_.made_by}"
+        ) from error
+    if not isinstance(values, dict):
+        values = {}
+    format_.check(path, values.get("format"), values.get("version"))
+    if not has_digest:
+        raise SchemaError(
+            f"{path}: {format_.name} file without its SHA-256 at the end, it is "
+            f"damaged; restore it from a copy, or make it again with {format_.made_by}"
+        )
+    missing = [name for name in names if name not in values]
     if missing:
         raise SchemaError(
             f"{path}: {format_.name} file without {', '.join(missing)}; expected a "
             f"file made by {format_.made_by}"
         )
-    return content
+    return values

@@ -1,7 +1,10 @@
 """The command line: parses arguments, calls the library, prints."""
 
+import io
+import os
 import pkgutil
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final, NoReturn
 
@@ -29,9 +32,25 @@ class _Commands(click.Group):
         """Return one command; its file is imported now. None if it has no such one."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        module: Any = import_module(f"{commands.__name__}.{cmd_name}")
+        try:
+            module: Any = import_module(f"{commands.__name__}.{cmd_name}")
+        except Exception as error:  # of one file, which must not hide the others
+            return _unusable(cmd_name, error)
         command: click.Command | None = getattr(module, cmd_name, None)
         return command
+
+
+def _unusable(name: str, cause: Exception) -> click.Command:
+    """Return a command that says why the file of this name cannot be imported."""
+    message = f"cannot be loaded ({type(cause).__name__}: {cause})"
+
+    def fail() -> NoReturn:
+        raise EcgStoreError(f"the command {name} {message}; repair it") from cause
+
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    return click.Command(
+        name, callback=fail, short_help=message, context_settings=settings
+    )
 
 
 @click.group(
@@ -63,8 +82,16 @@ def main(arguments: list[str] | None = None) -> None:
     arguments : list of str, optional
         The arguments after the program's name; those of this process if left out.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # for names of files that are no text
+        sys.stdout.reconfigure(errors="backslashreplace")
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        sys.exit(cli.main(arguments, prog_name="ecgstore", standalone_mode=False))
+        if any("\0" in argument for argument in given):
+            raise EcgStoreError("an argument has a NUL character; give it without")
+        try:
+            sys.exit(cli.main(given, prog_name="ecgstore", standalone_mode=False))
+        finally:
+            sys.stdout.flush()  # here, where a full disk becomes an error
     except click.ClickException as error:  # a usage error
         error.show()
         sys.exit(error.exit_code)
@@ -72,11 +99,25 @@ def main(arguments: list[str] | None = None) -> None:
         _fail("interrupted", _INTERRUPTED)
     except EcgStoreError as error:
         _fail(error)
+    except BrokenPipeError:  # of `ecgstore ... | head`, where nobody reads any more
+        _discard_output()
+        sys.exit(1)
     except OSError as error:
+        _discard_output()
         _fail(
-            f"{error.filename or 'a file'}: {error.strerror}; check that it exists and "
-            "may be read and written"
+            f"{error.filename or 'a file or the output'}: "
+            f"{error.strerror or 'cannot be used'}; check that it exists, may be read "
+            "and written, and has room"
         )
+
+
+def _discard_output() -> None:
+    """Discard output that cannot be written, or Python would try again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError):  # of streams that are no files
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: object, code: int = 1) -> NoReturn:

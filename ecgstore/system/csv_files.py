@@ -1,4 +1,8 @@
-"""Read and write CSV files: UTF-8, a line of column names, then a line per row."""
+"""Read and write CSV files: UTF-8, a line of column names, then a line per row.
+
+Cells are written as they are, so that they read back the same: a name that begins with
+``=`` is not changed, though a spreadsheet would take it for a formula.
+"""
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +28,8 @@ def write_csv(
     columns : sequence of str
         Names of the columns.
     rows : iterable of sequence
-        Values of each row, in the order of the columns. None and NaN become empty.
+        Values of each row, in the order of the columns. None, NaN and `pandas.NA`
+        become empty.
     float_format : str
         Format specification of floating-point values, such as ``".6f"``; by default
         the shortest text that reads back as the same number.
@@ -48,15 +53,30 @@ def write_csv_rows(
 
     Lines end with ``\n`` on every system. Parameters are those of `write_csv`.
     """
-    writer = csv.writer(file, lineterminator="\n")
+    # With this end of a line, cells with a carriage return are quoted, too.
+    writer = csv.writer(_LineFeeds(file), lineterminator="\r\n")
     writer.writerow(columns)
     for row in rows:
         writer.writerow([_cell(value, float_format) for value in row])
 
 
+class _LineFeeds:
+    r"""Writes the lines of `csv.writer` to a file, each with ``\n`` for ``\r\n``."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, line: str) -> None:
+        r"""Write a line that ends with ``\r\n``."""
+        self._file.write(line[:-2] + "\n")
+
+
 def _cell(value: Any, float_format: str) -> Any:
-    """Return a value for `csv.writer`: formatted, or empty for None and NaN."""
-    if value is None or value != value:  # only NaN differs from itself
+    """Return a value for `csv.writer`: formatted, or empty where it is undefined."""
+    try:
+        if value is None or value != value:  # only NaN differs from itself
+            return ""
+    except TypeError:  # whether pandas.NA does is not defined either
         return ""
     return format(value, float_format) if isinstance(value, float) else value
 
@@ -101,10 +121,15 @@ def read_csv_rows(
                         "as in its first line"
                     )
                 yield where, {header[k]: row[k].strip() for k in indices}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
         raise ConfigError(
-            f"{path}: not a readable CSV file ({error}); expected UTF-8 text with "
-            "a line of column names"
+            f"{path}: not a readable CSV file ({error.strerror}); expected UTF-8 text "
+            "with a line of column names"
+        ) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(
+            f"{path}: not a readable CSV file; expected UTF-8 text with a line of "
+            f"column names, and at most {csv.field_size_limit()} characters per value"
         ) from error
 
 

@@ -25,6 +25,7 @@ from ecgstore.models.patients import patients
 from ecgstore.scores.bootstrap import BootstrapResult
 from ecgstore.storage import Store
 from ecgstore.system.atomic_files import replace_file
+from ecgstore.system.locks import only_writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +70,27 @@ def write_report(
         Folder of the files.
     """
     estimates, files = {}, []
-    for protocol, result in results.items():
-        protocol_estimates = estimate(store, settings, result)
-        estimates[protocol] = protocol_estimates
-        files += write_pictures(store, protocol, result, protocol_estimates, folder)
-        scores, differences, by_source, predictions = (
-            folder / f"{protocol}{ending}"
-            for ending in ("-scores.csv", "-differences.csv", "-by-source.csv", ".json")
-        )
-        write_scores(store, protocol_estimates, scores)
-        write_differences(store, protocol_estimates, differences)
-        write_by_source(store, result, by_source)
-        content = _content(store, settings, protocol, result, protocol_estimates)
-        with replace_file(predictions) as file:
-            json.dump(content, file, ensure_ascii=False)
-        files += [scores, differences, by_source, predictions]
+    with only_writer(folder, "comparison"):
+        for protocol, result in results.items():
+            protocol_estimates = estimate(store, settings, result)
+            estimates[protocol] = protocol_estimates
+            files += write_pictures(store, protocol, result, protocol_estimates, folder)
+            scores, differences, by_source, predictions = (
+                folder / f"{protocol}{ending}"
+                for ending in (
+                    "-scores.csv",
+                    "-differences.csv",
+                    "-by-source.csv",
+                    ".json",
+                )
+            )
+            write_scores(store, protocol_estimates, scores)
+            write_differences(store, protocol_estimates, differences)
+            write_by_source(store, result, by_source)
+            content = _content(store, settings, protocol, result, protocol_estimates)
+            with replace_file(predictions) as file:
+                json.dump(content, file, ensure_ascii=False)
+            files += [scores, differences, by_source, predictions]
     return Report(estimates, files)
 
 

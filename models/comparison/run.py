@@ -1,13 +1,13 @@
 """Compare handcrafted, deep and fused classifiers on records they have not seen."""
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ecgstore.arrays import BoolArray, FloatArray
-from ecgstore.errors import SchemaError
+from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.models.comparison.cross_fitting import (
     InnerFold,
     extract_unseen,
@@ -31,6 +31,7 @@ from ecgstore.models.inference.run import Outputs
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
 from ecgstore.system.atomic_files import make_folder, replace_file
+from ecgstore.system.locks import only_writer
 from ecgstore.system.progress import with_progress
 from ecgstore.system.workers import run_tasks
 
@@ -131,6 +132,11 @@ def compare(
     -------
     dict
         ProtocolResult by name of the protocol.
+
+    Raises
+    ------
+    EcgStoreError
+        If another process compares into this folder, or a file cannot be written.
     """
     cache = folder / "extracted"
     make_folder(cache)
@@ -138,28 +144,33 @@ def compare(
         name: PROTOCOLS[name].outer_folds(store, settings.n_folds)
         for name in settings.protocols
     }
-    tasks = [
-        Task(store.path, protocol, fold, seed, inner, settings, cache, device)
-        for protocol, outer in folds.items()
-        for seed in range(settings.n_seeds)
-        for fold in range(len(outer))
-        for inner in range(settings.n_inner_folds)
-    ]
-    done = run_tasks(partial(_OneThread, extract), tasks, n_processes, _PRELOAD)
-    for _ in with_progress(done, "train extractors", len(tasks), quiet, "extractors"):
-        pass
-    fold_tasks = [task for task in tasks if task.inner == 0]
-    results = run_tasks(
-        partial(_OneThread, predict_fold), fold_tasks, n_processes, _PRELOAD
-    )
-    predicted = {
-        (task.protocol, task.fold, task.seed): predictions
-        for task, predictions in zip(
-            fold_tasks,
-            with_progress(results, "predict folds", len(fold_tasks), quiet, "folds"),
-            strict=True,
+    with only_writer(folder, "comparison"):
+        tasks = [
+            Task(store.path, protocol, fold, seed, inner, settings, cache, device)
+            for protocol, outer in folds.items()
+            for seed in range(settings.n_seeds)
+            for fold in range(len(outer))
+            for inner in range(settings.n_inner_folds)
+        ]
+        done = run_tasks(partial(_OneThread, extract), tasks, n_processes, _PRELOAD)
+        for _ in with_progress(
+            done, "train extractors", len(tasks), quiet, "extractors"
+        ):
+            pass
+        fold_tasks = [task for task in tasks if task.inner == 0]
+        results = run_tasks(
+            partial(_OneThread, predict_fold), fold_tasks, n_processes, _PRELOAD
         )
-    }
+        predicted = {
+            (task.protocol, task.fold, task.seed): predictions
+            for task, predictions in zip(
+                fold_tasks,
+                with_progress(
+                    results, "predict folds", len(fold_tasks), quiet, "folds"
+                ),
+                strict=True,
+            )
+        }
     return {
         protocol: ProtocolResult(
             outer, _by_row(store, protocol, outer, settings.n_seeds, predicted)
@@ -248,12 +259,17 @@ def _sha256(array: NDArray[Any]) -> str:
 def _read_outputs(path: Path) -> Outputs:
     """Return the cached outputs of an extractor."""
     try:
-        with path.open("rb") as file, np.load(file) as content:
+        file = io.BytesIO(path.read_bytes())
+    except OSError as error:
+        raise EcgStoreError(
+            f"{path}: cannot be read ({error.strerror}); remove it, and compare again"
+        ) from error
+    try:
+        with np.load(file) as content:
             return Outputs(content["rows"], content["logits"], content["features"])
-    # Which one NumPy raises depends on how the file is damaged.
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+    except Exception as error:  # which one depends on how the file is damaged
         raise SchemaError(
-            f"{path}: is damaged ({error}); remove it, and compare again"
+            f"{path}: is damaged (NumPy cannot load it); remove it, and compare again"
         ) from error
 
 

@@ -17,9 +17,8 @@ from ecgstore.pipes.devices import available_device
 from ecgstore.storage import Store
 from ecgstore.storage.deep_features import sidecar
 from ecgstore.storage.format import schema
-from ecgstore.storage.format.integrity import write_digests
 from ecgstore.storage.format.layout import create_file
-from ecgstore.system.atomic_files import replace_path
+from ecgstore.system.atomic_files import replace_file
 
 
 def extract(
@@ -88,7 +87,7 @@ def extract(
         world_size=1,
     )
     record_ids = store.table(f"{schema.RECORDS}/record_id")
-    with replace_path(out) as unfinished:
+    with replace_file(out, "wb") as unfinished:
         create_file(
             unfinished,
             sidecar.sidecar_specs(
@@ -105,7 +104,7 @@ def extract(
             ),
         )
         with (
-            h5py.File(unfinished, "r+", locking=False) as file,
+            h5py.File(unfinished, "r+") as file,
             reproducible(0, device),
             closing(run_batches(network, loader, quiet=quiet)) as batches,
         ):
@@ -118,7 +117,8 @@ def extract(
                 rows = slice(outputs.rows[0], outputs.rows[-1] + 1)
                 file[sidecar.FEATURES][rows] = outputs.features
                 file[sidecar.LOGITS][rows] = outputs.logits
-            write_digests(file)
+            sidecar.write_sidecar_digests(file)
+        _check_out(out, store, overwrite)  # another process may have written it
     return out
 
 

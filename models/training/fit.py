@@ -141,8 +141,7 @@ def fit(
         }
         values = _identity(training, validation, settings, leads) | (identity or {})
         state = StateFile(state_file, values, parts, device)
-        progress = TrainingProgress(copy.deepcopy(evaluated.state_dict()))
-        progress = state.load() or progress
+        progress = state.load(TrainingProgress(copy.deepcopy(evaluated.state_dict())))
 
         while (number := loader.epoch + 1) <= settings.epochs:
             if progress.history.should_stop_early(settings.patience):

@@ -5,6 +5,7 @@ from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from ecgstore.errors import SchemaError
 from ecgstore.system.csv_files import write_csv
 
 
@@ -67,8 +68,22 @@ class History:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "History":
-        """Return the history from a result of `to_dict`."""
-        return cls([Epoch(**epoch) for epoch in values["epochs"]], values["best"])
+        """Return the history from a result of `to_dict`.
+
+        Raises
+        ------
+        SchemaError
+            If it is none.
+        """
+        epochs, best = [Epoch(**epoch) for epoch in values["epochs"]], values["best"]
+        numbers = [value for epoch in epochs for value in astuple(epoch)]
+        if (
+            [epoch.epoch for epoch in epochs] != [*range(1, len(epochs) + 1)]
+            or not all(type(number) in (int, float) for number in (*numbers, best))
+            or best not in (range(1, len(epochs) + 1) if epochs else (0,))
+        ):
+            raise SchemaError("the history of the training is not one")
+        return cls(epochs, best)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the history as plain numbers, for JSON."""

@@ -1,6 +1,7 @@
 """Train into a folder: checkpoint, state to resume from, history and curves."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,8 @@ from ecgstore.models.training.extractor import train_extractor
 from ecgstore.models.training.history import Epoch, History
 from ecgstore.plots import plot_training_curves, save
 from ecgstore.storage import Selection
-from ecgstore.system.atomic_files import make_folder
+from ecgstore.system.atomic_files import make_folder, write_errors
+from ecgstore.system.locks import only_writer
 
 STATE: Final = "last.pt"
 HISTORY: Final = "history.csv"
@@ -55,39 +57,42 @@ def train_into(
     ------
     EcgStoreError
         If the folder holds a training that is not to be resumed, or one with other
-        settings or records.
+        settings or records, another process trains into it, or a file cannot be
+        written; files of the training so far stay as they are.
     """
     state_file = folder / STATE
-    if state_file.exists() and not resume:
-        raise EcgStoreError(
-            f"{folder}: holds a training; resume it with --resume, or choose another "
-            "folder"
-        )
     make_folder(folder)
-    board = _tensorboard(folder) if is_first_process() else None
+    with only_writer(folder, "training") if is_first_process() else nullcontext():
+        if state_file.exists() and not resume:
+            raise EcgStoreError(
+                f"{folder}: holds a training; resume it with --resume, or choose "
+                "another folder"
+            )
+        board = _tensorboard(folder) if is_first_process() else None
 
-    def report(history: History) -> None:
-        _write_history(folder, history)
+        def report(history: History) -> None:
+            _write_history(folder, history)
+            if board is not None:
+                _add_epoch(folder, board, history.epochs[-1])
+            if on_epoch is not None:
+                on_epoch(history)
+
+        checkpoint, history = train_extractor(
+            training,
+            validation,
+            model,
+            settings,
+            device=device,
+            state_file=state_file,
+            on_epoch=report,
+            quiet=quiet,
+        )
         if board is not None:
-            _add_epoch(board, history.epochs[-1])
-        if on_epoch is not None:
-            on_epoch(history)
-
-    checkpoint, history = train_extractor(
-        training,
-        validation,
-        model,
-        settings,
-        device=device,
-        state_file=state_file,
-        on_epoch=report,
-        quiet=quiet,
-    )
-    if board is not None:
-        board.close()
-    if is_first_process():
-        checkpoint.save(folder / BEST)
-        _write_history(folder, history)
+            with write_errors(folder):
+                board.close()
+        if is_first_process():
+            checkpoint.save(folder / BEST)
+            _write_history(folder, history)
     return history
 
 
@@ -111,16 +116,18 @@ def _tensorboard(folder: Path) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(folder)
+    with write_errors(folder):
+        return SummaryWriter(folder)
 
 
-def _add_epoch(board: Any, epoch: Epoch) -> None:
+def _add_epoch(folder: Path, board: Any, epoch: Epoch) -> None:
     """Add an epoch to TensorBoard's event files."""
-    for name, value in (
-        ("loss/training", epoch.training_loss),
-        ("loss/validation", epoch.validation_loss),
-        ("macro AUROC/validation", epoch.validation_auroc),
-        ("learning rate", epoch.learning_rate),
-        ("waiting for data", epoch.waiting),
-    ):
-        board.add_scalar(name, value, epoch.epoch)
+    with write_errors(folder):
+        for name, value in (
+            ("loss/training", epoch.training_loss),
+            ("loss/validation", epoch.validation_loss),
+            ("macro AUROC/validation", epoch.validation_auroc),
+            ("learning rate", epoch.learning_rate),
+            ("waiting for data", epoch.waiting),
+        ):
+            board.add_scalar(name, value, epoch.epoch)

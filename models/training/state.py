@@ -27,10 +27,11 @@ from ecgstore.models.distributed import is_first_process
 from ecgstore.models.torch_files import read_torch_file, write_torch_file
 from ecgstore.models.training.epoch_totals import EpochTotals
 from ecgstore.models.training.history import History
+from ecgstore.models.weights import check_weights
 from ecgstore.system.file_format import FileFormat
 from ecgstore.system.identity import require_same
 
-FORMAT: Final = FileFormat("ecgstore training state", 1, "`ecgstore train`")
+FORMAT: Final = FileFormat("ecgstore training state", 2, "`ecgstore train`")
 
 
 @dataclass(slots=True)
@@ -108,13 +109,13 @@ class StateFile:
         }
         write_torch_file(self.path, FORMAT, state)
 
-    def load(self) -> TrainingProgress | None:
+    def load(self, beginning: TrainingProgress) -> TrainingProgress:
         """Restore the parts and the random generators; return the progress.
 
-        Returns
-        -------
-        TrainingProgress or None
-            None if there is no file yet.
+        Parameters
+        ----------
+        beginning : TrainingProgress
+            The progress of a new training, which is returned if there is no file yet.
 
         Raises
         ------
@@ -125,7 +126,7 @@ class StateFile:
         """
         path = self.path
         if path is None or not path.exists():
-            return None
+            return beginning
         names = ("identity", "parts", "random", "progress")
         state = read_torch_file(path, FORMAT, self.device, names)
         if not all(isinstance(state[name], dict) for name in names):
@@ -157,13 +158,15 @@ class StateFile:
                 ) from error
         try:
             _restore_random_state(state["random"], self.device)
-            return TrainingProgress.from_dict(state["progress"])
+            progress = TrainingProgress.from_dict(state["progress"])
+            check_weights(progress.best_weights, beginning.best_weights)
         # Many types, from values of other types than those that `save` wrote.
         except Exception as error:
             raise SchemaError(
                 f"{path}: its progress or random state cannot be used; remove the file "
                 "to start anew"
             ) from error
+        return progress
 
 
 def _random_state(device: torch.device) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The command line: every command, its output and its errors."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -292,6 +293,37 @@ def test_a_new_file_is_a_new_command(
     monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(tmp_path)])
     assert "greet" in run("--help")[1]
     assert run("greet") == (0, "hello\n", "")
+
+
+def test_a_file_that_cannot_be_imported_disturbs_no_other_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    (tmp_path / "broken.py").write_text("import nothing_of_this_name\n")
+    monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(tmp_path)])
+    code, printed, _ = run("--help")
+    assert code == 0
+    assert "verify" in printed
+    assert "cannot be loaded (ModuleNotFoundError" in printed
+    assert run("features")[0] == 0
+    code, _, errors = run("broken", "a", "--option")
+    assert code == 1
+    assert errors.startswith("ecgstore: the command broken cannot be loaded (Module")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_argument_with_a_nul_character_is_an_error(run: Run, command: str) -> None:
+    code, _, errors = run(command, "a\0b", "-o", "c")
+    assert code == 1
+    assert errors == "ecgstore: an argument has a NUL character; give it without\n"
+
+
+def test_names_that_are_no_text_are_printed(
+    run: Run, tmp_path: Path, sample_checkpoint: Path
+) -> None:
+    code, printed, errors = run("classes", os.fsdecode(b"\xff"))
+    assert (code, printed) == (1, "")
+    assert errors.count("\n") == 1
 
 
 def test_help_and_import_stay_light() -> None:

@@ -1,6 +1,7 @@
 """Checkpoints: what they hold, and which files and stores they refuse."""
 
 import os
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,9 @@ from torch.nn import functional
 
 import ecgstore
 from ecgstore.errors import EcgStoreError, SchemaError
-from ecgstore.models.checkpoint import Checkpoint
+from ecgstore.models.checkpoint import FORMAT as MODEL_FORMAT, Checkpoint
 from ecgstore.models.inference.run import run_network
+from ecgstore.models.seen_records import seen_records
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.torch_files import write_torch_file
 from ecgstore.models.training.extractor import train_extractor
@@ -21,6 +23,7 @@ from ecgstore.models.training.history import History
 from ecgstore.models.training.state import FORMAT
 from ecgstore.pipes.testing import digest
 from ecgstore.storage import Selection, Store
+from ecgstore.system.atomic_files import _Output
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -116,12 +119,18 @@ def test_a_checkpoint_of_another_version_or_with_missing_entries_is_refused(
     path = tmp_path / "best.pt"
     checkpoint.save(path)
     content = torch.load(path, weights_only=True)
-    torch.save({**content, "version": 1}, path)
-    with pytest.raises(SchemaError, match=r"version 1; this ecgstore reads version 2"):
+    older = {**content, "version": 2}
+    torch.save(older, path)  # before version 3, files had no digest
+    with pytest.raises(SchemaError, match=r"version 2; this ecgstore reads version 3"):
         Checkpoint.load(tmp_path)
+    torch.save(content, path)
+    with pytest.raises(SchemaError, match=r"without its SHA-256 at the end"):
+        Checkpoint.load(tmp_path)
+    del content["format"], content["version"]
     for name in content:
-        torch.save({key: content[key] for key in content if key != name}, path)
-        with pytest.raises(SchemaError, match=r"best\.pt: "):
+        others = {key: content[key] for key in content if key != name}
+        write_torch_file(path, MODEL_FORMAT, others)
+        with pytest.raises(SchemaError, match=rf"best\.pt: .* without {name}"):
             Checkpoint.load(path)
 
 
@@ -134,8 +143,8 @@ def test_loading_a_checkpoint_runs_no_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    content = {"format": "ecgstore model", "version": 2, "model": Malicious()}
-    torch.save(content, tmp_path / "best.pt")
+    content = {"model": Malicious()}
+    write_torch_file(tmp_path / "best.pt", MODEL_FORMAT, content)
     with pytest.raises(SchemaError, match="no ecgstore model"):
         Checkpoint.load(tmp_path)
     assert not (tmp_path / "planted").exists()
@@ -148,11 +157,14 @@ def test_an_old_file_stays_until_the_new_one_is_complete(
     checkpoint.save(path)
     content = path.read_bytes()
 
-    def save_a_part(_: object, file: Any) -> None:
-        file.write(content[:100])
-        raise OSError(28, "No space left on device")
+    write = _Output.write
 
-    monkeypatch.setattr(torch, "save", save_a_part)
+    def write_a_part(self: _Output, part: Any) -> int:
+        if self.tell():
+            raise OSError(28, "No space left on device")
+        return write(self, part[:100])
+
+    monkeypatch.setattr(_Output, "write", write_a_part)
     with pytest.raises(EcgStoreError, match="No space left"):
         checkpoint.save(path)
     assert path.read_bytes() == content
@@ -201,6 +213,10 @@ def test_the_digest_identifies_the_weights(checkpoint: Checkpoint) -> None:
         ("weights", {1: torch.zeros(1)}),
         ("label_names", 7),
         ("label_names", ["AF"]),
+        ("label_names", "ABCDEFG"),
+        ("label_names", [1, 2, 3, 4, 5, 6, 7]),
+        ("fingerprint", 7),
+        ("fingerprint", None),
         ("config", "["),
         ("config", "[" * 100_000),
         ("config", 500),
@@ -214,7 +230,8 @@ def test_a_file_with_unusable_content_is_refused(
 ) -> None:
     path = tmp_path / "best.pt"
     checkpoint.save(path)
-    torch.save({**torch.load(path, weights_only=True), entry: content}, path)
+    values = {**torch.load(path, weights_only=True), entry: content}
+    write_torch_file(path, MODEL_FORMAT, values)
     with pytest.raises(SchemaError, match="unusable content") as raised:
         Checkpoint.load(path)
     assert str(path) in str(raised.value)
@@ -229,6 +246,44 @@ def test_weights_of_another_type_are_refused(
     weights = {**checkpoint.weights, "head.bias": torch.zeros(7, dtype=dtype)}
     with pytest.raises(SchemaError, match=r"head\.bias is torch\..*float32"):
         replace(checkpoint, weights=weights).check_weights()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(
+    checkpoint: Checkpoint, value: float, tmp_path: Path
+) -> None:
+    path = tmp_path / "best.pt"
+    weights = {**checkpoint.weights, "head.bias": checkpoint.weights["head.bias"] * 1}
+    weights["head.bias"][3] = value
+    replace(checkpoint, weights=weights).save(path)
+    with pytest.raises(SchemaError, match=r"head\.bias has values .* not finite"):
+        Checkpoint.load(path)
+
+
+def test_every_changed_bit_is_noticed(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "best.pt"
+    checkpoint.save(path)
+    content = path.read_bytes()
+    choose = random.Random(5)
+    ends = [*range(64), *range(len(content) - 300, len(content))]
+    for place in [*choose.sample(range(len(content)), 100), *choose.sample(ends, 100)]:
+        changed = bytearray(content)
+        changed[place] ^= 1 << choose.randrange(8)
+        path.write_bytes(changed)
+        with pytest.raises(SchemaError):
+            Checkpoint.load(path)
+    path.write_bytes(content + b"\n")
+    with pytest.raises(SchemaError):
+        Checkpoint.load(path)
+
+
+def test_rows_that_the_store_of_the_training_does_not_have_are_refused(
+    checkpoint: Checkpoint, store: Store
+) -> None:
+    for row in (-1, len(store)):
+        origin = {**checkpoint.origin, "validation_rows": [0, row]}
+        with pytest.raises(SchemaError, match="lists validation records that"):
+            seen_records(replace(checkpoint, origin=origin), store)
 
 
 def test_loading_draws_no_random_numbers(

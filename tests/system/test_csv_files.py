@@ -1,10 +1,12 @@
 """CSV files: one form on every system, and errors that say which line is wrong."""
 
+import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ecgstore.errors import ConfigError
@@ -66,6 +68,32 @@ def test_written_rows_are_read_back(tmp_path: Path) -> None:
         (f"{path}: line 2", {"value": "0.1", "record_id": "A,1"}),
         (f"{path}: line 3", {"value": "2.0", "record_id": "B"}),
     ]
+
+
+def test_every_text_reads_back_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    texts = ["a\rb", "a\nb", "a\r\nb", "\r", "=1+1", "+1", "-1", "@a", '"', ",", "a;b"]
+    write_csv(path, ["text"], [[text] for text in texts])
+    content = path.read_bytes().decode()
+    assert content.startswith('text\n"a\rb"\n"a\nb"\n"a\r\nb"\n"\r"\n=1+1\n')
+    assert pd.read_csv(path)["text"].to_list() == texts
+    with path.open(newline="") as file:
+        assert [row for [row] in csv.reader(file)] == ["text", *texts]
+
+
+def test_values_without_a_value_are_empty_and_no_text_is_an_error(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "table.csv"
+    write_csv(path, COLUMNS, [["A\udcff", pd.NA, pd.NaT], [False, True, 0.0]])
+    assert path.read_bytes() == (b"record_id,n,value\nA\\udcff,,\nFalse,True,0.0\n")
+
+
+def test_a_cell_that_is_too_long_to_read_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    write_csv(path, ["a"], [["x" * 200_000]])
+    with pytest.raises(ConfigError, match="at most 131072 characters per value"):
+        list(read_csv_rows(path, ("a",)))
 
 
 @pytest.mark.parametrize(

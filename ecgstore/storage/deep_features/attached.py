@@ -40,7 +40,7 @@ class AttachedFeatures:
         ------
         EcgStoreError
             If features of this name are attached already.
-        ValueError
+        ConfigError
             If the name is not allowed.
         """
         name = check_name(sidecar.model if name is None else name)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from ecgstore.arrays import Float32Array
+from ecgstore.errors import ConfigError, short_repr
 from ecgstore.storage.format import schema
 
 RESERVED: Final = frozenset(
@@ -21,19 +22,24 @@ RESERVED: Final = frozenset(
 )
 """Names of other fields of a store, which loaders and queries use."""
 
+_LONGEST: Final = 64
+"""Most characters of a name."""
+
 
 def check_name(name: str) -> str:
     """Return a name for deep features, if it is allowed.
 
     Raises
     ------
-    ValueError
-        If it is the name of another field, or no identifier, which a query needs.
+    ConfigError
+        If it is the name of another field, longer than 64 characters, or no identifier,
+        which a query needs.
     """
-    if name in RESERVED or not name.isidentifier():
-        raise ValueError(
-            f"deep features cannot be called {name!r}; expected letters, digits and _, "
-            f"and none of {', '.join(sorted(RESERVED))}"
+    if name in RESERVED or len(name) > _LONGEST or not name.isidentifier():
+        raise ConfigError(
+            f"deep features cannot be called {short_repr(name)}; expected letters, "
+            f"digits and _, at most {_LONGEST}, and none of "
+            f"{', '.join(sorted(RESERVED))}"
         )
     return name
 

@@ -13,17 +13,24 @@ import h5py
 import numpy as np
 
 from ecgstore.arrays import BytesArray, Float32Array, UInt8Array
-from ecgstore.errors import SchemaError
+from ecgstore.errors import ConfigError, SchemaError, short_repr
+from ecgstore.storage.deep_features.names import check_name
 from ecgstore.storage.deep_features.seen import SEEN_NAMES
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.hdf5 import check_format, open_hdf5, spec_difference, text
-from ecgstore.storage.format.integrity import dataset_digests, wrong_digests
+from ecgstore.storage.format.integrity import (
+    attributes_digest,
+    dataset_digests,
+    write_digests,
+    wrong_digests,
+)
+from ecgstore.storage.format.layout import UNSEALED, encoded
 from ecgstore.storage.format.schema import DatasetSpec
 from ecgstore.storage.rows import MemoryMap
 from ecgstore.storage.tables import Tables, table_locations
 from ecgstore.system.file_format import FileFormat
 
-FORMAT: Final = FileFormat("ecgstore features", 1, "`ecgstore extract`")
+FORMAT: Final = FileFormat("ecgstore features", 2, "`ecgstore extract`")
 SUFFIX: Final = ".features.h5"
 
 FEATURES: Final = "features"
@@ -105,7 +112,14 @@ def sidecar_attributes(
         "model": json.dumps(model, sort_keys=True),
         "weights_sha256": weights_sha256,
         "store_fingerprint": store_fingerprint,
+        schema.SHA256: UNSEALED,
     }
+
+
+def write_sidecar_digests(file: h5py.File) -> None:
+    """Write the SHA-256 of every dataset, and that of the attributes of the file."""
+    write_digests(file)
+    file.attrs.modify(schema.SHA256, encoded(attributes_digest(file)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,7 +186,8 @@ def open_sidecar(
     try:
         with open_hdf5(path, f"features made by {extract}", "extract them") as file:
             check_format(file, path, FORMAT)
-            model = str(json.loads(text(file.attrs["model"]))["model"])
+            _check_attributes(file)
+            model = _model_name(file)
             datasets = _datasets(file)
             _check_records(file, store_path, store_fingerprint, record_ids)
             _check_content(file)
@@ -194,6 +209,28 @@ def open_sidecar(
 
 class _UnfitError(SchemaError):
     """A defect of a sidecar; `open_sidecar` adds the path and the advice."""
+
+
+def _check_attributes(file: h5py.File) -> None:
+    """Refuse a file whose own attributes differ from their digest."""
+    digest = attributes_digest(file)
+    expected = text(file.attrs[schema.SHA256])
+    if digest != expected:
+        raise _UnfitError(
+            f"its attributes are damaged: their SHA-256 is {digest}, expected "
+            f"{short_repr(expected)}"
+        )
+
+
+def _model_name(file: h5py.File) -> str:
+    """Return the name of the model, if deep features can have it."""
+    name = json.loads(text(file.attrs["model"]))["model"]
+    try:
+        return check_name(name)
+    except (ConfigError, TypeError, AttributeError):
+        raise _UnfitError(
+            f"the name of its model is {short_repr(name)}, which no model has"
+        ) from None
 
 
 def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:

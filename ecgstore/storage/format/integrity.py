@@ -86,12 +86,27 @@ def _digest(dataset: h5py.Dataset) -> str:
         step = max(1, BLOCK_BYTES // max(1, row_nbytes))
         for begin in range(0, dataset.shape[0], step):
             digest.update(np.ascontiguousarray(dataset[begin : begin + step]).data)
-    for name in sorted(set(dataset.attrs) - {SHA256}):
-        attribute = dataset.attrs.get_id(name)
+    digest.update(_attribute_bytes(dataset))
+    return digest.hexdigest()
+
+
+def attributes_digest(file: h5py.File) -> str:
+    """Return the SHA-256 of a file's own attributes, without the digest itself.
+
+    It covers the name and the stored bytes of each attribute, sorted by name.
+    """
+    return hashlib.sha256(_attribute_bytes(file)).hexdigest()
+
+
+def _attribute_bytes(item: h5py.HLObject) -> bytes:
+    """Return names and stored bytes of all attributes except the digest."""
+    content = b""
+    for name in sorted(set(item.attrs) - {SHA256}):
+        attribute = item.attrs.get_id(name)
         value = np.empty(attribute.shape, attribute.dtype)
         attribute.read(value)
-        digest.update(name.encode() + value.tobytes())
-    return digest.hexdigest()
+        content += name.encode() + value.tobytes()
+    return content
 
 
 def fingerprint(config: str, digests: Mapping[str, str]) -> str:

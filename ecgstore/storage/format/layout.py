@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import h5py
 import numpy as np
@@ -15,7 +15,9 @@ UNSEALED: Final = "-" * 64
 
 
 def create_file(
-    path: Path, specs: Sequence[DatasetSpec], attributes: Mapping[str, str | int]
+    path: Path | IO[bytes],
+    specs: Sequence[DatasetSpec],
+    attributes: Mapping[str, str | int],
 ) -> None:
     """Create an HDF5 file with allocated but unwritten datasets.
 
@@ -25,8 +27,8 @@ def create_file(
 
     Parameters
     ----------
-    path : Path
-        The file; replaced if it exists.
+    path : Path or file object
+        The file, replaced if it exists; or one open for reading and writing.
     specs : sequence of DatasetSpec
         The datasets, in the order of the file.
     attributes : Mapping

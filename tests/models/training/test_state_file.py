@@ -1,7 +1,8 @@
 """State files of other trainings, and damaged ones, are refused."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 
 import ecgstore
 from ecgstore.errors import EcgStoreError, SchemaError
-from ecgstore.models.torch_files import read_torch_file
+from ecgstore.models.torch_files import read_torch_file, write_torch_file
 from ecgstore.models.training.fit import fit
 from ecgstore.models.training.state import FORMAT
 from ecgstore.storage import Selection, Store
@@ -128,8 +129,8 @@ def test_a_truncated_file_is_refused(
     [
         {"format": "ecgstore model", "version": 1},
         {"format": "ecgstore training state"},
-        {"format": "ecgstore training state", "version": 2},
         {"format": "ecgstore training state", "version": 1},
+        {"format": "ecgstore training state", "version": 2},
         {"weight": torch.zeros(3)},
         [1, 2],
     ],
@@ -159,13 +160,10 @@ def test_a_damaged_file_is_a_schema_error(
             content = bytearray(b"\x80\x02") + content
     path = state_file.with_name("broken.pt")
     path.write_bytes(content)
-    try:
-        state = read_torch_file(path, FORMAT)
-    except SchemaError as error:
-        message = str(error)
-    else:  # the changed bytes are in a weight
-        message = f"{path}: {state['format']}"
-    assert message.startswith(f"{path}: ")
+    changed = bytes(content) != state_file.read_bytes()
+    with pytest.raises(SchemaError) if changed else nullcontext() as caught:
+        read_torch_file(path, FORMAT)
+    assert caught is None or str(caught.value).startswith(f"{path}: ")
 
 
 @pytest.mark.parametrize(
@@ -181,6 +179,7 @@ def test_a_damaged_file_is_a_schema_error(
         ("progress", {"best_weights": {}}),
         ("version", torch.zeros(3)),
         ("version", True),
+        ("version", 1),
     ],
 )
 def test_entries_of_other_types_are_refused(
@@ -192,6 +191,58 @@ def test_entries_of_other_types_are_refused(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "state.pt"
-    torch.save({**torch.load(state_file, weights_only=True), entry: content}, path)
-    with pytest.raises(SchemaError, match=r"state\.pt"):
+    values = {**torch.load(state_file, weights_only=True), entry: content}
+    write_torch_file(path, FORMAT, values)
+    with pytest.raises(SchemaError, match=r"state\.pt: (?!.*SHA-256)"):
+        resume_from(path, training, validation)
+
+
+def _nan(weights: dict[str, torch.Tensor]) -> None:
+    weights["head.bias"][0] = float("nan")
+
+
+def _double(weights: dict[str, torch.Tensor]) -> None:
+    weights["head.bias"] = weights["head.bias"].double()
+
+
+def _longer(weights: dict[str, torch.Tensor]) -> None:
+    weights["head.bias"] = weights["head.bias"].repeat(2)
+
+
+def _missing(weights: dict[str, torch.Tensor]) -> None:
+    del weights["head.bias"]
+
+
+@pytest.mark.parametrize("change", [_nan, _double, _longer, _missing])
+def test_best_weights_that_the_network_cannot_have_are_refused(
+    training: Selection,
+    validation: Selection,
+    state_file: Path,
+    change: Callable[[dict[str, torch.Tensor]], None],
+    tmp_path: Path,
+) -> None:
+    values = torch.load(state_file, weights_only=True)
+    change(values["progress"]["best_weights"])
+    path = tmp_path / "state.pt"
+    write_torch_file(path, FORMAT, values)
+    with pytest.raises(SchemaError, match=r"state\.pt: its progress .* cannot be used"):
+        resume_from(path, training, validation)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("best", 2), ("best", "1"), ("best", 0), ("epochs", [])]
+)
+def test_a_history_that_is_none_is_refused(
+    training: Selection,
+    validation: Selection,
+    state_file: Path,
+    name: str,
+    value: Any,
+    tmp_path: Path,
+) -> None:
+    values = torch.load(state_file, weights_only=True)
+    values["progress"]["history"][name] = value
+    path = tmp_path / "state.pt"
+    write_torch_file(path, FORMAT, values)
+    with pytest.raises(SchemaError, match=r"state\.pt: its progress .* cannot be used"):
         resume_from(path, training, validation)

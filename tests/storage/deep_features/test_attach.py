@@ -16,7 +16,7 @@ from ecgstore import pipes
 from ecgstore.errors import EcgStoreError, SchemaError, StoreClosedError
 from ecgstore.models import Checkpoint
 from ecgstore.storage.deep_features.names import column_names
-from ecgstore.storage.format.integrity import write_digests
+from ecgstore.storage.deep_features.sidecar import write_sidecar_digests
 
 Change = Callable[[h5py.File], None]
 
@@ -38,7 +38,7 @@ def changed(features_file: Path, tmp_path: Path) -> Callable[..., Path]:
         with h5py.File(path, "r+") as file:
             how(file)
             if new_digests:
-                write_digests(file)
+                write_sidecar_digests(file)
         return path
 
     return change
@@ -134,7 +134,7 @@ def test_a_pickled_store_attaches_the_features_again(
     shutil.copy(features_file, path)
     with h5py.File(path, "r+") as file:
         file["features"][0, 0] += 1
-        write_digests(file)
+        write_sidecar_digests(file)
     with pytest.raises(SchemaError, match="replaced by other features"):
         pickle.loads(pickled)
     path.unlink()
@@ -210,14 +210,19 @@ def _without_attribute(file: h5py.File) -> None:
         (_swap("row"), True, "/row is not 0 to"),
         (_swap("features"), False, "/features is damaged"),
         (_nan, True, "row 3 are not all finite"),
-        (_set("format_version", 2), True, "format version 2"),
+        (_set("format_version", 1), True, "format version 1"),
         (_set("format", "ecgstore"), True, "not an ecgstore features file"),
         (_without("seen"), False, "/seen is missing"),
         (_without("row"), False, "/row is missing"),
         (_without("records"), False, "/records/record_id is missing"),
         (_short, False, "/logits is float32 of shape"),
         (_double, False, "/logits is float64"),
-        (_without_attribute, False, "damaged, it cannot be read"),
+        (_without_attribute, True, "damaged, it cannot be read"),
+        (_set("software", "other"), False, "its attributes are damaged"),
+        (_set("model", '{"model": "x y"}'), True, "its model is 'x y', which no model"),
+        (_set("model", '{"model": "%s"}' % ("x" * 9999)), True, "which no model has"),
+        (_set("model", '{"model": 7}'), True, "its model is 7, which no model has"),
+        (_set("model", "[" * 9999), True, "damaged, it cannot be read"),
     ],
 )
 def test_features_of_other_records_or_damaged_ones_are_refused(
