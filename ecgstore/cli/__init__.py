@@ -82,8 +82,9 @@ def main(arguments: list[str] | None = None) -> None:
     arguments : list of str, optional
         The arguments after the program's name; those of this process if left out.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):  # for names of files that are no text
-        sys.stdout.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not so in a notebook
+            stream.reconfigure(errors="backslashreplace")  # names may be no text
     given = sys.argv[1:] if arguments is None else arguments
     try:
         if any("\0" in argument for argument in given):

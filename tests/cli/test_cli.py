@@ -321,9 +321,14 @@ def test_an_argument_with_a_nul_character_is_an_error(run: Run, command: str) ->
 def test_names_that_are_no_text_are_printed(
     run: Run, tmp_path: Path, sample_checkpoint: Path
 ) -> None:
-    code, printed, errors = run("classes", os.fsdecode(b"\xff"))
+    name = os.fsdecode(b"\xff")
+    code, printed, errors = run("classes", name)
     assert (code, printed) == (1, "")
     assert errors.count("\n") == 1
+    (tmp_path / f"{name}.hea").write_text("")
+    code, printed, errors = run("predict", sample_checkpoint, tmp_path, "--quiet")
+    assert code == 0
+    assert "\\udcff.hea" in printed
 
 
 def test_help_and_import_stay_light() -> None:

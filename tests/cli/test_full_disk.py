@@ -24,7 +24,7 @@ pytestmark = [
 
 COMMANDS = [
     ("export STORE out", (0, 3_000)),
-    ("export STORE out --peaks", (30_000,)),
+    ("export STORE out --only peaks", (30_000,)),
     ("plot STORE HR00001 -o out/a.png", (0, 3_000)),
     ("plot STORE HR00001 -o out/a.svg", (3_000,)),
     ("evaluate MODEL STORE --json out/a.json", (0,)),

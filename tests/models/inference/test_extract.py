@@ -21,6 +21,7 @@ from ecgstore import pipes
 from ecgstore.cli import main
 from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.models import Checkpoint, chosen_device, evaluate, extract, predict
+from ecgstore.models.inference import extraction
 from ecgstore.models.networks.extractor import Extractor
 from ecgstore.models.patients import patients
 
@@ -241,6 +242,25 @@ def test_a_missing_folder_is_reported_before_any_work(
     monkeypatch.setattr(Extractor, "inputs", None)  # so that no batch can be processed
     with pytest.raises(EcgStoreError, match=r"cannot be written \(No such file"):
         extract(store, checkpoint, tmp_path / "nowhere" / "f.h5")
+
+
+def test_a_file_that_appeared_meanwhile_is_not_replaced(
+    store: ecgstore.Store,
+    checkpoint: Checkpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "f.h5"
+
+    def write_the_same_file(*_: object) -> int:
+        path.write_text("other")
+        return 0
+
+    monkeypatch.setattr(extraction, "training_roles", write_the_same_file)
+    with pytest.raises(EcgStoreError, match="exists already"):
+        extract(store, checkpoint, path)
+    assert path.read_text() == "other"
+    assert len([*tmp_path.iterdir()]) == 1
 
 
 def test_unavailable_devices_are_refused() -> None:

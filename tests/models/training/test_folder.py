@@ -9,9 +9,11 @@ import pytest
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.settings import ModelSettings
+from ecgstore.models.training import run
 from ecgstore.models.training.run import train_into
 from ecgstore.pipes.testing import digest
 from ecgstore.storage import Selection
+from ecgstore.system.locks import only_writer
 from tests.models.training.small_trainings import fast_settings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -55,6 +57,36 @@ def test_a_folder_with_a_training_is_not_overwritten(
     message = r"model\.normalise_by was 'record', now it is 'lead'"
     with pytest.raises(EcgStoreError, match=message):
         train_into(folder, training, validation, other, SETTINGS, resume=True)
+
+
+def test_a_folder_has_one_training_at_a_time(
+    training: Selection, validation: Selection, tmp_path: Path
+) -> None:
+    with (
+        only_writer(tmp_path, "training"),
+        pytest.raises(EcgStoreError, match="another training is writing"),
+    ):
+        train_into(tmp_path, training, validation, MODEL, SETTINGS, resume=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+class FullBoard:
+    """A writer of event files on a full disk."""
+
+    def add_scalar(self, *_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_event_files_that_cannot_be_written_are_an_error(
+    training: Selection,
+    validation: Selection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run, "_tensorboard", lambda _: FullBoard())
+    with pytest.raises(EcgStoreError, match=r": cannot be written .No space"):
+        train_into(tmp_path, training, validation, MODEL, SETTINGS)
+    assert (tmp_path / "last.pt").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(

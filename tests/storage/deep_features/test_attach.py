@@ -1,6 +1,7 @@
 """Attaching deep features to a store."""
 
 import pickle
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,11 @@ import torch
 
 import ecgstore
 from ecgstore import pipes
-from ecgstore.errors import EcgStoreError, SchemaError, StoreClosedError
+from ecgstore.errors import ConfigError, EcgStoreError, SchemaError, StoreClosedError
 from ecgstore.models import Checkpoint
 from ecgstore.storage.deep_features.names import column_names
 from ecgstore.storage.deep_features.sidecar import write_sidecar_digests
+from ecgstore.storage.format.layout import set_attribute
 
 Change = Callable[[h5py.File], None]
 
@@ -116,8 +118,8 @@ def test_features_of_several_models_have_names(
     assert store.attach(features_file, "seed1") == "seed1"
     assert list(store.attached) == ["cnn", "seed1"]
     assert store.features([0], attached=True).columns[-1].startswith("seed1_")
-    for name in ("signals", "age", "fold", "row", "a b", ""):
-        with pytest.raises(ValueError, match="cannot be called"):
+    for name in ("signals", "age", "fold", "row", "a b", "", "x" * 65):
+        with pytest.raises(ConfigError, match="cannot be called"):
             store.attach(features_file, name)
 
 
@@ -170,7 +172,7 @@ def _swap(name: str) -> Change:
 
 def _set(name: str, value: Any) -> Change:
     def change(file: h5py.File) -> None:
-        file.attrs[name] = value
+        set_attribute(file, name, value)
 
     return change
 
@@ -238,6 +240,34 @@ def test_features_of_other_records_or_damaged_ones_are_refused(
     assert str(caught.value).startswith(str(path))
     assert "extract" in str(caught.value)
     assert dict(store.attached) == {}
+
+
+def test_every_changed_bit_is_noticed_or_without_effect(
+    sample_store: Path, features_file: Path, tmp_path: Path
+) -> None:
+    def content(path: Path) -> list[Any]:
+        with ecgstore.open(sample_store) as store, h5py.File(path) as file:
+            name = store.attach(path)
+            arrays = (store.attached[name], store.attached_seen[name], file["logits"])
+            attributes = [*file.attrs.items(), *file["logits"].attrs.items()]
+            return [name, str(attributes), *(array[...].tobytes() for array in arrays)]
+
+    whole, expected = features_file.read_bytes(), content(features_file)
+    path, choose, n_refused = tmp_path / "a.h5", random.Random(3), 0
+    for place in [
+        *choose.sample(range(4096), 20),
+        *choose.sample(range(len(whole)), 30),
+    ]:
+        changed = bytearray(whole)
+        changed[place] ^= 1 << choose.randrange(8)
+        path.write_bytes(changed)
+        try:
+            found = content(path)
+        except EcgStoreError:
+            n_refused += 1
+        else:
+            assert found == expected, place
+    assert n_refused > 20
 
 
 def test_files_of_another_format_are_refused(
