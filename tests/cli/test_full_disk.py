@@ -55,7 +55,9 @@ def words(sample_store: Path, sample_checkpoint: Path) -> Callable[[str], list[o
 
 def outputs(*_: Any) -> Outputs:
     """Return outputs of no extractor."""
-    return Outputs(np.arange(3), np.zeros((3, 7)), np.zeros((3, 8)))
+    return Outputs(
+        np.arange(3), np.zeros((3, 7), np.float32), np.zeros((3, 8), np.float32)
+    )
 
 
 @pytest.mark.parametrize(("command", "room"), CASES)

@@ -182,8 +182,8 @@ def test_the_next_writer_removes_what_a_killed_one_left_but_not_what_is_written(
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITE_AND_WAIT, str(path)], stdout=subprocess.PIPE
     )
+    assert writer.stdout is not None
     try:
-        assert writer.stdout is not None
         assert writer.stdout.readline() == b"writing\n"
         unfinished = set(os.listdir(tmp_path)) - {*others}
         assert len(unfinished) == 1
