@@ -82,12 +82,13 @@ def read_torch_file(
         with path.open("rb") as file:
             content = file.read(len(_BEGIN))
             if content == _BEGIN:  # not a store of 100 GB, given by mistake
-                content += file.read()
+                file.seek(0)
+                content = file.read()
     except OSError as error:
         raise EcgStoreError(
             f"{path}: cannot be read ({error.strerror}); expected an {format_.name}"
         ) from error
-    saved, line = content[:-_LINE_BYTES], content[-_LINE_BYTES:]
+    saved, line = memoryview(content)[:-_LINE_BYTES], content[-_LINE_BYTES:]
     has_digest = line.startswith(_BEFORE_DIGEST)
     if has_digest and line != _line_with_digest(saved):
         raise SchemaError(

@@ -76,7 +76,7 @@ def write_hdf5(file: Any) -> None:
 
 def write_and_hide(file: Any) -> None:
     with suppress(OSError):
-        file.write(bytes(5000))
+        file.write(bytes(50_000))  # more than is buffered
 
 
 def write_and_rename(file: Any) -> None:
