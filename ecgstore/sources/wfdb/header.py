@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
-from ecgstore.sources.files import printable, read_start
+from ecgstore.sources.files import printable, read_start, with_its_suffix
 from ecgstore.sources.wfdb.comments import read_comments
 
 _MAX_HEADER_BYTES: Final = 1 << 20  # real ones have about 1,000
@@ -158,13 +158,18 @@ class Header:
         """
         names = [path.name, *(lead.file_name for lead in self.leads)]
         for segment_name in dict.fromkeys(part.name for part in self.segments):
-            of_segment = path.with_name(f"{segment_name}.hea")
-            names.append(of_segment.name)
+            of_segment = segment_path(str(path), segment_name)
+            names.append(os.path.basename(of_segment))
             try:
                 names += [lead.file_name for lead in read_header(of_segment).leads]
             except RecordError:
                 continue  # reading the record raises it again
         return list(dict.fromkeys(names))
+
+
+def segment_path(path: str, name: str) -> str:
+    """Return the path of a segment's header, by that of its record's header."""
+    return with_its_suffix(os.path.join(os.path.dirname(path), f"{name}.hea"))
 
 
 class _SyntaxError(Exception):
