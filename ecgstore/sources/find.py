@@ -12,10 +12,6 @@ from ecgstore.sources.formats import FORMATS, HEADER_FILES
 OnUnreadable = Callable[[str, str], object]
 """Called with the path of a file or folder that cannot be read, and the problem."""
 
-_HEADERS: Final = tuple(FORMATS)
-_SIGNALS: Final = tuple(
-    {suffix for format_ in FORMATS.values() for suffix in format_.signal_suffixes}
-)
 _N_NAMED: Final = 3
 
 # PTB-XL at 100 Hz. A build of a few records should take the originals at 500 Hz.
@@ -126,42 +122,50 @@ def _names(folder: str, on_unreadable: OnUnreadable) -> list[str]:
 
     Raises OSError if the folder cannot be read.
     """
-    folders, headers, with_signal = [], [], set()
+    signal_suffixes = {
+        suffix for format_ in FORMATS.values() for suffix in format_.signal_suffixes
+    }
+    folders: list[str] = []
+    headers: dict[str, str] = {}  # the part of each name before the suffix
+    with_signal: set[str] = set()
     with os.scandir(folder) as entries:
         for entry in entries:
             name = entry.name
             if name.startswith("."):
                 continue
+            problem = ""
             try:
                 if entry.is_dir():
                     folders.append(f"{name}/")
                     continue
             except OSError as error:
                 problem = _problem(error)
-            else:
-                problem = ""
-            stem, suffix = os.path.splitext(name)
-            suffix = suffix.lower()
-            if suffix in _HEADERS:
-                headers.append(name)  # if it cannot be read, its scan says so
-            elif suffix in _SIGNALS:
+            stem, dot, ending = name.rpartition(".")
+            suffix = dot + ending.lower()
+            if suffix in FORMATS:
+                headers[name] = stem  # if it cannot be read, its scan says so
+            elif suffix in signal_suffixes:
                 with_signal.add(stem)
             elif entry.is_symlink() and (problem := problem or _dangling(entry.path)):
                 on_unreadable(entry.path, problem)
     parts: set[str] = set()
     masters: set[str] = set()
-    for name in headers:
-        stem, suffix = os.path.splitext(name)
-        if stem in with_signal:
-            continue
-        named = FORMATS[suffix.lower()].parts(os.path.join(folder, name))
-        parts.update(named)
-        if named and stem not in named:
-            masters.add(stem)
-    # The segment of a master cannot be a master: such a record is refused, not hidden.
+    for name, stem in headers.items():
+        if stem not in with_signal:
+            path = os.path.join(folder, name)
+            named = FORMATS[os.path.splitext(name)[1].lower()].parts(path)
+            parts |= named
+            if named and stem not in named:
+                masters.add(stem)
+    # A master is never hidden as a segment of another: that other record is refused.
     hidden = parts - masters
-    names = [name for name in headers if os.path.splitext(name)[0] not in hidden]
-    return sorted(names + folders, key=lambda name: (name == _LAST, name))
+    names = [name for name, stem in headers.items() if stem not in hidden]
+    return sorted(names + folders, key=_place)
+
+
+def _place(name: str) -> tuple[bool, str]:
+    """Return the key by which the names in a folder are sorted."""
+    return name == _LAST, name
 
 
 def _identity(folder: str) -> tuple[int, int]:

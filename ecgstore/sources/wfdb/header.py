@@ -23,7 +23,9 @@ from ecgstore.reasons import Reason
 from ecgstore.sources.files import printable, read_start, with_its_suffix
 from ecgstore.sources.wfdb.comments import read_comments
 
-_MAX_HEADER_BYTES: Final = 1 << 20  # real ones have about 1,000
+MAX_HEADER_BYTES: Final = 1 << 20
+"""Size of the largest header; real ones have about 1,000 bytes."""
+
 _MAX_BASELINE: Final = 1 << 31
 
 _RECORD_NAME: Final = re.compile(r"[\w+-][\w.+-]{0,254}")
@@ -203,8 +205,8 @@ def read_header(path: str | Path) -> Header:
         syntax. Nothing else is raised, whatever the file holds.
     """
     name = os.fspath(path)
-    data, size = read_start(name, _MAX_HEADER_BYTES, Reason.UNREADABLE_HEADER)
-    if size > _MAX_HEADER_BYTES:
+    data, size = read_start(name, MAX_HEADER_BYTES, Reason.UNREADABLE_HEADER)
+    if size > MAX_HEADER_BYTES:
         raise RecordError(
             Reason.UNREADABLE_HEADER,
             f"{printable(name)}: has {size} bytes; expected a header of about 1,000",

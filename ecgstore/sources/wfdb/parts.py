@@ -1,11 +1,18 @@
 """Headers that are parts of a multi-segment record, by header(5)."""
 
 import os
+import re
+from typing import Final
 
 from ecgstore.errors import RecordError
-from ecgstore.sources.wfdb.header import read_header
+from ecgstore.reasons import Reason
+from ecgstore.sources.files import read_start
+from ecgstore.sources.wfdb.header import MAX_HEADER_BYTES, read_header
 
-_NOTHING = "~"  # in place of a file: no samples; of a segment: a gap
+_NOTHING: Final = "~"  # in place of a file: no samples; of a segment: a gap
+
+# "name/3 12 500" or a line that begins with "~": few headers need to be parsed.
+_HINT: Final = re.compile(rb"(?:^|[\r\n])[^\S\r\n]*(?:~|[^\s#/]+/[0-9])")
 
 
 def named_parts(path: str) -> frozenset[str]:
@@ -24,6 +31,9 @@ def named_parts(path: str) -> frozenset[str]:
         lead. Empty for every other record, and for a header that cannot be read.
     """
     try:
+        data, _ = read_start(path, MAX_HEADER_BYTES, Reason.UNREADABLE_HEADER)
+        if _HINT.search(data) is None:
+            return frozenset()
         header = read_header(path)
     except RecordError:
         return frozenset()
