@@ -65,7 +65,7 @@ class Folders:
             raise EcgStoreError("no source folder given; expected one or more")
         roots = tuple(Path(os.path.abspath(source)) for source in sources)
         for number, root in enumerate(roots):
-            if not root.exists():
+            if not os.path.exists(root):
                 raise EcgStoreError(
                     f"{root}: no such folder; expected a folder with {HEADER_FILES} "
                     "files"

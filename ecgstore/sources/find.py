@@ -53,9 +53,9 @@ def find_headers(
         If `root` is neither, or, during iteration, if a folder cannot be read: `root`
         itself, or any other without `on_unreadable`.
     """
-    if root.is_dir():
+    if os.path.isdir(root):
         return _walk(os.fspath(root), on_unreadable or _refuse)
-    if not root.exists():
+    if not os.path.exists(root):
         raise EcgStoreError(
             f"{root}: no such folder or file; give the folder that holds the records' "
             f"{HEADER_FILES} files, or one such file"

@@ -122,10 +122,8 @@ def test_a_limit_counts_ecgs_and_takes_the_originals(
     )
     out = build(both_rates, tmp_path / "o.h5", config)
     assert stored(out) == names("hr", *ALL[:limit])
-    (both_rates / "records500").rename(both_rates / "a")
-    (both_rates / "records100").rename(both_rates / "b")
-    for path in (both_rates / "b").rglob("02132*"):
-        path.unlink()  # its copy in a/ comes last, after copies of others
+    for path in [*both_rates.rglob("*_?r.*")]:
+        path.rename(both_rates / path.name)  # so that copies follow each other
     assert survey(both_rates, config).n_selected == limit
 
 
@@ -263,12 +261,14 @@ def test_data_sets_under_one_root_have_their_own_sources(
         assert set(store.records.index) == {"1"}
 
 
+@pytest.mark.parametrize("suffixes", [(".hea", ".mat"), (".HEA", ".MAT")])
 def test_segments_are_stored_as_their_record_only(
-    tmp_path: Path, write: WriteRecord, build: Build
+    tmp_path: Path, write: WriteRecord, build: Build, suffixes: tuple[str, str]
 ) -> None:
-    folder = write("seg1").parent
-    write("seg2")
-    master = folder / "whole.hea"
+    segment = write("seg1", suffixes=suffixes)
+    folder = segment.parent
+    write("seg2", suffixes=suffixes)
+    master = folder / f"whole{suffixes[0]}"
     master.write_text("whole/3 12 500 2010\nseg1 1000\n~ 10\nseg2 1000\n#Dx: 426783006")
     config = Config(beats="none", limit=2)
     for options in (config, Config(beats="none")):
@@ -277,11 +277,11 @@ def test_segments_are_stored_as_their_record_only(
             1, 1, {"records": 1},
         )  # fmt: skip
     out = build(folder, tmp_path / "o.h5")
-    assert stored(out) == ["whole.hea"]
+    assert stored(out) == [master.name]
     # A segment that is given itself is the record that is wanted.
-    assert stored(build(folder / "seg1.hea", tmp_path / "s.h5", FAST)) == ["seg1.hea"]
+    assert stored(build(segment, tmp_path / "s.h5", FAST)) == [segment.name]
     # Those of a record in quarantine stay parts of it.
-    (folder / "seg2.mat").unlink()
+    (folder / f"seg2{suffixes[1]}").unlink()
     with pytest.raises(EcgStoreError, match=r"none of 1 records.*1 missing_signal"):
         build(folder, tmp_path / "q.h5")
 
