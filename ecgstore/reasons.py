@@ -77,7 +77,7 @@ class Reason(StrEnum):
     )
     DUPLICATE_RECORD_ID = (
         "duplicate_record_id",
-        "an earlier file of the same source has the same record name",
+        "another record of the same source and name is stored",
     )
     UNEXPECTED_ERROR = (
         "unexpected_error",

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from ecgstore import ptb_xl
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.config import N_FOLDS
 from ecgstore.errors import ConfigError
@@ -351,8 +352,8 @@ def read_patients(path: str | Path) -> Mapping[str, str]:
     -------
     Mapping
         Patient by record. An ``ecg_id`` stands for three records: 1 is ``HR00001`` in
-        the Challenge, and ``00001_hr`` and ``00001_lr`` in PTB-XL itself. ``15709.0``
-        is read as ``15709``.
+        the Challenge, and ``00001_hr`` and ``00001_lr`` in PTB-XL itself; so does each
+        of these three names. ``15709.0`` is read as ``15709``.
 
     Raises
     ------
@@ -383,12 +384,12 @@ def read_patients(path: str | Path) -> Mapping[str, str]:
 def _record_ids(where: str, row: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names of the records of a row."""
     if "record_id" in row:
-        return (row["record_id"],)
+        ecg_id = ptb_xl.ecg_number(row["record_id"])
+        return (row["record_id"],) if ecg_id is None else ptb_xl.record_names(ecg_id)
     number = _without_point(row["ecg_id"])
     if not (number.isascii() and number.isdigit()):
         raise ConfigError(f"{where} has the ecg_id {number!r}; expected a number")
-    ecg_id = f"{int(number):05d}"
-    return (f"HR{ecg_id}", f"{ecg_id}_hr", f"{ecg_id}_lr")
+    return ptb_xl.record_names(int(number))
 
 
 def _without_point(text: str) -> str:

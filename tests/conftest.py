@@ -120,13 +120,14 @@ def write_record(tmp_path: Path) -> WriteRecord:
         folder: str = "records",
         gain: str = "1000/mV",
         leads: tuple[str, ...] = LEADS,
+        suffixes: tuple[str, str] = (".hea", ".mat"),
     ) -> Path:
         if adc is None:
             seed = sum(record_id.encode())
             noise = np.random.default_rng(seed).integers(-900, 900, (len(leads), 5000))
             adc = noise.astype(np.int16)
         adc = np.asarray(adc, np.int16)
-        path = tmp_path / folder / f"{record_id}.hea"
+        path = tmp_path / folder / f"{record_id}{suffixes[0]}"
         path.parent.mkdir(parents=True, exist_ok=True)
         name = f"{record_id}.mat"
         lines = [f"{record_id} {len(leads)} {fs:g} {adc.shape[1]}"]
@@ -137,7 +138,7 @@ def write_record(tmp_path: Path) -> WriteRecord:
         path.write_text("\n".join(lines), encoding="utf-8")
         head = np.array([30, len(leads), adc.shape[1], 0, 4], "<i4").tobytes()
         content = head + b"val\0" + adc.T.astype("<i2").tobytes()
-        path.with_suffix(".mat").write_bytes(content)
+        path.with_suffix(suffixes[1]).write_bytes(content)
         return path
 
     return write

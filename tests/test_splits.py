@@ -361,6 +361,16 @@ class TestPatients:
         text = "\ufeffpatient_id,age,record_id\np-1,3,A0001\n7.0,3,00012\np-1,,A0001\n"
         assert self.read(tmp_path, text) == {"A0001": "p-1", "00012": "7"}
 
+    @pytest.mark.parametrize("name", ["HR00012", "00012_hr", "00012_lr"])
+    def test_one_name_of_a_ptb_xl_record_stands_for_all(
+        self, tmp_path: Path, name: str
+    ) -> None:
+        assert self.read(tmp_path, f"record_id,patient_id\n{name},7\n") == {
+            "HR00012": "7",
+            "00012_hr": "7",
+            "00012_lr": "7",
+        }
+
     def test_ecg_ids_may_have_a_point(self, tmp_path: Path) -> None:
         assert self.read(tmp_path, "ecg_id,patient_id\n12.0,3.50\n") == {
             "HR00012": "3.50",

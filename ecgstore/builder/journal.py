@@ -7,21 +7,29 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
+from ecgstore import ptb_xl
 from ecgstore.errors import EcgStoreError
 from ecgstore.reasons import Reason
+from ecgstore.sources import KNOWN_SOURCES
 
 
 class Status(StrEnum):
-    """Whether a record found on disk is stored."""
+    """Whether a record found on disk is stored.
+
+    A copy is another file of an ECG that is stored. What is unreadable is no record but
+    a folder, or a link that leads nowhere.
+    """
 
     SELECTED = "selected"
     NOT_SELECTED = "not_selected"
     QUARANTINED = "quarantined"
+    COPY = "copy"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One header found on disk, and the result of scanning it.
+    """One header (or unreadable folder) found on disk, and the result of scanning it.
 
     Attributes
     ----------
@@ -36,13 +44,14 @@ class Entry:
     status : Status
         Whether the record is stored.
     source, record_id : str
-        Database and name of the record; an unreadable record has its file's name.
+        Database and name of the record; an unreadable record has its file's name. Of
+        records that share a name but no database, the name is the path.
     dx : str
         SNOMED codes, separated by commas.
     checksum_differs, first_value_differs : int
         One bit per lead; lead I is the lowest.
     reason, detail : str
-        Why the record is in quarantine; empty if it is not.
+        Why the record is in quarantine, or the problem of a folder; else empty.
     """
 
     path: str
@@ -65,6 +74,25 @@ class Entry:
 
 
 _COLUMNS = tuple(column.name for column in fields(Entry))
+
+
+def ecg_key(source: str, record_id: str, sha256: str, path: str) -> str:
+    """Return a text that is equal for all records of one ECG in a data set.
+
+    The names of a known source identify its ECGs, and an ECG of PTB-XL has three. Of
+    other sources, which may be several data sets or a folder for each patient, records
+    of one name are the same ECG only if their signals are.
+
+    Parameters
+    ----------
+    source, record_id, sha256, path : str
+        As in `Entry`; without a hash, every record is an ECG of its own.
+    """
+    if source == ptb_xl.SOURCE and (number := ptb_xl.ecg_number(record_id)) is not None:
+        return f"{source}\n{number}"
+    if source in KNOWN_SOURCES:
+        return f"{source}\n{record_id}"
+    return f"{source}\n{record_id}\n{sha256 or path}"
 
 
 class Journal:
@@ -96,9 +124,10 @@ class Journal:
             )
             self._connection.execute(
                 f"CREATE TABLE IF NOT EXISTS entries ({', '.join(_COLUMNS)}, "
-                "seen DEFAULT 1, PRIMARY KEY (path))"
+                "seen DEFAULT 1, name_in_header, PRIMARY KEY (path))"
             )
             self._connection.execute("COMMIT")
+            self._connection.create_function("ecg_key", 4, ecg_key, deterministic=True)
         except sqlite3.OperationalError as error:
             raise EcgStoreError(
                 f"{path}: another build is writing this store; wait for it, or choose "
@@ -139,13 +168,17 @@ class Journal:
     # -- scanning -----------------------------------------------------------
 
     def begin_scan(self) -> None:
-        """Mark all entries as not seen yet; undo the quarantine of duplicates."""
+        """Mark all entries as not seen yet; undo what the last scan's end decided."""
         with self._transaction():
             self._connection.execute("UPDATE entries SET seen = 0")
             self._connection.execute(
                 "UPDATE entries SET status = ?, reason = '', detail = '' "
-                "WHERE reason = ?",
-                (Status.SELECTED, Reason.DUPLICATE_RECORD_ID),
+                "WHERE reason = ? OR status = ?",
+                (Status.SELECTED, Reason.DUPLICATE_RECORD_ID, Status.COPY),
+            )
+            self._connection.execute(
+                "UPDATE entries SET record_id = name_in_header, name_in_header = NULL "
+                "WHERE name_in_header IS NOT NULL"
             )
 
     def entry(self, path: str) -> Entry | None:
@@ -173,17 +206,62 @@ class Journal:
                 map(astuple, entries),
             )
 
-    def end_scan(self) -> None:
-        """Drop entries not seen, and quarantine all but the first record of a name."""
+    def add_unreadable(self, path: str, problem: str) -> None:
+        """Note a folder that cannot be read; a later scan drops it if it can."""
+        self.add(
+            [
+                Entry(
+                    path=path,
+                    status=Status.UNREADABLE,
+                    source="",
+                    record_id="",
+                    detail=problem,
+                )
+            ]
+        )
+
+    def end_scan(self, fs: float) -> None:
+        """Drop entries not seen; select one record of every ECG; make names unique.
+
+        Of the records of one ECG (`ecg_key`), one with diagnoses stays rather than one
+        without, then the one with the lowest sampling rate of at least `fs`, or else
+        the highest one, then the first path. Others of its name go to quarantine, those
+        of other names are copies. Records that still share their source and name get
+        their path as name.
+
+        Parameters
+        ----------
+        fs : float
+            Sampling rate of the store in Hz.
+        """
         with self._transaction():
             self._connection.execute("DELETE FROM entries WHERE seen = 0")
             self._connection.execute(
-                "UPDATE entries SET status = ?, reason = ?, detail = "
-                "'record ' || record_id || ' of ' || source || ' is also in ' || first "
-                "FROM (SELECT path AS twin, FIRST_VALUE(path) OVER ("
-                "PARTITION BY source, record_id ORDER BY path) AS first "
-                "FROM entries WHERE status = ?) WHERE path = twin AND path != first",
-                (Status.QUARANTINED, Reason.DUPLICATE_RECORD_ID, Status.SELECTED),
+                "UPDATE entries SET "
+                "status = CASE record_id WHEN best_id THEN ? ELSE ? END, "
+                "reason = CASE record_id WHEN best_id THEN ? ELSE '' END, detail = "
+                "'record ' || record_id || ' of ' || source || ' is also in ' || best "
+                "FROM (SELECT path AS twin, FIRST_VALUE(path) OVER ranked AS best, "
+                "FIRST_VALUE(record_id) OVER ranked AS best_id "
+                "FROM entries WHERE status = ? WINDOW ranked AS ("
+                "PARTITION BY ecg_key(source, record_id, sha256, path) "
+                "ORDER BY dx = '', COALESCE(fs, 0) < ?, ABS(fs - ?), path)) "
+                "WHERE path = twin AND path != best",
+                (
+                    Status.QUARANTINED,
+                    Status.COPY,
+                    Reason.DUPLICATE_RECORD_ID,
+                    Status.SELECTED,
+                    fs,
+                    fs,
+                ),
+            )
+            self._connection.execute(
+                "UPDATE entries SET name_in_header = record_id, record_id = path "
+                "WHERE status = ?1 AND (source, record_id) IN ("
+                "SELECT source, record_id FROM entries WHERE status = ?1 "
+                "GROUP BY source, record_id HAVING COUNT(*) > 1)",
+                (Status.SELECTED,),
             )
 
     def quarantine(self, path: str, reason: str, detail: str) -> None:
@@ -207,12 +285,12 @@ class Journal:
             yield Entry(**dict(zip(_COLUMNS, row, strict=True)))
 
     def count(self, status: Status | None = None) -> int:
-        """Return the number of entries, of one status or of all."""
-        query = "SELECT COUNT(*) FROM entries"
+        """Return the number of entries of one status, or of all records."""
+        query = "SELECT COUNT(*) FROM entries WHERE status"
         cursor = (
-            self._connection.execute(query)
+            self._connection.execute(f"{query} != ?", (Status.UNREADABLE,))
             if status is None
-            else self._connection.execute(f"{query} WHERE status = ?", (status,))
+            else self._connection.execute(f"{query} = ?", (status,))
         )
         return int(cursor.fetchone()[0])
 
@@ -233,6 +311,23 @@ class Journal:
             f"SELECT {longest} FROM entries WHERE status = ?", (status,)
         ).fetchone()
         return {name: int(width or 0) for name, width in zip(names, row, strict=True)}
+
+    def unreadable(self) -> Iterator[tuple[str, str]]:
+        """Yield path and problem of every folder or link that cannot be read."""
+        return self._connection.execute(
+            "SELECT path, detail FROM entries WHERE status = ? ORDER BY path",
+            (Status.UNREADABLE,),
+        )
+
+    def any_dx(self) -> bool:
+        """Return whether any header that was read has a code."""
+        return any(dx for _, dx in self.all_dx())
+
+    def record_ids(self) -> Iterator[str]:
+        """Yield the name of every record, selected or not."""
+        query = "SELECT record_id FROM entries WHERE status != ?"
+        for (record_id,) in self._connection.execute(query, (Status.UNREADABLE,)):
+            yield str(record_id)
 
     def all_dx(self) -> Iterator[tuple[str, str]]:
         """Yield status and codes of every entry; no codes for unreadable headers."""

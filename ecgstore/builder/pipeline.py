@@ -23,7 +23,7 @@ from ecgstore.builder.scan import Folders, scan, unchanged
 from ecgstore.builder.seal import seal
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
-from ecgstore.sources import HEADER_FILES
+from ecgstore.sources import HEADER_FILES, describe_unreadable
 from ecgstore.splits import read_patients
 from ecgstore.storage.format import schema
 from ecgstore.system.identity import require_same
@@ -191,7 +191,7 @@ def _run(
                     preload=_PRELOAD,
                     on_progress=_totals(progress),
                 )
-            _check_any_selected(journal, folders)
+            _check_any_selected(journal, folders, config)
             plan(journal, partial, config, patients)
         failures = _fill(partial, folders, n_workers, quiet)
         if not failures:
@@ -210,7 +210,9 @@ def _run(
 
 def _n_headers(folders: Folders, config: Config) -> int | None:
     """Return the number of headers to scan; None if a limit ends the scan."""
-    return None if config.limit else sum(1 for _ in folders.headers())
+    if config.limit:
+        return None
+    return sum(1 for _ in folders.headers(lambda path, problem: None))
 
 
 def _fill(
@@ -316,7 +318,7 @@ def _check_unchanged(journal: Journal, partial: Path, folders: Folders) -> None:
             )
 
 
-def _check_any_selected(journal: Journal, folders: Folders) -> None:
+def _check_any_selected(journal: Journal, folders: Folders, config: Config) -> None:
     """Raise an error if no record is selected."""
     if journal.count(Status.SELECTED):
         return
@@ -324,18 +326,34 @@ def _check_any_selected(journal: Journal, folders: Folders) -> None:
     if not journal.count():
         raise EcgStoreError(
             f"{where}: no {HEADER_FILES} files below; expected records as header and "
-            "signal files, at any depth"
+            "signal files, at any depth" + _unreadable(journal)
         )
     reasons = journal.count_by("reason", Status.QUARANTINED)
     entry = next(journal.entries(Status.QUARANTINED), None)
-    advice = (
-        "choose other --classes, or --select all"
-        if entry is None
-        else f"such as {entry.path}: {entry.detail}"
-    )
+    if entry is not None:
+        advice = f"such as {entry.path}: {entry.detail}"
+    elif journal.any_dx():
+        advice = "choose other --classes, or --select all"
+    elif set(journal.count_by("source", Status.NOT_SELECTED)) <= {
+        *config.exclude_sources
+    }:
+        advice = "all are of excluded sources; choose other --exclude-sources"
+    else:
+        advice = (
+            "no header has a diagnosis code; expected a line such as '#Dx: 426783006', "
+            "or --select all to store the records without labels"
+        )
     raise EcgStoreError(
         f"{where}: none of {journal.count()} records can be stored: "
         f"{journal.count(Status.NOT_SELECTED)} are not selected"
         + "".join(f", {count} {reason}" for reason, count in reasons.items())
         + f"; {advice}"
+        + _unreadable(journal)
     )
+
+
+def _unreadable(journal: Journal) -> str:
+    """Return the end of a sentence about folders that cannot be read; "" if all can."""
+    if not journal.count(Status.UNREADABLE):
+        return ""
+    return f"; {describe_unreadable(journal.unreadable())}"

@@ -8,6 +8,7 @@ from typing import Any
 from ecgstore.builder.journal import Journal, Status
 from ecgstore.config import Config
 from ecgstore.diagnoses import diagnoses
+from ecgstore.sources import describe_unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +18,18 @@ class ScanReport:
     Attributes
     ----------
     n_found : int
-        Number of headers.
+        Number of records: headers that are not parts of another record.
     n_selected : int
         Records selected and usable.
     n_not_selected : int
         Records without a code of the class set, or of an excluded source.
     n_quarantined : int
         Selected records that cannot be used.
+    n_copies : int
+        Selected records left out because another file of the same ECG is stored: PTB-XL
+        at its other sampling rate or in the Challenge's form.
+    n_unreadable_paths : int
+        Folders, and links that lead nowhere, that cannot be read.
     reasons : dict
         Records in quarantine by reason.
     sources : dict
@@ -44,6 +50,8 @@ class ScanReport:
     n_selected: int
     n_not_selected: int
     n_quarantined: int
+    n_copies: int
+    n_unreadable_paths: int
     reasons: dict[str, int]
     sources: dict[str, int]
     classes: dict[str, int]
@@ -88,6 +96,8 @@ def make_report(
         n_selected=journal.count(Status.SELECTED),
         n_not_selected=journal.count(Status.NOT_SELECTED),
         n_quarantined=journal.count(Status.QUARANTINED),
+        n_copies=journal.count(Status.COPY),
+        n_unreadable_paths=journal.count(Status.UNREADABLE),
         reasons=dict(journal.count_by("reason", Status.QUARANTINED)),
         sources=dict(sources),
         classes=dict(classes),
@@ -106,14 +116,21 @@ def _warnings(
 ) -> list[str]:
     """Return problems of the data that do not stop the build, one sentence each."""
     warnings = []
+    if journal.count(Status.UNREADABLE):
+        warnings.append(describe_unreadable(journal.unreadable()))
     n_known: Counter[str] = Counter()
     n_of_source: Counter[str] = Counter()
     for entry in journal.entries(Status.SELECTED):
         n_of_source[entry.source] += 1
         n_known[entry.source] += entry.record_id in patients
-    if patients and not n_known.total():
+    # With a limit, most records are not looked at.
+    if (
+        patients
+        and not config.limit
+        and patients.keys().isdisjoint(journal.record_ids())
+    ):
         warnings.append(
-            "no record in the CSV file of patients is selected: is it the right file?"
+            "no record found is in the CSV file of patients: is it the right file?"
         )
     n_unknown = n_of_source["ptb-xl"] - n_known["ptb-xl"]
     if n_unknown:

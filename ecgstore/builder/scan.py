@@ -11,13 +11,14 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from ecgstore.arrays import BoolArray
-from ecgstore.builder.journal import Entry, Journal, Status
+from ecgstore.builder.journal import Entry, Journal, Status, ecg_key
 from ecgstore.config import Config
 from ecgstore.diagnoses import selects
 from ecgstore.errors import EcgStoreError, RecordError, out_of_memory
 from ecgstore.signals.stored_form import check_usable, samples_to_store
 from ecgstore.sources import (
     HEADER_FILES,
+    OnUnreadable,
     RecordHeader,
     SignalHash,
     find_headers,
@@ -25,7 +26,7 @@ from ecgstore.sources import (
     read_header,
     source_name,
 )
-from ecgstore.sources.files import check_name, printable
+from ecgstore.sources.files import check_name, printable, with_its_suffix
 from ecgstore.system.workers import run_tasks
 
 TASK_HEADERS: Final = 16
@@ -64,7 +65,7 @@ class Folders:
             raise EcgStoreError("no source folder given; expected one or more")
         roots = tuple(Path(os.path.abspath(source)) for source in sources)
         for number, root in enumerate(roots):
-            if not root.exists():
+            if not os.path.exists(root):
                 raise EcgStoreError(
                     f"{root}: no such folder; expected a folder with {HEADER_FILES} "
                     "files"
@@ -80,10 +81,21 @@ class Folders:
         """Return a message as one line, with paths relative to `base`."""
         return " ".join(detail.replace(f"{self.base}{os.sep}", "").split())[:500]
 
-    def headers(self) -> Iterator[tuple[int, str]]:
-        """Yield the number of the root and the path below `base` of every header."""
+    def headers(self, on_unreadable: OnUnreadable) -> Iterator[tuple[int, str]]:
+        """Yield the number of the root and the path below `base` of every record.
+
+        Parameters
+        ----------
+        on_unreadable : callable
+            Called with the path below `base` of everything that cannot be read, and the
+            problem.
+        """
+
+        def note(path: str, problem: str) -> None:
+            on_unreadable(Path(path).relative_to(self.base).as_posix(), problem)
+
         for number, root in enumerate(self.roots):
-            for path in find_headers(root):
+            for path in find_headers(root, note):
                 yield number, path.relative_to(self.base).as_posix()
 
 
@@ -218,15 +230,21 @@ def scan(
     waiting: deque[list[tuple[str, Entry | None]]] = deque()
     make_worker = partial(Scanner, config, folders, with_signals)
     journal.begin_scan()
-    n_selected = 0
+    chosen: set[str] = set()  # the selected ECGs, if their number is limited
+    is_full = False
     tasks = _tasks(journal, folders, waiting)
     for entries in run_tasks(make_worker, tasks, n_workers, preload):
         scanned = {entry.path: entry for entry in entries}
         group = []
         for path, known in waiting.popleft():
-            group.append(known or scanned[path])
-            n_selected += group[-1].status == Status.SELECTED
-            if n_selected == config.limit:
+            entry = known or scanned[path]
+            group.append(entry)
+            if config.limit and entry.status == Status.SELECTED:
+                chosen.add(
+                    ecg_key(entry.source, entry.record_id, entry.sha256, entry.path)
+                )
+                is_full = len(chosen) == config.limit
+            if is_full:
                 break
         journal.add(entry for entry in group if entry.path in scanned)
         journal.keep(entry.path for entry in group if entry.path not in scanned)
@@ -235,9 +253,9 @@ def scan(
             sum(entry.n_bytes for entry in group),
             sum(entry.status == Status.QUARANTINED for entry in group),
         )
-        if n_selected == config.limit:
+        if is_full:
             break
-    journal.end_scan()
+    journal.end_scan(config.fs)
 
 
 def _tasks(
@@ -250,7 +268,11 @@ def _tasks(
     There, the path of a header is paired with its entry of an earlier scan if its files
     are unchanged, else with None.
     """
-    headers = folders.headers()
+
+    def note(path: str, problem: str) -> None:
+        journal.add_unreadable(printable(path), problem)
+
+    headers = folders.headers(note)
     while group := list(islice(headers, TASK_HEADERS)):
         known_entries, task = [], []
         for root, path in group:
@@ -269,7 +291,7 @@ def _stamp(header: Path, files: Sequence[str]) -> tuple[int, str]:
     n_bytes, times = 0, []
     for name in files:
         try:
-            status = header.with_name(name).stat()
+            status = os.stat(with_its_suffix(str(header.with_name(name))))
         except (OSError, ValueError):
             times.append("-")
             continue

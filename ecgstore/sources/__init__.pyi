@@ -1,4 +1,8 @@
-from .find import find_headers as find_headers
+from .find import (
+    OnUnreadable as OnUnreadable,
+    describe_unreadable as describe_unreadable,
+    find_headers as find_headers,
+)
 from .formats import (
     FORMATS as FORMATS,
     HEADER_FILES as HEADER_FILES,
@@ -6,7 +10,7 @@ from .formats import (
     RecordHeader as RecordHeader,
 )
 from .given import given_headers as given_headers
-from .origin import source_name as source_name
+from .origin import KNOWN_SOURCES as KNOWN_SOURCES, source_name as source_name
 from .read import (
     open_record as open_record,
     read_header as read_header,

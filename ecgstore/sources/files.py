@@ -78,6 +78,21 @@ def file_size(path: str, reason: Reason) -> int:
         raise _cannot_read(path, reason, error) from error
 
 
+def with_its_suffix(path: str) -> str:
+    """Return the path of a file whose suffix may be in the other case on disk.
+
+    Discs and tools that write names in capitals change ``A0001.mat`` to ``A0001.MAT``,
+    but not the name in the header.
+    """
+    if os.path.lexists(path):
+        return path
+    stem, suffix = os.path.splitext(path)
+    for other in (suffix.upper(), suffix.lower()):
+        if os.path.lexists(stem + other):
+            return stem + other
+    return path
+
+
 def printable(path: str) -> str:
     """Return a path as valid Unicode text; other bytes are escaped."""
     return path.encode("utf-8", "backslashreplace").decode()

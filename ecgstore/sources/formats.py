@@ -14,6 +14,7 @@ from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.sources.files import printable
 from ecgstore.sources.record_signal import RecordSignal
+from ecgstore.sources.wfdb.parts import named_parts
 from ecgstore.sources.wfdb.record import (
     open_record as open_wfdb_record,
     read_header as read_wfdb_header,
@@ -64,17 +65,24 @@ class RecordFormat:
     open_record : callable
         Returns the header in the file of a path, and the record's signal, none of which
         is read yet. Raises `RecordError` and nothing else.
+    parts : callable
+        Returns the names, without suffix, of the records in the folder of a header's
+        path that are no records but parts of another, as far as this header tells:
+        segments, or itself. Raises nothing.
     """
 
     signal_suffixes: tuple[str, ...]
     read_header: Callable[[str], RecordHeader]
     open_record: Callable[[str], tuple[RecordHeader, RecordSignal]]
+    parts: Callable[[str], frozenset[str]] = lambda _: frozenset()
 
 
 FORMATS: Final[Mapping[str, RecordFormat]] = {
-    ".hea": RecordFormat((".mat", ".dat"), read_wfdb_header, open_wfdb_record),
+    ".hea": RecordFormat(
+        (".mat", ".dat"), read_wfdb_header, open_wfdb_record, named_parts
+    ),
 }
-"""Every format by the suffix of its headers; one header is one record."""
+"""Every format by the suffix of its headers, in lower case."""
 
 HEADER_FILES: Final = " or ".join(FORMATS)
 """The suffixes of headers, for messages."""
@@ -88,7 +96,7 @@ def format_of(path: str) -> RecordFormat:
     RecordError
         With `Reason.UNREADABLE_HEADER`, if no format has headers of that suffix.
     """
-    suffix = os.path.splitext(path)[1]
+    suffix = os.path.splitext(path)[1].lower()
     if suffix not in FORMATS:
         raise RecordError(
             Reason.UNREADABLE_HEADER,

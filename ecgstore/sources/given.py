@@ -5,18 +5,27 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ecgstore.errors import EcgStoreError
-from ecgstore.sources.find import find_headers
+from ecgstore.sources.files import with_its_suffix
+from ecgstore.sources.find import OnUnreadable, find_headers
 from ecgstore.sources.formats import FORMATS, HEADER_FILES
 
 
-def given_headers(records: Iterable[str | Path]) -> list[Path]:
+def given_headers(
+    records: Iterable[str | Path], on_unreadable: OnUnreadable | None = None
+) -> list[Path]:
     """Return the headers of all given records, without repeats and in their order.
+
+    Every header is a record of its own here, also if one ECG is in several files, as
+    those of PTB-XL at two sampling rates are: their paths tell them apart. Segments
+    that are found in a folder are no records; one that is given itself is.
 
     Parameters
     ----------
     records : iterable of str or Path
         Folders, searched at any depth as `find_headers` does; ``.hea`` files; and
         ``.mat`` or ``.dat`` files beside a ``.hea`` file of the same name.
+    on_unreadable : callable, optional
+        Called for what cannot be read below a folder, as `find_headers` does.
 
     Returns
     -------
@@ -26,12 +35,13 @@ def given_headers(records: Iterable[str | Path]) -> list[Path]:
     Raises
     ------
     EcgStoreError
-        If a path does not exist, is something else, or is a folder without records.
+        If a path does not exist, is something else, or is a folder without records; if
+        a folder cannot be read, unless `on_unreadable` is given.
     """
     headers: dict[str, Path] = {}
     for path in map(Path, records):
         is_empty = True
-        for header in find_headers(_header_beside(path)):
+        for header in find_headers(_header_beside(path), on_unreadable):
             headers.setdefault(os.path.abspath(header), header)
             is_empty = False
         if is_empty:
@@ -45,9 +55,9 @@ def given_headers(records: Iterable[str | Path]) -> list[Path]:
 def _header_beside(path: Path) -> Path:
     """Return the header beside a signal file; any other path unchanged."""
     headers = [
-        path.with_suffix(suffix)
+        Path(with_its_suffix(str(path.with_suffix(suffix))))
         for suffix, format_ in FORMATS.items()
-        if path.suffix in format_.signal_suffixes and path.is_file()
+        if path.suffix.lower() in format_.signal_suffixes and path.is_file()
     ]
     if not headers:
         return path

@@ -43,9 +43,17 @@ class RecordNames:
 
     def rows(self, name: str) -> list[int]:
         """Return the rows of the records called ``name`` or ``source/name``."""
-        source, _, record_id = name.rpartition("/")
-        rows = self._rows.get(record_id, [])
-        return [row for row in rows if source in ("", self._sources[row])]
+        rows = list(self._rows.get(name, []))
+        slash = name.find("/")
+        while slash != -1:  # names may be paths
+            source, record_id = name[:slash], name[slash + 1 :]
+            rows += [
+                row
+                for row in self._rows.get(record_id, [])
+                if self._sources[row] == source
+            ]
+            slash = name.find("/", slash + 1)
+        return rows
 
     def hint(self, name: str) -> str:
         """Return advice for a name that no single record has."""

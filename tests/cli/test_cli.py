@@ -365,3 +365,27 @@ def test_files_that_are_no_commands_are_left_out(
     assert "verify" in out
     assert "folder" not in out
     assert "no_command" not in out
+
+
+def test_builds_say_what_is_copied_or_cannot_be_read(
+    run: Run, write_record: WriteRecord, tmp_path: Path
+) -> None:
+    for name, fs in (("00841_hr", 500), ("00841_lr", 100)):
+        folder = write_record(name, fs=fs).parent
+    (folder / "loop").symlink_to("loop")
+    options = ["-o", tmp_path / "o.h5", "--beats", "none", "--workers", 1, "--quiet"]
+    code, printed, errors = run("build", folder, *options, "--strict")
+    assert code == 1
+    assert "found 2 records: 1 selected" in printed
+    assert "1 records are copies of stored ECGs" in printed
+    assert "left out (1): 'records/loop' (" in errors
+    assert "1 folders cannot be read" in errors
+    (folder / "loop").unlink()
+    assert run("build", folder, *options, "--strict", "--overwrite")[0] == 0
+    code, printed, _ = run("classes", folder, "--json")
+    assert json.loads(printed)["unreadable_headers"] == 0
+
+
+def test_a_few_records_of_the_sample_raise_no_warning(run: Run) -> None:
+    options = ["--sample", "--limit", 3, "--dry-run", "--workers", 1, "--quiet"]
+    assert run("build", *options)[2] == ""

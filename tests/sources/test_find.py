@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ecgstore.errors import EcgStoreError
-from ecgstore.sources import find_headers, source_name
+from ecgstore.sources import find_headers, given_headers, source_name
 
 
 def _touch(root: Path, *names: str) -> None:
@@ -105,6 +105,128 @@ def test_a_folder_that_vanishes_is_an_ecgstore_error(tmp_path: Path) -> None:
         list(headers)
 
 
+def _odd_tree(tmp_path: Path) -> tuple[Path, list[str]]:
+    """Return a folder of two records and odd links, and the names of those links."""
+    root = tmp_path / "root"
+    _touch(root, "a/A1.hea", "a/A1.dat", "z/Z1.hea", "notes")
+    for name, target in (
+        ("b", "b"),
+        ("c", "notes/below"),
+        ("d", "nowhere"),
+        ("Z0.hea", "Z0.hea"),
+        ("A1.mat", "nowhere.mat"),
+    ):
+        (root / name).symlink_to(target)
+    return root, ["b", "c", "d"]
+
+
+def test_odd_links_are_noted_and_the_rest_is_found(tmp_path: Path) -> None:
+    root, odd = _odd_tree(tmp_path)
+    noted = []
+    headers = find_headers(root, lambda path, problem: noted.append((path, problem)))
+    found = [path.relative_to(root).as_posix() for path in headers]
+    assert found == ["Z0.hea", "a/A1.hea", "z/Z1.hea"]
+    assert sorted(path for path, _ in noted) == [str(root / name) for name in odd]
+    assert all(problem for _, problem in noted)
+    with pytest.raises(EcgStoreError, match="cannot read this folder"):
+        list(find_headers(root))
+    noted.clear()
+    given_headers([root], lambda path, problem: noted.append((path, problem)))
+    assert len(noted) == 3
+
+
+def test_a_folder_that_cannot_be_listed_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _touch(tmp_path, "root/a/A1.hea", "root/b/B1.hea", "root/c/C1.hea")
+    root = tmp_path / "root"
+    scandir = os.scandir
+
+    def guarded(folder: str) -> object:
+        if folder.rstrip("/") == forbidden:
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    forbidden = str(root / "b")
+    noted = []
+    headers = find_headers(root, lambda *problem: noted.append(problem))
+    assert [path.stem for path in headers] == ["A1", "C1"]
+    assert noted == [(forbidden, "Permission denied")]
+    forbidden = str(root)
+    with pytest.raises(EcgStoreError, match="Permission denied"):
+        list(find_headers(root, lambda *problem: noted.append(problem)))
+
+
+SEGMENT = "{} 1 500 10\n{}.dat 16 1000/mV 16 0 0 0 0 I\n"
+LAYOUT = "{} 2 500 0\n~ 0 1000/mV 16 0 0 0 0 I\n~ 0 1000/mV 16 0 0 0 0 II\n"
+
+
+def _write_headers(folder: Path, **texts: str) -> None:
+    """Write headers, and signal files for those that name one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / f"{name}.hea").write_text(text.format(name, name))
+        if ".dat" in text:
+            (folder / f"{name}.dat").touch()
+
+
+@pytest.mark.parametrize("master", ["a", "m", "z"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("signals_are_there", [True, False])
+def test_parts_of_a_record_are_no_records(
+    tmp_path: Path, master: str, line_end: str, signals_are_there: bool
+) -> None:
+    text = "# x\n\n {}/4 1 500 25\nlayout 0\nseg_1 10\n~ 5\nseg_2 10\n"
+    _write_headers(
+        tmp_path / "records",
+        seg_1=SEGMENT,
+        seg_2=SEGMENT,
+        other=SEGMENT,
+        layout=LAYOUT,
+        orphaned_layout=LAYOUT,
+        **{master: text.replace("\n", line_end)},
+    )
+    _write_headers(tmp_path / "records" / "below", seg_1=SEGMENT)
+    if not signals_are_there:
+        for path in tmp_path.rglob("*.dat"):
+            path.unlink()
+    expected = sorted([f"{master}.hea", "other.hea", "below/seg_1.hea"])
+    root = tmp_path / "records"
+    assert _headers_below(root) == expected
+    assert sorted(given_headers([root])) == [root / name for name in expected]
+    segment = root / "seg_1.hea"
+    assert [*find_headers(segment)] == [segment]
+    assert given_headers([root / "seg_1.dat" if signals_are_there else segment]) == [
+        segment
+    ]
+    assert segment in given_headers([root, segment])
+
+
+def test_records_that_name_each_other_as_segments_are_all_found(
+    tmp_path: Path,
+) -> None:
+    _write_headers(
+        tmp_path,
+        a="a/2 1 500 10\nb 5\nb 5\n",
+        b="b/2 1 500 5\na 5\nc 5\n",
+        c=SEGMENT,
+        itself="itself/1 1 500 10\nitself 10\n",
+        broken="broken/2 1 500 10\nunnamed 10\n",
+        unnamed=SEGMENT,
+    )
+    assert _headers_below(tmp_path) == [
+        "a.hea", "b.hea", "broken.hea", "itself.hea", "unnamed.hea",
+    ]  # fmt: skip
+
+
+def test_ptb_xl_at_100_hz_is_found_last(tmp_path: Path) -> None:
+    _touch(tmp_path, "records100/1.hea", "records500/1.hea", "z/1.hea", "z.hea")
+    assert _headers_below(tmp_path) == [
+        "records500/1.hea", "z.hea", "z/1.hea", "records100/1.hea",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("folder", "source"),
     [
@@ -123,6 +245,31 @@ def test_a_folder_that_vanishes_is_an_ecgstore_error(tmp_path: Path) -> None:
         ("ningbo", "ningbo"),
         ("WFDB_Ga", "georgia"),
         ("WFDB_CPSC2018_2", "cpsc_2018_extra"),
+        ("cpsc_2018-1.0.2", "cpsc_2018"),
+        ("ptb-xl-1.0.1", "ptb-xl"),
+        ("PTB-XL_v1.0.3", "ptb-xl"),
+        *(
+            (f"{name}{version}", source)
+            for version in ("", "-1.0", "-1.0.1", "-1.0.2", "-1.0.3", "-1.0.0 (1)")
+            for name, source in (
+                (
+                    "ptb-xl-a-large-publicly-available-electrocardiography-dataset",
+                    "ptb-xl",
+                ),
+                ("ptb-diagnostic-ecg-database", "ptb"),
+                (
+                    "st-petersburg-incart-12-lead-arrhythmia-database",
+                    "st_petersburg_incart",
+                ),
+                ("lobachevsky-university-electrocardiography-database", "ludb"),
+                ("qt-database", "qtdb"),
+                (
+                    "mimic-iv-ecg-diagnostic-electrocardiogram-matched-subset",
+                    "mimic-iv-ecg",
+                ),
+                ("CODE-15%", "code15"),
+            )
+        ),
     ],
 )
 def test_the_folder_names_the_source(folder: str, source: str) -> None:
@@ -130,6 +277,22 @@ def test_the_folder_names_the_source(folder: str, source: str) -> None:
     assert source_name(root / folder / "g1" / "X1.hea", root) == source
     assert source_name(root / folder / "X1.hea", root / folder) == source
     assert source_name(root / folder / "g1" / "X1.hea", root / folder / "g1") == source
+
+
+def test_a_version_as_a_folder_is_skipped() -> None:
+    for root in ("ptb-xl/1.0.3", "ptb-xl", "."):
+        assert (
+            source_name(Path("ptb-xl/1.0.3/records500/1.hea"), Path(root)) == "ptb-xl"
+        )
+    assert source_name(Path("ward/2.1/a/1.hea"), Path("ward/2.1")) == "ward"
+
+
+def test_the_database_of_two_hospitals_has_the_challenges_sources() -> None:
+    folder = Path(
+        "a-large-scale-12-lead-electrocardiogram-database-for-arrhythmia-study-1.0.0"
+    )
+    assert source_name(folder / "01" / "JS10646.hea", folder) == "chapman_shaoxing"
+    assert source_name(folder / "01" / "JS10647.hea", folder) == "ningbo"
 
 
 def test_the_nearest_folder_decides(tmp_path: Path) -> None:
@@ -146,6 +309,8 @@ def test_the_nearest_folder_decides(tmp_path: Path) -> None:
         ("S0001", "ptb"),
         ("HR00001", "ptb-xl"),
         ("E00001", "georgia"),
+        ("00001_hr", "ptb-xl"),
+        ("00001_lr", "ptb-xl"),
         ("JS00001", "flat"),
         ("A0001x", "flat"),
         ("a0001", "flat"),
@@ -157,6 +322,17 @@ def test_record_names_determine_the_source_in_a_flat_folder(
     root = tmp_path / "flat"
     _touch(root, f"{record_id}.hea", f"{record_id}.mat")
     assert source_name(root / f"{record_id}.hea", root) == source
+
+
+def test_suffixes_may_be_in_capitals(tmp_path: Path) -> None:
+    root = tmp_path / "disc"
+    _touch(root, "S0001.HEA", "S0001.MAT", "b/S0002.Hea", "b/S0002.mat", "c.hea.txt")
+    assert _headers_below(root) == ["S0001.HEA", "b/S0002.Hea"]
+    for header in find_headers(root):
+        assert [*find_headers(header)] == [header]
+        assert source_name(header, root) == "ptb"
+        assert source_name(header, header) == "ptb"
+    assert given_headers([root / "S0001.MAT"]) == [root / "S0001.HEA"]
 
 
 def test_record_names_count_for_mat_files_only(tmp_path: Path) -> None:
@@ -180,6 +356,9 @@ def test_other_sources_have_the_name_of_the_root(tmp_path: Path) -> None:
     root = tmp_path / "ludb"
     assert source_name(root / "data" / "1.hea", root) == "ludb"
     assert source_name(root / "1.hea", root / "1.hea") == "ludb"
+    root = tmp_path / "hospital-1.2"
+    assert source_name(root / "data" / "1.hea", root) == "hospital"
+    assert source_name(root / "1.hea", root / "1.hea") == "hospital"
 
 
 def test_the_source_of_a_relative_root_is_the_name_of_its_folder(

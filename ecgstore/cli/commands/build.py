@@ -57,7 +57,11 @@ Examples:
 @click.option(
     "--dry-run", is_flag=True, help="Count the selected records; write nothing."
 )
-@click.option("--strict", is_flag=True, help="Exit 1 if any record is in quarantine.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Exit 1 if any record is in quarantine, or a folder cannot be read.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace STORE if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @QUIET
@@ -132,10 +136,11 @@ def build(
             )
         raise click.Abort from error
     _print_report(report, as_json, out)
-    if strict and report.n_quarantined:
+    if strict and (report.n_quarantined or report.n_unreadable_paths):
         click.echo(
-            f"ecgstore: {report.n_quarantined} records are in quarantine, which "
-            f"--strict does not allow; {out} is complete without them",
+            f"ecgstore: {report.n_quarantined} records are in quarantine and "
+            f"{report.n_unreadable_paths} folders cannot be read, which --strict does "
+            f"not allow; {out} is complete without them",
             err=True,
         )
         sys.exit(1)
@@ -153,6 +158,11 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
         f"found {report.n_found} records: {report.n_selected} selected, "
         f"{report.n_not_selected} not selected, {report.n_quarantined} in quarantine"
     )
+    if report.n_copies:
+        click.echo(
+            f"{report.n_copies} records are copies of stored ECGs, at another sampling "
+            "rate or in the Challenge's form; left out"
+        )
     if report.n_identical:
         click.echo(
             f"{report.n_identical} selected records have the same signal as another "

@@ -61,7 +61,10 @@ def classes(sources: tuple[Path, ...], name: str, codes: bool, as_json: bool) ->
         return
     _print_counts(chosen.name, counts, codes)
     if unreadable:
-        click.echo(f"{len(unreadable)} headers cannot be read, such as {unreadable[0]}")
+        click.echo(
+            f"{len(unreadable)} headers or folders cannot be read, such as "
+            f"{str(unreadable[0])!a}"
+        )
 
 
 def _records(
@@ -78,7 +81,10 @@ def _records(
             for row in read_labels_csv(root):
                 yield row.source, row.dx
             continue
-        for path in with_progress(find_headers(root), str(root), unit="headers"):
+        headers = find_headers(
+            root, lambda path, problem: unreadable.append(Path(path))
+        )
+        for path in with_progress(headers, str(root), unit="headers"):
             try:
                 yield source_name(path, root), read_header(path).dx
             except RecordError:

@@ -28,7 +28,9 @@ Examples:
 )
 @DEVICE
 @BATCH_SIZE
-@click.option("--strict", is_flag=True, help="Exit 1 if any record cannot be used.")
+@click.option(
+    "--strict", is_flag=True, help="Exit 1 if any record or folder cannot be used."
+)
 @QUIET
 def predict(
     checkpoint: Path,
@@ -46,20 +48,26 @@ def predict(
     the network was trained on; the diagnoses in their headers are not used.
 
     The table has the columns record_id, path, status, detail, and one per class. A
-    record that cannot be used has its reason as status, and no probabilities.
+    record that cannot be used has its reason as status, and no probabilities. Every
+    record is predicted, also if one ECG is there twice, as in PTB-XL at two rates; the
+    segments of a multi-segment record only if they are given by name.
     """
     with needs_torch():
         from ecgstore.models.checkpoint import Checkpoint
         from ecgstore.models.devices import chosen_device
         from ecgstore.models.inference.prediction import predict as predict_records
         from ecgstore.models.inference.prediction_table import write_predictions
-    from ecgstore.sources import given_headers
+    from ecgstore.sources import describe_unreadable, given_headers
     from ecgstore.system.atomic_files import replace_file
 
     trained = Checkpoint.load(checkpoint)
+    unreadable: list[tuple[str, str]] = []
+    headers = given_headers(records, lambda *problem: unreadable.append(problem))
+    if unreadable:
+        click.echo(f"warning: {describe_unreadable(unreadable)}", err=True)
     predictions = predict_records(
         trained,
-        given_headers(records),
+        headers,
         device=chosen_device(device),
         batch_size=batch_size,
         quiet=quiet,
@@ -79,5 +87,5 @@ def predict(
             "the columns status and detail",
             err=True,
         )
-    if strict and n_unusable:
+    if strict and (n_unusable or unreadable):
         sys.exit(1)

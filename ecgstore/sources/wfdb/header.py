@@ -20,10 +20,12 @@ from typing import Final, NamedTuple
 
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
-from ecgstore.sources.files import printable, read_start
+from ecgstore.sources.files import printable, read_start, with_its_suffix
 from ecgstore.sources.wfdb.comments import read_comments
 
-_MAX_HEADER_BYTES: Final = 1 << 20  # real ones have about 1,000
+MAX_HEADER_BYTES: Final = 1 << 20
+"""Size of the largest header; real ones have about 1,000 bytes."""
+
 _MAX_BASELINE: Final = 1 << 31
 
 _RECORD_NAME: Final = re.compile(r"[\w+-][\w.+-]{0,254}")
@@ -158,13 +160,18 @@ class Header:
         """
         names = [path.name, *(lead.file_name for lead in self.leads)]
         for segment_name in dict.fromkeys(part.name for part in self.segments):
-            of_segment = path.with_name(f"{segment_name}.hea")
-            names.append(of_segment.name)
+            of_segment = segment_path(str(path), segment_name)
+            names.append(os.path.basename(of_segment))
             try:
                 names += [lead.file_name for lead in read_header(of_segment).leads]
             except RecordError:
                 continue  # reading the record raises it again
         return list(dict.fromkeys(names))
+
+
+def segment_path(path: str, name: str) -> str:
+    """Return the path of a segment's header, by that of its record's header."""
+    return with_its_suffix(os.path.join(os.path.dirname(path), f"{name}.hea"))
 
 
 class _SyntaxError(Exception):
@@ -198,8 +205,8 @@ def read_header(path: str | Path) -> Header:
         syntax. Nothing else is raised, whatever the file holds.
     """
     name = os.fspath(path)
-    data, size = read_start(name, _MAX_HEADER_BYTES, Reason.UNREADABLE_HEADER)
-    if size > _MAX_HEADER_BYTES:
+    data, size = read_start(name, MAX_HEADER_BYTES, Reason.UNREADABLE_HEADER)
+    if size > MAX_HEADER_BYTES:
         raise RecordError(
             Reason.UNREADABLE_HEADER,
             f"{printable(name)}: has {size} bytes; expected a header of about 1,000",

@@ -2,7 +2,6 @@
 
 import bisect
 import itertools
-import os
 from collections.abc import Callable
 from typing import Final
 
@@ -13,7 +12,7 @@ from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.record import N_LEADS
 from ecgstore.sources.files import printable
-from ecgstore.sources.wfdb.header import Header, Segment, read_header
+from ecgstore.sources.wfdb.header import Header, Segment, read_header, segment_path
 from ecgstore.sources.wfdb.samples import WfdbSignal, no_difference
 
 _GAP: Final = "~"
@@ -106,7 +105,7 @@ class SegmentedSignal:
 
     def _path_of(self, part: Segment) -> str:
         """Return the path of a segment's header."""
-        return os.path.join(os.path.dirname(self._path), f"{part.name}.hea")
+        return segment_path(self._path, part.name)
 
 
 def read_segment(part: Segment, header: Header, path: str) -> Header:
@@ -144,8 +143,7 @@ def first_segment(header: Header, path: str) -> Header:
     """
     for part in header.segments:
         if part.n_samples and part.name != _GAP:
-            segment_path = os.path.join(os.path.dirname(path), f"{part.name}.hea")
-            return read_segment(part, header, segment_path)
+            return read_segment(part, header, segment_path(path, part.name))
     raise RecordError(
         Reason.TRUNCATED_SIGNAL_FILE, f"{printable(path)}: all its segments are empty"
     )

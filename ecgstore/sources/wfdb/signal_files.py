@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
-from ecgstore.sources.files import printable
+from ecgstore.sources.files import printable, with_its_suffix
 from ecgstore.sources.wfdb.header import LeadHeader
 
 
@@ -74,7 +74,7 @@ def signal_files(
                 raise _not_allowed(where, f"{name!r} has two formats or byte offsets")
             if "/" in name or "\\" in name:
                 raise _not_allowed(where, f"{name!r} is no file beside the header")
-            path = os.path.join(os.path.dirname(where), name)
+            path = with_its_suffix(os.path.join(os.path.dirname(where), name))
             files.append(SignalFile(path, first, members))
         names.add(name)
         first += len(members)
