@@ -108,11 +108,11 @@ def _write_store(base: Path, out: Path, sources: NDArray[np.int64]) -> None:
     partial = out.with_name(f"{out.name}.partial")
     with h5py.File(base, "r") as old:
         specs = _specs(old, len(sources))
-        attributes: dict[str, Any] = {
-            name: _plain(old.attrs[name])
-            for name in ("format", "format_version", "software", "config")
-        }
-        create_file(partial, specs, {**attributes, "fingerprint": UNSEALED})
+        software, config = (_plain(old.attrs[name]) for name in ("software", "config"))
+        attributes = schema.file_attributes(
+            schema.FORMAT.version, software, config, UNSEALED
+        )
+        create_file(partial, specs, attributes)
         with h5py.File(partial, "r+") as new:
             by_fill = [spec.path for spec in specs if spec.by_fill]
             writer = RowWriter(partial, new, by_fill)

@@ -273,6 +273,7 @@ def _identity(folders: Folders, config: Config, patients: Mapping[str, str]) -> 
             "options": json.loads(config.to_json()),
             "sources": [str(root) for root in folders.roots],
             "patients": hashlib.sha256(patients_json).hexdigest() if patients else None,
+            "format_version": schema.FORMAT.version,
             "software": software(),
         },
         sort_keys=True,

@@ -65,13 +65,9 @@ def plan(
     )
     _check_room(partial, sum(spec.shape[0] * spec.row_nbytes for spec in specs))
     unfinished = partial.with_name(partial.name + ".planning")
-    attributes: dict[str, str | int] = {
-        "format": schema.FORMAT.name,
-        "format_version": schema.FORMAT.version,
-        "software": software(),
-        "config": config.to_json(),
-        "fingerprint": UNSEALED,
-    }
+    attributes = schema.file_attributes(
+        schema.FORMAT.version, software(), config.to_json(), UNSEALED
+    )
     create_file(unfinished, specs, attributes)
     with h5py.File(unfinished, "r+") as file:
         _write_tables(file, journal, config, patients)

@@ -16,6 +16,7 @@ from ecgstore.storage.format.integrity import (
     row_checksum,
     wrong_digests,
 )
+from ecgstore.storage.format.structure import structure_differences
 from ecgstore.storage.store import Store
 
 
@@ -43,6 +44,9 @@ def verify(
 ) -> Iterator[Damage]:
     """Compare the content of a store with its checksums, digests and fingerprint.
 
+    Types, shapes and attributes are compared with the format, so that everything that
+    a reader can see is compared with something.
+
     Parameters
     ----------
     path : str or Path
@@ -53,7 +57,8 @@ def verify(
     Yields
     ------
     Damage
-        Every damaged row of the signals, and every other damaged dataset.
+        Every damaged row of the signals, every other damaged dataset, and everything
+        that is no part of the format.
 
     Raises
     ------
@@ -61,6 +66,10 @@ def verify(
         If the file is too damaged to be read as a store at all.
     """
     with Store(path) as store, open_hdf5(store.path) as file:
+        version = int(file.attrs["format_version"])
+        for where, problem in structure_differences(file, store.config, version):
+            yield Damage(where, problem)
+        yield from _damaged_software(file, store.software)
         digests = dataset_digests(file)
         for name, message in wrong_digests(file, digests).items():
             yield Damage(f"/{name}", message)
@@ -73,6 +82,16 @@ def verify(
         for row in unfilled.tolist():
             yield Damage(f"/{schema.STATE} row {row}", "the row was never filled")
         yield from _damaged_rows(store, file, on_progress)
+
+
+def _damaged_software(file: h5py.File, software: str) -> Iterator[Damage]:
+    """Yield a difference between the attribute ``software`` and its digest."""
+    computed = schema.text_sha256(software)
+    expected = text(file.attrs.get(schema.SOFTWARE_SHA256, computed))
+    if computed != expected:
+        yield Damage(
+            "/", f"SHA-256 of the attribute software is {computed}, expected {expected}"
+        )
 
 
 def _damaged_rows(

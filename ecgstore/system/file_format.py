@@ -15,14 +15,17 @@ class FileFormat:
     name : str
         Name, such as ``"ecgstore model"``.
     version : int
-        The version that is written, and the only one that is read.
+        The version that is written.
     made_by : str
         Command or function that creates such files, for error messages.
+    also_read : tuple of int
+        Older versions that are read, too.
     """
 
     name: str
     version: int
     made_by: str
+    also_read: tuple[int, ...] = ()
 
     def check(self, where: str | Path, name: object, version: object) -> None:
         """Refuse a file of another format or version.
@@ -37,16 +40,17 @@ class FileFormat:
         Raises
         ------
         SchemaError
-            If one of them differs.
+            If the name differs, or the version is not one that is read.
         """
         if not isinstance(name, str) or name != self.name:
             raise SchemaError(
                 f"{where}: not an {self.name} file, its format is {name!r}; expected a "
                 f"file made by {self.made_by}"
             )
-        if type(version) is not int or version != self.version:
+        known = (*self.also_read, self.version)
+        if type(version) is not int or version not in known:
             raise SchemaError(
                 f"{where}: {self.name} file of format version {version}; this ecgstore "
-                f"reads version {self.version}: make the file again with "
-                f"{self.made_by}, or use the release that made it"
+                f"reads version {' and '.join(map(str, known))}: make the file again "
+                f"with {self.made_by}, or use the release that made it"
             )

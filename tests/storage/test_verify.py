@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -79,7 +80,7 @@ def test_each_damaged_row_is_named(copy: Path) -> None:
 def test_changed_options_are_damage(copy: Path) -> None:
     with h5py.File(copy, "r+") as file:
         config = file.attrs["config"].decode().replace('"low_hz": 0.5', '"low_hz": 0.6')
-        file.attrs["config"] = config
+        file.attrs.modify("config", np.bytes_(config))
     assert [damage.where for damage in verify(copy)] == ["/"]
 
 
@@ -127,6 +128,79 @@ def test_a_missing_digest_is_damage(copy: Path, path: str) -> None:
     [damage] = verify(copy)
     assert damage.where == f"/{path}"
     assert "no digest" in damage.problem
+
+
+def _software(file: h5py.File) -> None:
+    software = file.attrs["software"].replace(b"numpy 2", b"numpy 3")
+    file.attrs.modify("software", np.bytes_(software))
+
+
+def _big_endian(file: h5py.File) -> None:
+    """Give the same bytes another meaning, which no digest covers."""
+    signals = file["signals"].attrs
+    swapped = np.float64(signals["fs"]).byteswap()
+    signals.create("fs", swapped, dtype=">f8")
+
+
+def _fixed_shape(file: h5py.File) -> None:
+    names = file["labels"].attrs["names"]
+    file["labels"].attrs.create("names", names[None], dtype=names.dtype)
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "problem"),
+    [
+        (_software, "/", "SHA-256 of the attribute software"),
+        (_big_endian, "/signals", "attribute fs is of another type"),
+        (_fixed_shape, "/labels", "attribute names is of shape"),
+        (
+            lambda file: file.attrs.create("note", 1),
+            "/",
+            "attribute note is no part of the format",
+        ),
+        (
+            lambda file: file.attrs.pop("software_sha256"),
+            "/",
+            "attribute software_sha256 is missing",
+        ),
+        (
+            lambda file: file.attrs.modify("format_version", 1),
+            "/",
+            "attribute software_sha256 is no part of the format",
+        ),
+        (
+            lambda file: file["records"].attrs.create("note", 1),
+            "/records",
+            "attribute note is no part of the format",
+        ),
+        (lambda file: file.create_group("more"), "/", "holds 'more'"),
+        (
+            lambda file: file.__setitem__("linked", h5py.SoftLink("/labels")),
+            "/",
+            "holds 'linked'",
+        ),
+        (
+            lambda file: file.__setitem__("quality/more", [1]),
+            "/quality",
+            "holds 'more'",
+        ),
+        (
+            lambda file: (
+                file.move("folds", "records/other"),
+                file.__setitem__("folds", h5py.SoftLink("/records/other")),
+            ),
+            "/",
+            "folds is a link to another place",
+        ),
+    ],
+)
+def test_what_no_digest_of_a_dataset_covers_is_damage(
+    copy: Path, change: Callable[[h5py.File], object], where: str, problem: str
+) -> None:
+    with h5py.File(copy, "r+") as file:
+        change(file)
+    damages = [damage for damage in verify(copy) if damage.where == where]
+    assert any(problem in damage.problem for damage in damages)
 
 
 @pytest.mark.parametrize("value", [0, 2])

@@ -12,6 +12,16 @@ def test_the_same_format_and_version_pass() -> None:
     FORMAT.check("best.pt", "ecgstore model", 2)
 
 
+def test_older_versions_that_are_read_pass() -> None:
+    several = FileFormat("ecgstore", 3, "`ecgstore build`", also_read=(1, 2))
+    for version in (1, 2, 3):
+        several.check("a.h5", "ecgstore", version)
+    wrong: list[object] = [0, 4, True, 2.0]
+    for other in wrong:
+        with pytest.raises(SchemaError, match="reads version 1 and 2 and 3: make"):
+            several.check("a.h5", "ecgstore", other)
+
+
 @pytest.mark.parametrize(
     ("name", "version", "message"),
     [

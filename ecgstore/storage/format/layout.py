@@ -91,6 +91,11 @@ def encoded(values: str | Sequence[str], width: int | None = None) -> NDArray[An
 
 def set_attribute(item: h5py.HLObject, name: str, value: Any) -> None:
     """Set an attribute; texts of fixed width are stored in the object header."""
+    stored = as_stored(value)
+    item.attrs.create(name, stored, dtype=stored.dtype)
+
+
+def as_stored(value: Any) -> NDArray[Any]:
+    """Return the value of an attribute as an array of the type that is stored."""
     is_text = isinstance(value, (str, list, tuple))
-    value = encoded(value) if is_text else np.asarray(value)
-    item.attrs.create(name, value, dtype=value.dtype)
+    return encoded(value) if is_text else np.asarray(value)

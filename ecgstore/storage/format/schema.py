@@ -3,6 +3,7 @@
 The file format is explained, for a reader in any language, in docs/format.md.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,7 +15,7 @@ from ecgstore.record import LEADS, MARKS, N_LEADS
 from ecgstore.signals.quality import QUALITY_COLUMNS
 from ecgstore.system.file_format import FileFormat
 
-FORMAT: Final = FileFormat("ecgstore", 1, "`ecgstore build`")
+FORMAT: Final = FileFormat("ecgstore", 2, "`ecgstore build`", also_read=(1,))
 ALIGNMENT_BYTES: Final = 4096
 
 SIGNALS: Final = "signals"
@@ -31,6 +32,12 @@ QUARANTINE: Final = "quarantine"
 
 SHA256: Final = "sha256"
 """Attribute of every dataset: the digest of its content."""
+
+SOFTWARE_SHA256: Final = "software_sha256"
+"""Attribute of the file: the digest of its attribute `software`."""
+
+_FIRST_WITH_SOFTWARE_SHA256: Final = 2
+"""Version of the format from which on files have it."""
 
 MV_PER_COUNT: Final = 0.001
 """Resolution of the int16 signals: 1 uV."""
@@ -53,6 +60,35 @@ RECORD_TEXTS: Final = (
     "sha256",
 )
 QUARANTINE_TEXTS: Final = ("path", "source", "record_id", "reason", "detail")
+
+
+def file_attributes(
+    version: int, software: str = "", config: str = "", fingerprint: str = ""
+) -> dict[str, str | int]:
+    """Return the attributes of a file of some version of the format.
+
+    Parameters
+    ----------
+    version : int
+        Version of the format.
+    software, config, fingerprint : str
+        Versions of the libraries, options of the build, digest of the content.
+    """
+    attributes: dict[str, str | int] = {
+        "format": FORMAT.name,
+        "format_version": version,
+        "software": software,
+        "config": config,
+        "fingerprint": fingerprint,
+    }
+    if version >= _FIRST_WITH_SOFTWARE_SHA256:
+        attributes[SOFTWARE_SHA256] = text_sha256(software)
+    return attributes
+
+
+def text_sha256(text: str) -> str:
+    """Return the SHA-256 of a text in UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Datasets and attributes of a store as docs/format.md describes them."""
 
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -51,7 +52,9 @@ def test_the_file_has_the_documented_attributes(sample_store: Path) -> None:
         )
         assert set(file.attrs) == set(named)
         assert file.attrs["format"].decode() == "ecgstore"
-        assert file.attrs["format_version"] == 1
+        assert file.attrs["format_version"] == 2
+        digest = hashlib.sha256(file.attrs["software"]).hexdigest()
+        assert file.attrs["software_sha256"].decode() == digest
         versions = dict(
             entry.split() for entry in file.attrs["software"].decode().split(", ")
         )

@@ -1,0 +1,136 @@
+"""Find what digests do not cover: types, shapes, and parts that the format lacks."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ecgstore.config import Config
+from ecgstore.storage.format import schema
+from ecgstore.storage.format.hdf5 import text, texts
+from ecgstore.storage.format.layout import as_stored, encoded
+from ecgstore.storage.format.schema import DatasetSpec
+
+
+def structure_differences(
+    file: h5py.File, config: Config, version: int
+) -> Iterator[tuple[str, str]]:
+    """Yield every group, link, attribute or type that differs from the format.
+
+    Parameters
+    ----------
+    file : h5py.File
+        A store with all its datasets.
+    config : Config
+        Its options.
+    version : int
+        Version of its format.
+
+    Yields
+    ------
+    where : str
+        Path of the group or dataset.
+    problem : str
+        What was found, and what is expected.
+    """
+    specs = {spec.path: spec for spec in _specs(file, config)}
+    groups = {path.rpartition("/")[0] for path in specs} - {""}
+    children: dict[str, list[str]] = {}
+    for path in (*specs, *groups):
+        parent, _, name = path.rpartition("/")
+        children.setdefault(parent, []).append(name)
+    for group, names in children.items():
+        item = file[group or "/"]
+        expected = schema.file_attributes(version) if group == "" else {}
+        yield from _links(item, names)
+        yield from _attributes(item, expected)
+    for path, spec in specs.items():
+        yield from _dataset(file[path], spec)
+
+
+def _specs(file: h5py.File, config: Config) -> tuple[DatasetSpec, ...]:
+    """Return what a build would make of the same records, texts of any width."""
+    features = file[schema.FEATURES].attrs
+    status = file[schema.QUALITY][schema.BEATS_STATUS].attrs
+    names = texts(features["names"])
+    return (
+        *schema.row_specs(
+            config,
+            len(file[schema.SIGNALS]),
+            dict.fromkeys(schema.RECORD_TEXTS, 1),
+            features=[(name, "") for name in names],
+            beats_status=dict.fromkeys(map(str, range(len(status["flag_values"]))), 0),
+        ),
+        *schema.quarantine_specs(
+            len(file[schema.QUARANTINE]["path"]),
+            dict.fromkeys(schema.QUARANTINE_TEXTS, 1),
+        ),
+    )
+
+
+def _links(group: h5py.Group, expected: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield names in a group that are not expected, and links to other places."""
+    where = group.name
+    for name in sorted(set(group) - set(expected)):
+        yield where, f"holds {name!r}, which is no part of the format"
+    for name in expected:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            yield where, f"{name} is a link to another place; expected the data"
+
+
+def _attributes(
+    item: h5py.Group | h5py.Dataset, expected: dict[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """Yield attributes that are missing, not expected, or of another type or shape."""
+    for name in sorted(set(item.attrs) ^ set(expected)):
+        problem = "is missing" if name in expected else "is no part of the format"
+        yield item.name, f"attribute {name} {problem}"
+    for name in sorted(set(item.attrs) & set(expected)):
+        wanted, attribute = as_stored(expected[name]), item.attrs.get_id(name)
+        difference = _type_difference(attribute.get_type(), wanted.dtype)
+        if difference is None and attribute.shape != wanted.shape:
+            difference = f"of shape {attribute.shape}; expected {wanted.shape}"
+        if difference is None and wanted.dtype.kind == "S":
+            stored = item.attrs[name]
+            again = encoded(texts(stored) if wanted.ndim else text(stored))
+            if attribute.dtype.itemsize != again.dtype.itemsize:
+                difference = (
+                    f"text of {attribute.dtype.itemsize} bytes; expected "
+                    f"{again.dtype.itemsize}, the length of the longest one"
+                )
+        if difference is not None:
+            yield item.name, f"attribute {name} is {difference}"
+
+
+def _dataset(dataset: h5py.Dataset, spec: DatasetSpec) -> Iterator[tuple[str, str]]:
+    """Yield differences of one dataset."""
+    difference = _type_difference(dataset.id.get_type(), spec.dtype)
+    if difference is not None:
+        yield dataset.name, f"is {difference}"
+    if dataset.shape != spec.shape or dataset.maxshape != spec.shape:
+        yield (
+            dataset.name,
+            f"has the shape {dataset.shape}, at most {dataset.maxshape}; expected "
+            f"{spec.shape}",
+        )
+    fill = dataset.id.get_create_plist().fill_value_defined()
+    if fill != h5py.h5d.FILL_VALUE_DEFAULT:
+        yield dataset.name, "has a fill value of its own; expected none"
+    expected = dict(spec.attributes)
+    if schema.SHA256 in dataset.attrs:  # if not, its content is found to be damaged
+        expected[schema.SHA256] = ""
+    yield from _attributes(dataset, expected)
+
+
+def _type_difference(stored: h5py.h5t.TypeID, expected: np.dtype[Any]) -> str | None:
+    """Return how a stored type differs; texts may have any width."""
+    if expected.kind == "S":
+        size = stored.get_size()
+        wanted = h5py.string_dtype("utf-8", size)
+        description = f"text of {size} bytes in UTF-8, padded with zero bytes"
+    else:
+        wanted, description = expected, str(expected)
+    if stored.equal(h5py.h5t.py_create(wanted, logical=True)):
+        return None
+    return f"of another type; expected {description}"
