@@ -1,4 +1,4 @@
-"""Kernels that copy parts of the rows of a mapped file into one batch.
+"""Kernels that copy parts of the rows of a mapped file into one batch, or check them.
 
 Several threads may run a kernel on the same batch: each of them takes the next free row
 until none is left. So a thread that starts late still helps, and at the end no thread
@@ -13,7 +13,13 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ecgstore.arrays import Float32Array, Int16Array, IntArray, UInt8Array
+from ecgstore.arrays import (
+    Float32Array,
+    Int16Array,
+    IntArray,
+    UInt8Array,
+    UInt32Array,
+)
 from ecgstore.system.kernels import kernel
 
 _raw_memcpy: Any = cgutils.raw_memcpy  # untyped
@@ -48,6 +54,22 @@ def _generate_copy(_context: Any, target: Any, source: Any, n_bytes: Any) -> Any
 
 
 _copy: Any = intrinsic(_generate_copy)
+
+
+def _generate_call(_context: Any, function: Any, data: Any, n_bytes: Any) -> Any:
+    """Call a C function at an address: uint32_t (const uint8_t *, size_t)."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[1])(context, builder, arguments[1])
+        word = arguments[2].type
+        of_type = ir.FunctionType(ir.IntType(32), [array.data.type, word])
+        pointer = builder.inttoptr(arguments[0], of_type.as_pointer())
+        return builder.call(pointer, [array.data, arguments[2]])
+
+    return types.uint32(types.intp, data, types.intp), generate
+
+
+_call: Any = intrinsic(_generate_call)
 
 
 @kernel
@@ -96,4 +118,74 @@ def gather_scaled(
             target = out[i, k]
             for j in range(n_values):
                 target[j] = np.float32(source[j]) * scale
+        i = _take(next_row)
+
+
+@kernel
+def _check(
+    i: int,
+    file: UInt8Array,
+    offsets: IntArray,
+    n_bytes: int,
+    rows: IntArray,
+    checksums: UInt32Array,
+    crc32c: int,
+    checked: UInt8Array,
+    damaged: IntArray,
+) -> None:
+    """Compare the CRC-32C of ``file[offsets[i]:][:n_bytes]`` with ``checksums[i]``.
+
+    Where they are equal, ``checked[rows[i]]`` becomes 1, else ``damaged[0]`` becomes
+    ``rows[i]``. `crc32c` is the address of the C function; see `native_crc32c`.
+    """
+    if not checked[rows[i]]:
+        if _call(crc32c, file[offsets[i] :], n_bytes) == checksums[i]:
+            checked[rows[i]] = 1
+        else:
+            damaged[0] = rows[i]
+
+
+@kernel
+def gather_checked(
+    file: UInt8Array,
+    offsets: IntArray,
+    pieces: IntArray,
+    begins: IntArray,
+    out: UInt8Array,
+    next_row: IntArray,
+    check: tuple[Any, ...],
+) -> None:
+    """Copy like `gather`; check each row first, which is then in the core's cache.
+
+    `check` holds the arguments of `_check` after the first.
+    """
+    one_row = np.zeros(1, np.int64)
+    i = _take(next_row)
+    while i < offsets.shape[0]:
+        _check(i, *check)
+        one_row[0] = 0
+        one = slice(i, i + 1)
+        gather(file, offsets[one], pieces, begins[one], out[one], one_row)
+        i = _take(next_row)
+
+
+@kernel
+def gather_scaled_checked(
+    file: Int16Array,
+    offsets: IntArray,
+    pieces: IntArray,
+    begins: IntArray,
+    scale: np.float32,
+    out: Float32Array,
+    next_row: IntArray,
+    check: tuple[Any, ...],
+) -> None:
+    """Copy like `gather_scaled`; check each row first, like `gather_checked`."""
+    one_row = np.zeros(1, np.int64)
+    i = _take(next_row)
+    while i < offsets.shape[0]:
+        _check(i, *check)
+        one_row[0] = 0
+        one = slice(i, i + 1)
+        gather_scaled(file, offsets[one], pieces, begins[one], scale, out[one], one_row)
         i = _take(next_row)

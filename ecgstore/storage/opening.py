@@ -8,6 +8,7 @@ import h5py
 from ecgstore.arrays import IntArray
 from ecgstore.config import Config
 from ecgstore.errors import SchemaError
+from ecgstore.storage.first_touch import FirstTouch
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.hdf5 import (
     check_layout,
@@ -18,7 +19,8 @@ from ecgstore.storage.format.hdf5 import (
 )
 from ecgstore.storage.format.layout import UNSEALED
 from ecgstore.storage.format.row_offsets import row_offsets
-from ecgstore.storage.rows import MemoryMap, SignalRows
+from ecgstore.storage.memory_map import MemoryMap
+from ecgstore.storage.rows import SignalRows
 from ecgstore.storage.tables import Tables, table_locations
 
 
@@ -55,8 +57,15 @@ class OpenedFile:
     tables: Tables
 
 
-def open_file(path: Path) -> OpenedFile:
+def open_file(path: Path, *, first_touch: bool) -> OpenedFile:
     """Open a store's file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    first_touch : bool
+        Check every row of the signals the first time that it is read.
 
     Raises
     ------
@@ -92,7 +101,11 @@ def open_file(path: Path) -> OpenedFile:
         scale_factor = float(signals.attrs["scale_factor"])
         offsets = _signal_offsets(signals, path)
         locations = table_locations(datasets)
-    content = MemoryMap(path)
+        content = MemoryMap(path)
+        content.check_same_file(file.id.get_vfd_handle())
+    content.watch(fingerprint)
+    tables = Tables(path, locations, content)
+    check = FirstTouch(path, tables, len(offsets)) if first_touch else None
     return OpenedFile(
         config,
         software,
@@ -101,8 +114,8 @@ def open_file(path: Path) -> OpenedFile:
         label_names,
         feature_names,
         feature_units,
-        SignalRows(content, offsets, dtype, n_leads, n_samples, scale_factor),
-        Tables(path, locations, content.bytes),
+        SignalRows(content, offsets, dtype, n_leads, n_samples, scale_factor, check),
+        tables,
     )
 
 

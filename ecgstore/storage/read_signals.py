@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import IntArray
-from ecgstore.errors import SchemaError
+from ecgstore.storage.first_touch import damaged_row
 from ecgstore.storage.format.integrity import row_checksum
 from ecgstore.storage.rows import SignalRows
 
@@ -38,6 +38,8 @@ def read_signals(
     ------
     ValueError
         If `out` has another shape or type, or the store holds no counts.
+    SchemaError
+        If a row is checked at its first reading, and damaged.
     """
     shape = (len(rows), signals.n_leads, signals.n_samples)
     if dtype not in ("float32", "int16"):
@@ -53,7 +55,9 @@ def read_signals(
             f"out is {out.dtype} of shape {out.shape}; expected a C-contiguous "
             f"array of {dtype} of shape {shape}"
         )
-    signals.gather(rows, out)()
+    gather = signals.gather(rows, out)
+    gather()
+    gather.finish()
     return out
 
 
@@ -82,10 +86,5 @@ def check_signal(
     """
     stored = np.empty((1, signals.n_leads, signals.n_samples), signals.dtype)
     signals.gather(np.array([row]), stored)()
-    computed = row_checksum(stored.tobytes())
-    if computed != checksum:
-        raise SchemaError(
-            f"{path}: row {row} ({record_id}) is damaged, its CRC-32C is "
-            f"{computed:08x} instead of {checksum:08x}; `ecgstore verify` lists all "
-            "damage"
-        )
+    if row_checksum(stored.tobytes()) != checksum:
+        raise damaged_row(path, row, record_id)

@@ -1,76 +1,15 @@
 """Read rows of signals from a memory map of the file, without the HDF5 library."""
 
-import mmap
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import Float32Array, Int16Array, IntArray, UInt8Array
-from ecgstore.errors import StoreClosedError
-
-
-class MemoryMap:
-    """The bytes of a file, mapped into memory.
-
-    Reading signals uses a file only through this class, so that another source of
-    bytes needs no other methods.
-
-    Parameters
-    ----------
-    path : Path
-        A file that must not change while it is mapped.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._map: mmap.mmap | None = None
-        self._bytes: UInt8Array | None = np.zeros(0, np.uint8)
-        with path.open("rb") as file:
-            if path.stat().st_size:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                self._bytes = np.frombuffer(self._map, np.uint8)
-
-    @property
-    def bytes(self) -> UInt8Array:
-        """The whole file.
-
-        Raises
-        ------
-        StoreClosedError
-            After `close`.
-        """
-        if self._bytes is None:
-            raise StoreClosedError(
-                f"{self._path}: the store is closed; open it again to read"
-            )
-        return self._bytes
-
-    def will_need(self, offsets: IntArray, n_bytes: int) -> None:
-        """Tell the system to read ranges of the file that will be needed soon.
-
-        A disk answers many requests at once several times as fast as one after
-        another. On systems without this call, nothing happens.
-
-        Parameters
-        ----------
-        offsets : ndarray of shape (n_ranges,)
-            Offsets of the first bytes.
-        n_bytes : int
-            Length of every range in bytes.
-        """
-        if self._map is None or not hasattr(mmap, "MADV_WILLNEED"):
-            return
-        for offset in offsets.tolist():
-            page = offset - offset % mmap.PAGESIZE
-            self._map.madvise(mmap.MADV_WILLNEED, page, offset + n_bytes - page)
-
-    def close(self) -> None:
-        """Release the mapping; it ends when the last view of it is deleted."""
-        self._map = self._bytes = None
+from ecgstore.storage.first_touch import FirstTouch, RowCheck
+from ecgstore.storage.memory_map import MemoryMap
 
 
 def load_kernels() -> None:
@@ -107,15 +46,27 @@ class Gather:
     """A prepared read of one batch, which several threads can share.
 
     A call copies rows until none is left. Several threads may call it at the same time;
-    the batch is complete when all calls have returned.
+    the batch is complete when all calls have returned. Then `finish` is called.
     """
 
     kernel: Any
     arguments: tuple[Any, ...]
+    check: RowCheck | None = None
 
     def __call__(self) -> None:
         """Copy rows until none is left."""
         self.kernel(*self.arguments)
+
+    def finish(self) -> None:
+        """Refuse the batch if a row was found to be damaged.
+
+        Raises
+        ------
+        SchemaError
+            Naming the row and the record.
+        """
+        if self.check is not None:
+            self.check.finish()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,6 +85,8 @@ class SignalRows:
         Shape of a row.
     scale : float
         Voltage of one count in mV.
+    first_touch : FirstTouch, optional
+        Checks every row the first time that any part of it is gathered.
     """
 
     file: MemoryMap
@@ -142,6 +95,7 @@ class SignalRows:
     n_leads: int
     n_samples: int
     scale: float
+    first_touch: FirstTouch | None = None
 
     def gather(
         self,
@@ -171,6 +125,8 @@ class SignalRows:
         from ecgstore.storage import _gather_kernels as kernels  # loads numba
 
         n, n_leads, n_window = out.shape
+        check = None if self.first_touch is None else self._check(rows)
+        checks = () if check is None else (check.arguments,)
         if begins is None:
             begins = np.zeros(n, np.int64)
         if leads is None and n_window == self.n_samples:
@@ -184,8 +140,12 @@ class SignalRows:
             size = self.dtype.itemsize
             raw = out.view(np.uint8)
             return Gather(
-                kernels.gather,
-                (self.file.bytes, offsets, pieces * size, begins * size, raw, next_row),
+                kernels.gather if check is None else kernels.gather_checked,
+                (
+                    *(self.file.bytes, offsets, pieces * size, begins * size, raw),
+                    *(next_row, *checks),
+                ),
+                check,
             )
         values: Int16Array = self.file.bytes[: self.file.bytes.size // 2 * 2].view(
             np.int16
@@ -193,8 +153,17 @@ class SignalRows:
         out_mv: Float32Array = out
         scale = np.float32(self.scale)
         return Gather(
-            kernels.gather_scaled,
-            (values, offsets // 2, pieces, begins, scale, out_mv, next_row),
+            kernels.gather_scaled if check is None else kernels.gather_scaled_checked,
+            (values, offsets // 2, pieces, begins, scale, out_mv, next_row, *checks),
+            check,
+        )
+
+    def _check(self, rows: IntArray) -> RowCheck | None:
+        """Return the check of rows, unless all of them were checked before."""
+        assert self.first_touch is not None
+        n_bytes = self.n_leads * self.n_samples * self.dtype.itemsize
+        return self.first_touch.check(
+            self.file.bytes, rows, self.offsets[rows], n_bytes
         )
 
     def will_need(

@@ -29,12 +29,21 @@ class Store(StoreFile):
 
     Everything is read from a memory map of the file; data frames are made at their
     first use. A store can be used from several threads and after `fork`. It is pickled
-    as its path and the paths of its attached deep features.
+    as its path, its fingerprint and the paths of its attached deep features; when it is
+    unpickled or copied, another store of the same name is refused.
+
+    The file must not be changed in place while it is open. That is noticed before the
+    next read, by its size, the time of its last change and its fingerprint.
 
     Parameters
     ----------
     path : str or Path
         The HDF5 file made by a build.
+    verify : {"off", "first-touch"}
+        ``"first-touch"`` compares every row of the signals with its checksum the first
+        time that any part of it is read by this process, be it by a method of the
+        store, a loader or a dataset; a damaged row is a `SchemaError`. Of windows and
+        single leads, the whole row is read the first time.
 
     Raises
     ------
@@ -131,7 +140,7 @@ class Store(StoreFile):
     @cached_property
     def records(self) -> pd.DataFrame:
         """Metadata of every record, indexed by record_id, with its fold."""
-        return records_frame(self._open_tables())
+        return records_frame(self._checked_tables())
 
     @cached_property
     def quality(self) -> pd.DataFrame:
@@ -139,12 +148,12 @@ class Store(StoreFile):
 
         Per-lead quantities have a column per lead, such as ``ksqi_V1``.
         """
-        return quality_frame(self._open_tables(), self.records.index)
+        return quality_frame(self._checked_tables(), self.records.index)
 
     @cached_property
     def quarantine(self) -> pd.DataFrame:
         """Path, name and reason of every selected record that was left out."""
-        return quarantine_frame(self._open_tables())
+        return quarantine_frame(self._checked_tables())
 
     def labels(
         self,
@@ -299,7 +308,12 @@ class Store(StoreFile):
             If `out` has another shape or type, or the store holds no counts.
         IndexError
             If a row is not in the store.
+        SchemaError
+            If the store was opened with ``verify="first-touch"``, and a row is damaged.
+        EcgStoreError
+            If the file was changed since it was opened.
         """
+        self.check_unchanged()
         signals, numbers = self.signal_rows, self._row_numbers(rows)
         return read_signals(self.path, signals, numbers, out, dtype)
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from numpy.typing import NDArray
 
 from ecgstore.arrays import Float32Array, UInt8Array
-from ecgstore.errors import StoreClosedError
+from ecgstore.errors import SchemaError, StoreClosedError
 from ecgstore.storage.deep_features.attached import AttachedFeatures, Origin
 from ecgstore.storage.deep_features.sidecar import open_sidecar
 from ecgstore.storage.format import schema
@@ -19,13 +19,15 @@ from ecgstore.storage.tables import Tables
 class StoreFile:
     """The open file of a finished store.
 
-    A file can be used from several threads and after `fork`. It is pickled as its path
-    and the paths of its attached deep features.
+    A file can be used from several threads and after `fork`. It is pickled as its path,
+    its fingerprint and the paths of its attached deep features.
 
     Parameters
     ----------
     path : str or Path
         The HDF5 file made by a build.
+    verify : {"off", "first-touch"}
+        Whether to check every row of the signals the first time that it is read.
 
     Raises
     ------
@@ -35,9 +37,14 @@ class StoreFile:
         If the file is not a finished ecgstore file of a known version.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(
+        self, path: str | Path, *, verify: Literal["off", "first-touch"] = "off"
+    ) -> None:
+        if verify not in ("off", "first-touch"):
+            raise ValueError(f"verify is {verify!r}; expected 'off' or 'first-touch'")
         self.path = Path(path)
-        opened = open_file(self.path)
+        self.verify = verify
+        opened = open_file(self.path, first_touch=verify == "first-touch")
         self.config = opened.config
         self.software = opened.software
         self.fingerprint = opened.fingerprint
@@ -69,7 +76,14 @@ class StoreFile:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (type(self), self.path, self._attached.origins)
+        origins = self._attached.origins
+        return _reopened, (
+            type(self),
+            self.path,
+            self.fingerprint,
+            self.verify,
+            origins,
+        )
 
     def close(self) -> None:
         """Close the memory map; reading from the store afterwards is an error.
@@ -95,11 +109,38 @@ class StoreFile:
             raise self._closed()
         return self._signals
 
-    def _open_tables(self) -> Tables:
-        """Return the tables, unless the store was closed."""
+    @property
+    def tables(self) -> Tables:
+        """The tables in the mapped file, for loaders, which call `check_unchanged`.
+
+        Raises
+        ------
+        StoreClosedError
+            If the store was closed.
+        """
         if self._tables is None:
             raise self._closed()
         return self._tables
+
+    def check_unchanged(self) -> None:
+        """Refuse to read a file that was changed in place since it was opened.
+
+        All methods of a store, loaders and datasets call this before they read. See
+        `MemoryMap` for what can be noticed.
+
+        Raises
+        ------
+        EcgStoreError
+            If the file was changed.
+        StoreClosedError
+            If the store was closed.
+        """
+        self.signal_rows.file.check_unchanged()
+
+    def _checked_tables(self) -> Tables:
+        """Return the tables, if the file was not changed."""
+        self.check_unchanged()
+        return self.tables
 
     def _closed(self) -> StoreClosedError:
         """Return the error for reading from a closed store."""
@@ -129,7 +170,7 @@ class StoreFile:
         StoreClosedError
             If the store was closed.
         """
-        return self._open_tables()[name]
+        return self._checked_tables()[name]
 
     def attach(
         self,
@@ -188,7 +229,7 @@ class StoreFile:
 
         They are views of mapped files, not writeable. See `attach`.
         """
-        self._open_tables()
+        self.signal_rows  # noqa: B018  # raises if the store was closed
         return self._attached.features
 
     @property
@@ -203,15 +244,26 @@ class StoreFile:
         Views of mapped files, not writeable. Rows to evaluate on:
         ``np.flatnonzero(store.attached_seen["resnet18"] == 0)``.
         """
-        self._open_tables()
+        self.signal_rows  # noqa: B018  # raises if the store was closed
         return self._attached.seen
 
 
 def _reopened(
-    store_class: type[StoreFile], path: Path, attached: Mapping[str, Origin]
+    store_class: type[StoreFile],
+    path: Path,
+    fingerprint: str,
+    verify: Literal["off", "first-touch"],
+    attached: Mapping[str, Origin],
 ) -> StoreFile:
-    """Open a pickled store again and attach the same deep features."""
-    store = store_class(path)
+    """Open a pickled store again, if it is the same, and attach its deep features."""
+    store = store_class(path, verify=verify)
+    if store.fingerprint != fingerprint:
+        store.close()
+        raise SchemaError(
+            f"{path} was replaced by another store since it was pickled: its "
+            f"fingerprint is {store.fingerprint[:12]}... instead of "
+            f"{fingerprint[:12]}...; open the store and select from it again"
+        )
     for name, origin in attached.items():
         store.attach(origin.path, name)
         store._attached.check_origin(name, origin)

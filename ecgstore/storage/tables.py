@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgstore.arrays import UInt8Array
 from ecgstore.storage.format.hdf5 import open_hdf5
 from ecgstore.storage.format.schema import SIGNALS
+from ecgstore.storage.memory_map import MemoryMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,43 +53,41 @@ class Tables:
         The file.
     locations : Mapping
         Location of every table, by path; see `table_locations`.
-    content : ndarray of shape (n_bytes,)
+    content : MemoryMap
         The mapped file.
     """
 
     def __init__(
-        self, path: Path, locations: Mapping[str, TableLocation], content: UInt8Array
+        self, path: Path, locations: Mapping[str, TableLocation], content: MemoryMap
     ) -> None:
         self.path = path
         self._locations = locations
         self._content = content
-        self._read: dict[str, NDArray[Any]] = {}
+        self._opened: dict[str, NDArray[Any]] = {}
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a table; see `Store.table`."""
         name = name.removeprefix("/")
+        if name not in self._opened:
+            self._opened[name] = self._open(name)
+        return self._opened[name].view()
+
+    def _open(self, name: str) -> NDArray[Any]:
+        """Return a table in the mapped file, or through the HDF5 library."""
         location = self._locations.get(name)
         if location is None:
             raise ValueError(
                 f"{self.path}: no table {name!r}; expected one of "
                 + ", ".join(self._locations)
             )
-        if location.offset is not None and location.end <= self._content.size:
-            return np.ndarray(
-                location.shape, location.dtype, self._content, location.offset
-            )
-        return self._read_whole(name)
-
-    def _read_whole(self, name: str) -> NDArray[Any]:
-        """Return a table through the HDF5 library, and keep it."""
-        if name not in self._read:
-            with open_hdf5(self.path) as file:
-                table: NDArray[Any] = file[name][...].astype(
-                    self._locations[name].dtype
-                )
-            table.flags.writeable = False
-            self._read[name] = table
-        return self._read[name]
+        content = self._content.bytes
+        if location.offset is not None and location.end <= content.size:
+            return np.ndarray(location.shape, location.dtype, content, location.offset)
+        with open_hdf5(self.path) as file:
+            self._content.check_same_file(file.id.get_vfd_handle())
+            table: NDArray[Any] = file[name][...].astype(location.dtype)
+        table.flags.writeable = False
+        return table
 
 
 def table_locations(datasets: Mapping[str, h5py.Dataset]) -> dict[str, TableLocation]:

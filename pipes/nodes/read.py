@@ -74,6 +74,7 @@ class Read(BaseNode[Batch]):
             except StopIteration:
                 if self._ahead:
                     return
+                self._reader.check_unchanged()  # during the last batch of the epoch
                 raise
             if self._n_cold:
                 self._reader.will_need(rows)

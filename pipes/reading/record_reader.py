@@ -22,7 +22,7 @@ from ecgstore.pipes.reading.window import (
 from ecgstore.record import LEADS, lead_names
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
-from ecgstore.storage.rows import load_kernels
+from ecgstore.storage.rows import Gather, load_kernels
 
 load_kernels()  # while PyTorch is imported, not with the first batch
 
@@ -88,7 +88,6 @@ class RecordReader:
         self._mv_per_count = store.scale_factor if dtype == "int16" else 1.0
         self._n_samples = store.n_samples
         self._signals = store.signal_rows
-        self._table = store.table
         self._buffers = Buffers() if buffers is None else buffers
         self._sharing = WorkSharing() if sharing is None else sharing
 
@@ -99,8 +98,17 @@ class RecordReader:
         ----------
         batch : RowBatch
             Rows and seeds of the records.
+
+        Raises
+        ------
+        EcgStoreError
+            If the file was changed since it was opened.
+        SchemaError
+            If the store checks rows at their first reading, and one is damaged.
         """
-        rows = batch.rows
+        self.check_unchanged()
+        rows, tables = batch.rows, self._store.tables
+        gather: Gather | None = None
         n_real, begins = self._windows(batch)
         arrays: dict[str, Tensor] = {}
         with ExitStack() as copying:
@@ -114,7 +122,9 @@ class RecordReader:
                 if name != "signals":
                     arrays[name] = self._array(name, rows, begins)
             columns = {name: self._column(name, rows) for name in self._columns}
-            names = self._table(f"{schema.RECORDS}/record_id")[rows]
+            names = tables[f"{schema.RECORDS}/record_id"][rows]
+        if gather is not None:
+            gather.finish()
         return Batch(
             rows=torch.from_numpy(rows),
             seeds=batch.seeds,
@@ -127,15 +137,21 @@ class RecordReader:
             **arrays,
         )
 
+    def check_unchanged(self) -> None:
+        """Refuse a file that was changed since it was opened; see `Store`."""
+        self._store.check_unchanged()
+
     def will_need(self, batch: RowBatch) -> None:
         """Let the system read the signals of a batch that is soon passed to `read`."""
         if "signals" in self._arrays:
+            self.check_unchanged()
             _, begins = self._windows(batch)
             self._signals.will_need(batch.rows, self._n_window, self._leads, begins)
 
     def _windows(self, batch: RowBatch) -> tuple[IntArray, IntArray | None]:
         """Return the number of real samples and the begin of each record's window."""
-        padding = self._table(f"{schema.QUALITY}/{schema.PAD_LENGTH}")[batch.rows]
+        path = f"{schema.QUALITY}/{schema.PAD_LENGTH}"
+        padding = self._store.tables[path][batch.rows]
         n_real: IntArray = np.int64(self._n_samples) - padding
         begins = window_begins(self._window, n_real, batch.seeds)
         if begins is not None:
@@ -144,7 +160,7 @@ class RecordReader:
 
     def _array(self, name: str, rows: IntArray, begins: IntArray | None) -> Tensor:
         """Return one array field of the records other than the signals."""
-        values: NDArray[Any] = self._table(name)[rows]
+        values: NDArray[Any] = self._store.tables[name][rows]
         if name == "fiducials" and self._leads is not None:
             values = values[:, self._leads]
         if name in ("fiducials", "r_peaks") and self._window is not None:
@@ -157,7 +173,7 @@ class RecordReader:
         if attached is not None:
             return torch.from_numpy(attached[rows])
         path = schema.FOLDS if name == "fold" else f"{schema.RECORDS}/{name}"
-        values: NDArray[Any] = self._table(path)[rows]
+        values: NDArray[Any] = self._store.tables[path][rows]
         if values.dtype.kind == "S":
             return [value.decode() for value in values.tolist()]
         return torch.from_numpy(values)

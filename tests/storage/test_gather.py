@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ecgstore.errors import StoreClosedError
-from ecgstore.storage.rows import MemoryMap, SignalRows, waits_for_disk
+from ecgstore.storage.memory_map import MemoryMap
+from ecgstore.storage.rows import SignalRows, waits_for_disk
 
 N_ROWS, N_LEADS, N_SAMPLES = 7, 3, 10
 ROW = N_LEADS * N_SAMPLES

@@ -14,7 +14,7 @@ from ecgstore.storage.deep_features.sidecar import Sidecar
 
 
 class Origin(NamedTuple):
-    """The file of attached features and the SHA-256 of the features."""
+    """The file of attached features and the SHA-256 of its content."""
 
     path: Path
     sha256: str
@@ -76,17 +76,36 @@ class AttachedFeatures:
 
     @property
     def features(self) -> Mapping[str, Float32Array]:
-        """Features of shape (n_records, n_features), by name."""
+        """Features of shape (n_records, n_features), by name.
+
+        Raises
+        ------
+        EcgStoreError
+            If one of their files was changed since it was attached.
+        """
+        self._check_unchanged()
         return MappingProxyType(
             {name: sidecar.features for name, sidecar in self._sidecars.items()}
         )
 
     @property
     def seen(self) -> Mapping[str, UInt8Array]:
-        """Codes of `Seen` of shape (n_records,), by name of the features."""
+        """Codes of `Seen` of shape (n_records,), by name of the features.
+
+        Raises
+        ------
+        EcgStoreError
+            If one of their files was changed since it was attached.
+        """
+        self._check_unchanged()
         return MappingProxyType(
             {name: sidecar.seen for name, sidecar in self._sidecars.items()}
         )
+
+    def _check_unchanged(self) -> None:
+        """Refuse files that were changed since they were attached."""
+        for sidecar in self._sidecars.values():
+            sidecar.file.check_unchanged()
 
     def frames(
         self, rows: IntArray | slice, index: "pd.Index[str]"

@@ -21,12 +21,13 @@ from ecgstore.storage.format.hdf5 import check_format, open_hdf5, spec_differenc
 from ecgstore.storage.format.integrity import (
     attributes_digest,
     dataset_digests,
+    fingerprint,
     write_digests,
     wrong_digests,
 )
 from ecgstore.storage.format.layout import UNSEALED, encoded
 from ecgstore.storage.format.schema import DatasetSpec
-from ecgstore.storage.rows import MemoryMap
+from ecgstore.storage.memory_map import MemoryMap
 from ecgstore.storage.tables import Tables, table_locations
 from ecgstore.system.file_format import FileFormat
 
@@ -135,12 +136,14 @@ class Sidecar:
     weights_sha256 : str
         SHA-256 of the model's weights.
     sha256 : str
-        SHA-256 of the features.
+        SHA-256 of the weights' digest and of the content of all datasets.
     features : ndarray of shape (n_records, n_features)
         A view of the mapped file, float32, not writeable.
     seen : ndarray of shape (n_records,)
         Use of each record's patient in the training, uint8: see `Seen`. A view of the
         mapped file, not writeable.
+    file : MemoryMap
+        The mapped file.
     """
 
     path: Path
@@ -149,6 +152,7 @@ class Sidecar:
     sha256: str
     features: Float32Array
     seen: UInt8Array
+    file: MemoryMap
 
 
 def open_sidecar(
@@ -190,21 +194,23 @@ def open_sidecar(
             model = _model_name(file)
             datasets = _datasets(file)
             _check_records(file, store_path, store_fingerprint, record_ids)
-            _check_content(file)
+            digests = _check_content(file)
             digest = text(file.attrs["weights_sha256"])
             if weights_sha256 not in (None, digest):
                 raise _UnfitError(
                     f"made by weights with SHA-256 {digest[:12]}..., expected "
                     f"{weights_sha256[:12]}..."
                 )
-            sha256 = text(datasets[FEATURES].attrs[schema.SHA256])
+            sha256 = fingerprint(digest, digests)
             locations = table_locations(datasets)
+            content = MemoryMap(path)
+            content.check_same_file(file.id.get_vfd_handle())
     except _UnfitError as error:
         raise SchemaError(
             f"{path}: {error}; extract the features again: {extract}"
         ) from None
-    tables = Tables(path, locations, MemoryMap(path).bytes)
-    return Sidecar(path, model, digest, sha256, tables[FEATURES], tables[SEEN])
+    tables = Tables(path, locations, content)
+    return Sidecar(path, model, digest, sha256, tables[FEATURES], tables[SEEN], content)
 
 
 class _UnfitError(SchemaError):
@@ -273,9 +279,13 @@ def _check_records(
         )
 
 
-def _check_content(file: h5py.File) -> None:
-    """Refuse a file that differs from its digests, or features that are not finite."""
-    for path, message in wrong_digests(file, dataset_digests(file)).items():
+def _check_content(file: h5py.File) -> dict[str, str]:
+    """Refuse a file that differs from its digests, or features that are not finite.
+
+    Returns the digests.
+    """
+    digests = dataset_digests(file)
+    for path, message in wrong_digests(file, digests).items():
         raise _UnfitError(f"/{path} is damaged: {message}")
     features = file[FEATURES]
     for begin in range(0, len(features), _BLOCK_ROWS):
@@ -283,3 +293,4 @@ def _check_content(file: h5py.File) -> None:
         if not finite.all():
             row = begin + int(np.flatnonzero(~finite)[0])
             raise _UnfitError(f"features of row {row} are not all finite")
+    return digests
