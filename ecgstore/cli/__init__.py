@@ -12,7 +12,9 @@ import click
 
 from ecgstore import __version__
 from ecgstore.cli import commands
+from ecgstore.cli.output import echo
 from ecgstore.errors import EcgStoreError
+from ecgstore.system.visible import visible
 
 _INTERRUPTED: Final = 130  # as in shells: 128 plus the number of the signal
 
@@ -94,7 +96,7 @@ def main(arguments: list[str] | None = None) -> None:
         finally:
             sys.stdout.flush()  # here, where a full disk becomes an error
     except click.ClickException as error:  # a usage error
-        error.show()
+        _show(error)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted", _INTERRUPTED)
@@ -121,7 +123,16 @@ def _discard_output() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _show(error: click.ClickException) -> None:
+    """Print a usage error, which quotes arguments, and how to use the command."""
+    shown = io.StringIO()
+    error.show(shown)
+    text = shown.getvalue().replace(error.message, visible(error.message))
+    for line in text.splitlines():
+        echo(line, err=True)
+
+
 def _fail(message: object, code: int = 1) -> NoReturn:
     """Print one line and exit."""
-    click.echo(f"ecgstore: {message}", err=True)
+    echo(f"ecgstore: {message}", err=True)
     sys.exit(code)

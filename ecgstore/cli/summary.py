@@ -2,30 +2,29 @@
 
 from typing import Any
 
-import click
-
+from ecgstore.cli.output import echo
 from ecgstore.cli.tables import print_counts, print_table
 
 
 def print_summary(summary: dict[str, Any]) -> None:
     """Print the result of `ecgstore.storage.summary.summarise`."""
     shape = " x ".join(map(str, summary["signals"]["shape"]))
-    click.echo(
+    echo(
         f"{summary['path']}: {summary['n_records']} records, "
         f"{summary['size_bytes'] / 1e6:.1f} MB"
     )
-    click.echo(
+    echo(
         f"  signals {shape} {summary['signals']['dtype']}, "
         f"{summary['signals']['fs']:g} Hz, "
         f"{summary['n_features']} features, made by {summary['software']}"
     )
     engine = summary["beats_engine"]
     by = "not computed" if engine == "none" else f"by the engine {engine}"
-    click.echo(f"  beats and waves {by}")
-    click.echo(f"  fingerprint {summary['fingerprint']}")
+    echo(f"  beats and waves {by}")
+    echo(f"  fingerprint {summary['fingerprint']}")
     print_counts("records by source:", summary["sources"])
     print_counts("records by class (one record can be in several):", summary["classes"])
-    click.echo("records by fold:")
+    echo("records by fold:")
     print_table(
         ["fold", "records", *summary["classes"]],
         [

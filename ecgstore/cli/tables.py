@@ -1,10 +1,9 @@
-"""Print counts as aligned tables, and results as JSON."""
+"""Print counts as aligned tables."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-import click
+from ecgstore.cli.output import echo
+from ecgstore.system.visible import visible
 
 
 def print_table(
@@ -15,15 +14,14 @@ def print_table(
     is_number = [
         all(_is_number(row[column]) for row in body) for column in range(len(head))
     ]
-    widths = [
-        max(len(text) for text in column) for column in zip(head, *body, strict=True)
-    ]
-    for row in [list(head), *body]:
+    lines = [[visible(name) for name in head], *body]
+    widths = [max(len(text) for text in column) for column in zip(*lines, strict=True)]
+    for row in lines:
         cells = [
             text.rjust(width) if number else text.ljust(width)
             for text, width, number in zip(row, widths, is_number, strict=True)
         ]
-        click.echo(indent + "  ".join(cells).rstrip())
+        echo(indent + "  ".join(cells).rstrip())
 
 
 def estimate_text(value: float, low: float, high: float, sign: str = "") -> str:
@@ -54,19 +52,14 @@ def estimate_text(value: float, low: float, high: float, sign: str = "") -> str:
 def print_counts(title: str, counts: Mapping[str, int]) -> None:
     """Print a title and a count per name, unless there are none."""
     if counts:
-        click.echo(title)
+        echo(title)
         for name, count in counts.items():
-            click.echo(f"  {count:>7}  {name}")
-
-
-def print_json(value: Any) -> None:
-    """Print a result as JSON, for other programs."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+            echo(f"  {count:>7}  {name}")
 
 
 def _cell(value: object) -> str:
     """Return a table's cell as text."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else visible(value)
 
 
 def _is_number(text: str) -> bool:

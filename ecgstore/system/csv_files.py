@@ -7,10 +7,13 @@ Cells are written as they are, so that they read back the same: a name that begi
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any
 
 from ecgstore.errors import ConfigError
 from ecgstore.system.atomic_files import replace_file
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 
 def write_csv(
@@ -44,7 +47,7 @@ def write_csv(
 
 
 def write_csv_rows(
-    file: IO[str],
+    file: "SupportsWrite[str]",
     columns: Sequence[str],
     rows: Iterable[Sequence[Any]],
     float_format: str = "",
@@ -63,7 +66,7 @@ def write_csv_rows(
 class _LineFeeds:
     r"""Writes the lines of `csv.writer` to a file, each with ``\n`` for ``\r\n``."""
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: "SupportsWrite[str]") -> None:
         self._file = file
 
     def write(self, line: str) -> None:

@@ -9,6 +9,8 @@ from typing import Final, Self, TypeVar
 
 from tqdm import tqdm
 
+from ecgstore.system.visible import visible
+
 Item = TypeVar("Item")
 
 _SECONDS_BETWEEN_LINES: Final = 30.0
@@ -58,7 +60,7 @@ class Progress:
         keep: bool = True,
         quiet: bool = False,
     ) -> None:
-        self._title, self._total, self._unit = title, total, f" {unit}"
+        self._title, self._total, self._unit = visible(title), total, f" {unit}"
         self._n = self._n_before = done
         self._detail = ""
         self._keep = keep
@@ -72,7 +74,7 @@ class Progress:
                 self._prints_lines = True
                 return
             self._bar = _Bar(
-                desc=title,
+                desc=self._title,
                 total=total,
                 unit=self._unit,
                 initial=done,

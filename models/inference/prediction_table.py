@@ -1,14 +1,19 @@
 """Write predictions as a table: a row for each record, usable or not."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any
 
 from ecgstore.models.inference.prediction import Prediction
 from ecgstore.system.csv_files import write_csv_rows
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
 
 def write_predictions(
-    file: IO[str], label_names: Sequence[str], predictions: Iterable[Prediction]
+    file: "SupportsWrite[str]",
+    label_names: Sequence[str],
+    predictions: Iterable[Prediction],
 ) -> tuple[int, int]:
     """Write predictions as CSV, each as soon as it is available.
 

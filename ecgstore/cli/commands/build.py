@@ -8,8 +8,9 @@ import click
 
 from ecgstore.cli.options.common import QUIET
 from ecgstore.cli.options.declared import declared_options, drop_unset
+from ecgstore.cli.output import echo, print_json
 from ecgstore.cli.summary import print_summary
-from ecgstore.cli.tables import print_counts, print_json
+from ecgstore.cli.tables import print_counts
 from ecgstore.config import PRESETS, Config, make_config
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def build(
         )
     except KeyboardInterrupt as error:
         if list(out.parent.glob(f"{out.name}.partial*")):
-            click.echo(
+            echo(
                 f"the finished part is kept in {out}.partial*; run the same command "
                 "again to resume",
                 err=True,
@@ -137,7 +138,7 @@ def build(
         raise click.Abort from error
     _print_report(report, as_json, out)
     if strict and (report.n_quarantined or report.n_unreadable_paths):
-        click.echo(
+        echo(
             f"ecgstore: {report.n_quarantined} records are in quarantine and "
             f"{report.n_unreadable_paths} folders cannot be read, which --strict does "
             f"not allow; {out} is complete without them",
@@ -154,17 +155,17 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
     if as_json:
         print_json({"scan": report.to_json(), "store": summary})
         return
-    click.echo(
+    echo(
         f"found {report.n_found} records: {report.n_selected} selected, "
         f"{report.n_not_selected} not selected, {report.n_quarantined} in quarantine"
     )
     if report.n_copies:
-        click.echo(
+        echo(
             f"{report.n_copies} records are copies of stored ECGs, at another sampling "
             "rate or in the Challenge's form; left out"
         )
     if report.n_identical:
-        click.echo(
+        echo(
             f"{report.n_identical} selected records have the same signal as another "
             "one; they are in the same fold"
         )
@@ -173,10 +174,10 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
         report.unknown_codes,
     )
     for warning in report.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
     _print_left_out(report, out)
     if summary is None:
-        click.echo("only headers were read: a build may quarantine more records")
+        echo("only headers were read: a build may quarantine more records")
         print_counts("records by source:", report.sources)
         print_counts("records by class:", report.classes)
         print_counts("quarantine by reason:", report.reasons)
@@ -187,12 +188,10 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
 def _print_left_out(report: "ScanReport", out: Path | None) -> None:
     """Print which records are in quarantine, and why."""
     for record in report.left_out[:_MAX_LINES]:
-        click.echo(
-            f"  left out: {record['path']} ({record['reason']}): {record['detail']}"
-        )
+        echo(f"  left out: {record['path']} ({record['reason']}): {record['detail']}")
     n_more = len(report.left_out) - _MAX_LINES
     if n_more > 0:
         where = (
             "--json lists them" if out is None else f"ecgstore info {out} --quarantine"
         )
-        click.echo(f"  ... and {n_more} more: {where}")
+        echo(f"  ... and {n_more} more: {where}")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ecgstore.cli.options.common import JSON
-from ecgstore.cli.tables import print_json, print_table
+from ecgstore.cli.output import echo, print_json
+from ecgstore.cli.tables import print_table
 from ecgstore.config import Config
 
 if TYPE_CHECKING:
@@ -61,9 +62,9 @@ def classes(sources: tuple[Path, ...], name: str, codes: bool, as_json: bool) ->
         return
     _print_counts(chosen.name, counts, codes)
     if unreadable:
-        click.echo(
+        echo(
             f"{len(unreadable)} headers or folders cannot be read, such as "
-            f"{str(unreadable[0])!a}"
+            f"{unreadable[0]}"
         )
 
 
@@ -100,7 +101,7 @@ def _print_sets(as_json: bool) -> None:
         print_json([built_in.to_json() for built_in in sets])
         return
     for built_in in sets:
-        click.echo(f"{built_in.name} ({len(built_in.classes)} classes)")
+        echo(f"{built_in.name} ({len(built_in.classes)} classes)")
         print_table(
             ["class", "codes", "description"],
             [
@@ -108,7 +109,7 @@ def _print_sets(as_json: bool) -> None:
                 for label in built_in.classes
             ],
         )
-    click.echo(
+    echo(
         'For a set of your own, write a TOML file with name = "..." and a table '
         '[classes] with lines such as AF = ["164889003"], and give --classes FILE.'
     )
@@ -117,19 +118,19 @@ def _print_sets(as_json: bool) -> None:
 def _print_counts(name: str, counts: "DiagnosisCounts", codes: bool) -> None:
     """Print counts by class and source, and by code if `codes` is set."""
     head = [*counts.sources, "total"]
-    click.echo(f"records by class of {name} (one record can be in several):")
+    echo(f"records by class of {name} (one record can be in several):")
     rows = [(row.key, *row.counts, row.total) for row in counts.classes]
     rows.append(("none of them", *counts.without_class, sum(counts.without_class)))
     rows.append(("records", *counts.records, sum(counts.records)))
     print_table(["class", *head], rows)
     if codes:
-        click.echo("records by code:")
+        echo("records by code:")
         print_table(
             ["code", "name", *head],
             [(row.key, row.name, *row.counts, row.total) for row in counts.codes],
         )
     if counts.unknown:
-        click.echo("records by code outside the Challenge's table of diagnoses:")
+        echo("records by code outside the Challenge's table of diagnoses:")
         print_table(
             ["code", *head],
             [(row.key, *row.counts, row.total) for row in counts.unknown],

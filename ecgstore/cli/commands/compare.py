@@ -9,6 +9,7 @@ import click
 
 from ecgstore.cli.options.common import DEVICE, QUIET, STORE
 from ecgstore.cli.options.declared import declared_options, drop_unset
+from ecgstore.cli.output import echo
 from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
 from ecgstore.models.comparison.settings import ComparisonSettings
@@ -111,7 +112,7 @@ def compare(
                 quiet=quiet,
             )
         except KeyboardInterrupt as error:
-            click.echo(
+            echo(
                 f"finished extractors are kept in {out}; run the same command again to "
                 "resume",
                 err=True,
@@ -120,7 +121,9 @@ def compare(
         report = write_report(opened, settings, results, out)
         for protocol, estimates in report.estimates.items():
             _print_protocol(protocol, estimates, settings.n_seeds)
-    click.echo("\n".join(["files:", *(f"  {path}" for path in report.files)]))
+    echo("files:")
+    for path in report.files:
+        echo(f"  {path}")
 
 
 def _print_protocol(protocol: str, estimates: "BootstrapResult", n_seeds: int) -> None:
@@ -128,7 +131,7 @@ def _print_protocol(protocol: str, estimates: "BootstrapResult", n_seeds: int) -
     from ecgstore.models.comparison.estimates import PAIRS, TITLES, difference
     from ecgstore.scores.table import SCORE_HEADINGS
 
-    click.echo(
+    echo(
         f"protocol {protocol}: {estimates.n_records} records of {estimates.n_groups} "
         f"patients, mean of {n_seeds} seed{'s' * (n_seeds > 1)}, {estimates.level:.0%} "
         "intervals"
@@ -146,7 +149,7 @@ def _print_protocol(protocol: str, estimates: "BootstrapResult", n_seeds: int) -
             for name in estimates.names
         ],
     )
-    click.echo(
+    echo(
         "differences (an interval that contains 0 is compatible with no difference; "
         "among so many intervals, some exclude 0 by chance):"
     )

@@ -8,6 +8,7 @@ import click
 
 from ecgstore.cli.options.common import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET, STORE
 from ecgstore.cli.options.folds import TEST_FOLD, VALIDATION_FOLD, folds_option
+from ecgstore.cli.output import echo
 from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
 
@@ -122,9 +123,9 @@ def _print(evaluation: "Evaluation", folds: tuple[int, ...]) -> None:
     from ecgstore.scores.table import CLASS_SCORE_HEADINGS, SCORE_TABLE
 
     for warning in evaluation.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
     intervals = evaluation.intervals
-    click.echo(
+    echo(
         f"{intervals.n_records} records of {intervals.n_groups} patients in fold "
         f"{', '.join(map(str, folds))}; in brackets the {100 * intervals.level:g} % "
         f"interval of {intervals.n_resamples} resamples of the patients"
@@ -149,10 +150,10 @@ def _print(evaluation: "Evaluation", folds: tuple[int, ...]) -> None:
     for row in SCORE_TABLE:
         if not row.per_class:
             estimate = intervals.scores[MODEL][row.overall_name]
-            click.echo(f"{row.overall_heading}: {estimate_text(*estimate)}")
+            echo(f"{row.overall_heading}: {estimate_text(*estimate)}")
     if evaluation.challenge is not None:
         metric = evaluation.challenge.challenge_metric
-        click.echo(f"Challenge metric: {metric:.3f}")
+        echo(f"Challenge metric: {metric:.3f}")
 
 
 def _draw(evaluation: "Evaluation", folder: Path) -> None:
@@ -165,4 +166,4 @@ def _draw(evaluation: "Evaluation", folder: Path) -> None:
     confusion = plot_confusion(labels, evaluation.decisions, names)
     for name, figure in zip(_PLOTS, (reliability, confusion), strict=True):
         save(figure, folder / name)
-        click.echo(folder / name)
+        echo(folder / name)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ecgstore.cli.options.common import STORE
+from ecgstore.cli.output import echo
 
 
 @click.command(
@@ -35,4 +36,4 @@ def export(store: Path, folder: Path, names: tuple[str, ...]) -> None:
 
     with Store(store) as opened:
         for path in write(opened, folder, list(names or EXPORTS)):
-            click.echo(path)
+            echo(path)

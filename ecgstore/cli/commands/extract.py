@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ecgstore.cli.options.common import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET, STORE
+from ecgstore.cli.output import echo
 from ecgstore.cli.torch_needed import needs_torch
 
 
@@ -75,16 +76,14 @@ def extract(
         digest = trained.weights_sha256()
         name = opened.attach(path, weights_sha256=digest)
         n_records, n_features = opened.attached[name].shape
-        click.echo(path)
-        click.echo(f"  {n_records} records x {n_features} features of {name}")
+        echo(path)
+        echo(f"  {n_records} records x {n_features} features of {name}")
         seen = opened.attached_seen[name]
         if (seen == Seen.UNKNOWN).any():
-            click.echo("  the checkpoint does not say which records it was trained on")
+            echo("  the checkpoint does not say which records it was trained on")
         else:
-            click.echo(
-                f"  {(seen == Seen.UNSEEN).sum()} records are of unseen patients"
-            )
-        click.echo(f"  sha256 of the weights: {digest}")
+            echo(f"  {(seen == Seen.UNSEEN).sum()} records are of unseen patients")
+        echo(f"  sha256 of the weights: {digest}")
         if csv is not None:
             export_attached(opened, name, csv)
-            click.echo(csv)
+            echo(csv)

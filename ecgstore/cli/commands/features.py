@@ -6,7 +6,7 @@ import textwrap
 import click
 
 from ecgstore.cli.options.common import JSON
-from ecgstore.cli.tables import print_json
+from ecgstore.cli.output import echo, print_json
 
 
 @click.command(
@@ -46,20 +46,17 @@ def features(context: click.Context, as_markdown: bool, as_json: bool) -> None:
     else:
         width = shutil.get_terminal_size().columns
         for feature in FEATURES:
-            click.echo(
-                f"{feature.name} [{feature.unit}] {range_text(feature.valid_range)}"
-            )
+            echo(f"{feature.name} [{feature.unit}] {range_text(feature.valid_range)}")
             for line in (
                 feature.formula,
                 f"NaN where {feature.undefined}",
                 f"{feature.source}; {feature.function}",
             ):
                 indent = "    "
-                click.echo(
-                    textwrap.fill(
-                        line,
-                        max(40, min(width, 100)),
-                        initial_indent=indent,
-                        subsequent_indent=indent,
-                    )
-                )
+                for part in textwrap.wrap(
+                    line,
+                    max(40, min(width, 100)),
+                    initial_indent=indent,
+                    subsequent_indent=indent,
+                ):
+                    echo(part)

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from ecgstore.cli.options.common import JSON, STORE
+from ecgstore.cli.output import print_json, print_json_text
 from ecgstore.cli.summary import print_summary
-from ecgstore.cli.tables import print_json, print_table
+from ecgstore.cli.tables import print_table
 
 
 @click.command(
@@ -55,6 +56,6 @@ def info(
             ]
         )
     if as_json:
-        click.echo(table.to_json(orient="records", indent=2))
+        print_json_text(table.to_json(orient="records", indent=2))
     else:
         print_table(list(table.columns), table.to_numpy().tolist(), indent="")

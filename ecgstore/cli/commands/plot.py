@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ecgstore.cli.options.common import STORE
+from ecgstore.cli.output import echo
 
 
 @click.command(
@@ -92,4 +93,4 @@ def plot(
             figure, name = plot_classes(opened), "classes"
     out = out or Path(name.replace("/", "-") + ".png")
     save(figure, out)
-    click.echo(out)
+    echo(out)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ecgstore.cli.options.common import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET
+from ecgstore.cli.output import ShownTable, echo
 from ecgstore.cli.torch_needed import needs_torch
 
 
@@ -74,7 +75,7 @@ def predict(
     )
     if out is None:
         n_records, n_unusable = write_predictions(
-            sys.stdout, trained.label_names, predictions
+            ShownTable(), trained.label_names, predictions
         )
     else:
         with replace_file(out) as file:
@@ -82,7 +83,7 @@ def predict(
                 file, trained.label_names, predictions
             )
     if n_unusable:
-        click.echo(
+        echo(
             f"ecgstore: {n_unusable} of {n_records} records cannot be used; see "
             "the columns status and detail",
             err=True,

@@ -9,6 +9,7 @@ import click
 from ecgstore.cli.options.common import DEVICE, QUIET, STORE
 from ecgstore.cli.options.declared import declared_options, drop_unset
 from ecgstore.cli.options.folds import TEST_FOLD, VALIDATION_FOLD, folds_option
+from ecgstore.cli.output import echo
 from ecgstore.cli.torch_needed import needs_torch
 from ecgstore.config import N_FOLDS
 from ecgstore.models.settings import ModelSettings, TrainingSettings
@@ -106,19 +107,19 @@ def train(
             return
     best = history.epochs[history.best - 1]
     waiting = max(epoch.waiting for epoch in history.epochs)
-    click.echo(
+    echo(
         f"epoch {best.epoch} of {len(history.epochs)} is the best: validation macro "
         f"AUROC {best.validation_auroc:.3f}, loss {best.validation_loss:.3f}; at most "
         f"{waiting:.1%} of an epoch was spent waiting for data"
     )
-    click.echo(f"weights: {out / BEST}; history.csv and curves.png are beside it")
+    echo(f"weights: {out / BEST}; history.csv and curves.png are beside it")
 
 
 def _print_epoch(history: "History") -> None:
     """Print a line for the last epoch."""
     epoch = history.epochs[-1]
     best = " (best so far)" if history.best == epoch.epoch else ""
-    click.echo(
+    echo(
         f"epoch {epoch.epoch}: loss {epoch.training_loss:.3f}, validation loss "
         f"{epoch.validation_loss:.3f}, validation macro AUROC "
         f"{epoch.validation_auroc:.3f}{best}; {epoch.seconds:.0f} s",

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from ecgstore.cli.options.common import JSON, STORE
-from ecgstore.cli.tables import print_json
+from ecgstore.cli.output import echo, print_json
 
 
 @click.command(
@@ -34,11 +34,11 @@ def verify(store: Path, as_json: bool) -> None:
         )
     else:
         for damage in damages:
-            click.echo(str(damage))
+            echo(str(damage))
         if not damages:
-            click.echo(f"{store}: no damage")
+            echo(f"{store}: no damage")
     if damages:
-        click.echo(
+        echo(
             f"ecgstore: {store}: {len(damages)} damaged places; build the store again "
             "or restore it from a copy",
             err=True,
