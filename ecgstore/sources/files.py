@@ -1,5 +1,6 @@
 """Read files that may be missing, damaged, or not regular files."""
 
+import errno
 import os
 import stat
 from typing import Final
@@ -11,14 +12,28 @@ from ecgstore.reasons import Reason
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
+_PROBLEMS: Final = {
+    errno.ENOENT: "no such file",
+    errno.ENOTDIR: "no such file",
+    errno.EACCES: "no permission",
+    errno.EPERM: "no permission",
+    errno.ELOOP: "its links form a loop",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.ENXIO: "not a regular file",  # a socket
+    errno.EIO: "the disk or network fails",
+}
+
+
+class _CannotReadError(ValueError):
+    """A file cannot be read; the message says why."""
+
+
 def read_start(path: str, n_bytes: int, reason: Reason) -> tuple[bytes, int]:
     """Return the first bytes of a file, and the file's size; see `read_range`."""
     return read_range(path, 0, n_bytes, reason)
 
 
-def read_range(
-    path: str, begin: int, n_bytes: int, reason: Reason
-) -> tuple[bytes, int]:
+def read_range(path: str, begin: int, n_bytes: int, reason: Reason) -> tuple[bytes, int]:
     """Return some bytes of a file, and the file's size.
 
     Uses plain system calls: `open` would take as long as the reading itself.
@@ -49,13 +64,13 @@ def read_range(
         try:
             size = _regular_size(os.fstat(handle))
             n_bytes = max(0, min(n_bytes, size - begin))
-            if begin:
-                os.lseek(handle, min(begin, size), os.SEEK_SET)
+            if begin and n_bytes:  # else the position may be beyond any file's
+                os.lseek(handle, begin, os.SEEK_SET)
             data = os.read(handle, n_bytes)
             while len(data) < n_bytes:  # a call reads at most 2 GiB
                 more = os.read(handle, n_bytes - len(data))
                 if not more:
-                    raise ValueError("it became shorter while being read")
+                    raise _CannotReadError("it became shorter while being read")
                 data += more
         finally:
             os.close(handle)
@@ -116,11 +131,22 @@ def check_name(path: str) -> None:
 def _regular_size(status: os.stat_result) -> int:
     """Return the size of a regular file; folders, pipes and devices are refused."""
     if not stat.S_ISREG(status.st_mode):
-        raise ValueError("not a regular file")
+        raise _CannotReadError("not a regular file")
     return status.st_size
 
 
 def _cannot_read(path: str, reason: Reason, error: OSError | ValueError) -> RecordError:
     """Return the error for a file that cannot be read."""
-    problem = error.strerror if isinstance(error, OSError) else str(error)
-    return RecordError(reason, f"{printable(path)}: cannot read the file ({problem})")
+    return RecordError(
+        reason, f"{printable(path)}: cannot read the file ({_problem(error)})"
+    )
+
+
+def _problem(error: OSError | ValueError) -> str:
+    """Say why a file cannot be read, in words that are the same on every system."""
+    if isinstance(error, _CannotReadError):
+        return str(error)
+    if isinstance(error, ValueError):
+        return "no file can have this name"
+    code = error.errno or 0
+    return _PROBLEMS.get(code, f"error {errno.errorcode.get(code, code)}")

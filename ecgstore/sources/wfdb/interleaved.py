@@ -177,8 +177,7 @@ class InterleavedSignal:
                 f"the Challenges; expected at most {_MAX_SAVED_BYTES}, as it must be "
                 "read as a whole",
             )
-        data, _ = read_start(path, size, Reason.MISSING_SIGNAL_FILE)
-        self._saved = read_matlab(data, n_leads, n_samples, printable(path))
+        self._saved = read_matlab(path, n_leads, n_samples)
         self.n_samples = self._saved.size // n_leads
 
     def _truncated(self, n_in_file: int, n_samples: int) -> RecordError:

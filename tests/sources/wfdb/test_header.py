@@ -360,7 +360,7 @@ def test_errors_name_the_problem(
 
 
 def test_a_missing_header_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="No such file") as caught:
+    with pytest.raises(RecordError, match="no such file") as caught:
         read_header(tmp_path / "missing.hea")
     assert caught.value.reason is Reason.UNREADABLE_HEADER
 
