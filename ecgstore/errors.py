@@ -18,6 +18,8 @@ from typing import Final
 
 from ecgstore.reasons import Reason
 
+_PACKAGE: Final = __name__.partition(".")[0]
+
 _LONGEST_VALUE: Final = 300
 """Characters of a value in an error message."""
 
@@ -69,14 +71,18 @@ class RecordError(EcgStoreError, ValueError):
         """Convert any exception to the error of one record.
 
         An unexpected exception becomes `Reason.UNEXPECTED_ERROR`, so that a build
-        continues with the other records. A `MemoryError`, which is not the record's
-        fault, is raised again; see `out_of_memory`.
+        continues with the other records. The detail is its type and its place in our
+        code: its message may hold what differs from run to run, such as the name of a
+        temporary file. A `MemoryError`, which is not the record's fault, is raised
+        again; see `out_of_memory`.
         """
         if isinstance(error, MemoryError):
             raise error
         if isinstance(error, RecordError):
             return error
-        detail = f"{type(error).__name__}: {error}"
+        if isinstance(error, EcgStoreError):
+            return cls(Reason.UNEXPECTED_ERROR, str(error))
+        detail = f"{type(error).__name__} in {_place(error)}"
         return cls(Reason.UNEXPECTED_ERROR, detail)
 
 
@@ -90,6 +96,18 @@ def out_of_memory(path: str) -> EcgStoreError:
         f"{path}: memory ran out while this record was processed; run the same command "
         "again with fewer workers, or on a machine with more memory"
     )
+
+
+def _place(error: BaseException) -> str:
+    """Return the last line of our own code that an exception passed."""
+    place = "unknown code"
+    trace = error.__traceback__
+    while trace is not None:
+        module = trace.tb_frame.f_globals.get("__name__", "")
+        if module.partition(".")[0] == _PACKAGE:
+            place = f"{module}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
 
 
 class SlowPatternWarning(UserWarning):

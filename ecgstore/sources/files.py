@@ -33,7 +33,9 @@ def read_start(path: str, n_bytes: int, reason: Reason) -> tuple[bytes, int]:
     return read_range(path, 0, n_bytes, reason)
 
 
-def read_range(path: str, begin: int, n_bytes: int, reason: Reason) -> tuple[bytes, int]:
+def read_range(
+    path: str, begin: int, n_bytes: int, reason: Reason
+) -> tuple[bytes, int]:
     """Return some bytes of a file, and the file's size.
 
     Uses plain system calls: `open` would take as long as the reading itself.

@@ -13,6 +13,7 @@ import ecgstore
 from ecgstore.builder import fill, scan
 from ecgstore.builder.journal import Journal
 from ecgstore.config import Config
+from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.sources import read_record
 from ecgstore.storage.verify import verify
@@ -58,7 +59,7 @@ def test_record_that_fails_after_the_scan_is_quarantined(
     out = build(few_records, tmp_path / "out.h5")
     with ecgstore.open(out) as store, ecgstore.open(clean) as expected:
         assert store.quarantine["reason"].tolist() == [Reason.UNEXPECTED_ERROR]
-        assert "ZeroDivisionError: a defect" in store.quarantine["detail"][0]
+        assert "ZeroDivisionError in ecgstore.builder" in store.quarantine["detail"][0]
         assert victim.stem not in store
         for record_id in store:
             actual, stored = store[record_id], expected[record_id]
@@ -77,7 +78,8 @@ def test_defect_in_the_scan_quarantines_one_record(
     out = build(few_records, tmp_path / "out.h5")
     with ecgstore.open(out) as store:
         assert store.quarantine["reason"].tolist() == [Reason.UNEXPECTED_ERROR]
-        assert store.quarantine["detail"].tolist() == ["ZeroDivisionError: oh"]
+        (detail,) = store.quarantine["detail"]
+        assert detail.startswith("ZeroDivisionError in ecgstore.builder.scan, line ")
         assert Path(store.quarantine["path"].iloc[0]).name == victim
         assert Path(victim).stem not in store
 
@@ -86,12 +88,13 @@ def test_detail_of_a_late_failure_holds_no_absolute_path(
     few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, victim: str
 ) -> None:
     message = f"{few_records / 'x' / 'y.mat'}: is\n  broken"
-    monkeypatch.setattr(fill, "read_record", failing(victim, OSError(message)))
+    error = RecordError(Reason.UNREADABLE_SIGNAL, message)
+    monkeypatch.setattr(fill, "read_record", failing(victim, error))
     report = ecgstore.build_store(
         [few_records], tmp_path / "out.h5", FAST, n_workers=1, quiet=True
     )
     [entry] = report.left_out
-    assert entry["detail"] == f"OSError: {Path('training/x/y.mat')}: is broken"
+    assert entry["detail"] == f"{Path('training/x/y.mat')}: is broken"
     with ecgstore.open(tmp_path / "out.h5") as store:
         assert store.quarantine["detail"].tolist() == [entry["detail"]]
         assert Path(victim).stem in store.quarantine["record_id"].tolist()

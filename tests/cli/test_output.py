@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -164,3 +165,12 @@ def test_a_list_of_records_is_printable(
     _, shown, _ = run("info", sample_store, "--quarantine", "--json")
     assert shown.replace("\n", "").isprintable()
     assert json.loads(shown) == table.to_dict(orient="records")
+
+
+def test_all_that_commands_print_passes_through_one_module() -> None:
+    folder = Path(cli.__file__).parent
+    for path in folder.rglob("*.py"):
+        if path.name != "output.py":
+            text = path.read_text(encoding="utf-8")
+            for printing in ("click.echo", "click.secho", "print(", "sys.stdout.write"):
+                assert re.search(rf"(?<!\w){re.escape(printing)}", text) is None, path

@@ -40,7 +40,8 @@ def features(context: click.Context, as_markdown: bool, as_json: bool) -> None:
     if as_markdown and as_json:
         raise click.UsageError("give --markdown or --json, not both")
     if as_markdown:
-        click.echo(markdown(), nl=False)
+        for line in markdown().splitlines():
+            echo(line)
     elif as_json:
         print_json([asdict(feature) for feature in FEATURES])
     else:

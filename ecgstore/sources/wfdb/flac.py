@@ -8,16 +8,12 @@ import numpy as np
 
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
-from ecgstore.sources.files import printable, read_start
+from ecgstore.sources.files import printable
+from ecgstore.sources.wfdb.flac_head import read_flac_head
 from ecgstore.sources.wfdb.formats import Counts
 from ecgstore.sources.wfdb.signal_files import SignalFile
 
-_BITS: Final = {"PCM_S8": 8, "PCM_16": 16, "PCM_24": 24}
-
-# Silence compresses without limit, so that a small file can claim, and decode to, hours
-# of it. Signals with noise in one lead at least take more than half a bit a sample.
-_ALWAYS_ALLOWED: Final = 1 << 22  # samples of all leads
-_SAMPLES_PER_BYTE: Final = 64
+_FORMAT_LESS_BITS: Final = 500  # format 516 has samples of 16 bits
 
 
 class FlacFrames:
@@ -32,33 +28,24 @@ class FlacFrames:
     ------
     RecordError
         If it is missing, no FLAC file, not of the header's leads and resolution, or
-        decodes to far more than its size.
+        claims more samples than its size can hold.
     """
 
     def __init__(self, file: SignalFile) -> None:
         self._path = file.path
         self._offset = file.leads[0].byte_offset
         self._per_frame = file.leads[0].samples_per_frame
-        start, size = read_start(file.path, 4, Reason.MISSING_SIGNAL_FILE)
-        if start != b"fLaC":
-            raise self._unreadable("not a FLAC file")
-        with self._opened() as sound:
-            n_samples, n_leads, subtype = sound.frames, sound.channels, sound.subtype
-        self._bits = _BITS.get(subtype, 99)
-        max_bits = file.leads[0].format - 500
-        if self._bits > max_bits:
-            raise self._unreadable(f"samples of {subtype}; expected {max_bits} bits")
-        if n_leads != len(file.leads):
-            raise self._unreadable(f"{n_leads} leads; expected {len(file.leads)}")
+        head = read_flac_head(file.path)
+        n_leads, max_bits = len(file.leads), file.leads[0].format - _FORMAT_LESS_BITS
+        if head.n_leads != n_leads or head.bits > max_bits:
+            raise self._unreadable(
+                f"holds {head.n_leads} leads of {head.bits} bits; expected {n_leads} "
+                f"of at most {max_bits}, as its header says"
+            )
         if any(lead.samples_per_frame != self._per_frame for lead in file.leads):
             raise self._unreadable("leads of several rates, which FLAC has not")
-        if n_samples * n_leads > max(_ALWAYS_ALLOWED, _SAMPLES_PER_BYTE * size):
-            raise RecordError(
-                Reason.TOO_LARGE,
-                f"{printable(file.path)}: {size} bytes hold {n_samples} samples of "
-                f"{n_leads} leads; expected at most {_SAMPLES_PER_BYTE} a byte",
-            )
-        self.n_frames = max(0, n_samples - self._offset) // self._per_frame
+        self._bits = head.bits
+        self.n_frames = max(0, head.n_samples - self._offset) // self._per_frame
 
     def read(self, begin: int, end: int) -> Counts:
         """Return the counts of some frames, (end - begin, samples in a frame)."""

@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ecgstore.errors import RecordError
+from ecgstore.errors import RecordError, short_repr
 from ecgstore.reasons import Reason
 from ecgstore.sources.files import printable, read_start, with_its_suffix
 from ecgstore.sources.wfdb.comments import read_comments
@@ -27,6 +27,8 @@ MAX_HEADER_BYTES: Final = 1 << 20
 """Size of the largest header; real ones have about 1,000 bytes."""
 
 _MAX_BASELINE: Final = 1 << 31
+_MOST_LEADS: Final = 1000  # maps of the body surface have 256
+_MOST_DIGITS: Final = 18
 
 _RECORD_NAME: Final = re.compile(r"[\w+-][\w.+-]{0,254}")
 _FILE_ENDING: Final = re.compile(r"\.(mat|dat|hea)$", re.IGNORECASE)
@@ -266,6 +268,14 @@ def _record_line(number: int, text: str) -> tuple[str, int | None, int, float, i
     """Return record_id, n_segments or None, n_leads, fs and n_samples."""
     fields = text.split()  # a base time and date may follow
     name, slash, n_segments = fields[0].partition("/")
+    if slash and not _is_count(n_segments):
+        raise _SyntaxError(
+            number,
+            text,
+            "a record name without a folder, because a record's files are beside its "
+            f"header: write {short_repr(fields[0].rpartition('/')[2])} here, and the "
+            "names of the signal files alike (a slash is for a number of segments)",
+        )
     record_id = _FILE_ENDING.sub("", name)
     if not record_id or not _RECORD_NAME.fullmatch(name):
         raise _SyntaxError(
@@ -274,20 +284,18 @@ def _record_line(number: int, text: str) -> tuple[str, int | None, int, float, i
     if len(fields) < 2:
         raise _SyntaxError(number, text, "the number of leads after the record name")
     try:
-        fs = float(fields[2].partition("/")[0]) if len(fields) > 2 else math.nan
-        return (
-            record_id,
-            _count(n_segments) if slash else None,
-            _count(fields[1]),
-            fs,
-            _count(fields[3]) if len(fields) > 3 else 0,
-        )
+        fs = _real(fields[2].partition("/")[0]) if len(fields) > 2 else math.nan
+        n_leads = _count(fields[1])
+        n_samples = _count(fields[3]) if len(fields) > 3 else 0
     except ValueError:
         raise _SyntaxError(
             number,
             text,
             "numbers of leads, of Hz and of samples after the record name",
         ) from None
+    if n_leads > _MOST_LEADS and not slash:
+        raise _SyntaxError(number, text, f"at most {_MOST_LEADS} leads")
+    return record_id, int(n_segments) if slash else None, n_leads, fs, n_samples
 
 
 def _lead_line(number: int, text: str) -> LeadHeader:
@@ -299,8 +307,8 @@ def _lead_line(number: int, text: str) -> LeadHeader:
         return LeadHeader(
             fields[0],
             *_coding(fields[1], fields[2], fields[4]),
-            int(fields[5]) if fields[5] else None,
-            int(fields[6]) if fields[6] else None,
+            _integer(fields[5]) if fields[5] else None,
+            _integer(fields[6]) if fields[6] else None,
             fields[8],
         )
     except ValueError:
@@ -329,7 +337,7 @@ def _coding(
     if match is None:
         raise ValueError(scale)
     gain, baseline, unit = match.groups()
-    counts_at_zero = int(adc_zero if baseline is None else baseline)
+    counts_at_zero = _integer(adc_zero if baseline is None else baseline)
     if abs(counts_at_zero) > _MAX_BASELINE:
         raise ValueError(counts_at_zero)
     return (
@@ -337,7 +345,7 @@ def _coding(
         int(samples_per_frame or 1),
         int(skew or 0),
         int(byte_offset or 0),
-        float(gain),
+        _real(gain),
         counts_at_zero,
         unit or "mV",
     )
@@ -359,6 +367,25 @@ def _count(field: str) -> int:
 
     Long numbers are refused too: nothing has so many samples, and parsing takes time.
     """
-    if not field.isdecimal() or len(field) > 18:
+    if not _is_count(field):
         raise ValueError(field)
     return int(field)
+
+
+def _is_count(field: str) -> bool:
+    """Return whether a text is a non-negative integer of at most 18 digits."""
+    return len(field) <= _MOST_DIGITS and field.isdecimal() and field.isascii()
+
+
+def _integer(field: str) -> int:
+    """Parse an integer of at most 18 digits; raise ValueError otherwise."""
+    if len(field) > _MOST_DIGITS + 1 or "_" in field or not field.isascii():
+        raise ValueError(field)
+    return int(field)
+
+
+def _real(field: str) -> float:
+    """Parse a number as C does; raise ValueError otherwise, as for 1_0."""
+    if "_" in field or not field.isascii():
+        raise ValueError(field)
+    return float(field)

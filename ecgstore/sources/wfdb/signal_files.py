@@ -6,7 +6,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from ecgstore.errors import RecordError
+from ecgstore.errors import RecordError, short_repr
 from ecgstore.reasons import Reason
 from ecgstore.sources.files import printable, with_its_suffix
 from ecgstore.sources.wfdb.header import LeadHeader
@@ -69,16 +69,34 @@ def signal_files(
         members = list(group)
         if not wanted.isdisjoint(range(first, first + len(members))):
             if name in names:
-                raise _not_allowed(where, f"the lines about {name!r} are not together")
+                raise _not_allowed(
+                    where, f"the lines about {short_repr(name)} are not together"
+                )
             if len({(lead.format, lead.byte_offset) for lead in members}) > 1:
-                raise _not_allowed(where, f"{name!r} has two formats or byte offsets")
-            if "/" in name or "\\" in name:
-                raise _not_allowed(where, f"{name!r} is no file beside the header")
+                raise _not_allowed(
+                    where, f"{short_repr(name)} has two formats or byte offsets"
+                )
+            if _is_elsewhere(name):
+                raise _not_allowed(
+                    where,
+                    f"{short_repr(name)} is no file beside the header; expected its "
+                    "name without a folder",
+                )
             path = with_its_suffix(os.path.join(os.path.dirname(where), name))
             files.append(SignalFile(path, first, members))
         names.add(name)
         first += len(members)
     return files
+
+
+def _is_elsewhere(name: str) -> bool:
+    """Return whether a file's name leads out of the header's folder."""
+    # Where names have drives, such as C:a.dat, `basename` drops them.
+    return (
+        name in (os.curdir, os.pardir)
+        or not {"/", "\\"}.isdisjoint(name)
+        or os.path.basename(name) != name
+    )
 
 
 def _not_allowed(where: str, problem: str) -> RecordError:

@@ -261,7 +261,8 @@ def test_an_unexpected_error_is_a_prediction_with_a_reason(
     monkeypatch.setattr("ecgstore.models.inference.prediction.stored_form", fail)
     [prediction] = predict(untrained(), [write_record("A0001")])
     assert prediction.status == Reason.UNEXPECTED_ERROR
-    assert "oops" in prediction.detail
+    assert prediction.detail.startswith("ZeroDivisionError in ecgstore.models.")
+    assert "oops" not in prediction.detail  # the words of a library may be random
 
 
 @settings(

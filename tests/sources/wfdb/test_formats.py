@@ -344,7 +344,7 @@ def test_a_flac_file_with_other_leads_is_refused(tmp_path: Path) -> None:
     lines = path.read_text().splitlines()
     lines.insert(13, "rec_2.dat 516 200 16 0 0 0 0 vx")
     path.write_text("\n".join(lines).replace("rec 12", "rec 13"))
-    _refused(path, Reason.UNREADABLE_SIGNAL, "rec_2.dat: 4 leads; expected 5")
+    _refused(path, Reason.UNREADABLE_SIGNAL, "holds 4 leads of 16 bits; expected 5")
 
 
 # Records of several segments.

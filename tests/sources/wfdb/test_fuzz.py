@@ -3,15 +3,19 @@
 import io
 import random
 import re
+import resource
 import shutil
+import signal
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import pytest
+import soundfile  # type: ignore[import-untyped]
 from hypothesis import HealthCheck, given, settings, strategies as st
 from scipy.io import savemat
 
@@ -77,6 +81,39 @@ def _mutate_text(content: bytes, seed: int) -> bytes:
     return b"".join(fields)
 
 
+def _mutate_numbers(content: bytes, seed: int) -> bytes:
+    """Return content with a few numbers of its beginning at the ends of their range."""
+    rng = random.Random(seed)
+    data = bytearray(content)
+    for _ in range(rng.randint(1, 3)):
+        value = rng.choice((-(1 << 31), -2, -1, 0, 1, 255, 1 << 30, (1 << 31) - 1))
+        order: Literal["little", "big"] = rng.choice(("little", "big"))
+        at = rng.randrange(64)
+        data[at : at + 4] = value.to_bytes(4, order, signed=True)
+    return bytes(data)
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Fail after 10 s, or when the process takes 512 MB more than it has."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError("reading takes more than 10 s")
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + (512 << 20)
+    handler = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(10)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, handler)
+
+
 def _check(path: Path) -> None:
     """Check that reading returns a plausible record or raises a RecordError."""
     _result(read_header, path)
@@ -130,6 +167,34 @@ def _saved_files() -> Files:
     adc = np.random.default_rng(0).integers(-900, 900, (12, N_SAMPLES))
     savemat(buffer, {"ecg": adc * 1.0}, format="4")  # type: ignore[arg-type]
     return {"fuzz.hea": _header("16+24", "mat"), "fuzz.mat": buffer.getvalue()}
+
+
+def _big_endian_files() -> Files:
+    """Return a record whose signal is the second of two variables."""
+    adc = np.random.default_rng(0).integers(-900, 900, (N_SAMPLES, 12))
+    rate = struct.pack(">5i3sd", 1000, 1, 1, 0, 3, b"fs", 500)
+    head = struct.pack(">5i4s", 1020, 12, N_SAMPLES, 0, 4, b"val")
+    return {
+        "fuzz.hea": _header("16+24", "mat"),
+        "fuzz.mat": rate + head + adc.astype(">i4").tobytes(),
+    }
+
+
+def _flac_files(bits: int) -> Files:
+    """Return a record of two FLAC files."""
+    adc = np.random.default_rng(bits).integers(-90, 90, (N_SAMPLES, 6))
+    scaled = (adc << (32 - bits)).astype(np.int32)
+    subtype = "PCM_S8" if bits == 8 else f"PCM_{bits}"
+    buffer = io.BytesIO()
+    soundfile.write(buffer, scaled, 500, subtype=subtype, format="FLAC")
+    text = _header(str(500 + bits), "flac").decode()
+    first, *lines = text.splitlines()
+    lines[6:12] = [line.replace("fuzz.", "more.") for line in lines[6:12]]
+    return {
+        "fuzz.hea": "\n".join([first, *lines]).encode(),
+        "fuzz.flac": buffer.getvalue(),
+        "more.flac": buffer.getvalue(),
+    }
 
 
 def _native_files(storage: str) -> Callable[[], Files]:
@@ -189,6 +254,43 @@ def test_broken_files_are_read_or_refused(
     for name, content in files.items():
         (folder / name).write_bytes(content)
     _check(folder / "fuzz.hea")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
+@pytest.mark.parametrize(
+    "make",
+    [
+        _challenge_files,
+        _saved_files,
+        _big_endian_files,
+        *(partial(_flac_files, bits) for bits in (8, 16, 24)),
+        *map(_native_files, ("8", "24", "32", "61", "160", "310", "311", "212x3:2+1")),
+    ],
+    ids=[
+        *("MATLAB file", "saved MATLAB file", "big-endian MATLAB file"),
+        *("FLAC of 8 bits", "FLAC of 16 bits", "FLAC of 24 bits"),
+        *("8", "24", "32", "61", "160", "310", "311", "212 in frames"),
+    ],
+)
+def test_hostile_files_are_read_or_refused_in_bounded_time_and_memory(
+    folder: Path, make: Callable[[], Files]
+) -> None:
+    original = make()
+    for name, content in original.items():
+        (folder / name).write_bytes(content)
+    with _bounded():
+        assert _result(read_record, folder / "fuzz.hea") is not None
+        for seed in range(12):
+            files = dict(original)
+            changed = sorted(files)[seed % len(files)]
+            if changed.endswith(".hea"):
+                files[changed] = _mutate_text(files[changed], seed)
+            else:
+                mutate = _mutate if seed % 3 == 2 else _mutate_numbers
+                files[changed] = mutate(files[changed], seed)
+            for name, content in files.items():
+                (folder / name).write_bytes(content)
+            _result(read_record, folder / "fuzz.hea")
 
 
 @given(header=st.binary(max_size=300), signal=st.binary(max_size=300))

@@ -69,8 +69,8 @@ def test_every_type_of_numbers_equals_scipy(
 
 
 def test_a_complex_variable_is_passed_over(path: Path) -> None:
-    with path.open("wb") as file:
-        savemat(file, {"z": np.full((2, 2), 1j), "val": _counts()}, format="4")
+    variables = {"z": np.full((2, 2), 1j), "val": _counts()}
+    savemat(str(path), variables, format="4")
     counts = read_matlab(str(path), N_LEADS, N_SAMPLES)
     np.testing.assert_array_equal(counts.reshape(-1, N_LEADS).T, _counts())
 
