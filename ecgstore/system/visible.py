@@ -31,6 +31,11 @@ def visible(text: object) -> str:
     )
 
 
+def visible_lines(text: str) -> str:
+    """Return a text of several lines as `visible` does each of them."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
 def visible_json(text: str) -> str:
     r"""Return JSON of the same values without characters that are not printable.
 

@@ -79,9 +79,20 @@ def _summary(name: str) -> dict[str, object]:
 def _report(name: str) -> report.ScanReport:
     """Return a report of a scan, in which every text is `name`."""
     counts = {name: 3}
-    left_out = [{"path": name, "reason": name, "detail": name}]
     return report.ScanReport(
-        *(9, 3, 3, 3, counts, counts, counts, counts, left_out, 1, [name])
+        n_found=9,
+        n_selected=3,
+        n_not_selected=3,
+        n_quarantined=3,
+        n_copies=1,
+        n_unreadable_paths=1,
+        reasons=counts,
+        sources=counts,
+        classes=counts,
+        unknown_codes=counts,
+        left_out=[{"path": name, "reason": name, "detail": name}],
+        n_identical=1,
+        warnings=[name],
     )
 
 

@@ -65,7 +65,7 @@ def predict(
     unreadable: list[tuple[str, str]] = []
     headers = given_headers(records, lambda *problem: unreadable.append(problem))
     if unreadable:
-        click.echo(f"warning: {describe_unreadable(unreadable)}", err=True)
+        echo(f"warning: {describe_unreadable(unreadable)}", err=True)
     predictions = predict_records(
         trained,
         headers,

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.plots.style.colours import GREY, INK, SERIES
+from ecgstore.system.visible import visible_lines
 
 _HATCHES: Final = ("", "////", "....", "xxxx")
 _TEXT_SIZE: Final = 9.0
@@ -59,6 +60,10 @@ def class_balance(
         there are classes.
     """
     _check(names, counts_by_source)
+    names, title = list(map(visible_lines, names)), visible_lines(title)
+    counts_by_source = {
+        visible_lines(source): counts for source, counts in counts_by_source.items()
+    }
     sources = list(counts_by_source)
     counts = np.array([counts_by_source[source] for source in sources], dtype=np.int64)
     styles = [

@@ -13,6 +13,7 @@ from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.plots.style.colours import BLUE, GREEN, GREY, INK, VERMILION
 from ecgstore.plots.style.curves import centred
 from ecgstore.record import LEADS, MARKS, N_LEADS, Mark, lead_names
+from ecgstore.system.visible import visible_lines
 
 _WAVES: Final = (
     ("P", (Mark.P_ON, Mark.P_PEAK, Mark.P_OFF), BLUE),
@@ -108,7 +109,9 @@ def contact_sheet(
         axes.remove()
     for axes, panel in zip(grid.flat, panels, strict=False):
         _draw_panel(axes, panel, leads)
-    figure.suptitle(title, fontsize=13, fontweight="bold", parse_math=False)
+    figure.suptitle(
+        visible_lines(title), fontsize=13, fontweight="bold", parse_math=False
+    )
     handles = [
         Line2D([], [], color=colour, marker="o", markersize=4, label=name)
         for name, _, colour in _WAVES
@@ -144,7 +147,7 @@ def _draw_panel(axes: Axes, panel: SheetPanel, leads: Sequence[str]) -> None:
     n_samples = panel.signal.shape[1]
     seconds = np.arange(n_samples) / panel.fs
     axes.set_title(
-        f"{_cut(panel.title)}\n{_cut(panel.subtitle)}",
+        f"{visible_lines(_cut(panel.title))}\n{visible_lines(_cut(panel.subtitle))}",
         loc="left",
         fontsize=8.5,
         parse_math=False,

@@ -12,6 +12,7 @@ from ecgstore.arrays import FloatArray
 from ecgstore.plots.style.colours import BLUE, GREY, ORANGE
 from ecgstore.plots.style.curves import centred
 from ecgstore.record import LEADS, N_LEADS, lead_names
+from ecgstore.system.visible import visible_lines
 
 _LEAST_DENSITY: Final = (
     1e-9  # mV2/Hz; the rounding of 1 uV counts is of this size at 500 Hz
@@ -68,7 +69,9 @@ def filter_effect(
     axes = figure.subplots(
         len(leads), 2, squeeze=False, sharex="col", width_ratios=(2.6, 1.0)
     )
-    figure.suptitle(title, fontsize=13, fontweight="bold", parse_math=False)
+    figure.suptitle(
+        visible_lines(title), fontsize=13, fontweight="bold", parse_math=False
+    )
     for (curves, spectra), name in zip(axes, leads, strict=True):
         before = centred(raw[LEADS.index(name)])
         after = np.asarray(filtered[LEADS.index(name)], dtype=np.float64)

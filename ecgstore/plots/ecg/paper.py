@@ -37,6 +37,7 @@ from ecgstore.plots.ecg.marks import (
 )
 from ecgstore.plots.style.colours import GREY, INK, VERMILION
 from ecgstore.record import LEADS, MARKS, N_LEADS
+from ecgstore.system.visible import visible_lines
 
 _DPI: Final = 254  # ten pixels per mm: all grid lines have the same width
 
@@ -353,7 +354,7 @@ def _draw_header(axes: Axes, rows: Rows, title: str, subtitle: str) -> None:
     axes.text(
         GRID_LEFT,
         top - 9.0,
-        _fold(title, _TITLE_LETTERS, 1),
+        _fold(visible_lines(title), _TITLE_LETTERS, 1),
         fontsize=14,
         fontweight="bold",
         color=INK,
@@ -363,7 +364,7 @@ def _draw_header(axes: Axes, rows: Rows, title: str, subtitle: str) -> None:
     axes.text(
         GRID_LEFT,
         top - 13.5,
-        _fold(subtitle, _SUBTITLE_LETTERS, 2),
+        _fold(visible_lines(subtitle), _SUBTITLE_LETTERS, 2),
         fontsize=9,
         color=INK,
         va="top",

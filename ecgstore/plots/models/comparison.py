@@ -10,6 +10,7 @@ from matplotlib.patheffects import withStroke
 
 from ecgstore.plots.style.colours import BLUE, GREY, INK, SERIES
 from ecgstore.plots.style.panels import grid_of
+from ecgstore.system.visible import visible_lines
 
 Interval: TypeAlias = tuple[float, float, float]
 """Value, low end and high end."""
@@ -180,7 +181,9 @@ def _forest(
     width = 0.085 * longest + _PANEL * n_across + 0.4
     figure = Figure(figsize=(width, height), dpi=150, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.08)
-    figure.suptitle(title, fontsize=13, fontweight="bold", parse_math=False)
+    figure.suptitle(
+        visible_lines(title), fontsize=13, fontweight="bold", parse_math=False
+    )
     figure.supxlabel(caption, fontsize=_TEXT_SIZE, color=GREY)
     panels = figure.subplots(n_lines, n_across, squeeze=False).ravel()
     for axes in panels[len(columns) :]:

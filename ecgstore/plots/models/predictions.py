@@ -14,6 +14,7 @@ from ecgstore.plots.style.colours import BLUE, GREY, INK, SERIES
 from ecgstore.plots.style.panels import grid_of
 from ecgstore.scores.calibration import probability_bins
 from ecgstore.scores.label_arrays import check_shape
+from ecgstore.system.visible import visible_lines
 
 _TEXT_SIZE: Final = 9.0
 _MIN_RECORDS: Final = 5  # in a bin of one class; the frequency of fewer is chance
@@ -72,7 +73,9 @@ def plot_reliability(
         figsize=(3.0 * n_across + 0.5, 4.1 * n_lines + 1.2), dpi=150, facecolor="white"
     )
     figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.06)
-    figure.suptitle(title, fontsize=13, fontweight="bold", parse_math=False)
+    figure.suptitle(
+        visible_lines(title), fontsize=13, fontweight="bold", parse_math=False
+    )
     panels = figure.subplots(
         2 * n_lines,
         n_across,
@@ -85,7 +88,7 @@ def plot_reliability(
         axes.remove()
     for panel, (name, predicted) in enumerate(probabilities.items()):
         _draw_reliability(upper[panel], true, np.asarray(predicted), n_bins)
-        upper[panel].set_title(name, fontsize=10, parse_math=False)
+        upper[panel].set_title(visible_lines(name), fontsize=10, parse_math=False)
         _draw_histogram(lower[panel], np.asarray(predicted), n_bins)
         if panel % n_across == 0:
             upper[panel].set_ylabel("observed frequency", fontsize=_TEXT_SIZE)
@@ -139,7 +142,9 @@ def plot_confusion(
     size = (_CELL * (n_classes + 1) + 2.3, _CELL * n_classes + 2.2)
     figure = Figure(figsize=(max(size[0], 6.2), size[1]), dpi=150, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08)
-    figure.suptitle(title, fontsize=13, fontweight="bold", parse_math=False)
+    figure.suptitle(
+        visible_lines(title), fontsize=13, fontweight="bold", parse_math=False
+    )
     axes = figure.add_subplot()
     axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0, gid="shares")
     for row, column in zip(*np.nonzero(~np.isnan(shares)), strict=True):
@@ -242,7 +247,7 @@ def _add_class_legend(figure: Figure, class_names: Sequence[str]) -> None:
     n_rows = math.ceil(len(handles) / max(3, int(figure.get_figwidth() / 1.3)))
     legend = figure.legend(
         handles,
-        ["all classes", *class_names],
+        ["all classes", *map(visible_lines, class_names)],
         loc="outside lower center",
         ncols=math.ceil(len(handles) / n_rows),
         frameon=False,
@@ -294,13 +299,16 @@ def _label_cells(axes: Axes, class_names: Sequence[str], n_true: IntArray) -> No
     n_classes = len(class_names)
     axes.set_yticks(
         range(n_classes),
-        [f"{name} ({n:,})" for name, n in zip(class_names, n_true, strict=True)],
+        [
+            f"{visible_lines(name)} ({n:,})"
+            for name, n in zip(class_names, n_true, strict=True)
+        ],
         fontsize=_TEXT_SIZE,
         parse_math=False,
     )
     axes.set_xticks(
         range(n_classes + 1),
-        [*class_names, "none"],
+        [*map(visible_lines, class_names), "none"],
         fontsize=_TEXT_SIZE,
         rotation=35,
         rotation_mode="anchor",

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ecgstore.plots.style.colours import BLUE, GREY, INK, ORANGE
+from ecgstore.system.visible import visible_lines
 
 
 def plot_training_curves(
@@ -49,7 +50,9 @@ def plot_training_curves(
     _check(epochs, training_loss, validation_loss, validation_auroc, best_epoch)
     figure = Figure(figsize=(10.0, 3.8), dpi=150, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08)
-    figure.suptitle(title, fontsize=13, fontweight="bold", parse_math=False)
+    figure.suptitle(
+        visible_lines(title), fontsize=13, fontweight="bold", parse_math=False
+    )
     losses, auroc = figure.subplots(1, 2)
     marker = "o" if len(epochs) == 1 else None  # a line of one point is invisible
     for values, colour, name in (
