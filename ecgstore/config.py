@@ -70,7 +70,11 @@ below high_hz (40.0)
         (), "Sources to leave out, such as st_petersburg_incart."
     )
     limit: int | None = option(
-        None, "Stop after this many selected records.", minimum=1, none="no limit"
+        None,
+        "Stop after this many selected records.",
+        minimum=1,
+        maximum=1_000_000_000,
+        none="no limit",
     )
     fs: float = option(
         500.0, "Sampling rate of the store.", minimum=50, maximum=20_000, unit="Hz"

@@ -126,4 +126,5 @@ def short_repr(value: object) -> str:
         text = repr(value)
     except ValueError:  # Python refuses to print an integer of thousands of digits
         return "a very large number"
+    text = text.replace("\n", " ")
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

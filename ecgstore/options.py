@@ -422,7 +422,7 @@ def _read_toml(path: Path) -> dict[str, object]:
             content = file.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
             raise ValueError(f"larger than {_MOST_BYTES:,} bytes")
-        text = content.decode("utf-8").replace("\r\n", "\n")
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
         return tomllib.loads(text)
     # Besides TOMLDecodeError: numbers of thousands of digits, brackets that are nested
     # too deeply.

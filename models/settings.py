@@ -18,9 +18,12 @@ class TrainingSettings:
         If a value has the wrong type or is outside its range.
     """
 
-    epochs: int = option(30, "Maximum number of epochs.", minimum=1)
+    epochs: int = option(30, "Maximum number of epochs.", minimum=1, maximum=1_000_000)
     batch_size: int = option(
-        32, "Number of records in a training batch, in each process.", minimum=1
+        32,
+        "Number of records in a training batch, in each process.",
+        minimum=1,
+        maximum=1_000_000,
     )
     learning_rate: float = option(
         2e-3,
@@ -33,6 +36,7 @@ class TrainingSettings:
         8,
         "Early stopping: number of epochs without a better validation AUROC.",
         minimum=1,
+        maximum=1_000_000,
     )
     average_decay: float = option(
         0.0,
@@ -58,6 +62,7 @@ class TrainingSettings:
         "Number of steps between two saves of the training state within an epoch; 0 "
         "saves at the end of each epoch only.",
         minimum=0,
+        maximum=1_000_000_000,
     )
 
     def __post_init__(self) -> None:

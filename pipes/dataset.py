@@ -3,18 +3,30 @@
 import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, Literal, overload
+from typing import (
+    Any,
+    Final,
+    Literal,
+    SupportsIndex,
+    SupportsInt,
+    TypeAlias,
+    TypeGuard,
+    overload,
+)
 
 import numpy as np
+import torch
+from torch import Tensor
 from torch.utils.data import Dataset, default_collate, get_worker_info
 
-from ecgstore.arrays import IntArray
+from ecgstore.arrays import BoolArray, IntArray
 from ecgstore.errors import SchemaError, SlowPatternWarning
 from ecgstore.pipes.batch import RowBatch
 from ecgstore.pipes.reading.record_reader import RecordReader
 from ecgstore.pipes.reading.window import RandomCrop
-from ecgstore.storage import Selection, Store
-from ecgstore.storage.row_numbers import Rows, row_numbers
+from ecgstore.storage import Store
+from ecgstore.storage.row_numbers import Rows, index_array
+from ecgstore.storage.selection import rows_of
 
 _MANY_SINGLE_READS: Final = 1000
 """Successive reads of single records before a warning."""
@@ -23,6 +35,12 @@ _SILENCE: Final = (
     "to silence this: "
     "warnings.simplefilter('ignore', ecgstore.errors.SlowPatternWarning)"
 )
+
+Index: TypeAlias = SupportsIndex | Sequence[int] | IntArray | BoolArray | Tensor | slice
+"""An index of a record, or indices, a slice or a mask of several."""
+
+_INTEGERS: Final = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+"""Types of tensors that are integers."""
 
 _warned: set[str] = set()
 """Messages that were shown in this process."""
@@ -44,7 +62,8 @@ class StoreDataset(Dataset[dict[str, Any]]):
     store : Store
         The store to read.
     rows : optional
-        A selection, or row numbers in any order; all rows if left out.
+        A selection, row numbers in any order, or a mask of the rows of the store; all
+        rows if left out.
     fields : iterable of str
         Any of ``"signals"``, ``"labels"``, ``"features"``, ``"fiducials"``,
         ``"r_peaks"``, of the columns of `Store.records`, and of the names of attached
@@ -91,15 +110,7 @@ class StoreDataset(Dataset[dict[str, Any]]):
                 "window is a RandomCrop, but a dataset draws no random numbers; "
                 "expected (begin, end), or use ecgstore.pipes.loader"
             )
-        if isinstance(rows, Selection) and (
-            rows.store.fingerprint != store.fingerprint
-        ):
-            raise ValueError(
-                f"{rows!r} is a selection of another store than {store.path}; select "
-                "from the store that is read"
-            )
-        rows = slice(None) if rows is None else rows
-        self.rows: IntArray = row_numbers(rows, len(store))
+        self.rows: IntArray = rows_of(store, slice(None) if rows is None else rows)
         self._store = store
         self._fields = (fields,) if isinstance(fields, str) else (*fields,)
         self._options: dict[str, Any] = {
@@ -117,34 +128,57 @@ class StoreDataset(Dataset[dict[str, Any]]):
     def __repr__(self) -> str:
         return f"<StoreDataset of {len(self)} records of {self._store.path}>"
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        """Return one record by its index among the dataset's rows."""
-        if not -len(self) <= index < len(self):
-            raise IndexError(
-                f"no record {index} in a dataset of {len(self)}; expected "
-                f"{-len(self)} to {len(self) - 1}"
-            )
+    def __getitem__(self, index: Index) -> dict[str, Any]:
+        """Return one record by its index among the dataset's rows, or a batch.
+
+        Parameters
+        ----------
+        index : int, sequence of int, ndarray, Tensor or slice
+            An integer for one record, negative ones counted from the end; several, a
+            slice or a mask of all records for a batch, as `collate` returns it.
+
+        Raises
+        ------
+        TypeError
+            If it is something else.
+        IndexError
+            If a record is not in the dataset, or a mask has another length.
+        """
+        if not _is_integer(index):
+            return self.__getitems__(index).batch
         self._n_single_reads += 1
         if self._n_single_reads == _MANY_SINGLE_READS:
             _warn_of_single_reads()
-        return self._read([index])[0]
+        return self._read(np.array([int(index)]))[0]
 
-    def __getitems__(self, indices: Sequence[int]) -> "Records":
+    def __getitems__(self, indices: Index) -> "Records":
         """Return records by their indices, read as one batch.
 
         DataLoader calls this with the indices of each batch.
+
+        Raises
+        ------
+        TypeError
+            If the indices are not integers or a mask in one dimension, or a slice.
+        IndexError
+            If a record is not in the dataset, or a mask has another length.
         """
         self._n_single_reads = 0
-        return self._read(indices)
+        if isinstance(indices, Tensor):
+            indices = indices.numpy(force=True)  # also from a GPU
+        return self._read(index_array(indices, len(self), "indices"))
 
     @staticmethod
-    def collate(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def collate(
+        records: Sequence[dict[str, Any]] | dict[str, Any],
+    ) -> dict[str, Any]:
         """Return a batch of records: as PyTorch's `default_collate`, but not copied.
 
         Parameters
         ----------
-        records : sequence of dict
-            The result of `__getitems__`, or a list of records, which is copied.
+        records : sequence of dict, or dict
+            The result of `__getitems__`, or a list of records, which is copied. A batch
+            is returned as it is.
 
         Returns
         -------
@@ -154,6 +188,8 @@ class StoreDataset(Dataset[dict[str, Any]]):
         """
         if isinstance(records, Records):
             return records.batch
+        if isinstance(records, dict):
+            return records
         batch: dict[str, Any] = default_collate(list(records))
         return batch
 
@@ -177,11 +213,18 @@ class StoreDataset(Dataset[dict[str, Any]]):
             self, store, state["rows"], fields=state["fields"], **state["options"]
         )
 
-    def _read(self, indices: Sequence[int]) -> "Records":
+    def _read(self, indices: IntArray) -> "Records":
         """Read some records as one batch."""
         if get_worker_info() is not None:
             _warn_of_workers()
-        rows = self.rows[np.asarray(indices, np.int64)]
+        try:
+            rows = self.rows[indices]
+        except IndexError:
+            outside = indices[(indices < -len(self)) | (indices >= len(self))]
+            raise IndexError(
+                f"no record {outside[0]} in a dataset of {len(self)}; expected "
+                f"{-len(self)} to {len(self) - 1}"
+            ) from None
         # Nothing is random here, so the seeds are not used.
         batch = self._reader().read(RowBatch(rows, np.zeros(len(rows), np.uint64)))
         values: dict[str, Any] = {
@@ -236,6 +279,15 @@ class Records(Sequence[dict[str, Any]]):
         if isinstance(index, slice):
             return [self[number] for number in range(len(self))[index]]
         return {name: values[index] for name, values in self.batch.items()}
+
+
+def _is_integer(index: Index) -> TypeGuard[SupportsInt]:
+    """Return whether an index is one integer, of Python, NumPy or PyTorch."""
+    if isinstance(index, Tensor):
+        return index.ndim == 0 and index.dtype in _INTEGERS
+    if isinstance(index, np.ndarray):
+        return index.ndim == 0 and index.dtype.kind in "iu"
+    return isinstance(index, int | np.integer) and not isinstance(index, bool)
 
 
 def _warn_of_single_reads() -> None:

@@ -468,7 +468,7 @@ def test_patients_flag_reaches_the_store(
 def test_quarantine_and_unknown_codes_are_printed(
     capsys: pytest.CaptureFixture[str], write_record: WriteRecord, tmp_path: Path
 ) -> None:
-    folder = write_record("A0001", dx="426783006,55555").parent
+    folder = write_record("A0001", dx="426783006,55555,foo").parent
     write_record("A0002", np.zeros((12, 100), np.int16))
     write_record("A0003", dx="44444,55555")
     out = tmp_path / "out.h5"
@@ -483,6 +483,8 @@ def test_quarantine_and_unknown_codes_are_printed(
         ["2", "55555"],
         ["1", "44444"],
     ]
+    words = next(place for place, line in enumerate(lines) if "words in Dx" in line)
+    assert lines[words + 1].split() == ["1", "foo"]
     assert "  left out: records/A0002.hea (too_short): the record has 100" in printed
     printed, _ = run(capsys, "info", out, "--quarantine")
     head, line = printed.splitlines()

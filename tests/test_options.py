@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -65,6 +66,16 @@ class Sum:
 
 
 # -- every option of builds, trainings and comparisons ------------------------
+
+
+@every_option
+def test_whole_numbers_have_limits(declared: Option) -> None:
+    if declared.type is int:
+        assert declared.minimum is not None
+        assert declared.maximum is not None
+        for number in (10**300, int(declared.maximum) + 1):
+            with pytest.raises(ConfigError, match=re.escape(declared.limits)):
+                declared.checked(number)
 
 
 @every_option
@@ -283,3 +294,9 @@ def test_a_message_shows_a_long_value_in_part() -> None:
     with pytest.raises(ConfigError, match=r"x{200}.*expected one of sine") as raised:
         updated(Wave(), {"shape": "x" * 10_000})
     assert len(str(raised.value)) < 500
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "wave.toml"
+    file.write_bytes(b"\xef\xbb\xbfn_cycles = 7\r\nphase = 1.5\r\n")
+    assert overridden(Wave(), file, {}) == Wave(n_cycles=7, phase=1.5)

@@ -48,6 +48,8 @@ class Entry:
         records that share a name but no database, the name is the path.
     dx : str
         SNOMED codes, separated by commas.
+    dx_unknown : str
+        Diagnoses that were not understood, one per line.
     checksum_differs, first_value_differs : int
         One bit per lead; lead I is the lowest.
     reason, detail : str
@@ -62,6 +64,7 @@ class Entry:
     stamp: str = ""
     n_bytes: int = 0
     dx: str = ""
+    dx_unknown: str = ""
     age: float | None = None
     sex: str = "unknown"
     fs: float = 0.0
@@ -332,6 +335,13 @@ class Journal:
     def all_dx(self) -> Iterator[tuple[str, str]]:
         """Yield status and codes of every entry; no codes for unreadable headers."""
         return self._connection.execute("SELECT status, dx FROM entries")
+
+    def unknown_dx(self) -> Iterator[str]:
+        """Yield the diagnoses that were not understood, of every entry with some."""
+        cursor = self._connection.execute(
+            "SELECT dx_unknown FROM entries WHERE dx_unknown != ''"
+        )
+        return (str(texts) for (texts,) in cursor)
 
     def duplicates(self) -> int:
         """Return how many selected records share their signal with another one."""

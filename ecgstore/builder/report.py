@@ -3,12 +3,17 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from ecgstore.builder.journal import Journal, Status
 from ecgstore.config import Config
 from ecgstore.diagnoses import diagnoses
 from ecgstore.sources import describe_unreadable
+
+_MOST_WORDS: Final = 10_000
+"""Different unknown words that are counted; the others are counted as one."""
+
+_OTHER_WORDS: Final = "[other words]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class ScanReport:
         Usable records by class; a record can be in several.
     unknown_codes : dict
         Records found by code, for codes that are not the Challenge's.
+    unknown_words : dict
+        Records found by text, for texts among the diagnoses that are not understood.
     left_out : list of dict
         Path, reason and detail of every record in quarantine.
     n_identical : int
@@ -56,6 +63,7 @@ class ScanReport:
     sources: dict[str, int]
     classes: dict[str, int]
     unknown_codes: dict[str, int]
+    unknown_words: dict[str, int]
     left_out: list[dict[str, str]]
     n_identical: int
     warnings: list[str]
@@ -101,7 +109,8 @@ def make_report(
         reasons=dict(journal.count_by("reason", Status.QUARANTINED)),
         sources=dict(sources),
         classes=dict(classes),
-        unknown_codes=dict(sorted(unknown.items(), key=lambda item: (-item[1], item))),
+        unknown_codes=_most_frequent_first(unknown),
+        unknown_words=_unknown_words(journal),
         left_out=[
             {"path": entry.path, "reason": entry.reason, "detail": entry.detail}
             for entry in journal.entries(Status.QUARANTINED)
@@ -109,6 +118,25 @@ def make_report(
         n_identical=journal.duplicates(),
         warnings=_warnings(journal, config, patients),
     )
+
+
+def _unknown_words(journal: Journal) -> dict[str, int]:
+    """Return the number of records by text that is no diagnosis ecgstore knows."""
+    words: Counter[str] = Counter()
+    for texts in journal.unknown_dx():
+        is_full = len(words) >= _MOST_WORDS
+        words.update(
+            {
+                _OTHER_WORDS if is_full and text not in words else text
+                for text in texts.split("\n")
+            }
+        )
+    return _most_frequent_first(words)
+
+
+def _most_frequent_first(counts: Counter[str]) -> dict[str, int]:
+    """Return counts in order, the largest first."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item)))
 
 
 def _warnings(

@@ -189,6 +189,7 @@ def _described(entry: Entry, header: RecordHeader) -> Entry:
         entry,
         record_id=header.record_id,
         dx=",".join(header.dx),
+        dx_unknown="\n".join(header.dx_unknown),
         age=None if math.isnan(header.age) else header.age,
         sex=header.sex,
         fs=header.fs,

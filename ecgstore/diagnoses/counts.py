@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ecgstore.diagnoses.class_sets import ClassSet
-from ecgstore.diagnoses.snomed import diagnoses
+from ecgstore.diagnoses.snomed import diagnoses, is_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ class DiagnosisCounts:
         `diagnoses`.
     unknown : tuple of CountRow
         One row per code that is not in `diagnoses`, the most frequent first.
+    unknown_words : tuple of CountRow
+        One row per text that is no code, the most frequent first.
     """
 
     sources: tuple[str, ...]
@@ -59,6 +61,7 @@ class DiagnosisCounts:
     classes: tuple[CountRow, ...]
     codes: tuple[CountRow, ...]
     unknown: tuple[CountRow, ...]
+    unknown_words: tuple[CountRow, ...]
 
 
 def count_diagnoses(
@@ -71,7 +74,8 @@ def count_diagnoses(
     class_set : ClassSet
         The classes to count.
     records : iterable of (source, dx)
-        Source and SNOMED CT codes of every record.
+        Source and diagnoses of every record: SNOMED CT codes, and texts that were not
+        understood.
     """
     n_records: Counter[str] = Counter()
     n_without: Counter[str] = Counter()
@@ -91,7 +95,10 @@ def count_diagnoses(
         return CountRow(code, name, tuple(by_code[source, code] for source in sources))
 
     occurring = {code for _, code in by_code}
-    unknown = [code_row(code) for code in sorted(occurring - diagnoses().keys())]
+    unknown = sorted(
+        (code_row(code) for code in sorted(occurring - diagnoses().keys())),
+        key=lambda row: -row.total,
+    )
     return DiagnosisCounts(
         sources=sources,
         records=tuple(n_records[source] for source in sources),
@@ -109,5 +116,6 @@ def count_diagnoses(
             for code in diagnoses()
             if code in occurring or code in class_set.columns
         ),
-        unknown=tuple(sorted(unknown, key=lambda row: -row.total)),
+        unknown=tuple(row for row in unknown if is_code(row.key)),
+        unknown_words=tuple(row for row in unknown if not is_code(row.key)),
     )

@@ -1,14 +1,11 @@
 """Read the diagnoses of many records from one CSV file, without their signals."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from ecgstore.diagnoses.snomed import find_code
+from ecgstore.diagnoses.dx_text import read_dx
 from ecgstore.system.csv_files import read_csv_rows
-
-_SEPARATOR: Final = re.compile("[;,]")
 
 
 class LabelRow(NamedTuple):
@@ -22,11 +19,14 @@ class LabelRow(NamedTuple):
         Its source, as named in the file.
     dx : tuple of str
         SNOMED CT codes in the file's order, without repeats.
+    dx_unknown : tuple of str
+        Parts of the diagnoses that are not understood; see `read_dx`.
     """
 
     record_id: str
     source: str
     dx: tuple[str, ...]
+    dx_unknown: tuple[str, ...]
 
 
 def read_labels_csv(path: str | Path) -> Iterator[LabelRow]:
@@ -36,9 +36,8 @@ def read_labels_csv(path: str | Path) -> Iterator[LabelRow]:
     ----------
     path : str or Path
         A CSV file with the columns ``record_id`` (or ``record``), ``source`` (or
-        ``tranche_name``) and ``dx`` (or ``diagnosis``). The last contains codes or
-        abbreviations separated by ``;`` or ``,``. Unknown abbreviations are returned
-        unchanged, so that they are counted as unknown codes.
+        ``tranche_name``) and ``dx`` (or ``diagnosis``). The last contains diagnoses in
+        any spelling that `read_dx` understands.
 
     Raises
     ------
@@ -50,6 +49,4 @@ def read_labels_csv(path: str | Path) -> Iterator[LabelRow]:
     )
     for _, row in rows:
         record_id, source, dx = row.values()
-        texts = (text.strip() for text in _SEPARATOR.split(dx))
-        codes = dict.fromkeys(find_code(text) or text for text in texts if text)
-        yield LabelRow(record_id, source, tuple(codes))
+        yield LabelRow(record_id, source, *read_dx(dx))

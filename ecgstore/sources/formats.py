@@ -44,6 +44,10 @@ class RecordHeader(Protocol):
     def dx(self) -> tuple[str, ...]:
         """SNOMED CT codes in the header's order, each once."""
 
+    @property
+    def dx_unknown(self) -> tuple[str, ...]:
+        """Diagnoses that are not understood, as `ecgstore.diagnoses.read_dx` does."""
+
     def files(self, path: Path) -> list[str]:
         """Return the names of the record's files in the folder of its header `path`.
 

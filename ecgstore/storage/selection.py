@@ -11,7 +11,7 @@ import pandas as pd
 from ecgstore.arrays import BoolArray, IntArray
 from ecgstore.config import N_FOLDS
 from ecgstore.errors import EcgStoreError
-from ecgstore.storage.row_numbers import row_numbers
+from ecgstore.storage.row_numbers import Rows, row_numbers
 
 if TYPE_CHECKING:
     from ecgstore.storage.store import Store
@@ -25,23 +25,20 @@ class Selection:
     store : Store
         The store.
     rows : ndarray of shape (n_rows,)
-        Row numbers, strictly increasing.
+        Row numbers, strictly increasing, or a mask of the rows of the store.
 
     Raises
     ------
     TypeError
-        If `rows` is not a 1-D integer array.
+        If `rows` is not a 1-D array of integers or booleans.
     ValueError
         If the row numbers are not strictly increasing.
     IndexError
         If a row is not in the store.
     """
 
-    def __init__(self, store: "Store", rows: IntArray) -> None:
-        try:
-            numbers = row_numbers(rows, len(store))
-        except IndexError as error:
-            raise IndexError(f"{store.path}: {error}") from None
+    def __init__(self, store: "Store", rows: Rows) -> None:
+        numbers = rows_of(store, rows)
         if (np.diff(numbers) <= 0).any():
             raise ValueError(
                 "rows must be strictly increasing, as np.unique(rows) returns them"
@@ -59,6 +56,33 @@ class Selection:
     def rows_sha256(self) -> str:
         """SHA-256 of the row numbers, as little-endian 64-bit integers."""
         return hashlib.sha256(self.rows.astype("<i8").tobytes()).hexdigest()
+
+
+def rows_of(store: "Store", rows: Rows) -> IntArray:
+    """Return rows of a store as row numbers; see `row_numbers`.
+
+    Raises
+    ------
+    ValueError
+        If they are a selection of another store.
+    TypeError
+        If they are not integers or a mask in one dimension.
+    IndexError
+        If a row is not in the store, or a mask has another length.
+    """
+    if (
+        isinstance(rows, Selection)
+        and rows.store is not store
+        and rows.store.fingerprint != store.fingerprint
+    ):
+        raise ValueError(
+            f"{rows!r} is a selection of another store than {store.path}; select "
+            "from the store that is read"
+        )
+    try:
+        return row_numbers(rows, len(store))
+    except IndexError as error:
+        raise IndexError(f"{store.path}: {error}") from None
 
 
 def select(

@@ -10,13 +10,13 @@ import pandas as pd
 
 from ecgstore.arrays import Float32Array, Int16Array, IntArray, UInt8Array
 from ecgstore.diagnoses import ClassSet, class_set
-from ecgstore.errors import EcgStoreError, RecordNotFoundError
+from ecgstore.errors import EcgStoreError, RecordNotFoundError, short_repr
 from ecgstore.storage.format import schema
 from ecgstore.storage.frames import quality_frame, quarantine_frame, records_frame
 from ecgstore.storage.read_signals import check_signal, read_signals
 from ecgstore.storage.record_names import RecordNames
-from ecgstore.storage.row_numbers import Rows, row_numbers
-from ecgstore.storage.selection import Selection, select
+from ecgstore.storage.row_numbers import Rows
+from ecgstore.storage.selection import Selection, rows_of, select
 from ecgstore.storage.store_file import StoreFile
 from ecgstore.storage.stored_record import StoredRecord
 
@@ -82,9 +82,9 @@ class Store(StoreFile):
         """
         if not isinstance(record_id, str):
             raise TypeError(
-                f"{self.path}: got {record_id!r} instead of a record's name; expected "
-                f"a str such as {next(iter(self), 'A0001')!r}: list(store) returns the "
-                "names, store.signals([row]) reads by row number, and "
+                f"{self.path}: got {short_repr(record_id)} instead of a record's name; "
+                f"expected a str such as {next(iter(self), 'A0001')!r}: list(store) "
+                "returns the names, store.signals([row]) reads by row number, and "
                 "store.as_dataset() makes a dataset for DataLoader"
             )
         rows = self._names.rows(record_id)
@@ -169,14 +169,14 @@ class Store(StoreFile):
             Another class set than that of the build: a name, a TOML file or a
             `ClassSet`. It is applied to all diagnosis codes of every record.
         rows : optional
-            Row numbers; all rows if left out.
+            Row numbers, or a mask of all rows; all rows if left out.
 
         Returns
         -------
         ndarray of shape (n_rows, n_classes)
             1 where the record is in the class.
         """
-        numbers = slice(None) if rows is None else self._row_numbers(rows)
+        numbers = slice(None) if rows is None else rows_of(self, rows)
         if classes is None:
             labels: UInt8Array = np.array(self.table(schema.LABELS)[numbers])
             return labels
@@ -193,13 +193,13 @@ class Store(StoreFile):
         Parameters
         ----------
         rows : optional
-            Row numbers; all rows if left out.
+            Row numbers, or a mask of all rows; all rows if left out.
         attached : bool
             Append the deep features of `attach`, such as ``resnet18_000``. For records
             used in the training of the model they are optimistic: see `attached_seen`.
         """
         frame = self._features
-        numbers = slice(None) if rows is None else self._row_numbers(rows)
+        numbers = slice(None) if rows is None else rows_of(self, rows)
         if rows is not None:
             frame = frame.iloc[numbers]
         if not (attached and self.attached):
@@ -241,7 +241,7 @@ class Store(StoreFile):
             `quality`, `features` and attached deep features, such as
             ``"age < 40 and sex == 'male'"``.
         rows : sequence of int, ndarray, slice or Selection, optional
-            Row numbers to choose from.
+            Row numbers to choose from, or a mask of all rows.
 
         Returns
         -------
@@ -260,7 +260,7 @@ class Store(StoreFile):
             sources=sources,
             classes=classes,
             query=query,
-            rows=None if rows is None else self._row_numbers(rows),
+            rows=None if rows is None else rows_of(self, rows),
         )
 
     # -- arrays -------------------------------------------------------------
@@ -289,7 +289,7 @@ class Store(StoreFile):
         Parameters
         ----------
         rows : sequence of int, ndarray, slice or Selection
-            Row numbers in any order; rows may be repeated.
+            Row numbers in any order, which may be repeated, or a mask of all rows.
         out : ndarray of shape (n_rows, 12, n_samples), optional
             Array for the result: C-contiguous, of type `dtype`.
         dtype : {"float32", "int16"}
@@ -314,7 +314,7 @@ class Store(StoreFile):
             If the file was changed since it was opened.
         """
         self.check_unchanged()
-        signals, numbers = self.signal_rows, self._row_numbers(rows)
+        signals, numbers = self.signal_rows, rows_of(self, rows)
         return read_signals(self.path, signals, numbers, out, dtype)
 
     def r_peaks(self, rows: Rows | None = None) -> IntArray:
@@ -341,7 +341,7 @@ class Store(StoreFile):
         """Return rows of a table of integers."""
         table = self.table(name)
         if rows is not None:
-            table = table[self._row_numbers(rows)]
+            table = table[rows_of(self, rows)]
         return table.astype(np.int64)
 
     def as_dataset(
@@ -372,10 +372,3 @@ class Store(StoreFile):
         return StoreDataset(
             self, rows, fields=fields, dtype=dtype, leads=leads, window=window
         )
-
-    def _row_numbers(self, rows: Rows) -> IntArray:
-        """Return row numbers as an array, all of them in the store."""
-        try:
-            return row_numbers(rows, len(self))
-        except IndexError as error:
-            raise IndexError(f"{self.path}: {error}") from None

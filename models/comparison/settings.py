@@ -38,7 +38,7 @@ class ComparisonSettings:
         minimum=2,
         maximum=100,
     )
-    n_seeds: int = option(5, "Number of random seeds.", minimum=1)
+    n_seeds: int = option(5, "Number of random seeds.", minimum=1, maximum=1000)
     deep_inputs: DeepInputs = option(
         "logits",
         "Outputs of the extractor that the other classifiers are trained on.",
@@ -47,7 +47,10 @@ class ComparisonSettings:
         False, "Add age and sex to the inputs of the fusion networks and the trees."
     )
     n_resamples: int = option(
-        2000, "Number of bootstrap resamples of the patients.", minimum=100
+        2000,
+        "Number of bootstrap resamples of the patients.",
+        minimum=100,
+        maximum=1_000_000,
     )
     model: ModelSettings = group(ModelSettings())
     training: TrainingSettings = group(

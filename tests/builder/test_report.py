@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 import ecgstore
 from ecgstore.config import Config
@@ -70,6 +71,40 @@ def test_unknown_codes_of_rejected_records_count(
     report = build(folder, tmp_path / "o.h5")
     assert report.reasons == {"too_short": 1}
     assert report.unknown_codes == {"55555": 2}
+
+
+def test_diagnoses_in_words_are_understood_or_counted(
+    tmp_path: Path, write_record: WriteRecord
+) -> None:
+    folder = write_record("A0001", dx="Normal;RBBB").parent
+    write_record("A0002", dx="AF/foo")
+    write_record("A0003", dx="bar, foo,AF,foo")
+    write_record("A0004", np.zeros((12, 100), np.int16), dx="AF,foo")
+    write_record("A0005", dx="Unknown")
+    surveyed = ecgstore.survey([folder], FAST, n_workers=1, quiet=True)
+    assert surveyed.n_not_selected == 2
+    report = build(folder, tmp_path / "o.h5")
+    words = [("foo", 2), ("AF/foo", 1), ("bar", 1)]  # the most frequent first
+    assert list(report.unknown_words.items()) == words
+    assert surveyed.unknown_words == report.unknown_words
+    assert report.to_json()["unknown_words"] == dict(words)
+    with ecgstore.open(tmp_path / "o.h5") as store:
+        assert store.records["dx"].to_dict() == {
+            "A0001": "426783006,59118001",
+            "A0003": "164889003",
+        }
+        assert store.labels()[:, store.label_names.index("RBBB")].tolist() == [1, 0]
+
+
+def test_the_number_of_different_unknown_words_is_bounded(
+    tmp_path: Path, write_record: WriteRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecgstore.builder.report._MOST_WORDS", 2)
+    folder = write_record("A0001", dx="AF,a,b").parent
+    for number in range(2, 5):
+        write_record(f"A000{number}", dx=f"AF,a,c{number},d{number}")
+    surveyed = ecgstore.survey([folder], FAST, n_workers=1, quiet=True)
+    assert surveyed.unknown_words == {"a": 4, "[other words]": 3, "b": 1}
 
 
 def test_quarantine_uses_the_record_name_of_the_header(

@@ -173,9 +173,14 @@ def test_classes_counts_folders_and_tables(
     _, printed, _ = run("classes", few_records, "--codes")
     assert "none of them" in printed
     table = tmp_path / "labels.csv"
-    table.write_text("record,tranche_name,diagnosis\nA1,CPSC,RBBB;AF\nA2,CPSC,777\n")
+    table.write_text("record,tranche_name,diagnosis\nA1,CPSC,RBBB;foo\nA2,CPSC,777\n")
     _, printed, _ = run("classes", table)
     assert "outside the Challenge's table" in printed
+    assert "words in Dx that are no diagnosis" in printed
+    assert "foo" in printed.split()
+    _, printed, _ = run("classes", table, "--json")
+    [unknown] = json.loads(printed)["unknown_words"]
+    assert unknown["key"] == "foo"
 
 
 def test_features_are_explained(run: Run) -> None:

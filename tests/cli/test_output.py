@@ -90,6 +90,7 @@ def _report(name: str) -> report.ScanReport:
         sources=counts,
         classes=counts,
         unknown_codes=counts,
+        unknown_words=counts,
         left_out=[{"path": name, "reason": name, "detail": name}],
         n_identical=1,
         warnings=[name],

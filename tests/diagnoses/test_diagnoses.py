@@ -357,9 +357,11 @@ class TestCounts:
             (class_.name, n_with(class_.codes)) for class_ in chosen.classes
         ]
         occurring = {code for _, dx in records for code in dx}
-        rows = {row.key: row.counts for row in (*table.codes, *table.unknown)}
+        unknown = (*table.unknown, *table.unknown_words)
+        rows = {row.key: row.counts for row in (*table.codes, *unknown)}
         assert rows == {code: n_with([code]) for code in occurring | set(chosen.codes)}
-        assert {row.key for row in table.unknown} == occurring - diagnoses().keys()
+        assert {row.key for row in unknown} == occurring - diagnoses().keys()
+        assert {row.key for row in table.unknown_words} == occurring & {"x"}
         assert [row.total for row in table.unknown] == sorted(
             (row.total for row in table.unknown), reverse=True
         )
@@ -425,17 +427,19 @@ class TestLabelsFile:
             "b,,here,2\r\n"
             "c,what;777,there,3\r\n",
         ) == [
-            ("a", "here", (AF, LAD)),
-            ("b", "here", ()),
-            ("c", "there", ("what", "777")),
+            ("a", "here", (AF, LAD), ()),
+            ("b", "here", (), ()),
+            ("c", "there", ("777",), ("what",)),
         ]
 
-    def test_unknown_abbreviations_are_counted_as_unknown(self, tmp_path: Path) -> None:
+    def test_what_is_not_understood_is_counted(self, tmp_path: Path) -> None:
         rows = self.read(tmp_path, "record,source,dx\na,s,what;AF\nb,s,what\n")
         table = count_diagnoses(
-            class_set("hybrid7"), [(row.source, row.dx) for row in rows]
+            class_set("hybrid7"),
+            [(row.source, (*row.dx, *row.dx_unknown)) for row in rows],
         )
-        assert [(row.key, row.name, row.total) for row in table.unknown] == [
+        assert table.unknown == ()
+        assert [(row.key, row.name, row.total) for row in table.unknown_words] == [
             ("what", "", 2)
         ]
 

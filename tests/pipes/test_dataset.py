@@ -11,10 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    SequentialSampler,
+    default_collate,
+)
 
 import ecgstore
 from ecgstore.errors import (
@@ -260,6 +266,117 @@ def test_threads_share_no_reader(
     assert len(set.union(*threads_of_readers.values())) == 2
 
 
+# -- indices of many kinds ---------------------------------------------------
+
+_MASK = np.arange(4) % 3 == 0
+
+SEVERAL: dict[str, tuple[Any, list[int]]] = {
+    "list": ([2, 0, 2], [2, 0, 2]),
+    "tuple": ((1, 3), [1, 3]),
+    "negative": ([-1, 0], [3, 0]),
+    "none": ([], []),
+    "range": (range(1, 4), [1, 2, 3]),
+    "slice": (slice(1, 3), [1, 2]),
+    "slice from the end": (slice(None, None, -2), [3, 1]),
+    "array": (np.array([3, 1], np.uint8), [3, 1]),
+    "unsigned array": (np.array([3], np.uint64), [3]),
+    "tensor": (torch.tensor([3, 1]), [3, 1]),
+    "list of tensors": ([torch.tensor(3), torch.tensor(1)], [3, 1]),
+    "series": (pd.Series([3, 1], index=["a", "b"]), [3, 1]),
+    "mask": (_MASK, [0, 3]),
+    "list as mask": (_MASK.tolist(), [0, 3]),
+    "tensor as mask": (torch.from_numpy(_MASK), [0, 3]),
+    "series as mask": (pd.Series(_MASK), [0, 3]),
+}
+
+
+@pytest.mark.parametrize(("index", "expected"), SEVERAL.values(), ids=SEVERAL)
+def test_several_indices_return_a_batch(
+    store: ecgstore.Store, index: Any, expected: list[int]
+) -> None:
+    rows = np.array([7, 5, 11, 2])
+    dataset = store.as_dataset(rows, fields=["signals", "record_id"])
+    batch = dataset[index]
+    assert batch["row"].tolist() == rows[expected].tolist()
+    assert same(batch, dataset.__getitems__(index).batch)
+    assert same(batch, dataset.__getitems__(expected).batch)
+    np.testing.assert_array_equal(batch["signals"], store.signals(rows[expected]))
+
+
+@pytest.mark.parametrize(
+    "index", [2, -2, np.int32(2), np.array(2), torch.tensor(2), torch.tensor(-2)]
+)
+def test_an_integer_of_any_kind_returns_a_record(
+    store: ecgstore.Store, index: Any
+) -> None:
+    dataset = store.as_dataset([7, 5, 11, 2], fields="labels")
+    assert same(dataset[index], dataset[int(index)])
+    assert dataset[index]["row"].ndim == 0
+
+
+@pytest.mark.parametrize(
+    ("index", "error", "message"),
+    [
+        (4, IndexError, "no record 4 in a dataset of 4; expected -4 to 3"),
+        (-5, IndexError, "no record -5 in a dataset of 4"),
+        ([0, 4], IndexError, "no record 4 in"),
+        ([-5], IndexError, "no record -5 in"),
+        (np.array([2**64 - 1], np.uint64), IndexError, "18446744073709551615"),
+        (2**70, IndexError, "no record 1180591620717411303424 in a dataset of 4"),
+        (_MASK[:3], IndexError, "mask of 3 booleans; expected 4"),
+        (1.0, TypeError, r"indices are 1\.0; expected integers in one dimension, a"),
+        ([1.5, 2.5], TypeError, r"indices are \[1\.5, 2\.5\]; expected integers"),
+        (np.zeros(2), TypeError, r"of type float64 and shape \(2,\)"),
+        (torch.zeros(2), TypeError, r"of type float32 and shape \(2,\)"),
+        (True, TypeError, "indices are True"),
+        (None, TypeError, "indices are None"),
+        ("A0001", TypeError, "indices are 'A0001'"),
+        (["A0001"], TypeError, "expected integers"),
+        ([[0, 1]], TypeError, "in one dimension"),
+        ([[0], [1, 2]], TypeError, "in one dimension"),
+        ({0, 1}, TypeError, "expected integers"),
+        (..., TypeError, "expected integers"),
+    ],
+)
+def test_other_indices_are_refused_in_one_line(
+    store: ecgstore.Store, index: Any, error: type[Exception], message: str
+) -> None:
+    dataset = store.as_dataset([7, 5, 11, 2], fields="labels")
+    for read in (dataset.__getitem__, dataset.__getitems__):
+        # `__getitems__` reads no single records.
+        is_integer = isinstance(index, int) and read == dataset.__getitems__
+        with pytest.raises(
+            TypeError if is_integer else error,
+            match="expected integers" if is_integer else message,
+        ) as caught:
+            read(index)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_sampler_of_batches_reads_whole_batches(
+    store: ecgstore.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = store.as_dataset(fields=["signals", "record_id"])
+    n_reads = 0
+    read = RecordReader.read
+
+    def count(reader: RecordReader, batch: RowBatch) -> Batch:
+        nonlocal n_reads
+        n_reads += 1
+        return read(reader, batch)
+
+    monkeypatch.setattr(RecordReader, "read", count)
+    sampler = BatchSampler(SequentialSampler(dataset), 16, drop_last=False)
+    for collate in (None, dataset.collate):
+        n_reads = 0
+        batches = [
+            *DataLoader(dataset, sampler=sampler, batch_size=None, collate_fn=collate)
+        ]
+        assert n_reads == 3
+        for batch, indices in zip(batches, sampler, strict=True):
+            assert same(batch, dataset.__getitems__(indices).batch)
+
+
 # -- pickling, closing ------------------------------------------------------
 
 
@@ -406,7 +523,7 @@ def test_the_warning_says_how_to_silence_it(store: ecgstore.Store) -> None:
         ({"dtype": "float64"}, ValueError, "expected 'float32' or 'int16'"),
         ({"rows": [N_ROWS]}, IndexError, "rows go from 0 to 43"),
         ({"rows": [-1]}, IndexError, "rows go from 0 to 43"),
-        ({"rows": [0.5]}, TypeError, "1-D integer array"),
+        ({"rows": [0.5]}, TypeError, "expected integers in one dimension"),
     ],
 )
 def test_wrong_arguments_are_refused(

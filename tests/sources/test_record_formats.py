@@ -35,6 +35,7 @@ class JsonHeader:
     fs: float = 500.0
     age: float = 50.0
     sex: str = "male"
+    dx_unknown: tuple[str, ...] = ()
 
     def files(self, path: Path) -> list[str]:
         return [path.name]

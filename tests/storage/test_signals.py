@@ -4,6 +4,7 @@ import multiprocessing
 import pickle
 import threading
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -41,10 +42,41 @@ def test_a_row_outside_the_store_is_refused(store: ecgstore.Store, row: int) -> 
             read([row])
 
 
-@pytest.mark.parametrize("rows", [[0.5], [True, False], [[1]], ["A0001"]])
+@pytest.mark.parametrize(
+    "rows", [[0.5], [[1]], ["A0001"], [[0], [1, 2]], 3, None, np.zeros((2, 30))]
+)
 def test_rows_of_another_type_are_refused(store: ecgstore.Store, rows: Any) -> None:
-    with pytest.raises(TypeError, match="rows must be a 1-D integer array"):
+    expected = "^rows are .*; expected integers in one dimension, a mask or a slice$"
+    with pytest.raises(TypeError, match=expected):
         store.signals(rows)
+
+
+def test_a_mask_selects_its_rows(store: ecgstore.Store) -> None:
+    mask = store.records["fold"] == 1
+    rows = np.flatnonzero(mask)
+    masks: list[Any] = [mask, mask.to_numpy(), mask.tolist()]
+    for masked in masks:
+        np.testing.assert_array_equal(store.signals(masked), store.signals(rows))
+        assert store.features(masked).equals(store.features(rows))
+        assert store.select(rows=masked).rows.tolist() == rows.tolist()
+        assert ecgstore.Selection(store, masked).rows.tolist() == rows.tolist()
+        assert store.as_dataset(masked).rows.tolist() == rows.tolist()
+    with pytest.raises(IndexError, match="mask of 2 booleans; expected 44"):
+        store.labels(rows=[True, False])
+
+
+def test_a_selection_of_another_store_is_refused(
+    store: ecgstore.Store, few_records: Path, tmp_path: Path
+) -> None:
+    config = ecgstore.Config(beats="none")
+    out = tmp_path / "other.h5"
+    ecgstore.build_store([few_records], out, config, n_workers=1, quiet=True)
+    with ecgstore.open(out) as other:
+        for read in (store.signals, store.features, store.r_peaks):
+            with pytest.raises(ValueError, match="is a selection of another store"):
+                read(other.select())
+    with pickle.loads(pickle.dumps(store)) as same_store:
+        same_store.signals(store.select(rows=[1]))
 
 
 def test_a_selection_replaces_its_rows(store: ecgstore.Store) -> None:

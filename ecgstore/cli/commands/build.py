@@ -1,6 +1,7 @@
 """``ecgstore build``: from folders of records to one store."""
 
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 _MAX_LINES: Final = 20
 """Number of quarantined records that are printed; the store lists all."""
+
+_MAX_WORDS: Final = 20
+"""Number of unknown words that are printed; the result as JSON has more."""
 
 
 @click.command(
@@ -173,6 +177,13 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
         "codes outside the Challenge's table of diagnoses (kept in /records/dx):",
         report.unknown_codes,
     )
+    words = dict(islice(report.unknown_words.items(), _MAX_WORDS))
+    print_counts(
+        "words in Dx that are no diagnosis ecgstore knows (not stored):", words
+    )
+    n_more = len(report.unknown_words) - len(words)
+    if n_more:
+        echo(f"  ... and {n_more} more: --json lists them")
     for warning in report.warnings:
         echo(f"warning: {warning}", err=True)
     _print_left_out(report, out)

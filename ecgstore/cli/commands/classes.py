@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -13,6 +13,9 @@ from ecgstore.config import Config
 
 if TYPE_CHECKING:
     from ecgstore.diagnoses import DiagnosisCounts
+
+_MAX_WORDS: Final = 20
+"""Number of unknown words that are printed; the result as JSON has all."""
 
 
 @click.command(
@@ -39,7 +42,8 @@ def classes(sources: tuple[Path, ...], name: str, codes: bool, as_json: bool) ->
 
     SOURCES are folders of records, or CSV files with the columns record_id (or
     record), source (or tranche_name) and dx (or diagnosis). The last contains SNOMED
-    CT codes or the Challenge's abbreviations, separated by semicolons or commas.
+    CT codes, or the Challenge's abbreviations or names, separated by semicolons or
+    commas.
     """
     from ecgstore.diagnoses import class_set, count_diagnoses
     from ecgstore.errors import EcgStoreError
@@ -71,7 +75,7 @@ def classes(sources: tuple[Path, ...], name: str, codes: bool, as_json: bool) ->
 def _records(
     sources: Iterable[Path], unreadable: list[Path]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield source and codes of every record of the folders and files."""
+    """Yield source and diagnoses of every record of the folders and files."""
     from ecgstore.diagnoses import read_labels_csv
     from ecgstore.errors import RecordError
     from ecgstore.sources import find_headers, read_header, source_name
@@ -80,16 +84,18 @@ def _records(
     for root in sources:
         if root.suffix == ".csv":
             for row in read_labels_csv(root):
-                yield row.source, row.dx
+                yield row.source, (*row.dx, *row.dx_unknown)
             continue
         headers = find_headers(
             root, lambda path, problem: unreadable.append(Path(path))
         )
         for path in with_progress(headers, str(root), unit="headers"):
             try:
-                yield source_name(path, root), read_header(path).dx
+                header = read_header(path)
             except RecordError:
                 unreadable.append(path)
+                continue
+            yield source_name(path, root), (*header.dx, *header.dx_unknown)
 
 
 def _print_sets(as_json: bool) -> None:
@@ -135,3 +141,15 @@ def _print_counts(name: str, counts: "DiagnosisCounts", codes: bool) -> None:
             ["code", *head],
             [(row.key, *row.counts, row.total) for row in counts.unknown],
         )
+    if counts.unknown_words:
+        echo("records by words in Dx that are no diagnosis ecgstore knows:")
+        print_table(
+            ["words", *head],
+            [
+                (row.key, *row.counts, row.total)
+                for row in counts.unknown_words[:_MAX_WORDS]
+            ],
+        )
+        n_more = len(counts.unknown_words) - _MAX_WORDS
+        if n_more > 0:
+            echo(f"  ... and {n_more} more: --json lists them")

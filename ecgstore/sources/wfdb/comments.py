@@ -5,16 +5,25 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from ecgstore.diagnoses.dx_text import read_dx
+
 _MAX_AGE: Final = 150.0  # years; PTB-XL writes 300 for above 89
 _TAG: Final = re.compile(r"<(\w+)>:?([^<]*)")
+_KEYS: Final = frozenset({"age", "sex", "dx"})
 _SEXES: Final = {"m": "male", "male": "male", "f": "female", "female": "female"}
+_CODES: Final = re.compile(r"[\d\s,;|/]+", re.ASCII)
 
 
-def read_comments(comments: Sequence[str]) -> tuple[float, str, tuple[str, ...]]:
+def read_comments(
+    comments: Sequence[str],
+) -> tuple[float, str, tuple[str, ...], tuple[str, ...]]:
     """Return age, sex and diagnoses from the comments of a header.
 
     Reads the Challenges' ``# Age: 74`` and ``#Age: 74``, and the tags of LUDB and
-    INCART, ``#<age>: 65 <sex>: F``, in upper or lower case.
+    INCART, ``#<age>: 65 <sex>: F``, in upper or lower case. Diagnoses may be in any
+    spelling that `read_dx` understands, and in several comments: each with its key, or
+    without one if the comment before ends with a separator or this one holds only
+    codes.
 
     Parameters
     ----------
@@ -29,30 +38,46 @@ def read_comments(comments: Sequence[str]) -> tuple[float, str, tuple[str, ...]]
         ``"male"``, ``"female"`` or ``"unknown"``.
     dx : tuple of str
         SNOMED CT codes in the order of the comments, each once.
+    dx_unknown : tuple of str
+        Parts of the diagnoses that are not understood; see `read_dx`.
 
     Examples
     --------
-    >>> read_comments(["# Age: 74", "#Sex: F", "# Dx: 426783006,39732003,426783006"])
-    (74.0, 'female', ('426783006', '39732003'))
+    >>> read_comments(["# Age: 74", "#Sex: F", "# Dx: 426783006,AF or so"])
+    (74.0, 'female', ('426783006',), ('AF or so',))
     """
     age = math.nan
     sex = "unknown"
-    dx: dict[str, None] = {}  # as an ordered set
+    dx_texts: list[str] = []
+    in_dx = False  # whether the comment before was one of diagnoses
     for comment in comments:
         plain, tag, _ = comment.partition("<")
-        key, _, value = plain.partition(":")
-        entries = [(key.strip("# \t"), value)]
+        key, colon, value = plain.partition(":")
+        key = key.strip("# \t").lower()
+        if not tag and key not in _KEYS:
+            in_dx = in_dx and not colon and _continues(dx_texts[-1], key)
+            if in_dx:
+                dx_texts.append(plain.strip("# \t"))
+            continue
+        in_dx = False
+        entries = [(key, value)]
         if tag:
-            entries += _TAG.findall(comment)
+            entries += [(name.lower(), text) for name, text in _TAG.findall(comment)]
         for key, value in entries:
-            key = key.lower()
             if key == "age" and math.isnan(age):
                 age = _age(value)
             elif key == "sex" and sex == "unknown":
                 sex = _SEXES.get(value.strip().lower(), "unknown")
             elif key == "dx":
-                dx.update(dict.fromkeys(_codes(value)))
-    return age, sex, tuple(dx)
+                dx_texts.append(value)
+                in_dx = True
+    return age, sex, *read_dx("\n".join(dx_texts))
+
+
+def _continues(text: str, comment: str) -> bool:
+    """Return whether a comment continues the diagnoses of the one before."""
+    is_open = text.rstrip()[-1:] in {",", ";", "|", "/"}
+    return is_open or _CODES.fullmatch(comment) is not None
 
 
 def _age(text: str) -> float:
@@ -62,9 +87,3 @@ def _age(text: str) -> float:
     except ValueError:
         return math.nan
     return age if 0 <= age <= _MAX_AGE else math.nan
-
-
-def _codes(text: str) -> list[str]:
-    """Return the SNOMED CT codes in a list; entries that are no numbers are dropped."""
-    codes = text.replace(",", " ").split()
-    return [code for code in codes if code.isascii() and code.isdigit()]

@@ -129,6 +129,8 @@ class Header:
     samples_per_frame : int
         Samples of the record in a frame: those of the standard lead that has most. The
         lines of the leads or segments say how many.
+    dx_unknown : tuple of str
+        Parts of the diagnoses that are not understood, shortened.
     """
 
     record_id: str
@@ -140,6 +142,7 @@ class Header:
     dx: tuple[str, ...]
     segments: tuple[Segment, ...] = ()
     samples_per_frame: int = 1
+    dx_unknown: tuple[str, ...] = ()
 
     @property
     def fs(self) -> float:
@@ -260,8 +263,18 @@ def _parse(text: str) -> Header:
         leads = [_lead_line(*line) for line in details]
     else:
         segments = [_segment_line(*line) for line in details]
-    age, sex, dx = read_comments(comments)
-    return Header(record_id, fs, n_samples, tuple(leads), age, sex, dx, tuple(segments))
+    age, sex, dx, dx_unknown = read_comments(comments)
+    return Header(
+        record_id,
+        fs,
+        n_samples,
+        tuple(leads),
+        age,
+        sex,
+        dx,
+        tuple(segments),
+        dx_unknown=dx_unknown,
+    )
 
 
 def _record_line(number: int, text: str) -> tuple[str, int | None, int, float, int]:

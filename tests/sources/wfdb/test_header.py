@@ -300,6 +300,11 @@ def test_the_sex_is_parsed(header_of: HeaderOf, comments: str, sex: str) -> None
         ("#Dx: Unknown", ()),
         ("#Dx: 5,abc,\u00b2", ("5",)),
         ("#Dx: 5 <confirmed>", ("5",)),
+        ("#Dx: RBBB", ("59118001",)),
+        ("#Dx: 11,\n#  22,\n# 33\n#44\n# Rx: 55", ("11", "22", "33", "44")),
+        ("#Dx:\n# 11;22", ("11", "22")),
+        ("#Dx: 11\n# measured at rest\n# 22", ("11",)),
+        ("#Dx: 11,\n# AF: 22", ("11",)),
         ("# Hx: 7", ()),
         ("", ()),
     ],
@@ -308,6 +313,12 @@ def test_the_diagnoses_are_parsed(
     header_of: HeaderOf, comments: str, dx: tuple[str, ...]
 ) -> None:
     assert header_of(f"r 0 500 10\n{comments}\n").dx == dx
+
+
+def test_diagnoses_that_are_not_understood_are_kept(header_of: HeaderOf) -> None:
+    header = header_of("r 0 500 10\n#Dx: 11,foo\n#Dx: bar\n")
+    assert (header.dx, header.dx_unknown) == (("11",), ("foo", "bar"))
+    assert header_of("r 0 500 10\n#Dx: 11\n").dx_unknown == ()
 
 
 def test_a_header_of_segments_is_parsed(header_of: HeaderOf) -> None:

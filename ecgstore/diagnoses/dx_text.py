@@ -1,0 +1,183 @@
+"""Read the diagnoses in a text, in whatever spelling: codes, abbreviations or names."""
+
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from ecgstore.diagnoses.snomed import code_by_words, words_of
+
+_MOST_CHARACTERS: Final = 4096
+"""Length of a text that is read; real ones have up to some hundred characters."""
+
+_MOST_UNKNOWN: Final = 16
+"""Number of parts that are returned as unknown; the others are counted."""
+
+_LONGEST_UNKNOWN: Final = 80
+"""Characters of such a part that are returned."""
+
+_MOST_WORDS: Final = 40
+"""Words of a part in which names are looked for."""
+
+_LONGEST_NAME: Final = 8
+"""Words of the longest name in the table, and some more."""
+
+# Commas, semicolons and lists in the punctuation of Chinese texts are separators too.
+_SEPARATOR: Final = re.compile(r"[,;|\n\r\uff0c\uff1b\u3001\uff5c]+")
+
+# As in nearly all headers: codes without anything to remove.
+_PLAIN: Final = re.compile(r"[\s,]*(?:[1-9]\d{0,17}(?:[\s,]+|$))*", re.ASCII)
+
+# Leading zeros and the decimals of a spreadsheet do not belong to a code, which has 6
+# to 18 digits. Shorter numbers are read only where nothing else is in a part.
+_NUMBER: Final = re.compile(r"0*([1-9]\d{0,17})(?:\.0*)?", re.ASCII)
+_SHORTEST_CODE: Final = 6
+
+# Words between diagnoses, and in front of codes as in "SNOMED CT: 426783006".
+_LINKS: Final = frozenset({"and", "ct", "sct", "snomed", "snomedct"})
+
+# Texts that stand for no diagnosis at all. "Unknows" is in headers of the Challenge.
+_NOTHING: Final = frozenset(
+    " ".join(words_of(text))
+    for text in (
+        "unknown",
+        "unknows",
+        "n/a",
+        "na",
+        "nan",
+        "nil",
+        "none",
+        "not available",
+        "null",
+        "unspecified",
+    )
+)
+
+
+class Dx(NamedTuple):
+    """The diagnoses in a text.
+
+    Attributes
+    ----------
+    codes : tuple of str
+        SNOMED CT codes in the order of the text, each once.
+    unknown : tuple of str
+        The parts of the text that could not be understood, each once and shortened; if
+        there are many, the last one says how many more there are.
+    """
+
+    codes: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def read_dx(text: str) -> Dx:
+    r"""Return the diagnoses in a text.
+
+    They are codes (also as ``426783006.0`` or ``SNOMED:426783006``), or the
+    abbreviations and names of `find_code`. Separators are commas, semicolons, bars and
+    line ends, and also slashes and blanks where everything between them is understood.
+    Brackets and quotes do not matter. ``Unknown``, ``n/a`` and the like are no
+    diagnosis. What is not understood is returned as it is, not guessed: ``AF?`` or ``no
+    AF`` is not AF.
+
+    Parameters
+    ----------
+    text : str
+        Any text; beyond some thousand characters, the rest is not read, but counted
+        among the unknown parts.
+
+    Examples
+    --------
+    >>> read_dx("426783006,39732003")
+    Dx(codes=('426783006', '39732003'), unknown=())
+    >>> read_dx("['AF'; right bundle branch block / I-AVB | foo]")
+    Dx(codes=('164889003', '59118001', '270492004'), unknown=('foo',))
+    """
+    if len(text) <= _MOST_CHARACTERS and _PLAIN.fullmatch(text):
+        return Dx(tuple(dict.fromkeys(text.replace(",", " ").split())), ())
+    begin = _beginning(text)
+    codes: dict[str, None] = {}  # as ordered sets
+    unknown: dict[str, None] = {}
+    for part in _SEPARATOR.split(begin):
+        found, not_understood = _read_part(part)
+        codes.update(dict.fromkeys(found))
+        if not_understood:
+            unknown[not_understood] = None
+    return Dx(tuple(codes), _bounded(tuple(unknown), n_unread=len(text) - len(begin)))
+
+
+def _beginning(text: str) -> str:
+    """Return the part of a text that is read; it ends between two words."""
+    if len(text) <= _MOST_CHARACTERS:
+        return text
+    begin = text[:_MOST_CHARACTERS]
+    return begin[: max(begin.rfind(separator) for separator in ",;| \t\n/") + 1]
+
+
+def _read_part(part: str) -> tuple[list[str], str]:
+    """Return the codes between two separators, and what was not understood of it."""
+    words = words_of(part)
+    if " ".join(words) in _NOTHING:
+        return [], ""
+    numbers = [_NUMBER.fullmatch(word) for word in words]
+    codes = [number.group(1) for number in numbers if number]
+    if len(codes) == len(words):
+        return codes, ""
+    understood = _all_codes(words) if len(words) <= _MOST_WORDS else None
+    if understood:
+        return understood, ""
+    long_codes = {code for code in codes if len(code) >= _SHORTEST_CODE}
+    if not long_codes:
+        return [], _shown(part)
+    rest = [
+        word
+        for word, number in zip(words, numbers, strict=True)
+        if word not in _LINKS and not (number and number.group(1) in long_codes)
+    ]
+    return [code for code in codes if code in long_codes], _shown(" ".join(rest))
+
+
+def _all_codes(words: Sequence[str]) -> list[str] | None:
+    """Return the codes of words, the longest names first; None unless all are known."""
+    known = code_by_words()
+    codes: list[str] = []
+    begin = 0
+    while begin < len(words):
+        number = _NUMBER.fullmatch(words[begin])
+        if number is not None and len(number.group(1)) >= _SHORTEST_CODE:
+            codes.append(number.group(1))
+            begin += 1
+            continue
+        for end in range(min(begin + _LONGEST_NAME, len(words)), begin, -1):
+            code = known.get(" ".join(words[begin:end]))
+            if code is not None:
+                codes.append(code)
+                begin = end
+                break
+        else:
+            if words[begin] not in _LINKS:
+                return None
+            begin += 1
+    return codes
+
+
+def _shown(text: str) -> str:
+    """Return a text as one printable line without brackets and quotes around it."""
+    line = " ".join(text.split()).strip("[]{}'\"` ")[: _LONGEST_UNKNOWN + 1]
+    if len(line) > _LONGEST_UNKNOWN:
+        line = f"{line[: _LONGEST_UNKNOWN - 3]}..."
+    return "".join(
+        character
+        if character.isprintable()
+        else character.encode("unicode_escape", "backslashreplace").decode()
+        for character in line
+    )
+
+
+def _bounded(unknown: tuple[str, ...], n_unread: int) -> tuple[str, ...]:
+    """Return unknown parts, or some of them and the number of the others."""
+    notes = []
+    if len(unknown) > _MOST_UNKNOWN:
+        notes.append(f"[{len(unknown) - _MOST_UNKNOWN} more texts]")
+    if n_unread:
+        notes.append(f"[{n_unread} more characters, not read]")
+    return (*unknown[:_MOST_UNKNOWN], *notes)
