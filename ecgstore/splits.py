@@ -48,7 +48,12 @@ Texts: TypeAlias = (
 """One string per record."""
 
 
-def group_records(source: Texts, patient_id: Texts, signal_sha256: Texts) -> IntArray:
+def group_records(
+    source: Texts,
+    patient_id: Texts,
+    signal_sha256: Texts,
+    same_signal: ArrayLike | None = None,
+) -> IntArray:
     """Return the groups of records that must stay in one fold.
 
     Records are in one group if they have the same patient or the same signal, directly
@@ -66,6 +71,9 @@ def group_records(source: Texts, patient_id: Texts, signal_sha256: Texts) -> Int
         balance, splitting a patient leaks.
     signal_sha256 : sequence of str, of length n_records
         Hash of each record's signal in hexadecimal digits, ``""`` where unknown.
+    same_signal : array_like of shape (n_records,), optional
+        For each record the index of one that holds the same ECG though its hash may
+        differ, or its own index: see `ecgstore.signals.same_signal.same_signals`.
 
     Returns
     -------
@@ -84,10 +92,11 @@ def group_records(source: Texts, patient_id: Texts, signal_sha256: Texts) -> Int
     array([0, 0, 1, 0])
     """
     n = len(source)
-    if len(patient_id) != n or len(signal_sha256) != n:
+    same = np.arange(n) if same_signal is None else np.asarray(same_signal)
+    if not n == len(patient_id) == len(signal_sha256) == len(same):
         raise ValueError(
-            f"{n} sources, {len(patient_id)} patients and {len(signal_sha256)} hashes; "
-            "expected one of each per record"
+            f"{n} sources, {len(patient_id)} patients, {len(signal_sha256)} hashes and "
+            f"{len(same)} same signals; expected one of each per record"
         )
     hashes = np.array(signal_sha256, dtype="S")
     order = np.argsort(hashes, kind="stable")
@@ -95,8 +104,11 @@ def group_records(source: Texts, patient_id: Texts, signal_sha256: Texts) -> Int
     patients = _first_rows(map(_patient_key, source, patient_id), n)
     links = coo_array(
         (
-            np.ones(n + len(rows), np.int8),
-            (np.concatenate([np.arange(n), rows]), np.concatenate([patients, others])),
+            np.ones(2 * n + len(rows), np.int8),
+            (
+                np.concatenate([np.arange(n), np.arange(n), rows]),
+                np.concatenate([patients, same, others]),
+            ),
         ),
         shape=(n, n),
     )

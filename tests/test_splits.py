@@ -106,6 +106,15 @@ class TestGroups:
     def test_unknown_hashes_do_not_link(self) -> None:
         assert grouped([("georgia", "", ""), ("georgia", "", "")]).tolist() == [0, 1]
 
+    def test_same_signals_link_as_identical_ones_do(self) -> None:
+        sources, patients, hashes = ["a"] * 5, ["", "1", "2", "1", ""], list("edcba")
+        groups = group_records(sources, patients, hashes, [0, 1, 0, 3, 4])
+        assert groups.tolist() == [2, 1, 2, 1, 0]
+        groups = group_records(sources, patients, hashes, [0, 1, 0, 0, 4])
+        assert groups.tolist() == [1, 1, 1, 1, 0]
+        with pytest.raises(ValueError, match="4 same signals"):
+            group_records(sources, patients, hashes, range(4))
+
     def test_take_arrays(self) -> None:
         columns = [
             np.array(column, object)

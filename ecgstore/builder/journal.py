@@ -4,6 +4,8 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, fields
 from enum import StrEnum
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Self
 
@@ -52,6 +54,8 @@ class Entry:
         Diagnoses that were not understood, one per line.
     checksum_differs, first_value_differs : int
         One bit per lead; lead I is the lowest.
+    signature : bytes
+        `ecgstore.signals.signature.signature` of the record; empty if it has none.
     reason, detail : str
         Why the record is in quarantine, or the problem of a folder; else empty.
     """
@@ -72,6 +76,7 @@ class Entry:
     sha256: str = ""
     checksum_differs: int = 0
     first_value_differs: int = 0
+    signature: bytes = b""
     reason: str = ""
     detail: str = ""
 
@@ -129,6 +134,9 @@ class Journal:
                 f"CREATE TABLE IF NOT EXISTS entries ({', '.join(_COLUMNS)}, "
                 "seen DEFAULT 1, name_in_header, PRIMARY KEY (path))"
             )
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS same_ecg (number INTEGER, path TEXT)"
+            )
             self._connection.execute("COMMIT")
             self._connection.create_function("ecg_key", 4, ecg_key, deterministic=True)
         except sqlite3.OperationalError as error:
@@ -161,6 +169,7 @@ class Journal:
         """Delete all entries, and store the settings of a new build."""
         with self._transaction():
             self._connection.execute("DELETE FROM entries")
+            self._connection.execute("DELETE FROM same_ecg")
             self._connection.execute("DELETE FROM identity")
             self._connection.execute("INSERT INTO identity VALUES (?)", (identity,))
 
@@ -277,6 +286,30 @@ class Journal:
 
     # -- planning and reporting ---------------------------------------------
 
+    def set_same_ecg(self, groups: Iterable[Iterable[str]]) -> None:
+        """Write which entries, by their paths, hold the same ECG."""
+        with self._transaction():
+            self._connection.execute("DELETE FROM same_ecg")
+            self._connection.executemany(
+                "INSERT INTO same_ecg VALUES (?, ?)",
+                (
+                    (number, path)
+                    for number, paths in enumerate(groups)
+                    for path in paths
+                ),
+            )
+
+    def same_ecg(self) -> list[list[str]]:
+        """Return the names of the records that hold the same ECG, ECG by ECG."""
+        cursor = self._connection.execute(
+            "SELECT number, record_id FROM same_ecg JOIN entries USING (path) "
+            "ORDER BY number, source, record_id, path"
+        )
+        return [
+            [str(record_id) for _, record_id in members]
+            for _, members in groupby(cursor, key=itemgetter(0))
+        ]
+
     def entries(self, status: Status) -> Iterator[Entry]:
         """Yield entries in the order of a store's rows: by source, then record_id."""
         cursor = self._connection.execute(
@@ -342,15 +375,6 @@ class Journal:
             "SELECT dx_unknown FROM entries WHERE dx_unknown != ''"
         )
         return (str(texts) for (texts,) in cursor)
-
-    def duplicates(self) -> int:
-        """Return how many selected records share their signal with another one."""
-        row = self._connection.execute(
-            "SELECT COALESCE(SUM(n), 0) FROM (SELECT COUNT(*) AS n FROM entries "
-            "WHERE status = ? AND sha256 != '' GROUP BY sha256 HAVING n > 1)",
-            (Status.SELECTED,),
-        ).fetchone()
-        return int(row[0])
 
 
 def remove(path: Path) -> None:

@@ -12,12 +12,15 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgstore.arrays import IntArray
 from ecgstore.beats import BeatStatus
 from ecgstore.builder.journal import Entry, Journal, Status
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.features import FEATURES
 from ecgstore.record import N_LEADS
+from ecgstore.signals.same_signal import same_signals
+from ecgstore.signals.signature import SIGNATURE, signature_array
 from ecgstore.splits import assign_folds, group_records
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.layout import UNSEALED, create_file, encoded
@@ -153,11 +156,16 @@ def _put_texts(column: h5py.Dataset, rows: slice, values: list[str]) -> None:
 def _folds(
     journal: Journal, config: Config, patients: Mapping[str, str]
 ) -> NDArray[np.int8]:
-    """Return the fold of every row: no patient and no signal in two folds."""
+    """Return the fold of every row: no patient and no ECG in two folds.
+
+    Which records hold the same ECG is written into the journal.
+    """
     n_rows = journal.count(Status.SELECTED)
-    # Repeated names share one string, so that a row takes no more than 100 bytes.
+    # Repeated names share one string, so that a row takes no more than 100 bytes, and
+    # 1.1 kB for its signature.
     source, patient = np.empty(n_rows, object), np.empty(n_rows, object)
     sha256 = np.empty(n_rows, "S64")
+    signatures = np.empty(n_rows, SIGNATURE)
     labels = np.zeros((n_rows, len(config.classes.classes)), np.uint8)
     begin = 0
     for block in _blocks(journal.entries(Status.SELECTED)):
@@ -166,9 +174,26 @@ def _folds(
         source[rows] = [sys.intern(entry.source) for entry in block]
         patient[rows] = [patient_of(entry, patients) for entry in block]
         sha256[rows] = [entry.sha256 for entry in block]
+        signatures[rows] = signature_array([entry.signature for entry in block])
         labels[rows] = config.classes.labels(_codes(block))
-    groups = group_records(source, patient, sha256)
+    same = same_signals(signatures)
+    _note_same_ecg(journal, sha256, same)
+    groups = group_records(source, patient, sha256, same)
     return assign_folds(labels, groups, strata=source)
+
+
+def _note_same_ecg(
+    journal: Journal, sha256: NDArray[np.bytes_], same: IntArray
+) -> None:
+    """Write into the journal which records hold the same ECG."""
+    unknown = np.full(len(same), "")
+    groups = group_records(unknown, unknown, sha256, same)
+    is_shared = np.bincount(groups)[groups] > 1
+    paths: dict[int, list[str]] = {}
+    for row, entry in enumerate(journal.entries(Status.SELECTED)):
+        if is_shared[row]:
+            paths.setdefault(int(groups[row]), []).append(entry.path)
+    journal.set_same_ecg(paths.values())
 
 
 def _codes(block: Iterable[Entry]) -> list[list[str]]:

@@ -47,8 +47,9 @@ class ScanReport:
         Records found by text, for texts among the diagnoses that are not understood.
     left_out : list of dict
         Path, reason and detail of every record in quarantine.
-    n_identical : int
-        Usable records that share their signal with another one.
+    same_ecg : list of list of str
+        Names of the usable records that hold the same ECG, though perhaps at another
+        rate, scale or length; they share a fold. One list for each such ECG.
     warnings : list of str
         Problems of the data that do not stop the build.
     """
@@ -65,7 +66,7 @@ class ScanReport:
     unknown_codes: dict[str, int]
     unknown_words: dict[str, int]
     left_out: list[dict[str, str]]
-    n_identical: int
+    same_ecg: list[list[str]]
     warnings: list[str]
 
     def to_json(self) -> dict[str, Any]:
@@ -115,7 +116,7 @@ def make_report(
             {"path": entry.path, "reason": entry.reason, "detail": entry.detail}
             for entry in journal.entries(Status.QUARANTINED)
         ],
-        n_identical=journal.duplicates(),
+        same_ecg=journal.same_ecg(),
         warnings=_warnings(journal, config, patients),
     )
 

@@ -15,6 +15,7 @@ from ecgstore.builder.journal import Entry, Journal, Status, ecg_key
 from ecgstore.config import Config
 from ecgstore.diagnoses import selects
 from ecgstore.errors import EcgStoreError, RecordError, out_of_memory
+from ecgstore.signals.signature import signature
 from ecgstore.signals.stored_form import check_usable, samples_to_store
 from ecgstore.sources import (
     HEADER_FILES,
@@ -180,6 +181,7 @@ class Scanner:
             sha256=signal_hash.hexdigest(),
             checksum_differs=_bits(signal.checksum_differs),
             first_value_differs=_bits(signal.first_value_differs),
+            signature=signature(beginning, header.fs),
         )
 
 

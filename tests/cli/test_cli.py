@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 
 import ecgstore
@@ -389,6 +390,29 @@ def test_builds_say_what_is_copied_or_cannot_be_read(
     assert run("build", folder, *options, "--strict", "--overwrite")[0] == 0
     code, printed, _ = run("classes", folder, "--json")
     assert json.loads(printed)["unreadable_headers"] == 0
+
+
+def test_builds_name_some_ecgs_in_several_records(
+    run: Run, write_record: WriteRecord, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0).integers(-900, 900, (4, 12, 5000))
+    for number in range(9):
+        folder = write_record(f"A{number}", noise[number % 4]).parent
+    options = ["--beats", "none", "--workers", 1, "--quiet"]
+    _, printed, _ = run("build", folder, "-o", tmp_path / "nine.h5", *options)
+    [line] = [line for line in printed.splitlines() if "ECG" in line]
+    assert line == (
+        "4 ECGs are stored in several records, which share a fold "
+        "(A0 and A4 and A8, A1 and A5, A2 and A6, ...)"
+    )
+    for number in (1, 2, 3, 5, 6, 7):
+        (folder / f"A{number}.hea").unlink()
+    _, printed, _ = run("build", folder, "-o", tmp_path / "three.h5", *options)
+    assert "1 ECG is stored in several records, which share a fold (A0 and" in printed
+    for record_id in ("B1", "B2", "B3"):
+        write_record(record_id, noise[0])
+    _, printed, _ = run("build", folder, "-o", tmp_path / "six.h5", *options)
+    assert "(A0 and A4 and A8 and 3 more)" in printed
 
 
 def test_a_few_records_of_the_sample_raise_no_warning(run: Run) -> None:

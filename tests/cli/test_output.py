@@ -92,7 +92,7 @@ def _report(name: str) -> report.ScanReport:
         unknown_codes=counts,
         unknown_words=counts,
         left_out=[{"path": name, "reason": name, "detail": name}],
-        n_identical=1,
+        same_ecg=[[name, name]],
         warnings=[name],
     )
 

@@ -23,6 +23,9 @@ _MAX_LINES: Final = 20
 _MAX_WORDS: Final = 20
 """Number of unknown words that are printed; the result as JSON has more."""
 
+_MAX_ECGS: Final = 3
+"""Number of ECGs in several records that are printed, and of their records."""
+
 
 @click.command(
     epilog="""\b
@@ -168,11 +171,8 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
             f"{report.n_copies} records are copies of stored ECGs, at another sampling "
             "rate or in the Challenge's form; left out"
         )
-    if report.n_identical:
-        echo(
-            f"{report.n_identical} selected records have the same signal as another "
-            "one; they are in the same fold"
-        )
+    if report.same_ecg:
+        echo(_same_ecg(report.same_ecg))
     print_counts(
         "codes outside the Challenge's table of diagnoses (kept in /records/dx):",
         report.unknown_codes,
@@ -194,6 +194,19 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
         print_counts("quarantine by reason:", report.reasons)
     else:
         print_summary(summary)
+
+
+def _same_ecg(groups: list[list[str]]) -> str:
+    """Return a sentence about the records that hold the same ECG."""
+    shown = []
+    for names in groups[:_MAX_ECGS]:
+        n_more = len(names) - _MAX_ECGS
+        more = [f"{n_more} more"] if n_more > 0 else []
+        shown.append(" and ".join([*names[:_MAX_ECGS], *more]))
+    if len(groups) > _MAX_ECGS:
+        shown.append("...")
+    what = "1 ECG is" if len(groups) == 1 else f"{len(groups)} ECGs are"
+    return f"{what} stored in several records, which share a fold ({', '.join(shown)})"
 
 
 def _print_left_out(report: "ScanReport", out: Path | None) -> None:
