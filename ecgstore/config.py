@@ -10,12 +10,18 @@ from typing import Any, Final, Self
 from ecgstore.diagnoses import SELECT_RULES, ClassSet, class_set
 from ecgstore.errors import ConfigError, short_repr
 from ecgstore.options import check, option, overridden, to_dict, updated
+from ecgstore.record import N_LEADS
 
 N_FOLDS: Final = 10
 """Number of folds of every store; fixed, so that results on a fold are comparable."""
 
 BEATS: Final = ("ecgstore", "neurokit", "none")
 """Values of the option `beats`: the engines of `ecgstore.beats.find_beats`, or none."""
+
+
+def signal_mb(n_samples: float) -> float:
+    """Return the MB that a signal of twelve leads takes in float64."""
+    return n_samples * N_LEADS * 8 / 1e6
 
 
 def _class_set(value: object) -> ClassSet:
@@ -132,6 +138,7 @@ below high_hz (40.0)
         "than this in float64 mV, before or after resampling; processing it takes "
         "several times as much.",
         minimum=1,
+        maximum=100_000,
         unit="MB",
     )
     reject_flat_leads: bool = option(
@@ -172,6 +179,12 @@ below high_hz (40.0)
             "min_duration_s",
             self.min_duration_s <= self.duration_s,
             f"at most duration_s ({self.duration_s}) seconds",
+        )
+        stored_mb = signal_mb(self.n_samples)
+        self._require(
+            "max_record_mb",
+            self.max_record_mb >= stored_mb,
+            f"at least {stored_mb:.0f} MB, which a signal of duration_s at fs takes",
         )
 
     def _require(self, name: str, holds: bool, expected: str) -> None:

@@ -34,6 +34,7 @@ OTHER: dict[str, Any] = {
     "dtype": "float32",
     "min_duration_s": 1.0,
     "max_gap_s": 0.25,
+    "max_record_mb": 2.5,
     "reject_flat_leads": True,
     "max_clipped_fraction": 0.75,
     "beats": "none",
@@ -48,6 +49,7 @@ RANGES: dict[str, tuple[float, float, dict[str, Any]]] = {
     "margin_s": (0, 60, {}),
     "min_duration_s": (0, 12, {"duration_s": 12.0}),
     "max_gap_s": (0, 10, {}),
+    "max_record_mb": (1, 100_000, {}),
     "max_clipped_fraction": (0, 1, {}),
 }
 """First and last value allowed, and other options that they need."""
@@ -316,6 +318,9 @@ def with_flat_lead() -> Any:
         (with_gap(40), {}, None),
         (with_gap(40), {"max_gap_s": 0.05}, Reason.GAP_TOO_LONG),
         (with_gap(1), {"max_gap_s": 0}, Reason.GAP_TOO_LONG),
+        (noise(12_000), {"duration_s": 20}, None),
+        (noise(12_000), {"duration_s": 20, "max_record_mb": 1}, Reason.TOO_LARGE),
+        (noise(10_000), {"duration_s": 20, "max_record_mb": 1}, None),
         (with_clipping(3000), {}, Reason.CLIPPED),
         (with_clipping(3000), {"max_clipped_fraction": 0.6}, None),
         (with_clipping(1000), {}, None),

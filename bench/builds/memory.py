@@ -1,13 +1,15 @@
-"""Measure whether the memory of a build depends on the number of records.
+"""Measure whether the memory of a build depends on the number or length of records.
 
 Example::
 
     python -m bench.builds.memory data/challenge-2020/training --copies 20000
 
-Builds the records of the folder, then many copies of them under new record names, in
-new processes, without beats, and prints the peak resident memory of the parent process
-and of its largest worker. Signals of copies are links, so that the disk holds them
-once. Needs Linux, whose /proc gives the memory of a process.
+Builds the records of the folder, many copies of them under new record names, and four
+records of a day (one file of 16-bit samples with and one without a length in the
+header, one of format 212, and 24 segments), in new processes, without beats, and prints
+the peak resident memory of the parent process and of its largest worker. Signals of
+copies are links, so that the disk holds them once. Needs Linux, whose /proc gives the
+memory of a process.
 """
 
 import os
@@ -17,7 +19,9 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
 
 import ecgstore
 from bench.common.command_line import add_count, benchmark_parser
@@ -25,6 +29,9 @@ from bench.common.processes import peak_mb, processes_of
 from bench.common.records import headers_in
 from bench.common.report import write_json
 from bench.common.tables import print_table, ratios, spread, spread_text
+from ecgstore.record import LEADS
+
+N_SEGMENTS: Final = 24
 
 BUILD = """
 import sys
@@ -42,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "bench.builds.memory", __doc__, folder="folder with Challenge records", rounds=3
     )
     add_count(parser, "--copies", 20_000, "copies of records")
+    add_count(parser, "--minutes", 24 * 60, "length of the long records")
     parser.add_argument(
         "--scratch",
         type=Path,
@@ -52,7 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
         copies = Path(scratch, "copies")
         _copy(options.folder, copies, options.copies)
-        folders = {"real records": options.folder, "copies": copies}
+        long_records = Path(scratch, "long")
+        _write_long_records(long_records, options.minutes)
+        folders = {
+            "real records": options.folder,
+            "copies": copies,
+            "long records": long_records,
+        }
         builds: dict[str, list[dict[str, float]]] = {name: [] for name in folders}
         for _ in range(options.rounds):
             for name, folder in folders.items():
@@ -75,16 +89,18 @@ def _results(builds: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
         ]
         for name, row in results.items()
     }
-    real, copies = builds["real records"], builds["copies"]
-    results["copies / real"] = {
-        column: ratios(
-            [build[column] for build in copies], [build[column] for build in real]
-        )
-        for column in columns
-    }
-    table["copies / real"] = [
-        spread_text(row, 2) for row in results["copies / real"].values()
-    ]
+    real = builds["real records"]
+    for name in ("copies", "long"):
+        rounds = builds["long records" if name == "long" else name]
+        results[f"{name} / real"] = {
+            column: ratios(
+                [build[column] for build in rounds], [build[column] for build in real]
+            )
+            for column in columns
+        }
+        table[f"{name} / real"] = [
+            spread_text(row, 2) for row in results[f"{name} / real"].values()
+        ]
     print_table("peak memory in MB, median (range)", columns, table)
     return results
 
@@ -101,6 +117,41 @@ def _copy(folder: Path, target: Path, n_copies: int) -> None:
         (copies / f"{new}.hea").write_text(text, encoding="utf-8")
         source = header.with_suffix(".mat")
         (copies / f"{new}.mat").symlink_to(source.resolve())
+
+
+def _write_long_records(folder: Path, minutes: int) -> None:
+    """Write a record of noise at 500 Hz in every way that long records are stored."""
+    folder.mkdir()
+    minute = np.random.default_rng(0).integers(-900, 900, (30_000, len(LEADS)))
+    pairs = (minute & 0xFFF).reshape(-1, 2).T
+    packed = [pairs[0] & 255, pairs[0] >> 8 | pairs[1] >> 8 << 4, pairs[1] & 255]
+    contents = {
+        "format16": minute.astype("<i2").tobytes(),
+        "format212": np.stack(packed, axis=1).astype(np.uint8).tobytes(),
+    }
+    for name, content in contents.items():
+        with (folder / f"{name}.dat").open("wb") as file:
+            for _ in range(minutes):
+                file.write(content)
+    n_samples = minutes * len(minute)
+    _write_header(folder / "format16.hea", n_samples, "16", "format16.dat")
+    _write_header(folder / "no_length.hea", "", "16", "format16.dat")
+    _write_header(folder / "format212.hea", n_samples, "212", "format212.dat")
+    length = n_samples // N_SEGMENTS
+    lines = [f"segments/{N_SEGMENTS} {len(LEADS)} 500 {length * N_SEGMENTS}"]
+    for number in range(N_SEGMENTS):
+        storage = f"16+{number * length * len(LEADS) * 2}"
+        header = folder / f"part{number}.hea"
+        _write_header(header, length, storage, "format16.dat")
+        lines.append(f"part{number} {length}")
+    (folder / "segments.hea").write_text("\n".join(lines), encoding="utf-8")
+
+
+def _write_header(path: Path, n_samples: int | str, storage: str, file: str) -> None:
+    """Write the header of a record with the twelve leads."""
+    lines = [f"{path.stem} {len(LEADS)} 500 {n_samples}"]
+    lines += [f"{file} {storage} 1000(0)/mV 16 0 0 0 0 {lead}" for lead in LEADS]
+    path.write_text("\n".join(lines), encoding="utf-8")
 
 
 def _build(folder: Path, scratch: Path) -> dict[str, float]:

@@ -6,20 +6,17 @@ thus receive the same signals, bit by bit.
 
 import math
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import Float32Array, FloatArray
-from ecgstore.config import Config
+from ecgstore.config import Config, signal_mb
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
-from ecgstore.record import N_LEADS
 from ecgstore.signals.preprocess import first_seconds, preprocess, to_int16, to_mv
 from ecgstore.signals.quality import check
-
-_BYTES_PER_SAMPLE: Final = 8  # signals are processed as float64
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -66,7 +63,7 @@ def samples_to_store(n_samples: int, fs: float, config: Config) -> int:
     6500
     """
     n_needed = min(n_samples, math.ceil((config.duration_s + config.margin_s) * fs))
-    needed_mb = n_needed * max(1.0, config.fs / fs) * N_LEADS * _BYTES_PER_SAMPLE / 1e6
+    needed_mb = signal_mb(n_needed * max(1.0, config.fs / fs))
     if needed_mb > config.max_record_mb:
         raise RecordError(
             Reason.TOO_LARGE,

@@ -100,9 +100,12 @@ def test_throughput_reports_steps_and_builds(
 def test_memory_reports_real_records_and_copies(
     run_bench: RunBench, dozen_records: Path
 ) -> None:
-    report = run_bench("builds.memory", dozen_records, "--rounds=1", "--copies=24")
+    report = run_bench(
+        "builds.memory", dozen_records, "--rounds=1", "--copies=24", "--minutes=2"
+    )
     memory = report["peak_memory"]
     assert memory["real records"]["records"]["median"] == 12
     assert memory["copies"]["records"]["median"] == 24
     assert memory["copies / real"]["records"]["median"] == 2
+    assert memory["long records"]["records"]["median"] == 4
     assert memory["copies"]["parent_mb"]["min"] > 10

@@ -13,9 +13,9 @@ import ecgstore
 from ecgstore.builder import fill, scan
 from ecgstore.builder.journal import Journal
 from ecgstore.config import Config
-from ecgstore.errors import RecordError
+from ecgstore.errors import EcgStoreError, RecordError
 from ecgstore.reasons import Reason
-from ecgstore.sources import read_record
+from ecgstore.sources import open_record, read_record
 from ecgstore.storage.verify import verify
 
 Build = Callable[..., Path]
@@ -23,13 +23,15 @@ StoppedBuild = Callable[..., None]
 FAST = Config(beats="none")
 
 
-def failing(victim: str, error: Exception) -> Callable[..., Any]:
-    """Return a `read_record` that fails for one file."""
+def failing(
+    victim: str, error: Exception, original: Callable[..., Any] = read_record
+) -> Callable[..., Any]:
+    """Return a function that reads a record, or opens it, but fails for one file."""
 
     def read(path: Path, **options: Any) -> Any:
         if Path(path).name == victim:
             raise error
-        return read_record(path, **options)
+        return original(path, **options)
 
     return read
 
@@ -74,7 +76,8 @@ def test_defect_in_the_scan_quarantines_one_record(
     victim: str,
     build: Build,
 ) -> None:
-    monkeypatch.setattr(scan, "read_record", failing(victim, ZeroDivisionError("oh")))
+    fail = failing(victim, ZeroDivisionError("oh"), open_record)
+    monkeypatch.setattr(scan, "open_record", fail)
     out = build(few_records, tmp_path / "out.h5")
     with ecgstore.open(out) as store:
         assert store.quarantine["reason"].tolist() == [Reason.UNEXPECTED_ERROR]
@@ -166,19 +169,24 @@ def test_report_of_a_continued_build_counts_what_is_stored(
         assert report.n_quarantined == len(store.quarantine)
 
 
-@pytest.mark.parametrize("module", [scan, fill])
+@pytest.mark.parametrize(
+    ("module", "original"), [(scan, open_record), (fill, read_record)]
+)
 def test_lack_of_memory_does_not_quarantine_the_record(
     few_records: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     victim: str,
     module: Any,
+    original: Callable[..., Any],
     build: Build,
 ) -> None:
+    """The build ends with one line that names the record, and can be continued."""
     out = tmp_path / "out.h5"
     with monkeypatch.context() as patch:
-        patch.setattr(module, "read_record", failing(victim, MemoryError()))
-        with pytest.raises(MemoryError):
+        fail = failing(victim, MemoryError(), original)
+        patch.setattr(module, original.__name__, fail)
+        with pytest.raises(EcgStoreError, match=f"{victim}: memory ran out"):
             build(few_records, out)
     assert not out.exists()
     assert filecmp.cmp(build(few_records, out), tmp_path / "clean.h5", shallow=False)

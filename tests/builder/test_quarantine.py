@@ -130,6 +130,11 @@ FAULTS: dict[str, tuple[Reason, Callable[[WriteRecord], object], Config]] = {
         lambda write: write("A0001", noise(999)),
         FAST,
     ),
+    "too large": (
+        Reason.TOO_LARGE,
+        lambda write: write("A0001", noise(12_000)),
+        Config(beats="none", duration_s=20, max_record_mb=1),
+    ),
 }
 
 

@@ -15,7 +15,7 @@ from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.reasons import Reason
 from ecgstore.sample import sample_folder
-from ecgstore.sources import read_record
+from ecgstore.sources import open_record, read_record
 
 Build = Callable[..., Path]
 StoppedBuild = Callable[..., None]
@@ -47,7 +47,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("owner", "name", "calls"),
     [
-        (scan, "read_record", 5),
+        (scan, "open_record", 5),
         (pipeline, "plan", 0),
         (fill, "stored_form", 0),
         (fill, "stored_form", 21),
@@ -83,12 +83,15 @@ def test_continued_build_does_not_repeat_finished_rows(
     stopped_build(fill, "stored_form", sample_folder(), out, calls=n_records)
     read: list[str] = []
 
-    def counting(path: Path, **options: Any) -> Any:
-        read.append(path.name)
-        return read_record(path, **options)
+    def counting(original: Callable[..., Any]) -> Callable[..., Any]:
+        def count(path: Path, **options: Any) -> Any:
+            read.append(path.name)
+            return original(path, **options)
 
-    monkeypatch.setattr(fill, "read_record", counting)
-    monkeypatch.setattr(scan, "read_record", counting)
+        return count
+
+    monkeypatch.setattr(fill, "read_record", counting(read_record))
+    monkeypatch.setattr(scan, "open_record", counting(open_record))
     build(sample_folder(), out)
     with ecgstore.open(out) as store:
         assert len(read) == len(store) - fill.BLOCK_ROWS

@@ -1,6 +1,7 @@
 """The signal of a record in any of WFDB's formats, read frame by frame."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,9 @@ from ecgstore.sources.wfdb.interpolation import CONTEXT, Interpolator
 from ecgstore.sources.wfdb.leads import TwelveLeads
 from ecgstore.sources.wfdb.samples import COUNTS_AT_ONCE, Comparison
 from ecgstore.sources.wfdb.signal_files import SignalFile
+
+_MAX_RATIO: Final = 4096
+"""Numerator of the ratio of two leads' rates, in lowest terms: filters to compute."""
 
 _MAX_FRAME: Final = 1 << 18
 """Samples in a frame: 20 s of twelve leads at 1000 Hz. Frames are read as a whole."""
@@ -70,11 +74,18 @@ class FrameSignal:
         self._comparison = Comparison(leads.headers, n_frames)
         self.samples_per_frame = max(lead.samples_per_frame for lead in leads.headers)
         self.n_samples = self._n_frames * self.samples_per_frame
-        self._interpolators = {
-            n_in: Interpolator(n_in, self.samples_per_frame)
-            for n_in in {lead.samples_per_frame for lead in leads.headers}
-            if n_in != self.samples_per_frame
-        }
+        self._interpolators: dict[int, Interpolator] = {}
+        for n_in in {lead.samples_per_frame for lead in leads.headers}:
+            ratio = Fraction(self.samples_per_frame, n_in)
+            if ratio.numerator > _MAX_RATIO:
+                raise RecordError(
+                    Reason.BAD_SAMPLING_RATE,
+                    f"{where}: has leads of {n_in} and {self.samples_per_frame} "
+                    f"samples in a frame; expected a ratio of numbers up to "
+                    f"{_MAX_RATIO}",
+                )
+            if ratio != 1:
+                self._interpolators[n_in] = Interpolator(ratio)
         self._is_plain = not self._interpolators and all(
             lead.skew == 0 for lead in leads.headers
         )
@@ -106,12 +117,19 @@ class FrameSignal:
     def _read_frames(self, first: int, last: int) -> FloatArray:
         """Return the samples of some frames, (12, n), few enough for memory."""
         per_lead = self._counts(first, last, range(N_LEADS))
-        self._comparison.add(
-            first,
-            last,
-            [int(per_lead[row][0]) for row in range(N_LEADS)],
-            [int(per_lead[row].sum(dtype=np.int64)) for row in range(N_LEADS)],
-        )
+        # The first of these frames may have been read, as the last of a piece before.
+        n_known = max(0, self._comparison.n_summed - first)
+        new = [
+            per_lead[row][n_known * lead.samples_per_frame :]
+            for row, lead in enumerate(self._leads.headers)
+        ]
+        if new[0].size:
+            self._comparison.add(
+                first + n_known,
+                last,
+                [int(counts[0]) for counts in new],
+                [int(counts.sum(dtype=np.int64)) for counts in new],
+            )
         if self._is_plain:
             return np.stack([self._scale(per_lead[row], row) for row in range(N_LEADS)])
         signal = np.full((N_LEADS, (last - first) * self.samples_per_frame), np.nan)

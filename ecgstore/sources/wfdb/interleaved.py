@@ -14,13 +14,17 @@ from ecgstore.arrays import BoolArray, FloatArray, Int16Array
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.record import N_LEADS
-from ecgstore.sources.files import file_size, printable, read_range, read_start
+from ecgstore.sources.files import printable, read_range, read_start
 from ecgstore.sources.wfdb.leads import TwelveLeads
 from ecgstore.sources.wfdb.matlab import read_matlab
 from ecgstore.sources.wfdb.samples import COUNTS_AT_ONCE, Comparison
 from ecgstore.sources.wfdb.signal_files import SignalFile
 
 _ADC: Final = np.dtype("<i2")
+
+_START_BYTES: Final = 1 << 17
+"""Bytes that are read when a file is opened: the whole of a record of 10 s, for whose
+header and samples two calls would take longer."""
 
 _MAX_SAVED_BYTES: Final = 32 << 20
 """Size of a MATLAB file that is read as a whole: 45 minutes at 500 Hz."""
@@ -64,6 +68,7 @@ class InterleavedSignal:
     def __init__(self, file: SignalFile, leads: TwelveLeads, n_samples: int) -> None:
         self._file = file
         self._leads = leads
+        self._start = b""  # first bytes of the file
         self._offset = 0  # bytes before the first sample
         self._saved: Int16Array | None = None  # counts that were read as a whole
         if file.path.lower().endswith(".mat"):
@@ -71,10 +76,11 @@ class InterleavedSignal:
         else:
             self._open_dat(n_samples)
         self._comparison = Comparison(leads.headers, n_samples)
-        self._rows = np.full(len(file.leads), -1)  # by the position in a frame
-        for row, position in enumerate(leads.positions):
-            self._rows[position - file.first] = row
         self._places = [position - file.first for position in leads.positions]
+        rows = [-1] * len(file.leads)  # row of the signal by the place in a frame
+        for row, place in enumerate(self._places):
+            rows[place] = row
+        self._rows = np.array(rows)
 
     @property
     def checksum_differs(self) -> BoolArray:
@@ -106,7 +112,9 @@ class InterleavedSignal:
                 start - begin,
                 sums,
             )
-            self._comparison.add(start, stop, adc[self._places].tolist(), sums.tolist())
+            frame = adc[:n_leads].tolist()
+            firsts = [frame[place] for place in self._places]
+            self._comparison.add(start, stop, firsts, sums.tolist())
         return signal
 
     def _counts(self, begin: int, end: int) -> Int16Array:
@@ -115,12 +123,12 @@ class InterleavedSignal:
         if self._saved is not None:
             return self._saved[begin * n_leads : end * n_leads]
         frame_bytes = _ADC.itemsize * n_leads
+        offset = self._offset + begin * frame_bytes
         n_bytes = (end - begin) * frame_bytes
+        if offset + n_bytes <= len(self._start):
+            return np.frombuffer(self._start, _ADC, (end - begin) * n_leads, offset)
         data, size = read_range(
-            self._file.path,
-            self._offset + begin * frame_bytes,
-            n_bytes,
-            Reason.MISSING_SIGNAL_FILE,
+            self._file.path, offset, n_bytes, Reason.MISSING_SIGNAL_FILE
         )
         if len(data) < n_bytes:
             raise self._truncated((size - self._offset) // frame_bytes, self.n_samples)
@@ -130,7 +138,9 @@ class InterleavedSignal:
         """Find the length of a record in a .dat file."""
         frame_bytes = _ADC.itemsize * len(self._file.leads)
         self._offset = self._file.leads[0].byte_offset
-        size = file_size(self._file.path, Reason.MISSING_SIGNAL_FILE)
+        self._start, size = read_start(
+            self._file.path, _START_BYTES, Reason.MISSING_SIGNAL_FILE
+        )
         n_in_file = max(0, size - self._offset) // frame_bytes
         # Bytes after the last sample are allowed: some software pads to whole blocks.
         if n_in_file < max(n_samples, 1):
@@ -142,7 +152,7 @@ class InterleavedSignal:
         path, n_leads = self._file.path, len(self._file.leads)
         frame_bytes = _ADC.itemsize * n_leads
         self._offset = _MATLAB_HEADER.size
-        data, size = read_start(path, self._offset, Reason.MISSING_SIGNAL_FILE)
+        data, size = read_start(path, _START_BYTES, Reason.MISSING_SIGNAL_FILE)
         n_in_file = max(0, size - self._offset) // frame_bytes
         if n_in_file == 0:
             raise self._truncated(n_in_file, n_samples)
@@ -157,6 +167,7 @@ class InterleavedSignal:
         ):
             self._read_saved(n_samples, size)
             return
+        self._start = data
         if n_in_file < self.n_samples:
             raise self._truncated(n_in_file, n_samples)
         n_expected = self._offset + self.n_samples * frame_bytes

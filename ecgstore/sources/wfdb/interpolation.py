@@ -1,6 +1,6 @@
 """Bring the leads of a record to one sampling rate, piece by piece."""
 
-import math
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -24,13 +24,12 @@ class Interpolator:
 
     Parameters
     ----------
-    n_in, n_out : int
-        Samples of the lead, and of the result, in the same time.
+    ratio : Fraction
+        Samples of the result for each sample of the lead; more than 1.
     """
 
-    def __init__(self, n_in: int, n_out: int) -> None:
-        common = math.gcd(n_in, n_out)
-        self._down, self._up = n_in // common, n_out // common
+    def __init__(self, ratio: Fraction) -> None:
+        self._up, self._down = ratio.as_integer_ratio()
         fractions = np.arange(self._up)[:, None] / self._up
         distance = fractions - np.arange(1 - CONTEXT, CONTEXT + 1)
         window = np.i0(

@@ -71,8 +71,8 @@ def _open_signal(header: Header, path: str) -> WfdbSignal:
     """Open the signal of an ordinary record."""
     where = printable(path)
     leads = twelve_leads(header.leads, where)
-    for lead in leads.headers:
-        check_sampling_rate(header.frame_rate * lead.samples_per_frame, where)
+    for per_frame in {lead.samples_per_frame for lead in leads.headers}:
+        check_sampling_rate(header.frame_rate * per_frame, where)
     files = signal_files(header.leads, leads.positions, path)
     if is_interleaved(files):
         return InterleavedSignal(files[0], leads, header.n_samples)

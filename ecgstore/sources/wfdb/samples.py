@@ -9,13 +9,16 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from ecgstore.arrays import BoolArray
 from ecgstore.record import N_LEADS
 from ecgstore.sources.record_signal import RecordSignal
 from ecgstore.sources.wfdb.header import LeadHeader
 
 COUNTS_AT_ONCE: Final = 1 << 20
 """Counts of a file, leads that are not wanted included, that are in memory at once."""
+
+
+_NO_DIFFERENCE: Final = np.zeros(N_LEADS, dtype=np.bool_)
+_NO_DIFFERENCE.flags.writeable = False  # shared by all
 
 
 class WfdbSignal(RecordSignal, Protocol):
@@ -36,15 +39,21 @@ class Comparison:
     n_frames : int
         Frames of the record by its header; 0 where the header leaves that open, and
         then has no checksums either, by header(5).
+
+    Attributes
+    ----------
+    checksum_differs, first_value_differs : ndarray of shape (12,)
+        As in `Record`, as far as can be told from what has been read.
+    n_summed : int
+        Frames that have been read in their order.
     """
 
     def __init__(self, leads: Sequence[LeadHeader], n_frames: int) -> None:
-        self.checksum_differs = no_difference()
-        self.first_value_differs = no_difference()
+        self.checksum_differs = self.first_value_differs = _NO_DIFFERENCE
         self._leads = leads
         self._n_frames = n_frames
-        self._n_summed = 0
-        self._sums = [0] * len(leads)
+        self.n_summed = 0
+        self._sums: Sequence[int] = ()
 
     def add(
         self, begin: int, end: int, firsts: Sequence[int], sums: Sequence[int]
@@ -60,20 +69,17 @@ class Comparison:
                     for lead, first in zip(self._leads, firsts, strict=True)
                 ]
             )
-        if begin != self._n_summed:
+        if begin != self.n_summed:
             return
-        self._n_summed = end
-        self._sums = [a + b for a, b in zip(self._sums, sums, strict=True)]
+        self.n_summed = end
+        if begin:
+            sums = [a + b for a, b in zip(self._sums, sums, strict=True)]
+        self._sums = sums
         if end == self._n_frames:
             # WFDB's checksum has 16 bits.
             self.checksum_differs = np.array(
                 [
                     lead.checksum is not None and (total - lead.checksum) & 0xFFFF != 0
-                    for lead, total in zip(self._leads, self._sums, strict=True)
+                    for lead, total in zip(self._leads, sums, strict=True)
                 ]
             )
-
-
-def no_difference() -> BoolArray:
-    """Return False for every lead, where a comparison is not possible."""
-    return np.zeros(N_LEADS, dtype=np.bool_)

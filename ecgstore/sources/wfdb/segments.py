@@ -7,13 +7,13 @@ from typing import Final
 
 import numpy as np
 
-from ecgstore.arrays import FloatArray
+from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.record import N_LEADS
 from ecgstore.sources.files import printable
 from ecgstore.sources.wfdb.header import Header, Segment, read_header, segment_path
-from ecgstore.sources.wfdb.samples import WfdbSignal, no_difference
+from ecgstore.sources.wfdb.samples import WfdbSignal
 
 _GAP: Final = "~"
 
@@ -49,8 +49,8 @@ class SegmentedSignal:
         self._header = header
         self._path = path
         self._open_segment = open_segment
-        self.checksum_differs = no_difference()
-        self.first_value_differs = no_difference()
+        self.checksum_differs: BoolArray = np.zeros(N_LEADS, dtype=np.bool_)
+        self.first_value_differs: BoolArray = np.zeros(N_LEADS, dtype=np.bool_)
         _check_lengths(header, printable(path))
         # The first segment may be empty, and only name the leads.
         self._parts = [part for part in header.segments if part.n_samples]

@@ -255,34 +255,6 @@ def test_a_lead_skewed_beyond_the_record_is_missing(tmp_path: Path) -> None:
     assert np.isnan(signal).all(axis=1).tolist() == [True] + [False] * 11
 
 
-def test_several_samples_a_frame_are_averaged(tmp_path: Path) -> None:
-    n_frames = 300
-    per_frame = [1, 2, 4] * 4
-    rng = np.random.default_rng(7)
-    counts = [rng.integers(-900, 900, n_frames * n) for n in per_frame]
-    counts[1][10] = -32768  # one of the two samples of a frame is missing
-    wfdb.wrsamp(
-        "rec",
-        fs=250,
-        units=["mV"] * 12,
-        sig_name=list(LEADS),
-        e_d_signal=counts,
-        samps_per_frame=per_frame,
-        fmt=["16"] * 12,
-        adc_gain=[1000.0] * 12,
-        baseline=[0] * 12,
-        write_dir=str(tmp_path),
-    )
-    record = read_record(tmp_path / "rec.hea")
-    assert (record.fs, record.signal.shape) == (250.0, (12, n_frames))
-    for row, (values, n) in enumerate(zip(counts, per_frame, strict=True)):
-        expected = np.where(values == -32768, np.nan, values / 1000.0)
-        expected = expected.reshape(-1, n).mean(axis=1)
-        np.testing.assert_allclose(record.signal[row], expected, atol=1e-15)
-    assert np.isnan(record.signal).sum() == 1
-    assert not record.checksum_differs.any()
-
-
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     for format_ in ("16", "212", "24"):
         path = _write(tmp_path, _adc(), formats=format_)
@@ -453,7 +425,7 @@ def test_a_segment_without_a_lead_is_refused(tmp_path: Path) -> None:
     path = _write_segments(tmp_path, "multi/1 12 500 500\np1 500\n", {"p1": _adc(500)})
     part = tmp_path / "p1.hea"
     part.write_text(part.read_text().replace(" V6\n", " VX\n"))
-    _refused(path, Reason.MISSING_LEADS, "no lead V6")
+    _refused(path, Reason.MISSING_LEADS, "p1.hea: has no lead V6")
 
 
 def test_a_record_name_that_wfdb_cannot_parse_is_read(tmp_path: Path) -> None:
