@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from ecgstore.cli.output import echo
 from ecgstore.system.visible import visible
 
+from ecgstore.scores.texts import UNDEFINED, number_text
+
 
 def print_table(
     head: Sequence[str], rows: Iterable[Sequence[object]], *, indent: str = "  "
@@ -42,10 +44,10 @@ def estimate_text(value: float, low: float, high: float, sign: str = "") -> str:
     '+0.000 (-0.020 to +0.010)'
     """
     if value != value:
-        return "undefined"
-    # Adding 0.0 turns -0.0 into 0.0.
-    numbers = (round(number, 3) + 0.0 for number in (value, low, high))
-    texts = [format(number, f"{sign}.3f") for number in numbers]
+        return UNDEFINED
+    if low != low:
+        return f"{number_text(value, sign)} (no interval)"
+    texts = [number_text(number, sign) for number in (value, low, high)]
     return f"{texts[0]} ({texts[1]} to {texts[2]})"
 
 

@@ -55,14 +55,68 @@ def calibration_error(
     >>> calibration_error(labels, probabilities, np.ones((2, 1)))
     array([[0.25]])
     """
+    excess = bin_excess(labels, probabilities, weights, n_bins)
+    error: FloatArray = np.abs(excess).sum(axis=2)
+    return error
+
+
+def bin_excess(
+    labels: BoolArray,
+    probabilities: FloatArray,
+    weights: FloatArray,
+    n_bins: int = N_BINS,
+) -> FloatArray:
+    """Return by how much the probabilities of each bin exceed the frequencies.
+
+    Parameters are those of `calibration_error`.
+
+    Returns
+    -------
+    ndarray of shape (n_weightings, n_classes, n_bins)
+        Mean probability minus share of records with the class, times the bin's share of
+        the records. The calibration error is the sum of the absolute values.
+    """
     n_records, n_classes = labels.shape
     bins = probability_bins(probabilities, n_bins)
     excess = np.zeros((n_records, n_classes, n_bins))
     records, classes = np.indices(labels.shape)
     excess[records, classes, bins] = probabilities - labels
-    # Weight times the distance of the means is the distance of the sums.
-    distances = np.abs(weights.T @ excess.reshape(n_records, -1)).reshape(
+    # The share times the difference of the means is the difference of the sums.
+    sums: FloatArray = (weights.T @ excess.reshape(n_records, -1)).reshape(
         -1, n_classes, n_bins
     )
-    error: FloatArray = distances.sum(axis=2) / weights.sum(axis=0)[:, None]
-    return error
+    sums /= weights.sum(axis=0)[:, None, None]
+    return sums
+
+
+def calibration_deviation(
+    labels: BoolArray, probabilities: FloatArray, excess: FloatArray
+) -> FloatArray:
+    """Return the distance between weighted records and the records themselves.
+
+    Calibration errors are lengths (sums of absolute values) of the vectors of
+    `bin_excess`. By the triangle inequality, two of them differ by no more than the
+    length of the difference of the vectors, which is returned here.
+
+    Parameters
+    ----------
+    labels, probabilities : ndarray of shape (n_records, n_classes)
+    excess : ndarray of shape (n_weightings, n_classes, n_bins)
+        Result of `bin_excess` under every weighting.
+
+    Returns
+    -------
+    ndarray of shape (n_weightings, n_classes)
+        0 where the weighting changes nothing.
+
+    Examples
+    --------
+    >>> labels, probabilities = np.array([[True], [False]]), np.full((2, 1), 0.75)
+    >>> excess = bin_excess(labels, probabilities, np.array([[1.0, 2.0], [1.0, 0.0]]))
+    >>> calibration_deviation(labels, probabilities, excess)
+    array([[0. ],
+           [0.5]])
+    """
+    once = bin_excess(labels, probabilities, np.ones((len(labels), 1)), excess.shape[2])
+    deviation: FloatArray = np.abs(excess - once).sum(axis=2)
+    return deviation

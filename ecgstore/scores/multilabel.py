@@ -41,7 +41,20 @@ class Scores:
     n_positive: IntArray
     n_records: int
 
-    def to_dict(self) -> dict[str, float | list[float | None] | None]:
+    @property
+    def n_defined(self) -> dict[str, int]:
+        """Number of classes for which each score of `by_class` is defined.
+
+        Macro averages are taken over these classes.
+        """
+        return {
+            name: int((~np.isnan(values)).sum())
+            for name, values in self.by_class.items()
+        }
+
+    def to_dict(
+        self,
+    ) -> dict[str, float | list[float | None] | dict[str, int] | None]:
         """Return everything for JSON, by name: arrays as lists, NaN as None."""
         return {
             **{name: _or_none(value) for name, value in self.overall.items()},
@@ -51,6 +64,7 @@ class Scores:
             },
             "thresholds": self.thresholds.tolist(),
             "n_positive": self.n_positive.tolist(),
+            "n_defined": self.n_defined,
             "n_records": self.n_records,
         }
 

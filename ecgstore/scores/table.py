@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from ecgstore.arrays import BoolArray, FloatArray
-from ecgstore.scores.calibration import calibration_error
+from ecgstore.scores.calibration import bin_excess, calibration_deviation
 from ecgstore.scores.ranking import ranking_scores
 
 
@@ -47,6 +47,11 @@ class WeightedPredictions:
         """AUROC and average precision, each of shape (n_weightings, n_classes)."""
         return ranking_scores(self.labels, self.probabilities, self.weights)
 
+    @cached_property
+    def bin_excess(self) -> FloatArray:
+        """Excess of the probabilities, of shape (n_weightings, n_classes, n_bins)."""
+        return bin_excess(self.labels, self.probabilities, self.weights)
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -66,6 +71,11 @@ class Score:
         average, the mean over the classes for which the score is defined.
     higher_is_better : bool
         Whether higher values are better.
+    deviation : callable, optional
+        For a score that is a distance, and so is larger in few records than in many:
+        from WeightedPredictions to an ndarray of shape (n_weightings, n_classes), an
+        upper bound of the difference between the score under each weighting and that
+        of the records themselves. Only for scores with a value for each class.
     """
 
     name: str
@@ -73,6 +83,7 @@ class Score:
     function: Callable[[WeightedPredictions], FloatArray]
     per_class: bool = True
     higher_is_better: bool = True
+    deviation: Callable[[WeightedPredictions], FloatArray] | None = None
 
     @property
     def overall_name(self) -> str:
@@ -128,8 +139,14 @@ def _subset_accuracy(predictions: WeightedPredictions) -> FloatArray:
 
 def _calibration_error(predictions: WeightedPredictions) -> FloatArray:
     """Return the expected calibration error of each class."""
-    return calibration_error(
-        predictions.labels, predictions.probabilities, predictions.weights
+    error: FloatArray = np.abs(predictions.bin_excess).sum(axis=2)
+    return error
+
+
+def _calibration_deviation(predictions: WeightedPredictions) -> FloatArray:
+    """Return the deviation of the calibration error of each class."""
+    return calibration_deviation(
+        predictions.labels, predictions.probabilities, predictions.bin_excess
     )
 
 
@@ -143,6 +160,7 @@ SCORE_TABLE: Final = (
         "calibration error",
         _calibration_error,
         higher_is_better=False,
+        deviation=_calibration_deviation,
     ),
 )
 """Every score, in the order of tables and plots."""
@@ -162,3 +180,29 @@ CLASS_SCORE_HEADINGS: Final[Mapping[str, str]] = {
     row.name: row.heading for row in SCORE_TABLE if row.per_class
 }
 """Headings of `CLASS_SCORES` in tables and plots."""
+
+
+def averaged_text(n_defined: Mapping[str, int], n_classes: int) -> str:
+    """Return over how many classes macro averages are taken.
+
+    Parameters
+    ----------
+    n_defined : mapping of str to int
+        By score (`CLASS_SCORES`), the number of classes for
+        which it is defined.
+    n_classes : int
+        Number of classes.
+
+    Examples
+    --------
+    >>> averaged_text({"auroc": 12, "f1": 12, "calibration_error": 24}, 24)
+    '12 of 24 classes; calibration error: 24'
+    >>> averaged_text({"auroc": 24, "f1": 24}, 24)
+    '24 of 24 classes'
+    """
+    numbers = {
+        row.title: n_defined[row.name] for row in SCORE_TABLE if row.name in n_defined
+    }
+    usual = next(iter(numbers.values()))
+    others = [f"; {title}: {n}" for title, n in numbers.items() if n != usual]
+    return "".join([f"{usual} of {n_classes} classes", *others])

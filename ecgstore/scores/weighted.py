@@ -17,10 +17,14 @@ class WeightedScores(NamedTuple):
         The scores of all records, in the order of `SCORES`.
     by_class : ndarray of shape (n_weightings, n_class_scores, n_classes)
         The scores of each class, in the order of `CLASS_SCORES`; NaN where undefined.
+    overall_deviation, class_deviation : ndarray of the same shapes
+        See `ecgstore.scores.table.Score.deviation`; 0 for scores without.
     """
 
     overall: FloatArray
     by_class: FloatArray
+    overall_deviation: FloatArray
+    class_deviation: FloatArray
 
 
 def weighted_scores(
@@ -48,7 +52,29 @@ def weighted_scores(
         next(averages) if row.per_class else value
         for row, value in zip(SCORE_TABLE, values, strict=True)
     ]
-    return WeightedScores(np.stack(overall, axis=1), by_class)
+    deviations = [
+        np.zeros_like(value) if row.deviation is None else row.deviation(predictions)
+        for row, value in zip(SCORE_TABLE, values, strict=True)
+    ]
+    return WeightedScores(
+        np.stack(overall, axis=1),
+        by_class,
+        np.stack(
+            [
+                deviation.mean(axis=1) if row.per_class else deviation
+                for row, deviation in zip(SCORE_TABLE, deviations, strict=True)
+            ],
+            axis=1,
+        ),
+        np.stack(
+            [
+                deviation
+                for row, deviation in zip(SCORE_TABLE, deviations, strict=True)
+                if row.per_class
+            ],
+            axis=1,
+        ),
+    )
 
 
 def macro_average(by_class: FloatArray) -> FloatArray:

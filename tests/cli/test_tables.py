@@ -11,6 +11,7 @@ from ecgstore.cli.tables import estimate_text
         ((0.9123, 0.88, 0.94), "0.912 (0.880 to 0.940)"),
         ((1.0, -0.0, -0.0004), "1.000 (0.000 to 0.000)"),
         ((float("nan"),) * 3, "undefined"),
+        ((0.5, float("nan"), float("nan")), "0.500 (no interval)"),
     ],
 )
 def test_an_estimate_is_written_with_its_interval(

@@ -64,6 +64,7 @@ def test_estimates_are_those_of_records_repeated_by_hand() -> None:
     unique = np.unique(groups)
     counts = draw_counts(len(unique), 50, seed=3)
     resampled: dict[str, list[Scores]] = {"good": [], "poor": []}
+    drawn_rows = []
     for drawn in counts.T:
         rows = np.concatenate(
             [
@@ -72,14 +73,35 @@ def test_estimates_are_those_of_records_repeated_by_hand() -> None:
                 for _ in range(times)
             ]
         )
+        drawn_rows.append(rows)
         for name, of in resampled.items():
             of.append(score(labels[rows], probabilities[name][rows], 0.5))
     once = {name: score(labels, probabilities[name], 0.5) for name in resampled}
 
-    def check(estimates: Any, values: FloatArray, draws: FloatArray) -> None:
-        ends = np.nanpercentile(draws, [5, 95], axis=0)
+    def check(
+        estimates: Any, values: FloatArray, draws: FloatArray, further: Any = None
+    ) -> None:
+        low, middle, high = np.nanpercentile(draws, [5, 50, 95], axis=0)
+        low, high = low - (middle - values), high - (middle - values)
+        if further is not None:
+            low = np.maximum(np.minimum(low, values - further), 0)
+        ends = np.clip([low, high], -1, 1)
         expected = np.stack([values, *ends], axis=-1)
         np.testing.assert_allclose(np.array(estimates), expected, atol=1e-12)
+
+    def excess(rows: Any, name: str) -> FloatArray:
+        """Return the mean of probability minus label in each bin, (bins, classes)."""
+        bins = np.floor(probabilities[name][rows] * 10)
+        too_much = probabilities[name][rows] - labels[rows]
+        of_bins = [np.where(bins == at, too_much, 0).mean(axis=0) for at in range(10)]
+        return np.array(of_bins)
+
+    def further(name: str) -> FloatArray:
+        """Return the quantile of the distances of resamples and records, by class."""
+        every = excess(slice(None), name)
+        distances = [np.abs(excess(rows, name) - every).sum(0) for rows in drawn_rows]
+        macro = np.mean(distances, axis=1)
+        return np.append(np.percentile(distances, 95, axis=0), np.percentile(macro, 95))
 
     for score_name in (*SCORES, *CLASS_SCORES):
         draws = {
@@ -91,7 +113,10 @@ def test_estimates_are_those_of_records_repeated_by_hand() -> None:
         scores: Any = result.scores if overall else result.class_scores
         differences: Any = result.differences if overall else result.class_differences
         for name in ("good", "poor"):
-            check(scores[name][score_name], values[name], draws[name])
+            distance: Any = None
+            if score_name.endswith("calibration_error"):
+                distance = further(name)[-1 if overall else slice(-1)]
+            check(scores[name][score_name], values[name], draws[name], distance)
         check(
             differences["good", "poor"][score_name],
             values["good"] - values["poor"],
@@ -100,6 +125,87 @@ def test_estimates_are_those_of_records_repeated_by_hand() -> None:
     assert result.names == ("good", "poor")
     assert (result.n_records, result.n_groups) == (60, len(unique))
     assert list(result.differences) == [("good", "poor")]
+
+
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 2**32),
+    n_records=st.integers(1, 40),
+    n_resamples=st.integers(1, 30),
+    n_values=st.integers(1, 5),
+)
+def test_every_interval_contains_its_value(
+    seed: int, n_records: int, n_resamples: int, n_values: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    labels = rng.random((n_records, 4)) < rng.choice([0.0, 0.1, 0.5, 1.0], 4)
+    probabilities = {
+        "one": rng.random(labels.shape).round(n_values),
+        "two": rng.integers(0, n_values + 1, (2, *labels.shape)) / n_values,
+        "true": np.clip(labels + 0.01, 0, 1),
+    }
+    result = paired_bootstrap(
+        labels,
+        probabilities,
+        {name: values >= 0.5 for name, values in probabilities.items()},
+        rng.integers(0, rng.integers(1, 40), n_records),
+        n_resamples=n_resamples,
+    )
+    for scores in (result.scores, result.class_scores):
+        check_ends(numbers(scores), 0)
+    for difference in (result.differences, result.class_differences):
+        check_ends(numbers(difference), -1)
+
+
+def check_ends(estimates: FloatArray, lowest: int) -> None:
+    """Check that ends are in the range, and on their sides of the value."""
+    value, low, high = estimates.reshape(-1, 3).T
+    np.testing.assert_array_equal(np.isnan(low), np.isnan(high))
+    assert np.isnan(low[np.isnan(value)]).all()
+    defined = ~np.isnan(low)  # it is undefined if a score is in every resample
+    ordered = np.stack([np.full_like(value, lowest), low, value, high, value * 0 + 1])
+    assert (np.diff(ordered[:, defined], axis=0) >= 0).all()
+
+
+def test_perfect_probabilities_may_have_no_calibration_error() -> None:
+    """Their error is 0, though that of a sample never is."""
+    rng = np.random.default_rng(5)
+    covered, n_trials = 0, 40
+    for trial in range(n_trials):
+        probabilities = rng.beta(0.5, 2.0, (150, 4))
+        labels = rng.random((150, 4)) < probabilities
+        groups = np.arange(150)
+        result = paired_bootstrap(
+            labels,
+            {"true": probabilities},
+            {"true": probabilities > 0.5},
+            groups,
+            n_resamples=200,
+            seed=trial,
+        )
+        value, low, high = result.scores["true"]["macro_calibration_error"]
+        assert low <= value <= high
+        covered += low == 0
+    assert covered / n_trials >= 0.85  # 0.95 less two standard errors, 0.03 each
+    # Probabilities that are far too extreme are not excused.
+    extreme = np.where(probabilities > 0.3, 1.0, 0.0)
+    result = paired_bootstrap(
+        labels, {"extreme": extreme}, {"extreme": extreme > 0.5}, groups
+    )
+    assert result.scores["extreme"]["macro_calibration_error"].low > 0.05
+
+
+def test_the_number_of_averaged_classes_is_told() -> None:
+    labels, probabilities, decisions, groups = example()
+    labels = labels.copy()
+    labels[:, 1] = False
+    labels[:, 2] = True
+    result = paired_bootstrap(labels, probabilities, decisions, groups, n_resamples=5)
+    expected = {"auroc": 1, "average_precision": 1, "f1": 2, "calibration_error": 3}
+    assert result.n_defined == result.to_dict()["n_defined"] == expected
+    assert score(labels, probabilities["good"], 0.5).n_defined == expected
+    text = "1 of 3 classes; F1: 2; calibration error: 3"
+    assert result.averaged_over == text
 
 
 def test_the_same_predictions_differ_by_exactly_0() -> None:
@@ -179,9 +285,13 @@ def test_many_resamples_are_those_of_one_computation() -> None:
         resampled = weighted_scores(
             labels, probabilities[name], decisions[name], weights
         )
-        ends = np.nanpercentile(resampled.overall, [2.5, 97.5], axis=0)
-        intervals = [result.scores[name][score_name][1:] for score_name in SCORES]
-        np.testing.assert_allclose(intervals, ends.T, atol=1e-12)
+        low, middle, high = np.nanpercentile(resampled.overall, [2.5, 50, 97.5], axis=0)
+        for column, score_name in enumerate(SCORES):
+            value, *ends = result.scores[name][score_name]
+            shift = value - middle[column]
+            assert ends[1] == pytest.approx(min(high[column] + shift, 1.0))
+            if score_name != "macro_calibration_error":  # begins further below
+                assert ends[0] == pytest.approx(low[column] + shift)
 
 
 def test_a_class_without_a_positive_is_nan_and_the_others_are_not() -> None:

@@ -210,11 +210,12 @@ def test_every_score_of_the_table_is_in_the_results(scores: Scores) -> None:
 def test_scores_are_written_as_json(scores: Scores) -> None:
     content = json.loads(json.dumps(scores.to_dict(), allow_nan=False))
     assert [*content] == [
-        *SCORES, *CLASS_SCORES, "thresholds", "n_positive", "n_records",
+        *SCORES, *CLASS_SCORES, "thresholds", "n_positive", "n_defined", "n_records",
     ]  # fmt: skip
     assert content["auroc"][3:] == [None, None]
     assert content["macro_f1"] == scores.overall["macro_f1"]
     assert content["n_records"] == 200
+    assert content["n_defined"]["auroc"] == 3
 
 
 def test_names_and_headings_follow_from_the_table() -> None:

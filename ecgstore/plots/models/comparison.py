@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from ecgstore.plots.style.colours import BLUE, GREY, INK, SERIES
+from ecgstore.plots.style.colours import BLUE, GREY, INK, series_colours
 from ecgstore.plots.style.panels import grid_of
+from ecgstore.scores.texts import number_text
 from ecgstore.system.visible import visible_lines
 
 Interval: TypeAlias = tuple[float, float, float]
@@ -62,7 +63,7 @@ def plot_score_intervals(
     ValueError
         If there is no classifier or no score, or a classifier lacks a score.
     """
-    colours = [SERIES[row % len(SERIES)] for row in range(len(scores))]
+    colours = series_colours(len(scores))
 
     def draw(axes: Axes, row: int, interval: Interval) -> None:
         value, low, high = interval
@@ -71,7 +72,7 @@ def plot_score_intervals(
             (low, high), (row, row), color=colour, linewidth=_LINE, gid="interval"
         )
         axes.plot(value, row, "o", color=colour, markersize=5, gid="value")
-        _write_value(axes, row, value, f"{value:.3f}")
+        _write_value(axes, row, value, number_text(value))
 
     caption = f"point: all records; line: {level:.0%} bootstrap interval over patients"
     return _forest(scores, columns, title, caption, draw)
@@ -130,8 +131,8 @@ def plot_difference_intervals(
             markersize=5,
             gid="value",
         )
-        text = f"{round(value, 3) + 0.0:+.3f}"  # never -0.000
-        _write_value(axes, row, value, text.replace("-", "\N{MINUS SIGN}"))
+        text = number_text(value, "+").replace("-", "\N{MINUS SIGN}")
+        _write_value(axes, row, value, text)
 
     rows = {
         f"{first} \N{MINUS SIGN} {second}": of_pair

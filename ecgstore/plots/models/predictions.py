@@ -1,6 +1,7 @@
 """Reliability diagrams and confusion matrices."""
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -19,6 +20,8 @@ from ecgstore.system.visible import visible_lines
 _TEXT_SIZE: Final = 9.0
 _MIN_RECORDS: Final = 5  # in a bin of one class; the frequency of fewer is chance
 _FAINT: Final = 0.45
+_CHARACTERS_PER_INCH: Final = 16.0  # of captions
+_LEAST_WIDTH: Final = 5.5  # inches, for the title
 _CELL: Final = 0.62  # inches
 _DARK: Final = 0.68  # text is white on cells with a larger share
 
@@ -35,8 +38,9 @@ def plot_reliability(
 
     A panel per classifier. The black line pools all classes; the faint lines are the
     single classes, without bins of fewer than five records, and all grey if there are
-    more classes than colours. On the diagonal, frequencies equal the probabilities.
-    Below, a histogram of the probabilities, on a logarithmic scale.
+    more classes than colours. Classes without any bin of five records in any panel are
+    named in the caption, not in the legend. On the diagonal, frequencies equal the
+    probabilities. Below, a histogram of the probabilities, on a logarithmic scale.
 
     Parameters
     ----------
@@ -69,9 +73,8 @@ def plot_reliability(
     for name, predicted in probabilities.items():
         _check(true, predicted, f"probabilities of {name!r}", class_names)
     n_lines, n_across = grid_of(len(probabilities))
-    figure = Figure(
-        figsize=(3.0 * n_across + 0.5, 4.1 * n_lines + 1.2), dpi=150, facecolor="white"
-    )
+    width = max(3.0 * n_across + 0.5, _LEAST_WIDTH)
+    figure = Figure(figsize=(width, 4.1 * n_lines + 1.5), dpi=150, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.06)
     figure.suptitle(
         visible_lines(title), fontsize=13, fontweight="bold", parse_math=False
@@ -86,15 +89,17 @@ def plot_reliability(
     upper, lower = panels[::2].ravel(), panels[1::2].ravel()
     for axes in (*upper[len(probabilities) :], *lower[len(probabilities) :]):
         axes.remove()
+    is_drawn = np.zeros(len(class_names), np.bool_)
     for panel, (name, predicted) in enumerate(probabilities.items()):
-        _draw_reliability(upper[panel], true, np.asarray(predicted), n_bins)
+        is_drawn |= _draw_reliability(upper[panel], true, np.asarray(predicted), n_bins)
         upper[panel].set_title(visible_lines(name), fontsize=10, parse_math=False)
         _draw_histogram(lower[panel], np.asarray(predicted), n_bins)
         if panel % n_across == 0:
             upper[panel].set_ylabel("observed frequency", fontsize=_TEXT_SIZE)
-            lower[panel].set_ylabel("number", fontsize=_TEXT_SIZE)
+            lower[panel].set_ylabel("predictions", fontsize=_TEXT_SIZE)
         lower[panel].set_xlabel("predicted probability", fontsize=_TEXT_SIZE)
-    _add_class_legend(figure, class_names)
+    caption = _reliability_caption(class_names, is_drawn, width)
+    _add_class_legend(figure, class_names, is_drawn, caption)
     return figure
 
 
@@ -178,15 +183,23 @@ def _check(
 
 def _draw_reliability(
     axes: Axes, true: BoolArray, predicted: FloatArray, n_bins: int
-) -> None:
-    """Plot a line for each class and one for all of them."""
+) -> BoolArray:
+    """Plot a line for each class and one for all; return which classes have points."""
+    is_drawn = np.zeros(true.shape[1], np.bool_)
     axes.plot((0, 1), (0, 1), color=GREY, linewidth=0.9, linestyle="--", gid="diagonal")
     colours = _class_colours(true.shape[1])
     for column, colour in enumerate(colours):
+        mean, frequency = _reliability(
+            true[:, column], predicted[:, column], n_bins, _MIN_RECORDS
+        )
+        is_drawn[column] = len(mean) > 0
         axes.plot(
-            *_reliability(true[:, column], predicted[:, column], n_bins, _MIN_RECORDS),
+            mean,
+            frequency,
             color=colour,
             linewidth=1.0,
+            marker="o",  # a line of one point is invisible
+            markersize=2.5,
             alpha=_FAINT,
             gid="class",
         )
@@ -203,6 +216,7 @@ def _draw_reliability(
     axes.tick_params(labelsize=_TEXT_SIZE - 1)
     axes.grid(color=GREY, alpha=0.25, linewidth=0.5)
     axes.spines[["top", "right"]].set_visible(False)
+    return is_drawn
 
 
 def _class_colours(n_classes: int) -> list[str]:
@@ -237,13 +251,43 @@ def _draw_histogram(axes: Axes, predicted: FloatArray, n_bins: int) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _add_class_legend(figure: Figure, class_names: Sequence[str]) -> None:
-    """Name the lines below the panels."""
+def _reliability_caption(
+    class_names: Sequence[str], is_drawn: BoolArray, width: float
+) -> str:
+    """Return how to read the diagrams, and which classes are missing."""
+    lines = [
+        "on the diagonal, events are as frequent as predicted: of the records given a "
+        "probability of 0.3, 30 % have the class; above it, probabilities are too low, "
+        "below it too high"
+    ]
+    missing = [
+        name for name, drawn in zip(class_names, is_drawn, strict=True) if not drawn
+    ]
+    if missing:
+        lines.append(
+            f"without a line, as no bin has {_MIN_RECORDS} records: "
+            + ", ".join(missing)
+        )
+    n_characters = int(width * _CHARACTERS_PER_INCH)
+    return "\n".join(textwrap.fill(line, n_characters) for line in lines)
+
+
+def _add_class_legend(
+    figure: Figure, class_names: Sequence[str], is_drawn: BoolArray, caption: str
+) -> None:
+    """Name the lines below the panels, under the caption."""
     colours = _class_colours(len(class_names))
     if len(set(colours)) < len(colours):
         colours, class_names = [GREY], ["each class"]
+    else:
+        shown = np.flatnonzero(is_drawn)
+        colours = [colours[column] for column in shown]
+        class_names = [class_names[column] for column in shown]
     handles = [Line2D([], [], color=INK, linewidth=1.6, marker="o", markersize=4)]
-    handles += [Line2D([], [], color=colour, alpha=_FAINT) for colour in colours]
+    handles += [
+        Line2D([], [], color=colour, alpha=_FAINT, marker="o", markersize=2.5)
+        for colour in colours
+    ]
     n_rows = math.ceil(len(handles) / max(3, int(figure.get_figwidth() / 1.3)))
     legend = figure.legend(
         handles,
@@ -252,7 +296,10 @@ def _add_class_legend(figure: Figure, class_names: Sequence[str]) -> None:
         ncols=math.ceil(len(handles) / n_rows),
         frameon=False,
         fontsize=_TEXT_SIZE,
+        title=caption,
+        title_fontsize=_TEXT_SIZE - 1,
     )
+    legend.get_title().set(color=GREY, parse_math=False, multialignment="center")
     for text in legend.get_texts():
         text.set_parse_math(False)
 
