@@ -117,7 +117,10 @@ def make_report(
             for entry in journal.entries(Status.QUARANTINED)
         ],
         same_ecg=journal.same_ecg(),
-        warnings=_warnings(journal, config, patients),
+        warnings=[
+            *_warnings(journal, config, patients),
+            *_class_warnings(classes),
+        ],
     )
 
 
@@ -175,3 +178,14 @@ def _warnings(
             f"are {', '.join(sorted(sources))}"
         )
     return warnings
+
+
+def _class_warnings(n_of_class: Mapping[str, int]) -> list[str]:
+    """Return a warning of classes without a record, which no network can learn."""
+    empty = [name for name, number in n_of_class.items() if not number]
+    if not empty or len(empty) == len(n_of_class):  # an empty build says so itself
+        return []
+    return [
+        f"no record has class {', '.join(empty)}: no network can learn it, and macro "
+        "averages leave it out (--classes sets the classes)"
+    ]

@@ -165,6 +165,15 @@ SCORE_TABLE: Final = (
 )
 """Every score, in the order of tables and plots."""
 
+SCORES_EXPLAINED: Final = (
+    "intervals are corrected for bias, and the lower end of a calibration error also for "
+    "its excess in few records: if it is 0.000, the probabilities may be perfect",
+    "subset accuracy is the share of records with every class decided rightly; AUROC "
+    "needs no decisions, so it may be high although the decisions on one class are "
+    "often wrong and the subset accuracy is near 0",
+)
+"""How to read a table of scores, a sentence each."""
+
 SCORES: Final = tuple(row.overall_name for row in SCORE_TABLE)
 """Names of the scores of all records."""
 

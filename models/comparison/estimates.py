@@ -22,6 +22,13 @@ TITLES: Final[Mapping[str, str]] = {
 }
 """Names of all classifiers in tables and plots, baselines included."""
 
+TITLES_EXPLAINED: Final = (
+    '"deep network" is trained on signals, and its own probabilities are scored; '
+    '"network on deep" is a small network trained on the outputs of the deep network, '
+    '"network on both" one on these outputs and handcrafted features'
+)
+"""What the names of classifiers mean that are easily mistaken for each other."""
+
 PAIRS: Final = (
     ("both", "handcrafted"),
     ("both", "deep"),

@@ -4,7 +4,12 @@ from pathlib import Path
 from typing import Final
 
 from ecgstore.models.comparison.baselines import BASELINES
-from ecgstore.models.comparison.estimates import PAIRS, TITLES, difference
+from ecgstore.models.comparison.estimates import (
+    PAIRS,
+    TITLES,
+    TITLES_EXPLAINED,
+    difference,
+)
 from ecgstore.models.comparison.run import ProtocolResult
 from ecgstore.plots import (
     plot_confusion,
@@ -43,11 +48,14 @@ def write_pictures(
         for name, predictions in result.predictions.items()
         if name not in BASELINES
     }
+    note = f"macro: mean over {estimates.averaged_over}\n{TITLES_EXPLAINED}"
     figures = {
         "scores": plot_score_intervals(
             {title: estimates.scores[name] for name, title in titles.items()},
             columns=_PANEL_HEADINGS,
             title=f"Scores, folds by {protocol}",
+            level=estimates.level,
+            note=note,
         ),
         **{
             f"classes-{score}": plot_score_intervals(
@@ -58,6 +66,7 @@ def write_pictures(
                     for name, title in titles.items()
                 },
                 title=f"{_capitalised(heading)} by class, folds by {protocol}",
+                level=estimates.level,
             )
             for score, heading in CLASS_SCORE_HEADINGS.items()
         },
@@ -68,6 +77,8 @@ def write_pictures(
             },
             columns=_PANEL_HEADINGS,
             title=f"Differences, folds by {protocol}",
+            level=estimates.level,
+            note=note,
         ),
         "reliability": plot_reliability(
             labels,

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ecgstore.models.comparison.estimates import auroc_within_sources
 from ecgstore.models.comparison.run import ProtocolResult
 from ecgstore.scores.bootstrap import BootstrapResult, Estimate
@@ -42,13 +44,23 @@ def write_differences(store: Store, estimates: BootstrapResult, path: Path) -> N
 
 
 def write_by_source(store: Store, result: ProtocolResult, path: Path) -> None:
-    """Write a row for each source and classifier: AUROC of each class."""
+    """Write a row for each source and classifier: AUROC of each class.
+
+    The macro AUROC is the mean over the classes that some, but not all records of the
+    source have; their number is in the column before.
+    """
     n_records = store.records["source"].value_counts()
     write_csv(
         path,
-        ["source", "records", "classifier", "macro AUROC", *store.label_names],
         [
-            [source, int(n_records[source]), name, macro_average(areas), *areas]
+            *("source", "records", "classifier", "classes", "macro AUROC"),
+            *store.label_names,
+        ],
+        [
+            [
+                *(source, int(n_records[source]), name),
+                *(int((~np.isnan(areas)).sum()), macro_average(areas), *areas),
+            ]
             for source, classifier_areas in auroc_within_sources(store, result).items()
             for name, areas in classifier_areas.items()
         ],

@@ -66,6 +66,24 @@ class Evaluation:
         """Predicted classes, of the shape of `labels`."""
         return self.probabilities >= self.scores.thresholds
 
+    @property
+    def classes_of_no_record(self) -> tuple[str, ...]:
+        """Classes that no record has: of their scores, only calibration is defined."""
+        return self._names_where(self.scores.n_positive == 0)
+
+    @property
+    def classes_of_every_record(self) -> tuple[str, ...]:
+        """Classes that every record has: nothing can be ranked."""
+        return self._names_where(self.scores.n_positive == self.scores.n_records)
+
+    def _names_where(self, chosen: BoolArray) -> tuple[str, ...]:
+        """Return the names of some classes."""
+        return tuple(
+            name
+            for name, is_chosen in zip(self.label_names, chosen, strict=True)
+            if is_chosen
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return scores, intervals and every prediction, for JSON."""
         return {

@@ -128,13 +128,18 @@ def compare(
 
 def _print_protocol(protocol: str, estimates: "BootstrapResult", n_seeds: int) -> None:
     """Print the scores and their differences under one protocol."""
-    from ecgstore.models.comparison.estimates import PAIRS, TITLES, difference
-    from ecgstore.scores.table import SCORE_HEADINGS
+    from ecgstore.models.comparison.estimates import (
+        PAIRS,
+        TITLES,
+        TITLES_EXPLAINED,
+        difference,
+    )
+    from ecgstore.scores.table import SCORE_HEADINGS, SCORES_EXPLAINED
 
     echo(
         f"protocol {protocol}: {estimates.n_records} records of {estimates.n_groups} "
         f"patients, mean of {n_seeds} seed{'s' * (n_seeds > 1)}, {estimates.level:.0%} "
-        "intervals"
+        f"intervals; macro averages over {estimates.averaged_over}"
     )
     print_table(
         ["classifier", *SCORE_HEADINGS.values()],
@@ -167,3 +172,5 @@ def _print_protocol(protocol: str, estimates: "BootstrapResult", n_seeds: int) -
             for first, second in PAIRS
         ],
     )
+    for sentence in (TITLES_EXPLAINED, *SCORES_EXPLAINED):
+        echo(sentence)

@@ -11,6 +11,7 @@ from ecgstore.cli.options.folds import TEST_FOLD, VALIDATION_FOLD, folds_option
 from ecgstore.cli.output import echo
 from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
+from ecgstore.scores.texts import number_text
 
 if TYPE_CHECKING:
     from ecgstore.models.evaluation.evaluate import Evaluation
@@ -105,7 +106,7 @@ def evaluate(
             device=chosen_device(device),
             quiet=quiet,
         )
-    _print(evaluation, folds)
+    _print(evaluation, _named(folds))
     if json_file is not None:
         with replace_file(json_file) as file:
             json.dump(evaluation.to_dict(), file, indent=2, ensure_ascii=False)
@@ -113,22 +114,36 @@ def evaluate(
     if csv_file is not None:
         write_evaluation(evaluation, csv_file)
     if plots is not None:
-        _draw(evaluation, plots)
+        _draw(
+            evaluation,
+            trained.model.model,
+            f"{_named(folds)} of {store.name}",
+            plots,
+        )
 
 
-def _print(evaluation: "Evaluation", folds: tuple[int, ...]) -> None:
+def _named(folds: tuple[int, ...]) -> str:
+    """Return folds as a text."""
+    return f"fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}"
+
+
+def _print(evaluation: "Evaluation", folds: str) -> None:
     """Print the scores as a table."""
     from ecgstore.models.evaluation.evaluate import MODEL
     from ecgstore.models.evaluation.table import evaluation_rows
-    from ecgstore.scores.table import CLASS_SCORE_HEADINGS, SCORE_TABLE
+    from ecgstore.scores.table import (
+        CLASS_SCORE_HEADINGS,
+        SCORE_TABLE,
+        SCORES_EXPLAINED,
+    )
 
     for warning in evaluation.warnings:
         echo(f"warning: {warning}", err=True)
     intervals = evaluation.intervals
     echo(
-        f"{intervals.n_records} records of {intervals.n_groups} patients in fold "
-        f"{', '.join(map(str, folds))}; in brackets the {100 * intervals.level:g} % "
-        f"interval of {intervals.n_resamples} resamples of the patients"
+        f"{intervals.n_records} records of {intervals.n_groups} patients in {folds}; "
+        f"in brackets the {100 * intervals.level:g} % interval of "
+        f"{intervals.n_resamples} resamples of the patients"
     )
     print_table(
         [
@@ -139,10 +154,10 @@ def _print(evaluation: "Evaluation", folds: tuple[int, ...]) -> None:
         ],
         [
             [
-                name,
+                f"{name} ({intervals.averaged_over})" if n_positive is None else name,
                 "" if n_positive is None else n_positive,
                 *(estimate_text(*estimate) for estimate in scores.values()),
-                "" if threshold is None else f"{threshold:.3f}",
+                "" if threshold is None else number_text(threshold),
             ]
             for name, n_positive, threshold, scores in evaluation_rows(evaluation)
         ],
@@ -153,17 +168,31 @@ def _print(evaluation: "Evaluation", folds: tuple[int, ...]) -> None:
             echo(f"{row.overall_heading}: {estimate_text(*estimate)}")
     if evaluation.challenge is not None:
         metric = evaluation.challenge.challenge_metric
-        echo(f"Challenge metric: {metric:.3f}")
+        echo(f"Challenge metric: {number_text(metric)}")
+    for names, kind in (
+        (evaluation.classes_of_no_record, "no record with"),
+        (evaluation.classes_of_every_record, "only records with"),
+    ):
+        if names:
+            echo(f"undefined scores: {folds} has {kind} {', '.join(names)}")
+    for sentence in SCORES_EXPLAINED:
+        echo(sentence)
 
 
-def _draw(evaluation: "Evaluation", folder: Path) -> None:
+def _draw(evaluation: "Evaluation", model: str, records: str, folder: Path) -> None:
     """Plot reliability diagrams and confusion matrices."""
-    from ecgstore.models.evaluation.evaluate import MODEL
     from ecgstore.plots import plot_confusion, plot_reliability, save
 
     labels, names = evaluation.labels, evaluation.label_names
-    reliability = plot_reliability(labels, {MODEL: evaluation.probabilities}, names)
-    confusion = plot_confusion(labels, evaluation.decisions, names)
+    reliability = plot_reliability(
+        labels,
+        {model: evaluation.probabilities},
+        names,
+        title=f"Reliability on {records}",
+    )
+    confusion = plot_confusion(
+        labels, evaluation.decisions, names, title=f"{model} on {records}"
+    )
     for name, figure in zip(_PLOTS, (reliability, confusion), strict=True):
         save(figure, folder / name)
         echo(folder / name)

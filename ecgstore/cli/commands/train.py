@@ -14,9 +14,10 @@ from ecgstore.cli.torch_needed import needs_torch
 from ecgstore.config import N_FOLDS
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.options import group, overridden
+from ecgstore.scores.texts import number_text
 
 if TYPE_CHECKING:
-    from ecgstore.models.training.history import History
+    from ecgstore.models.training.history import Epoch, History
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +89,20 @@ def train(
     with needs_torch():
         from ecgstore.models.checkpoint import BEST
         from ecgstore.models.distributed import is_first_process, process_group
+        from ecgstore.models.training.missing_classes import class_warnings
         from ecgstore.models.training.run import train_into
     from ecgstore.storage import Store
 
     with Store(store) as opened, process_group(device) as own_device:
+        training = opened.select(folds=training_folds)
+        validation = opened.select(folds=validation_folds)
+        if is_first_process():
+            for warning in class_warnings(training, validation):
+                echo(f"warning: {warning}", err=True)
         history = train_into(
             out,
-            opened.select(folds=training_folds),
-            opened.select(folds=validation_folds),
+            training,
+            validation,
             options.model,
             options.training,
             resume=resume,
@@ -108,9 +115,9 @@ def train(
     best = history.epochs[history.best - 1]
     waiting = max(epoch.waiting for epoch in history.epochs)
     echo(
-        f"epoch {best.epoch} of {len(history.epochs)} is the best: validation macro "
-        f"AUROC {best.validation_auroc:.3f}, loss {best.validation_loss:.3f}; at most "
-        f"{waiting:.1%} of an epoch was spent waiting for data"
+        f"epoch {best.epoch} of {len(history.epochs)} is the best: "
+        f"{_validation(best)}; at most {waiting:.1%} of an epoch was spent waiting for "
+        "data"
     )
     echo(f"weights: {out / BEST}; history.csv and curves.png are beside it")
 
@@ -120,8 +127,15 @@ def _print_epoch(history: "History") -> None:
     epoch = history.epochs[-1]
     best = " (best so far)" if history.best == epoch.epoch else ""
     echo(
-        f"epoch {epoch.epoch}: loss {epoch.training_loss:.3f}, validation loss "
-        f"{epoch.validation_loss:.3f}, validation macro AUROC "
-        f"{epoch.validation_auroc:.3f}{best}; {epoch.seconds:.0f} s",
+        f"epoch {epoch.epoch}: loss {number_text(epoch.training_loss)}, "
+        f"{_validation(epoch)}{best}; {epoch.seconds:.0f} s",
         err=True,
+    )
+
+
+def _validation(epoch: "Epoch") -> str:
+    """Return loss and score of the validation records as text."""
+    return (
+        f"validation loss {number_text(epoch.validation_loss)}, validation macro AUROC "
+        f"{number_text(epoch.validation_auroc)}"
     )

@@ -33,6 +33,7 @@ def plot_score_intervals(
     columns: Mapping[str, str] | None = None,
     title: str = "",
     level: float = 0.95,
+    note: str = "",
 ) -> Figure:
     """Plot scores with their intervals: a row per classifier, a panel per score.
 
@@ -52,6 +53,8 @@ def plot_score_intervals(
         Title of the figure.
     level : float
         Confidence level of the intervals, for the caption.
+    note : str
+        A further line of the caption, such as what macro averages are taken over.
 
     Returns
     -------
@@ -74,8 +77,11 @@ def plot_score_intervals(
         axes.plot(value, row, "o", color=colour, markersize=5, gid="value")
         _write_value(axes, row, value, number_text(value))
 
-    caption = f"point: all records; line: {level:.0%} bootstrap interval over patients"
-    return _forest(scores, columns, title, caption, draw)
+    caption = (
+        f"point: all records; line: {level:.0%} bootstrap interval over patients, "
+        "corrected for bias"
+    )
+    return _forest(scores, columns, title, _lines(caption, note), draw)
 
 
 def plot_difference_intervals(
@@ -84,6 +90,7 @@ def plot_difference_intervals(
     columns: Mapping[str, str] | None = None,
     title: str = "",
     level: float = 0.95,
+    note: str = "",
 ) -> Figure:
     """Plot differences of scores with their intervals and a line at zero.
 
@@ -102,6 +109,8 @@ def plot_difference_intervals(
         Title of the figure.
     level : float
         Confidence level of the intervals, for the caption.
+    note : str
+        A further line of the caption, such as what macro averages are taken over.
 
     Returns
     -------
@@ -140,14 +149,20 @@ def plot_difference_intervals(
     }
     caption = (
         f"first minus second, on the same records; line: {level:.0%} bootstrap "
-        "interval over patients; grey and hollow: the interval contains 0"
+        "interval over patients, corrected for bias; grey and hollow: the interval "
+        "contains 0"
     )
-    figure = _forest(rows, columns, title, caption, draw)
+    figure = _forest(rows, columns, title, _lines(caption, note), draw)
     for axes in figure.axes:
         axes.axvline(0.0, color=INK, linewidth=0.9, zorder=0.5, gid="zero")
         furthest = max(abs(end) for end in axes.get_xlim())
         axes.set_xlim(-furthest, furthest)
     return figure
+
+
+def _lines(caption: str, note: str) -> str:
+    """Return the caption and the note below it."""
+    return f"{caption}\n{note}" if note else caption
 
 
 def _write_value(axes: Axes, row: int, value: float, text: str) -> None:
@@ -185,7 +200,7 @@ def _forest(
     figure.suptitle(
         visible_lines(title), fontsize=13, fontweight="bold", parse_math=False
     )
-    figure.supxlabel(caption, fontsize=_TEXT_SIZE, color=GREY)
+    figure.supxlabel(caption, fontsize=_TEXT_SIZE, color=GREY, parse_math=False)
     panels = figure.subplots(n_lines, n_across, squeeze=False).ravel()
     for axes in panels[len(columns) :]:
         axes.remove()

@@ -266,7 +266,7 @@ def _reliability_caption(
     if missing:
         lines.append(
             f"without a line, as no bin has {_MIN_RECORDS} records: "
-            + ", ".join(missing)
+            + visible_lines(", ".join(missing))
         )
     n_characters = int(width * _CHARACTERS_PER_INCH)
     return "\n".join(textwrap.fill(line, n_characters) for line in lines)
@@ -280,7 +280,7 @@ def _add_class_legend(
     if len(set(colours)) < len(colours):
         colours, class_names = [GREY], ["each class"]
     else:
-        shown = np.flatnonzero(is_drawn)
+        shown = np.flatnonzero(is_drawn).tolist()
         colours = [colours[column] for column in shown]
         class_names = [class_names[column] for column in shown]
     handles = [Line2D([], [], color=INK, linewidth=1.6, marker="o", markersize=4)]

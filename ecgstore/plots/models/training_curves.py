@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ecgstore.plots.style.colours import BLUE, GREY, INK, ORANGE
+from ecgstore.scores.texts import UNDEFINED, number_text
 from ecgstore.system.visible import visible_lines
 
 
@@ -66,6 +68,18 @@ def plot_training_curves(
     best = list(epochs).index(best_epoch)
     for axes, values in ((losses, validation_loss), (auroc, validation_auroc)):
         _mark(axes, best_epoch, values[best])
+    if np.isnan(validation_auroc).all():
+        auroc.set_yticks([])
+        auroc.text(
+            0.5,
+            0.5,
+            f"{UNDEFINED}: no class is in some, but not in all validation records",
+            transform=auroc.transAxes,
+            ha="center",
+            fontsize=9,
+            color=GREY,
+            style="italic",
+        )
     losses.legend(frameon=False, fontsize=9)
     return figure
 
@@ -96,7 +110,9 @@ def _mark(axes: Axes, epoch: int, value: float) -> None:
     """Mark the epoch whose weights were kept, and write its value above the plot."""
     axes.axvline(epoch, color=GREY, linewidth=1.0, linestyle="--", gid="best-epoch")
     axes.plot(epoch, value, "o", color=INK, markersize=5, zorder=5, gid="best")
-    axes.set_title(f"kept: epoch {epoch}, {value:.3f}", loc="right", fontsize=9)
+    axes.set_title(
+        f"kept: epoch {epoch}, {number_text(value)}", loc="right", fontsize=9
+    )
     axes.set_xlabel("epoch", fontsize=9)
     axes.tick_params(labelsize=9)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
