@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from ecgstore.cli.output import echo
-from ecgstore.system.visible import visible
-
 from ecgstore.scores.texts import UNDEFINED, number_text
+from ecgstore.system.visible import visible
 
 
 def print_table(

@@ -166,8 +166,8 @@ SCORE_TABLE: Final = (
 """Every score, in the order of tables and plots."""
 
 SCORES_EXPLAINED: Final = (
-    "intervals are corrected for bias, and the lower end of a calibration error also for "
-    "its excess in few records: if it is 0.000, the probabilities may be perfect",
+    "intervals are corrected for bias, those of calibration errors also for their "
+    "excess in few records: if one begins at 0.000, the probabilities may be perfect",
     "subset accuracy is the share of records with every class decided rightly; AUROC "
     "needs no decisions, so it may be high although the decisions on one class are "
     "often wrong and the subset accuracy is near 0",

@@ -9,6 +9,7 @@ import pytest
 
 import ecgstore
 from ecgstore.config import Config
+from tests.builder.other_warnings import other_warnings
 
 WriteRecord = Callable[..., Path]
 FAST = Config(beats="none")
@@ -49,16 +50,16 @@ def test_unknown_patients_of_ptb_xl_are_a_warning(
     patients = tmp_path / "patients.csv"
     patients.write_text("record_id,patient_id\nHR00001,1\nHR00002,2\n")
     without = build(folder, tmp_path / "without.h5")
-    [warning] = without.warnings
+    [warning] = other_warnings(without)
     assert "ptb-xl" in warning
     assert "--patients" in warning
     surveyed = ecgstore.survey([folder], FAST, n_workers=1, quiet=True)
-    assert surveyed.warnings == without.warnings
+    assert other_warnings(surveyed) == other_warnings(without)
     known = build(folder, tmp_path / "with.h5", patients=patients)
-    assert known.warnings == []
+    assert other_warnings(known) == []
     write_record("HR00001", folder="records/ptb-xl").unlink()
     write_record("HR00002", folder="records/ptb-xl").unlink()
-    assert build(folder, tmp_path / "other.h5").warnings == []
+    assert other_warnings(build(folder, tmp_path / "other.h5")) == []
 
 
 def test_unknown_codes_of_rejected_records_count(
@@ -119,3 +120,15 @@ def test_quarantine_uses_the_record_name_of_the_header(
     assert report.reasons == {"too_short": 1}
     with ecgstore.open(tmp_path / "o.h5") as store:
         assert store.quarantine["record_id"].tolist() == ["A0002"]
+
+
+def test_classes_without_a_record_are_a_warning(
+    tmp_path: Path, write_record: WriteRecord
+) -> None:
+    folder = write_record("A0001", dx="426783006").parent
+    write_record("A0002", dx="164889003")
+    report = build(folder, tmp_path / "o.h5")
+    empty = [name for name, number in report.classes.items() if not number]
+    assert 0 < len(empty) < len(report.classes)
+    [warning] = report.warnings
+    assert f"no record has class {', '.join(empty)}: " in warning

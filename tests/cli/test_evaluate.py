@@ -39,6 +39,10 @@ def test_command_prints_and_writes(
     for text in ("AUROC", "macro average", "subset accuracy", "AF", "2000 resamples"):
         assert text in printed
     assert "Challenge metric" not in printed
+    assert "macro average (" in printed
+    assert " of 7 classes" in printed
+    assert "undefined scores: fold 9 has no record with " in printed
+    assert "nan" not in printed
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == [
         "confusion.png",
         "reliability.png",

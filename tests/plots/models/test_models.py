@@ -76,6 +76,19 @@ def test_scores_are_at_their_values() -> None:
     assert top < 0 < 1 < bottom
 
 
+def test_classifiers_have_different_colours() -> None:
+    many = {f"model {at}": {"auroc": (0.8, 0.7, 0.9)} for at in range(40)}
+    figure = plot_score_intervals(many, note="macro: mean over 3 of 7 classes")
+    drawn = lines(figure.axes[0], "value")
+    assert len({str(artist.get_color()) for artist in drawn}) == len(drawn) == 40
+    assert figure.get_supxlabel().endswith("\nmacro: mean over 3 of 7 classes")
+
+
+def test_zero_has_no_sign() -> None:
+    scores = {"a": {"f1": (-0.0001, -0.0001, 0.0)}}
+    assert written(plot_score_intervals(scores).axes[0]) == ["0.000"]
+
+
 def test_columns_select_order_and_name_the_panels() -> None:
     columns = {"f1": "macro F1", "auroc": "macro AUROC"}
     figure = plot_score_intervals(SCORES, columns=columns)
@@ -160,6 +173,16 @@ def test_lines_of_too_many_classes_are_grey(n_classes: int, n_named: int) -> Non
     assert len(legend.get_texts()) == n_named
 
 
+def test_only_drawn_classes_are_in_the_legend() -> None:
+    """A line of one point is drawn as a point; classes without any are named."""
+    probabilities = np.column_stack([np.full(9, 0.3), np.linspace(0.05, 0.95, 9)])
+    figure = plot_reliability(probabilities > 0.5, {"a": probabilities}, ["AF", "LAD"])
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["all classes", "AF"]
+    assert "no bin has 5 records: LAD" in legend.get_title().get_text()
+    assert {line.get_marker() for line in lines(figure.axes[0], "class")} == {"o"}
+
+
 def test_confusion_is_a_share_of_the_true_class() -> None:
     labels = np.array([[1, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], bool)
     decisions = np.array([[1, 0, 0], [0, 0, 0], [1, 0, 1], [0, 1, 1]], bool)
@@ -213,6 +236,14 @@ def test_training_curves_mark_the_epoch_that_was_kept() -> None:
     for axes, value in ((losses, 0.45), (ranking, 0.85)):
         [best] = lines(axes, "best")
         assert (*xy(best)[0], *xy(best)[1]) == (2, value)
+
+
+def test_an_undefined_auroc_is_called_so() -> None:
+    figure = plot_training_curves([1], [0.5], [0.6], [NAN], 1)
+    losses, ranking = figure.axes
+    assert ranking.get_title(loc="right") == "kept: epoch 1, undefined"
+    assert written(ranking)[0].startswith("undefined: no class is in some")
+    assert losses.get_title(loc="right") == "kept: epoch 1, 0.600"
 
 
 def test_curves_of_different_lengths_are_refused() -> None:
