@@ -21,17 +21,13 @@ def probability_bins(probabilities: FloatArray, n_bins: int) -> IntArray:
     return np.minimum((probabilities * n_bins).astype(np.int64), n_bins - 1)
 
 
-def calibration_error(
+def bin_excess(
     labels: BoolArray,
     probabilities: FloatArray,
     weights: FloatArray,
     n_bins: int = N_BINS,
 ) -> FloatArray:
-    """Return the expected calibration error of each class.
-
-    In each bin, the distance between the mean probability and the share of records with
-    the class; averaged over the bins, weighted by their numbers of records (Guo et al.
-    2017, *Proc. ICML*, PMLR 70:1321, applied to the probability of one class).
+    """Return by how much the probabilities of each bin exceed the frequencies.
 
     Parameters
     ----------
@@ -43,32 +39,6 @@ def calibration_error(
         lowest bin, where the error only compares the expected with the observed number
         of positives. Bins of equal numbers of records would be finer there, but they
         would differ between resamples, which could then not be compared.
-
-    Returns
-    -------
-    ndarray of shape (n_weightings, n_classes)
-        From 0 to 1. Random deviations make it larger, the more so the fewer records.
-
-    Examples
-    --------
-    >>> labels, probabilities = np.array([[True], [False]]), np.full((2, 1), 0.75)
-    >>> calibration_error(labels, probabilities, np.ones((2, 1)))
-    array([[0.25]])
-    """
-    excess = bin_excess(labels, probabilities, weights, n_bins)
-    error: FloatArray = np.abs(excess).sum(axis=2)
-    return error
-
-
-def bin_excess(
-    labels: BoolArray,
-    probabilities: FloatArray,
-    weights: FloatArray,
-    n_bins: int = N_BINS,
-) -> FloatArray:
-    """Return by how much the probabilities of each bin exceed the frequencies.
-
-    Parameters are those of `calibration_error`.
 
     Returns
     -------
@@ -87,6 +57,33 @@ def bin_excess(
     )
     sums /= weights.sum(axis=0)[:, None, None]
     return sums
+
+
+def calibration_error(excess: FloatArray) -> FloatArray:
+    """Return the expected calibration error of each class.
+
+    In each bin, the distance between the mean probability and the share of records with
+    the class; averaged over the bins, weighted by their numbers of records (Guo et al.
+    2017, *Proc. ICML*, PMLR 70:1321, applied to the probability of one class).
+
+    Parameters
+    ----------
+    excess : ndarray of shape (n_weightings, n_classes, n_bins)
+        Result of `bin_excess`.
+
+    Returns
+    -------
+    ndarray of shape (n_weightings, n_classes)
+        From 0 to 1. Random deviations make it larger, the more so the fewer records.
+
+    Examples
+    --------
+    >>> labels, probabilities = np.array([[True], [False]]), np.full((2, 1), 0.75)
+    >>> calibration_error(bin_excess(labels, probabilities, np.ones((2, 1))))
+    array([[0.25]])
+    """
+    error: FloatArray = np.abs(excess).sum(axis=2)
+    return error
 
 
 def calibration_deviation(
@@ -118,5 +115,4 @@ def calibration_deviation(
            [0.5]])
     """
     once = bin_excess(labels, probabilities, np.ones((len(labels), 1)), excess.shape[2])
-    deviation: FloatArray = np.abs(excess - once).sum(axis=2)
-    return deviation
+    return calibration_error(excess - once)

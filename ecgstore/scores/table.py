@@ -13,7 +13,11 @@ from typing import Final
 import numpy as np
 
 from ecgstore.arrays import BoolArray, FloatArray
-from ecgstore.scores.calibration import bin_excess, calibration_deviation
+from ecgstore.scores.calibration import (
+    bin_excess,
+    calibration_deviation,
+    calibration_error,
+)
 from ecgstore.scores.ranking import ranking_scores
 
 
@@ -139,8 +143,7 @@ def _subset_accuracy(predictions: WeightedPredictions) -> FloatArray:
 
 def _calibration_error(predictions: WeightedPredictions) -> FloatArray:
     """Return the expected calibration error of each class."""
-    error: FloatArray = np.abs(predictions.bin_excess).sum(axis=2)
-    return error
+    return calibration_error(predictions.bin_excess)
 
 
 def _calibration_deviation(predictions: WeightedPredictions) -> FloatArray:

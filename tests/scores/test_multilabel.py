@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from sklearn import metrics as sklearn_metrics
 
 from ecgstore.arrays import BoolArray, FloatArray
-from ecgstore.scores.calibration import calibration_error
+from ecgstore.scores.calibration import bin_excess, calibration_error
 from ecgstore.scores.multilabel import Scores, auroc, score
 from ecgstore.scores.ranking import ranking_scores
 from ecgstore.scores.table import (
@@ -139,7 +139,7 @@ def test_calibration_error_is_its_definition(
             if inside.any():
                 distance = abs(predicted[inside].mean() - true[inside].mean())
                 expected[column] += inside.mean() * distance
-    [error] = calibration_error(labels, probabilities, once(labels), n_bins)
+    [error] = calibration_error(bin_excess(labels, probabilities, once(labels), n_bins))
     np.testing.assert_allclose(error, expected, atol=1e-12)
 
 
@@ -147,8 +147,13 @@ def test_calibration_error_of_the_true_probabilities_is_small() -> None:
     rng = np.random.default_rng(3)
     probabilities = rng.random((20_000, 2))
     labels = rng.random(probabilities.shape) < probabilities
-    assert calibration_error(labels, probabilities, once(labels)).max() < 0.02
-    assert calibration_error(labels, probabilities**3, once(labels)).min() > 0.1
+    assert (
+        calibration_error(bin_excess(labels, probabilities, once(labels))).max() < 0.02
+    )
+    assert (
+        calibration_error(bin_excess(labels, probabilities**3, once(labels))).min()
+        > 0.1
+    )
 
 
 @given(table=predictions())
