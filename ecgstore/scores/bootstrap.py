@@ -157,9 +157,9 @@ def paired_bootstrap(
     Measured in simulations of 60, 200 and 1,200 patients with 1 to 4 records each,
     seven classes of 3 to 80 % of the records, and five sets of probabilities from
     perfect to much too extreme, 95 % intervals of the macro calibration error contain
-    the error of the probabilities in 96 to 100 % of the samples (as quantiles alone, in
+    the error of the probabilities in 95 to 100 % of the samples (as quantiles alone, in
     0 to 98 %, least for perfect probabilities; with Efron's bias-corrected percentiles,
-    in 0 to 94 %), those of the macro average precision in 79 to 93 % (65 to 91 %).
+    in 0 to 94 %), those of the macro average precision in 76 to 93 % (65 to 91 %).
     Those of the other macro averages hardly change.
 
     The interval of a difference of calibration errors is one of the difference that
