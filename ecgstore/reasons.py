@@ -79,6 +79,10 @@ class Reason(StrEnum):
         "duplicate_record_id",
         "another record of the same source and name is stored",
     )
+    CHANGED_DURING_BUILD = (
+        "changed_during_build",
+        "the record's files kept changing while the store was built",
+    )
     UNEXPECTED_ERROR = (
         "unexpected_error",
         "ecgstore failed on the record; please report this together with the record",

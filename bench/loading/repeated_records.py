@@ -121,7 +121,7 @@ def _write_store(base: Path, out: Path, sources: NDArray[np.int64]) -> None:
                     _copy_rows(old, new, writer, spec, sources)
             finally:
                 writer.close()
-    seal(partial, out)
+    seal(partial, out, overwrite=True)
 
 
 def _specs(old: h5py.File, n_rows: int) -> tuple[schema.DatasetSpec, ...]:

@@ -1,6 +1,5 @@
 """Third phase of a build: preprocess records and write their rows, in any order."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,20 +10,35 @@ import numpy as np
 
 from ecgstore.arrays import FloatArray, UInt8Array
 from ecgstore.beats import Beats, BeatStatus, find_beats
+from ecgstore.builder.changes import content_digest, is_unchanged
+from ecgstore.builder.journal import Entry
 from ecgstore.builder.writer import RowWriter
 from ecgstore.config import Config
 from ecgstore.errors import RecordError, out_of_memory
 from ecgstore.features import compute
 from ecgstore.signals.preprocess import first_seconds
 from ecgstore.signals.quality import Quality, measure
-from ecgstore.signals.stored_form import StoredForm, stored_form, stored_mv
-from ecgstore.sources import read_record
+from ecgstore.signals.stored_form import (
+    StoredForm,
+    samples_to_store,
+    stored_form,
+    stored_mv,
+)
+from ecgstore.sources import read_record, signal_sha256
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.hdf5 import read_config
 from ecgstore.storage.format.integrity import row_checksum
 
 BLOCK_ROWS: Final = 16
 """Rows per task: a few MB, which are synced to the disk before they are marked done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A task: consecutive rows, and what the scan found about their records."""
+
+    rows: range
+    entries: list[Entry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +52,30 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """The outcome of filling a block of rows."""
+    """The outcome of filling a block of rows.
+
+    Attributes
+    ----------
+    n_rows, n_bytes : int
+        Size of the block.
+    failures : list of Failure
+        Records that cannot be used.
+    changed : list of str
+        Paths of records that are no longer what the scan found.
+    """
 
     n_rows: int
     n_bytes: int
     failures: list[Failure] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
 
 
 class Filler:
     """Fill blocks of rows of a partial file.
 
-    The bytes written depend on the partial file, the rows and the records alone, so any
-    process on any machine that can read both can fill a block, also repeatedly.
+    The bytes written depend on the partial file, the block and the records alone, so
+    any process on any machine that can read both can fill a block, also repeatedly. A
+    block counts as done only if all its records are still the ones that were scanned.
 
     Parameters
     ----------
@@ -60,7 +86,6 @@ class Filler:
     """
 
     def __init__(self, partial: Path, base: Path) -> None:
-        self._partial = partial
         self._base = base
         with h5py.File(partial, "r", locking=False) as file:
             self._config = read_config(file, partial)
@@ -74,46 +99,47 @@ class Filler:
         """Close the partial file."""
         self._writer.close()
 
-    def __call__(self, rows: range) -> Filled:
+    def __call__(self, task: Block) -> Filled:
         """Fill consecutive rows and mark them as done."""
+        rows = task.rows
         block = {
             path: np.zeros((len(rows), *shape), dtype)
             for path, (dtype, shape) in self._specs.items()
         }
-        failures = []
-        for position, (path, fs) in enumerate(self._records(rows)):
+        failures, changed = [], []
+        for position, entry in enumerate(task.entries):
+            failure = None
             try:
-                self._fill(position, path, fs, block)
+                is_same = self._fill(position, entry, block)
             except MemoryError as error:
-                raise out_of_memory(path) from error
+                raise out_of_memory(entry.path) from error
             except Exception as error:  # a defect of ecgstore must not stop a build
                 failure = RecordError.of(error)
-                failures.append(Failure(path, failure.reason, failure.detail))
+                is_same = True
+            # Looked at last: what is the same now was the same while it was read.
+            if not (is_same and is_unchanged(self._base, entry)):
+                changed.append(entry.path)
+            elif failure is not None:
+                failures.append(Failure(entry.path, failure.reason, failure.detail))
         state = block.pop(schema.STATE)
         for path, values in block.items():
             self._writer.write(path, rows.start, values)
-        if not failures:
+        if not failures and not changed:
             # Rows count as done only when their data cannot be lost any more.
             self._writer.sync()
             state[...] = 1
             self._writer.write(schema.STATE, rows.start, state)
-        return Filled(len(rows), block[schema.SIGNALS].nbytes, failures)
+        return Filled(len(rows), block[schema.SIGNALS].nbytes, failures, changed)
 
-    def _records(self, rows: range) -> list[tuple[str, float]]:
-        """Return path and sampling rate of the records of some rows."""
-        with h5py.File(self._partial, "r", locking=False) as file:
-            records = file[schema.RECORDS]
-            paths = records["path"][rows.start : rows.stop]
-            rates = records["fs_original"][rows.start : rows.stop]
-        return [
-            (path.decode(), float(fs)) for path, fs in zip(paths, rates, strict=True)
-        ]
-
-    def _fill(self, position: int, path: str, fs: float, block: dict[str, Any]) -> None:
-        """Compute one row of every dataset."""
+    def _fill(self, position: int, entry: Entry, block: dict[str, Any]) -> bool:
+        """Compute one row of every dataset; return False if the record has changed."""
         config = self._config
-        read_s = config.duration_s + config.margin_s
-        record = read_record(self._base / path, max_samples=math.ceil(read_s * fs))
+        n_samples = samples_to_store(entry.n_samples, entry.fs, config)
+        record = read_record(self._base / entry.path, max_samples=n_samples)
+        sha256 = signal_sha256(record.signal)
+        content = content_digest(record, record.n_samples_original, sha256)
+        if content != entry.content:
+            return False
         prepared = stored_form(record.signal, record.fs, config)
         block[schema.SIGNALS][position] = prepared.values
         block[schema.CHECKSUMS][position] = row_checksum(
@@ -132,6 +158,7 @@ class Filler:
         quality = measure(window, record.fs)
         for name, value in self._quality(quality, prepared, beats).items():
             block[f"{schema.QUALITY}/{name}"][position] = value
+        return True
 
     def _beats(self, signal: FloatArray) -> Beats:
         """Return the beats of a record; none if the options skip them."""

@@ -1,5 +1,6 @@
 """The records found by a scan, on disk so that memory does not grow with them."""
 
+import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, fields
@@ -13,6 +14,7 @@ from ecgstore import ptb_xl
 from ecgstore.errors import EcgStoreError
 from ecgstore.reasons import Reason
 from ecgstore.sources import KNOWN_SOURCES
+from ecgstore.system.claims import FileClaim
 
 
 class Status(StrEnum):
@@ -38,9 +40,10 @@ class Entry:
     path : str
         Path of the header below the folder that all sources share, with ``/``.
     files : str
-        Names of the record's files in the folder of `path`, one per line.
+        Names of the record's files in the folder of `path`, as a JSON array.
     stamp : str
-        Sizes and modification times of these files, to detect changes.
+        Sizes and times of these files, to detect changes; empty if the record must be
+        scanned again in any case.
     n_bytes : int
         Their size in bytes.
     status : Status
@@ -52,6 +55,8 @@ class Entry:
         SNOMED codes, separated by commas.
     dx_unknown : str
         Diagnoses that were not understood, one per line.
+    content : str
+        `content_digest` of the record, to detect changes that the stamp does not show.
     checksum_differs, first_value_differs : int
         One bit per lead; lead I is the lowest.
     signature : bytes
@@ -64,7 +69,7 @@ class Entry:
     status: str
     source: str
     record_id: str
-    files: str = ""
+    files: str = "[]"
     stamp: str = ""
     n_bytes: int = 0
     dx: str = ""
@@ -74,6 +79,7 @@ class Entry:
     fs: float = 0.0
     n_samples: int = 0
     sha256: str = ""
+    content: str = ""
     checksum_differs: int = 0
     first_value_differs: int = 0
     signature: bytes = b""
@@ -82,6 +88,9 @@ class Entry:
 
 
 _COLUMNS = tuple(column.name for column in fields(Entry))
+
+_NOT_PLANNED = ("files", "stamp", "n_bytes", "dx_unknown")
+"""Columns that the content of a store does not depend on."""
 
 
 def ecg_key(source: str, record_id: str, sha256: str, path: str) -> str:
@@ -119,59 +128,113 @@ class Journal:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
+        self._claim: FileClaim | None = None
         try:
-            self._connection = sqlite3.connect(
-                path or ":memory:", isolation_level=None, timeout=0.0
-            )
-            # Locked until close: two builds must not write the same partial file.
-            self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.execute("BEGIN EXCLUSIVE")
-            self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS identity (text TEXT NOT NULL)"
-            )
-            self._connection.execute(
-                f"CREATE TABLE IF NOT EXISTS entries ({', '.join(_COLUMNS)}, "
-                "seen DEFAULT 1, name_in_header, PRIMARY KEY (path))"
-            )
-            self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS same_ecg (number INTEGER, path TEXT)"
-            )
-            self._connection.execute("COMMIT")
-            self._connection.create_function("ecg_key", 4, ecg_key, deterministic=True)
-        except sqlite3.OperationalError as error:
+            self._claim = FileClaim(path) if path is not None else None
+            self._connection = _connect(path)
+            with self._transaction():
+                self._create()
+        except BlockingIOError as error:
             raise EcgStoreError(
                 f"{path}: another build is writing this store; wait for it, or choose "
                 "another output"
-                if "locked" in str(error)
-                else f"{path}: cannot be written ({error}); check that the folder is "
-                "writable and has room"
+            ) from error
+        except (OSError, sqlite3.OperationalError) as error:
+            self._release()
+            raise EcgStoreError(
+                f"{path}: cannot be written ({getattr(error, 'strerror', error)}); "
+                "check that the folder is writable and has room"
             ) from error
         except sqlite3.DatabaseError as error:
+            self._release()
             raise EcgStoreError(
                 f"{path}: the journal of an unfinished build is damaged ({error}); "
                 "delete it to start again"
             ) from error
 
+    def _create(self) -> None:
+        """Create the tables, unless they exist with the columns of this version."""
+        execute = self._connection.execute
+        columns = [row[1] for row in execute("PRAGMA table_info(entries)")]
+        if columns and columns != [*_COLUMNS, "seen", "name_in_header"]:
+            execute("DROP TABLE entries")
+            execute("DROP TABLE IF EXISTS facts")
+        execute(
+            "CREATE TABLE IF NOT EXISTS facts (name PRIMARY KEY, value TEXT NOT NULL)"
+        )
+        execute("CREATE TABLE IF NOT EXISTS same_ecg (number INTEGER, path TEXT)")
+        execute(
+            f"CREATE TABLE IF NOT EXISTS entries ({', '.join(_COLUMNS)}, "
+            "seen DEFAULT 1, name_in_header, PRIMARY KEY (path))"
+        )
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self, *, remove: bool = False) -> None:
+        """Close the journal, and remove its files if they are not needed any more."""
         self._connection.close()
+        if remove and self.path is not None:
+            leftover = self.path.with_name(f"{self.path.name}-journal")
+            leftover.unlink(missing_ok=True)
+        self._release(remove=remove)
+
+    def _release(self, *, remove: bool = False) -> None:
+        """Let other builds have the file."""
+        if self._claim is not None:
+            self._claim.release(remove=remove)
+            self._claim = None
+
+    # -- the build ----------------------------------------------------------
 
     @property
     def identity(self) -> str | None:
         """The settings of the build that began this journal; None for a new one."""
-        row = self._connection.execute("SELECT text FROM identity").fetchone()
+        return self._fact("identity")
+
+    @property
+    def planned(self) -> str | None:
+        """Digest of the entries that the partial file was planned from."""
+        return self._fact("planned")
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether the partial file was complete, so that only its name was missing."""
+        return self._fact("sealed") is not None
+
+    def _fact(self, name: str) -> str | None:
+        """Return a fact about the build; None if it is not known."""
+        row = self._connection.execute(
+            "SELECT value FROM facts WHERE name = ?", (name,)
+        ).fetchone()
         return None if row is None else str(row[0])
+
+    def begin_plan(self, digest: str) -> None:
+        """Note the entries of a plan before it is made."""
+        with self._transaction():
+            self._connection.execute("DELETE FROM facts WHERE name = 'sealed'")
+            self._connection.execute(
+                "INSERT OR REPLACE INTO facts VALUES ('planned', ?)", (digest,)
+            )
+
+    def begin_seal(self) -> None:
+        """Note that all rows are filled."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO facts VALUES ('sealed', 'yes')"
+        )
 
     def begin(self, identity: str) -> None:
         """Delete all entries, and store the settings of a new build."""
         with self._transaction():
             self._connection.execute("DELETE FROM entries")
             self._connection.execute("DELETE FROM same_ecg")
-            self._connection.execute("DELETE FROM identity")
-            self._connection.execute("INSERT INTO identity VALUES (?)", (identity,))
+            self._connection.execute("DELETE FROM facts")
+            self._connection.execute(
+                "INSERT INTO facts VALUES ('identity', ?)", (identity,)
+            )
 
     def _transaction(self) -> "_Transaction":
         """Return a context whose changes are written together, or not at all."""
@@ -276,12 +339,32 @@ class Journal:
                 (Status.SELECTED,),
             )
 
+    def forget_failures(self) -> None:
+        """Let the next scan try again all records that could not be used.
+
+        Their files may have been unreadable for a reason that no stamp shows, such as
+        a permission, or a disk that was not there.
+        """
+        self._connection.execute(
+            "UPDATE entries SET stamp = '' WHERE status = ? AND reason != ?",
+            (Status.QUARANTINED, Reason.DUPLICATE_RECORD_ID),
+        )
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """Let the next scan read these records again."""
+        with self._transaction():
+            self._connection.executemany(
+                "UPDATE entries SET stamp = '' WHERE path = ?",
+                ((path,) for path in paths),
+            )
+
     def quarantine(self, path: str, reason: str, detail: str) -> None:
-        """Quarantine a record that failed after the scan."""
+        """Quarantine a record that failed after the scan, if it is still selected."""
         with self._transaction():
             self._connection.execute(
-                "UPDATE entries SET status = ?, reason = ?, detail = ? WHERE path = ?",
-                (Status.QUARANTINED, reason, detail, path),
+                "UPDATE entries SET status = ?, reason = ?, detail = ? "
+                "WHERE path = ? AND status = ?",
+                (Status.QUARANTINED, reason, detail, path, Status.SELECTED),
             )
 
     # -- planning and reporting ---------------------------------------------
@@ -319,6 +402,17 @@ class Journal:
         )
         for row in cursor:
             yield Entry(**dict(zip(_COLUMNS, row, strict=True)))
+
+    def digest(self) -> str:
+        """Return a digest of everything that a plan takes from the entries."""
+        columns = ", ".join(name for name in _COLUMNS if name not in _NOT_PLANNED)
+        digest = hashlib.sha256()
+        for row in self._connection.execute(
+            f"SELECT {columns} FROM entries WHERE status IN (?, ?) ORDER BY path",
+            (Status.SELECTED, Status.QUARANTINED),
+        ):
+            digest.update(repr(row).encode())
+        return digest.hexdigest()
 
     def count(self, status: Status | None = None) -> int:
         """Return the number of entries of one status, or of all records."""
@@ -377,10 +471,18 @@ class Journal:
         return (str(texts) for (texts,) in cursor)
 
 
-def remove(path: Path) -> None:
-    """Remove a closed journal, and the file that SQLite may keep beside it."""
-    path.unlink(missing_ok=True)
-    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
+def _connect(path: Path | None) -> sqlite3.Connection:
+    """Open a database whose file this process has locked; None keeps it in memory."""
+    connection = sqlite3.connect(
+        # Not every file system has the locks of SQLite.
+        ":memory:" if path is None else f"{path.as_uri()}?nolock=1",
+        uri=True,
+        isolation_level=None,
+    )
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.create_function("ecg_key", 4, ecg_key, deterministic=True)
+    return connection
 
 
 class _Transaction:

@@ -6,32 +6,39 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from functools import partial as bind
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import h5py
 import numpy as np
 
-from ecgstore.builder.fill import Failure, Filler, blocks_to_do
-from ecgstore.builder.journal import Journal, Status, remove
-from ecgstore.builder.plan import plan, software
+from ecgstore.builder.fill import Block, Failure, Filler, blocks_to_do
+from ecgstore.builder.journal import Journal, Status
+from ecgstore.builder.plan import plan, software, unfinished_plan
 from ecgstore.builder.report import ScanReport, make_report
-from ecgstore.builder.scan import Folders, scan, unchanged
+from ecgstore.builder.scan import Folders, scan
 from ecgstore.builder.seal import seal
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
+from ecgstore.reasons import Reason
 from ecgstore.sources import HEADER_FILES, describe_unreadable
 from ecgstore.splits import read_patients
 from ecgstore.storage.format import schema
+from ecgstore.system.atomic_files import is_same_file
 from ecgstore.system.identity import require_same
 from ecgstore.system.progress import Progress
-from ecgstore.system.workers import run_tasks
+from ecgstore.system.workers import number_of_workers, run_tasks
 
 _PRELOAD: Final = ("ecgstore.builder.scan", "ecgstore.builder.fill")
 """Modules that worker processes need for scanning and filling."""
+
+_MOST_CHANGES: Final = 3
+"""How often a record may be different from the scan before it is left out."""
 
 
 def build_store(
@@ -47,8 +54,8 @@ def build_store(
     """Build a store from folders of records.
 
     The store gets the name `out` when it is complete. If the build is stopped at any
-    time, even killed, the same call resumes it. The same records and options give the
-    same bytes, for any number of processes.
+    time, even killed, the same call resumes it, with the records that the folders hold
+    then. The same records and options give the same bytes, for any number of processes.
 
     Parameters
     ----------
@@ -77,39 +84,41 @@ def build_store(
     Raises
     ------
     EcgStoreError
-        If a folder does not exist, no record is selected, the store exists, or the
-        partial file of a stopped build was made with other options or sources.
+        If a folder does not exist, no record is selected, the store exists, memory or
+        the disk do not suffice, or the partial file of a stopped build was made with
+        other options or sources.
     """
     config = config or Config()
     folders = Folders.of(sources)
     final = Path(os.path.abspath(out))
-    _check_out(final, overwrite)
-    patient_ids = {} if patients is None else read_patients(patients)
     partial = final.with_name(final.name + ".partial")
     journal_path = final.with_name(final.name + ".partial.scan")
-    is_resumable = True
-    try:
-        with Journal(journal_path) as journal, _readable_errors(final):
+    _check_place(final)
+    if not journal_path.exists():
+        _check_absent(final, overwrite)
+    with Journal(journal_path) as journal, _readable_errors(final):
+        is_complete = False
+        try:
+            _remove_leftovers(journal, partial, final)
+            # Another build may have ended since this one was called.
+            _check_absent(final, overwrite)
+            patient_ids = {} if patients is None else read_patients(patients)
             _claim(journal, partial, _identity(folders, config, patient_ids))
-            try:
-                n_workers = n_workers or os.cpu_count() or 1
-                report = _run(
-                    journal,
-                    partial,
-                    final,
-                    folders,
-                    config,
-                    patient_ids,
-                    n_workers,
-                    quiet,
-                )
-                is_resumable = False
-            finally:
-                any_selected = journal.count(Status.SELECTED) > 0
-                is_resumable = is_resumable and (any_selected or partial.exists())
-    finally:
-        if not is_resumable:
-            remove(journal_path)
+            report = _run(
+                journal,
+                partial,
+                folders,
+                config,
+                patient_ids,
+                number_of_workers(n_workers),
+                quiet,
+            )
+            _seal(journal, partial, final, overwrite)
+            is_complete = True
+        finally:
+            any_selected = journal.count(Status.SELECTED) > 0
+            if is_complete or not (any_selected or partial.exists()):
+                journal.close(remove=True)
     return report
 
 
@@ -118,6 +127,11 @@ def _readable_errors(final: Path) -> Iterator[None]:
     """Convert errors of a full disk or a damaged file to errors with advice."""
     try:
         yield
+    except MemoryError as error:
+        raise EcgStoreError(
+            f"{final}: memory ran out; run the same command again with fewer workers "
+            "to resume"
+        ) from error
     except (OSError, sqlite3.Error) as error:
         number = getattr(error, "errno", None)
         full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -159,7 +173,7 @@ def survey(
             folders,
             config,
             with_signals=False,
-            n_workers=n_workers or os.cpu_count() or 1,
+            n_workers=number_of_workers(n_workers),
             preload=_PRELOAD,
             on_progress=_totals(progress),
         )
@@ -169,43 +183,55 @@ def survey(
 def _run(
     journal: Journal,
     partial: Path,
-    final: Path,
     folders: Folders,
     config: Config,
     patients: Mapping[str, str],
     n_workers: int,
     quiet: bool,
 ) -> ScanReport:
-    """Run the phases of a build that are not done yet."""
+    """Scan, plan and fill, until the partial file is what the folders hold.
+
+    A scan keeps what an earlier one found about files that are unchanged, and so does a
+    plan what was filled, unless something is different from what it was planned for.
+    """
+    times_changed: Counter[str] = Counter()
+    journal.forget_failures()
     while True:
-        if partial.exists():
-            _check_unchanged(journal, partial, folders)
-        else:
-            with Progress("scan", _n_headers(folders, config), quiet=quiet) as progress:
-                scan(
-                    journal,
-                    folders,
-                    config,
-                    with_signals=True,
-                    n_workers=n_workers,
-                    preload=_PRELOAD,
-                    on_progress=_totals(progress),
-                )
-            _check_any_selected(journal, folders, config)
+        with Progress("scan", _n_headers(folders, config), quiet=quiet) as progress:
+            scan(
+                journal,
+                folders,
+                config,
+                with_signals=True,
+                n_workers=n_workers,
+                preload=_PRELOAD,
+                on_progress=_totals(progress),
+            )
+        for path, count in times_changed.items():
+            if count >= _MOST_CHANGES:
+                journal.quarantine(path, *_unstable(path))
+        _check_any_selected(journal, folders, config)
+        digest = journal.digest()
+        if digest != journal.planned or not partial.exists():
+            partial.unlink(missing_ok=True)
+            journal.begin_plan(digest)
             plan(journal, partial, config, patients)
-        failures = _fill(partial, folders, n_workers, quiet)
-        if not failures:
-            break
-        # The number of rows is fixed, so records that fail now require a new plan. The
-        # old one is deleted first: if the build stops in between, the journal must not
-        # quarantine records that the old plan can still store.
-        partial.unlink()
+        failures, changed = _fill(journal, partial, folders, n_workers, quiet)
+        if not failures and not changed:
+            return make_report(journal, config, patients)
         for failure in failures:
             detail = folders.shorten(failure.detail)
             journal.quarantine(failure.path, failure.reason, detail)
-    report = make_report(journal, config, patients)
-    seal(partial, final)
-    return report
+        journal.forget(changed)
+        times_changed.update(changed)
+
+
+def _unstable(path: str) -> tuple[Reason, str]:
+    """Return reason and detail of a record that does not stay the same."""
+    return (
+        Reason.CHANGED_DURING_BUILD,
+        f"{path}: was not what the scan had found, {_MOST_CHANGES} times",
+    )
 
 
 def _n_headers(folders: Folders, config: Config) -> int | None:
@@ -216,20 +242,58 @@ def _n_headers(folders: Folders, config: Config) -> int | None:
 
 
 def _fill(
-    partial: Path, folders: Folders, n_workers: int, quiet: bool
-) -> list[Failure]:
-    """Fill the rows that are not done; return the records that failed."""
+    journal: Journal, partial: Path, folders: Folders, n_workers: int, quiet: bool
+) -> tuple[list[Failure], list[str]]:
+    """Fill the rows that are not done, up to the first record that has changed.
+
+    Returns
+    -------
+    failures : list of Failure
+        The records that failed.
+    changed : list of str
+        Paths of records that are not what the scan found.
+    """
     with h5py.File(partial, "r", locking=False) as file:
         state = file[schema.STATE][...]
     failures: list[Failure] = []
     done = int(np.count_nonzero(state))
     make_worker: Callable[[], Filler] = bind(Filler, partial, folders.base)
-    with Progress("fill", len(state), done=done, quiet=quiet) as progress:
-        on_progress, blocks = _totals(progress), blocks_to_do(state)
-        for filled in run_tasks(make_worker, blocks, n_workers, _PRELOAD):
+    blocks = _with_entries(journal, blocks_to_do(state))
+    results = run_tasks(make_worker, blocks, n_workers, _PRELOAD)
+    with (
+        Progress("fill", len(state), done=done, quiet=quiet) as progress,
+        closing(results),
+    ):
+        on_progress = _totals(progress)
+        for filled in results:
             failures += filled.failures
             on_progress(filled.n_rows, filled.n_bytes, len(filled.failures))
-    return failures
+            if filled.changed:
+                return failures, filled.changed
+    return failures, []
+
+
+def _with_entries(journal: Journal, blocks: Iterable[range]) -> Iterator[Block]:
+    """Yield blocks of rows with the entries of their records."""
+    entries = journal.entries(Status.SELECTED)  # in the order of the rows
+    position = 0
+    for rows in blocks:
+        n_done = rows.start - position
+        yield Block(rows, [*islice(entries, n_done, n_done + len(rows))])
+        position = rows.stop
+
+
+def _seal(journal: Journal, partial: Path, final: Path, overwrite: bool) -> None:
+    """Complete the partial file, and give it its final name."""
+    journal.begin_seal()
+    try:
+        seal(partial, final, overwrite=overwrite)
+    except FileExistsError as error:
+        raise EcgStoreError(
+            f"{final}: was made by another program during this build, whose result is "
+            f"{partial.name}; to replace the store by it, run the same command again "
+            "with --overwrite"
+        ) from error
 
 
 def _totals(progress: Progress) -> Callable[[int, int, int], None]:
@@ -250,19 +314,32 @@ def _totals(progress: Progress) -> Callable[[int, int, int], None]:
     return on_progress
 
 
-def _check_out(final: Path, overwrite: bool) -> None:
-    """Check that the store can get its final name."""
+def _check_place(final: Path) -> None:
+    """Check that there can be a file of that name."""
     if not final.parent.is_dir():
         raise EcgStoreError(
             f"{final.parent}: no such folder; create it, or choose another output"
         )
     if final.is_dir():
         raise EcgStoreError(f"{final}: is a folder; expected the name of a file")
-    if final.exists() and not overwrite:
+
+
+def _check_absent(final: Path, overwrite: bool) -> None:
+    """Check that no store would be lost."""
+    if os.path.lexists(final) and not overwrite:
         raise EcgStoreError(
             f"{final}: exists already; choose another output, or replace it with "
             "--overwrite"
         )
+
+
+def _remove_leftovers(journal: Journal, partial: Path, final: Path) -> None:
+    """Remove what a build left that was killed before it could clean up."""
+    unfinished_plan(partial).unlink(missing_ok=True)
+    if is_same_file(partial, final):  # it has both names: the store is complete
+        partial.unlink()
+    if journal.is_sealed and final.exists() and not partial.exists():
+        journal.begin("")
 
 
 def _identity(folders: Folders, config: Config, patients: Mapping[str, str]) -> str:
@@ -307,16 +384,6 @@ def _parsed(identity: str) -> dict[str, Any]:
         return dict(json.loads(identity))
     except (TypeError, ValueError):
         return {}
-
-
-def _check_unchanged(journal: Journal, partial: Path, folders: Folders) -> None:
-    """Check that no record has changed since it was scanned."""
-    for entry in journal.entries(Status.SELECTED):
-        if not unchanged(folders, entry):
-            raise EcgStoreError(
-                f"{folders.base / entry.path}: changed since the unfinished build "
-                f"{partial.name} scanned it; delete {partial.name} to scan again"
-            )
 
 
 def _check_any_selected(journal: Journal, folders: Folders, config: Config) -> None:

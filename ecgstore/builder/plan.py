@@ -67,15 +67,20 @@ def plan(
         ),
     )
     _check_room(partial, sum(spec.shape[0] * spec.row_nbytes for spec in specs))
-    unfinished = partial.with_name(partial.name + ".planning")
+    unfinished = unfinished_plan(partial)
     attributes = schema.file_attributes(
         schema.FORMAT.version, software(), config.to_json(), UNSEALED
     )
     create_file(unfinished, specs, attributes)
-    with h5py.File(unfinished, "r+") as file:
+    with h5py.File(unfinished, "r+", locking=False) as file:
         _write_tables(file, journal, config, patients)
         file[schema.FOLDS][...] = _folds(journal, config, patients)
     publish(unfinished, partial)
+
+
+def unfinished_plan(partial: Path) -> Path:
+    """Return the name of a partial file whose tables are not written yet."""
+    return partial.with_name(partial.name + ".planning")
 
 
 def software() -> str:

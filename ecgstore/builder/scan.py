@@ -1,7 +1,9 @@
 """First phase of a build: read, select and check every record once."""
 
+import json
 import math
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +13,11 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from ecgstore.arrays import BoolArray
+from ecgstore.builder.changes import (
+    content_digest,
+    is_unchanged,
+    stamp,
+)
 from ecgstore.builder.journal import Entry, Journal, Status, ecg_key
 from ecgstore.config import Config
 from ecgstore.diagnoses import selects
@@ -27,7 +34,7 @@ from ecgstore.sources import (
     read_header,
     source_name,
 )
-from ecgstore.sources.files import check_name, printable, with_its_suffix
+from ecgstore.sources.files import check_name, printable
 from ecgstore.system.workers import run_tasks
 
 TASK_HEADERS: Final = 16
@@ -35,6 +42,12 @@ TASK_HEADERS: Final = 16
 
 _PIECE: Final = 1 << 16
 """Samples per lead of a long record that are in memory at once: 6 MB of float64."""
+
+
+_PATH: Final = re.compile(r"(?<![\w./\\])(?:/|[A-Za-z]:\\)[\w.~+-]+[/\\][^\s:'\",;()]*")
+"""An absolute path in a message; one with a blank ends there."""
+
+_ADDRESS: Final = re.compile(r"\b0x[0-9a-f]{6,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +92,23 @@ class Folders:
         return cls(roots, Path(os.path.commonpath([root.parent for root in roots])))
 
     def shorten(self, detail: str) -> str:
-        """Return a message as one line, with paths relative to `base`."""
-        return " ".join(detail.replace(f"{self.base}{os.sep}", "").split())[:500]
+        """Return a message as one line that is the same wherever the folders are.
+
+        Paths are relative to `base`; other paths and addresses in memory, which may be
+        different the next time, are left out.
+
+        Examples
+        --------
+        >>> Folders((), Path("/data")).shorten("/data/a/1.hea: see /tmp/x7f/y")
+        'a/1.hea: see ...'
+        """
+        if self.base != self.base.parent:
+            detail = detail.replace(f"{self.base}{os.sep}", "")
+        for root in self.roots:  # below the root of the file system
+            relative = root.relative_to(self.base)
+            detail = detail.replace(f"{root}{os.sep}", f"{relative}{os.sep}")
+        detail = _PATH.sub("...", detail)
+        return " ".join(_ADDRESS.sub("0x...", detail).split())[:500]
 
     def headers(self, on_unreadable: OnUnreadable) -> Iterator[tuple[int, str]]:
         """Yield the number of the root and the path below `base` of every record.
@@ -157,10 +185,11 @@ class Scanner:
 
     def _stamped(self, entry: Entry, files: list[str]) -> Entry:
         """Return the entry with the record's files, their size and their stamp."""
-        n_bytes, stamp = _stamp(self._folders.base / entry.path, files)
-        return replace(
-            entry, files="\n".join(map(printable, files)), n_bytes=n_bytes, stamp=stamp
-        )
+        n_bytes, now = stamp(self._folders.base / entry.path, files)
+        # A header that changed after it was read must be scanned again.
+        now = now if now.startswith(entry.stamp) else ""
+        names = json.dumps([*map(printable, files)])
+        return replace(entry, files=names, n_bytes=n_bytes, stamp=now)
 
     def _checked(self, entry: Entry) -> Entry:
         """Return the entry completed from the signal; raise if that is unusable."""
@@ -171,6 +200,7 @@ class Scanner:
         check_usable(beginning, header.fs, self._config)
         signal_hash = SignalHash()
         signal_hash.update(beginning)
+        content = content_digest(header, n_samples, signal_hash.hexdigest())
         for begin in range(n_to_store, n_samples, _PIECE):
             end = min(begin + _PIECE, n_samples)
             signal_hash.update(signal.read(begin, end))
@@ -179,6 +209,7 @@ class Scanner:
             fs=header.fs,
             n_samples=n_samples,
             sha256=signal_hash.hexdigest(),
+            content=content,
             checksum_differs=_bits(signal.checksum_differs),
             first_value_differs=_bits(signal.first_value_differs),
             signature=signature(beginning, header.fs),
@@ -280,33 +311,13 @@ def _tasks(
         known_entries, task = [], []
         for root, path in group:
             known = journal.entry(printable(path))
-            if known is not None and not unchanged(folders, known):
+            if known is not None and not is_unchanged(folders.base, known):
                 known = None
             known_entries.append((printable(path), known))
             if known is None:
                 task.append((root, path))
         waiting.append(known_entries)
         yield task
-
-
-def _stamp(header: Path, files: Sequence[str]) -> tuple[int, str]:
-    """Return the size of a record's files in bytes, and their sizes and times."""
-    n_bytes, times = 0, []
-    for name in files:
-        try:
-            status = os.stat(with_its_suffix(str(header.with_name(name))))
-        except (OSError, ValueError):
-            times.append("-")
-            continue
-        n_bytes += status.st_size
-        times.append(f"{status.st_size}:{status.st_mtime_ns}")
-    return n_bytes, " ".join(times)
-
-
-def unchanged(folders: Folders, entry: Entry) -> bool:
-    """Return whether a record's files are still the ones that were scanned."""
-    files = entry.files.split("\n")
-    return _stamp(folders.base / entry.path, files)[1] == entry.stamp
 
 
 def _bits(flags: BoolArray) -> int:

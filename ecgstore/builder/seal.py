@@ -10,7 +10,7 @@ from ecgstore.storage.format.layout import encoded
 from ecgstore.system.atomic_files import publish
 
 
-def seal(partial: Path, out: Path) -> None:
+def seal(partial: Path, out: Path, *, overwrite: bool) -> None:
     """Give a filled partial file its digests and its final name.
 
     Parameters
@@ -18,10 +18,17 @@ def seal(partial: Path, out: Path) -> None:
     partial : Path
         A file with all rows filled.
     out : Path
-        The store; an older file of that name is replaced.
+        The store.
+    overwrite : bool
+        Whether an older file of that name may be replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If there is one that may not.
     """
     with h5py.File(partial, "r+", locking=False) as file:
         digests = write_digests(file)
         config = text(file.attrs["config"])
         file.attrs.modify("fingerprint", encoded(fingerprint(config, digests)))
-    publish(partial, out)
+    publish(partial, out, replace=overwrite)

@@ -21,6 +21,15 @@ _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ABANDONED_S: Final = 24 * 3600
 """Age in s at which an unfinished file is abandoned, where there are no locks."""
 
+_NO_LINKS: Final = (
+    errno.EPERM,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
+    errno.EMLINK,
+)
+"""What links fail with where the file system does not have them."""
+
 
 def sync_file(path: Path) -> None:
     """Wait until a file's content is on the disk."""
@@ -31,22 +40,66 @@ def sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
-def publish(unfinished: Path, final: Path) -> None:
+def publish(unfinished: Path, final: Path, *, replace: bool = True) -> None:
     """Give a finished file its final name, in place of an older file of that name.
 
     Afterwards, even if the machine stops, the final name belongs either to the whole
-    new file or to the older one. The permissions of an older file are kept.
+    new file or to the older one. The permissions of an older file are kept. If the
+    process is killed while it may not replace one, the new file may have both names.
+
+    Parameters
+    ----------
+    unfinished, final : Path
+        The names, in one folder.
+    replace : bool
+        Whether an older file may be replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If there is one that may not.
     """
     sync_file(unfinished)
-    with suppress(OSError):  # there is no older file, or no permissions to keep
-        os.chmod(unfinished, stat.S_IMODE(os.stat(final).st_mode))
-    os.replace(unfinished, final)
+    if replace:
+        with suppress(OSError):  # there is no older file, or no permissions to keep
+            os.chmod(unfinished, stat.S_IMODE(os.stat(final).st_mode))
+        os.replace(unfinished, final)
+    else:
+        _rename(unfinished, final)
     if os.name == "posix":  # Windows can neither open folders nor needs it
         descriptor = os.open(final.parent, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _rename(unfinished: Path, final: Path) -> None:
+    """Rename a file, unless the new name exists."""
+    if os.name != "posix":
+        os.rename(unfinished, final)  # replaces no file there
+        return
+    try:
+        os.link(unfinished, final)  # unlike a rename, it replaces no file
+    except OSError as error:
+        if is_same_file(unfinished, final):
+            pass  # a network may repeat a request that succeeded
+        elif error.errno not in _NO_LINKS:
+            raise
+        elif os.path.lexists(final):
+            raise FileExistsError(errno.EEXIST, "exists", str(final)) from error
+        else:
+            os.replace(unfinished, final)
+            return
+    os.unlink(unfinished)
+
+
+def is_same_file(one: Path, other: Path) -> bool:
+    """Return whether two names belong to one file; False if one does not exist."""
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
 
 
 def make_folder(folder: Path) -> None:

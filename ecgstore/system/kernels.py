@@ -1,12 +1,14 @@
 """Compile kernels with numba and store their machine code for later processes."""
 
+import contextlib
 import functools
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
+from numba.core.caching import FunctionCache
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,14 +36,41 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     again when the function's own file has changed. It does not notice changes of other
     files, whose kernels it compiles into their callers. So the name under which code
     is stored contains a digest of all kernel files.
+
+    Stored code saves time and nothing else: where it is damaged, or cannot be stored,
+    a kernel is compiled.
     """
     name = function.__qualname__
     function.__qualname__ = f"{name}_{_sources_digest()}"
     try:
-        compiled = numba.njit(cache=True, nogil=True)(function)
+        compiled: Any = numba.njit(nogil=True)(function)
+        with contextlib.suppress(RuntimeError):  # no folder can be written
+            compiled._cache = _Cache(function)  # type: ignore[no-untyped-call]
     finally:
         function.__qualname__ = name
     return cast("Callable[P, R]", compiled)
+
+
+class _Cache(FunctionCache):
+    """Stored machine code of one kernel, without which it works too."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the stored code for a signature; None if there is none to use."""
+        try:
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        except MemoryError:
+            raise
+        # Which one Python raises depends on how the files are damaged.
+        except Exception:
+            # An unreadable index would keep new code from being stored.
+            with contextlib.suppress(OSError):
+                self.flush()  # type: ignore[no-untyped-call]
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Store code, unless the disk is full, or no file can be written there."""
+        with contextlib.suppress(Exception):
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
 
 
 @functools.cache

@@ -5,12 +5,13 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Final, Self, TypeVar
+from functools import partial
+from typing import Any, Final, NoReturn, Self, TypeVar
 
-from ecgstore.errors import EcgStoreError
+from ecgstore.errors import ConfigError, EcgStoreError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -22,12 +23,17 @@ _SECONDS_BETWEEN_CHECKS: Final = 0.2
 _work: Callable[[Any], Any]  # the worker of this process
 
 
+def number_of_workers(requested: int | None) -> int:
+    """Return a number of processes: the number of CPU cores if none is requested."""
+    return os.cpu_count() or 1 if requested is None else requested
+
+
 def run_tasks(
     make_worker: Callable[[], Callable[[Task], Result]],
     tasks: Iterable[Task],
     n_workers: int,
     preload: Sequence[str] = (),
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield the result of every task, in the order of the tasks.
 
     Parameters
@@ -47,12 +53,17 @@ def run_tasks(
     Raises
     ------
     EcgStoreError
-        If a worker process died.
+        If a worker process died, or a task tried to end its process.
+    ConfigError
+        If there is no process to do a task.
     """
+    if n_workers < 1:
+        raise ConfigError(f"the number of workers is {n_workers}; expected 1 or more")
     if n_workers == 1:
         worker = make_worker()
         try:
-            yield from map(worker, tasks)
+            for task in tasks:
+                yield _without_exit(worker, task)
         finally:
             if hasattr(worker, "close"):
                 worker.close()
@@ -156,7 +167,16 @@ def _begin(make_worker: Callable[[], Callable[[Any], Any]]) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    _work = make_worker()
+    try:
+        _work = make_worker()
+    except Exception as error:
+        # An error here would end the process; raised by tasks, it reaches the caller.
+        _work = partial(_fail, error)
+
+
+def _fail(error: Exception, task: object) -> NoReturn:
+    """Raise the error of a worker that could not be made."""
+    raise error
 
 
 def _end_with(parent: Any) -> None:
@@ -167,4 +187,15 @@ def _end_with(parent: Any) -> None:
 
 def _do(task: Any) -> Any:
     """Do one task in a worker process."""
-    return _work(task)
+    return _without_exit(_work, task)
+
+
+def _without_exit(worker: Callable[[Task], Result], task: Task) -> Result:
+    """Do one task, which must not end the program, least of all without a word."""
+    try:
+        return worker(task)
+    except SystemExit as error:
+        raise EcgStoreError(
+            f"a task tried to end the program (sys.exit({error.code!r})); expected an "
+            "error that says what is wrong: please report this"
+        ) from error

@@ -104,7 +104,7 @@ def extract(
             ),
         )
         with (
-            h5py.File(unfinished, "r+") as file,
+            h5py.File(unfinished, "r+", locking=False) as file,
             reproducible(0, device),
             closing(run_batches(network, loader, quiet=quiet)) as batches,
         ):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import ecgstore
-from ecgstore.builder import fill, scan
+from ecgstore.builder import fill, pipeline, scan
 from ecgstore.builder.journal import Journal
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, RecordError
@@ -103,7 +103,11 @@ def test_detail_of_a_late_failure_holds_no_absolute_path(
         assert Path(victim).stem in store.quarantine["record_id"].tolist()
 
 
-@pytest.mark.parametrize("owner", [Journal, Path])
+@pytest.mark.parametrize(
+    ("owner", "name", "calls"),
+    [(Journal, "quarantine", 0), (pipeline, "scan", 1), (pipeline, "plan", 1)],
+    ids=["before it is noted", "after it was noted", "before a new plan"],
+)
 @pytest.mark.parametrize("block_rows", [1, 4, 16])
 def test_a_build_stopped_after_a_failure_continues_to_the_same_bytes(
     few_records: Path,
@@ -111,6 +115,8 @@ def test_a_build_stopped_after_a_failure_continues_to_the_same_bytes(
     monkeypatch: pytest.MonkeyPatch,
     victim: str,
     owner: Any,
+    name: str,
+    calls: int,
     block_rows: int,
     build: Build,
     stopped_build: StoppedBuild,
@@ -119,9 +125,8 @@ def test_a_build_stopped_after_a_failure_continues_to_the_same_bytes(
     monkeypatch.setattr(fill, "read_record", failing(victim, ZeroDivisionError("x")))
     direct = build(few_records, tmp_path / "direct.h5")
     out = tmp_path / "out.h5"
-    name = "quarantine" if owner is Journal else "unlink"
-    stopped_build(owner, name, few_records, out)
-    if owner is Path:  # stopped before the plan was dropped
+    stopped_build(owner, name, few_records, out, calls=calls)
+    if name == "quarantine":
         with h5py.File(tmp_path / "out.h5.partial") as file:
             state = file["state"][...]
             assert Path(file["records/path"][3].decode()).name == victim
@@ -162,7 +167,7 @@ def test_report_of_a_continued_build_counts_what_is_stored(
     out = tmp_path / "out.h5"
     with monkeypatch.context() as patch:
         patch.setattr(fill, "read_record", failing(victim, ZeroDivisionError("x")))
-        stopped_build(Path, "unlink", few_records, out)
+        stopped_build(pipeline, "scan", few_records, out, calls=1)
     report = ecgstore.build_store([few_records], out, FAST, n_workers=1, quiet=True)
     with ecgstore.open(out) as store:
         assert report.n_selected == len(store)

@@ -6,6 +6,7 @@ import pkgutil
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,26 @@ def test_a_changed_kernel_is_compiled_again_into_its_callers(
     (package / "_callee_kernels.py").write_text(CALLEE.format(summand=20))
     assert call(package) == ["42.0"]
     assert call(package) == ["42.0", "stored"]
+
+
+def test_damaged_machine_code_is_compiled_again(package: Path) -> None:
+    """As a disk may leave it after a power failure."""
+    call(package)
+    damages: list[tuple[str, Callable[[bytes], bytes]]] = [
+        ("nbi", lambda content: b""),
+        ("nb?", lambda content: content[: len(content) // 2]),
+    ]
+    for suffix, damage in damages:
+        for path in package.glob(f"**/_caller_kernels*.{suffix}"):
+            path.write_bytes(damage(path.read_bytes()))
+        assert call(package) == ["22.0"]
+    assert call(package) == ["22.0", "stored"]
+
+
+def test_kernels_work_where_no_machine_code_can_be_stored(package: Path) -> None:
+    (package / "__pycache__").write_text("a file, so that nothing is stored here")
+    (package.parent / "cache").write_text("nor here")
+    assert call(package) == ["22.0"]
 
 
 def test_kernels_that_other_files_call_are_in_kernel_files() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ecgstore.errors import EcgStoreError
+from ecgstore.errors import ConfigError, EcgStoreError
 from ecgstore.system.workers import run_tasks
 
 
@@ -62,7 +62,7 @@ def test_tasks_are_consumed_only_as_needed() -> None:
     results = run_tasks(maker(int), tasks(), 2)
     assert next(results) == 0
     assert len(taken) < 20
-    results.close()  # type: ignore[attr-defined]
+    results.close()
 
 
 def test_death_of_a_worker_is_one_message() -> None:
@@ -82,6 +82,32 @@ def test_exception_of_a_worker_reaches_the_caller() -> None:
     got: list[object] = []
     with pytest.raises(ValueError, match="invalid literal"):
         got.extend(run_tasks(maker(int), ["1", "2", "no number", "4"], 2))
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_failure_to_make_a_worker_says_what_failed(n_workers: int) -> None:
+    with pytest.raises(FileNotFoundError, match="no such folder of work"):
+        list(
+            run_tasks(
+                partial(_failing_worker, "no such folder of work"), [1], n_workers
+            )
+        )
+
+
+def _failing_worker(message: str) -> Callable[[int], int]:
+    raise FileNotFoundError(message)
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_a_task_cannot_end_the_program(n_workers: int) -> None:
+    with pytest.raises(EcgStoreError, match=r"sys.exit\(0\)"):
+        list(run_tasks(maker(sys.exit), [0], n_workers))
+
+
+@pytest.mark.parametrize("n_workers", [0, -1])
+def test_a_number_of_workers_that_is_none_is_an_error(n_workers: int) -> None:
+    with pytest.raises(ConfigError, match=f"is {n_workers}; expected 1 or more"):
+        list(run_tasks(maker(abs), [0], n_workers))
 
 
 @pytest.mark.parametrize("n_tasks", [1, 40])

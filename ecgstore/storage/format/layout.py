@@ -37,6 +37,7 @@ def create_file(
     with h5py.File(
         path,
         "w",
+        locking=False,
         libver=("earliest", "v108"),
         alignment_threshold=ALIGNMENT_BYTES,
         alignment_interval=ALIGNMENT_BYTES,

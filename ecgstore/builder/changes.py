@@ -1,0 +1,78 @@
+"""Notice records whose files change while a store is built."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ecgstore.builder.journal import Entry
+from ecgstore.record import Record
+from ecgstore.sources import RecordHeader
+from ecgstore.sources.files import with_its_suffix
+
+
+def stamp(header: Path, files: Sequence[str]) -> tuple[int, str]:
+    """Return the size of a record's files in bytes, and a text that changes with them.
+
+    Parameters
+    ----------
+    header : Path
+        The record's header.
+    files : sequence of str
+        Names of the record's files in the same folder.
+
+    Returns
+    -------
+    n_bytes : int
+        Size of all files.
+    text : str
+        Size, time of the last change of the content, and time of the last change of
+        the file's status, of every file. The last one no program can set back, so a
+        file that is replaced by another one of its size and its time is noticed too
+        (not on Windows, where this is the time of creation). Only a change within one
+        tick of the file system's clock is not.
+    """
+    n_bytes, stamps = 0, []
+    for name in files:
+        try:
+            status = os.stat(with_its_suffix(str(header.with_name(name))))
+        except (OSError, ValueError):
+            stamps.append("-")
+            continue
+        n_bytes += status.st_size
+        times = f"{status.st_mtime_ns}:{status.st_ctime_ns}"
+        stamps.append(f"{status.st_size}:{times}")
+    return n_bytes, " ".join(stamps)
+
+
+def is_unchanged(base: Path, entry: Entry) -> bool:
+    """Return whether a record's files are still the ones that were scanned."""
+    return stamp(base / entry.path, json.loads(entry.files))[1] == entry.stamp
+
+
+def content_digest(header: RecordHeader | Record, n_samples: int, sha256: str) -> str:
+    """Return a digest of what a row is made of: the header, and the samples read.
+
+    The same value in scan and fill proves that both read the same, whatever the clocks
+    of file systems say.
+
+    Parameters
+    ----------
+    header : RecordHeader or Record
+        The header, or the record as it was read.
+    n_samples : int
+        Samples per lead of the whole record.
+    sha256 : str
+        `SignalHash` of the samples that are needed to store the record.
+    """
+    values = [
+        header.record_id,
+        float(header.fs),
+        float(header.age),
+        header.sex,
+        list(header.dx),
+        int(n_samples),
+        sha256,
+    ]
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
