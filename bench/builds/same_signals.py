@@ -29,10 +29,10 @@ from bench.common.tables import Spread, print_table, spread, spread_text
 from ecgstore.arrays import FloatArray
 from ecgstore.config import Config
 from ecgstore.signals._same_signal_kernels import similarity
+from ecgstore.signals._signature_kernels import STORED_RATE
 from ecgstore.signals.same_signal import MIN_OVERLAP_S, interpolation, same_signals
 from ecgstore.signals.signature import (
     N_STORED,
-    STORED_RATE,
     signature,
     signature_array,
 )

@@ -111,8 +111,8 @@ def link_similar(
     least : tuple of float
         Least similarity at every 4th sample, which is computed first, and at all.
     parents : ndarray of shape (n_records,)
-        Input and output: a forest. Each record points to another one of its tree, with
-        a lower number, or is a root and points to itself.
+        Input: the numbers of the records. Result: for each record the lowest number of
+        a record that it is linked with, directly or through others.
     """
     n_keys = len(keys)
     for number in range(n_keys):
@@ -131,11 +131,6 @@ def link_similar(
                 continue
             if similarity(*pair, lag, taps, min_overlap, 1, linear) >= least[1]:
                 parents[max(root, other_root)] = min(root, other_root)
-
-
-@kernel
-def roots(parents: IntArray) -> None:
-    """Let every record point to the root of its tree, which has the lowest number."""
     for row in range(len(parents)):
         parents[row] = parents[parents[row]]
 

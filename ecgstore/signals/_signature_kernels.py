@@ -1,6 +1,7 @@
 """The waves and keys of a signature, in integers: the same on every machine."""
 
 import math
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,23 +9,134 @@ from numpy.typing import NDArray
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.system.kernels import kernel
 
+RATE: Final = 200
+"""Sampling rate in Hz at which all records are compared."""
+
+STORED_RATE: Final = 50
+"""Sampling rate of the stored waves in Hz; above 25 Hz, they have almost nothing."""
+
+SMOOTHING: Final = (8, 7)
+"""Lengths of two moving sums, 40 and 35 ms: no response at 25 Hz, at 50 Hz and at
+57 Hz, and little above."""
+
+DISTANCE: Final = 8
+"""Of each value, the mean of the values 40 ms before and after is subtracted: the
+response falls with the square of the frequency, to 1 % at 0.5 Hz."""
+
+N_LOST: Final = sum(SMOOTHING) - len(SMOOTHING) + 2 * DISTANCE
+"""Samples that the band-pass takes from a record."""
+
+SUM_LENGTH: Final = RATE // STORED_RATE
+N_SUMS: Final = 3 * STORED_RATE
+"""A key describes this many sums of this many samples of each channel: 3 s."""
+
+GAP: Final = RATE // 4
+"""Samples between a landmark and what its keys describe."""
+
+RADIUS: Final = RATE // 5
+"""The energy has no larger value within so many samples of a landmark."""
+
+_COUNT_BITS: Final = 25
+_LEAST_COUNTS: Final = 4096  # rounding alone gives 224
+_TOP: Final = 4095
+_STORED_TOP: Final = 127
+_REACH: Final = 4
+_FRACTION: Final = 6
+_EDGE: Final = RATE // 5
+
 
 @kernel
-def largest_deviation(channels: FloatArray, origin: FloatArray) -> float:
-    """Fill missing samples of the channels, and return their largest deviation.
+def describe(
+    channels: FloatArray,
+    step: int,
+    signs: NDArray[np.int32],
+    work: tuple[
+        IntArray, IntArray, NDArray[np.int32], IntArray, IntArray, NDArray[np.int32]
+    ],
+    keys: NDArray[np.uint32],
+    places: NDArray[np.uint16],
+    limits: NDArray[np.uint16],
+    waves: NDArray[np.int8],
+) -> bool:
+    """Compute the fields of a signature.
+
+    One kernel calls all others, because each that is called from Python takes 10 ms to
+    load.
 
     Parameters
     ----------
     channels : ndarray of shape (2, n_samples)
-        A missing sample gets the value before it; those at the beginning get the first
-        value. A channel without a sample becomes 0.
-    origin : ndarray of shape (2,)
-        Result: the first value of each channel.
+        Voltages; not finite where a sample is missing. Overwritten.
+    step : int
+        Samples in 1/200 s, times 2**20.
+    signs : ndarray of shape (2 * N_SUMS, n_bits)
+        See `make_keys`.
+    work : tuple of ndarray
+        Working memory of shapes (n_samples + 1,), (2, n + N_LOST), (2, 2, n), (n,),
+        (2, n // RADIUS + 2) and (n_bits,) for `n` samples after the band-pass.
+    keys, places, limits, waves : ndarray
+        Result: the fields of `ecgstore.signals.signature.SIGNATURE`.
+
+    Returns
+    -------
+    bool
+        Whether there is any key.
+    """
+    sums, values, both, energy, landmarks, total = work
+    amplitudes, fours = both[0], both[1]
+    n = amplitudes.shape[1]
+    largest = fill_missing(channels)
+    if not 0 < largest < math.inf:
+        return False
+    exponent = max(math.frexp(largest)[1], -900)  # 2**925 is finite
+    bring_to_rate(channels, math.ldexp(1.0, _COUNT_BITS - exponent), step, sums, values)
+    highest = band_pass(values, SMOOTHING, DISTANCE)
+    if highest < _LEAST_COUNTS:
+        return False
+    compress(values, highest, _TOP, amplitudes)
+    begin, end = active_range(amplitudes, RATE, _FRACTION)
+    # Where padding begins or ends, the signal can have a step.
+    if begin > 0:
+        begin += _EDGE
+    if end < n:
+        end -= _EDGE
+    count = find_landmarks(amplitudes, _REACH, RADIUS, energy, landmarks[0])
+    n_found = make_keys(
+        amplitudes,
+        begin,
+        end,
+        landmarks[0, :count],
+        energy,
+        (GAP, N_SUMS, SUM_LENGTH),
+        signs,
+        (fours, total, landmarks[1]),
+        keys,
+        places,
+    )
+    compress(values, highest, _STORED_TOP, amplitudes)
+    waves[:] = 0
+    for channel in range(2):
+        for i in range(0, n, SUM_LENGTH):
+            waves[channel, i // SUM_LENGTH] = amplitudes[channel, i]
+    limits[0] = (begin + SUM_LENGTH - 1) // SUM_LENGTH
+    limits[1] = (end + SUM_LENGTH - 1) // SUM_LENGTH
+    return n_found > 0
+
+
+@kernel
+def fill_missing(channels: FloatArray) -> float:
+    """Fill missing samples, and subtract the first value of each channel.
+
+    Parameters
+    ----------
+    channels : ndarray of shape (2, n_samples)
+        Input and output. A missing sample gets the value before it; those at the
+        beginning get the first value. A channel without a sample becomes 0.
 
     Returns
     -------
     float
-        The largest absolute difference of a sample from its channel's `origin`.
+        The largest magnitude of the result.
     """
     n_channels, n_samples = channels.shape
     largest = 0.0
@@ -34,20 +146,18 @@ def largest_deviation(channels: FloatArray, origin: FloatArray) -> float:
             if math.isfinite(channels[channel, i]):
                 last = channels[channel, i]
                 break
-        origin[channel] = last
+        origin = last
         for i in range(n_samples):
             if math.isfinite(channels[channel, i]):
                 last = channels[channel, i]
-            else:
-                channels[channel, i] = last
-            largest = max(largest, abs(last - origin[channel]))
+            channels[channel, i] = last - origin
+            largest = max(largest, abs(last - origin))
     return largest
 
 
 @kernel
 def bring_to_rate(
     channels: FloatArray,
-    origin: FloatArray,
     scale: float,
     step: int,
     sums: IntArray,
@@ -59,8 +169,6 @@ def bring_to_rate(
     ----------
     channels : ndarray of shape (2, n_samples)
         Finite values.
-    origin : ndarray of shape (2,)
-        Value of each channel that becomes 0.
     scale : float
         A power of 2, so that scaling is exact.
     step : int
@@ -74,8 +182,7 @@ def bring_to_rate(
     for channel in range(2):
         sums[0] = 0
         for i in range(n_samples):
-            value = (channels[channel, i] - origin[channel]) * scale
-            sums[i + 1] = sums[i] + int(np.rint(value))
+            sums[i + 1] = sums[i] + int(np.rint(channels[channel, i] * scale))
         before = 0
         for interval in range(out.shape[1]):
             position = (interval + 1) * step
@@ -89,15 +196,15 @@ def bring_to_rate(
 
 
 @kernel
-def band_pass(values: IntArray, lengths: IntArray, distance: int) -> int:
+def band_pass(values: IntArray, lengths: tuple[int, ...], distance: int) -> int:
     """Smooth by moving sums, then subtract the mean of the values on both sides.
 
     Parameters
     ----------
     values : ndarray of shape (2, n)
-        Input and output; the last ``lengths.sum() - len(lengths) + 2 * distance`` of
+        Input and output; the last ``sum(lengths) - len(lengths) + 2 * distance`` of
         each channel are undefined afterwards.
-    lengths : ndarray of int
+    lengths : tuple of int
         Values in each moving sum.
     distance : int
         Distance of the values on both sides.
@@ -153,7 +260,7 @@ def compress(values: IntArray, largest: int, top: int, out: NDArray[np.int32]) -
 
 @kernel
 def active_range(
-    amplitudes: NDArray[np.int32], block: int, fraction: int, heights: IntArray
+    amplitudes: NDArray[np.int32], block: int, fraction: int
 ) -> tuple[int, int]:
     """Return where the signal begins and ends: what is almost zero is padding.
 
@@ -165,9 +272,7 @@ def active_range(
         Samples in a block.
     fraction : int
         The signal lies between the first and the last value of at least one
-        `fraction`-th of the lowest of `heights`.
-    heights : ndarray of int
-        Working memory: the largest magnitudes of the blocks with the largest ones.
+        `fraction`-th of the largest magnitude in the block where it is third highest.
 
     Returns
     -------
@@ -175,20 +280,17 @@ def active_range(
         First index, and the index after the last.
     """
     n = amplitudes.shape[1]
-    heights[:] = 0
-    for first in range(0, n, block):
+    first, second, third = 0, 0, 0
+    for start in range(0, n, block):
         height = 0
-        for i in range(first, min(first + block, n)):
+        for i in range(start, min(start + block, n)):
             height = max(height, abs(amplitudes[0, i]), abs(amplitudes[1, i]))
-        for place in range(len(heights)):
-            if height > heights[place]:
-                lower = heights[place]
-                heights[place] = height
-                height = lower
-    least = heights[len(heights) - 1]
+        third = max(third, min(second, height))
+        second = max(second, min(first, height))
+        first = max(first, height)
     begin, end = n, 0
     for i in range(n):
-        if fraction * max(abs(amplitudes[0, i]), abs(amplitudes[1, i])) >= least:
+        if fraction * max(abs(amplitudes[0, i]), abs(amplitudes[1, i])) >= third:
             begin = min(begin, i)
             end = i + 1
     return begin, end
@@ -262,7 +364,7 @@ def make_keys(
     work: tuple[NDArray[np.int32], NDArray[np.int32], IntArray],
     out_keys: NDArray[np.uint32],
     out_places: NDArray[np.uint16],
-) -> None:
+) -> int:
     """Describe the signal after and before the strongest landmarks by bits.
 
     Parameters
@@ -286,6 +388,11 @@ def make_keys(
     out_keys, out_places : ndarray of shape (n_keys,)
         Result: in the first half those of windows after landmarks, in the second half
         those of windows before. Where there are fewer, the place is 65535.
+
+    Returns
+    -------
+    int
+        The number of keys.
     """
     n = amplitudes.shape[1]
     gap, n_sums, length = window
@@ -299,6 +406,7 @@ def make_keys(
     n_keys = len(out_keys)
     out_keys[:] = 0
     out_places[:] = 65535
+    n_made = 0
     for direction in range(2):
         n_found = 0
         for landmark in range(len(places)):
@@ -337,3 +445,5 @@ def make_keys(
             where = direction * (n_keys // 2) + number
             out_keys[where] = key
             out_places[where] = places[rank[number]]
+            n_made += 1
+    return n_made

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import IntArray
-from ecgstore.signals._same_signal_kernels import link_similar, roots
-from ecgstore.signals.signature import STORED_RATE
+from ecgstore.signals._same_signal_kernels import link_similar
+from ecgstore.signals._signature_kernels import STORED_RATE
 
 MIN_SIMILARITY: Final = 0.93
 """Least correlation of the waves of two records with the same ECG.
@@ -84,7 +84,6 @@ def same_signals(signatures: NDArray[Any]) -> IntArray:
         np.empty(signatures["waves"].shape[2], np.int32),
         parents,
     )
-    roots(parents)
     return parents
 
 

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from ecgstore.arrays import FloatArray
 from ecgstore.record import LEADS
 from ecgstore.signals._signature_kernels import (
-    active_range,
-    band_pass,
-    bring_to_rate,
-    compress,
-    find_landmarks,
-    largest_deviation,
-    make_keys,
+    GAP,
+    N_LOST,
+    N_SUMS,
+    RADIUS,
+    RATE,
+    SUM_LENGTH,
+    describe,
 )
 
 DURATION_S: Final = 10.0
@@ -31,42 +31,15 @@ DURATION_S: Final = 10.0
 MIN_FS: Final = 60.0
 """Records with a lower sampling rate have no signature: it needs up to 25 Hz."""
 
-RATE: Final = 200
-"""Sampling rate in Hz at which all records are compared."""
-
-STORED_RATE: Final = 50
-"""Sampling rate of the stored waves in Hz; above 25 Hz, they have almost nothing."""
-
-SMOOTHING: Final = (8, 7)
-"""Lengths of two moving sums, 40 and 35 ms: no response at 25 Hz, at 50 Hz and at
-57 Hz, and little above."""
-
-DISTANCE: Final = 8
-"""Of each value, the mean of the values 40 ms before and after is subtracted: the
-response falls with the square of the frequency, to 1 % at 0.5 Hz."""
-
 N_KEYS: Final = 16
 """Half of the keys describe the signal after landmarks, half that before."""
 
 N_BITS: Final = 31
 """Bits of a key that describe the signal; one more tells after from before."""
 
-_COUNT_BITS: Final = 25
-_LEAST_COUNTS: Final = 4096  # rounding alone gives 224
-_TOP: Final = 4095
-_STORED_TOP: Final = 127
-_REACH: Final = 4
-_RADIUS: Final = RATE // 5
-_BLOCKS_AS_HIGH: Final = 3
-_FRACTION: Final = 6
-_EDGE: Final = RATE // 5
-_GAP: Final = RATE // 4
-_SUM_LENGTH: Final = RATE // STORED_RATE
-_N_SUMS: Final = 3 * STORED_RATE
 _NO_PLACE: Final = 65535
 
-_LOST: Final = sum(SMOOTHING) - len(SMOOTHING) + 2 * DISTANCE
-N_STORED: Final = -((_LOST - round(DURATION_S * RATE)) // _SUM_LENGTH)
+N_STORED: Final = -((N_LOST - round(DURATION_S * RATE)) // SUM_LENGTH)
 """Samples of each stored wave."""
 
 SIGNATURE: Final = np.dtype(
@@ -121,63 +94,31 @@ def signature(signal: FloatArray, fs: float) -> bytes:
     rounded operations that no compiler can combine: the bytes do not depend on the
     machine.
     """
-    if not fs >= MIN_FS:
+    if not MIN_FS <= fs < math.inf:
         return b""
     n_samples = min(signal.shape[1], math.ceil(DURATION_S * fs))
     step = round(fs / RATE * 2**20)
     n_intervals = min(round(DURATION_S * RATE), (n_samples << 20) // step)
-    n = n_intervals - _LOST
-    if n <= _GAP + _N_SUMS * _SUM_LENGTH:
+    n = n_intervals - N_LOST
+    if n <= GAP + N_SUMS * SUM_LENGTH:
         return b""
     channels = np.empty((2, n_samples))
-    np.subtract(signal[_II, :n_samples], signal[_V2, :n_samples], out=channels[0])
-    np.add(signal[_I, :n_samples], signal[_V4, :n_samples], out=channels[1])
-    origin = np.empty(2)
-    largest = largest_deviation(channels, origin)
-    if not 0 < largest < math.inf:
-        return b""
-    scale = math.ldexp(1.0, _COUNT_BITS - math.frexp(largest)[1])
-    values = np.empty((2, n_intervals), np.int64)
-    sums = np.empty(n_samples + 1, np.int64)
-    bring_to_rate(channels, origin, scale, step, sums, values)
-    highest = band_pass(values, np.array(SMOOTHING), DISTANCE)
-    if highest < _LEAST_COUNTS:
-        return b""
-
-    amplitudes = np.empty((2, n), np.int32)
-    compress(values, highest, _TOP, amplitudes)
-    heights = np.empty(_BLOCKS_AS_HIGH, np.int64)
-    begin, end = active_range(amplitudes, RATE, _FRACTION, heights)
-    # Where padding begins or ends, the signal can have a step.
-    begin += _EDGE if begin else 0
-    end -= _EDGE if end < n else 0
-    energy = np.empty(n, np.int64)
-    places = np.empty(n // _RADIUS + 2, np.int64)
-    n_landmarks = find_landmarks(amplitudes, _REACH, _RADIUS, energy, places)
-    result = np.zeros((), SIGNATURE)
-    make_keys(
-        amplitudes,
-        begin,
-        end,
-        places[:n_landmarks],
-        energy,
-        (_GAP, _N_SUMS, _SUM_LENGTH),
-        _signs(),
-        (
-            np.empty((2, n), np.int32),
-            np.empty(N_BITS, np.int32),
-            np.empty(n_landmarks, np.int64),
-        ),
-        result["keys"],
-        result["places"],
+    with np.errstate(invalid="ignore", over="ignore"):  # counts as missing
+        np.subtract(signal[_II, :n_samples], signal[_V2, :n_samples], out=channels[0])
+        np.add(signal[_I, :n_samples], signal[_V4, :n_samples], out=channels[1])
+    work = (
+        np.empty(n_samples + 1, np.int64),
+        np.empty((2, n_intervals), np.int64),
+        np.empty((2, 2, n), np.int32),
+        np.empty(n, np.int64),
+        np.empty((2, n // RADIUS + 2), np.int64),
+        np.empty(N_BITS, np.int32),
     )
-    if (result["places"] == _NO_PLACE).all():
-        return b""
-    compress(values, highest, _STORED_TOP, amplitudes)
-    waves = amplitudes[:, ::_SUM_LENGTH]
-    result["waves"][:, : waves.shape[1]] = waves
-    result["range"] = -(-begin // _SUM_LENGTH), -(-end // _SUM_LENGTH)
-    return result.tobytes()
+    result = np.empty((), SIGNATURE)
+    fields = (result[name] for name in ("keys", "places", "range", "waves"))
+    return (
+        result.tobytes() if describe(channels, step, _signs(), work, *fields) else b""
+    )
 
 
 def signature_array(signatures: Sequence[bytes]) -> NDArray[Any]:
@@ -201,14 +142,14 @@ def signature_array(signatures: Sequence[bytes]) -> NDArray[Any]:
 
 @functools.cache
 def _signs() -> NDArray[np.int32]:
-    """Return the vectors of random signs, shape (2 * _N_SUMS, N_BITS).
+    """Return the vectors of random signs, shape (2 * N_SUMS, N_BITS).
 
     The signs are the highest bits of the numbers of the generator splitmix64 (Steele,
     Lea and Flood 2014) with the seed 0.
     """
-    weyl = np.arange(1, 2 * _N_SUMS * N_BITS + 1, dtype=np.uint64)
+    weyl = np.arange(1, 2 * N_SUMS * N_BITS + 1, dtype=np.uint64)
     mixed = weyl * np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     signs = 2 * ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(63)).astype(np.int32)
-    return (signs - 1).reshape(2 * _N_SUMS, N_BITS)
+    return (signs - 1).reshape(2 * N_SUMS, N_BITS)

@@ -150,7 +150,18 @@ def test_signals_without_change_have_none() -> None:
             assert signature(signal, fs) == b""
 
 
-@pytest.mark.parametrize("fs", [0.0, 1.0, 59.9, math.nan])
+def test_values_of_any_size_are_no_error(records: list[Record]) -> None:
+    signal = records[0].signal[:, :5000]
+    for scale in (2.0**-1040, 1e-300, 1e307, 1e308):
+        signature(signal * scale, 500)
+    extreme = np.full((12, 5000), np.inf)
+    extreme[:6] *= -1
+    assert signature(extreme, 500) == b""
+    extreme[:, ::2] = 1e308 * np.sign(extreme[:, ::2])
+    assert signature(extreme, 500) == b""
+
+
+@pytest.mark.parametrize("fs", [0.0, 1.0, 59.9, math.nan, math.inf])
 def test_low_rates_have_none(fs: float, records: list[Record]) -> None:
     assert signature(records[0].signal, fs) == b""
 
