@@ -61,7 +61,7 @@ def test_a_resumed_build_reports_the_same(
 ) -> None:
     expected = build(folder, tmp_path / "whole.h5")
 
-    def stop(*arguments: object) -> None:
+    def stop(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
