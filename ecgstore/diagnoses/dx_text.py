@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from ecgstore.diagnoses.snomed import code_by_words, words_of
 
 _MOST_CHARACTERS: Final = 4096
 """Length of a text that is read; real ones have up to some hundred characters."""
+
+_LONGEST_KEPT: Final = 100
+"""Length of a text whose diagnoses are kept for the next record with the same text."""
 
 _MOST_UNKNOWN: Final = 16
 """Number of parts that are returned as unknown; the others are counted."""
@@ -92,6 +96,11 @@ def read_dx(text: str) -> Dx:
     >>> read_dx("['AF'; right bundle branch block / I-AVB | foo]")
     Dx(codes=('164889003', '59118001', '270492004'), unknown=('foo',))
     """
+    return (_read if len(text) > _LONGEST_KEPT else _read_kept)(text)
+
+
+def _read(text: str) -> Dx:
+    """Return the diagnoses in a text."""
     if len(text) <= _MOST_CHARACTERS and _PLAIN.fullmatch(text):
         return Dx(tuple(dict.fromkeys(text.replace(",", " ").split())), ())
     begin = _beginning(text)
@@ -103,6 +112,10 @@ def read_dx(text: str) -> Dx:
         if not_understood:
             unknown[not_understood] = None
     return Dx(tuple(codes), _bounded(tuple(unknown), n_unread=len(text) - len(begin)))
+
+
+# Kept, because many records of a source have the same few diagnoses.
+_read_kept: Final = lru_cache(maxsize=4096)(_read)
 
 
 def _beginning(text: str) -> str:
