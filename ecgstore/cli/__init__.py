@@ -14,7 +14,6 @@ from ecgstore import __version__
 from ecgstore.cli import commands
 from ecgstore.cli.output import echo
 from ecgstore.errors import EcgStoreError
-from ecgstore.system.visible import visible
 
 _INTERRUPTED: Final = 130  # as in shells: 128 plus the number of the signal
 
@@ -125,11 +124,14 @@ def _discard_output() -> None:
 
 def _show(error: click.ClickException) -> None:
     """Print a usage error, which quotes arguments, and how to use the command."""
-    shown = io.StringIO()
-    error.show(shown)
-    text = shown.getvalue().replace(error.message, visible(error.message))
-    for line in text.splitlines():
-        echo(line, err=True)
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        for line in context.get_usage().split("\n"):
+            echo(line, err=True)
+        echo(f"Try '{context.command_path} --help' for help.", err=True)
+        echo("", err=True)
+    # Not `error.show`: click drops escape sequences before they can be made visible.
+    echo(f"Error: {error.format_message()}", err=True)
 
 
 def _fail(message: object, code: int = 1) -> NoReturn:

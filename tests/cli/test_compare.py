@@ -73,7 +73,7 @@ def test_compare_writes_tables_plots_and_predictions(
         (("--fs", "90"), "fs is 90 Hz and the store has 500 Hz"),
         (("--device", "cuda:99"), "cuda:99"),
         (("--leads", "I,X"), "expected some of I, II"),
-        (("--epochs", "0"), "epochs is 0; expected a whole number, 1 or more"),
+        (("--epochs", "0"), "epochs is 0; expected a whole number, 1 to 1,000,000"),
     ],
 )
 def test_wrong_options_are_refused(

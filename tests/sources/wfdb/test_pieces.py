@@ -284,7 +284,7 @@ def _claim(path: Path, n_samples: int) -> None:
 
 @pytest.mark.parametrize(
     ("n_samples", "reason"),
-    [(1 << 35, Reason.TOO_LARGE), (50_000, Reason.UNREADABLE_SIGNAL)],
+    [(1 << 35, Reason.TRUNCATED_SIGNAL_FILE), (50_000, Reason.UNREADABLE_SIGNAL)],
 )
 def test_a_flac_file_that_claims_more_is_refused(
     tmp_path: Path, n_samples: int, reason: Reason
