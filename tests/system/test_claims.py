@@ -65,6 +65,7 @@ def test_without_locks_the_claim_of_a_killed_process_is_taken_over(
 @pytest.mark.parametrize(
     "content",
     [left_by("elsewhere", 7), left_by(socket.gethostname(), os.getpid()), "", "[]"],
+    ids=["another machine", "this process", "empty", "no object"],
 )
 def test_without_locks_other_claims_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
