@@ -15,7 +15,7 @@ from ecgstore.builder.journal import Entry
 from ecgstore.builder.writer import RowWriter
 from ecgstore.config import Config
 from ecgstore.errors import RecordError, out_of_memory
-from ecgstore.features import compute
+from ecgstore.features import columns_of, compute, defined_features
 from ecgstore.signals.preprocess import first_seconds
 from ecgstore.signals.quality import Quality, measure
 from ecgstore.signals.stored_form import (
@@ -94,6 +94,9 @@ class Filler:
                 for path in written_by_fill(self._config)
             }
             self._writer = RowWriter(partial, file, self._specs)
+        self._columns = columns_of(
+            defined_features(self._config.duration_s, self._config.fs)
+        )
 
     def close(self) -> None:
         """Close the partial file."""
@@ -151,9 +154,8 @@ class Filler:
         signal = signal[:, : prepared.n_real_samples]
         beats = self._beats(signal)
         _put_beats(position, beats, block)
-        block[schema.FEATURES][position] = compute(
-            signal, beats, config.fs, config.rr_convention
-        )
+        features = compute(signal, beats, config.fs, config.rr_convention)
+        block[schema.FEATURES][position] = features[self._columns]
         window = first_seconds(record.signal, record.fs, config.duration_s)
         quality = measure(window, record.fs)
         for name, value in self._quality(quality, prepared, beats).items():
