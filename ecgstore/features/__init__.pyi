@@ -1,4 +1,9 @@
 from .feature import Feature as Feature
+from .measured import (
+    Measured as Measured,
+    features_of as features_of,
+    measure as measure,
+)
 from .page import markdown as markdown
 from .table import (
     FEATURES as FEATURES,

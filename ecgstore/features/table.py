@@ -18,9 +18,9 @@ The groups that exist measure with numba kernels, which write their columns in t
 of the definitions without a `value`.
 """
 
+import functools
 import importlib
 import pkgutil
-from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -48,6 +48,7 @@ FEATURES: Final[tuple[Feature, ...]] = tuple(
 """Every feature, in the order of the columns."""
 
 
+@functools.lru_cache(maxsize=16)
 def defined_features(duration_s: float, fs: float) -> tuple[Feature, ...]:
     """Return the features that can be defined in records of a duration.
 
@@ -70,10 +71,13 @@ def defined_features(duration_s: float, fs: float) -> tuple[Feature, ...]:
     return tuple(feature for feature in FEATURES if feature.needs.met(duration_s, fs))
 
 
-def columns_of(features: Iterable[Feature]) -> IntArray:
+@functools.lru_cache(maxsize=16)
+def columns_of(features: tuple[Feature, ...]) -> IntArray:
     """Return the columns of some features in the values of `compute`."""
     place = {feature.name: column for column, feature in enumerate(FEATURES)}
-    return np.array([place[feature.name] for feature in features], np.int64)
+    columns = np.array([place[feature.name] for feature in features], np.int64)
+    columns.flags.writeable = False  # shared by all callers
+    return columns
 
 
 def compute(
