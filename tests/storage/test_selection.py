@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 import ecgstore
-from ecgstore.errors import (
-    EcgStoreError,
-)
+from ecgstore.errors import EcgStoreError
+from ecgstore.sample import sample_folder
 from ecgstore.storage import Store
 
 
