@@ -1,10 +1,15 @@
+from . import models as models, pipes as pipes, plots as plots, scores as scores
 from .builder import (
     ScanReport as ScanReport,
     build_store as build_store,
     survey as survey,
 )
 from .config import Config as Config, make_config as make_config
-from .diagnoses import ClassSet as ClassSet, class_set as class_set
+from .diagnoses import (
+    ClassSet as ClassSet,
+    DiagnosisClass as DiagnosisClass,
+    class_set as class_set,
+)
 from .errors import (
     ConfigError as ConfigError,
     EcgStoreError as EcgStoreError,
@@ -13,6 +18,7 @@ from .errors import (
     SchemaError as SchemaError,
     StoreClosedError as StoreClosedError,
 )
+from .features import Measured as Measured, features_of as features_of
 from .record import LEADS as LEADS, MARKS as MARKS, Record as Record
 from .storage import (
     Selection as Selection,

@@ -1,6 +1,7 @@
-"""Write labels, features and peaks of a store as CSV and JSON."""
+"""Write records, labels, features and peaks of a store as CSV and JSON."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -8,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from ecgstore.arrays import FloatArray, IntArray
+from ecgstore.errors import EcgStoreError
 from ecgstore.features import q_s_peaks
 from ecgstore.record import LEADS, Mark
 from ecgstore.storage import Store
@@ -17,6 +19,19 @@ from ecgstore.system.atomic_files import make_folder, replace_file
 from ecgstore.system.csv_files import write_csv
 
 BLOCK_ROWS: Final = 256
+
+
+def export_records(store: Store, path: str | Path) -> None:
+    """Write a CSV file: record_id, and a column per column of `Store.records`.
+
+    The last column is `Store.groups`: the number of records that must stay together,
+    such as those of one patient. Unknown ages and patients are empty. Parameters are
+    those of `export_labels`.
+    """
+    records = store.records
+    columns = [records[name].tolist() for name in records]
+    rows = zip(records.index, *columns, store.groups().tolist(), strict=True)
+    write_csv(Path(path), ["record_id", *records, "group"], rows)
 
 
 def export_labels(store: Store, path: str | Path) -> None:
@@ -29,7 +44,7 @@ def export_labels(store: Store, path: str | Path) -> None:
     path : str or Path
         The file to write; replaced when it is complete.
     """
-    records, labels = store.records, store.labels()
+    records, labels = store.records, store.labels(dtype=np.uint8)
     rows = zip(records.index, records["source"], records["fold"], labels, strict=True)
     write_csv(
         Path(path),
@@ -132,6 +147,7 @@ def _indices(values: IntArray) -> list[int | None]:
 
 
 EXPORTS: Final = {
+    "records": ("records.csv", export_records),
     "labels": ("labels.csv", export_labels),
     "features": ("features.csv", export_features),
     "peaks": ("peaks.json", export_peaks),
@@ -139,7 +155,9 @@ EXPORTS: Final = {
 """Name of the file of every export, and the function that writes it."""
 
 
-def export(store: Store, folder: str | Path, names: list[str]) -> list[Path]:
+def export(
+    store: Store, folder: str | Path, names: list[str], *, overwrite: bool = False
+) -> list[Path]:
     """Write some exports into a folder, which is created if it does not exist.
 
     Parameters
@@ -150,6 +168,8 @@ def export(store: Store, folder: str | Path, names: list[str]) -> list[Path]:
         The folder of the files.
     names : list of str
         Keys of `EXPORTS`.
+    overwrite : bool
+        Replace files that exist.
 
     Returns
     -------
@@ -159,10 +179,21 @@ def export(store: Store, folder: str | Path, names: list[str]) -> list[Path]:
     Raises
     ------
     EcgStoreError
-        If the folder cannot be created.
+        If the folder cannot be created, or one of the files exists; nothing is written
+        then.
     """
     folder = Path(folder)
     make_folder(folder)
+    existing = [
+        str(path)
+        for path in (folder / EXPORTS[name][0] for name in names)
+        if os.path.lexists(path)
+    ]
+    if existing and not overwrite:
+        raise EcgStoreError(
+            f"{', '.join(existing)}: exists already; choose another folder, or replace "
+            "it with --overwrite (overwrite=True)"
+        )
     written = []
     for name in names:
         file_name, write = EXPORTS[name]

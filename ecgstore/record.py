@@ -74,7 +74,23 @@ MARKS: Final = tuple(mark.name.lower() for mark in Mark)
 """Names of the marks, ``"p_on"`` to ``"t_off"``, in the order of `Mark`."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+def person_text(age: float, sex: str) -> str:
+    """Return age and sex as text; what is unknown is left out.
+
+    Examples
+    --------
+    >>> person_text(56.0, "female")
+    'female, 56 years'
+    >>> person_text(float("nan"), "unknown")
+    ''
+    """
+    known = [] if sex == "unknown" else [sex]
+    if age == age:  # NaN is unknown
+        known.append(f"{age:g} years")
+    return ", ".join(known)
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Record:
     """One 12-lead recording with its metadata, as read from its files.
 
@@ -111,3 +127,14 @@ class Record:
     dx: tuple[str, ...]
     checksum_differs: BoolArray
     first_value_differs: BoolArray
+
+    def __repr__(self) -> str:
+        parts = (
+            f"{self.signal.shape[1] / self.fs:g} s at {self.fs:g} Hz",
+            person_text(self.age, self.sex),
+            f"dx {','.join(self.dx)}" if self.dx else "no dx",
+        )
+        return (
+            f"<ecgstore.Record {self.record_id}: "
+            f"{', '.join(part for part in parts if part)}>"
+        )

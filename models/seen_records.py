@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from ecgstore.arrays import BoolArray, UInt8Array
 from ecgstore.errors import SchemaError
 from ecgstore.models.checkpoint import Checkpoint
-from ecgstore.models.patients import patients
 from ecgstore.storage import Selection, Store
 from ecgstore.storage.deep_features.seen import Seen
 from ecgstore.storage.format import schema
@@ -98,7 +97,7 @@ def seen_records(
         for name in parts:
             listed = _as_integers(_listed(checkpoint, f"{name}_signals"))
             is_seen |= np.isin(signals, listed)
-    patient = patients(store)
+    patient = store.groups()
     return np.isin(patient, patient[is_seen])
 
 

@@ -35,11 +35,12 @@ def test_tables_hold_what_the_store_holds(sample_store: Path, tmp_path: Path) ->
     with ecgstore.open(sample_store) as store:
         written = export(store, tmp_path / "tables", list(EXPORTS))
         assert [path.name for path in written] == [
+            "records.csv",
             "labels.csv",
             "features.csv",
             "peaks.json",
         ]
-        labels, features, peaks = written
+        _, labels, features, peaks = written
         for row, record in zip(rows_of(labels), store, strict=True):
             assert row["record_id"] == record
             stored = store.labels(rows=[store.row(record)])[0]
@@ -102,6 +103,32 @@ def test_size_of_blocks_does_not_change_exports(
         pieces = export(store, tmp_path / f"{size}", [*EXPORTS])
         for one, other in zip(whole, pieces, strict=True):
             assert one.read_bytes() == other.read_bytes()
+
+
+def test_exported_records_have_every_column(store: Store, tmp_path: Path) -> None:
+    [path] = export(store, tmp_path, ["records"])
+    table = pd.read_csv(
+        path, dtype={"record_id": str, "patient_id": str, "dx": str}
+    ).set_index("record_id")
+    assert [*table] == [*store.records, "group"]
+    for name, column in store.records.items():
+        read = table[name] if column.dtype.kind in "bif" else table[name].fillna("")
+        np.testing.assert_array_equal(read, column, str(name))
+    assert table["age"].notna().sum() > 40
+    assert table["group"].tolist() == store.groups().tolist()
+
+
+def test_files_that_exist_are_replaced_only_on_request(
+    store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "labels.csv").write_text("mine")
+    message = r"labels\.csv: exists already; choose another folder, or .*--overwrite"
+    with pytest.raises(EcgStoreError, match=message):
+        export(store, tmp_path, ["records", "labels"])
+    assert [path.name for path in tmp_path.iterdir()] == ["labels.csv"]
+    assert (tmp_path / "labels.csv").read_text() == "mine"
+    export(store, tmp_path, ["records", "labels"], overwrite=True)
+    assert rows_of(tmp_path / "labels.csv")
 
 
 def test_exported_labels_have_every_column(store: Store, tmp_path: Path) -> None:

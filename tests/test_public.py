@@ -138,23 +138,39 @@ def test_generated_pages_are_up_to_date() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_page_of_python_lists_every_public_name() -> None:
+    text = (ROOT / "docs" / "python.md").read_text().partition("## Every public")[2]
+    listed = set(re.findall(r"`(?:ecgstore\.)?(\w+)`", text))
+    assert listed == set(dir(ecgstore)) - {"__version__"}
+
+
 def test_files_named_in_pages_exist() -> None:
     for page in PAGES:
         for name in re.findall(r"`((?:tests|docs|bench)/[\w./]+)`", page.read_text()):
             assert (ROOT / name).exists(), f"{page.name}: {name}"
 
 
+def blocks_of(page: Path) -> list[str]:
+    """Return the blocks of Python of a page, but those marked `python skip`."""
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+
+
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/format.md", "docs/models.md", "docs/pipes.md"]
+    "page", [str(page.relative_to(ROOT)) for page in PAGES if blocks_of(page)]
 )
 def test_python_in_pages_runs(
-    page: str, sample_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: str,
+    sample_store: Path,
+    sample_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("challenge.h5", "demo.h5"):
         shutil.copy(sample_store, tmp_path / name)
+    (tmp_path / "runs" / "cnn").mkdir(parents=True)
+    shutil.copy(sample_checkpoint, tmp_path / "runs" / "cnn" / "best.pt")
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
-    assert blocks
+    blocks = blocks_of(ROOT / page)
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, page, "exec"), names)

@@ -195,7 +195,7 @@ def _write_arrays(
             flat[rows] = values
             dataset[rows] = values
     flat.flush()
-    np.save(folder / "labels.npy", store.labels()[sources[:, 0]])
+    np.save(folder / "labels.npy", store.labels(dtype=np.uint8)[sources[:, 0]])
     folds = store.records["fold"].to_numpy()[sources[:, 0]]
     selected: IntArray = np.flatnonzero(folds == FOLD)
     np.save(folder / "selected.npy", selected)

@@ -38,7 +38,7 @@ class BeatStatus(IntEnum):
     """There are more than `max_beats` beats: the first ones are stored."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Beats:
     """The beats of a record.
 
@@ -61,6 +61,13 @@ class Beats:
     r_peaks: IntArray
     fiducials: IntArray
     status: BeatStatus
+
+    def __repr__(self) -> str:
+        n_marks = int((self.fiducials >= 0).sum())
+        return (
+            f"<ecgstore.Beats: {len(self.r_peaks)} beats, {n_marks} marks, "
+            f"status {self.status.name.lower()}>"
+        )
 
     @classmethod
     def none(cls, status: BeatStatus) -> Self:

@@ -8,22 +8,17 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
-from ecgstore.arrays import FloatArray, UInt8Array
-from ecgstore.beats import Beats, BeatStatus, find_beats
+from ecgstore.arrays import UInt8Array
+from ecgstore.beats import Beats
 from ecgstore.builder.changes import content_digest, is_unchanged
 from ecgstore.builder.journal import Entry
 from ecgstore.builder.writer import RowWriter
 from ecgstore.config import Config
 from ecgstore.errors import RecordError, out_of_memory
-from ecgstore.features import compute
+from ecgstore.features import measure as measure_features
 from ecgstore.signals.preprocess import first_seconds
 from ecgstore.signals.quality import Quality, measure
-from ecgstore.signals.stored_form import (
-    StoredForm,
-    samples_to_store,
-    stored_form,
-    stored_mv,
-)
+from ecgstore.signals.stored_form import StoredForm, samples_to_store, stored_form
 from ecgstore.sources import read_record, signal_sha256
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.hdf5 import read_config
@@ -145,29 +140,14 @@ class Filler:
         block[schema.CHECKSUMS][position] = row_checksum(
             block[schema.SIGNALS][position]
         )
-        # Beats and features are computed from the stored values, so that they can be
-        # computed again from the store alone.
-        signal = stored_mv(prepared.values).astype(np.float64)
-        signal = signal[:, : prepared.n_real_samples]
-        beats = self._beats(signal)
-        _put_beats(position, beats, block)
-        block[schema.FEATURES][position] = compute(
-            signal, beats, config.fs, config.rr_convention
-        )
+        measured = measure_features(prepared, config)
+        _put_beats(position, measured.beats, block)
+        block[schema.FEATURES][position] = measured.row
         window = first_seconds(record.signal, record.fs, config.duration_s)
         quality = measure(window, record.fs)
-        for name, value in self._quality(quality, prepared, beats).items():
+        for name, value in self._quality(quality, prepared, measured.beats).items():
             block[f"{schema.QUALITY}/{name}"][position] = value
         return True
-
-    def _beats(self, signal: FloatArray) -> Beats:
-        """Return the beats of a record; none if the options skip them."""
-        config = self._config
-        if config.beats == "none":
-            return Beats.none(BeatStatus.NOT_COMPUTED)
-        return find_beats(
-            signal, config.fs, max_beats=config.max_beats, engine=config.beats
-        )
 
     def _quality(
         self, quality: Quality, prepared: StoredForm, beats: Beats

@@ -17,7 +17,7 @@ from ecgstore.beats import BeatStatus
 from ecgstore.builder.journal import Entry, Journal, Status
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
-from ecgstore.features import FEATURES
+from ecgstore.features import defined_features
 from ecgstore.record import N_LEADS
 from ecgstore.signals.same_signal import same_signals
 from ecgstore.signals.signature import SIGNATURE, signature_array
@@ -58,7 +58,10 @@ def plan(
             config,
             n_rows,
             _text_widths(journal, patients),
-            features=[(feature.name, feature.unit) for feature in FEATURES],
+            features=[
+                (feature.name, feature.unit)
+                for feature in defined_features(config.duration_s, config.fs)
+            ],
             beats_status={status.name.lower(): int(status) for status in BeatStatus},
         ),
         *schema.quarantine_specs(

@@ -4,6 +4,7 @@ from .class_sets import (
     DiagnosisClass as DiagnosisClass,
     selects as selects,
 )
+from .class_weights import class_weights as class_weights
 from .counts import (
     CountRow as CountRow,
     DiagnosisCounts as DiagnosisCounts,

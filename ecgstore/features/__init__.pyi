@@ -1,4 +1,14 @@
 from .feature import Feature as Feature
+from .measured import (
+    Measured as Measured,
+    features_of as features_of,
+    measure as measure,
+)
 from .page import markdown as markdown
-from .table import FEATURES as FEATURES, compute as compute
+from .table import (
+    FEATURES as FEATURES,
+    columns_of as columns_of,
+    compute as compute,
+    defined_features as defined_features,
+)
 from .waves.compute import q_s_peaks as q_s_peaks

@@ -16,6 +16,34 @@ _ROWS: Final = {name: 1 + k for k, name in enumerate(LEADS)}
 
 
 @dataclass(frozen=True, slots=True)
+class Needs:
+    """What a record must have for a feature to be defined, whatever its signal.
+
+    Attributes
+    ----------
+    duration_s : float
+        Least duration in s.
+    above_hz : float
+        The sampling rate must be higher than this.
+    """
+
+    duration_s: float = 0.0
+    above_hz: float = 0.0
+
+    def met(self, duration_s: float, fs: float) -> bool:
+        """Return whether records of this duration and sampling rate suffice.
+
+        Examples
+        --------
+        >>> Needs(duration_s=1200.0).met(10.0, 500.0)
+        False
+        """
+        # In samples, as the functions that compute the features compare.
+        is_long = round(duration_s * fs) >= round(self.duration_s * fs)
+        return is_long and fs > self.above_hz
+
+
+@dataclass(frozen=True, slots=True)
 class Feature:
     """One column of the features of a record.
 
@@ -39,6 +67,8 @@ class Feature:
     function : str
         Dotted name of the function that computes it, or of the module whose
         `Definition` does.
+    needs : Needs
+        What a record must have at least; else the feature is NaN in every record.
     """
 
     name: str
@@ -48,6 +78,7 @@ class Feature:
     valid_range: tuple[float, float]
     undefined: str
     function: str
+    needs: Needs
 
 
 class Values(dict[str, FloatArray]):
@@ -88,6 +119,7 @@ class Definition(NamedTuple):
     valid_range: tuple[float, float]
     undefined: str
     value: Function | None = None
+    needs: Needs = Needs()
 
 
 @dataclass(frozen=True)
@@ -231,4 +263,5 @@ def _feature(
         definition.valid_range,
         definition.undefined,
         group.function if value is None else value.__module__,
+        definition.needs,
     )

@@ -2,15 +2,19 @@
 
 from typing import Final
 
+from ecgstore.config import Config
 from ecgstore.features.feature import FeatureGroup
-from ecgstore.features.table import FEATURES, GROUPS
+from ecgstore.features.table import FEATURES, GROUPS, defined_features
 from ecgstore.record import LEADS
 
 _INTRODUCTION: Final = """\
 # Handcrafted features
 
-`/features` holds these {n} values per record as float32, in this order. They are
-computed from the filtered signal without its padding.
+`/features` holds these {n} values per record as float32, in this order, except for
+features that no record of the store can have, because they need a longer signal or a
+higher sampling rate. A store of the default 10 s leaves out {left_out}; the attribute
+`names` lists the columns. They are computed from the filtered signal without its
+padding.
 
 **Undefined values are NaN**; no feature raises an exception. The last column says when
 a value is undefined. In a record without beats, counts are 0, spectral features have
@@ -32,7 +36,15 @@ def markdown() -> str:
     '# Handcrafted features'
     """
     sections = (_section(group) for group in GROUPS)
-    return "\n".join([_INTRODUCTION.format(n=len(FEATURES)), *sections])
+    return "\n".join([_introduction(), *sections])
+
+
+def _introduction() -> str:
+    """Return the beginning of the page."""
+    config = Config()
+    kept = defined_features(config.duration_s, config.fs)
+    left_out = [f"`{feature.name}`" for feature in FEATURES if feature not in kept]
+    return _INTRODUCTION.format(n=len(FEATURES), left_out=" and ".join(left_out))
 
 
 def range_text(valid_range: tuple[float, float]) -> str:

@@ -18,6 +18,7 @@ The groups that exist measure with numba kernels, which write their columns in t
 of the definitions without a `value`.
 """
 
+import functools
 import importlib
 import pkgutil
 from typing import Final
@@ -25,7 +26,7 @@ from typing import Final
 import numpy as np
 
 from ecgstore import features
-from ecgstore.arrays import Float32Array, FloatArray
+from ecgstore.arrays import Float32Array, FloatArray, IntArray
 from ecgstore.beats.types import Beats, BeatStatus
 from ecgstore.features.feature import Feature, FeatureGroup, Inputs, Values
 
@@ -45,6 +46,38 @@ FEATURES: Final[tuple[Feature, ...]] = tuple(
     feature for group in GROUPS for feature in group.features
 )
 """Every feature, in the order of the columns."""
+
+
+@functools.lru_cache(maxsize=16)
+def defined_features(duration_s: float, fs: float) -> tuple[Feature, ...]:
+    """Return the features that can be defined in records of a duration.
+
+    They are the columns of a store. The other ones are NaN in every record, whatever
+    its signal, such as those that need 20 min.
+
+    Parameters
+    ----------
+    duration_s : float
+        Duration of the longest record in s.
+    fs : float
+        Sampling rate in Hz.
+
+    Examples
+    --------
+    >>> kept = defined_features(10.0, 500.0)
+    >>> [feature.name for feature in FEATURES if feature not in kept]
+    ['hti', 'tinn_ms']
+    """
+    return tuple(feature for feature in FEATURES if feature.needs.met(duration_s, fs))
+
+
+@functools.lru_cache(maxsize=16)
+def columns_of(features: tuple[Feature, ...]) -> IntArray:
+    """Return the columns of some features in the values of `compute`."""
+    place = {feature.name: column for column, feature in enumerate(FEATURES)}
+    columns = np.array([place[feature.name] for feature in features], np.int64)
+    columns.flags.writeable = False  # shared by all callers
+    return columns
 
 
 def compute(

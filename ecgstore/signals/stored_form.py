@@ -15,7 +15,15 @@ from ecgstore.arrays import Float32Array, FloatArray
 from ecgstore.config import Config, signal_mb
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
-from ecgstore.signals.preprocess import first_seconds, preprocess, to_int16, to_mv
+from ecgstore.signals.preprocess import (
+    Preprocessed,
+    before_filter,
+    cut_or_pad,
+    first_seconds,
+    preprocess,
+    to_int16,
+    to_mv,
+)
 from ecgstore.signals.quality import check
 
 
@@ -101,7 +109,9 @@ def check_usable(signal: FloatArray, fs: float, config: Config) -> None:
     )
 
 
-def stored_form(signal: FloatArray, fs: float, config: Config) -> StoredForm:
+def stored_form(
+    signal: FloatArray, fs: float, config: Config, *, bandpass: bool = True
+) -> StoredForm:
     """Preprocess a signal and convert it to the type of the store.
 
     Parameters
@@ -113,23 +123,32 @@ def stored_form(signal: FloatArray, fs: float, config: Config) -> StoredForm:
         Sampling rate in Hz.
     config : Config
         Options of the build.
+    bandpass : bool
+        False to skip the filter, for a signal that was filtered before.
 
     Raises
     ------
     RecordError
         If a gap is too long; never for a record that `check_usable` accepts.
     """
-    prepared = preprocess(
-        signal,
-        fs,
-        fs_out=config.fs,
-        duration_s=config.duration_s,
-        margin_s=config.margin_s,
-        low_hz=config.low_hz,
-        high_hz=config.high_hz,
-        order=config.filter_order,
-        max_gap_s=config.max_gap_s,
-    )
+    timing = {
+        "fs_out": config.fs,
+        "duration_s": config.duration_s,
+        "margin_s": config.margin_s,
+        "max_gap_s": config.max_gap_s,
+    }
+    if bandpass:
+        prepared = preprocess(
+            signal,
+            fs,
+            low_hz=config.low_hz,
+            high_hz=config.high_hz,
+            order=config.filter_order,
+            **timing,
+        )
+    else:
+        resampled = before_filter(signal, fs, **timing)
+        prepared = Preprocessed(*cut_or_pad(resampled, config.n_samples))
     if config.dtype == "float32":
         none_saturated = np.zeros(len(signal), np.float32)
         values: NDArray[Any] = prepared.signal.astype(np.float32)

@@ -19,6 +19,7 @@ def records_frame(tables: Tables) -> pd.DataFrame:
         for name in (*schema.RECORD_TEXTS, *schema.RECORD_NUMBERS)
     }
     columns["fold"] = _column(tables, schema.FOLDS)
+    columns["patient_known"] = columns["patient_id"] != ""
     return pd.DataFrame(columns).set_index("record_id")
 
 

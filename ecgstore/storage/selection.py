@@ -3,14 +3,17 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ecgstore.arrays import BoolArray, IntArray
+from ecgstore.arrays import BoolArray, Float32Array, IntArray
 from ecgstore.config import N_FOLDS
+from ecgstore.diagnoses import ClassSet
 from ecgstore.errors import EcgStoreError
+from ecgstore.storage.notebook import counts, table
 from ecgstore.storage.row_numbers import Rows, row_numbers
 
 if TYPE_CHECKING:
@@ -50,7 +53,37 @@ class Selection:
         return len(self.rows)
 
     def __repr__(self) -> str:
-        return f"<{len(self)} of {len(self.store)} records of {self.store.path}>"
+        return (
+            f"<ecgstore.Selection: {len(self):,} of {len(self.store):,} records of "
+            f"{self.store.path}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return a table, for notebooks."""
+        return selection_html(self, repr(self)[1:-1])
+
+    @property
+    def records(self) -> pd.DataFrame:
+        """Metadata of the records, indexed by record_id; see `Store.records`."""
+        return self.store.records.iloc[self.rows]
+
+    def features(self, *, attached: bool = False) -> pd.DataFrame:
+        """Return the features of the records; see `Store.features`."""
+        return self.store.features(self.rows, attached=attached)
+
+    def labels(self, classes: ClassSet | str | Path | None = None) -> IntArray:
+        """Return the labels of the records; see `Store.labels`."""
+        return self.store.labels(classes, rows=self.rows)
+
+    def groups(self) -> IntArray:
+        """Return which records must stay together; see `Store.groups`."""
+        return self.store.groups(self.rows)
+
+    def class_weights(
+        self, classes: ClassSet | str | Path | None = None
+    ) -> Float32Array:
+        """Return the weight of positives of each class; see `Store.class_weights`."""
+        return self.store.class_weights(classes, rows=self.rows)
 
     @cached_property
     def rows_sha256(self) -> str:
@@ -85,6 +118,23 @@ def rows_of(store: "Store", rows: Rows) -> IntArray:
         raise IndexError(f"{store.path}: {error}") from None
 
 
+def selection_html(selection: Selection, title: str) -> str:
+    """Return a table of what is selected, for notebooks."""
+    store, records = selection.store, selection.records
+    labels = store.labels(rows=selection.rows, dtype=np.uint8)
+    n_by_source = records["source"].value_counts()
+    rows = {
+        "records": f"{len(selection):,}",
+        "sources": counts([*n_by_source.index], n_by_source.tolist()),
+        "classes": counts(store.label_names, labels.sum(axis=0).tolist()),
+        "known patients": f"{int(records['patient_known'].sum()):,} records",
+        "leads": ", ".join(store.leads),
+        "signals": f"{store.n_samples} samples at {store.fs:g} Hz, {store.dtype}",
+        "features": len(store.feature_names),
+    }
+    return table(rows, title)
+
+
 def select(
     store: "Store",
     *,
@@ -103,7 +153,7 @@ def select(
     if classes is not None:
         names = _check_known(store, "class", classes, store.label_names)
         columns = [store.label_names.index(name) for name in names]
-        keep &= store.labels()[:, columns].any(axis=1)
+        keep &= store.labels(dtype=np.bool_)[:, columns].any(axis=1)
     if query is not None:
         keep &= _fulfils(store, query)
     if rows is not None:
@@ -139,7 +189,7 @@ def _fulfils(store: "Store", query: str) -> BoolArray:
     """Return where a condition over all columns holds."""
     # There may be thousands of deep features: copy them only if the query names one.
     attached = any(name in query for name in store.attached)
-    table = pd.concat(
+    columns = pd.concat(
         [
             store.records.reset_index(),
             store.features(attached=attached).reset_index(drop=True),
@@ -148,11 +198,11 @@ def _fulfils(store: "Store", query: str) -> BoolArray:
         axis=1,
     )
     try:
-        result = np.asarray(table.eval(query, engine="python"))
+        result = np.asarray(columns.eval(query, engine="python"))
     except Exception as error:  # pandas raises many types of errors here
         raise EcgStoreError(
             f"{store.path}: query {query!r} failed ({error}); expected an expression "
-            f"over columns such as {', '.join(table.columns[:9])}"
+            f"over columns such as {', '.join(columns.columns[:9])}"
         ) from error
     if result.shape != (len(store),) or result.dtype != bool:
         raise EcgStoreError(

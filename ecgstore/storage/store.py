@@ -3,25 +3,29 @@
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from ecgstore.arrays import Float32Array, Int16Array, IntArray, UInt8Array
-from ecgstore.diagnoses import ClassSet, class_set
+from ecgstore.arrays import Float32Array, Int16Array, IntArray
+from ecgstore.diagnoses import ClassSet, class_set, class_weights
 from ecgstore.errors import EcgStoreError, RecordNotFoundError, short_repr
+from ecgstore.splits import group_records
 from ecgstore.storage.format import schema
 from ecgstore.storage.frames import quality_frame, quarantine_frame, records_frame
 from ecgstore.storage.read_signals import check_signal, read_signals
 from ecgstore.storage.record_names import RecordNames
 from ecgstore.storage.row_numbers import Rows
-from ecgstore.storage.selection import Selection, rows_of, select
+from ecgstore.storage.selection import Selection, rows_of, select, selection_html
 from ecgstore.storage.store_file import StoreFile
 from ecgstore.storage.stored_record import StoredRecord
 
 if TYPE_CHECKING:
     from ecgstore.pipes.dataset import StoreDataset
+
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 class Store(StoreFile):
@@ -56,7 +60,15 @@ class Store(StoreFile):
     # -- records ------------------------------------------------------------
 
     def __repr__(self) -> str:
-        return f"<ecgstore.Store {self.path}: {len(self)} records>"
+        return (
+            f"<ecgstore.Store {self.path}: {len(self):,} records of {self.n_leads} "
+            f"leads, {self.config.duration_s:g} s at {self.fs:g} Hz, "
+            f"{len(self.label_names)} classes, {len(self.feature_names)} features>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return a table, for notebooks."""
+        return selection_html(Selection(self, np.arange(len(self))), repr(self)[1:-1])
 
     def __iter__(self) -> Iterator[str]:
         """Yield every record's name, ``source/name`` where two sources share it."""
@@ -120,15 +132,19 @@ class Store(StoreFile):
         padding = int(self.quality[schema.PAD_LENGTH].iloc[row])
         r_peaks = self.r_peaks([row])[0]
         n_beats = int((r_peaks >= 0).sum())
-        labels = self.labels(rows=[row])[0]
+        labels = self.labels(rows=[row], dtype=np.bool_)[0]
         return StoredRecord(
             record_id=name,
             source=str(record["source"]),
             patient_id=str(record["patient_id"]),
             row=row,
+            fold=int(record["fold"]),
+            age=float(record["age"]),
+            sex=str(record["sex"]),
+            dx=tuple(str(record["dx"]).split(",")) if record["dx"] else (),
             signal=self.signals([row])[0, :, : self.n_samples - padding],
             fs=self.config.fs,
-            labels=dict(zip(self.label_names, (labels > 0).tolist(), strict=True)),
+            labels=dict(zip(self.label_names, labels.tolist(), strict=True)),
             features={
                 str(feature): float(value)
                 for feature, value in self.features().iloc[row].items()
@@ -139,7 +155,10 @@ class Store(StoreFile):
 
     @cached_property
     def records(self) -> pd.DataFrame:
-        """Metadata of every record, indexed by record_id, with its fold."""
+        """Metadata of every record, indexed by record_id, with its fold.
+
+        `patient_id` is empty where `patient_known` is False: split by `groups`.
+        """
         return records_frame(self._checked_tables())
 
     @cached_property
@@ -155,12 +174,86 @@ class Store(StoreFile):
         """Path, name and reason of every selected record that was left out."""
         return quarantine_frame(self._checked_tables())
 
+    def groups(self, rows: Rows | None = None) -> IntArray:
+        """Return a number for each record, equal for all that must stay together.
+
+        These are the records of one patient, records with the same signal, and, in
+        sources that have several records per patient but do not publish patients, all
+        records of the source whose patient is unknown. Any other record of an unknown
+        patient has a number of its own. They are the groups that folds never separate,
+        and the ``groups`` of scikit-learn's splitters.
+
+        Parameters
+        ----------
+        rows : optional
+            Row numbers, or a mask of all rows; all rows if left out.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            int64. A record has the same number whatever `rows` are.
+        """
+        return self._groups[slice(None) if rows is None else rows_of(self, rows)]
+
+    @cached_property
+    def _groups(self) -> IntArray:
+        """The group of every record, not writeable."""
+        records = self.records
+        groups = group_records(
+            records["source"].to_list(),
+            records["patient_id"].to_list(),
+            records["sha256"].to_list(),
+        )
+        groups.flags.writeable = False
+        return groups
+
+    def class_weights(
+        self,
+        classes: ClassSet | str | Path | None = None,
+        *,
+        rows: Rows | None = None,
+    ) -> Float32Array:
+        """Return the weight of positives of each class, as training uses it.
+
+        It is the ``pos_weight`` of PyTorch's ``BCEWithLogitsLoss``, as
+        ``torch.from_numpy(store.class_weights(rows=train))``.
+
+        Parameters
+        ----------
+        classes, rows
+            As for `labels`; give the rows of the training records.
+
+        Returns
+        -------
+        ndarray of shape (n_classes,)
+            float32: the square root of negatives / positives, clipped to 1 to 10.
+        """
+        return class_weights(self.labels(classes, rows=rows, dtype=np.uint8))
+
+    @overload
     def labels(
         self,
         classes: ClassSet | str | Path | None = None,
         *,
         rows: Rows | None = None,
-    ) -> UInt8Array:
+    ) -> IntArray: ...
+
+    @overload
+    def labels(
+        self,
+        classes: ClassSet | str | Path | None = None,
+        *,
+        rows: Rows | None = None,
+        dtype: type[_Scalar],
+    ) -> NDArray[_Scalar]: ...
+
+    def labels(
+        self,
+        classes: ClassSet | str | Path | None = None,
+        *,
+        rows: Rows | None = None,
+        dtype: type[Any] = np.int64,
+    ) -> NDArray[Any]:
         """Return the labels of the records.
 
         Parameters
@@ -170,6 +263,9 @@ class Store(StoreFile):
             `ClassSet`. It is applied to all diagnosis codes of every record.
         rows : optional
             Row numbers, or a mask of all rows; all rows if left out.
+        dtype : type
+            NumPy type of the labels. Sums, differences and products of the default are
+            right; ``np.uint8``, as stored, takes an eighth of the memory.
 
         Returns
         -------
@@ -178,12 +274,12 @@ class Store(StoreFile):
         """
         numbers = slice(None) if rows is None else rows_of(self, rows)
         if classes is None:
-            labels: UInt8Array = np.array(self.table(schema.LABELS)[numbers])
-            return labels
+            return np.array(self.table(schema.LABELS)[numbers], dtype)
         if not isinstance(classes, ClassSet):
             classes = class_set(classes)
         texts = self.records["dx"].to_numpy()[numbers]
-        return classes.labels([dx.split(",") if dx else [] for dx in texts])
+        labels = classes.labels([dx.split(",") if dx else [] for dx in texts])
+        return labels.astype(dtype, copy=False)
 
     def features(
         self, rows: Rows | None = None, *, attached: bool = False

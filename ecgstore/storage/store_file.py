@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ecgstore.arrays import Float32Array, UInt8Array
 from ecgstore.errors import SchemaError, StoreClosedError
+from ecgstore.record import LEADS
 from ecgstore.storage.deep_features.attached import AttachedFeatures, Origin
 from ecgstore.storage.deep_features.sidecar import open_sidecar
 from ecgstore.storage.format import schema
@@ -65,6 +66,16 @@ class StoreFile:
     def dtype(self) -> str:
         """Type of the stored signals: ``"int16"`` or ``"float32"``."""
         return str(self._dtype)
+
+    @property
+    def fs(self) -> float:
+        """Sampling rate of the stored signals in Hz."""
+        return self.config.fs
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """Names of the leads, in the order of every array."""
+        return LEADS
 
     def __len__(self) -> int:
         return self._n_rows

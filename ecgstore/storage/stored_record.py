@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 
 from ecgstore.arrays import Float32Array, IntArray
+from ecgstore.diagnoses import diagnoses
+from ecgstore.record import person_text
+from ecgstore.storage import notebook
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StoredRecord:
     """One record as a store holds it.
 
@@ -15,6 +18,14 @@ class StoredRecord:
         Name, database and patient; `patient_id` is empty where unknown.
     row : int
         Row of the record in every dataset of the store.
+    fold : int
+        Fold of the record, 0 to 9.
+    age : float
+        Age in years, NaN where unknown.
+    sex : str
+        ``"male"``, ``"female"`` or ``"unknown"``.
+    dx : tuple of str
+        All SNOMED CT codes of the record.
     signal : ndarray of shape (12, n_real_samples)
         Filtered voltages in mV, float32, without the padding.
     fs : float
@@ -33,9 +44,48 @@ class StoredRecord:
     source: str
     patient_id: str
     row: int
+    fold: int
+    age: float
+    sex: str
+    dx: tuple[str, ...]
     signal: Float32Array
     fs: float
     labels: dict[str, bool]
     features: dict[str, float]
     r_peaks: IntArray
     fiducials: IntArray
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes that the record is in."""
+        return [name for name, is_in in self.labels.items() if is_in]
+
+    def __repr__(self) -> str:
+        parts = (
+            f"{self.signal.shape[1] / self.fs:g} s at {self.fs:g} Hz",
+            person_text(self.age, self.sex),
+            "+".join(self.classes) or "no class",
+            f"{len(self.r_peaks)} beats",
+        )
+        return (
+            f"<ecgstore.StoredRecord {self.record_id} of {self.source}: "
+            f"{', '.join(part for part in parts if part)}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return a small picture and a table, for notebooks."""
+        known = diagnoses()
+        names = [known[code].name if code in known else code for code in self.dx]
+        rows = {
+            "source": self.source,
+            "patient": self.patient_id or "unknown",
+            "person": person_text(self.age, self.sex) or "unknown",
+            "classes": ", ".join(self.classes) or "none",
+            "diagnoses": ", ".join(names) or "none",
+            "signal": f"{self.signal.shape[1] / self.fs:g} s at {self.fs:g} Hz",
+            "beats": len(self.r_peaks),
+            "row, fold": f"{self.row}, {self.fold}",
+        }
+        return notebook.picture(self.signal, self.fs) + notebook.table(
+            rows, self.record_id
+        )

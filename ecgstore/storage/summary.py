@@ -25,7 +25,7 @@ def summarise(path: str | Path) -> dict[str, Any]:
         quality flag, status of the beats, and reason of quarantine.
     """
     with Store(path) as store:
-        labels = store.labels()
+        labels = store.labels(dtype=np.uint8)
         folds = store.records["fold"].to_numpy()
         return {
             "path": str(store.path),

@@ -24,7 +24,7 @@ def most_frequent_class(store: Store, outer: OuterFold) -> FloatArray:
     -------
     ndarray of shape (n_test_records, n_classes)
     """
-    counts = store.labels(rows=outer.training).sum(axis=0, dtype=np.int64)
+    counts = store.labels(rows=outer.training).sum(axis=0)
     probabilities = np.zeros((len(outer.test), len(counts)))
     probabilities[:, counts.argmax()] = 1
     return probabilities
@@ -43,7 +43,7 @@ def source_only(store: Store, outer: OuterFold) -> FloatArray:
     ndarray of shape (n_test_records, n_classes)
     """
     source = store.records["source"].to_numpy()
-    labels = store.labels(rows=outer.training).astype(np.float64)
+    labels = store.labels(rows=outer.training, dtype=np.float64)
     overall = labels.mean(axis=0)
     probabilities = np.empty((len(outer.test), labels.shape[1]))
     for name in set(source[outer.test]):

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
 from ecgstore.arrays import FloatArray
 from ecgstore.models.inference.run import run_network
 from ecgstore.models.settings import TrainingSettings
@@ -49,7 +51,7 @@ def fit_trees(
     settings: TrainingSettings,
 ) -> Predict:
     """Train gradient-boosted trees; of the settings, they use the seed only."""
-    labels = training.store.labels(rows=training.rows)
+    labels = training.store.labels(rows=training.rows, dtype=np.uint8)
     trees = Trees(read_table(training, feature_sets, deep), labels, settings.seed)
 
     def predict(records: Selection, deep: DeepFeatures | None) -> FloatArray:

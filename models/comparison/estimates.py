@@ -10,7 +10,6 @@ from ecgstore.models.comparison.baselines import BASELINES
 from ecgstore.models.comparison.classifiers import CLASSIFIERS
 from ecgstore.models.comparison.run import ProtocolResult
 from ecgstore.models.comparison.settings import ComparisonSettings
-from ecgstore.models.patients import patients
 from ecgstore.scores.bootstrap import BootstrapResult, Estimate, paired_bootstrap
 from ecgstore.scores.multilabel import auroc
 from ecgstore.storage import Store
@@ -50,10 +49,10 @@ def estimate(
     Scores are means over the seeds: the expected scores of one training.
     """
     return paired_bootstrap(
-        store.labels(),
+        store.labels(dtype=np.uint8),
         {name: values.probabilities for name, values in result.predictions.items()},
         {name: values.decisions for name, values in result.predictions.items()},
-        patients(store),
+        store.groups(),
         n_resamples=settings.n_resamples,
     )
 
@@ -84,7 +83,7 @@ def auroc_within_sources(
         By source and classifier, an ndarray of shape (n_classes,): NaN where no record
         or every record of the source has the class.
     """
-    labels, source = store.labels(), store.records["source"].to_numpy()
+    labels, source = store.labels(dtype=np.uint8), store.records["source"].to_numpy()
     return {
         name: {
             classifier: np.mean(

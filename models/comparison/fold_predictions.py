@@ -178,7 +178,7 @@ def _averaged(
         From the number of an inner fold to the probabilities of its held-out records
         and of the test records.
     """
-    labels = fold.store.labels(rows=fold.outer.training)
+    labels = fold.store.labels(rows=fold.outer.training, dtype=np.uint8)
     held_out = np.empty(labels.shape)
     test = []
     for number, inner in enumerate(fold.inner):

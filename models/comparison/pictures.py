@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from ecgstore.models.comparison.baselines import BASELINES
 from ecgstore.models.comparison.estimates import (
     PAIRS,
@@ -41,7 +43,7 @@ def write_pictures(
 
     Reliability and confusion are those of the first seed.
     """
-    names, labels = store.label_names, store.labels() > 0
+    names, labels = store.label_names, store.labels(dtype=np.bool_)
     titles = {name: TITLES[name] for name in estimates.names}
     first_seed = {
         titles[name]: predictions.probabilities[0]

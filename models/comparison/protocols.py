@@ -57,8 +57,6 @@ def by_source(store: "Store", n_folds: int) -> list[OuterFold]:
     EcgStoreError
         If all records are of one source.
     """
-    from ecgstore.models.patients import patients
-
     del n_folds
     source = store.records["source"].to_numpy()
     names = sorted(set(source))
@@ -67,7 +65,7 @@ def by_source(store: "Store", n_folds: int) -> list[OuterFold]:
             f"{store.path}: all records are of {names[0]}; expected two or more "
             "sources to leave one out: compare with --protocols patients"
         )
-    patient = patients(store)
+    patient = store.groups()
     return [
         OuterFold(
             name,

@@ -21,7 +21,6 @@ from ecgstore.models.comparison.tables import (
     write_differences,
     write_scores,
 )
-from ecgstore.models.patients import patients
 from ecgstore.scores.bootstrap import BootstrapResult
 from ecgstore.storage import Store
 from ecgstore.system.atomic_files import replace_file
@@ -105,8 +104,8 @@ def _content(
     fold_of = np.empty(len(store), object)
     for fold in result.outer:
         fold_of[fold.test] = fold.name
-    labels, source = store.labels(), store.records["source"].to_list()
-    patient = patients(store)
+    labels, source = store.labels(dtype=np.uint8), store.records["source"].to_list()
+    patient = store.groups()
     return {
         "format": "ecgstore comparison",
         "version": 1,

@@ -233,7 +233,7 @@ def _cache_file(store: Store, task: Task, outer: OuterFold, inner: InnerFold) ->
     identity: dict[str, Any] = {
         # Not the store's fingerprint, which depends on handcrafted features as well.
         "signals": _sha256(store.table(schema.CHECKSUMS)[rows]),
-        "labels": _sha256(store.labels(rows=seen)),
+        "labels": _sha256(store.labels(rows=seen, dtype=np.uint8)),
         "fs": store.config.fs,
         "model": task.settings.model.to_dict(),
         "training": replace(task.settings.training, seed=task.seed).to_dict(),

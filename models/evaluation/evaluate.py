@@ -12,7 +12,6 @@ from ecgstore.diagnoses import class_set
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.inference.run import run_network
-from ecgstore.models.patients import patients
 from ecgstore.models.seen_records import lists_seen_records, seen_records
 from ecgstore.pipes.devices import available_device
 from ecgstore.scores.bootstrap import BootstrapResult, paired_bootstrap
@@ -173,10 +172,10 @@ def evaluate(
         quiet=quiet,
     )
     predicted = outputs.probabilities
-    labels = store.labels(rows=test.rows) > 0
+    labels = store.labels(rows=test.rows, dtype=np.bool_)
     probabilities = predicted[np.searchsorted(outputs.rows, test.rows)]
     thresholds = f1_thresholds(
-        store.labels(rows=validation.rows),
+        store.labels(rows=validation.rows, dtype=np.uint8),
         predicted[np.searchsorted(outputs.rows, validation.rows)],
     )
     decisions = probabilities >= thresholds
@@ -192,7 +191,7 @@ def evaluate(
             labels,
             {MODEL: probabilities},
             {MODEL: decisions},
-            patients(store)[test.rows],
+            store.groups()[test.rows],
             n_resamples=n_resamples,
         ),
         challenge=_challenge(store, labels, decisions, probabilities),

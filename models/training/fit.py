@@ -29,7 +29,7 @@ from ecgstore.models.reproducible import reproducible
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.training.epoch_totals import EpochTotals
 from ecgstore.models.training.history import Epoch, History
-from ecgstore.models.training.loss import class_weights, weighted_loss
+from ecgstore.models.training.loss import weighted_loss
 from ecgstore.models.training.state import StateFile, TrainingProgress
 from ecgstore.models.training.validation import validation_scores
 from ecgstore.pipes.batch import Transform
@@ -120,7 +120,7 @@ def fit(
     )
     with reproducible(settings.seed, device), loader:
         network.to(device)
-        weights = class_weights(training.store.labels(rows=training.rows)).to(device)
+        weights = torch.from_numpy(training.class_weights()).to(device)
         optimiser = torch.optim.AdamW(
             network.parameters(),
             settings.learning_rate,

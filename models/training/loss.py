@@ -1,42 +1,10 @@
 """Cross entropy of multi-label classes, with higher weights for rare ones."""
 
-from typing import Final
-
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ecgstore.arrays import UInt8Array
 from ecgstore.models.distributed import n_processes, sum_over_processes
-
-_LARGEST_WEIGHT: Final = 10.0
-
-
-def class_weights(labels: UInt8Array) -> Tensor:
-    """Return the weight of positives of each class relative to negatives.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n_records, n_classes)
-        Labels of the training records.
-
-    Returns
-    -------
-    Tensor of shape (n_classes,)
-        The square root of negatives / positives, clipped to 1 to 10; 1 for a class
-        without positives. With the ratio itself, the few positives of a rare class
-        would dominate the loss.
-
-    Examples
-    --------
-    >>> class_weights(np.array([[1, 1], [0, 1], [0, 1], [0, 1], [0, 0]], np.uint8))
-    tensor([2., 1.])
-    """
-    positives = labels.sum(axis=0, dtype=np.float64)
-    ratio = (len(labels) - positives) / np.maximum(positives, 1)
-    weights = np.clip(np.sqrt(ratio), 1, _LARGEST_WEIGHT)
-    return torch.from_numpy(np.where(positives, weights, 1).astype(np.float32))
 
 
 def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
@@ -57,7 +25,7 @@ def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     labels : Tensor of shape (n_records, n_classes)
         1 where a record is in a class.
     weights : Tensor of shape (n_classes,)
-        From `class_weights`.
+        From `Store.class_weights`.
     """
     total = functional.binary_cross_entropy_with_logits(
         logits.float() + weights.log(),

@@ -29,7 +29,7 @@ def validation_scores(outputs: Outputs, validation: Selection) -> tuple[float, f
         Mean AUROC of the classes with positive and negative records; NaN if there are
         none.
     """
-    labels = validation.store.labels(rows=outputs.rows)
+    labels = validation.store.labels(rows=outputs.rows, dtype=np.uint8)
     loss = functional.binary_cross_entropy_with_logits(
         torch.from_numpy(outputs.logits).double(), torch.from_numpy(labels).double()
     )

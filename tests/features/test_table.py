@@ -11,8 +11,14 @@ import pytest
 from ecgstore import features
 from ecgstore.arrays import FloatArray
 from ecgstore.beats import Beats, BeatStatus
-from ecgstore.features import FEATURES, compute, markdown
-from ecgstore.features.feature import Definition, FeatureGroup, Inputs, Values
+from ecgstore.features import FEATURES, compute, defined_features, markdown
+from ecgstore.features.feature import (
+    Definition,
+    FeatureGroup,
+    Inputs,
+    Needs,
+    Values,
+)
 from ecgstore.features.page import range_text
 from ecgstore.features.rr.compute import CONVENTIONS
 from ecgstore.features.rr.definitions import RR
@@ -207,6 +213,42 @@ print("| `new_ratio` | 1 | qt_interval / mean_rr |" in markdown())
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["new_ratio", "V6_new_ratio", "True", "True"]
+
+
+def regular(duration_s: float, fs: float) -> tuple[FloatArray, Beats]:
+    """Return noise with a beat every 0.25 s and all marks, to the last sample."""
+    n_samples = round(duration_s * fs)
+    signal = np.random.default_rng(0).standard_normal((12, n_samples))
+    r_peaks = np.unique(np.linspace(0, n_samples - 1, round(duration_s * 4), dtype=int))
+    marks = np.repeat(r_peaks[None, :, None], 9, axis=2).repeat(12, axis=0)
+    offsets = np.array([-5, -4, -3, -2, 0, 2, 3, 4, 5])
+    return signal, Beats(
+        r_peaks, np.clip(marks + offsets, 0, n_samples - 1), BeatStatus.OK
+    )
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "fs", "without"),
+    [
+        (3.99, 100.0, 2 + 12 * 13),
+        (4.5, 100.0, 2),
+        (30.0, 80.0, 2 + 12 * 13),
+        (30.0, 81.0, 2),
+        (1199.9, 90.0, 2),
+        (1201.0, 90.0, 0),
+    ],
+)
+def test_features_that_no_record_can_have_are_known(
+    duration_s: float, fs: float, without: int
+) -> None:
+    """What is left out is NaN in a record with beats up to both of its ends."""
+    kept = {feature.name for feature in defined_features(duration_s, fs)}
+    assert len(NAMES) - len(kept) == without
+    signal, beats = regular(duration_s, fs)
+    row = dict(zip(NAMES, compute(signal, beats, fs), strict=True))
+    assert not [name for name in NAMES if name not in kept and not np.isnan(row[name])]
+    needy = [feature.name for feature in FEATURES if feature.needs != Needs()]
+    assert not [name for name in needy if name in kept and np.isnan(row[name])]
 
 
 def test_the_columns_are_those_of_the_groups_in_turn() -> None:

@@ -8,6 +8,27 @@ import ecgstore
 from ecgstore.diagnoses import class_set
 
 
+def test_differences_and_products_of_labels_are_right(store: ecgstore.Store) -> None:
+    """They wrap in the stored type: there are 3 positives less than 41 negatives."""
+    labels = store.labels()
+    difference = 2 * labels.sum(axis=0) - len(store)
+    assert difference.dtype == np.int64
+    assert difference.min() < 0
+    many = np.repeat(labels, 40, axis=0)
+    assert (np.diag(many.T @ many) == 40 * labels.sum(axis=0)).all()
+
+
+def test_class_weights_are_those_of_the_rows(store: ecgstore.Store) -> None:
+    train = store.select(folds=range(5))
+    positives = train.labels().sum(axis=0)
+    expected = np.sqrt((len(train) - positives) / positives).clip(1, 10)
+    weights = train.class_weights()
+    assert weights.dtype == np.float32
+    np.testing.assert_allclose(weights, expected, rtol=1e-6)
+    assert not np.array_equal(weights, store.class_weights())
+    assert len(train.class_weights("cinc2020")) == 24
+
+
 def test_labels_follow_a_toml_file(store: ecgstore.Store, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('name = "mine"\n[classes]\nAF = ["164889003"]\n')

@@ -31,6 +31,13 @@ def test_a_record_is_read_by_name(store: ecgstore.Store) -> None:
     assert record.fiducials.shape == (12, len(record.r_peaks), 9)
     assert (np.diff(record.r_peaks) > 0).all()
     assert list(record.labels) == list(store.label_names)
+    labels = dict(zip(store.label_names, store.labels(rows=[row])[0], strict=True))
+    assert record.classes == [name for name, is_in in labels.items() if is_in]
+    described = store.records.loc[record_id]
+    assert (record.age, record.sex) == (described["age"], described["sex"])
+    assert record.fold == described["fold"]
+    assert ",".join(record.dx) == described["dx"]
+    assert (store.leads, store.fs) == (ecgstore.LEADS, 500.0)
     assert list(record.features) == list(store.feature_names)
 
 
@@ -123,7 +130,8 @@ def test_returned_arrays_are_copies(store: ecgstore.Store) -> None:
             array[...] = 7
             np.testing.assert_array_equal(read(rows=rows), expected)
     assert store.r_peaks().dtype == store.fiducials([1]).dtype == np.int64
-    assert store.labels().dtype == np.uint8
+    assert store.labels().dtype == np.int64
+    assert store.labels(dtype=np.uint8).dtype == np.uint8
     with h5py.File(store.path) as file:
         np.testing.assert_array_equal(store.labels(), file["labels"][...])
 

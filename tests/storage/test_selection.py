@@ -1,14 +1,14 @@
 """Selecting rows by fold, source, class, query and row."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import ecgstore
-from ecgstore.errors import (
-    EcgStoreError,
-)
+from ecgstore.errors import EcgStoreError
+from ecgstore.sample import sample_folder
 from ecgstore.storage import Store
 
 
@@ -31,6 +31,39 @@ def test_rows_fulfil_all_conditions(store: ecgstore.Store) -> None:
     assert selected.rows.tolist() == expected
     assert 0 < len(selected) < len(store)
     assert selected.store is store
+
+
+def test_a_selection_has_its_part_of_every_table(store: ecgstore.Store) -> None:
+    some = store.select(rows=[3, 7, 20])
+    names = [[*store][row] for row in (3, 7, 20)]
+    assert some.records.index.tolist() == some.features().index.tolist() == names
+    np.testing.assert_array_equal(some.labels(), store.labels()[[3, 7, 20]])
+    others = store.labels("cinc2020")[[3, 7, 20]]
+    np.testing.assert_array_equal(some.labels("cinc2020"), others)
+    assert some.groups().tolist() == store.groups()[[3, 7, 20]].tolist()
+
+
+def test_groups_keep_patients_together(tmp_path: Path) -> None:
+    """Unknown patients are no group, but for sources that hide their patients."""
+    out = tmp_path / "unknown.h5"
+    config = ecgstore.Config(beats="none")
+    ecgstore.build_store([sample_folder()], out, config, n_workers=1, quiet=True)
+    with ecgstore.open(out) as store:
+        assert not store.records["patient_known"].any()
+        groups, source = store.groups(), store.records["source"]
+        pooled = source == "ptb"
+        assert len(set(groups[pooled])) == 1
+        n_same = len(store) - store.records["sha256"].nunique()
+        assert len(set(groups[~pooled])) == (~pooled).sum() - n_same
+
+
+def test_groups_are_whole_in_every_fold(store: ecgstore.Store) -> None:
+    records = store.records.assign(group=store.groups())
+    assert records["patient_known"].any()
+    assert not records["patient_known"].all()
+    assert (records.groupby("group")["fold"].nunique() == 1).all()
+    known = records[records["patient_known"]]
+    assert (known.groupby("patient_id")["group"].nunique() == 1).all()
 
 
 def test_folds_partition_the_rows(store: ecgstore.Store) -> None:

@@ -1,4 +1,4 @@
-"""``ecgstore export``: labels, features and peaks as CSV and JSON."""
+"""``ecgstore export``: records, labels, features and peaks as CSV and JSON."""
 
 from pathlib import Path
 
@@ -22,18 +22,20 @@ Examples:
     "names",
     multiple=True,
     # The keys of ecgstore.export.EXPORTS, which loads h5py; a test compares them.
-    type=click.Choice(["labels", "features", "peaks"]),
+    type=click.Choice(["records", "labels", "features", "peaks"]),
     help="Write this file only; repeat for more.  [default: all]",
 )
-def export(store: Path, folder: Path, names: tuple[str, ...]) -> None:
-    """Write labels, features and peaks of STORE as CSV and JSON.
+@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+def export(store: Path, folder: Path, names: tuple[str, ...], overwrite: bool) -> None:
+    """Write records, labels, features and peaks of STORE as CSV and JSON.
 
-    FOLDER gets labels.csv, features.csv and peaks.json. Every row of a table and every
-    record in peaks.json has its record_id.
+    FOLDER gets records.csv (source, patient, age, sex, codes, fold), labels.csv,
+    features.csv and peaks.json. Every row of a table and every record in peaks.json has
+    its record_id.
     """
     from ecgstore.export import EXPORTS, export as write
     from ecgstore.storage import Store
 
     with Store(store) as opened:
-        for path in write(opened, folder, list(names or EXPORTS)):
+        for path in write(opened, folder, list(names or EXPORTS), overwrite=overwrite):
             echo(path)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ecgstore.arrays import FloatArray
-from ecgstore.features.feature import Definition, FeatureGroup, Inputs
+from ecgstore.features.feature import Definition, FeatureGroup, Inputs, Needs
 
 _TASK_FORCE: Final = "Task Force 1996, Circulation 93:1043"
 _SHAFFER: Final = "Shaffer and Ginsberg 2017, Front. Public Health 5:258"
@@ -14,6 +14,8 @@ _STATISTICS: Final = "descriptive statistics"
 _NO_INTERVAL: Final = "there is no RR interval"
 _LESS_THAN_2: Final = "there are fewer than 2 RR intervals"
 _LESS_THAN_3: Final = "there are fewer than 3 RR intervals"
+_LESS_THAN_20_MIN: Final = "the RR intervals sum to less than 20 min"
+_20_MIN: Final = Needs(duration_s=1200.0)
 
 # The order is that of the columns in `ecgstore.features.rr._kernels`.
 _DEFINITIONS: Final = (
@@ -128,7 +130,8 @@ _DEFINITIONS: Final = (
         "N / height of the histogram of rr_i in bins of 1/128 s",
         _TASK_FORCE,
         (1, 100),
-        "the RR intervals sum to less than 20 min",
+        _LESS_THAN_20_MIN,
+        needs=_20_MIN,
     ),
     Definition(
         "tinn_ms",
@@ -137,7 +140,8 @@ _DEFINITIONS: Final = (
         "squared error",
         _TASK_FORCE,
         (0, 2000),
-        "the RR intervals sum to less than 20 min",
+        _LESS_THAN_20_MIN,
+        needs=_20_MIN,
     ),
     Definition(
         "mean_hr", "1/min", "mean(60000 / rr_i)", _STATISTICS, (20, 250), _NO_INTERVAL

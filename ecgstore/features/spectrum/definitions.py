@@ -3,8 +3,13 @@
 from typing import Final
 
 from ecgstore.arrays import FloatArray
-from ecgstore.features.feature import Definition, FeatureGroup, Inputs
-from ecgstore.features.spectrum.compute import f_wave_features, spectral_features
+from ecgstore.features.feature import Definition, FeatureGroup, Inputs, Needs
+from ecgstore.features.spectrum.compute import (
+    BANDS_HZ,
+    SEGMENT_S,
+    f_wave_features,
+    spectral_features,
+)
 
 _WELCH: Final = "Welch 1967, IEEE Trans. Audio Electroacoust. 15:70"
 _SLOCUM: Final = "Slocum et al. 1992, J. Electrocardiol. 25:1"
@@ -13,6 +18,7 @@ _BANDS: Final = (
     ("middle", "4 <= f < 15 Hz"),
     ("high", "15 <= f <= 40 Hz"),
 )
+_SEGMENT: Final = Needs(duration_s=SEGMENT_S, above_hz=2 * BANDS_HZ[-1])
 _SHORT: Final = (
     "the record is shorter than 4 s, its sampling rate is 80 Hz or less, or samples of "
     "the lead are missing"
@@ -29,6 +35,7 @@ _SPECTRAL: Final = (
             _WELCH,
             (0, 5),
             _SHORT,
+            needs=_SEGMENT,
         )
         for name, band in _BANDS
     ),
@@ -40,6 +47,7 @@ _SPECTRAL: Final = (
             _WELCH,
             (0, 1),
             _SHORT_OR_FLAT,
+            needs=_SEGMENT,
         )
         for name, _ in _BANDS
     ),
@@ -50,6 +58,7 @@ _SPECTRAL: Final = (
         "Inouye et al. 1991, Electroencephalogr. Clin. Neurophysiol. 79:204",
         (0, 1),
         _SHORT_OR_FLAT,
+        needs=_SEGMENT,
     ),
     Definition(
         "dominant_frequency_hz",
@@ -58,6 +67,7 @@ _SPECTRAL: Final = (
         _WELCH,
         (0.5, 40),
         _SHORT_OR_FLAT,
+        needs=_SEGMENT,
     ),
 )
 
@@ -75,6 +85,7 @@ _F_WAVE: Final = (
         _SLOCUM,
         (0, 1),
         _NO_RESIDUAL,
+        needs=_SEGMENT,
     ),
     Definition(
         "relative_f_wave_power",
@@ -83,6 +94,7 @@ _F_WAVE: Final = (
         _SLOCUM,
         (0, 1),
         _NOTHING_LEFT,
+        needs=_SEGMENT,
     ),
     Definition(
         "f_wave_frequency_hz",
@@ -91,6 +103,7 @@ _F_WAVE: Final = (
         "Holm et al. 1998, Cardiovasc. Res. 38:69",
         (4, 9),
         _NOTHING_LEFT,
+        needs=_SEGMENT,
     ),
     Definition(
         "f_wave_concentration",
@@ -100,6 +113,7 @@ _F_WAVE: Final = (
         "Castells et al. 2005, IEEE Trans. Biomed. Eng. 52:258",
         (0, 1),
         _NOTHING_LEFT,
+        needs=_SEGMENT,
     ),
 )
 

@@ -109,7 +109,7 @@ def plot_filter(store: Store, record_id: str, folders: Iterable[Path]) -> Figure
 
 def plot_classes(store: Store) -> Figure:
     """Plot the number of records per class and source."""
-    labels = store.labels()
+    labels = store.labels(dtype=np.uint8)
     sources = store.records["source"].to_numpy()
     return class_balance(
         store.label_names,

@@ -12,13 +12,12 @@ import pytest
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.comparison.cross_fitting import inner_folds
 from ecgstore.models.comparison.protocols import PROTOCOLS, by_source
-from ecgstore.models.patients import patients
 from ecgstore.storage import Store
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_no_patient_is_in_two_parts(store: Store, protocol: str) -> None:
-    patient = patients(store)
+    patient = store.groups()
     folds = PROTOCOLS[protocol].outer_folds(store, 3)
     tested = np.concatenate([fold.test for fold in folds])
     np.testing.assert_array_equal(np.sort(tested), np.arange(len(store)))

@@ -21,7 +21,6 @@ from ecgstore.models.comparison.protocols import by_patient
 from ecgstore.models.comparison.report import write_report
 from ecgstore.models.comparison.run import Predictions, ProtocolResult
 from ecgstore.models.comparison.settings import ComparisonSettings
-from ecgstore.models.patients import patients
 from ecgstore.scores.bootstrap import Estimate
 from ecgstore.scores.table import CLASS_SCORES, SCORES
 from ecgstore.storage import Store
@@ -65,7 +64,7 @@ def test_scores_are_means_over_the_seeds(store: Store, result: ProtocolResult) -
             [f1_score(labels, d, average="macro", zero_division=0) for d in decisions]
         )
         assert estimates.scores[name]["macro_f1"].value == pytest.approx(expected)
-    n_patients = len(set(patients(store).tolist()))
+    n_patients = len(set(store.groups().tolist()))
     assert estimates.n_groups == n_patients < len(store)
     assert estimates.n_resamples == SETTINGS.n_resamples
 
@@ -120,7 +119,7 @@ def test_files_contain_every_prediction_and_estimate(
     report = write_report(store, SETTINGS, {"patients": result}, tmp_path)
     assert sorted(report.files) == sorted(tmp_path.iterdir())
     content = json.loads((tmp_path / "patients.json").read_text())
-    owner, labels = patients(store), store.labels()
+    owner, labels = store.groups(), store.labels()
     assert [record["record_id"] for record in content["records"]] == [*store]
     assert content["classes"] == list(store.label_names)
     for row, record in enumerate(content["records"]):

@@ -17,7 +17,6 @@ from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.evaluation.evaluate import Evaluation, evaluate
 from ecgstore.models.inference.run import run_network
 from ecgstore.models.networks.create import create_model
-from ecgstore.models.patients import patients
 from ecgstore.models.seen_records import seen_records, short_hashes
 from ecgstore.models.settings import ModelSettings
 from ecgstore.sample import patients_file, sample_folder
@@ -137,7 +136,7 @@ def test_scores_are_those_of_scikit_learn(result: Evaluation) -> None:
 
 def test_intervals_are_over_patients(store_file: Path, result: Evaluation) -> None:
     with Store(store_file) as store:
-        n_patients = len(set(patients(store)[result.rows].tolist()))
+        n_patients = len(set(store.groups()[result.rows].tolist()))
     assert result.intervals.n_groups == n_patients < len(result.rows)
     estimate = result.intervals.scores["model"]["macro_auroc"]
     assert estimate.value == pytest.approx(result.scores.overall["macro_auroc"])
@@ -196,7 +195,7 @@ def test_the_same_signals_in_another_store_are_refused(
 def test_patients_are_seen_as_a_whole(store_file: Path, checkpoint: Checkpoint) -> None:
     """One training record is enough, also if only its signal is known."""
     with Store(store_file) as store:
-        patient = patients(store)
+        patient = store.groups()
         numbers, counts = np.unique(patient, return_counts=True)
         several = np.flatnonzero(patient == numbers[counts > 1][0])
         one = store.select(rows=several[:1])

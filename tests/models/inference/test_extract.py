@@ -23,7 +23,6 @@ from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.models import Checkpoint, chosen_device, evaluate, extract, predict
 from ecgstore.models.inference import extraction
 from ecgstore.models.networks.extractor import Extractor
-from ecgstore.models.patients import patients
 
 Change = Callable[[h5py.File], None]
 
@@ -104,7 +103,7 @@ def test_the_file_lists_the_records_seen_in_training(
 def test_training_has_precedence_over_validation_in_the_list_of_seen_records(
     store: ecgstore.Store, checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
-    patient = patients(store)
+    patient = store.groups()
     numbers, counts = np.unique(patient, return_counts=True)
     in_both = patient == numbers[counts > 1][0]
     first, second = np.flatnonzero(in_both)[:2]

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings, strategies as st
 from torch.nn import functional
 
-from ecgstore.models.training.loss import class_weights, weighted_loss
+from ecgstore.diagnoses import class_weights
+from ecgstore.models.training.loss import weighted_loss
 
 
 @settings(max_examples=12)
@@ -14,7 +15,7 @@ def test_the_minimum_is_at_unweighted_log_odds(positives: list[int]) -> None:
     labels = np.zeros((40, len(positives)), np.uint8)
     for column, n in zip(labels.T, positives, strict=True):
         column[:n] = 1
-    weights = class_weights(labels)
+    weights = torch.from_numpy(class_weights(labels))
     bias = torch.zeros(len(positives), requires_grad=True)
     optimiser = torch.optim.LBFGS([bias], max_iter=100, line_search_fn="strong_wolfe")
 

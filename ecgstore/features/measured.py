@@ -1,0 +1,208 @@
+"""Beats and features of one signal: of a record of a build, or of an array."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ecgstore.arrays import Float32Array, FloatArray, IntArray
+from ecgstore.beats import Beats, BeatStatus, find_beats
+from ecgstore.config import Config
+from ecgstore.errors import ConfigError
+from ecgstore.features.feature import Feature
+from ecgstore.features.table import columns_of, compute, defined_features
+from ecgstore.record import LEADS, lead_names
+from ecgstore.signals.stored_form import (
+    StoredForm,
+    check_usable,
+    stored_form,
+    stored_mv,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MV_PER_UNIT: Final[Mapping[str, float]] = {"mV": 1.0, "uV": 1e-3, "V": 1e3}
+"""Units of the voltages of an array."""
+
+
+class Measured(Mapping[str, float]):
+    """The features of one signal by name, and the beats they were measured on.
+
+    It is a mapping: ``measured["qrs_duration_ms"]``, ``dict(measured)``.
+
+    Attributes
+    ----------
+    signal : ndarray of shape (12, n_samples)
+        Voltages in mV in the order of `LEADS`, float32, after preprocessing: what the
+        beats and features were computed from, and what a store holds.
+    fs : float
+        Sampling rate of `signal` in Hz.
+    beats : Beats
+        The beats and their marks, as sample indices of `signal`.
+    features : tuple of Feature
+        Definition of each feature, with unit, formula and source.
+    row : ndarray of shape (n_features,)
+        Values of `features`, float32, NaN where undefined.
+    """
+
+    def __init__(
+        self,
+        signal: Float32Array,
+        fs: float,
+        beats: Beats,
+        features: tuple[Feature, ...],
+        row: Float32Array,
+    ) -> None:
+        self.signal = signal
+        self.fs = fs
+        self.beats = beats
+        self.features = features
+        self.row = row
+        self._place = {feature.name: at for at, feature in enumerate(features)}
+
+    def __getitem__(self, name: str) -> float:
+        return self.row.item(self._place[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._place)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __repr__(self) -> str:
+        seconds = self.signal.shape[1] / self.fs
+        return (
+            f"<ecgstore.Measured: {len(self)} features of {seconds:g} s at "
+            f"{self.fs:g} Hz, {len(self.beats.r_peaks)} beats>"
+        )
+
+    @property
+    def units(self) -> dict[str, str]:
+        """The unit of every feature, ``"1"`` for counts, flags and ratios."""
+        return {feature.name: feature.unit for feature in self.features}
+
+    def to_series(self) -> "pd.Series[float]":
+        """Return the features as a series, indexed by name, as a row of a store."""
+        import pandas as pd
+
+        return pd.Series(self.row, index=list(self._place))
+
+
+def features_of(
+    signal: ArrayLike,
+    fs: float,
+    *,
+    leads: Iterable[str] = LEADS,
+    unit: str = "mV",
+    filter: bool = True,  # noqa: A002  # the word that users look for
+    config: Config | None = None,
+) -> Measured:
+    """Find the beats of a signal and measure its features, as a build does.
+
+    The signal is checked and preprocessed first: gaps are filled, it is resampled to
+    500 Hz, band-pass filtered, cut after 10 s and rounded to 1 uV. So the features are
+    bit for bit those that a build stores for a record with this signal, and they suit
+    models that were trained on a store.
+
+    Parameters
+    ----------
+    signal : array_like of shape (12, n_samples)
+        Voltages; NaN where a sample is missing.
+    fs : float
+        Sampling rate in Hz.
+    leads : iterable of str
+        Names of the rows of `signal`: the twelve leads in any order.
+    unit : {"mV", "uV", "V"}
+        Unit of the voltages.
+    filter : bool
+        False for a signal that was band-pass filtered before. Most features change if
+        a raw signal is not filtered.
+    config : Config, optional
+        Options of a build, such as ``store.config``, or ``Config(duration_s=60)`` for
+        a minute instead of 10 s.
+
+    Returns
+    -------
+    Measured
+        The features by name; beats, marks and units.
+
+    Raises
+    ------
+    ValueError
+        If the signal has another shape, or the sampling rate is not positive.
+    ConfigError
+        If a lead is missing or unknown, or the unit is unknown.
+    RecordError
+        If a build would leave the record out, with the reason.
+
+    Examples
+    --------
+    >>> from ecgstore.sample import sample_folder
+    >>> from ecgstore.sources import read_record
+    >>> record = read_record(sample_folder() / "ptb-xl" / "g1" / "HR00001.hea")
+    >>> measured = features_of(record.signal, record.fs)
+    >>> measured
+    <ecgstore.Measured: 608 features of 10 s at 500 Hz, 11 beats>
+    >>> measured.units["qrs_duration_ms"]
+    'ms'
+    """
+    config = Config() if config is None else config
+    voltages = _in_order(signal, fs, leads, unit)
+    check_usable(voltages, fs, config)
+    return measure(stored_form(voltages, fs, config, bandpass=filter), config)
+
+
+def measure(form: StoredForm, config: Config) -> Measured:
+    """Return beats and features of a preprocessed signal, as a store holds it.
+
+    They are computed from the stored values, after rounding, so that they can be
+    computed again from a store alone.
+
+    Parameters
+    ----------
+    form : StoredForm
+        The signal.
+    config : Config
+        Options of the build.
+    """
+    stored = stored_mv(form.values)[:, : form.n_real_samples]
+    signal = stored.astype(np.float64)
+    beats = _beats(signal, config)
+    row = compute(signal, beats, config.fs, config.rr_convention)
+    features = defined_features(config.duration_s, config.fs)
+    return Measured(stored, config.fs, beats, features, row[columns_of(features)])
+
+
+def _beats(signal: FloatArray, config: Config) -> Beats:
+    """Return the beats of a signal; none if the options skip them."""
+    if config.beats == "none":
+        return Beats.none(BeatStatus.NOT_COMPUTED)
+    return find_beats(
+        signal, config.fs, max_beats=config.max_beats, engine=config.beats
+    )
+
+
+def _in_order(
+    signal: ArrayLike, fs: float, leads: Iterable[str], unit: str
+) -> FloatArray:
+    """Return voltages in mV in the order of `LEADS`."""
+    names = lead_names(leads)
+    missing = [lead for lead in LEADS if lead not in names]
+    if missing:
+        raise ConfigError(
+            f"leads lack {', '.join(missing)}; the features need all twelve"
+        )
+    if unit not in MV_PER_UNIT:
+        raise ConfigError(f"unit is {unit!r}; expected one of {', '.join(MV_PER_UNIT)}")
+    if not 0 < fs < np.inf:
+        raise ValueError(f"fs is {fs!r}; expected a sampling rate in Hz")
+    values = np.asarray(signal, np.float64)
+    if values.ndim != 2 or len(values) != len(LEADS):
+        raise ValueError(
+            f"signal is of shape {values.shape}; expected (12, n_samples): a row per "
+            "lead"
+        )
+    rows: IntArray = np.array([names.index(lead) for lead in LEADS])
+    return values[rows] * MV_PER_UNIT[unit]
