@@ -139,7 +139,7 @@ EXPORTS: Final = {
 """Name of the file of every export, and the function that writes it."""
 
 
-def export(store: Store, folder: str | Path, names: list[str]) -> list[Path]:
+def export(store: Store, folder: str | Path, names: str | list[str]) -> list[Path]:
     """Write some exports into a folder, which is created if it does not exist.
 
     Parameters
@@ -148,7 +148,7 @@ def export(store: Store, folder: str | Path, names: list[str]) -> list[Path]:
         An open store.
     folder : str or Path
         The folder of the files.
-    names : list of str
+    names : str or list of str
         Keys of `EXPORTS`.
 
     Returns
@@ -161,6 +161,7 @@ def export(store: Store, folder: str | Path, names: list[str]) -> list[Path]:
     EcgStoreError
         If the folder cannot be created.
     """
+    names = [names] if isinstance(names, str) else names
     folder = Path(folder)
     make_folder(folder)
     written = []
