@@ -121,6 +121,11 @@ def train(
         )
     with ExitStack() as stack:
         if store is None:
+            if not before.store.exists():
+                raise EcgStoreError(
+                    f"{folder / STATE}: its store {before.store} is not there; give "
+                    "it: ecgstore train STORE -o FOLDER --resume (in Python: store)"
+                )
             store = stack.enter_context(Store(before.store))
         selections = store.select(folds=training), store.select(folds=validation)
         if on_warning is not None and is_first_process():
