@@ -261,6 +261,9 @@ class Checkpoint:
         name, source = _own_network(path, content, model)
         try:
             values = {**content["model"], **({} if name is None else {"model": name})}
+            if name is None and values["model"] not in MODELS:
+                # Never a name from the file: that of another file would be run.
+                raise SchemaError("its network is not a built-in one")
             checkpoint = cls(
                 model=ModelSettings(**{**values, "leads": tuple(values["leads"])}),
                 weights=content["weights"],

@@ -195,7 +195,7 @@ def test_an_own_network_trains_evaluates_and_predicts(
     run_here(monkeypatch, "own_network.py", sample_store, few_records, tmp_path / "run")
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].startswith("<Checkpoint of Mine, classes 7 (")
-    assert printed[1].startswith("{'auroc': 0.")
+    assert printed[1].startswith("{'macro_auroc': ")
     assert any(line.startswith("A0001 ok [") for line in printed)
     assert (tmp_path / "run" / "own_network.py").exists()
     page = (EXAMPLES.parent / "docs" / "models.md").read_text()

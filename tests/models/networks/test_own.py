@@ -190,9 +190,11 @@ def test_a_checkpoint_chooses_no_code(file: Path) -> None:
     own._modules.clear()
     for stored in ("Mine", model, str(file), "my_file:Mine"):
         values = {**content, "model": {**content["model"], "model": stored}}
-        write_torch_file(path, FORMAT, values)
-        with pytest.raises(EcgStoreError):
-            Checkpoint.load(path)
+        without_source = {k: v for k, v in values.items() if k != "source"}
+        for hostile in (values, without_source):
+            write_torch_file(path, FORMAT, hostile)
+            with pytest.raises(EcgStoreError):
+                Checkpoint.load(path)
     write_torch_file(path, FORMAT, content)
     with pytest.raises(EcgStoreError, match=r"name it: --model my_file\.py:Mine"):
         Checkpoint.load(path)

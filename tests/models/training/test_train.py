@@ -1,5 +1,6 @@
 """Trainings from Python and from the command line, and how they are resumed."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -43,17 +44,23 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return run_command
 
 
-@pytest.fixture
-def stopped(store: Store, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def stopped_once(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a training that was stopped after one epoch of two."""
 
     def stop(_: object) -> None:
         raise StoppedError
 
-    folder = tmp_path / "new" / "stopped"
+    folder = tmp_path_factory.mktemp("new") / "stopped"
     with pytest.raises(StoppedError):
         train(folder, store, model=MODEL, settings=SETTINGS, on_epoch=stop, **FOLDS)
     return folder
+
+
+@pytest.fixture
+def stopped(stopped_once: Path, tmp_path: Path) -> Path:
+    """Return a copy of the folder, for one test to write to."""
+    return Path(shutil.copytree(stopped_once, tmp_path / "stopped"))
 
 
 @pytest.fixture(scope="module")
