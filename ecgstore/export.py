@@ -156,7 +156,11 @@ EXPORTS: Final = {
 
 
 def export(
-    store: Store, folder: str | Path, names: list[str], *, overwrite: bool = False
+    store: Store,
+    folder: str | Path,
+    names: str | list[str],
+    *,
+    overwrite: bool = False,
 ) -> list[Path]:
     """Write some exports into a folder, which is created if it does not exist.
 
@@ -166,7 +170,7 @@ def export(
         An open store.
     folder : str or Path
         The folder of the files.
-    names : list of str
+    names : str or list of str
         Keys of `EXPORTS`.
     overwrite : bool
         Replace files that exist.
@@ -182,6 +186,7 @@ def export(
         If the folder cannot be created, or one of the files exists; nothing is written
         then.
     """
+    names = [names] if isinstance(names, str) else names
     folder = Path(folder)
     make_folder(folder)
     existing = [

@@ -130,7 +130,7 @@ class Option:
             return f"a list of one or more of {', '.join(self.choices)}, each once"
         if self.choices:
             return f"one of {', '.join(self.choices)}"
-        if self.type not in _TYPES:
+        if self.type not in _TYPES or (self.type is str and self.metavar):
             return self.metavar.lower().replace("|", " or ")
         return ", ".join(filter(None, (_TYPES[self.type][1], self.limits)))
 

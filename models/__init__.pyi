@@ -9,6 +9,7 @@ from .inference.run import run_network as run_network
 from .networks.create import create_model as create_model
 from .networks.extractor import Extractor as Extractor
 from .networks.names import MODELS as MODELS
+from .networks.own import register as register
 from .settings import (
     ModelSettings as ModelSettings,
     TrainingSettings as TrainingSettings,
@@ -16,3 +17,4 @@ from .settings import (
 from .tabular.fusion import FusionNetwork as FusionNetwork, train_fusion as train_fusion
 from .training.extractor import train_extractor as train_extractor
 from .training.fit import fit as fit
+from .training.run import train as train

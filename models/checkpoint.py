@@ -1,6 +1,7 @@
 """A trained extractor with everything needed to apply it to other records."""
 
 import hashlib
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,11 @@ import torch
 from torch import Tensor
 
 from ecgstore.config import Config
-from ecgstore.errors import EcgStoreError, SchemaError
+from ecgstore.errors import EcgStoreError, SchemaError, short_repr
 from ecgstore.models.networks.create import create_model
 from ecgstore.models.networks.extractor import Extractor
+from ecgstore.models.networks.names import MODELS
+from ecgstore.models.networks.own import name_to_run, short_name
 from ecgstore.models.settings import ModelSettings
 from ecgstore.models.torch_files import read_torch_file, write_torch_file
 from ecgstore.models.weights import check_weights
@@ -58,7 +61,11 @@ _LONGEST_REASON: Final = 300
 """Characters of the reason in a message about unusable content."""
 
 
-@dataclass(frozen=True, kw_only=True)
+_MOST_NAMES: Final = 12
+"""Most classes or leads that a summary lists."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Checkpoint:
     """A trained extractor.
 
@@ -81,6 +88,9 @@ class Checkpoint:
         ``validation_signals``, the first 8 bytes of the SHA-256 of their source
         signals, uint8 tensors of shape (n_records, 8). Sequences of integers are
         converted to such tensors.
+    source : dict or None
+        Of a network of one's own: ``path`` and ``sha256`` of its source at the
+        training; see `ecgstore.models.networks.own`. None for a built-in network.
     """
 
     model: ModelSettings
@@ -89,6 +99,7 @@ class Checkpoint:
     config: Config
     fingerprint: str
     origin: dict[str, Any] = field(default_factory=dict)
+    source: dict[str, str] | None = None
 
     def __post_init__(self) -> None:
         # Millions of Python integers take longer to load than the weights.
@@ -99,11 +110,51 @@ class Checkpoint:
         }
         object.__setattr__(self, "origin", {**self.origin, **arrays})
 
+    def __repr__(self) -> str:
+        summary = ", ".join(
+            value if name == "model" else f"{name} {value}"
+            for name, value in self._summary().items()
+        )
+        return f"<Checkpoint of {summary}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
+            for name, value in self._summary().items()
+        )
+        return f"<table>{rows}</table>"
+
+    def _summary(self) -> dict[str, str]:
+        """Return what matters to a reader, as texts by their names."""
+        summary = {
+            "model": short_name(self.model.model),
+            "classes": _shortened(self.label_names),
+            "fs": f"{self.fs:g} Hz",
+            "leads": _shortened(self.model.leads),
+        }
+        try:
+            epochs, number = (self.origin["history"][n] for n in ("epochs", "best"))
+            best = epochs[number - 1]
+            return {
+                **summary,
+                "epoch": f"{number} of {len(epochs)}",
+                "validation macro AUROC": f"{best['validation_auroc']:.3f}",
+                "validation loss": f"{best['validation_loss']:.3f}",
+            }
+        except (KeyError, IndexError, TypeError, ValueError):
+            return summary  # made by hand
+
     def network(self) -> Extractor:
         """Return the network, in evaluation mode."""
         network = self._untrained_network()
         network.load_state_dict(self.weights)
+        network.leads, network.fs = self.model.leads, self.fs
         return network.eval()
+
+    @property
+    def fs(self) -> float:
+        """Sampling rate in Hz of the signals that the network takes."""
+        return self.model.fs or self.config.fs
 
     def check_weights(self) -> None:
         """Refuse weights that the network cannot have.
@@ -125,11 +176,12 @@ class Checkpoint:
             len(self.model.leads),
             len(self.label_names),
             self.model.normalise_by,
+            sha256=None if self.source is None else self.source["sha256"],
         )
 
     def decimate(self) -> Decimate:
         """Return the batch transform from the store's sampling rate to the model's."""
-        return Decimate.to(self.model.fs or self.config.fs, self.config.fs)
+        return Decimate.to(self.fs, self.config.fs)
 
     def weights_sha256(self) -> str:
         """Return the SHA-256 of the weights, which identifies the training.
@@ -178,22 +230,27 @@ class Checkpoint:
                 "config": self.config.to_json(),
                 "fingerprint": self.fingerprint,
                 "origin": self.origin,
+                **({} if self.source is None else {"source": self.source}),
             },
         )
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path, *, model: str | None = None) -> Self:
         """Read a checkpoint that `save` wrote.
 
         Parameters
         ----------
         path : str or Path
             The file, or the folder of a training, which has a ``best.pt``.
+        model : str, optional
+            A network of one's own, as ``FILE.py:NAME``; needed unless it is registered.
+            The file is run only if it is the one that was trained.
 
         Raises
         ------
         EcgStoreError
-            If there is no such file.
+            If there is no such file, or it has a network of one's own that is not
+            given, or not the one that was trained.
         SchemaError
             If it is not a checkpoint.
         """
@@ -201,15 +258,20 @@ class Checkpoint:
         if path.is_dir():
             path = path / BEST
         content = read_torch_file(path, FORMAT, names=_NAMES)
+        name, source = _own_network(path, content, model)
         try:
-            model = content["model"]
+            values = {**content["model"], **({} if name is None else {"model": name})}
+            if name is None and values["model"] not in MODELS:
+                # Never a name from the file: that of another file would be run.
+                raise SchemaError("its network is not a built-in one")
             checkpoint = cls(
-                model=ModelSettings(**{**model, "leads": tuple(model["leads"])}),
+                model=ModelSettings(**{**values, "leads": tuple(values["leads"])}),
                 weights=content["weights"],
                 label_names=_names(content),
                 config=Config.from_json(_typed(content, "config", str)),
                 fingerprint=_typed(content, "fingerprint", str),
                 origin=_typed(content, "origin", dict),
+                source=source,
             )
             checkpoint.check_weights()
         # From files that `save` did not write: many types of errors, also of PyTorch.
@@ -220,6 +282,41 @@ class Checkpoint:
                 f"expected a file made by {FORMAT.made_by}"
             ) from error
         return checkpoint
+
+
+def _shortened(names: tuple[str, ...]) -> str:
+    """Return the number of names, and the names if they are few."""
+    listed = f" ({', '.join(names)})" if len(names) <= _MOST_NAMES else ""
+    return f"{len(names)}{listed}"
+
+
+def _own_network(
+    path: Path, content: Mapping[str, Any], given: str | None
+) -> tuple[str | None, dict[str, str] | None]:
+    """Return name and source of a network of one's own; Nones for a built-in one.
+
+    Raises
+    ------
+    EcgStoreError
+        If its code is not given, or not that of the training; or if code is given for
+        a built-in network.
+    """
+    model, source = content["model"], content.get("source")
+    stored = model.get("model") if isinstance(model, dict) else None
+    if (
+        isinstance(stored, str)
+        and stored.isidentifier()
+        and stored not in MODELS
+        and isinstance(source, dict)
+        and all(isinstance(source.get(name), str) for name in ("path", "sha256"))
+    ):
+        return name_to_run(path, stored, source, given), source
+    if given is not None:
+        raise EcgStoreError(
+            f"{path}: its network is {short_repr(stored)}, not one of your own; leave "
+            "out --model (in Python: model)"
+        )
+    return None, None
 
 
 def _typed(content: Mapping[str, Any], name: str, type_: type) -> Any:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ecgstore.models.networks.names import MODELS, NormaliseBy
+from ecgstore.models.networks.own import model_name, short_name
 from ecgstore.options import check, option, to_dict
 from ecgstore.record import LEADS, lead_names
 
@@ -83,7 +84,13 @@ class ModelSettings:
         If a value has the wrong type, or the model or a lead is not known.
     """
 
-    model: str = option("resnet18", "Architecture of the network.", choices=MODELS)
+    model: str = option(
+        "resnet18",
+        f"Architecture of the network: {', '.join(MODELS)}, or the class or function "
+        "NAME in a Python file of your own.",
+        metavar="NAME|FILE.py:NAME",
+        convert=model_name,
+    )
     normalise_by: NormaliseBy = option(
         "record",
         "Normalise a record by the standard deviation of all its leads together, or "
@@ -105,5 +112,9 @@ class ModelSettings:
         check(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every setting, for JSON."""
-        return to_dict(self)
+        """Return every setting, for JSON and files.
+
+        A network of one's own has its short name: the file that a name comes from must
+        not choose a file that runs.
+        """
+        return {**to_dict(self), "model": short_name(self.model)}

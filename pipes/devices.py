@@ -24,10 +24,9 @@ def available_device(device: torch.device | str) -> torch.device:
             torch.empty(0, device=chosen)
     # Builds of PyTorch without a type of device raise an AssertionError.
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
         raise ConfigError(
-            f"device is {str(device)!r} ({reason}); expected one such as cpu, cuda or "
-            "cuda:1"
+            f"device is {str(device)!r}, which this PyTorch does not have; expected "
+            "one such as cpu, cuda (a GPU) or cuda:1"
         ) from error
     if chosen.type != "cuda":
         return chosen

@@ -183,3 +183,22 @@ def test_missing_lightning_is_an_error(sample_store: Path) -> None:
     done = run("-c", f"{hidden}\n{SEVERAL_RUNS}", text=text)
     assert done.returncode == 1
     assert done.stderr == "this example needs Lightning: pip install lightning\n"
+
+
+def test_an_own_network_trains_evaluates_and_predicts(
+    sample_store: Path,
+    few_records: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run_here(monkeypatch, "own_network.py", sample_store, few_records, tmp_path / "run")
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("<Checkpoint of Mine, classes 7 (")
+    assert printed[1].startswith("{'macro_auroc': ")
+    assert any(line.startswith("A0001 ok [") for line in printed)
+    assert (tmp_path / "run" / "own_network.py").exists()
+    page = (EXAMPLES.parent / "docs" / "models.md").read_text()
+    network = (EXAMPLES / "own_network.py").read_text().partition("class Mine")[2]
+    layers = network[network.index("        self.layers") : network.index("    def f")]
+    assert layers in page  # the page shows the network of the example

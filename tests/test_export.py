@@ -89,7 +89,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(
         ecgstore.open(sample_store) as store,
         pytest.raises(EcgStoreError, match="choose another folder"),
     ):
-        export(store, tmp_path / "file" / "tables", ["labels"])
+        export(store, tmp_path / "file" / "tables", "labels")
 
 
 def test_size_of_blocks_does_not_change_exports(

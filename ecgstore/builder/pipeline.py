@@ -42,7 +42,7 @@ _MOST_CHANGES: Final = 3
 
 
 def build_store(
-    sources: Sequence[str | Path],
+    sources: str | Path | Sequence[str | Path],
     out: str | Path,
     config: Config | None = None,
     *,
@@ -59,8 +59,8 @@ def build_store(
 
     Parameters
     ----------
-    sources : sequence of str or Path
-        Folders with ``.hea`` files and their signals, at any depth.
+    sources : str, Path, or sequence of them
+        One or more folders with ``.hea`` files and their signals, at any depth.
     out : str or Path
         The store to create, usually ``*.h5``.
     config : Config, optional
@@ -150,7 +150,7 @@ def _readable_errors(final: Path) -> Iterator[None]:
 
 
 def survey(
-    sources: Sequence[str | Path],
+    sources: str | Path | Sequence[str | Path],
     config: Config | None = None,
     *,
     patients: str | Path | None = None,

@@ -67,14 +67,16 @@ class Folders:
     base: Path
 
     @classmethod
-    def of(cls, sources: Sequence[str | Path]) -> "Folders":
-        """Return the folders as absolute paths.
+    def of(cls, sources: str | Path | Sequence[str | Path]) -> "Folders":
+        """Return one or more folders as absolute paths.
 
         Raises
         ------
         EcgStoreError
             If there is none, one does not exist, or one is inside another.
         """
+        if isinstance(sources, str | Path):
+            sources = [sources]
         if not sources:
             raise EcgStoreError("no source folder given; expected one or more")
         roots = tuple(Path(os.path.abspath(source)) for source in sources)

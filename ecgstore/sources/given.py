@@ -11,7 +11,8 @@ from ecgstore.sources.formats import FORMATS, HEADER_FILES
 
 
 def given_headers(
-    records: Iterable[str | Path], on_unreadable: OnUnreadable | None = None
+    records: str | Path | Iterable[str | Path],
+    on_unreadable: OnUnreadable | None = None,
 ) -> list[Path]:
     """Return the headers of all given records, without repeats and in their order.
 
@@ -21,7 +22,7 @@ def given_headers(
 
     Parameters
     ----------
-    records : iterable of str or Path
+    records : str, Path, or iterable of them
         Folders, searched at any depth as `find_headers` does; ``.hea`` files; and
         ``.mat`` or ``.dat`` files beside a ``.hea`` file of the same name.
     on_unreadable : callable, optional
@@ -38,6 +39,8 @@ def given_headers(
         If a path does not exist, is something else, or is a folder without records; if
         a folder cannot be read, unless `on_unreadable` is given.
     """
+    if isinstance(records, str | Path):
+        records = [records]
     headers: dict[str, Path] = {}
     for path in map(Path, records):
         is_empty = True

@@ -118,6 +118,26 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
+@contextmanager
+def folder_for_files(folder: Path) -> Iterator[None]:
+    """Create a folder and its parents; remove them again if an error leaves them empty.
+
+    Raises
+    ------
+    EcgStoreError
+        If it cannot be created.
+    """
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        make_folder(folder)
+        yield
+    except BaseException:
+        with suppress(OSError):  # not empty, or used by another process
+            for path in new:
+                path.rmdir()
+        raise
+
+
 def check_writable(path: Path) -> None:
     """Check that `replace_file` can write to a path, without changing it.
 

@@ -28,6 +28,7 @@ from ecgstore.models.comparison.fold_predictions import (
 from ecgstore.models.comparison.protocols import PROTOCOLS, OuterFold
 from ecgstore.models.comparison.settings import ComparisonSettings
 from ecgstore.models.inference.run import Outputs
+from ecgstore.models.networks.own import short_name, source_of
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
 from ecgstore.system.atomic_files import make_folder, replace_file
@@ -230,12 +231,14 @@ def _cache_file(store: Store, task: Task, outer: OuterFold, inner: InnerFold) ->
     """Return the file of an extractor's outputs, named by a digest of all inputs."""
     seen = np.union1d(inner.training, inner.validation)
     rows = np.concatenate([seen, inner.held_out, outer.test])
+    source = source_of(task.settings.model.model)
     identity: dict[str, Any] = {
         # Not the store's fingerprint, which depends on handcrafted features as well.
         "signals": _sha256(store.table(schema.CHECKSUMS)[rows]),
         "labels": _sha256(store.labels(rows=seen, dtype=np.uint8)),
         "fs": store.config.fs,
         "model": task.settings.model.to_dict(),
+        **({} if source is None else {"source": source["sha256"]}),
         "training": replace(task.settings.training, seed=task.seed).to_dict(),
         "torch": torch.__version__,
         "extraction": EXTRACTION_VERSION,
@@ -247,7 +250,8 @@ def _cache_file(store: Store, task: Task, outer: OuterFold, inner: InnerFold) ->
     }
     text = json.dumps(identity, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    name = f"{task.settings.model.model}-{task.protocol}-{outer.name}-{task.seed}"
+    model = short_name(task.settings.model.model)
+    name = f"{model}-{task.protocol}-{outer.name}-{task.seed}"
     return task.folder / f"{name}-{digest[:16]}.npz"
 
 

@@ -11,6 +11,7 @@ from ecgstore import __version__, pipes
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.inference.run import Outputs, run_batches
+from ecgstore.models.networks.own import short_name
 from ecgstore.models.reproducible import reproducible
 from ecgstore.models.seen_records import training_roles
 from ecgstore.pipes.devices import available_device
@@ -71,7 +72,7 @@ def extract(
         feature is not finite.
     """
     checkpoint.check(store)
-    default_out = sidecar.sidecar_path(store.path, checkpoint.model.model)
+    default_out = sidecar.sidecar_path(store.path, short_name(checkpoint.model.model))
     out = default_out if out is None else Path(out)
     _check_out(out, store, overwrite)
     device = available_device(device)

@@ -4,7 +4,7 @@ A record is read, checked and preprocessed by the functions of a build, with the
 of the store that the network was trained on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from ecgstore.arrays import Float32Array, FloatArray
 from ecgstore.config import Config
-from ecgstore.errors import RecordError, out_of_memory
+from ecgstore.errors import EcgStoreError, RecordError, out_of_memory
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.inference.run import probabilities_of
+from ecgstore.models.networks.extractor import Extractor
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.devices import available_device
 from ecgstore.record import LEADS
@@ -28,7 +29,7 @@ from ecgstore.signals.stored_form import (
     stored_form,
     stored_mv,
 )
-from ecgstore.sources import open_record, read_header
+from ecgstore.sources import OnUnreadable, given_headers, open_record, read_header
 from ecgstore.sources.files import check_name, printable
 from ecgstore.system.progress import with_progress
 
@@ -36,6 +37,9 @@ OK: Final = "ok"
 """The status of a record that was predicted."""
 
 _LONGEST_DETAIL: Final = 500
+
+_HDF5: Final = b"\x89HDF\r\n\x1a\n"
+"""First bytes of an HDF5 file."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -107,13 +111,14 @@ def read_new_record(header: str | Path, config: Config) -> NewRecord:
 
 def predict(
     checkpoint: Checkpoint,
-    headers: Sequence[Path],
+    records: str | Path | Iterable[str | Path],
     *,
     device: torch.device | str = "cpu",
     batch_size: int = 64,
+    on_unreadable: OnUnreadable | None = None,
     quiet: bool = True,
 ) -> Iterator[Prediction]:
-    """Yield a prediction for each record, in their order.
+    """Return an iterator of a prediction for each record, in their order.
 
     A record that cannot be used raises no error: its prediction has the reason and no
     probabilities. Records of the same name are all predicted; their paths differ.
@@ -122,18 +127,61 @@ def predict(
     ----------
     checkpoint : Checkpoint
         The network, and the options of the store that it was trained on.
-    headers : sequence of Path
-        Headers of the records; see `ecgstore.sources.given_headers`.
+    records : str, Path, or iterable of them
+        Folders, headers, or signal files beside one; see
+        `ecgstore.sources.given_headers`.
     device : torch.device or str
         Device of the network.
     batch_size : int
         Number of records in memory at a time, which changes probabilities by rounding
         only.
+    on_unreadable : callable, optional
+        Called for what cannot be read below a folder, before the first prediction; see
+        `ecgstore.sources.find_headers`.
     quiet : bool
         Show no progress.
+
+    Raises
+    ------
+    EcgStoreError
+        If a path does not exist, is a store, or has no records; or a folder cannot be
+        read, unless `on_unreadable` is given.
     """
+    records = [records] if isinstance(records, str | Path) else [*records]
+    for path in records:
+        _refuse_store(Path(path))
+    headers = given_headers(records, on_unreadable)
     device = available_device(device)
     network = checkpoint.network().to(device)
+    return _predictions(checkpoint, network, headers, device, batch_size, quiet)
+
+
+def _refuse_store(path: Path) -> None:
+    """Raise an error if a path is an HDF5 file, by its first bytes."""
+    if not path.is_file():
+        return
+    try:
+        with path.open("rb") as file:
+            is_hdf5 = file.read(len(_HDF5)) == _HDF5
+    except OSError:  # for whoever reads it to say
+        return
+    if is_hdf5:
+        raise EcgStoreError(
+            f"{path}: is a store, predict reads raw records; `ecgstore evaluate` "
+            "scores the records of a store, `ecgstore extract` writes features and "
+            "logits for all of them (in Python: models.evaluate, models.extract)"
+        )
+
+
+def _predictions(
+    checkpoint: Checkpoint,
+    network: Extractor,
+    headers: Sequence[Path],
+    device: torch.device,
+    batch_size: int,
+    quiet: bool,
+) -> Iterator[Prediction]:
+    """Yield a prediction for each header."""
     decimate = checkpoint.decimate()
     remaining = iter(with_progress(headers, "predict", len(headers), quiet, "records"))
     while paths := list(islice(remaining, batch_size)):

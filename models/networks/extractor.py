@@ -1,10 +1,12 @@
 """A network from signals to features and logits, for any architecture."""
 
+import math
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from ecgstore.errors import EcgStoreError
 from ecgstore.models.networks.masked import Masked, mean_over_time, sample_mask
 from ecgstore.models.networks.names import NormaliseBy
 from ecgstore.models.networks.network import Network, NetworkOutput
@@ -42,8 +44,17 @@ class Extractor(Network):
         Number of leads of the signals, and of classes.
     normalise_by : {"record", "lead"}
         See `Normalise`.
+
+    Attributes
+    ----------
+    leads : tuple of str or None
+        Leads that it was made for, in their order; batches of others are refused.
+    fs : float or None
+        Sampling rate in Hz that it was made for; batches of another are refused.
     """
 
+    leads: tuple[str, ...] | None = None
+    fs: float | None = None
     fields = ("signals", "labels")
 
     def __init__(
@@ -61,7 +72,26 @@ class Extractor(Network):
         self.head = nn.Linear(self.n_features, n_classes)
 
     def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the signals in mV and the numbers of real samples of a batch."""
+        """Return the signals in mV and the numbers of real samples of a batch.
+
+        Raises
+        ------
+        EcgStoreError
+            If the signals have another sampling rate or other leads than the network
+            was made for.
+        """
+        if self.fs is not None and not math.isclose(batch.fs, self.fs):
+            raise EcgStoreError(
+                f"the signals have {batch.fs:g} Hz; the network was trained on "
+                f"{self.fs:g} Hz: pass transform=[checkpoint.decimate()], or use a "
+                "store of the sampling rate of the training"
+            )
+        if self.leads is not None and batch.leads != self.leads:
+            raise EcgStoreError(
+                f"the signals have the leads {', '.join(batch.leads)}; the network was "
+                f"trained on {', '.join(self.leads)}: read these, in this order "
+                "(leads=checkpoint.model.leads)"
+            )
         signals = batch.in_mv().signals
         if signals is None:
             raise ValueError("an extractor got a batch without signals; read 'signals'")

@@ -3,7 +3,7 @@
 import platform
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -11,6 +11,7 @@ from ecgstore import __version__, pipes
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.networks.create import create_model
 from ecgstore.models.networks.extractor import Extractor
+from ecgstore.models.networks.own import source_of
 from ecgstore.models.seen_records import short_hashes
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.training.fit import fit
@@ -37,6 +38,7 @@ def train_extractor(
     *,
     device: torch.device | str = "cpu",
     state_file: Path | None = None,
+    arguments: dict[str, Any] | None = None,
     on_epoch: Callable[[History], None] | None = None,
     quiet: bool = True,
 ) -> tuple[Checkpoint, History]:
@@ -53,7 +55,7 @@ def train_extractor(
         The network and its inputs.
     settings : TrainingSettings
         Hyperparameters.
-    device, state_file, on_epoch, quiet
+    device, state_file, arguments, on_epoch, quiet
         See `ecgstore.models.training.fit.fit`.
 
     Raises
@@ -65,7 +67,10 @@ def train_extractor(
         If the store's sampling rate is not a multiple of the model's.
     """
     store = training.store
-    network = _new_extractor(model, len(store.label_names), settings.seed)
+    source = source_of(model.model)
+    sha256 = None if source is None else source["sha256"]
+    network = _new_extractor(model, len(store.label_names), settings.seed, sha256)
+    network.leads, network.fs = model.leads, model.fs or store.config.fs
     history = fit(
         network,
         training,
@@ -76,7 +81,11 @@ def train_extractor(
         leads=model.leads,
         device=device,
         state_file=state_file,
-        identity={"model": model.to_dict()},
+        identity={
+            "model": model.to_dict(),
+            **({} if sha256 is None else {"source of the network": sha256}),
+        },
+        arguments=arguments,
         on_epoch=on_epoch,
         quiet=quiet,
     )
@@ -86,6 +95,7 @@ def train_extractor(
         label_names=store.label_names,
         config=store.config,
         fingerprint=store.fingerprint,
+        source=source,
         origin={
             "settings": settings.to_dict(),
             "history": history.to_dict(),
@@ -102,10 +112,16 @@ def train_extractor(
     return checkpoint, history
 
 
-def _new_extractor(settings: ModelSettings, n_classes: int, seed: int) -> Extractor:
+def _new_extractor(
+    settings: ModelSettings, n_classes: int, seed: int, sha256: str | None
+) -> Extractor:
     """Return an extractor with random weights that depend on the seed only."""
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         return create_model(
-            settings.model, len(settings.leads), n_classes, settings.normalise_by
+            settings.model,
+            len(settings.leads),
+            n_classes,
+            settings.normalise_by,
+            sha256=sha256,
         )

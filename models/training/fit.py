@@ -52,6 +52,7 @@ def fit(
     device: torch.device | str = "cpu",
     state_file: Path | None = None,
     identity: dict[str, Any] | None = None,
+    arguments: dict[str, Any] | None = None,
     on_epoch: Callable[[History], None] | None = None,
     quiet: bool = True,
 ) -> History:
@@ -85,10 +86,14 @@ def fit(
         Device to train on.
     state_file : Path, optional
         File to save the state of the training to: after every epoch, and after every
-        `settings.save_every` steps. If it exists, training is resumed from it.
+        `settings.save_every` steps. If it exists, training is resumed from it, with the
+        same settings, except that `settings.epochs` may be raised: the one-cycle
+        schedule is stretched to the new number then, from the step that it is at.
     identity : dict, optional
         Other values that the weights depend on, such as settings of the network; a
         training is resumed only with the same values.
+    arguments : dict, optional
+        Plain values that are saved in the state file, for whoever resumes.
     on_epoch : callable, optional
         Called after every epoch, in the first process.
     quiet : bool
@@ -140,8 +145,21 @@ def fit(
             **({} if averaged is None else {"averaged": averaged}),
         }
         values = _identity(training, validation, settings, leads) | (identity or {})
-        state = StateFile(state_file, values, parts, device)
+        state = StateFile(state_file, values, parts, device, arguments or {})
         progress = state.load(TrainingProgress(copy.deepcopy(evaluated.state_dict())))
+        if schedule.total_steps != n_steps:  # that of the file
+            epochs_before = (schedule.total_steps - 1) // len(loader)
+            if epochs_before > settings.epochs:
+                raise EcgStoreError(
+                    f"{state_file}, the state of a training: epochs was "
+                    f"{epochs_before}, now it is {settings.epochs}; it may only be "
+                    "raised"
+                )
+            last_step = schedule.last_epoch - 1
+            schedule = OneCycleLR(
+                optimiser, settings.learning_rate, n_steps, last_epoch=last_step
+            )
+            parts["schedule"] = schedule
 
         while (number := loader.epoch + 1) <= settings.epochs:
             if progress.history.should_stop_early(settings.patience):
@@ -245,7 +263,8 @@ def _identity(
         "settings": {
             name: value
             for name, value in settings.to_dict().items()
-            if name != "save_every"  # no weight depends on it
+            # No weight depends on when the state is saved; epochs may be raised.
+            if name not in ("save_every", "epochs")
         },
         "fingerprint": training.store.fingerprint,
         "training": training.rows_sha256,

@@ -1,26 +1,216 @@
 """Train into a folder: checkpoint, state to resume from, history and curves."""
 
-from collections.abc import Callable
-from contextlib import nullcontext
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import torch
 
-from ecgstore.errors import EcgStoreError
+from ecgstore.config import N_FOLDS
+from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.models.checkpoint import BEST
 from ecgstore.models.distributed import is_first_process
+from ecgstore.models.networks.own import name_to_run, source_of
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.training.extractor import train_extractor
 from ecgstore.models.training.history import Epoch, History
+from ecgstore.models.training.missing_classes import class_warnings
+from ecgstore.models.training.state import read_arguments
 from ecgstore.plots import plot_training_curves, save
-from ecgstore.storage import Selection
-from ecgstore.system.atomic_files import make_folder, write_errors
+from ecgstore.storage import Selection, Store
+from ecgstore.system.atomic_files import folder_for_files, replace_file, write_errors
+from ecgstore.system.identity import require_same
 from ecgstore.system.locks import only_writer
 
 STATE: Final = "last.pt"
 HISTORY: Final = "history.csv"
 CURVES: Final = "curves.png"
+
+
+def train(
+    folder: str | Path,
+    store: Store | None = None,
+    *,
+    model: ModelSettings | None = None,
+    settings: TrainingSettings | None = None,
+    validation_folds: Sequence[int] | None = None,
+    test_folds: Sequence[int] | None = None,
+    resume: bool = False,
+    on_warning: Callable[[str], None] | None = None,
+    on_epoch: Callable[[History], None] | None = None,
+    device: torch.device | str = "cpu",
+    quiet: bool = True,
+) -> History:
+    """Train an extractor on folds of a store into a folder, or resume a training.
+
+    The training folds are those that are neither validation nor test folds. The folder
+    gets ``best.pt``, the checkpoint of the best epoch, and other files: see
+    `train_into`.
+
+    A training is resumed with ``train(folder, resume=True)``; whatever else is given
+    must be as before, except that `settings.epochs` may be raised, and
+    `settings.save_every` may change.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The folder; created if it does not exist.
+    store : Store, optional
+        The store; needed unless a training is resumed, which opens it by its path.
+    model : ModelSettings, optional
+        The network and its inputs. To resume one of your own, give it again, or
+        register it.
+    settings : TrainingSettings, optional
+        Hyperparameters.
+    validation_folds : sequence of int, optional
+        Folds on which the best epoch is chosen; fold 8 if left out.
+    test_folds : sequence of int, optional
+        Folds that are held out for `evaluate`; fold 9 if left out.
+    resume : bool
+        Resume the training in the folder.
+    on_warning : callable, optional
+        Called with reasons to distrust the result, such as a class without records, in
+        the first process.
+    on_epoch : callable, optional
+        Called after every epoch, in the first process.
+    device : torch.device or str
+        Device to train on.
+    quiet : bool
+        Show no progress.
+
+    Raises
+    ------
+    EcgStoreError
+        If the folder holds a training that is not to be resumed, or holds none that
+        is; if it is to be resumed with other arguments; if folds have no records; or
+        as `train_into`.
+    """
+    folder = Path(folder)
+    folds = {
+        "validation_folds": [8] if validation_folds is None else [*validation_folds],
+        "test_folds": [9] if test_folds is None else [*test_folds],
+    }
+    if resume:
+        before = saved_training(folder, None if model is None else model.model)
+        model, settings = model or before.model, settings or before.settings
+        given = {"validation_folds": validation_folds, "test_folds": test_folds}
+        folds = {
+            name: saved if given[name] is None else folds[name]
+            for name, saved in before.folds.items()
+        }
+        require_same(
+            f"{folder / STATE}, the state of a training",
+            before.folds,
+            folds,
+            "leave these folds out to resume it, or choose another folder",
+        )
+    elif store is None:
+        raise EcgStoreError(
+            f"{folder}: no store to train on; give one, or resume a training with "
+            "--resume (in Python: resume=True)"
+        )
+    validation, test = folds["validation_folds"], folds["test_folds"]
+    training = [n for n in range(N_FOLDS) if n not in {*validation, *test}]
+    if not training or set(validation) & set(test):
+        raise EcgStoreError(
+            "the validation folds and the test folds share a fold, or leave none for "
+            "training; give others"
+        )
+    with ExitStack() as stack:
+        if store is None:
+            if not before.store.exists():
+                raise EcgStoreError(
+                    f"{folder / STATE}: its store {before.store} is not there; give "
+                    "it: ecgstore train STORE -o FOLDER --resume (in Python: store)"
+                )
+            store = stack.enter_context(Store(before.store))
+        selections = store.select(folds=training), store.select(folds=validation)
+        if on_warning is not None and is_first_process():
+            for warning in class_warnings(*selections):
+                on_warning(warning)
+        return train_into(
+            folder,
+            *selections,
+            model or ModelSettings(),
+            settings or TrainingSettings(),
+            arguments=folds,
+            resume=resume,
+            on_epoch=on_epoch,
+            device=device,
+            quiet=quiet,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SavedTraining:
+    """The arguments of a training that can be resumed.
+
+    Attributes
+    ----------
+    store : Path
+        The store.
+    model : ModelSettings
+        The network and its inputs.
+    settings : TrainingSettings
+        Hyperparameters.
+    folds : dict
+        Validation and test folds, by the names of the parameters of `train`.
+    """
+
+    store: Path
+    model: ModelSettings
+    settings: TrainingSettings
+    folds: dict[str, list[int]]
+
+
+def saved_training(folder: Path, model: str | None = None) -> SavedTraining:
+    """Return the arguments with which the training in a folder began.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    model : str, optional
+        A network of one's own that the user names; another one is ignored.
+
+    Raises
+    ------
+    EcgStoreError
+        If there is no training that `train` began, or its network is one's own and
+        neither given nor registered.
+    """
+    path = folder / STATE
+    if not path.exists():
+        raise _no_training(folder)
+    values = read_arguments(path)
+    try:
+        source = values["source"]
+        stored = {**values["model"], "leads": tuple(values["model"]["leads"])}
+        stored["model"] = name_to_run(path, stored["model"], source, model)
+        folds = {name: values[name] for name in ("validation_folds", "test_folds")}
+        return SavedTraining(
+            Path(values["store"]),
+            ModelSettings(**stored),
+            TrainingSettings(**values["settings"]),
+            folds,
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SchemaError(
+            f"{path}: does not contain the arguments of `ecgstore train`; expected "
+            "them, to resume with: train with the function that began it"
+        ) from error
+
+
+def _no_training(folder: Path) -> EcgStoreError:
+    """Return the error about a folder without a training to resume."""
+    return EcgStoreError(
+        f"{folder}: holds no training to resume, there is no {STATE} (which is written "
+        "at the end of the first epoch, and as --save-every says); train without "
+        "--resume"
+    )
 
 
 def train_into(
@@ -30,6 +220,7 @@ def train_into(
     model: ModelSettings,
     settings: TrainingSettings,
     *,
+    arguments: Mapping[str, Any] | None = None,
     resume: bool = False,
     on_epoch: Callable[[History], None] | None = None,
     device: torch.device | str = "cpu",
@@ -39,7 +230,8 @@ def train_into(
 
     ``best.pt`` has the weights of the best epoch, ``last.pt`` the state that a stopped
     training is resumed from, ``history.csv`` and ``curves.png`` the losses and scores
-    of all epochs so far. If TensorBoard is installed, its event files are written too.
+    of all epochs so far. A network of one's own is there as a copy of its file. If
+    TensorBoard is installed, its event files are written too.
 
     Parameters
     ----------
@@ -47,9 +239,11 @@ def train_into(
         The folder; created if it does not exist.
     training, validation, model, settings, device, quiet
         See `ecgstore.models.training.extractor.train_extractor`.
+    arguments : Mapping, optional
+        Further arguments that the caller needs to resume, such as folds.
     resume : bool
-        Resume from the ``last.pt`` in the folder, if any; otherwise, a folder with one
-        is refused.
+        Resume from the ``last.pt`` in the folder; otherwise, a folder with one is
+        refused.
     on_epoch : callable, optional
         Called after every epoch, in the first process.
 
@@ -61,19 +255,25 @@ def train_into(
         written; files of the training so far stay as they are.
     """
     state_file = folder / STATE
-    make_folder(folder)
-    with only_writer(folder, "training") if is_first_process() else nullcontext():
+    is_first = is_first_process()
+    with (
+        folder_for_files(folder),
+        only_writer(folder, "training") if is_first else nullcontext(),
+        _Board(folder) if is_first else nullcontext() as board,
+    ):
         if state_file.exists() and not resume:
             raise EcgStoreError(
                 f"{folder}: holds a training; resume it with --resume, or choose "
                 "another folder"
             )
-        board = _tensorboard(folder) if is_first_process() else None
+        if resume and not state_file.exists():
+            raise _no_training(folder)
+        source = source_of(model.model)
 
         def report(history: History) -> None:
             _write_history(folder, history)
             if board is not None:
-                _add_epoch(folder, board, history.epochs[-1])
+                board.add(history.epochs[-1])
             if on_epoch is not None:
                 on_epoch(history)
 
@@ -84,16 +284,36 @@ def train_into(
             settings,
             device=device,
             state_file=state_file,
+            arguments={
+                "store": str(training.store.path.absolute()),
+                "model": model.to_dict(),
+                "settings": settings.to_dict(),
+                "source": source,
+                **(arguments or {}),
+            },
             on_epoch=report,
             quiet=quiet,
         )
-        if board is not None:
-            with write_errors(folder):
-                board.close()
-        if is_first_process():
+        if is_first:
             checkpoint.save(folder / BEST)
+            _copy_source(folder, source)
             _write_history(folder, history)
     return history
+
+
+def _copy_source(folder: Path, source: Mapping[str, str] | None) -> None:
+    """Copy the file of a network of one's own, if it is still that of the training."""
+    if source is None or not source["path"]:
+        return
+    path = Path(source["path"])
+    with suppress(OSError):  # a convenience: the training itself is saved
+        content = path.read_bytes()
+        target = folder / path.name
+        if hashlib.sha256(content).hexdigest() == source["sha256"] and (
+            not target.exists() or not target.samefile(path)
+        ):
+            with replace_file(target, "wb") as file:
+                file.write(content)
 
 
 def _write_history(folder: Path, history: History) -> None:
@@ -110,24 +330,47 @@ def _write_history(folder: Path, history: History) -> None:
     save(figure, folder / CURVES)
 
 
+class _Board:
+    """TensorBoard's event files of a training, from its first epoch on.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writer: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if self._writer is not None and error is None:
+            with write_errors(self._folder):
+                self._writer.close()
+
+    def add(self, epoch: Epoch) -> None:
+        """Add an epoch, if TensorBoard is installed."""
+        with write_errors(self._folder):
+            self._writer = self._writer or _tensorboard(self._folder)
+            if self._writer is None:
+                return
+            for name, value in (
+                ("loss/training", epoch.training_loss),
+                ("loss/validation", epoch.validation_loss),
+                ("macro AUROC/validation", epoch.validation_auroc),
+                ("learning rate", epoch.learning_rate),
+                ("waiting for data", epoch.waiting),
+            ):
+                self._writer.add_scalar(name, value, epoch.epoch)
+
+
 def _tensorboard(folder: Path) -> Any:
     """Return a writer of TensorBoard's event files; None if it is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    with write_errors(folder):
-        return SummaryWriter(folder)
-
-
-def _add_epoch(folder: Path, board: Any, epoch: Epoch) -> None:
-    """Add an epoch to TensorBoard's event files."""
-    with write_errors(folder):
-        for name, value in (
-            ("loss/training", epoch.training_loss),
-            ("loss/validation", epoch.validation_loss),
-            ("macro AUROC/validation", epoch.validation_auroc),
-            ("learning rate", epoch.learning_rate),
-            ("waiting for data", epoch.waiting),
-        ):
-            board.add_scalar(name, value, epoch.epoch)
+    return SummaryWriter(folder)

@@ -1,6 +1,6 @@
 """The file that a stopped training is resumed from.
 
-It has four entries:
+It has five entries:
 
 identity
     All values that the weights depend on, by name: settings and digests of the records.
@@ -12,6 +12,8 @@ progress
     Everything else that changes during training; see `TrainingProgress`.
 random
     States of PyTorch's random generators.
+arguments
+    What the caller needs to resume with the same arguments; no weight depends on it.
 """
 
 from collections.abc import Mapping
@@ -31,7 +33,9 @@ from ecgstore.models.weights import check_weights
 from ecgstore.system.file_format import FileFormat
 from ecgstore.system.identity import require_same
 
-FORMAT: Final = FileFormat("ecgstore training state", 2, "`ecgstore train`")
+_ENTRIES: Final = ("identity", "parts", "random", "progress", "arguments")
+
+FORMAT: Final = FileFormat("ecgstore training state", 3, "`ecgstore train`")
 
 
 @dataclass(slots=True)
@@ -84,12 +88,15 @@ class StateFile:
         Objects with a ``state_dict``, by name.
     device : torch.device
         The device that is trained on.
+    arguments : dict
+        Plain values for whoever resumes.
     """
 
     path: Path | None
     identity: dict[str, Any]
     parts: Mapping[str, Any]
     device: torch.device
+    arguments: dict[str, Any]
 
     def save(self, progress: TrainingProgress) -> None:
         """Write the state in the first process; to be called in every process.
@@ -106,6 +113,7 @@ class StateFile:
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
             "random": _random_state(self.device),
             "progress": values,
+            "arguments": self.arguments,
         }
         write_torch_file(self.path, FORMAT, state)
 
@@ -127,13 +135,7 @@ class StateFile:
         path = self.path
         if path is None or not path.exists():
             return beginning
-        names = ("identity", "parts", "random", "progress")
-        state = read_torch_file(path, FORMAT, self.device, names)
-        if not all(isinstance(state[name], dict) for name in names):
-            raise SchemaError(
-                f"{path}: {FORMAT.name} file with entries of other types; remove the "
-                "file to start anew"
-            )
+        state = _read(path, self.device)
         require_same(
             f"{path}, the state of a training",
             state["identity"],
@@ -167,6 +169,31 @@ class StateFile:
                 "to start anew"
             ) from error
         return progress
+
+
+def read_arguments(path: Path) -> dict[str, Any]:
+    """Return the arguments that a training was saved with.
+
+    Raises
+    ------
+    EcgStoreError
+        If the file cannot be read.
+    SchemaError
+        If it is not a training state.
+    """
+    arguments: dict[str, Any] = _read(path, torch.device("cpu"))["arguments"]
+    return arguments
+
+
+def _read(path: Path, device: torch.device) -> dict[str, Any]:
+    """Return the content of a state file."""
+    state = read_torch_file(path, FORMAT, device, _ENTRIES)
+    if not all(isinstance(state[name], dict) for name in _ENTRIES):
+        raise SchemaError(
+            f"{path}: {FORMAT.name} file with entries of other types; remove the "
+            "file to start anew"
+        )
+    return state
 
 
 def _random_state(device: torch.device) -> dict[str, Any]:

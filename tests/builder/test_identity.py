@@ -14,6 +14,7 @@ import pytest
 import ecgstore
 from ecgstore.builder import fill, pipeline
 from ecgstore.builder.journal import Entry, Journal, Status, ecg_key
+from ecgstore.builder.scan import Folders
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.reasons import Reason
@@ -354,3 +355,8 @@ def test_patients_of_records_that_a_limit_leaves_out_are_no_warning(
         )
         assert other_warnings(report) == []
     assert json.dumps(report.to_json())
+
+
+def test_one_folder_is_given_as_it_is(tmp_path: Path) -> None:
+    expected = Folders.of([tmp_path])
+    assert Folders.of(tmp_path) == Folders.of(str(tmp_path)) == expected

@@ -49,7 +49,7 @@ def test_training_folds_are_the_other_folds(
     run = call_of(monkeypatch, training_run, "train_into", "train")
     (folder, training_records, validation_records, model, settings), rest = run(
         sample_store, "-o", tmp_path / "run", "--fs", 100, "--leads", "ii,V2",
-        "--seed", 3, "--resume", "--device", "cpu", *options,
+        "--seed", 3, "--device", "cpu", *options,
     )  # fmt: skip
     with Store(sample_store) as store:
         fold = store.records["fold"].to_numpy()
@@ -60,7 +60,7 @@ def test_training_folds_are_the_other_folds(
     )
     assert folder == tmp_path / "run"
     assert (model.fs, model.leads, settings.seed) == (100.0, ("II", "V2"), 3)
-    assert rest["resume"] is True
+    assert rest["resume"] is False
 
 
 def test_compare_passes_its_options_to_the_library(

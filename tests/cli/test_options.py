@@ -39,6 +39,7 @@ OTHER: dict[str, Any] = {
     "exclude_sources": ["ptb", "st_petersburg_incart"],
     "leads": ["II", "V2"],
     "limit": 7,
+    "model": "cnn",
 }
 """Values that are not the default, where none follows from the declaration."""
 

@@ -293,3 +293,16 @@ def test_loading_draws_no_random_numbers(
     before = torch.get_rng_state()
     Checkpoint.load(tmp_path)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_checkpoint_is_shown_in_one_line(checkpoint: Checkpoint) -> None:
+    text = repr(checkpoint)
+    assert text.startswith("<Checkpoint of cnn, classes 7 (")
+    assert "fs 100 Hz, leads 3 (I, II, V2), epoch " in text
+    assert "validation macro AUROC 0." in text
+    assert len(text) < 250
+    named = replace(checkpoint, label_names=("<b>",))._repr_html_()
+    assert "<th>fs</th><td>100 Hz</td>" in named
+    assert "&lt;b&gt;" in named
+    for origin in ({}, {"history": {"epochs": [], "best": 1}}, {"history": 3}):
+        assert "epoch" not in repr(replace(checkpoint, origin=origin))

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 
+from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.evaluation.evaluate import evaluate
 from ecgstore.models.inference.extraction import extract
@@ -33,8 +35,10 @@ def test_extract_and_evaluate_read_the_leads_of_the_model(
         expected = run_network(
             network, store.select(), transform=transform, leads=leads
         )
-        in_wrong_order = run_network(network, store.select(), transform=transform)
-        assert np.abs(expected.features - in_wrong_order.features).max() > 1e-3
+        with pytest.raises(EcgStoreError, match="signals have the leads I, II, III"):
+            run_network(network, store.select(), transform=transform)
+        with pytest.raises(EcgStoreError, match=r"have 500 Hz; .* trained on 100 Hz"):
+            run_network(network, store.select(), leads=leads)
         with h5py.File(extract(store, checkpoint, tmp_path / "f.h5")) as file:
             features = file["features"][...]
         np.testing.assert_allclose(features, expected.features, atol=1e-5)

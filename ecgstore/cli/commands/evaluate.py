@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from ecgstore.cli.options.common import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET, STORE
+from ecgstore.cli.options.common import (
+    BATCH_SIZE,
+    CHECKPOINT,
+    DEVICE,
+    OWN_MODEL,
+    QUIET,
+    STORE,
+)
 from ecgstore.cli.options.folds import TEST_FOLD, VALIDATION_FOLD, folds_option
 from ecgstore.cli.output import echo
 from ecgstore.cli.tables import estimate_text, print_table
@@ -59,6 +66,7 @@ Examples:
     metavar="FOLDER",
     help=f"Plot {' and '.join(_PLOTS)}.",
 )
+@OWN_MODEL
 @DEVICE
 @BATCH_SIZE
 @QUIET
@@ -70,6 +78,7 @@ def evaluate(
     json_file: Path | None,
     csv_file: Path | None,
     plots: Path | None,
+    model: str | None,
     device: str | None,
     batch_size: int,
     quiet: bool,
@@ -95,7 +104,7 @@ def evaluate(
     if plots is not None:
         make_folder(plots)
         check_writable(plots / _PLOTS[0])
-    trained = Checkpoint.load(checkpoint)
+    trained = Checkpoint.load(checkpoint, model=model)
     with Store(store) as opened:
         evaluation = evaluate_on(
             trained,

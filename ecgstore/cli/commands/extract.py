@@ -4,7 +4,14 @@ from pathlib import Path
 
 import click
 
-from ecgstore.cli.options.common import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET, STORE
+from ecgstore.cli.options.common import (
+    BATCH_SIZE,
+    CHECKPOINT,
+    DEVICE,
+    OWN_MODEL,
+    QUIET,
+    STORE,
+)
 from ecgstore.cli.output import echo
 from ecgstore.cli.torch_needed import needs_torch
 
@@ -38,6 +45,7 @@ In Python, the features become columns of the store:
     help="Also write record_id, row and all features as CSV.",
 )
 @BATCH_SIZE
+@OWN_MODEL
 @DEVICE
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @QUIET
@@ -47,6 +55,7 @@ def extract(
     out: Path | None,
     csv: Path | None,
     batch_size: int,
+    model: str | None,
     device: str | None,
     overwrite: bool,
     quiet: bool,
@@ -63,7 +72,7 @@ def extract(
     with needs_torch():
         from ecgstore.models import Checkpoint, chosen_device, extract as write
     with Store(store) as opened:
-        trained = Checkpoint.load(checkpoint)
+        trained = Checkpoint.load(checkpoint, model=model)
         path = write(
             opened,
             trained,

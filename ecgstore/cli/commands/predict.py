@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ecgstore.cli.options.common import BATCH_SIZE, CHECKPOINT, DEVICE, QUIET
+from ecgstore.cli.options.common import BATCH_SIZE, CHECKPOINT, DEVICE, OWN_MODEL, QUIET
 from ecgstore.cli.output import ShownTable, echo
 from ecgstore.cli.torch_needed import needs_torch
 
@@ -27,6 +27,7 @@ Examples:
     metavar="CSV",
     help="The table to write; replaced if it exists.  [default: standard output]",
 )
+@OWN_MODEL
 @DEVICE
 @BATCH_SIZE
 @click.option(
@@ -37,6 +38,7 @@ def predict(
     checkpoint: Path,
     records: tuple[Path, ...],
     out: Path | None,
+    model: str | None,
     device: str | None,
     batch_size: int,
     strict: bool,
@@ -58,21 +60,21 @@ def predict(
         from ecgstore.models.devices import chosen_device
         from ecgstore.models.inference.prediction import predict as predict_records
         from ecgstore.models.inference.prediction_table import write_predictions
-    from ecgstore.sources import describe_unreadable, given_headers
+    from ecgstore.sources import describe_unreadable
     from ecgstore.system.atomic_files import replace_file
 
-    trained = Checkpoint.load(checkpoint)
+    trained = Checkpoint.load(checkpoint, model=model)
     unreadable: list[tuple[str, str]] = []
-    headers = given_headers(records, lambda *problem: unreadable.append(problem))
-    if unreadable:
-        echo(f"warning: {describe_unreadable(unreadable)}", err=True)
     predictions = predict_records(
         trained,
-        headers,
+        records,
         device=chosen_device(device),
         batch_size=batch_size,
+        on_unreadable=lambda *problem: unreadable.append(problem),
         quiet=quiet,
     )
+    if unreadable:
+        echo(f"warning: {describe_unreadable(unreadable)}", err=True)
     if out is None:
         n_records, n_unusable = write_predictions(
             ShownTable(), trained.label_names, predictions

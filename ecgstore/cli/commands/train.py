@@ -1,17 +1,18 @@
 """``ecgstore train``: a network on folds of a store."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from ecgstore.cli.options.common import DEVICE, QUIET, STORE
+from ecgstore.cli.options.common import DEVICE, QUIET
 from ecgstore.cli.options.declared import declared_options, drop_unset
 from ecgstore.cli.options.folds import TEST_FOLD, VALIDATION_FOLD, folds_option
 from ecgstore.cli.output import echo
 from ecgstore.cli.torch_needed import needs_torch
-from ecgstore.config import N_FOLDS
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.options import group, overridden
 from ecgstore.scores.texts import number_text
@@ -33,12 +34,13 @@ class TrainOptions:
 Examples:
   ecgstore train challenge.h5 -o runs/resnet18
   ecgstore train challenge.h5 -o runs/cnn --model cnn --fs 100
-  ecgstore train challenge.h5 -o runs/resnet18 --resume
+  ecgstore train challenge.h5 -o runs/mine --model my_file.py:Mine
+  ecgstore train -o runs/resnet18 --resume
   ecgstore train challenge.h5 -o runs/resnet18 --config training.toml
   torchrun --nproc-per-node=2 -m ecgstore train challenge.h5 -o runs/resnet18
 """
 )
-@STORE
+@click.argument("store", required=False, type=click.Path(path_type=Path))
 @click.option(
     "-o",
     "--out",
@@ -62,7 +64,7 @@ Examples:
 @QUIET
 @declared_options(TrainOptions())
 def train(
-    store: Path,
+    store: Path | None,
     out: Path,
     validation_folds: tuple[int, ...],
     test_folds: tuple[int, ...],
@@ -75,37 +77,37 @@ def train(
     """Train a network on folds of STORE.
 
     The training folds are those that are neither validation nor test folds. The weights
-    of the epoch with the best macro AUROC on the validation records are kept. An
-    interrupted training resumes exactly with --resume.
+    of the epoch with the best macro AUROC on the validation records are kept.
+
+    An interrupted training resumes exactly with --resume. STORE and all options are
+    those with which it began; --epochs may be raised, other options that are given
+    again must be equal.
     """
-    options = overridden(TrainOptions(), config_file, drop_unset(flags))
-    held_out = {*validation_folds, *test_folds}
-    training_folds = [fold for fold in range(N_FOLDS) if fold not in held_out]
-    if not training_folds or set(validation_folds) & set(test_folds):
-        raise click.UsageError(
-            "--validation-folds and --test-folds share a fold, or leave none for "
-            "training; give others"
-        )
+    given = drop_unset(flags)
+    options = overridden(TrainOptions(), config_file, given)
+    if store is None and not resume:
+        raise click.UsageError("Missing argument 'STORE'.")
     with needs_torch():
         from ecgstore.models.checkpoint import BEST
         from ecgstore.models.distributed import is_first_process, process_group
-        from ecgstore.models.training.missing_classes import class_warnings
-        from ecgstore.models.training.run import train_into
+        from ecgstore.models.training.run import saved_training, train as train_on
     from ecgstore.storage import Store
 
-    with Store(store) as opened, process_group(device) as own_device:
-        training = opened.select(folds=training_folds)
-        validation = opened.select(folds=validation_folds)
-        if is_first_process():
-            for warning in class_warnings(training, validation):
-                echo(f"warning: {warning}", err=True)
-        history = train_into(
+    if resume:
+        before = saved_training(out, options.model.model)
+        options = TrainOptions(model=before.model, training=before.settings)
+        options = overridden(options, config_file, given)
+    with ExitStack() as stack:
+        own_device = stack.enter_context(process_group(device))
+        history = train_on(
             out,
-            training,
-            validation,
-            options.model,
-            options.training,
+            None if store is None else stack.enter_context(Store(store)),
+            model=options.model,
+            settings=options.training,
+            validation_folds=_if_given("validation_folds", validation_folds),
+            test_folds=_if_given("test_folds", test_folds),
             resume=resume,
+            on_warning=lambda warning: echo(f"warning: {warning}", err=True),
             on_epoch=None if quiet else _print_epoch,
             device=own_device,
             quiet=quiet,
@@ -120,6 +122,12 @@ def train(
         "data"
     )
     echo(f"weights: {out / BEST}; history.csv and curves.png are beside it")
+
+
+def _if_given(name: str, folds: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Return folds of the command line; None if they are only the default."""
+    source = click.get_current_context().get_parameter_source(name)
+    return None if source is ParameterSource.DEFAULT else folds
 
 
 def _print_epoch(history: "History") -> None:

@@ -7,6 +7,12 @@ import click
 
 STORE: Final = click.argument("store", type=click.Path(path_type=Path))
 CHECKPOINT: Final = click.argument("checkpoint", type=click.Path(path_type=Path))
+OWN_MODEL: Final = click.option(
+    "--model",
+    metavar="FILE.py:NAME",
+    help="The network, if it is one of your own: its class or function, in the file "
+    "that it was trained from.",
+)
 DEVICE: Final = click.option(
     "--device",
     metavar="NAME",

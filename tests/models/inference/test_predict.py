@@ -447,3 +447,22 @@ def test_only_what_is_needed_is_imported() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "set()"
+
+
+def test_one_folder_is_given_as_it_is(few_records: Path) -> None:
+    expected = [p.path for p in predict(untrained(), given_headers([few_records]))]
+    for records in (few_records, str(few_records), [str(few_records)]):
+        assert [p.path for p in predict(untrained(), records)] == expected
+    assert given_headers(few_records) == given_headers([few_records])
+
+
+def test_a_store_is_refused_with_the_commands_for_stores(
+    store_file: Path,
+    checkpoint_file: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, _, errors = run(capsys, checkpoint_file, store_file, "--device", "cpu")
+    assert code == 1
+    assert "is a store" in errors
+    assert "`ecgstore evaluate`" in errors
+    assert "`ecgstore extract`" in errors

@@ -56,7 +56,6 @@ def resume_from(
             {"settings": {"learning_rate": 0.01}},
             r"settings\.learning_rate was 0\.03, now it is 0\.01",
         ),
-        ({"settings": {"epochs": 5}}, r"settings\.epochs was 1, now it is 5"),
         ({"training": range(8)}, ": training was "),
         ({"validation": range(9, 12)}, ": validation was "),
         ({"validation": None}, ": validation was .*now it is None"),
