@@ -495,4 +495,7 @@ class _Transaction:
         self._connection.execute("BEGIN")
 
     def __exit__(self, error: object, *rest: object) -> None:
-        self._connection.execute("COMMIT" if error is None else "ROLLBACK")
+        if error is None:
+            self._connection.execute("COMMIT")
+        elif self._connection.in_transaction:  # a full disk has rolled back already
+            self._connection.execute("ROLLBACK")

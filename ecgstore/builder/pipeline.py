@@ -135,10 +135,13 @@ def _readable_errors(final: Path) -> Iterator[None]:
     except (OSError, sqlite3.Error) as error:
         number = getattr(error, "errno", None)
         full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        if number in full or "disk is full" in str(error):
+        # SQLite does not tell a quota or a limit of size from a disk that fails.
+        is_unclear = getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_WRITE"
+        if number in full or is_unclear or "disk is full" in str(error):
+            problem = "is full or fails" if is_unclear else "is full"
             raise EcgStoreError(
-                f"{final.parent}: the disk is full; make room and run the same command "
-                "again to resume"
+                f"{final.parent}: the disk {problem}; make room and run the same "
+                "command again to resume"
             ) from error
         if number is not None:
             raise

@@ -4,7 +4,8 @@ import errno
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 
 import ecgstore
 from ecgstore.builder import pipeline
-from ecgstore.builder.journal import Journal
+from ecgstore.builder.journal import Entry, Journal
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
+from tests.full_disk import full_disk
 
 Build = Callable[..., Path]
 StoppedBuild = Callable[..., None]
@@ -46,6 +48,32 @@ def test_full_disk_of_the_journal_is_one_message(
     monkeypatch.setattr(Journal, "add", full)
     with pytest.raises(EcgStoreError, match="disk is full"):
         build(few_records, tmp_path / "out.h5")
+
+
+def test_a_disk_that_fills_up_within_a_transaction_is_one_message(
+    few_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Build
+) -> None:
+    def fill_up(journal: Journal, entries: Iterable[Entry]) -> None:
+        journal._connection.execute("PRAGMA max_page_count = 1")  # as on a full disk
+        long = [replace(entry, detail="x" * 100_000) for entry in entries]
+        add(journal, long)
+
+    add = Journal.add
+    monkeypatch.setattr(Journal, "add", fill_up)
+    with pytest.raises(EcgStoreError, match="disk is full"):
+        build(few_records, tmp_path / "out.h5")
+    monkeypatch.undo()
+    build(few_records, tmp_path / "out.h5")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits the size of files")
+@pytest.mark.parametrize("room", [1_000, 18_000, 30_000])
+def test_a_limit_of_size_is_one_message_and_the_build_continues(
+    few_records: Path, tmp_path: Path, room: int, build: Build
+) -> None:
+    with full_disk(room), pytest.raises(EcgStoreError, match="room"):
+        build(few_records, tmp_path / "out.h5")
+    build(few_records, tmp_path / "out.h5")
 
 
 def test_too_small_a_disk_is_reported_before_any_work(
