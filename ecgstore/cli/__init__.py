@@ -97,7 +97,9 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:  # a usage error
         _show(error)
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
+        if isinstance(error.__cause__, EOFError):  # click takes it for Ctrl-D
+            _fail("a file, or a module of Python, ends too early; restore or repair it")
         _fail("interrupted", _INTERRUPTED)
     except EcgStoreError as error:
         _fail(error)

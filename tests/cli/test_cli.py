@@ -262,6 +262,20 @@ def test_interrupted_command_exits_130(
     assert errors.strip() == "ecgstore: interrupted"
 
 
+def test_an_end_of_file_is_no_interruption(
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    sample_store: Path,
+) -> None:
+    def end(*_: object) -> None:
+        raise EOFError("marshal data too short")  # such as of a damaged module
+
+    monkeypatch.setattr("ecgstore.storage.summary.summarise", end)
+    code, _, errors = run("info", sample_store)
+    assert code == 1
+    assert "ends too early" in errors
+
+
 COMMANDS = cli.list_commands(click.Context(cli))
 
 
