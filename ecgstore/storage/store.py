@@ -180,8 +180,10 @@ class Store(StoreFile):
         These are the records of one patient, records with the same signal, and, in
         sources that have several records per patient but do not publish patients, all
         records of the source whose patient is unknown. Any other record of an unknown
-        patient has a number of its own. They are the groups that folds never separate,
-        and the ``groups`` of scikit-learn's splitters.
+        patient has a number of its own. Folds never separate them, and they are the
+        ``groups`` of scikit-learn's splitters. Copies of an ECG at another rate or
+        scale, or filtered, share a fold, but not a number unless their patient is
+        known: a store does not say which records they are.
 
         Parameters
         ----------
