@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, default_collate, get_worker_info
 
 from ecgstore.arrays import BoolArray, IntArray
-from ecgstore.errors import SchemaError, SlowPatternWarning
+from ecgstore.errors import SlowPatternWarning
 from ecgstore.pipes.batch import RowBatch
 from ecgstore.pipes.reading.record_reader import RecordReader
 from ecgstore.pipes.reading.window import RandomCrop
@@ -196,21 +196,18 @@ class StoreDataset(Dataset[dict[str, Any]]):
     def __getstate__(self) -> dict[str, Any]:
         return {
             "store": self._store,
-            "fingerprint": self._store.fingerprint,
             "rows": self.rows,
             "fields": self._fields,
             "options": self._options,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        store: Store = state["store"]
-        if store.fingerprint != state["fingerprint"]:
-            raise SchemaError(
-                f"{store.path} was replaced by another store since the dataset was "
-                "pickled; make the dataset again"
-            )
         StoreDataset.__init__(
-            self, store, state["rows"], fields=state["fields"], **state["options"]
+            self,
+            state["store"],  # refused when it is unpickled, if it is another one now
+            state["rows"],
+            fields=state["fields"],
+            **state["options"],
         )
 
     def _read(self, indices: IntArray) -> "Records":
