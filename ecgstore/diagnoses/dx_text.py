@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from ecgstore.diagnoses.snomed import code_by_words, words_of
+from ecgstore.system.visible import visible
 
 _MOST_CHARACTERS: Final = 4096
 """Length of a text that is read; real ones have up to some hundred characters."""
@@ -178,12 +179,7 @@ def _shown(text: str) -> str:
     line = " ".join(text.split()).strip("[]{}'\"` ")[: _LONGEST_UNKNOWN + 1]
     if len(line) > _LONGEST_UNKNOWN:
         line = f"{line[: _LONGEST_UNKNOWN - 3]}..."
-    return "".join(
-        character
-        if character.isprintable()
-        else character.encode("unicode_escape", "backslashreplace").decode()
-        for character in line
-    )
+    return visible(line)
 
 
 def _bounded(unknown: tuple[str, ...], n_unread: int) -> tuple[str, ...]:
