@@ -1,5 +1,6 @@
 """Signals are read in pieces that are, to the last bit, those of the whole."""
 
+import os
 import tracemalloc
 from collections.abc import Callable
 from functools import partial
@@ -148,6 +149,17 @@ def test_a_long_record_is_scanned_in_little_memory(
     assert peak < 6_000_000
 
 
+@pytest.mark.parametrize("kind", ["212", "310", "8", "16x3", "several rates"])
+def test_a_file_that_becomes_shorter_is_refused(tmp_path: Path, kind: str) -> None:
+    """What a file no longer holds is no signal of zeros."""
+    path = KINDS[kind](tmp_path)
+    _, signal = open_record(path)
+    os.truncate(path.with_suffix(".dat"), 100)
+    with pytest.raises(RecordError) as caught:
+        signal.read(0, signal.n_samples)
+    assert caught.value.reason is Reason.TRUNCATED_SIGNAL_FILE
+
+
 # Several samples in a frame.
 
 
@@ -164,6 +176,18 @@ def test_samples_in_a_frame_are_samples_of_the_lead(tmp_path: Path) -> None:
     np.testing.assert_array_equal(record.signal, expected)
     beginning = read_record(path, max_samples=1234)
     np.testing.assert_array_equal(beginning.signal, expected[:, :1234])
+
+
+def test_segments_may_have_several_samples_in_a_frame(tmp_path: Path) -> None:
+    """The lengths in their record's header are numbers of frames."""
+    parts = [_raw(tmp_path, ["16x3"] * 12, name) for name in ("p1", "p2")]
+    path = tmp_path / "multi.hea"
+    path.write_text(f"multi/3 12 500\np1 {N_FRAMES}\n~ 90\np2 {N_FRAMES}\n")
+    record = read_record(path)
+    assert (record.fs, record.n_samples_original) == (1500.0, 3 * (2 * N_FRAMES + 90))
+    first, second = (read_record(part).signal for part in parts)
+    gap = np.full((N_LEADS, 3 * 90), np.nan)
+    np.testing.assert_array_equal(record.signal, np.hstack([first, gap, second]))
 
 
 def _waves(times: np.ndarray) -> np.ndarray:
