@@ -5,6 +5,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ecgstore.builder.writer import RowWriter
 from ecgstore.config import Config
 from ecgstore.reasons import Reason
 from ecgstore.signals.stored_form import stored_form
-from ecgstore.sources import find_headers, read_record
+from ecgstore.sources import find_headers, read_header, read_record
 
 Build = Callable[..., Path]
 StoppedBuild = Callable[..., None]
@@ -200,6 +201,26 @@ def test_changes_that_no_time_stamp_shows_are_noticed(
     assert filecmp.cmp(out, direct, shallow=False)
 
 
+def test_the_digest_of_a_record_covers_all_that_its_row_is_made_of(
+    folder: Path,
+) -> None:
+    record = read_record(headers(folder)[0])
+    others: list[dict[str, Any]] = [
+        {"record_id": "A9999"},
+        {"fs": 123.0},
+        {"age": 1.0},
+        {"sex": "unknown"},
+        {"dx": ("1",)},
+    ]
+    digests = {
+        changes.content_digest(record, 5000, "a"),
+        changes.content_digest(record, 4999, "a"),
+        changes.content_digest(record, 5000, "b"),
+        *(changes.content_digest(replace(record, **o), 5000, "a") for o in others),
+    }
+    assert len(digests) == 3 + len(others)
+
+
 def test_a_change_behind_the_part_that_is_stored_is_noticed(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -218,6 +239,33 @@ def test_a_change_behind_the_part_that_is_stored_is_noticed(
         once_planned(patch, change)
         out = build(folder, tmp_path / "out.h5", ALL)
     direct = build(folder, tmp_path / "direct.h5", ALL)
+    assert filecmp.cmp(out, direct, shallow=False)
+
+
+def test_a_header_that_changes_while_it_is_scanned_is_scanned_again(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    build: Build,
+    stopped_build: StoppedBuild,
+) -> None:
+    """Its record was not selected, so no filling compares it with the scan."""
+    victim = headers(folder)[3]
+    text = victim.read_text()
+    victim.write_text("".join(text.splitlines(True)[:13]))  # no diagnoses
+
+    def changing(path: Path) -> Any:
+        header = read_header(path)
+        if path == victim:
+            path.write_text(text)
+        return header
+
+    out = tmp_path / "out.h5"
+    with monkeypatch.context() as patch:
+        patch.setattr(scan, "read_header", changing)
+        stopped_build(pipeline, "seal", folder, out)
+    build(folder, out)
+    direct = build(folder, tmp_path / "direct.h5")
     assert filecmp.cmp(out, direct, shallow=False)
 
 
