@@ -100,6 +100,17 @@ def test_records_without_signature_are_alone() -> None:
     assert same_signals(signature_array([])).shape == (0,)
 
 
+@pytest.mark.parametrize(("n_shared", "are_linked"), [(199, False), (200, True)])
+def test_records_with_less_than_4_s_in_common_are_not_linked(
+    records: list[Record], n_shared: int, are_linked: bool
+) -> None:
+    """Short parts of unlike records are similar by chance."""
+    row = signature_array([signature(records[0].signal, records[0].fs)])
+    rows = np.repeat(row, 2)
+    rows["range"][1] = 50, 50 + n_shared
+    assert (same_signals(rows)[1] == 0) == are_linked
+
+
 def test_many_equal_keys_are_bounded_work(records: list[Record]) -> None:
     """Without a bound, these 3,000 records need 72 million comparisons."""
     row = signature_array([signature(records[0].signal, records[0].fs)])
