@@ -1,6 +1,5 @@
 """Build a store in four phases, scan, plan, fill and seal; resume a stopped build."""
 
-import errno
 import hashlib
 import json
 import os
@@ -29,7 +28,7 @@ from ecgstore.reasons import Reason
 from ecgstore.sources import HEADER_FILES, describe_unreadable
 from ecgstore.splits import read_patients
 from ecgstore.storage.format import schema
-from ecgstore.system.atomic_files import is_same_file
+from ecgstore.system.atomic_files import FULL_DISK, is_same_file
 from ecgstore.system.identity import require_same
 from ecgstore.system.progress import Progress
 from ecgstore.system.workers import number_of_workers, run_tasks
@@ -134,10 +133,9 @@ def _readable_errors(final: Path) -> Iterator[None]:
         ) from error
     except (OSError, sqlite3.Error) as error:
         number = getattr(error, "errno", None)
-        full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         # SQLite does not tell a quota or a limit of size from a disk that fails.
         is_unclear = getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_WRITE"
-        if number in full or is_unclear or "disk is full" in str(error):
+        if number in FULL_DISK or is_unclear or "disk is full" in str(error):
             problem = "is full or fails" if is_unclear else "is full"
             raise EcgStoreError(
                 f"{final.parent}: the disk {problem}; make room and run the same "

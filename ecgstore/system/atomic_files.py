@@ -15,7 +15,7 @@ from typing import IO, Any, Final, cast
 from ecgstore.errors import EcgStoreError
 from ecgstore.system.locks import try_lock
 
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Numbers of the errors of a full disk, which no reading raises."""
 
 _ABANDONED_S: Final = 24 * 3600
@@ -290,7 +290,7 @@ def replace_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
                 yield file
         except Exception as error:
             failure = raw.failure
-            if failure is None and getattr(error, "errno", None) in _FULL:
+            if failure is None and getattr(error, "errno", None) in FULL_DISK:
                 failure = cast(OSError, error)
             if failure is None:
                 raise
