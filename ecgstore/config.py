@@ -15,6 +15,12 @@ from ecgstore.record import N_LEADS
 N_FOLDS: Final = 10
 """Number of folds of every store; fixed, so that results on a fold are comparable."""
 
+VALIDATION_FOLD: Final = N_FOLDS - 2
+"""Fold of the validation records, if no other is given."""
+
+TEST_FOLD: Final = N_FOLDS - 1
+"""Fold of the test records, if no other is given."""
+
 BEATS: Final = ("ecgstore", "neurokit", "none")
 """Values of the option `beats`: the engines of `ecgstore.beats.find_beats`, or none."""
 

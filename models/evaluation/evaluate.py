@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ecgstore.arrays import BoolArray, FloatArray, IntArray
+from ecgstore.config import TEST_FOLD, VALIDATION_FOLD
 from ecgstore.diagnoses import class_set
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
@@ -114,8 +115,8 @@ def evaluate(
     checkpoint: Checkpoint,
     store: Store,
     *,
-    folds: Sequence[int] = (9,),
-    validation_folds: Sequence[int] = (8,),
+    folds: Sequence[int] = (TEST_FOLD,),
+    validation_folds: Sequence[int] = (VALIDATION_FOLD,),
     batch_size: int = 64,
     device: torch.device | str = "cpu",
     n_resamples: int = 2000,

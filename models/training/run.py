@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 import torch
 
-from ecgstore.config import N_FOLDS
+from ecgstore.config import N_FOLDS, TEST_FOLD, VALIDATION_FOLD
 from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.models.checkpoint import BEST
 from ecgstore.models.distributed import is_first_process
@@ -89,14 +89,15 @@ def train(
         as `train_into`.
     """
     folder = Path(folder)
+    defaults = {"validation_folds": [VALIDATION_FOLD], "test_folds": [TEST_FOLD]}
+    given = {"validation_folds": validation_folds, "test_folds": test_folds}
     folds = {
-        "validation_folds": [8] if validation_folds is None else [*validation_folds],
-        "test_folds": [9] if test_folds is None else [*test_folds],
+        name: default if (value := given[name]) is None else [*value]
+        for name, default in defaults.items()
     }
     if resume:
         before = saved_training(folder, None if model is None else model.model)
         model, settings = model or before.model, settings or before.settings
-        given = {"validation_folds": validation_folds, "test_folds": test_folds}
         folds = {
             name: saved if given[name] is None else folds[name]
             for name, saved in before.folds.items()

@@ -14,10 +14,11 @@ from ecgstore.cli.options.common import (
     QUIET,
     STORE,
 )
-from ecgstore.cli.options.folds import TEST_FOLD, VALIDATION_FOLD, folds_option
+from ecgstore.cli.options.folds import folds_option
 from ecgstore.cli.output import echo
 from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
+from ecgstore.config import TEST_FOLD, VALIDATION_FOLD
 from ecgstore.scores.texts import number_text
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from click.core import ParameterSource
 
 from ecgstore.cli.options.common import DEVICE, QUIET
 from ecgstore.cli.options.declared import declared_options, drop_unset
-from ecgstore.cli.options.folds import TEST_FOLD, VALIDATION_FOLD, folds_option
+from ecgstore.cli.options.folds import folds_option
 from ecgstore.cli.output import echo
 from ecgstore.cli.torch_needed import needs_torch
+from ecgstore.config import TEST_FOLD, VALIDATION_FOLD
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.options import group, overridden
 from ecgstore.scores.texts import number_text

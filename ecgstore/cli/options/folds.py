@@ -8,23 +8,18 @@ import click
 
 from ecgstore.config import N_FOLDS
 
-VALIDATION_FOLD: Final = str(N_FOLDS - 2)
-"""Fold of the validation records, if no other is given."""
-TEST_FOLD: Final = str(N_FOLDS - 1)
-"""Fold of the test records, if no other is given."""
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FOLDS: Final = re.compile(r"(?P<first>\d{1,9})(?:-(?P<last>\d{1,9}))?", re.ASCII)
 
 
-def folds_option(flag: str, default: str, text: str) -> Callable[[Command], Command]:
+def folds_option(flag: str, default: int, text: str) -> Callable[[Command], Command]:
     """Return an option whose value is a tuple of folds, increasing."""
     return click.option(
         flag,
         callback=folds_from,
         metavar="FOLDS",
-        default=default,
+        default=str(default),
         show_default=True,
         help=text,
     )
