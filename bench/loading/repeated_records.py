@@ -173,6 +173,8 @@ def _copy_rows(
                     for name, copy in zip(values, sources[rows, 1], strict=True)
                 ],
             )
+        elif spec.path == schema.SAME_ECG:
+            values = np.arange(rows.start, rows.stop)
         if spec.by_fill:
             writer.write(spec.path, rows.start, values)
         else:

@@ -77,7 +77,9 @@ def plan(
     create_file(unfinished, specs, attributes)
     with h5py.File(unfinished, "r+", locking=False) as file:
         _write_tables(file, journal, config, patients)
-        file[schema.FOLDS][...] = _folds(journal, config, patients)
+        folds, same = _folds(journal, config, patients)
+        file[schema.FOLDS][...] = folds
+        file[schema.SAME_ECG][...] = same
     publish(unfinished, partial)
 
 
@@ -163,10 +165,11 @@ def _put_texts(column: h5py.Dataset, rows: slice, values: list[str]) -> None:
 
 def _folds(
     journal: Journal, config: Config, patients: Mapping[str, str]
-) -> NDArray[np.int8]:
-    """Return the fold of every row: no patient and no ECG in two folds.
+) -> tuple[NDArray[np.int8], IntArray]:
+    """Return the fold of every row, and the first row that holds the same ECG.
 
-    Which records hold the same ECG is written into the journal.
+    No patient and no ECG is in two folds. The journal notes which records hold the
+    same ECG.
     """
     n_rows = journal.count(Status.SELECTED)
     # Repeated names share one string, so that a row takes no more than 100 bytes, and
@@ -187,7 +190,7 @@ def _folds(
     same = same_signals(signatures)
     _note_same_ecg(journal, sha256, same)
     groups = group_records(source, patient, sha256, same)
-    return assign_folds(labels, groups, strata=source)
+    return assign_folds(labels, groups, strata=source), same
 
 
 def _note_same_ecg(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ecgstore.arrays import IntArray
 from ecgstore.errors import SchemaError
 from ecgstore.record import LEADS
 from ecgstore.storage.format import schema
@@ -21,6 +22,25 @@ def records_frame(tables: Tables) -> pd.DataFrame:
     columns["fold"] = _column(tables, schema.FOLDS)
     columns["patient_known"] = columns["patient_id"] != ""
     return pd.DataFrame(columns).set_index("record_id")
+
+
+def same_ecg(tables: Tables) -> IntArray | None:
+    """Return for each row one that holds the same ECG; None where it is not stored.
+
+    Raises
+    ------
+    SchemaError
+        If a number is not that of a row.
+    """
+    if schema.SAME_ECG not in tables:
+        return None
+    rows = tables[schema.SAME_ECG]
+    if ((rows < 0) | (rows >= len(rows))).any():
+        raise SchemaError(
+            f"{tables.path}: /{schema.SAME_ECG} is damaged, it names rows that do not "
+            "exist; build the store again or restore it from a copy"
+        )
+    return rows
 
 
 def quality_frame(tables: Tables, index: pd.Index) -> pd.DataFrame:

@@ -14,7 +14,12 @@ from ecgstore.diagnoses import ClassSet, class_set, class_weights
 from ecgstore.errors import EcgStoreError, RecordNotFoundError, short_repr
 from ecgstore.splits import group_records
 from ecgstore.storage.format import schema
-from ecgstore.storage.frames import quality_frame, quarantine_frame, records_frame
+from ecgstore.storage.frames import (
+    quality_frame,
+    quarantine_frame,
+    records_frame,
+    same_ecg,
+)
 from ecgstore.storage.read_signals import check_signal, read_signals
 from ecgstore.storage.record_names import RecordNames
 from ecgstore.storage.row_numbers import Rows
@@ -182,8 +187,8 @@ class Store(StoreFile):
         records of the source whose patient is unknown. Any other record of an unknown
         patient has a number of its own. Folds never separate them, and they are the
         ``groups`` of scikit-learn's splitters. Copies of an ECG at another rate or
-        scale, or filtered, share a fold, but not a number unless their patient is
-        known: a store does not say which records they are.
+        scale, or filtered, have one number too, but for stores of format version 1,
+        which do not say which records they are.
 
         Parameters
         ----------
@@ -205,6 +210,7 @@ class Store(StoreFile):
             records["source"].to_list(),
             records["patient_id"].to_list(),
             records["sha256"].to_list(),
+            same_ecg(self._checked_tables()),
         )
         groups.flags.writeable = False
         return groups

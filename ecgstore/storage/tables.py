@@ -65,6 +65,10 @@ class Tables:
         self._content = content
         self._opened: dict[str, NDArray[Any]] = {}
 
+    def __contains__(self, name: str) -> bool:
+        """Return whether there is a table of this path."""
+        return name in self._locations
+
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a table; see `Store.table`."""
         name = name.removeprefix("/")

@@ -2,15 +2,19 @@
 
 import shutil
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
+import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.signal
 
 import ecgstore
 from ecgstore.builder.report import ScanReport
 from ecgstore.config import Config
+from ecgstore.errors import SchemaError
 from ecgstore.sources import read_record
 
 WriteRecord = Callable[..., Path]
@@ -51,9 +55,27 @@ def test_copies_share_a_fold_and_are_reported(
     ]
     with ecgstore.open(tmp_path / "out.h5") as store:
         folds = store.records["fold"]
+        groups = pd.Series(store.groups(), folds.index)
+        first = pd.Series(store.table("records/same_ecg"), folds.index)
+        rows = pd.Series(np.arange(len(folds)), folds.index)
         for names in report.same_ecg:
-            assert folds[names].nunique() == 1
+            assert folds[names].nunique() == groups[names].nunique() == 1
+            assert set(first[names]) == {rows[names].min()}
         assert folds.nunique() > 2
+        assert groups.nunique() == 12
+        others = folds.index.difference([*chain(*report.same_ecg)])
+        assert first[others].equals(rows[others])
+
+
+def test_same_ecgs_that_are_no_rows_are_refused(folder: Path, tmp_path: Path) -> None:
+    build(folder, tmp_path / "out.h5")
+    with h5py.File(tmp_path / "out.h5", "r+") as file:
+        file["records/same_ecg"][3] = 16
+    with (
+        ecgstore.open(tmp_path / "out.h5") as store,
+        pytest.raises(SchemaError, match="names rows that do not exist"),
+    ):
+        store.groups()
 
 
 def test_a_resumed_build_reports_the_same(

@@ -103,6 +103,7 @@ def check_layout(
         dict.fromkeys(schema.RECORD_TEXTS, 1),
         features=[("", "")] * _length(file, schema.FEATURES, 1),
         beats_status={},
+        version=int(file.attrs["format_version"]),
     )
     quarantine = schema.quarantine_specs(0, dict.fromkeys(schema.QUARANTINE_TEXTS, 1))
     datasets = {}

@@ -36,8 +36,12 @@ SHA256: Final = "sha256"
 SOFTWARE_SHA256: Final = "software_sha256"
 """Attribute of the file: the digest of its attribute `software`."""
 
+SAME_ECG: Final = f"{RECORDS}/same_ecg"
+"""For each row the first row that holds the same ECG, or its own number."""
+
 _FIRST_WITH_SOFTWARE_SHA256: Final = 2
-"""Version of the format from which on files have it."""
+_FIRST_WITH_SAME_ECG: Final = 2
+"""Versions of the format from which on files have these."""
 
 MV_PER_COUNT: Final = 0.001
 """Resolution of the int16 signals: 1 uV."""
@@ -204,6 +208,7 @@ def row_specs(
     *,
     features: Sequence[tuple[str, str]],
     beats_status: Mapping[str, int],
+    version: int = FORMAT.version,
 ) -> tuple[DatasetSpec, ...]:
     """Return every dataset with one row per record, in the order of the file.
 
@@ -219,6 +224,8 @@ def row_specs(
         The handcrafted features.
     beats_status : Mapping
         Name and value of every status of `/quality/beats_status`.
+    version : int
+        Version of the format.
     """
     stored = "<i2" if config.dtype == "int16" else "<f4"
     index = "<i2" if config.n_samples <= np.iinfo(np.int16).max else "<i4"
@@ -276,6 +283,11 @@ def row_specs(
                 (n_rows,),
             )
             for name in RECORD_TEXTS
+        ),
+        *(
+            [DatasetSpec(SAME_ECG, np.dtype("<i8"), (n_rows,))]
+            if version >= _FIRST_WITH_SAME_ECG
+            else []
         ),
         DatasetSpec(FOLDS, np.dtype("i1"), (n_rows,)),
         DatasetSpec(CHECKSUMS, np.dtype("<u4"), (n_rows,), True),

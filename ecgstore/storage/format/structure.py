@@ -61,6 +61,7 @@ def _specs(file: h5py.File, config: Config) -> tuple[DatasetSpec, ...]:
             dict.fromkeys(schema.RECORD_TEXTS, 1),
             features=[(name, "") for name in names],
             beats_status=dict.fromkeys(map(str, range(len(status["flag_values"]))), 0),
+            version=int(file.attrs["format_version"]),
         ),
         *schema.quarantine_specs(
             len(file[schema.QUARANTINE]["path"]),
