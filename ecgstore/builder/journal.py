@@ -89,7 +89,7 @@ class Entry:
 
 _COLUMNS = tuple(column.name for column in fields(Entry))
 
-_NOT_PLANNED = ("files", "stamp", "n_bytes", "dx_unknown")
+_NOT_PLANNED = ("stamp", "n_bytes", "dx_unknown")
 """Columns that the content of a store does not depend on."""
 
 
