@@ -14,6 +14,7 @@
 Every message names the place and the problem, the expected value, and the remedy.
 """
 
+import os
 from typing import Final
 
 from ecgstore.reasons import Reason
@@ -108,6 +109,25 @@ def _place(error: BaseException) -> str:
             place = f"{module}, line {trace.tb_lineno}"
         trace = trace.tb_next
     return place
+
+
+def cause_of(error: BaseException) -> str:
+    """Return what an error says, for the message of another one.
+
+    The text of a library may hold addresses and temporary paths and differs between
+    releases, so only ours is repeated. Else it is the operating system's words for an
+    error of files, or the type of the error.
+
+    Examples
+    --------
+    >>> cause_of(KeyError("of a library"))
+    'KeyError'
+    """
+    if isinstance(error, EcgStoreError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno)
+    return type(error).__name__
 
 
 class SlowPatternWarning(UserWarning):

@@ -28,7 +28,7 @@ from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args, get_origin
 
-from ecgstore.errors import ConfigError, short_repr
+from ecgstore.errors import ConfigError, cause_of, short_repr
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -427,7 +427,7 @@ def _read_toml(path: Path) -> dict[str, object]:
     # Besides TOMLDecodeError: numbers of thousands of digits, brackets that are nested
     # too deeply.
     except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = cause_of(error) if isinstance(error, OSError) else error
         raise ConfigError(
             f"{path}: not a readable TOML file of options ({reason}); "
             "expected lines such as: fs = 500"

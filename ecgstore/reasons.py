@@ -73,7 +73,7 @@ class Reason(StrEnum):
     )
     TOO_LARGE = (
         "too_large",
-        "the record, or a file that must be read as a whole, exceeds a limit of memory",
+        "the record, or a file that must be read as a whole, exceeds a limit of size",
     )
     DUPLICATE_RECORD_ID = (
         "duplicate_record_id",

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ecgstore.config import Config
-from ecgstore.errors import EcgStoreError, SchemaError, short_repr
+from ecgstore.errors import EcgStoreError, SchemaError, cause_of, short_repr
 from ecgstore.models.networks.create import create_model
 from ecgstore.models.networks.extractor import Extractor
 from ecgstore.models.networks.names import MODELS
@@ -274,9 +274,11 @@ class Checkpoint:
                 source=source,
             )
             checkpoint.check_weights()
+        except OSError:  # of the machine: the file has been read
+            raise
         # From files that `save` did not write: many types of errors, also of PyTorch.
         except Exception as error:
-            reason = str(error).partition("\n")[0][:_LONGEST_REASON]
+            reason = cause_of(error).partition("\n")[0][:_LONGEST_REASON]
             raise SchemaError(
                 f"{path}: {FORMAT.name} file with unusable content ({reason}); "
                 f"expected a file made by {FORMAT.made_by}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from ecgstore import ptb_xl
-from ecgstore.errors import EcgStoreError
+from ecgstore.errors import EcgStoreError, cause_of
 from ecgstore.reasons import Reason
 from ecgstore.sources import KNOWN_SOURCES
 from ecgstore.system.claims import FileClaim
@@ -89,7 +89,7 @@ class Entry:
 
 _COLUMNS = tuple(column.name for column in fields(Entry))
 
-_NOT_PLANNED = ("files", "stamp", "n_bytes", "dx_unknown")
+_NOT_PLANNED = ("stamp", "n_bytes", "dx_unknown")
 """Columns that the content of a store does not depend on."""
 
 
@@ -141,14 +141,15 @@ class Journal:
             ) from error
         except (OSError, sqlite3.OperationalError) as error:
             self._release()
+            reason = f" ({cause_of(error)})" if isinstance(error, OSError) else ""
             raise EcgStoreError(
-                f"{path}: cannot be written ({getattr(error, 'strerror', error)}); "
-                "check that the folder is writable and has room"
+                f"{path}: cannot be written{reason}; check that the folder is writable "
+                "and has room"
             ) from error
         except sqlite3.DatabaseError as error:
             self._release()
             raise EcgStoreError(
-                f"{path}: the journal of an unfinished build is damaged ({error}); "
+                f"{path}: the journal of an unfinished build is damaged; "
                 "delete it to start again"
             ) from error
 

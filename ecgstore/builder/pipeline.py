@@ -23,7 +23,7 @@ from ecgstore.builder.report import ScanReport, make_report
 from ecgstore.builder.scan import Folders, scan
 from ecgstore.builder.seal import seal
 from ecgstore.config import Config
-from ecgstore.errors import EcgStoreError
+from ecgstore.errors import EcgStoreError, cause_of
 from ecgstore.reasons import Reason
 from ecgstore.sources import HEADER_FILES, describe_unreadable
 from ecgstore.splits import read_patients
@@ -145,8 +145,8 @@ def _readable_errors(final: Path) -> Iterator[None]:
             raise
         # Errors of HDF5 and SQLite, which have no number, do not name the file.
         raise EcgStoreError(
-            f"{final.name}.partial: cannot be used ({error}); delete {final}.partial* "
-            "to start again"
+            f"{final.name}.partial: cannot be used ({cause_of(error)}); delete "
+            f"{final}.partial* to start again"
         ) from error
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ecgstore.arrays import IntArray
 from ecgstore.beats import BeatStatus
 from ecgstore.builder.journal import Entry, Journal, Status
+from ecgstore.builder.shared_files import link_shared_files
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.features import defined_features
@@ -168,8 +169,8 @@ def _folds(
 ) -> tuple[NDArray[np.int8], IntArray]:
     """Return the fold of every row, and the first row that holds the same ECG.
 
-    No patient and no ECG is in two folds. The journal notes which records hold the
-    same ECG.
+    No patient, no ECG and no signal file is in two folds. The journal notes which
+    records hold the same ECG, or parts of it.
     """
     n_rows = journal.count(Status.SELECTED)
     # Repeated names share one string, so that a row takes no more than 100 bytes, and
@@ -187,7 +188,7 @@ def _folds(
         sha256[rows] = [entry.sha256 for entry in block]
         signatures[rows] = signature_array([entry.signature for entry in block])
         labels[rows] = config.classes.labels(_codes(block))
-    same = same_signals(signatures)
+    same = link_shared_files(journal.entries(Status.SELECTED), same_signals(signatures))
     _note_same_ecg(journal, sha256, same)
     groups = group_records(source, patient, sha256, same)
     return assign_folds(labels, groups, strata=source), same

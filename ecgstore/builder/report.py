@@ -49,7 +49,8 @@ class ScanReport:
         Path, reason and detail of every record in quarantine.
     same_ecg : list of list of str
         Names of the usable records that hold the same ECG, though perhaps at another
-        rate, scale or length; they share a fold. One list for each such ECG.
+        rate, scale or length, or that are read from a common signal file; they share a
+        fold. One list for each such ECG.
     warnings : list of str
         Problems of the data that do not stop the build.
     """

@@ -21,10 +21,12 @@ from ecgstore.builder.changes import (
 from ecgstore.builder.journal import Entry, Journal, Status, ecg_key
 from ecgstore.config import Config
 from ecgstore.diagnoses import selects
-from ecgstore.errors import EcgStoreError, RecordError, out_of_memory
+from ecgstore.errors import EcgStoreError, RecordError, out_of_memory, short_repr
+from ecgstore.reasons import Reason
 from ecgstore.signals.signature import signature
 from ecgstore.signals.stored_form import check_usable, samples_to_store
 from ecgstore.sources import (
+    FORMATS,
     HEADER_FILES,
     OnUnreadable,
     RecordHeader,
@@ -43,6 +45,16 @@ TASK_HEADERS: Final = 16
 _PIECE: Final = 1 << 16
 """Samples per lead of a long record that are in memory at once: 6 MB of float64."""
 
+
+_MOST_BYTES: Final = 1 << 34
+"""Bytes of the files of a record: 16 days of twelve leads at 500 Hz.
+
+All of them are read for the hash, at some 300 MB/s. A sparse file of any size, which
+takes no room on the disk, would take any time.
+"""
+
+_N_PARTS: Final = 3
+"""Parts of a record that are named in its detail."""
 
 _PATH: Final = re.compile(r"(?<![\w./\\])(?:/|[A-Za-z]:\\)[\w.~+-]+[/\\][^\s:'\",;()]*")
 """An absolute path in a message; one with a blank ends there."""
@@ -178,11 +190,12 @@ class Scanner:
             raise out_of_memory(path) from error
         except Exception as error:  # a defect of ecgstore must not stop a build
             failure = RecordError.of(error)
+        detail = self._folders.shorten(failure.detail)
         return replace(
             entry,
             status=Status.QUARANTINED,
             reason=failure.reason,
-            detail=self._folders.shorten(failure.detail),
+            detail=detail + _with_parts(self._folders.base / path),
         )
 
     def _stamped(self, entry: Entry, files: list[str]) -> Entry:
@@ -195,6 +208,12 @@ class Scanner:
 
     def _checked(self, entry: Entry) -> Entry:
         """Return the entry completed from the signal; raise if that is unusable."""
+        if entry.n_bytes > _MOST_BYTES:
+            raise RecordError(
+                Reason.TOO_LARGE,
+                f"{entry.path}: its files have {entry.n_bytes} bytes; expected at most "
+                f"{_MOST_BYTES}, as they are read as a whole: divide the record",
+            )
         header, signal = open_record(self._folders.base / entry.path)
         n_samples = signal.n_samples
         n_to_store = samples_to_store(n_samples, header.fs, self._config)
@@ -216,6 +235,19 @@ class Scanner:
             first_value_differs=_bits(signal.first_value_differs),
             signature=signature(beginning, header.fs),
         )
+
+
+def _with_parts(path: Path) -> str:
+    """Return the end of the detail of a record that takes its parts with it.
+
+    `find_headers` leaves out the parts of every record, whether it can be used or not.
+    """
+    parts = sorted(FORMATS[path.suffix.lower()].parts(str(path)) - {path.stem})
+    if not parts:
+        return ""
+    named = ", ".join(map(short_repr, parts[:_N_PARTS]))
+    more = ", ..." if len(parts) > _N_PARTS else ""
+    return f"; its {len(parts)} parts are not stored on their own ({named}{more})"
 
 
 def _described(entry: Entry, header: RecordHeader) -> Entry:

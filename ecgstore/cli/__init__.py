@@ -4,6 +4,7 @@ import io
 import os
 import pkgutil
 import sys
+import tempfile
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final, NoReturn
@@ -108,11 +109,30 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
     except OSError as error:
         _discard_output()
-        _fail(
-            f"{error.filename or 'a file or the output'}: "
-            f"{error.strerror or 'cannot be used'}; check that it exists, may be read "
-            "and written, and has room"
+        _fail(_problem(error))
+
+
+def _problem(error: OSError) -> str:
+    """Return the message of an error of files, in no words of a library."""
+    if error.filename is None and not _has_temporary_folder():
+        return (
+            "no folder for temporary files can be written, which a library needs; make "
+            "room in one, or name another one in the environment variable TMPDIR"
         )
+    problem = "cannot be used" if error.errno is None else os.strerror(error.errno)
+    return (
+        f"{error.filename or 'a file or the output'}: {problem}; check that it exists, "
+        "may be read and written, and has room"
+    )
+
+
+def _has_temporary_folder() -> bool:
+    """Return whether libraries can write temporary files."""
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        return False
+    return True
 
 
 def _discard_output() -> None:

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from ecgstore.diagnoses.class_sets import ClassSet, DiagnosisClass, describe
 from ecgstore.diagnoses.snomed import code_of, diagnoses
-from ecgstore.errors import ConfigError
+from ecgstore.errors import ConfigError, cause_of
 
 _HYBRID: Final = (
     DiagnosisClass("NSR", "sinus rhythm", ("426783006",)),
@@ -125,8 +125,9 @@ def _read_class_set(path: Path) -> ClassSet:
     # Besides TOMLDecodeError: numbers of thousands of digits, brackets that are nested
     # too deeply.
     except (OSError, ValueError, RecursionError) as error:
+        reason = cause_of(error) if isinstance(error, OSError) else error
         raise ConfigError(
-            f"{path}: not a readable TOML file of a class set ({error}); expected "
+            f"{path}: not a readable TOML file of a class set ({reason}); expected "
             'name = "..." and a table [classes] with lines such as: AF = ["164889003"]'
         ) from error
     try:

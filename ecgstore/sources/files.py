@@ -1,6 +1,7 @@
 """Read files that may be missing, damaged, or not regular files."""
 
 import errno
+import functools
 import os
 import stat
 from typing import Final
@@ -19,7 +20,6 @@ _PROBLEMS: Final = {
     errno.EPERM: "no permission",
     errno.ELOOP: "its links form a loop",
     errno.ENAMETOOLONG: "the name is too long",
-    errno.ENXIO: "not a regular file",  # a socket
     errno.EIO: "the disk or network fails",
 }
 
@@ -62,6 +62,7 @@ def read_range(
         If the file does not exist, is not a regular file, or cannot be read.
     """
     try:
+        _regular_size(os.stat(path))  # to open a device may change its state
         handle = os.open(path, _FLAGS)
         try:
             size = _regular_size(os.fstat(handle))
@@ -110,6 +111,25 @@ def with_its_suffix(path: str) -> str:
     return path
 
 
+def in_proc_or_sys(status: os.stat_result) -> bool:
+    """Return whether a file or folder is in Linux's ``/proc`` or ``/sys``.
+
+    Files there look regular, but to read one may wait for an event or act on a device,
+    and their links lead through the folders of all processes.
+    """
+    return status.st_dev in _devices_of_proc_and_sys()
+
+
+@functools.cache
+def _devices_of_proc_and_sys() -> frozenset[int]:
+    """Return the numbers of these file systems; none where they do not exist."""
+    return frozenset(
+        os.stat(folder).st_dev
+        for folder in ("/proc", "/sys")
+        if os.path.ismount(folder)
+    )
+
+
 def printable(path: str) -> str:
     """Return a path as valid Unicode text; other bytes are escaped."""
     return path.encode("utf-8", "backslashreplace").decode()
@@ -132,7 +152,7 @@ def check_name(path: str) -> None:
 
 def _regular_size(status: os.stat_result) -> int:
     """Return the size of a regular file; folders, pipes and devices are refused."""
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(status.st_mode) or in_proc_or_sys(status):
         raise _CannotReadError("not a regular file")
     return status.st_size
 

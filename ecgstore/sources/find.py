@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Final
 
 from ecgstore.errors import EcgStoreError
+from ecgstore.sources.files import in_proc_or_sys
 from ecgstore.sources.formats import FORMATS, HEADER_FILES
 
 OnUnreadable = Callable[[str, str], object]
 """Called with the path of a file or folder that cannot be read, and the problem."""
 
 _N_NAMED: Final = 3
+
+_MOST_CHARACTERS: Final = 200
+"""Characters of a path in a sentence."""
 
 # PTB-XL at 100 Hz. A build of a few records should take the originals at 500 Hz.
 _LAST: Final = "records100/"
@@ -26,8 +30,8 @@ def find_headers(
     Headers are sorted by name within each folder, so that the order is the same on
     every machine; PTB-XL's folder ``records100`` comes after the others beside it. Only
     the names in one folder and its parents are in memory at a time. Hidden files and
-    folders are left out. Links to folders are followed, but no folder is read twice, so
-    that a loop of links ends.
+    folders are left out. Links to folders are followed, but not into ``/proc`` or
+    ``/sys``, and no folder is read twice, so that a loop of links ends.
 
     Segments and layouts are parts of a multi-segment record and no records, so their
     headers are left out. Only headers without a signal file of the same name are opened
@@ -82,7 +86,9 @@ def describe_unreadable(paths: Iterable[tuple[str, str]]) -> str:
     "folders or links that cannot be read are left out (1): 'a/b' (Permission denied)"
     """
     rest = iter(paths)
-    named = [f"{path!a} ({problem})" for path, problem in islice(rest, _N_NAMED)]
+    named = [
+        f"{_shortened(path)!a} ({problem})" for path, problem in islice(rest, _N_NAMED)
+    ]
     n_paths = len(named) + sum(1 for _ in rest)
     more = ", ..." if n_paths > _N_NAMED else ""
     return (
@@ -91,10 +97,19 @@ def describe_unreadable(paths: Iterable[tuple[str, str]]) -> str:
     )
 
 
+def _shortened(path: str) -> str:
+    """Return a path of which only the beginning and the end are shown if it is long."""
+    if len(path) <= _MOST_CHARACTERS:
+        return path
+    half = _MOST_CHARACTERS // 2
+    return f"{path[:half]}...{path[-half:]}"
+
+
 def _walk(root: str, on_unreadable: OnUnreadable) -> Iterator[Path]:
     """Yield the headers below a folder, depth first, with a stack of open folders."""
     try:
-        visited = {_identity(root)}
+        status = os.stat(root)
+        visited = {(status.st_dev, status.st_ino)}
         stack = [(root, iter(_names(root, on_unreadable)))]
     except OSError as error:
         raise _unreadable(root, _problem(error)) from error
@@ -109,8 +124,11 @@ def _walk(root: str, on_unreadable: OnUnreadable) -> Iterator[Path]:
             yield Path(path)
             continue
         try:
-            identity = _identity(path)
-            if identity not in visited:
+            status = os.stat(path)
+            identity = status.st_dev, status.st_ino
+            if in_proc_or_sys(status):
+                on_unreadable(path.removesuffix("/"), "in /proc or /sys, not on a disk")
+            elif identity not in visited:
                 visited.add(identity)
                 stack.append((path, iter(_names(path, on_unreadable))))
         except OSError as error:
@@ -166,12 +184,6 @@ def _names(folder: str, on_unreadable: OnUnreadable) -> list[str]:
 def _place(name: str) -> tuple[bool, str]:
     """Return the key by which the names in a folder are sorted."""
     return name == _LAST, name
-
-
-def _identity(folder: str) -> tuple[int, int]:
-    """Return the device and inode of a folder, equal for all paths to it."""
-    status = os.stat(folder)
-    return status.st_dev, status.st_ino
 
 
 def _dangling(link: str) -> str:

@@ -75,6 +75,6 @@ def _column(tables: Tables, name: str) -> NDArray[Any]:
         return np.array([value.decode() for value in values.tolist()], object)
     except UnicodeDecodeError as error:
         raise SchemaError(
-            f"{tables.path}: /{name} is damaged, it cannot be read ({error}); build "
-            "the store again or restore it from a copy"
+            f"{tables.path}: /{name} is damaged, it is not UTF-8; build the store "
+            "again or restore it from a copy"
         ) from error

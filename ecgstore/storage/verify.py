@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ecgstore.errors import SchemaError
+from ecgstore.errors import SchemaError, cause_of
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.hdf5 import open_hdf5, text
 from ecgstore.storage.format.integrity import (
@@ -110,7 +110,7 @@ def _damaged_rows(
                     where, f"CRC-32C is {checksum:08x}, expected {expected:08x}"
                 )
         except OSError as error:
-            yield Damage(where, f"cannot be read ({error})")
+            yield Damage(where, f"cannot be read ({cause_of(error)})")
         if on_progress is not None:
             on_progress(1)
 

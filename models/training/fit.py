@@ -4,17 +4,14 @@ import copy
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from numpy.typing import ArrayLike
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel
-from torch.optim.lr_scheduler import OneCycleLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ecgstore import pipes
 from ecgstore.errors import EcgStoreError
@@ -29,15 +26,13 @@ from ecgstore.models.reproducible import reproducible
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.training.epoch_totals import EpochTotals
 from ecgstore.models.training.history import Epoch, History
-from ecgstore.models.training.loss import weighted_loss
 from ecgstore.models.training.state import StateFile, TrainingProgress
+from ecgstore.models.training.steps import Steps
 from ecgstore.models.training.validation import validation_scores
 from ecgstore.pipes.batch import Transform
 from ecgstore.pipes.devices import available_device
 from ecgstore.storage import Selection
 from ecgstore.system.progress import with_progress
-
-_MAX_GRADIENT_NORM: Final = 1.0
 
 
 def fit(
@@ -110,7 +105,6 @@ def fit(
         settings or records, or the loss is no longer finite.
     """
     device = available_device(device)
-    in_bfloat16 = _uses_bfloat16(settings, device)
     loader = pipes.loader(
         training,
         settings.batch_size,
@@ -123,49 +117,33 @@ def fit(
         # Batch normalisation cannot train on a last batch of a single record.
         drop_last=len(training) >= settings.batch_size * n_processes(),
     )
+    evaluate = partial(
+        run_network,
+        batch_size=settings.batch_size,
+        transform=transform,
+        leads=leads,
+        device=device,
+    )
     with reproducible(settings.seed, device), loader:
         network.to(device)
-        weights = torch.from_numpy(training.class_weights()).to(device)
-        optimiser = torch.optim.AdamW(
-            network.parameters(),
-            settings.learning_rate,
-            weight_decay=settings.weight_decay,
-        )
-        # One more than the steps: the schedule is advanced after the last one, too.
-        n_steps = settings.epochs * len(loader) + 1
-        schedule = OneCycleLR(optimiser, settings.learning_rate, n_steps)
-        averaged = _moving_average(network, settings.average_decay)
-        evaluated = network if averaged is None else cast(Network, averaged.module)
-        model = _synchronised(network, device)
-        parts = {
-            "network": network,
-            "optimiser": optimiser,
-            "schedule": schedule,
-            "loader": loader,
-            **({} if averaged is None else {"averaged": averaged}),
-        }
+        class_weights = torch.from_numpy(training.class_weights()).to(device)
+        n_steps = settings.epochs * len(loader)
+        steps = Steps(network, settings, n_steps, class_weights, device)
         values = _identity(training, validation, settings, leads) | (identity or {})
+        parts = {**steps.parts, "loader": loader}
         state = StateFile(state_file, values, parts, device, arguments or {})
-        progress = state.load(TrainingProgress(copy.deepcopy(evaluated.state_dict())))
-        if schedule.total_steps != n_steps:  # that of the file
-            epochs_before = (schedule.total_steps - 1) // len(loader)
-            if epochs_before > settings.epochs:
-                raise EcgStoreError(
-                    f"{state_file}, the state of a training: epochs was "
-                    f"{epochs_before}, now it is {settings.epochs}; it may only be "
-                    "raised"
-                )
-            last_step = schedule.last_epoch - 1
-            schedule = OneCycleLR(
-                optimiser, settings.learning_rate, n_steps, last_epoch=last_step
-            )
-            parts["schedule"] = schedule
+        weights = copy.deepcopy(steps.evaluated.state_dict())
+        progress = state.load(TrainingProgress(weights))
+        if steps.n_steps != n_steps:  # those of the file
+            _require_more_epochs(state_file, steps.n_steps // len(loader), settings)
+            steps.stretch(n_steps, settings.learning_rate)
+            parts |= steps.parts
 
         while (number := loader.epoch + 1) <= settings.epochs:
             if progress.history.should_stop_early(settings.patience):
                 break
             began = time.perf_counter()
-            model.train()
+            steps.begin_epoch()
             totals = progress.totals
             for batch in with_progress(
                 totals.timed(iter(loader)),
@@ -173,44 +151,26 @@ def fit(
                 len(loader),
                 quiet,
             ):
-                with torch.autocast(device.type, torch.bfloat16, enabled=in_bfloat16):
-                    logits = model(*network.inputs(batch)).logits
-                assert batch.labels is not None  # a field of every network
-                loss = weighted_loss(logits, batch.labels, weights)
-                optimiser.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(network.parameters(), _MAX_GRADIENT_NORM)
-                optimiser.step()
-                schedule.step()
-                if averaged is not None:
-                    averaged.update_parameters(network)
-                totals.add(loss, len(batch))
+                totals.add(steps.take(batch), len(batch))
                 if (
                     settings.save_every
                     and totals.n_steps % settings.save_every == 0
                     and loader.epoch < number  # after the last step, saved below
                 ):
                     state.save(progress)
-            broadcast_buffers(evaluated)
+            broadcast_buffers(steps.evaluated)
             training_loss = totals.mean_loss()
             _require_finite(training_loss, number, settings)
             validation_loss = validation_auroc = math.nan
             if validation is not None:
-                outputs = run_network(
-                    evaluated,
-                    validation,
-                    batch_size=settings.batch_size,
-                    transform=transform,
-                    leads=leads,
-                    device=device,
-                )
+                outputs = evaluate(steps.evaluated, validation)
                 _require_finite(outputs.logits, number, settings)
                 validation_loss, validation_auroc = validation_scores(
                     outputs, validation
                 )
             epoch = Epoch(
                 epoch=number,
-                learning_rate=float(schedule.get_last_lr()[0]),
+                learning_rate=steps.learning_rate,
                 training_loss=training_loss,
                 validation_loss=validation_loss,
                 validation_auroc=validation_auroc,
@@ -218,7 +178,7 @@ def fit(
                 waiting=totals.waiting_share(),
             )
             if progress.history.add(epoch):
-                progress.best_weights = copy.deepcopy(evaluated.state_dict())
+                progress.best_weights = copy.deepcopy(steps.evaluated.state_dict())
             progress.totals = EpochTotals()
             state.save(progress)
             if on_epoch is not None and is_first_process():
@@ -226,30 +186,6 @@ def fit(
         network.load_state_dict(progress.best_weights)
     network.eval()
     return progress.history
-
-
-def _uses_bfloat16(settings: TrainingSettings, device: torch.device) -> bool:
-    """Return whether to train in mixed precision."""
-    if settings.precision == "auto":
-        return device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return settings.precision == "bfloat16"
-
-
-def _moving_average(network: Network, decay: float) -> AveragedModel | None:
-    """Return a moving average of weights and running statistics; None if decay is 0."""
-    if not decay:
-        return None
-    multi_avg_fn = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    return AveragedModel(network, multi_avg_fn=multi_avg_fn, use_buffers=True)
-
-
-def _synchronised(network: Network, device: torch.device) -> nn.Module:
-    """Return the network; with several processes, one that averages gradients."""
-    if not dist.is_initialized():
-        return network
-    return DistributedDataParallel(
-        network, [device.index] if device.type == "cuda" else None
-    )
 
 
 def _identity(
@@ -273,6 +209,17 @@ def _identity(
         # The number of records of a step, and with it the schedule, depend on it.
         **({"processes": n_processes()} if dist.is_initialized() else {}),
     }
+
+
+def _require_more_epochs(
+    state_file: Path | None, epochs_before: int, settings: TrainingSettings
+) -> None:
+    """Raise an error if a training had more epochs when it was saved."""
+    if epochs_before > settings.epochs:
+        raise EcgStoreError(
+            f"{state_file}, the state of a training: epochs was {epochs_before}, now "
+            f"it is {settings.epochs}; it may only be raised"
+        )
 
 
 def _require_finite(values: ArrayLike, epoch: int, settings: TrainingSettings) -> None:

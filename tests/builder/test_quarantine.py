@@ -135,6 +135,11 @@ FAULTS: dict[str, tuple[Reason, Callable[[WriteRecord], object], Config]] = {
         lambda write: write("A0001", noise(12_000)),
         Config(beats="none", duration_s=20, max_record_mb=1),
     ),
+    "a huge file of holes": (
+        Reason.TOO_LARGE,
+        lambda write: os.truncate(write("A0001").with_suffix(".mat"), 1 << 34),
+        FAST,
+    ),
 }
 
 
@@ -167,6 +172,30 @@ def test_every_reason_is_tested() -> None:
     }
     assert {reason for reason, _, _ in FAULTS.values()} | elsewhere == set(Reason)
     assert all(reason.description for reason in Reason)
+
+
+def test_the_parts_of_a_record_that_cannot_be_used_are_named(
+    tmp_path: Path, write_record: WriteRecord
+) -> None:
+    write_record("A0001")
+    for number in range(4):
+        path = write_record(f"part{number}", noise(1000))
+    lines = ["all/4 12 500 4001", *(f"part{number} 1000" for number in range(4)), ""]
+    path.with_name("all.hea").write_text("\n".join(lines))
+    report = ecgstore.build_store(
+        [path.parent],
+        tmp_path / "out.h5",
+        Config(beats="none", select="all"),
+        n_workers=1,
+        quiet=True,
+    )
+    assert (report.n_found, report.n_selected) == (2, 1)
+    [left_out] = report.left_out
+    assert left_out["path"] == "records/all.hea"
+    assert left_out["detail"] == (
+        "records/all.hea: its segments have 4000 samples; expected 4001; its 4 parts "
+        "are not stored on their own ('part0', 'part1', 'part2', ...)"
+    )
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are always Unicode")

@@ -1,5 +1,6 @@
-"""Changed copies of a record share its fold and are reported."""
+"""Changed copies of a record, and parts of it, share its fold and are reported."""
 
+import json
 import shutil
 from collections.abc import Callable
 from itertools import chain
@@ -12,7 +13,9 @@ import pytest
 import scipy.signal
 
 import ecgstore
+from ecgstore.builder.journal import Entry, Journal, Status
 from ecgstore.builder.report import ScanReport
+from ecgstore.builder.shared_files import link_shared_files
 from ecgstore.config import Config
 from ecgstore.errors import SchemaError
 from ecgstore.sources import read_record
@@ -93,3 +96,90 @@ def test_a_resumed_build_reports_the_same(
     assert build(folder, tmp_path / "resumed.h5") == expected
     whole, resumed = (tmp_path / name for name in ("whole.h5", "resumed.h5"))
     assert whole.read_bytes() == resumed.read_bytes()
+
+
+def test_records_with_a_common_segment_share_a_fold(
+    few_records: Path, write_record: WriteRecord, tmp_path: Path
+) -> None:
+    for name, n_samples in (("own1", 3500), ("common", 1500), ("own2", 3500)):
+        adc = np.random.default_rng(n_samples).integers(-900, 900, (12, n_samples))
+        write_record(name, adc.astype(np.int16), folder="training")
+    write_segmented(few_records, "begins", ("common", 1500), ("own1", 3500))
+    write_segmented(few_records, "ends", ("own2", 3500), ("common", 1500))
+    report = build(few_records, tmp_path / "out.h5")
+    assert report.n_selected == 14
+    assert report.same_ecg == [["begins", "ends"]]
+    with ecgstore.open(tmp_path / "out.h5") as store:
+        folds = store.records["fold"]
+        assert folds["begins"] == folds["ends"]
+        groups = pd.Series(store.groups(), folds.index)
+        assert groups["begins"] == groups["ends"]
+        assert groups.nunique() == 13
+
+
+def write_segmented(folder: Path, name: str, *segments: tuple[str, int]) -> None:
+    """Write the header of a record that consists of segments."""
+    n_samples = sum(length for _, length in segments)
+    lines = [
+        f"{name}/{len(segments)} 12 500 {n_samples}",
+        *(f"{segment} {length}" for segment, length in segments),
+        "",
+    ]
+    (folder / f"{name}.hea").write_text("\n".join(lines))
+
+
+def linked(*files: list[str], same: list[int] | None = None) -> list[int]:
+    entries = [
+        Entry(
+            path=f"a/{row}.hea",
+            status=Status.SELECTED,
+            source="",
+            record_id=str(row),
+            files=json.dumps([f"{row}.hea", *names]),
+        )
+        for row, names in enumerate(files)
+    ]
+    before = np.arange(len(files)) if same is None else np.array(same)
+    return [*map(int, link_shared_files(entries, before))]
+
+
+def test_records_are_linked_by_common_signal_files() -> None:
+    assert linked(["x.dat"], ["y.dat"], ["x.dat"]) == [0, 1, 0]
+    assert linked(["x.mat"], ["x.MAT"]) == [0, 0]
+    assert linked(["x.dat"], ["y.dat"], ["x.dat", "y.dat"]) == [0, 0, 0]
+
+
+def test_records_are_linked_by_copies_of_records_with_common_files() -> None:
+    assert linked(["x.dat"], ["y.dat"], ["y.dat"], same=[0, 0, 2]) == [0, 0, 0]
+    assert linked(["w.dat"], ["x.dat"], ["y.dat"], same=[0, 1, 1]) == [0, 1, 1]
+
+
+def test_layouts_and_missing_files_link_no_records() -> None:
+    assert linked(["lay.hea", "~", "x.dat"], ["lay.hea", "~", "y.dat"]) == [0, 1]
+
+
+def test_files_of_one_name_in_two_folders_link_no_records() -> None:
+    entries = [
+        Entry(path=path, status="", source="", record_id="", files='["x.dat"]')
+        for path in ("a/1.hea", "b/1.hea", "1.hea")
+    ]
+    assert [*link_shared_files(entries, np.arange(3))] == [0, 1, 2]
+
+
+def test_a_store_is_planned_anew_if_a_record_gets_other_files() -> None:
+    digests = set()
+    for files in ('["1.hea", "x.dat"]', '["1.hea", "y.dat"]'):
+        with Journal(None) as journal:
+            journal.add(
+                [
+                    Entry(
+                        path="1.hea",
+                        status=Status.SELECTED,
+                        source="",
+                        record_id="1",
+                        files=files,
+                    )
+                ]
+            )
+            digests.add(journal.digest())
+    assert len(digests) == 2

@@ -416,13 +416,13 @@ def test_builds_name_some_ecgs_in_several_records(
     _, printed, _ = run("build", folder, "-o", tmp_path / "nine.h5", *options)
     [line] = [line for line in printed.splitlines() if "ECG" in line]
     assert line == (
-        "4 ECGs are stored in several records, which share a fold "
+        "4 ECGs are stored, whole or in part, in several records, which share a fold "
         "(A0 and A4 and A8, A1 and A5, A2 and A6, ...)"
     )
     for number in (1, 2, 3, 5, 6, 7):
         (folder / f"A{number}.hea").unlink()
     _, printed, _ = run("build", folder, "-o", tmp_path / "three.h5", *options)
-    assert "1 ECG is stored in several records, which share a fold (A0 and" in printed
+    assert "1 ECG is stored, whole or in part, in several records, which" in printed
     for record_id in ("B1", "B2", "B3"):
         write_record(record_id, noise[0])
     _, printed, _ = run("build", folder, "-o", tmp_path / "six.h5", *options)

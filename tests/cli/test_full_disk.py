@@ -1,15 +1,18 @@
 """Every command that writes, with a full disk: one line, and no half-written file."""
 
+import errno
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 
+from ecgstore.models import checkpoint as checkpoints
 from ecgstore.models.comparison import run as comparison
 from ecgstore.models.inference.run import Outputs
 from ecgstore.sample import sample_folder
@@ -90,6 +93,31 @@ def test_a_full_disk_ends_a_command_in_one_line(
     assert not left.keys() - {"a.csv", "labels.csv", "extracted"}
     if "labels.csv" in left:  # written before the others
         assert 0 < left["labels.csv"] <= room
+
+
+def test_a_machine_without_temporary_files_is_an_error_in_our_words(
+    run: Run,
+    words: Callable[[str], list[object]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def find_none(*_: object) -> NoReturn:
+        raise FileNotFoundError(errno.ENOENT, "No usable directory in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_get_default_tempdir", find_none)
+    # As if PyTorch, which looks for such a folder once, were not imported yet.
+    monkeypatch.setattr(checkpoints, "create_model", find_none)
+    out = tmp_path / "out.h5"
+    command = f"extract MODEL STORE -o {out} --device cpu --quiet"
+    code, _, errors = run(*words(command))
+    assert code == 1
+    assert errors == (
+        "ecgstore: no folder for temporary files can be written, which a library "
+        "needs; make room in one, or name another one in the environment variable "
+        "TMPDIR\n"
+    )
+    assert not out.exists()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from ecgstore.errors import EcgStoreError
-from ecgstore.sources import find_headers, given_headers, source_name
+from ecgstore.sources import (
+    describe_unreadable,
+    find_headers,
+    given_headers,
+    source_name,
+)
 
 
 def _touch(root: Path, *names: str) -> None:
@@ -156,6 +161,25 @@ def test_a_folder_that_cannot_be_listed_is_noted(
     forbidden = str(root)
     with pytest.raises(EcgStoreError, match="Permission denied"):
         list(find_headers(root, lambda *problem: noted.append(problem)))
+
+
+@pytest.mark.skipif(not os.path.ismount("/proc"), reason="has no /proc")
+def test_links_into_the_folders_of_processes_are_not_followed(tmp_path: Path) -> None:
+    _touch(tmp_path, "A1.hea")
+    (tmp_path / "processes").symlink_to("/proc")
+    (tmp_path / "process").symlink_to("/proc/self")
+    noted: list[str] = []
+    headers = find_headers(tmp_path, lambda path, _: noted.append(path))
+    assert [*headers] == [tmp_path / "A1.hea"]
+    assert noted == [str(tmp_path / "process"), str(tmp_path / "processes")]
+
+
+def test_long_paths_that_cannot_be_read_are_shown_in_part() -> None:
+    path = "/".join(map(str, range(5000)))
+    sentence = describe_unreadable([(path, "no permission")])
+    assert "'0/1/2/" in sentence
+    assert "/4998/4999' (no permission)" in sentence
+    assert len(sentence) < 300
 
 
 SEGMENT = "{} 1 500 10\n{}.dat 16 1000/mV 16 0 0 0 0 I\n"

@@ -206,7 +206,10 @@ def _same_ecg(groups: list[list[str]]) -> str:
     if len(groups) > _MAX_ECGS:
         shown.append("...")
     what = "1 ECG is" if len(groups) == 1 else f"{len(groups)} ECGs are"
-    return f"{what} stored in several records, which share a fold ({', '.join(shown)})"
+    return (
+        f"{what} stored, whole or in part, in several records, which share a fold "
+        f"({', '.join(shown)})"
+    )
 
 
 def _print_left_out(report: "ScanReport", out: Path | None) -> None:

@@ -66,7 +66,7 @@ class FlacFrames:
     @contextlib.contextmanager
     def _opened(self) -> Iterator[Any]:
         """Open the file; errors of the library become ours."""
-        import soundfile  # type: ignore[import-untyped]  # wfdb's own dependency
+        import soundfile
 
         try:
             with soundfile.SoundFile(self._path) as sound:

@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 
 from ecgstore.config import Config
-from ecgstore.errors import EcgStoreError, SchemaError
+from ecgstore.errors import EcgStoreError, SchemaError, cause_of
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.schema import DatasetSpec
 from ecgstore.system.file_format import FileFormat
@@ -53,8 +53,8 @@ def open_hdf5(
             raise
         except Exception as error:  # h5py raises many types of errors here
             raise SchemaError(
-                f"{path}: damaged, it cannot be read ({error}); {remake} again or "
-                "restore it from a copy"
+                f"{path}: damaged, it cannot be read ({cause_of(error)}); {remake} "
+                "again or restore it from a copy"
             ) from error
 
 
@@ -83,7 +83,8 @@ def read_config(file: h5py.File, path: Path) -> Config:
         return Config.from_json(text(file.attrs["config"]))
     except (KeyError, TypeError, ValueError) as error:
         raise SchemaError(
-            f"{path}: attribute config cannot be read ({error}); build the store again"
+            f"{path}: attribute config cannot be read ({cause_of(error)}); build the "
+            "store again"
         ) from error
 
 

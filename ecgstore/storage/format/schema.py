@@ -37,7 +37,7 @@ SOFTWARE_SHA256: Final = "software_sha256"
 """Attribute of the file: the digest of its attribute `software`."""
 
 SAME_ECG: Final = f"{RECORDS}/same_ecg"
-"""For each row the first row that holds the same ECG, or its own number."""
+"""For each row the first row with the same ECG or signal file, or its own number."""
 
 _FIRST_WITH_SOFTWARE_SHA256: Final = 2
 _FIRST_WITH_SAME_ECG: Final = 2

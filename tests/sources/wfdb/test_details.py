@@ -97,6 +97,29 @@ def test_files_that_cannot_be_opened_say_why(tmp_path: Path) -> None:
         read_header(path)
 
 
+@pytest.mark.parametrize("device", ["/dev/zero", "/proc/self/environ"])
+def test_no_device_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    (tmp_path / "device.dat").symlink_to(device)
+    header = tmp_path / "device.hea"
+    header.symlink_to(device)
+    record = _write(tmp_path, "16", "device.dat")
+    opened: list[str] = []
+
+    def noted(path: str, *arguments: int) -> int:
+        opened.append(path)
+        return os_open(path, *arguments)
+
+    os_open = os.open
+    monkeypatch.setattr(os, "open", noted)
+    assert _refused(record).detail.endswith("(not a regular file)")
+    assert {*opened} == {str(record)}
+    with pytest.raises(RecordError, match="not a regular file"):
+        read_header(header)
+    assert {*opened} == {str(record)}
+
+
 def test_a_folder_in_a_record_name_is_named(tmp_path: Path) -> None:
     path = tmp_path / "00001_medians.hea"
     name = "ge_median/00001_medians"
