@@ -98,7 +98,8 @@ def open_file(path: Path, *, first_touch: bool) -> OpenedFile:
         signals = datasets[schema.SIGNALS]
         dtype = signals.dtype
         n_leads, n_samples = map(int, signals.shape[1:])
-        scale_factor = float(signals.attrs["scale_factor"])
+        # As float32, 0.001 would be 0.0010000000474974513.
+        scale_factor = float(str(signals.attrs["scale_factor"]))
         offsets = _signal_offsets(signals, path)
         locations = table_locations(datasets)
         content = MemoryMap(path)

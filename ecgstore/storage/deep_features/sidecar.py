@@ -17,6 +17,7 @@ from ecgstore.errors import ConfigError, SchemaError, short_repr
 from ecgstore.storage.deep_features.names import check_name
 from ecgstore.storage.deep_features.seen import SEEN_NAMES
 from ecgstore.storage.format import schema
+from ecgstore.storage.format.dataset_spec import DatasetSpec
 from ecgstore.storage.format.hdf5 import check_format, open_hdf5, spec_difference, text
 from ecgstore.storage.format.integrity import (
     attributes_digest,
@@ -26,7 +27,6 @@ from ecgstore.storage.format.integrity import (
     wrong_digests,
 )
 from ecgstore.storage.format.layout import UNSEALED, encoded
-from ecgstore.storage.format.schema import DatasetSpec
 from ecgstore.storage.memory_map import MemoryMap
 from ecgstore.storage.tables import Tables, table_locations
 from ecgstore.system.file_format import FileFormat

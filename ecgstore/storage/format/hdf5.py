@@ -10,7 +10,7 @@ import h5py
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, SchemaError, cause_of
 from ecgstore.storage.format import schema
-from ecgstore.storage.format.schema import DatasetSpec
+from ecgstore.storage.format.dataset_spec import DatasetSpec
 from ecgstore.system.file_format import FileFormat
 
 

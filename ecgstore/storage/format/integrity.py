@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from ecgstore.arrays import UInt8Array
+from ecgstore.storage.format.dataset_spec import LINKS
 from ecgstore.storage.format.hdf5 import text
 from ecgstore.storage.format.layout import encoded
 from ecgstore.storage.format.schema import SHA256, SIGNALS
@@ -44,7 +45,9 @@ def dataset_digests(file: h5py.File) -> dict[str, str]:
 
     It covers the elements in C order and then the name and the stored bytes of each
     attribute except the digest itself, sorted by name. The elements of `/signals` are
-    left out: `/checksums`, which is one of these datasets, covers them row by row.
+    left out: `/checksums`, which is one of these datasets, covers them row by row. So
+    are the references from axes to dimensions and back, which are addresses in the
+    file: `structure_differences` follows them.
     """
     return {path: _digest(file[path]) for path in dataset_paths(file)}
 
@@ -81,7 +84,8 @@ def write_digests(file: h5py.File) -> dict[str, str]:
 def _digest(dataset: h5py.Dataset) -> str:
     """Return the SHA-256 of a dataset and its attributes."""
     digest = hashlib.sha256()
-    if dataset.size and dataset.name != f"/{SIGNALS}":
+    # A dimension without a coordinate has a size, but no elements in the file.
+    if dataset.id.get_storage_size() and dataset.name != f"/{SIGNALS}":
         row_nbytes = dataset.nbytes // dataset.shape[0]
         step = max(1, BLOCK_BYTES // max(1, row_nbytes))
         for begin in range(0, dataset.shape[0], step):
@@ -99,9 +103,9 @@ def attributes_digest(file: h5py.File) -> str:
 
 
 def _attribute_bytes(item: h5py.HLObject) -> bytes:
-    """Return names and stored bytes of all attributes except the digest."""
+    """Return names and stored bytes of all attributes except digest and references."""
     content = b""
-    for name in sorted(set(item.attrs) - {SHA256}):
+    for name in sorted(set(item.attrs) - {SHA256, *LINKS}):
         attribute = item.attrs.get_id(name)
         value = np.empty(attribute.shape, attribute.dtype)
         attribute.read(value)

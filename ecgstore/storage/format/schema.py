@@ -4,8 +4,8 @@ The file format is explained, for a reader in any language, in docs/format.md.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from ecgstore.config import Config
 from ecgstore.record import LEADS, MARKS, N_LEADS
 from ecgstore.signals.quality import QUALITY_COLUMNS
+from ecgstore.storage.format.dataset_spec import DatasetSpec, Dimension
 from ecgstore.system.file_format import FileFormat
 
 FORMAT: Final = FileFormat("ecgstore", 2, "`ecgstore build`", also_read=(1,))
@@ -41,6 +42,7 @@ SAME_ECG: Final = f"{RECORDS}/same_ecg"
 
 _FIRST_WITH_SOFTWARE_SHA256: Final = 2
 _FIRST_WITH_SAME_ECG: Final = 2
+_FIRST_WITH_DIMENSIONS: Final = 2
 """Versions of the format from which on files have these."""
 
 MV_PER_COUNT: Final = 0.001
@@ -64,6 +66,16 @@ RECORD_TEXTS: Final = (
     "sha256",
 )
 QUARANTINE_TEXTS: Final = ("path", "source", "record_id", "reason", "detail")
+
+MIN_TEXT_BYTES: Final = 2
+"""Least width of texts: readers of netCDF join texts of one byte to one text."""
+
+RECORD: Final = Dimension("record")
+BEAT: Final = Dimension("beat")
+LEAD: Final = Dimension("lead", names=LEADS)
+MARK: Final = Dimension("mark", names=MARKS)
+ENTRY: Final = Dimension(f"{QUARANTINE}/entry")
+"""Dimensions that are the same in every store; see `row_specs` for the others."""
 
 
 def file_attributes(
@@ -170,37 +182,6 @@ HEADER_FLAGS: Final = ("checksum_differs", "first_value_differs")
 """Quality columns from the header, written when the build is planned."""
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetSpec:
-    """One dataset: its path, type, shape and attributes.
-
-    Attributes
-    ----------
-    path : str
-        Path in the file.
-    dtype : numpy.dtype
-        Stored type, always little-endian and of fixed width.
-    shape : tuple of int
-        Shape; the first axis counts rows.
-    by_fill : bool
-        Whether the rows are written at their offsets when the build is filled,
-        instead of when it is planned.
-    attributes : Mapping
-        HDF5 attributes.
-    """
-
-    path: str
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    by_fill: bool = False
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def row_nbytes(self) -> int:
-        """Number of bytes of one row."""
-        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
-
-
 def row_specs(
     config: Config,
     n_rows: int,
@@ -229,13 +210,27 @@ def row_specs(
     """
     stored = "<i2" if config.dtype == "int16" else "<f4"
     index = "<i2" if config.n_samples <= np.iinfo(np.int16).max else "<i4"
+    has_dimensions = version >= _FIRST_WITH_DIMENSIONS
+    scale_factor = MV_PER_COUNT if config.dtype == "int16" else 1.0
     signal_attributes = {
         "units": "mV",
-        "scale_factor": MV_PER_COUNT if config.dtype == "int16" else 1.0,
+        # By its type, readers that follow the CF conventions choose theirs.
+        "scale_factor": np.float32(scale_factor) if has_dimensions else scale_factor,
         "fs": config.fs,
         "leads": LEADS,
     }
+    # Where it stands, readers that follow the CF conventions see no sample.
+    absent = {"_FillValue": np.array(-1, index)} if has_dimensions else {}
     classes = config.classes.classes
+    label_names = [one.name for one in classes]
+    feature_names = [name for name, _ in features]
+    time = Dimension(
+        "time",
+        fs=config.fs,
+        attributes={"units": "s", "long_name": "time since the first sample"},
+    )
+    label = Dimension("label", names=label_names)
+    feature = Dimension("feature", names=feature_names)
     specs = [
         DatasetSpec(
             SIGNALS,
@@ -243,15 +238,17 @@ def row_specs(
             (n_rows, N_LEADS, config.n_samples),
             True,
             signal_attributes,
+            (RECORD, LEAD, time),
         ),
         DatasetSpec(
             LABELS,
             np.dtype("u1"),
             (n_rows, len(classes)),
             attributes={
-                "names": [label.name for label in classes],
-                "codes": [",".join(label.codes) for label in classes],
+                "names": label_names,
+                "codes": [",".join(one.codes) for one in classes],
             },
+            dimensions=(RECORD, label),
         ),
         DatasetSpec(
             FEATURES,
@@ -259,41 +256,60 @@ def row_specs(
             (n_rows, len(features)),
             True,
             {
-                "names": [name for name, _ in features],
+                "names": feature_names,
                 "units": [unit for _, unit in features],
             },
+            (RECORD, feature),
         ),
         DatasetSpec(
             FIDUCIALS,
             np.dtype(index),
             (n_rows, N_LEADS, config.max_beats, len(MARKS)),
             True,
-            {"marks": MARKS},
+            {"marks": MARKS, **absent},
+            (RECORD, LEAD, BEAT, MARK),
         ),
-        DatasetSpec(R_PEAKS, np.dtype(index), (n_rows, config.max_beats), True),
+        DatasetSpec(
+            R_PEAKS,
+            np.dtype(index),
+            (n_rows, config.max_beats),
+            True,
+            absent,
+            (RECORD, BEAT),
+        ),
         *_quality_specs(n_rows, beats_status),
         *(
-            DatasetSpec(f"{RECORDS}/{name}", np.dtype(dtype), (n_rows,))
+            DatasetSpec(
+                f"{RECORDS}/{name}", np.dtype(dtype), (n_rows,), dimensions=(RECORD,)
+            )
             for name, dtype in RECORD_NUMBERS.items()
         ),
         *(
             DatasetSpec(
                 f"{RECORDS}/{name}",
-                np.dtype(f"S{max(1, text_widths[name])}"),
+                np.dtype(f"S{max(MIN_TEXT_BYTES, text_widths[name])}"),
                 (n_rows,),
+                dimensions=(RECORD,),
             )
             for name in RECORD_TEXTS
         ),
         *(
-            [DatasetSpec(SAME_ECG, np.dtype("<i8"), (n_rows,))]
+            [DatasetSpec(SAME_ECG, np.dtype("<i8"), (n_rows,), dimensions=(RECORD,))]
             if version >= _FIRST_WITH_SAME_ECG
             else []
         ),
-        DatasetSpec(FOLDS, np.dtype("i1"), (n_rows,)),
-        DatasetSpec(CHECKSUMS, np.dtype("<u4"), (n_rows,), True),
-        DatasetSpec(STATE, np.dtype("u1"), (n_rows,), True),
+        DatasetSpec(FOLDS, np.dtype("i1"), (n_rows,), dimensions=(RECORD,)),
+        DatasetSpec(CHECKSUMS, np.dtype("<u4"), (n_rows,), True, dimensions=(RECORD,)),
+        DatasetSpec(STATE, np.dtype("u1"), (n_rows,), True, dimensions=(RECORD,)),
     ]
-    return tuple(specs)
+    return _of_version(specs, version)
+
+
+def _of_version(specs: Iterable[DatasetSpec], version: int) -> tuple[DatasetSpec, ...]:
+    """Return datasets without dimensions, if the version has none."""
+    if version >= _FIRST_WITH_DIMENSIONS:
+        return tuple(specs)
+    return tuple(replace(spec, dimensions=()) for spec in specs)
 
 
 def _quality_specs(n_rows: int, beats_status: Mapping[str, int]) -> list[DatasetSpec]:
@@ -315,20 +331,23 @@ def _quality_specs(n_rows: int, beats_status: Mapping[str, int]) -> list[Dataset
                 (n_rows, N_LEADS) if dataset.per_lead else (n_rows,),
                 dataset.name not in HEADER_FLAGS,
                 attributes,
+                (RECORD, LEAD) if dataset.per_lead else (RECORD,),
             )
         )
     return specs
 
 
 def quarantine_specs(
-    n_rows: int, text_widths: Mapping[str, int]
+    n_rows: int, text_widths: Mapping[str, int], *, version: int = FORMAT.version
 ) -> tuple[DatasetSpec, ...]:
     """Return the datasets in `/quarantine`, one row per record left out."""
-    return tuple(
+    specs = (
         DatasetSpec(
             f"{QUARANTINE}/{name}",
-            np.dtype(f"S{max(1, text_widths[name])}"),
+            np.dtype(f"S{max(MIN_TEXT_BYTES, text_widths[name])}"),
             (n_rows,),
+            dimensions=(ENTRY,),
         )
         for name in QUARANTINE_TEXTS
     )
+    return _of_version(specs, version)

@@ -1,6 +1,6 @@
 """Find what digests do not cover: types, shapes, and parts that the format lacks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import h5py
@@ -8,9 +8,23 @@ import numpy as np
 
 from ecgstore.config import Config
 from ecgstore.storage.format import schema
+from ecgstore.storage.format.dataset_spec import (
+    DIMENSION_LIST,
+    LINKS,
+    REFERENCE_LIST,
+    SCALE_ATTRIBUTES,
+    DatasetSpec,
+    Scale,
+    scales,
+)
 from ecgstore.storage.format.hdf5 import text, texts
-from ecgstore.storage.format.layout import as_stored, encoded
-from ecgstore.storage.format.schema import DatasetSpec
+from ecgstore.storage.format.layout import (
+    NO_COORDINATE_TYPE,
+    as_stored,
+    coordinate,
+    encoded,
+    scale_name,
+)
 
 
 def structure_differences(
@@ -34,10 +48,11 @@ def structure_differences(
     problem : str
         What was found, and what is expected.
     """
-    specs = {spec.path: spec for spec in _specs(file, config)}
+    specs = {spec.path: spec for spec in _specs(file, config, version)}
+    dimensions = scales(specs.values())
     groups = {path.rpartition("/")[0] for path in specs} - {""}
     children: dict[str, list[str]] = {}
-    for path in (*specs, *groups):
+    for path in (*specs, *dimensions, *groups):
         parent, _, name = path.rpartition("/")
         children.setdefault(parent, []).append(name)
     for group, names in children.items():
@@ -47,9 +62,13 @@ def structure_differences(
         yield from _attributes(item, expected)
     for path, spec in specs.items():
         yield from _dataset(file[path], spec)
+    for path, scale in dimensions.items():
+        if isinstance(file.get(path), h5py.Dataset):  # if not, it was named above
+            yield from _scale(file[path], scale)
+    yield from _references(file, specs.values(), dimensions)
 
 
-def _specs(file: h5py.File, config: Config) -> tuple[DatasetSpec, ...]:
+def _specs(file: h5py.File, config: Config, version: int) -> tuple[DatasetSpec, ...]:
     """Return what a build would make of the same records, texts of any width."""
     features = file[schema.FEATURES].attrs
     status = file[schema.QUALITY][schema.BEATS_STATUS].attrs
@@ -61,11 +80,12 @@ def _specs(file: h5py.File, config: Config) -> tuple[DatasetSpec, ...]:
             dict.fromkeys(schema.RECORD_TEXTS, 1),
             features=[(name, "") for name in names],
             beats_status=dict.fromkeys(map(str, range(len(status["flag_values"]))), 0),
-            version=int(file.attrs["format_version"]),
+            version=version,
         ),
         *schema.quarantine_specs(
             len(file[schema.QUARANTINE]["path"]),
             dict.fromkeys(schema.QUARANTINE_TEXTS, 1),
+            version=version,
         ),
     )
 
@@ -87,7 +107,8 @@ def _attributes(
     for name in sorted(set(item.attrs) ^ set(expected)):
         problem = "is missing" if name in expected else "is no part of the format"
         yield item.name, f"attribute {name} {problem}"
-    for name in sorted(set(item.attrs) & set(expected)):
+    unlike = {*LINKS, *SCALE_ATTRIBUTES}  # of other types, and compared by content
+    for name in sorted(set(item.attrs) & set(expected) - unlike):
         wanted, attribute = as_stored(expected[name]), item.attrs.get_id(name)
         difference = _type_difference(attribute.get_type(), wanted.dtype)
         if difference is None and attribute.shape != wanted.shape:
@@ -119,9 +140,60 @@ def _dataset(dataset: h5py.Dataset, spec: DatasetSpec) -> Iterator[tuple[str, st
     if fill != h5py.h5d.FILL_VALUE_DEFAULT:
         yield dataset.name, "has a fill value of its own; expected none"
     expected = dict(spec.attributes)
+    if spec.dimensions:
+        expected[DIMENSION_LIST] = None
     if schema.SHA256 in dataset.attrs:  # if not, its content is found to be damaged
         expected[schema.SHA256] = ""
     yield from _attributes(dataset, expected)
+
+
+def _scale(dataset: h5py.Dataset, scale: Scale) -> Iterator[tuple[str, str]]:
+    """Yield differences of the dataset of one dimension."""
+    values = coordinate(scale)
+    dtype = NO_COORDINATE_TYPE if values is None else values.dtype
+    spec = DatasetSpec(
+        scale.dimension.path,
+        dtype,
+        (scale.size,),
+        attributes={
+            **scale.dimension.attributes,
+            **dict.fromkeys((*SCALE_ATTRIBUTES, REFERENCE_LIST)),
+        },
+    )
+    yield from _dataset(dataset, spec)
+    name = scale_name(scale)
+    if not h5py.h5ds.is_scale(dataset.id):
+        yield dataset.name, "is not marked as a dimension"
+    elif h5py.h5ds.get_scale_name(dataset.id) != name.encode():
+        yield dataset.name, f"does not have the name {name!r} as a dimension"
+    if values is None:
+        if dataset.id.get_storage_size():
+            yield dataset.name, "has content; expected none"
+    elif dataset.shape == values.shape and not np.array_equal(dataset[...], values):
+        yield dataset.name, "differs from the names or times that it stands for"
+
+
+def _references(
+    file: h5py.File, specs: Iterable[DatasetSpec], dimensions: Mapping[str, Scale]
+) -> Iterator[tuple[str, str]]:
+    """Yield axes that do not refer to their dimension, and the other way round."""
+    for spec in specs:
+        wanted = [[dimension.path] for dimension in spec.dimensions]
+        lists = file[spec.path].attrs.get(DIMENSION_LIST, ())
+        if [[_path(file, one) for one in axis] for axis in lists] != wanted:
+            yield f"/{spec.path}", f"its axes do not have the dimensions {wanted}"
+    for path, scale in dimensions.items():
+        uses = file[path].attrs.get(REFERENCE_LIST, ()) if path in file else ()
+        if [(_path(file, one), int(axis)) for one, axis in uses] != scale.uses:
+            yield f"/{path}", f"does not refer to the axes {scale.uses}"
+
+
+def _path(file: h5py.File, reference: h5py.Reference) -> str | None:
+    """Return the path of the object that a reference refers to; None if nothing."""
+    try:
+        return str(file[reference].name).removeprefix("/")
+    except (KeyError, OSError, RuntimeError, ValueError):
+        return None
 
 
 def _type_difference(stored: h5py.h5t.TypeID, expected: np.dtype[Any]) -> str | None:

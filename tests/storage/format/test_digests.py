@@ -53,10 +53,10 @@ def test_checksums_are_those_of_the_bytes_in_the_file(sample_store: Path) -> Non
 
 def digest_of(path: str, dataset: h5py.Dataset) -> str:
     digest = hashlib.sha256()
-    if path != "signals":
+    if path not in ("signals", "record", "beat", "quarantine/entry"):
         digest.update(dataset[...].tobytes())
     for name in sorted(dataset.attrs, key=str.encode):
-        if name == "sha256":
+        if name in ("sha256", "DIMENSION_LIST", "REFERENCE_LIST"):
             continue
         attribute = dataset.attrs.get_id(name)
         stored = np.zeros(attribute.shape, attribute.dtype)
