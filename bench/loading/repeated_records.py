@@ -25,6 +25,7 @@ from ecgstore.builder.writer import RowWriter
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.storage.format import schema
+from ecgstore.storage.format.dataset_spec import DatasetSpec
 from ecgstore.storage.format.layout import UNSEALED, create_file, set_attribute
 
 CONFIG: Final = Config(select="all", beats="none")
@@ -124,7 +125,7 @@ def _write_store(base: Path, out: Path, sources: NDArray[np.int64]) -> None:
     seal(partial, out, overwrite=True)
 
 
-def _specs(old: h5py.File, n_rows: int) -> tuple[schema.DatasetSpec, ...]:
+def _specs(old: h5py.File, n_rows: int) -> tuple[DatasetSpec, ...]:
     """Return the datasets of a store, for another number of rows."""
     widths = {
         name: old[schema.RECORDS][name].dtype.itemsize for name in schema.RECORD_TEXTS
@@ -157,7 +158,7 @@ def _copy_rows(
     old: h5py.File,
     new: h5py.File,
     writer: RowWriter,
-    spec: schema.DatasetSpec,
+    spec: DatasetSpec,
     sources: NDArray[np.int64],
 ) -> None:
     """Copy all rows of one dataset, block by block."""

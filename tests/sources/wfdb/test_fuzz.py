@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 import pytest
-import soundfile  # type: ignore[import-untyped]
+import soundfile
 from hypothesis import HealthCheck, given, settings, strategies as st
 from scipy.io import savemat
 

@@ -8,8 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from ecgstore.storage.format import layout, schema
+from ecgstore.storage.format import layout
 from ecgstore.storage.format.chunk_index import chunk_offsets
+from ecgstore.storage.format.dataset_spec import DatasetSpec
 from ecgstore.storage.format.row_offsets import row_offsets
 
 Offsets = Callable[[h5py.Dataset], list[int]]
@@ -17,7 +18,7 @@ Offsets = Callable[[h5py.Dataset], list[int]]
 
 def make_signals(path: Path, n_rows: int) -> None:
     """Create a file whose signals have many rows and no content."""
-    spec = schema.DatasetSpec("signals", np.dtype("<i2"), (n_rows, 2, 16))
+    spec = DatasetSpec("signals", np.dtype("<i2"), (n_rows, 2, 16))
     layout.create_file(path, [spec], {})
 
 
