@@ -54,10 +54,11 @@ def pipes_may_close() -> Iterator[None]:
 
 def _discarding_if_closed(stream: TextIO) -> TextIO:
     """Return a stream to the same file that bears a closed pipe."""
-    if stream not in (sys.__stdout__, sys.__stderr__):  # such as that of a notebook
-        return stream
-    if not isinstance(stream, io.TextIOWrapper):
-        return stream
+    own = (sys.__stdout__, sys.__stderr__)
+    if not isinstance(stream, io.TextIOWrapper) or all(
+        stream is not one for one in own
+    ):
+        return stream  # such as that of a notebook
     stream.flush()
     return io.TextIOWrapper(
         io.BufferedWriter(_Output(stream.fileno(), "wb", closefd=False)),

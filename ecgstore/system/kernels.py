@@ -88,9 +88,10 @@ def _template_of_types(
 
     `template_of` is numba's method, to which types are passed.
     """
+    of_type: Any = unliteral
     return template_of(
-        tuple(unliteral(value) for value in args),
-        {name: unliteral(value) for name, value in kws.items()},
+        tuple(map(of_type, args)),
+        {name: of_type(value) for name, value in kws.items()},
     )
 
 
