@@ -5,6 +5,7 @@ distributes the groups over the folds. Both depend on the records and not on the
 of the rows, and neither uses random numbers: the same records get the same folds.
 """
 
+import os
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -374,6 +375,13 @@ def read_patients(path: str | Path) -> Mapping[str, str]:
         patient is empty, if an ``ecg_id`` is not a number, or if a record has two
         patients.
     """
+    if not os.path.exists(path):
+        raise ConfigError(
+            f"{path}: no such file; expected a table of patients, which keeps all "
+            "records of a patient in one fold. ptbxl_database.csv comes with PTB-XL's "
+            "own download (physionet.org/content/ptb-xl), not with the Challenge's; "
+            "a build without --patients works, but folds may share patients"
+        )
     patients: dict[str, str] = {}
     for where, row in read_csv_rows(path, ("record_id", "ecg_id"), ("patient_id",)):
         patient = _without_point(row["patient_id"])

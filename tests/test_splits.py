@@ -411,8 +411,11 @@ class TestPatients:
         with pytest.raises(ConfigError, match=message):
             self.read(tmp_path, text)
 
-    def test_missing_file_is_an_error(self, tmp_path: Path) -> None:
-        with pytest.raises(EcgStoreError, match=r"no\.csv: not a readable CSV file"):
+    def test_error_for_a_missing_file_says_where_to_get_it(
+        self, tmp_path: Path
+    ) -> None:
+        message = r"no\.csv: no such file; .* PTB-XL's own download .* works"
+        with pytest.raises(EcgStoreError, match=message):
             read_patients(tmp_path / "no.csv")
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
+from ecgstore.builder.compilation import compile_kernels
 from ecgstore.builder.fill import Block, Failure, Filler, blocks_to_do
 from ecgstore.builder.journal import Journal, Status
 from ecgstore.builder.plan import plan, software, unfinished_plan
@@ -103,14 +104,10 @@ def build_store(
             _check_absent(final, overwrite)
             patient_ids = {} if patients is None else read_patients(patients)
             _claim(journal, partial, _identity(folders, config, patient_ids))
+            n_processes = number_of_workers(n_workers)
+            compile_kernels(config, n_processes, _PRELOAD, quiet)
             report = _run(
-                journal,
-                partial,
-                folders,
-                config,
-                patient_ids,
-                number_of_workers(n_workers),
-                quiet,
+                journal, partial, folders, config, patient_ids, n_processes, quiet
             )
             _seal(journal, partial, final, overwrite)
             is_complete = True

@@ -13,7 +13,7 @@ import click
 
 from ecgstore import __version__
 from ecgstore.cli import commands
-from ecgstore.cli.output import echo
+from ecgstore.cli.output import echo, pipes_may_close
 from ecgstore.errors import EcgStoreError
 
 _INTERRUPTED: Final = 130  # as in shells: 128 plus the number of the signal
@@ -87,7 +87,12 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # not so in a notebook
             stream.reconfigure(errors="backslashreplace")  # names may be no text
-    given = sys.argv[1:] if arguments is None else arguments
+    with pipes_may_close():
+        _run(sys.argv[1:] if arguments is None else arguments)
+
+
+def _run(given: list[str]) -> NoReturn:
+    """Run a command, and exit."""
     try:
         if any("\0" in argument for argument in given):
             raise EcgStoreError("an argument has a NUL character; give it without")
@@ -104,9 +109,6 @@ def main(arguments: list[str] | None = None) -> None:
         _fail("interrupted", _INTERRUPTED)
     except EcgStoreError as error:
         _fail(error)
-    except BrokenPipeError:  # of `ecgstore ... | head`, where nobody reads any more
-        _discard_output()
-        sys.exit(1)
     except OSError as error:
         _discard_output()
         _fail(_problem(error))

@@ -246,7 +246,7 @@ def _lead_sums(signal: FloatArray, fs: float) -> FloatArray:
 
     sums = np.empty((len(signal), 6))
     sum_leads(
-        signal,
+        np.ascontiguousarray(signal),
         int(np.ceil(FLAT_RUN_S * fs)),
         max(int(np.ceil(PLATEAU_S * fs)), MIN_PLATEAU_SAMPLES),
         MIN_PLATEAUS,

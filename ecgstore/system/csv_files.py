@@ -126,8 +126,8 @@ def read_csv_rows(
                 yield where, {header[k]: row[k].strip() for k in indices}
     except OSError as error:
         raise ConfigError(
-            f"{path}: not a readable CSV file ({error.strerror}); expected UTF-8 text "
-            "with a line of column names"
+            f"{path}: not a readable CSV file ({error.strerror}); check that it exists "
+            "and may be read"
         ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(

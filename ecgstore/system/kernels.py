@@ -4,11 +4,14 @@ import contextlib
 import functools
 import hashlib
 from collections.abc import Callable
+from functools import partial as bind
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 from numba.core.caching import FunctionCache
+from numba.core.registry import cpu_target
+from numba.core.types import unliteral
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,6 +40,11 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     files, whose kernels it compiles into their callers. So the name under which code
     is stored contains a digest of all kernel files.
 
+    A kernel that others call with different constants would be compiled for each of
+    them, though its machine code is the same; here it is compiled once for their type.
+    To assign an array to a slice costs seconds to compile, a loop does not: numba
+    compiles an error message with both shapes.
+
     Stored code saves time and nothing else: where it is damaged, or cannot be stored,
     a kernel is compiled.
     """
@@ -44,11 +52,47 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     function.__qualname__ = f"{name}_{_sources_digest()}"
     try:
         compiled: Any = numba.njit(nogil=True)(function)
+        compiled.get_call_template = bind(
+            _template_of_types, compiled.get_call_template
+        )
         with contextlib.suppress(RuntimeError):  # no folder can be written
             compiled._cache = _Cache(function)  # type: ignore[no-untyped-call]
     finally:
         function.__qualname__ = name
     return cast("Callable[P, R]", compiled)
+
+
+def is_compiled(compiled: Callable[..., Any]) -> bool:
+    """Return whether a kernel's code for this processor is loaded or stored."""
+    dispatcher: Any = compiled
+    if dispatcher.signatures:
+        return True
+    machine = cpu_target.target_context.codegen().magic_tuple()
+    try:
+        stored = dispatcher._cache._cache_file._load_index()
+        return any(key[1] == machine for key in stored)
+    except Exception:  # no folder can be written, or the index is damaged
+        return False
+
+
+def can_be_stored(compiled: Callable[..., Any]) -> bool:
+    """Return whether there is a folder for the machine code of a kernel."""
+    dispatcher: Any = compiled
+    return dispatcher._cache.cache_path is not None
+
+
+def _template_of_types(
+    template_of: Callable[[Any, Any], Any], args: Any, kws: Any
+) -> Any:
+    """Return how a kernel is called by another one, whose constants are plain numbers.
+
+    `template_of` is numba's method, to which types are passed.
+    """
+    of_type: Any = unliteral
+    return template_of(
+        tuple(map(of_type, args)),
+        {name: of_type(value) for name, value in kws.items()},
+    )
 
 
 class _Cache(FunctionCache):

@@ -46,6 +46,8 @@ class Progress:
         Number of items that an earlier run did.
     keep : bool
         Leave the last state on the screen, or in the log.
+    announce : bool
+        Print a line at the beginning too, where there is no bar.
     quiet : bool
         Show nothing.
     """
@@ -58,6 +60,7 @@ class Progress:
         unit: str = "records",
         done: int = 0,
         keep: bool = True,
+        announce: bool = False,
         quiet: bool = False,
     ) -> None:
         self._title, self._total, self._unit = visible(title), total, f" {unit}"
@@ -72,6 +75,8 @@ class Progress:
         with self._display():
             if not getattr(sys.stderr, "isatty", lambda: False)():
                 self._prints_lines = True
+                if announce:
+                    print(f"{self._title} ...", file=sys.stderr, flush=True)
                 return
             self._bar = _Bar(
                 desc=self._title,

@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from numba.core.dispatcher import Dispatcher
 
 import ecgstore
+from ecgstore.system.kernels import kernel
 
 PACKAGE = Path(ecgstore.__file__).resolve().parent
 
@@ -49,7 +51,7 @@ def package(tmp_path: Path) -> Path:
     return copy
 
 
-def call(package: Path) -> list[str]:
+def call(package: Path, cache_folder: str = "") -> list[str]:
     """Call the caller in a new process: its result, and whether code was stored."""
     environment = {
         **os.environ,
@@ -58,7 +60,7 @@ def call(package: Path) -> list[str]:
         "LOCALAPPDATA": str(package.parent),
         "XDG_CACHE_HOME": str(package.parent / "cache"),
     }
-    environment.pop("NUMBA_CACHE_DIR", None)
+    environment["NUMBA_CACHE_DIR"] = cache_folder
     done = subprocess.run(
         [sys.executable, "-c", CALL],
         cwd=package.parent,
@@ -104,6 +106,24 @@ def test_kernels_work_where_no_machine_code_can_be_stored(package: Path) -> None
     (package / "__pycache__").write_text("a file, so that nothing is stored here")
     (package.parent / "cache").write_text("nor here")
     assert call(package) == ["22.0"]
+    cache_folder = str(package.parent / "given")
+    assert call(package, cache_folder) == ["22.0"]
+    assert call(package, cache_folder) == ["22.0", "stored"]
+
+
+def test_kernels_are_compiled_once_for_all_constants() -> None:
+    whole(1.0)
+    assert len(cast("Dispatcher", power).signatures) == 1
+
+
+@kernel
+def power(x: float, n: int) -> float:
+    return x**n
+
+
+@kernel
+def whole(x: float) -> float:
+    return power(x, 2) + power(x, 3) + power(x, n=4)
 
 
 def test_kernels_that_other_files_call_are_in_kernel_files() -> None:

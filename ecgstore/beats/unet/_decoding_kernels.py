@@ -52,7 +52,9 @@ def to_probabilities(logits: Float32Array, pad: int, out: Float32Array) -> None:
     bits = np.empty(n, np.int32)
     power = bits.view(np.float32)
     for lead in range(len(out)):
-        highest[:] = logits[lead, 0][pad : pad + n]
+        first = logits[lead, 0][pad : pad + n]
+        for t in range(n):
+            highest[t] = first[t]
         for i in range(1, out.shape[1]):
             row = logits[lead, i][pad : pad + n]
             for t in range(n):

@@ -187,8 +187,10 @@ def pool(x: Float32Array, out: Float32Array, n: int) -> None:
     share = np.float32(1) / np.float32(n_leads)
     for i in range(width):
         mean, highest = out[i][PAD : PAD + n], out[width + i][PAD : PAD + n]
-        mean[:] = x[0, i][PAD : PAD + n]
-        highest[:] = mean
+        first = x[0, i][PAD : PAD + n]
+        for t in range(n):
+            mean[t] = first[t]
+            highest[t] = first[t]
         for lead in range(1, n_leads):
             row = x[lead, i][PAD : PAD + n]
             for t in range(n):

@@ -60,7 +60,12 @@ def centre_and_scale(
         if usual <= 0:
             usual = ranges[n_windows - 1]
         usual = max(usual, np.float32(1e-30))  # keeps the factor finite
-        centre = np.median(row[::8].copy())
+        some = row[::8].copy()
+        some.sort()
+        middle = len(some) // 2
+        centre = float(some[middle])
+        if len(some) % 2 == 0:
+            centre = (some[middle - 1] + some[middle]) / 2
         factor = np.float32(height) / usual
         for t in range(n):
             value = (row[t] - centre) * factor
@@ -195,4 +200,6 @@ def settle(
                     if wide and off <= n - 2 and off > place:
                         out[lead, b, first + 2] = off
                 elif inside:
-                    out[lead, b, first : first + 3] = on, place, off
+                    out[lead, b, first] = on
+                    out[lead, b, first + 1] = place
+                    out[lead, b, first + 2] = off

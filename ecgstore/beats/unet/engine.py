@@ -154,16 +154,23 @@ def network_evidence(
     if np.isnan(signal).any():
         signal = interpolate_gaps(signal, round(MAX_GAP_S * fs))
     leads = np.flatnonzero(_usable(signal, fs))
-    step = fs / NETWORK_HZ
-    n_samples = math.floor((signal.shape[1] - 1) / step) + 1
-    if not len(leads) or n_samples < 2:
-        return None
     voltages = signal if len(leads) == N_LEADS else signal[leads]
     voltages = np.ascontiguousarray(voltages)
-    x = np.empty((len(leads), n_samples), np.float32)
-    kernels.resample(voltages, step, x)
-    kernels.centre_and_scale(x, WINDOW, QUANTILE, HEIGHT, LIMIT)
+    x = network_input(voltages, fs)
+    if not len(leads) or x.shape[1] < 2:
+        return None
     return Evidence(leads, class_probabilities(x, values)), voltages
+
+
+def network_input(voltages: FloatArray, fs: float) -> Float32Array:
+    """Return leads as the network's input, of shape (n_leads, n_samples) at 250 Hz."""
+    step = fs / NETWORK_HZ
+    n_samples = max(math.floor((voltages.shape[1] - 1) / step) + 1, 0)
+    x = np.empty((len(voltages), n_samples), np.float32)
+    if x.shape[1] >= 2:
+        kernels.resample(voltages, step, x)
+        kernels.centre_and_scale(x, WINDOW, QUANTILE, HEIGHT, LIMIT)
+    return x
 
 
 def _usable(signal: FloatArray, fs: float) -> BoolArray:

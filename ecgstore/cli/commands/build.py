@@ -31,6 +31,7 @@ _MAX_ECGS: Final = 3
     epilog="""\b
 Examples:
   ecgstore build --sample -o demo.h5
+  ecgstore build training/ -o challenge.h5
   ecgstore build training/ -o challenge.h5 --patients ptbxl_database.csv
   ecgstore build training/ --dry-run --classes cinc2020
   ecgstore build training/ -o first.h5 --limit 100
@@ -54,7 +55,7 @@ Examples:
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="CSV",
     help="Table with the patient_id of each record_id or ecg_id, such as "
-    "ptbxl_database.csv of PTB-XL.",
+    "ptbxl_database.csv, which comes with PTB-XL's own download.",
 )
 @click.option(
     "--workers",
