@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import google_crc32c
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
+from ecgstore.arrays import UInt8Array
 from ecgstore.storage.format.hdf5 import text
 from ecgstore.storage.format.layout import encoded
 from ecgstore.storage.format.schema import SHA256, SIGNALS
@@ -16,7 +16,7 @@ from ecgstore.storage.format.schema import SHA256, SIGNALS
 BLOCK_BYTES: Final = 1 << 20
 
 
-def row_checksum(row: bytes | NDArray[Any]) -> int:
+def row_checksum(row: bytes | UInt8Array) -> int:
     """Return the CRC-32C of a row's bytes, as in `/checksums`.
 
     Examples
