@@ -5,10 +5,13 @@ Example::
     python -m bench.loading.first_touch data/challenge-2020/training --rows 4002
 
 The Challenge records of the folder are repeated to a number of rows. Cold epochs begin
-after the file has left the page cache. Rounds are interleaved. Needs Linux and a
-scratch folder on a real disk.
+after the file has left the page cache. Rounds are interleaved, and the two epochs that
+are compared follow each other directly, in turns: ratios of such pairs vary less on a
+busy machine than the times do. Processor time leaves out the waiting for the disk.
+Needs Linux and a scratch folder on a real disk.
 """
 
+import itertools
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +20,8 @@ from typing import Any, Final, Literal
 import ecgstore
 from bench.common.page_cache import cached_fraction, drop_from_page_cache
 from bench.common.report import write_json
-from bench.common.tables import print_table, ratios, spread, spread_text
-from bench.common.timing import interleaved
+from bench.common.tables import Spread, print_table, ratios, spread, spread_text
+from bench.common.timing import Times, interleaved
 from bench.loading.command_line import conditions, loading_parser, scratch_folder
 from bench.loading.repeated_records import make_files
 from bench.loading.workloads import BATCH_SIZE, SEED
@@ -26,15 +29,14 @@ from ecgstore import pipes
 
 Verify = Literal["off", "first-touch"]
 
-EPOCHS: Final[dict[str, tuple[Verify, bool, int]]] = {
-    "cold, off": ("off", True, 0),
-    "cold, first-touch": ("first-touch", True, 0),
-    "warm, off": ("off", False, 0),
-    "warm, first-touch": ("first-touch", False, 0),
-    "second epoch, off": ("off", False, 1),
-    "second epoch, first-touch": ("first-touch", False, 1),
+OPTIONS: Final[tuple[Verify, ...]] = ("off", "first-touch")
+
+EPOCHS: Final[dict[str, tuple[bool, int]]] = {
+    "cold": (True, 0),
+    "warm": (False, 0),
+    "second epoch": (False, 1),
 }
-"""Option, whether the file has left the page cache, and epochs that are not timed."""
+"""Whether the file has left the page cache, and epochs that are not timed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -43,30 +45,54 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with scratch_folder(options) as scratch:
         store = Path(make_files(options.folder, scratch, options.rows).store)
-        seconds: dict[str, list[float]] = {name: [] for name in EPOCHS}
-        for name, counts in interleaved([*EPOCHS], options.rounds):
-            elapsed = _epoch(store, *EPOCHS[name])
-            if counts:
-                seconds[name].append(elapsed)
+        times = _measure(store, options.rounds)
     results: dict[str, Any] = {}
     table = {}
-    for name, walls in seconds.items():
-        off = seconds[f"{name.rpartition(', ')[0]}, off"]
+    for (epoch, verify), measured in times.items():
+        off = times[epoch, "off"]
+        name = f"{epoch}, {verify}"
         results[name] = {
-            "records_per_s": spread(options.rows / wall for wall in walls),
-            "percent_of_time_off": ratios([100 * wall for wall in walls], off),
+            "records_per_s": spread(options.rows / wall for wall in measured.wall),
+            "cpu_us_per_record": spread(
+                1e6 * seconds for seconds in measured.per_item(options.rows).cpu
+            ),
+            "percent_of_time_off": _percent(measured.wall, off.wall),
+            "percent_of_cpu_off": _percent(measured.cpu, off.cpu),
         }
         table[name] = [
-            spread_text(results[name]["records_per_s"], 0),
-            spread_text(results[name]["percent_of_time_off"], 1),
+            spread_text(results[name][column], digits)
+            for column, digits in zip(results[name], (0, 0, 1, 1), strict=True)
         ]
-    heading = f"epochs of batches of {BATCH_SIZE}, int16, {options.rows} rows"
-    print_table(heading, ["records/s", "% of the time when off"], table)
+    print_table(
+        f"epochs of batches of {BATCH_SIZE}, int16, {options.rows} rows",
+        ["records/s", "CPU us/record", "% of the time when off", "% of its CPU time"],
+        table,
+    )
     write_json(options.json, {**conditions(options), "first_touch": results})
 
 
-def _epoch(path: Path, verify: Verify, cold: bool, n_before: int) -> float:
-    """Return the seconds of one epoch."""
+def _measure(store: Path, rounds: int) -> dict[tuple[str, Verify], Times]:
+    """Return the seconds of an epoch in every round, by kind of epoch and option."""
+    times = {key: Times([], []) for key in itertools.product(EPOCHS, OPTIONS)}
+    orders = {epoch: itertools.cycle([OPTIONS, OPTIONS[::-1]]) for epoch in EPOCHS}
+    for epoch, counts in interleaved([*EPOCHS], rounds):
+        for verify in next(orders[epoch]):
+            wall, cpu = _epoch(store, verify, *EPOCHS[epoch])
+            if counts:
+                times[epoch, verify].wall.append(wall)
+                times[epoch, verify].cpu.append(cpu)
+    return times
+
+
+def _percent(values: Sequence[float], off: Sequence[float]) -> Spread:
+    """Return the median and the range of the ratios of pairs, in percent."""
+    return ratios([100 * value for value in values], off)
+
+
+def _epoch(
+    path: Path, verify: Verify, cold: bool, n_before: int
+) -> tuple[float, float]:
+    """Return the elapsed seconds and the seconds of processor time of one epoch."""
     if cold:
         drop_from_page_cache(path)
         if cached_fraction(path) > 0.01:
@@ -77,9 +103,9 @@ def _epoch(path: Path, verify: Verify, cold: bool, n_before: int) -> float:
         loader = pipes.loader(store, BATCH_SIZE, shuffle=True, seed=SEED, dtype="int16")
         for _ in range(n_before):
             _drain(loader)
-        began = time.perf_counter()
+        wall, cpu = time.perf_counter(), time.process_time()
         _drain(loader)
-        return time.perf_counter() - began
+        return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def _drain(loader: pipes.Loader) -> None:

@@ -1,11 +1,13 @@
 """Notice records whose files change while a store is built."""
 
-import hashlib
 import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import google_crc32c
+
+from ecgstore.arrays import FloatArray
 from ecgstore.builder.journal import Entry
 from ecgstore.record import Record
 from ecgstore.sources import RecordHeader
@@ -36,7 +38,7 @@ def stamp(header: Path, files: Sequence[str]) -> tuple[int, str]:
     n_bytes, stamps = 0, []
     for name in files:
         try:
-            status = os.stat(with_its_suffix(str(header.with_name(name))))
+            status = _status(str(header.with_name(name)))
         except (OSError, ValueError):
             stamps.append("-")
             continue
@@ -51,11 +53,13 @@ def is_unchanged(base: Path, entry: Entry) -> bool:
     return stamp(base / entry.path, json.loads(entry.files))[1] == entry.stamp
 
 
-def content_digest(header: RecordHeader | Record, n_samples: int, sha256: str) -> str:
-    """Return a digest of what a row is made of: the header, and the samples read.
+def content_checksum(
+    header: RecordHeader | Record, n_samples: int, signal: FloatArray
+) -> str:
+    """Return a checksum of what a row is made of: the header, and the samples read.
 
-    The same value in scan and fill proves that both read the same, whatever the clocks
-    of file systems say.
+    If it is the same in scan and fill, both have read the same, whatever the clocks of
+    file systems say: of 4e9 changes of the samples, one goes unnoticed.
 
     Parameters
     ----------
@@ -63,8 +67,13 @@ def content_digest(header: RecordHeader | Record, n_samples: int, sha256: str) -
         The header, or the record as it was read.
     n_samples : int
         Samples per lead of the whole record.
-    sha256 : str
-        `SignalHash` of the samples that are needed to store the record.
+    signal : ndarray of shape (12, n_needed)
+        The samples that are needed to store the record, in mV.
+
+    Notes
+    -----
+    Two CRC-32C, of the header's fields and of the bytes of the samples: what the rows
+    of the store are checked with, and much faster than the SHA-256 of the signal.
     """
     values = [
         header.record_id,
@@ -73,6 +82,17 @@ def content_digest(header: RecordHeader | Record, n_samples: int, sha256: str) -
         header.sex,
         list(header.dx),
         int(n_samples),
-        sha256,
     ]
-    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+    of_header = google_crc32c.value(json.dumps(values).encode())
+    of_signal = 0
+    for lead in signal:  # lead by lead, so that the copied bytes stay in the cache
+        of_signal = google_crc32c.extend(of_signal, lead.tobytes())
+    return f"{of_header:08x}{of_signal:08x}"
+
+
+def _status(path: str) -> os.stat_result:
+    """Return the status of a file, whose suffix may be in the other case on disk."""
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return os.stat(with_its_suffix(path))

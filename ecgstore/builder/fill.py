@@ -10,7 +10,7 @@ import numpy as np
 
 from ecgstore.arrays import UInt8Array
 from ecgstore.beats import Beats
-from ecgstore.builder.changes import content_digest, is_unchanged
+from ecgstore.builder.changes import content_checksum, is_unchanged
 from ecgstore.builder.journal import Entry
 from ecgstore.builder.writer import RowWriter
 from ecgstore.config import Config
@@ -19,7 +19,7 @@ from ecgstore.features import measure as measure_features
 from ecgstore.signals.preprocess import first_seconds
 from ecgstore.signals.quality import Quality, measure
 from ecgstore.signals.stored_form import StoredForm, samples_to_store, stored_form
-from ecgstore.sources import read_record, signal_sha256
+from ecgstore.sources import read_record
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.hdf5 import read_config
 from ecgstore.storage.format.integrity import row_checksum
@@ -131,8 +131,7 @@ class Filler:
         config = self._config
         n_samples = samples_to_store(entry.n_samples, entry.fs, config)
         record = read_record(self._base / entry.path, max_samples=n_samples)
-        sha256 = signal_sha256(record.signal)
-        content = content_digest(record, record.n_samples_original, sha256)
+        content = content_checksum(record, record.n_samples_original, record.signal)
         if content != entry.content:
             return False
         prepared = stored_form(record.signal, record.fs, config)

@@ -56,7 +56,7 @@ class Entry:
     dx_unknown : str
         Diagnoses that were not understood, one per line.
     content : str
-        `content_digest` of the record, to detect changes that the stamp does not show.
+        `content_checksum` of the record, which shows changes that the stamp does not.
     checksum_differs, first_value_differs : int
         One bit per lead; lead I is the lowest.
     signature : bytes

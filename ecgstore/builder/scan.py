@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from ecgstore.arrays import BoolArray
 from ecgstore.builder.changes import (
-    content_digest,
+    content_checksum,
     is_unchanged,
     stamp,
 )
@@ -167,25 +167,26 @@ class Scanner:
     def _scan(self, root: int, path: str) -> Entry:
         """Return the entry of one header; never fails, whatever the files hold."""
         storable = printable(path)
+        header_path = self._folders.base / storable  # the path, once it is checked
         source = source_name(self._folders.base / path, self._folders.roots[root])
         entry = Entry(
             path=storable,
             status=Status.NOT_SELECTED,
             source=printable(source),
-            record_id=PurePosixPath(storable).stem,
+            record_id=header_path.stem,
         )
-        entry = self._stamped(entry, [PurePosixPath(storable).name])
+        entry = _stamped(entry, header_path, [header_path.name])
         if entry.source in self._config.exclude_sources:
             return entry
         try:
             check_name(path)
-            header = read_header(self._folders.base / path)
-            files = header.files(self._folders.base / path)
-            entry = _described(self._stamped(entry, files), header)
+            header = read_header(header_path)
+            files = header.files(header_path)
+            entry = _described(_stamped(entry, header_path, files), header)
             if not selects(header.dx, self._config.classes, self._config.select):
                 return entry
             entry = replace(entry, status=Status.SELECTED)
-            return self._checked(entry) if self._with_signals else entry
+            return self._checked(entry, header_path) if self._with_signals else entry
         except MemoryError as error:
             raise out_of_memory(path) from error
         except Exception as error:  # a defect of ecgstore must not stop a build
@@ -198,15 +199,7 @@ class Scanner:
             detail=detail + _with_parts(self._folders.base / path),
         )
 
-    def _stamped(self, entry: Entry, files: list[str]) -> Entry:
-        """Return the entry with the record's files, their size and their stamp."""
-        n_bytes, now = stamp(self._folders.base / entry.path, files)
-        # A header that changed after it was read must be scanned again.
-        now = now if now.startswith(entry.stamp) else ""
-        names = json.dumps([*map(printable, files)])
-        return replace(entry, files=names, n_bytes=n_bytes, stamp=now)
-
-    def _checked(self, entry: Entry) -> Entry:
+    def _checked(self, entry: Entry, header_path: Path) -> Entry:
         """Return the entry completed from the signal; raise if that is unusable."""
         if entry.n_bytes > _MOST_BYTES:
             raise RecordError(
@@ -214,14 +207,14 @@ class Scanner:
                 f"{entry.path}: its files have {entry.n_bytes} bytes; expected at most "
                 f"{_MOST_BYTES}, as they are read as a whole: divide the record",
             )
-        header, signal = open_record(self._folders.base / entry.path)
+        header, signal = open_record(header_path)
         n_samples = signal.n_samples
         n_to_store = samples_to_store(n_samples, header.fs, self._config)
         beginning = signal.read(0, n_to_store)
         check_usable(beginning, header.fs, self._config)
         signal_hash = SignalHash()
         signal_hash.update(beginning)
-        content = content_digest(header, n_samples, signal_hash.hexdigest())
+        content = content_checksum(header, n_samples, beginning)
         for begin in range(n_to_store, n_samples, _PIECE):
             end = min(begin + _PIECE, n_samples)
             signal_hash.update(signal.read(begin, end))
@@ -248,6 +241,15 @@ def _with_parts(path: Path) -> str:
     named = ", ".join(map(short_repr, parts[:_N_PARTS]))
     more = ", ..." if len(parts) > _N_PARTS else ""
     return f"; its {len(parts)} parts are not stored on their own ({named}{more})"
+
+
+def _stamped(entry: Entry, header_path: Path, files: list[str]) -> Entry:
+    """Return the entry with the record's files, their size and their stamp."""
+    n_bytes, now = stamp(header_path, files)
+    # A header that changed after it was read must be scanned again.
+    now = now if now.startswith(entry.stamp) else ""
+    names = json.dumps([*map(printable, files)])
+    return replace(entry, files=names, n_bytes=n_bytes, stamp=now)
 
 
 def _described(entry: Entry, header: RecordHeader) -> Entry:

@@ -7,8 +7,8 @@ from .measured import (
 from .page import markdown as markdown
 from .table import (
     FEATURES as FEATURES,
-    columns_of as columns_of,
     compute as compute,
+    defined_columns as defined_columns,
     defined_features as defined_features,
 )
 from .waves.compute import q_s_peaks as q_s_peaks

@@ -1,6 +1,7 @@
 """Beats and features of one signal: of a record of a build, or of an array."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from ecgstore.beats import Beats, BeatStatus, find_beats
 from ecgstore.config import Config
 from ecgstore.errors import ConfigError
 from ecgstore.features.feature import Feature
-from ecgstore.features.table import columns_of, compute, defined_features
+from ecgstore.features.table import compute, defined_columns, defined_features
 from ecgstore.record import LEADS, lead_names
 from ecgstore.signals.stored_form import (
     StoredForm,
@@ -60,7 +61,11 @@ class Measured(Mapping[str, float]):
         self.beats = beats
         self.features = features
         self.row = row
-        self._place = {feature.name: at for at, feature in enumerate(features)}
+
+    @cached_property  # a build reads `row` alone
+    def _place(self) -> dict[str, int]:
+        """Return the index of every feature in `row`, by name."""
+        return {feature.name: at for at, feature in enumerate(self.features)}
 
     def __getitem__(self, name: str) -> float:
         return self.row.item(self._place[name])
@@ -172,7 +177,8 @@ def measure(form: StoredForm, config: Config) -> Measured:
     beats = _beats(signal, config)
     row = compute(signal, beats, config.fs, config.rr_convention)
     features = defined_features(config.duration_s, config.fs)
-    return Measured(stored, config.fs, beats, features, row[columns_of(features)])
+    columns = defined_columns(config.duration_s, config.fs)
+    return Measured(stored, config.fs, beats, features, row[columns])
 
 
 def _beats(signal: FloatArray, config: Config) -> Beats:

@@ -72,10 +72,11 @@ def defined_features(duration_s: float, fs: float) -> tuple[Feature, ...]:
 
 
 @functools.lru_cache(maxsize=16)
-def columns_of(features: tuple[Feature, ...]) -> IntArray:
-    """Return the columns of some features in the values of `compute`."""
-    place = {feature.name: column for column, feature in enumerate(FEATURES)}
-    columns = np.array([place[feature.name] for feature in features], np.int64)
+def defined_columns(duration_s: float, fs: float) -> IntArray:
+    """Return the columns of `defined_features` in the values of `compute`."""
+    columns = np.flatnonzero(
+        [feature.needs.met(duration_s, fs) for feature in FEATURES]
+    )
     columns.flags.writeable = False  # shared by all callers
     return columns
 

@@ -315,8 +315,9 @@ def to_int16(signal: FloatArray) -> tuple[Int16Array, Float32Array]:
     >>> to_int16(np.array([[0.0015, -40.0]]))
     (array([[     2, -32767]], dtype=int16), array([0.5], dtype=float32))
     """
-    counts = np.rint(signal * COUNTS_PER_MV)
-    largest = np.abs(counts).max(initial=0.0)
+    counts = signal * COUNTS_PER_MV
+    np.rint(counts, out=counts)
+    largest = max(counts.max(initial=0.0), -counts.min(initial=0.0))
     if np.isnan(largest):
         raise ValueError(
             "a sample is missing, which int16 counts cannot represent; fill the gaps "

@@ -269,8 +269,10 @@ def _spectral_indices(
     n_leads, n_samples = signal.shape
     if fs < 80:  # the bands end at 40 Hz
         return np.full(n_leads, np.nan), np.full(n_leads, np.nan)
-    filled = interpolate_gaps(signal, max_gap=n_samples)
-    spectrum = np.fft.rfft((filled - mean[:, None]) * _hann(n_samples), axis=1)
+    windowed = interpolate_gaps(signal, max_gap=n_samples)  # a copy
+    windowed -= mean[:, None]
+    windowed *= _hann(n_samples)
+    spectrum = np.fft.rfft(windowed, axis=1)
     frequency = np.arange(spectrum.shape[1]) * (fs / n_samples)
     edges = np.searchsorted(frequency, [1.0, 5.0, 15.0, 40.0], side="right")
     used = spectrum[:, : edges[3]]

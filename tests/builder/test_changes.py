@@ -201,7 +201,7 @@ def test_changes_that_no_time_stamp_shows_are_noticed(
     assert filecmp.cmp(out, direct, shallow=False)
 
 
-def test_the_digest_of_a_record_covers_all_that_its_row_is_made_of(
+def test_the_checksum_of_a_record_covers_all_that_its_row_is_made_of(
     folder: Path,
 ) -> None:
     record = read_record(headers(folder)[0])
@@ -212,13 +212,16 @@ def test_the_digest_of_a_record_covers_all_that_its_row_is_made_of(
         {"sex": "unknown"},
         {"dx": ("1",)},
     ]
-    digests = {
-        changes.content_digest(record, 5000, "a"),
-        changes.content_digest(record, 4999, "a"),
-        changes.content_digest(record, 5000, "b"),
-        *(changes.content_digest(replace(record, **o), 5000, "a") for o in others),
+    signal, other = record.signal, record.signal.copy()
+    other[3, 1000] = np.nextafter(other[3, 1000], 1)
+    checksums = {
+        changes.content_checksum(record, 5000, signal),
+        changes.content_checksum(record, 4999, signal),
+        changes.content_checksum(record, 5000, other),
+        *(changes.content_checksum(replace(record, **o), 5000, signal) for o in others),
     }
-    assert len(digests) == 3 + len(others)
+    assert len(checksums) == 3 + len(others)
+    assert changes.content_checksum(record, 5000, signal.copy()) in checksums
 
 
 def test_a_change_behind_the_part_that_is_stored_is_noticed(

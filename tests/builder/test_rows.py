@@ -17,7 +17,7 @@ import scipy.signal
 import ecgstore
 from ecgstore.beats import BeatStatus, find_beats
 from ecgstore.config import Config
-from ecgstore.features import columns_of, compute, defined_features
+from ecgstore.features import compute, defined_columns, defined_features
 from ecgstore.sample import patients_file, sample_folder
 from ecgstore.signals.preprocess import preprocess
 from ecgstore.signals.quality import QUALITY_COLUMNS, measure
@@ -105,7 +105,7 @@ def expected_row(path: Path, counts: Any, patients: dict[str, str]) -> dict[str,
     fiducials[:, : len(beats.r_peaks)] = beats.fiducials
     with np.errstate(invalid="ignore"):
         features = compute(real, beats, 500, "neurokit").astype(np.float32)
-    features = features[columns_of(defined_features(10, 500))]
+    features = features[defined_columns(10, 500)]
     quality = measure(record.signal[:, : round(10 * source.fs)], source.fs)
     microvolts = source.adc.astype("<i4")
     return {
@@ -319,7 +319,7 @@ def test_features_can_be_computed_again_from_the_store(sample_store: Path) -> No
             np.testing.assert_array_equal(beats.r_peaks, record.r_peaks)
             np.testing.assert_array_equal(beats.fiducials, record.fiducials)
             values = compute(signal, beats, 500.0, "neurokit")
-            columns = columns_of(defined_features(10.0, 500.0))
+            columns = defined_columns(10.0, 500.0)
             np.testing.assert_array_equal(values[columns], [*record.features.values()])
 
 

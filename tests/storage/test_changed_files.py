@@ -8,13 +8,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import ecgstore
 from ecgstore import pipes
-from ecgstore.errors import EcgStoreError
+from ecgstore.errors import EcgStoreError, StoreClosedError
 from ecgstore.storage.format.row_offsets import row_offsets
 from ecgstore.storage.memory_map import MemoryMap
 
@@ -165,3 +166,23 @@ def test_a_closed_map_keeps_no_descriptor(copy: Path) -> None:
     maps[0].close()
     del maps
     assert os.listdir("/dev/fd") == before
+
+
+def test_the_system_is_asked_for_changes_once_a_millisecond(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = MemoryMap(copy)
+    now_s = 1000.0
+    clock = SimpleNamespace(monotonic=lambda: now_s)
+    monkeypatch.setattr("ecgstore.storage.memory_map.time", clock)
+    content.check_unchanged()
+    overwrite(copy)
+    now_s += 0.0009
+    content.check_unchanged()  # too early to ask again
+    now_s += 0.0002
+    for _ in range(2):
+        with pytest.raises(EcgStoreError, match="something was written into it"):
+            content.check_unchanged()
+    content.close()
+    with pytest.raises(StoreClosedError):
+        content.check_unchanged()

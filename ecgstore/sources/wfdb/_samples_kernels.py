@@ -66,17 +66,20 @@ def adc_to_mv(
 
 
 @kernel
-def mv_to_microvolts(signal: FloatArray, microvolts: NDArray[np.int32]) -> None:
+def mv_to_microvolts(
+    signal: FloatArray, first: int, microvolts: NDArray[np.int32]
+) -> None:
     """Round mV to microvolts, sample by sample; NaN becomes the lowest number.
 
-    `signal` is (n_leads, n_samples), `microvolts` (n_samples, n_leads).
+    `microvolts` is (n, n_leads), for the samples of `signal` (n_leads, n_samples) from
+    `first` on.
     """
-    n_leads, n_samples = signal.shape
+    n_samples, n_leads = microvolts.shape
     block = np.empty((n_leads, 64), np.int32)
     for start in range(0, n_samples, 64):
         length = min(64, n_samples - start)
         for lead in range(n_leads):
-            row = signal[lead, start : start + length]
+            row = signal[lead, first + start : first + start + length]
             for k in range(length):
                 value = min(max(np.rint(row[k] * 1000.0), -2147483647.0), 2147483647.0)
                 block[lead, k] = (

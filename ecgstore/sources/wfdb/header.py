@@ -233,8 +233,13 @@ def _decode(data: bytes) -> str:
         return data.decode("latin-1")
 
 
+@lru_cache(maxsize=4)
 def _parse(text: str) -> Header:
-    """Parse the text of a header."""
+    """Parse the text of a header.
+
+    Results are cached: a scan reads a header to select its record, and again with its
+    signal.
+    """
     lines = []  # (number, text) of every line that is not a comment
     comments = []
     if "\r" in text:

@@ -11,7 +11,7 @@ import pytest
 import ecgstore
 from ecgstore.beats import find_beats
 from ecgstore.config import Config
-from ecgstore.features import columns_of, compute, defined_features
+from ecgstore.features import compute, defined_columns
 from ecgstore.sample import sample_folder
 from ecgstore.signals.preprocess import preprocess
 from ecgstore.sources import read_record
@@ -36,7 +36,7 @@ def check_computed_again(path: Path) -> None:
             np.testing.assert_array_equal(beats.r_peaks, record.r_peaks)
             np.testing.assert_array_equal(beats.fiducials, record.fiducials)
             values = compute(signal, beats, config.fs, "neurokit")
-            columns = columns_of(defined_features(config.duration_s, config.fs))
+            columns = defined_columns(config.duration_s, config.fs)
             np.testing.assert_array_equal(
                 values[columns], np.array([*record.features.values()], np.float32)
             )
