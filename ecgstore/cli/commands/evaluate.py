@@ -146,6 +146,7 @@ def _print(evaluation: "Evaluation", folds: str) -> None:
     """Print the scores as a table."""
     from ecgstore.models.evaluation.evaluate import MODEL
     from ecgstore.models.evaluation.table import evaluation_rows
+    from ecgstore.scores.calibration import chance_error
     from ecgstore.scores.table import (
         CLASS_SCORE_HEADINGS,
         SCORE_TABLE,
@@ -190,6 +191,11 @@ def _print(evaluation: "Evaluation", folds: str) -> None:
     ):
         if names:
             echo(f"undefined scores: {folds} has {kind} {', '.join(names)}")
+    by_chance = float(chance_error(evaluation.probabilities).mean())
+    echo(
+        "calibration error of perfect probabilities that are spread like these: about "
+        f"{number_text(by_chance)}, by chance"
+    )
     for sentence in SCORES_EXPLAINED:
         echo(sentence)
 
