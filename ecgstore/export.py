@@ -15,7 +15,7 @@ from ecgstore.record import LEADS, Mark
 from ecgstore.storage import Store
 from ecgstore.storage.deep_features.names import column_names
 from ecgstore.storage.format import schema
-from ecgstore.system.atomic_files import make_folder, replace_file
+from ecgstore.system.atomic_files import folder_for_files, replace_file
 from ecgstore.system.csv_files import write_csv
 
 BLOCK_ROWS: Final = 256
@@ -188,7 +188,6 @@ def export(
     """
     names = [names] if isinstance(names, str) else names
     folder = Path(folder)
-    make_folder(folder)
     existing = [
         str(path)
         for path in (folder / EXPORTS[name][0] for name in names)
@@ -200,8 +199,9 @@ def export(
             "it with --overwrite (overwrite=True)"
         )
     written = []
-    for name in names:
-        file_name, write = EXPORTS[name]
-        write(store, folder / file_name)
-        written.append(folder / file_name)
+    with folder_for_files(folder):
+        for name in names:
+            file_name, write = EXPORTS[name]
+            write(store, folder / file_name)
+            written.append(folder / file_name)
     return written

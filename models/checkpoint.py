@@ -22,6 +22,7 @@ from ecgstore.models.torch_files import read_torch_file, write_torch_file
 from ecgstore.models.weights import check_weights
 from ecgstore.pipes.transforms.decimate import Decimate
 from ecgstore.system.file_format import FileFormat
+from ecgstore.system.known_files import known_file
 
 if TYPE_CHECKING:
     from ecgstore.storage import Store
@@ -256,6 +257,11 @@ class Checkpoint:
         """
         path = Path(path)
         if path.is_dir():
+            if not (path / BEST).exists() and (known := known_file(path)):
+                raise EcgStoreError(
+                    f"{path}: is {known}; expected an {FORMAT.name}, or the folder of "
+                    f"a training, which has a {BEST}"
+                )
             path = path / BEST
         content = read_torch_file(path, FORMAT, names=_NAMES)
         name, source = _own_network(path, content, model)

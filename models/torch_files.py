@@ -15,6 +15,7 @@ import torch
 from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.system.atomic_files import replace_file
 from ecgstore.system.file_format import FileFormat
+from ecgstore.system.known_files import known_file
 
 _BEFORE_DIGEST: Final = b"\necgstore sha256 "
 _LINE_BYTES: Final = len(_BEFORE_DIGEST) + 64 + len(b"\n")
@@ -99,9 +100,14 @@ def read_torch_file(
         values = torch.load(io.BytesIO(content), device, weights_only=True)
     # A broken file is also an OSError, a struct.error, or an IndexError.
     except Exception as error:
+        known = known_file(path)
+        problem = (
+            f"is {known}"
+            if known
+            else f"no {format_.name} file, PyTorch cannot load it"
+        )
         raise SchemaError(
-            f"{path}: no {format_.name} file, PyTorch cannot load it; expected a "
-            f"file made by {format_.made_by}"
+            f"{path}: {problem}; expected a file made by {format_.made_by}"
         ) from error
     if not isinstance(values, dict):
         values = {}

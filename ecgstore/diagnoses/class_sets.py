@@ -8,7 +8,7 @@ import numpy as np
 
 from ecgstore.arrays import UInt8Array
 from ecgstore.diagnoses.snomed import diagnoses, is_code
-from ecgstore.errors import ConfigError
+from ecgstore.errors import ConfigError, short_repr
 
 SELECT_RULES: Final = ("any", "first", "all")
 """The rules of `selects`."""
@@ -211,8 +211,9 @@ class ClassSet:
             )
             return cls(_text(value["name"]), classes)
         except (KeyError, TypeError) as error:
+            problem = f"has no {error}" if isinstance(error, KeyError) else error
             raise ConfigError(
-                f"class set {value!r}: {type(error).__name__} {error}; expected "
+                f"class set {short_repr(value.get('name'))}: {problem}; expected "
                 '{"name": ..., "classes": [{"name", "description", "codes"}, ...]}'
             ) from error
 
@@ -220,14 +221,14 @@ class ClassSet:
 def _text(value: object) -> str:
     """Return a value; raise a TypeError unless it is a string."""
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a string")
+        raise TypeError(f"{short_repr(value)} is not a string")
     return value
 
 
 def _list(value: object) -> list[Any]:
     """Return a value; raise a TypeError unless it is a list."""
     if not isinstance(value, list):
-        raise TypeError(f"{value!r} is not a list")
+        raise TypeError(f"{short_repr(value)} is not a list")
     return value
 
 

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from ecgstore.diagnoses.class_sets import ClassSet, DiagnosisClass, describe
 from ecgstore.diagnoses.snomed import code_of, diagnoses
-from ecgstore.errors import ConfigError, cause_of
+from ecgstore.errors import ConfigError, cause_of, short_repr
 
 _HYBRID: Final = (
     DiagnosisClass("NSR", "sinus rhythm", ("426783006",)),
@@ -104,6 +104,11 @@ def class_set(name_or_path: str | Path) -> ClassSet:
     >>> len(class_set("cinc2020").classes)
     24
     """
+    if not isinstance(name_or_path, str | Path):
+        raise ConfigError(
+            f"class set {short_repr(name_or_path)}: is no name; expected one of "
+            f"{', '.join(CLASS_SETS)}, or the path of a TOML file"
+        )
     name = str(name_or_path)
     if name in CLASS_SETS:
         return _built_in(name)
@@ -171,8 +176,9 @@ def _parse_class(name: str, value: object) -> DiagnosisClass:
         or not all(isinstance(code, str) for code in codes)
     ):
         raise ConfigError(
-            f"class {name!r} is {value!r}; expected a list of codes in quotes, such as "
-            '["164889003"], or {codes = ["164889003"], description = "..."}'
+            f"class {name!r} is {short_repr(value)}; expected a list of codes in "
+            'quotes, such as ["164889003"], or {codes = ["164889003"], '
+            'description = "..."}'
         )
     resolved = tuple(code_of(code) for code in codes)
     return DiagnosisClass(name, description or describe(resolved), resolved)

@@ -116,3 +116,37 @@ def calibration_deviation(
     """
     once = bin_excess(labels, probabilities, np.ones((len(labels), 1)), excess.shape[2])
     return calibration_error(excess - once)
+
+
+def chance_error(probabilities: FloatArray, n_bins: int = N_BINS) -> FloatArray:
+    """Return the calibration error that perfect probabilities have on average.
+
+    If every record has a class with its probability p, the excess of a bin is a sum of
+    independent differences with variances p (1 - p), over the number of records; its
+    mean absolute value is the root of 2 / pi times its standard deviation, as of a
+    normal distribution, which it is close to in bins of many records.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_records, n_classes)
+    n_bins : int
+        Number of bins of equal width.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+        It falls with the root of the number of records.
+
+    Examples
+    --------
+    >>> chance_error(np.full((200, 1), 0.5)).round(3)
+    array([0.028])
+    """
+    bins = probability_bins(probabilities, n_bins)
+    variance = probabilities * (1 - probabilities)
+    deviations = [
+        np.sqrt(np.where(bins == number, variance, 0).sum(axis=0))
+        for number in range(n_bins)
+    ]
+    error: FloatArray = np.sqrt(2 / np.pi) * np.sum(deviations, axis=0)
+    return error / len(probabilities)

@@ -172,8 +172,8 @@ SCORES_EXPLAINED: Final = (
     "intervals are corrected for bias, those of calibration errors also for their "
     "excess in few records: if one begins at 0.000, the probabilities may be perfect",
     "subset accuracy is the share of records with every class decided rightly; AUROC "
-    "needs no decisions, so it may be high although the decisions on one class are "
-    "often wrong and the subset accuracy is near 0",
+    "needs no decisions, so it may be high although a single threshold, such as that "
+    "of a rare class, chosen on few records, makes the subset accuracy near 0",
 )
 """How to read a table of scores, a sentence each."""
 

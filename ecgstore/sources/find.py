@@ -9,6 +9,7 @@ from typing import Final
 from ecgstore.errors import EcgStoreError
 from ecgstore.sources.files import in_proc_or_sys
 from ecgstore.sources.formats import FORMATS, HEADER_FILES
+from ecgstore.system.known_files import known_file
 
 OnUnreadable = Callable[[str, str], object]
 """Called with the path of a file or folder that cannot be read, and the problem."""
@@ -65,9 +66,10 @@ def find_headers(
             f"{HEADER_FILES} files, or one such file"
         )
     if root.suffix.lower() not in FORMATS:
+        known = known_file(root)
         raise EcgStoreError(
-            f"{root}: expected a folder or a {HEADER_FILES} file; give the folder that "
-            "holds it"
+            f"{root}: {f'is {known}; ' if known else ''}expected a folder or a "
+            f"{HEADER_FILES} file; give the folder that holds it"
         )
     return iter((root,))
 

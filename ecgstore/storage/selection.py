@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,7 +174,7 @@ def _check_known(
     store: "Store", noun: str, values: Iterable[Any], known: Sequence[Any]
 ) -> list[Any]:
     """Return values as a list, if the store has every one of them."""
-    if isinstance(values, str | int):
+    if isinstance(values, str | bytes | Integral):
         raise TypeError(f"{values!r} is one {noun}; expected a list: [{values!r}]")
     checked = list(values)
     for value in checked:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecgstore.errors import SchemaError
+from ecgstore.system.known_files import known_format
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class FileFormat:
             If the name differs, or the version is not one that is read.
         """
         if not isinstance(name, str) or name != self.name:
+            known = known_format(name)
+            if known:
+                raise SchemaError(
+                    f"{where}: is {known}; expected a file made by {self.made_by}"
+                )
             raise SchemaError(
                 f"{where}: not an {self.name} file, its format is {name!r}; expected a "
                 f"file made by {self.made_by}"

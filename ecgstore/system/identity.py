@@ -49,7 +49,8 @@ def _differences(
     before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:
     """Yield the name and both values of every setting that differs."""
-    for name in dict.fromkeys((*now, *before)):
+    # Names first: those of two class sets say more than their codes.
+    for name in sorted(dict.fromkeys((*now, *before)), key=lambda key: key != "name"):
         old, new = before.get(name), now.get(name)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             yield from _differences(old, new, f"{prefix}{name}.")

@@ -31,7 +31,7 @@ from ecgstore.models.inference.run import Outputs
 from ecgstore.models.networks.own import short_name, source_of
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
-from ecgstore.system.atomic_files import make_folder, replace_file
+from ecgstore.system.atomic_files import folder_for_files, replace_file
 from ecgstore.system.locks import only_writer
 from ecgstore.system.progress import with_progress
 from ecgstore.system.workers import run_tasks
@@ -140,12 +140,11 @@ def compare(
         If another process compares into this folder, or a file cannot be written.
     """
     cache = folder / "extracted"
-    make_folder(cache)
     folds = {
         name: PROTOCOLS[name].outer_folds(store, settings.n_folds)
         for name in settings.protocols
     }
-    with only_writer(folder, "comparison"):
+    with folder_for_files(cache), only_writer(folder, "comparison"):
         tasks = [
             Task(store.path, protocol, fold, seed, inner, settings, cache, device)
             for protocol, outer in folds.items()

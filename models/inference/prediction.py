@@ -31,15 +31,13 @@ from ecgstore.signals.stored_form import (
 )
 from ecgstore.sources import OnUnreadable, given_headers, open_record, read_header
 from ecgstore.sources.files import check_name, printable
+from ecgstore.system.known_files import known_file
 from ecgstore.system.progress import with_progress
 
 OK: Final = "ok"
 """The status of a record that was predicted."""
 
 _LONGEST_DETAIL: Final = 500
-
-_HDF5: Final = b"\x89HDF\r\n\x1a\n"
-"""First bytes of an HDF5 file."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -144,30 +142,24 @@ def predict(
     Raises
     ------
     EcgStoreError
-        If a path does not exist, is a store, or has no records; or a folder cannot be
-        read, unless `on_unreadable` is given.
+        If a path does not exist, is a file of ecgstore, or has no records; or a folder
+        cannot be read, unless `on_unreadable` is given.
     """
     records = [records] if isinstance(records, str | Path) else [*records]
     for path in records:
-        _refuse_store(Path(path))
+        _refuse_known(Path(path))
     headers = given_headers(records, on_unreadable)
     device = available_device(device)
     network = checkpoint.network().to(device)
     return _predictions(checkpoint, network, headers, device, batch_size, quiet)
 
 
-def _refuse_store(path: Path) -> None:
-    """Raise an error if a path is an HDF5 file, by its first bytes."""
-    if not path.is_file():
-        return
-    try:
-        with path.open("rb") as file:
-            is_hdf5 = file.read(len(_HDF5)) == _HDF5
-    except OSError:  # for whoever reads it to say
-        return
-    if is_hdf5:
+def _refuse_known(path: Path) -> None:
+    """Raise an error if a path is a file of ecgstore, such as a store."""
+    known = known_file(path) if path.is_file() else ""
+    if known:
         raise EcgStoreError(
-            f"{path}: is a store, predict reads raw records; `ecgstore evaluate` "
+            f"{path}: is {known}; predict reads raw records: `ecgstore evaluate` "
             "scores the records of a store, `ecgstore extract` writes features and "
             "logits for all of them (in Python: models.evaluate, models.extract)"
         )

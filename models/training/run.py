@@ -1,7 +1,7 @@
 """Train into a folder: checkpoint, state to resume from, history and curves."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +92,7 @@ def train(
     defaults = {"validation_folds": [VALIDATION_FOLD], "test_folds": [TEST_FOLD]}
     given = {"validation_folds": validation_folds, "test_folds": test_folds}
     folds = {
-        name: default if (value := given[name]) is None else [*value]
+        name: default if (value := given[name]) is None else _listed(name, value)
         for name, default in defaults.items()
     }
     if resume:
@@ -143,6 +143,13 @@ def train(
             device=device,
             quiet=quiet,
         )
+
+
+def _listed(name: str, folds: object) -> list[int]:
+    """Return folds as a list, if they are more than a number or a text."""
+    if isinstance(folds, str | bytes) or not isinstance(folds, Iterable):
+        raise TypeError(f"{name} is {folds!r}; expected a list of folds, such as [8]")
+    return [*folds]
 
 
 @dataclass(frozen=True, slots=True)

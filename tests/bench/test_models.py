@@ -35,3 +35,20 @@ def test_too_few_records_are_refused(run_bench: RunBench, dozen_records: Path) -
     options = ("--rounds=1", "--steps=4", "--batch=4")
     with pytest.raises(SystemExit, match="12 records; expected at least 16"):
         run_bench("models.training", dozen_records, *options)
+
+
+def test_intervals_are_counted(
+    run_bench: RunBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.models.interval_coverage._N_POPULATION", 20_000)
+    monkeypatch.setattr("bench.models.interval_coverage.N_RECORDS", (60,))
+    options = ("--repetitions=6", "--resamples=40")
+    report = run_bench("models.interval_coverage", *options)
+    [coverage] = report["coverage_%"].values()
+    for methods in coverage.values():
+        assert methods.keys() == {"bias-corrected", "percentiles"}
+        assert all(
+            0 <= held <= 100 for row in methods.values() for held in row.values()
+        )
+        assert methods["bias-corrected"]["macro_auroc"] > 50
+        assert methods["percentiles"]["macro_calibration_error"] < 50

@@ -109,7 +109,7 @@ def test_a_checkpoint_is_loaded_from_its_folder(
     checkpoint.save(tmp_path / "best.pt")
     assert digest(Checkpoint.load(tmp_path).weights) == digest(checkpoint.weights)
     torch.save({"format": "ecgstore training state"}, tmp_path / "last.pt")
-    with pytest.raises(SchemaError, match="not an ecgstore model"):
+    with pytest.raises(SchemaError, match="is the state of a training"):
         Checkpoint.load(tmp_path / "last.pt")
 
 

@@ -28,8 +28,8 @@ def test_older_versions_that_are_read_pass() -> None:
         (
             "ecgstore",
             2,
-            "best.pt: not an ecgstore model file, its format is 'ecgstore'; expected a "
-            "file made by `ecgstore train`",
+            "best.pt: is a store; commands take it as STORE, and ecgstore.open(...) "
+            "opens it in Python; expected a file made by `ecgstore train`",
         ),
         (
             None,

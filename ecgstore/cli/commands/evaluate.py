@@ -1,6 +1,7 @@
 """``ecgstore evaluate``: scores of a trained network on folds of a store."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -96,40 +97,44 @@ def evaluate(
         from ecgstore.models.evaluation.evaluate import evaluate as evaluate_on
         from ecgstore.models.evaluation.table import write_evaluation
     from ecgstore.storage import Store
-    from ecgstore.system.atomic_files import check_writable, make_folder, replace_file
+    from ecgstore.system.atomic_files import (
+        check_writable,
+        folder_for_files,
+        replace_file,
+    )
 
     # Errors that would otherwise come after minutes of work.
     for path in (json_file, csv_file):
         if path is not None:
             check_writable(path)
-    if plots is not None:
-        make_folder(plots)
-        check_writable(plots / _PLOTS[0])
-    trained = Checkpoint.load(checkpoint, model=model)
-    with Store(store) as opened:
-        evaluation = evaluate_on(
-            trained,
-            opened,
-            folds=folds,
-            validation_folds=validation_folds,
-            batch_size=batch_size,
-            device=chosen_device(device),
-            quiet=quiet,
-        )
-    _print(evaluation, _named(folds))
-    if json_file is not None:
-        with replace_file(json_file) as file:
-            json.dump(evaluation.to_dict(), file, indent=2, ensure_ascii=False)
-            file.write("\n")
-    if csv_file is not None:
-        write_evaluation(evaluation, csv_file)
-    if plots is not None:
-        _draw(
-            evaluation,
-            trained.model.model,
-            f"{_named(folds)} of {store.name}",
-            plots,
-        )
+    with nullcontext() if plots is None else folder_for_files(plots):
+        if plots is not None:
+            check_writable(plots / _PLOTS[0])
+        trained = Checkpoint.load(checkpoint, model=model)
+        with Store(store) as opened:
+            evaluation = evaluate_on(
+                trained,
+                opened,
+                folds=folds,
+                validation_folds=validation_folds,
+                batch_size=batch_size,
+                device=chosen_device(device),
+                quiet=quiet,
+            )
+        _print(evaluation, _named(folds))
+        if json_file is not None:
+            with replace_file(json_file) as file:
+                json.dump(evaluation.to_dict(), file, indent=2, ensure_ascii=False)
+                file.write("\n")
+        if csv_file is not None:
+            write_evaluation(evaluation, csv_file)
+        if plots is not None:
+            _draw(
+                evaluation,
+                trained.model.model,
+                f"{_named(folds)} of {store.name}",
+                plots,
+            )
 
 
 def _named(folds: tuple[int, ...]) -> str:
@@ -141,6 +146,7 @@ def _print(evaluation: "Evaluation", folds: str) -> None:
     """Print the scores as a table."""
     from ecgstore.models.evaluation.evaluate import MODEL
     from ecgstore.models.evaluation.table import evaluation_rows
+    from ecgstore.scores.calibration import chance_error
     from ecgstore.scores.table import (
         CLASS_SCORE_HEADINGS,
         SCORE_TABLE,
@@ -185,6 +191,11 @@ def _print(evaluation: "Evaluation", folds: str) -> None:
     ):
         if names:
             echo(f"undefined scores: {folds} has {kind} {', '.join(names)}")
+    by_chance = float(chance_error(evaluation.probabilities).mean())
+    echo(
+        "calibration error of perfect probabilities that are spread like these: about "
+        f"{number_text(by_chance)}, by chance"
+    )
     for sentence in SCORES_EXPLAINED:
         echo(sentence)
 

@@ -68,7 +68,10 @@ def extract(
     from ecgstore.export import export_attached
     from ecgstore.storage import Store
     from ecgstore.storage.deep_features.seen import Seen
+    from ecgstore.system.atomic_files import check_writable
 
+    if csv is not None:  # an error that would otherwise come after minutes of work
+        check_writable(csv)
     with needs_torch():
         from ecgstore.models import Checkpoint, chosen_device, extract as write
     with Store(store) as opened:

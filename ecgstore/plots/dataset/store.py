@@ -63,7 +63,9 @@ def plot_record(store: Store, record_id: str) -> Figure:
     )
 
 
-def plot_filter(store: Store, record_id: str, folders: Iterable[Path]) -> Figure:
+def plot_filter(
+    store: Store, record_id: str, folders: str | Path | Iterable[str | Path]
+) -> Figure:
     """Plot some leads of a record before and after the band-pass filter.
 
     Parameters
@@ -72,7 +74,7 @@ def plot_filter(store: Store, record_id: str, folders: Iterable[Path]) -> Figure
         An open store.
     record_id : str
         The record's name.
-    folders : iterable of Path
+    folders : str, Path, or iterable of them
         Folders to search for the original record: those of the build, or folders that
         contain them.
 
@@ -82,7 +84,8 @@ def plot_filter(store: Store, record_id: str, folders: Iterable[Path]) -> Figure
         If the original is in none of the folders, or differs from the stored record.
     """
     record = store[record_id]
-    path = _original(store, record, list(folders))
+    folders = [folders] if isinstance(folders, str | Path) else folders
+    path = _original(store, record, [Path(folder) for folder in folders])
     original = read_record(path)
     if signal_sha256(original.signal) != store.records["sha256"].iloc[record.row]:
         raise EcgStoreError(

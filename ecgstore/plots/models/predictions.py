@@ -64,6 +64,8 @@ def plot_reliability(
     ------
     ValueError
         If there is no classifier, or the shapes differ.
+    TypeError
+        If `class_names` is a single text.
     """
     true = np.asarray(labels) > 0
     if not probabilities:
@@ -137,6 +139,8 @@ def plot_confusion(
     ------
     ValueError
         If the shapes differ.
+    TypeError
+        If `class_names` is a single text.
     """
     true, decided = np.asarray(labels) > 0, np.asarray(decisions) > 0
     _check(true, decided, "decisions", class_names)
@@ -173,6 +177,8 @@ def _check(
     class_names: Sequence[str],
 ) -> None:
     """Refuse arrays whose shapes do not fit the names of the classes."""
+    if isinstance(class_names, str):
+        raise TypeError(f"class_names is {class_names!r}; expected a list of names")
     if true.ndim != 2 or true.shape[1] != len(class_names) or true.size == 0:
         raise ValueError(
             f"labels has shape {true.shape}, expected (n_records, {len(class_names)}), "
@@ -256,9 +262,10 @@ def _reliability_caption(
 ) -> str:
     """Return how to read the diagrams, and which classes are missing."""
     lines = [
-        "on the diagonal, events are as frequent as predicted: of the records given a "
-        "probability of 0.3, 30 % have the class; above it, probabilities are too low, "
-        "below it too high"
+        "a point is a bin of probabilities; on the diagonal, as of a perfect model, "
+        "events are as frequent as predicted: of the records given a probability of "
+        "0.3, 30 % have the class; above it, probabilities are too low, below it too "
+        "high; points of few records (histogram) are off it by chance"
     ]
     missing = [
         name for name, drawn in zip(class_names, is_drawn, strict=True) if not drawn

@@ -12,6 +12,7 @@ from ecgstore.errors import EcgStoreError, SchemaError, cause_of
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.dataset_spec import DatasetSpec
 from ecgstore.system.file_format import FileFormat
+from ecgstore.system.known_files import known_file
 
 
 @contextmanager
@@ -39,13 +40,14 @@ def open_hdf5(
     if not path.exists():
         raise EcgStoreError(f"{path}: no such file; expected {expected}")
     if path.is_dir():
-        raise EcgStoreError(f"{path}: a folder; expected {expected}")
+        known = known_file(path) or "a folder"
+        raise EcgStoreError(f"{path}: is {known}; expected {expected}")
     try:
         file = h5py.File(path, "r", locking=False)
     except OSError as error:
-        raise SchemaError(
-            f"{path}: not a readable HDF5 file; expected {expected}"
-        ) from error
+        known = known_file(path)
+        problem = f"is {known}" if known else "not a readable HDF5 file"
+        raise SchemaError(f"{path}: {problem}; expected {expected}") from error
     with file:
         try:
             yield file
