@@ -101,9 +101,10 @@ def test_a_resumed_build_reports_the_same(
 def test_records_with_a_common_segment_share_a_fold(
     few_records: Path, write_record: WriteRecord, tmp_path: Path
 ) -> None:
+    generator = np.random.default_rng(0)
     for name, n_samples in (("own1", 3500), ("common", 1500), ("own2", 3500)):
-        adc = np.random.default_rng(n_samples).integers(-900, 900, (12, n_samples))
-        write_record(name, adc.astype(np.int16), folder="training")
+        adc = generator.integers(-900, 900, (12, n_samples)).astype(np.int16)
+        write_record(name, adc, folder="training")
     write_segmented(few_records, "begins", ("common", 1500), ("own1", 3500))
     write_segmented(few_records, "ends", ("own2", 3500), ("common", 1500))
     report = build(few_records, tmp_path / "out.h5")
