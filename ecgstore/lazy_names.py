@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import lazy_loader
 
+from ecgstore.similar_names import did_you_mean
+
 TYPE_CHECKING = False  # as in typing, which takes half the time of `import ecgstore`
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -30,10 +32,15 @@ def lazy_names(
     ------
     ImportError
         From ``__getattr__``, if one of `extra` is not installed.
+    AttributeError
+        From ``__getattr__``, if there is no such name.
     """
     load, list_names, names = lazy_loader.attach_stub(package, file)
 
     def get(name: str) -> Any:
+        if name not in names:
+            hint = "" if name.startswith("_") else did_you_mean(name, names)
+            raise AttributeError(f"{package} has no {name!r}; {hint}".rstrip("; "))
         try:
             return load(name)
         except ModuleNotFoundError as error:

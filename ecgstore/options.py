@@ -29,6 +29,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args, get_origin
 
 from ecgstore.errors import ConfigError, cause_of, short_repr
+from ecgstore.similar_names import did_you_mean
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -338,8 +339,8 @@ def updated(
         for name, value in values.items():
             if name not in known:
                 raise ConfigError(
-                    f"unknown option {short_repr(name)}; expected one of "
-                    + ", ".join(sorted(known))
+                    f"unknown option {short_repr(name)}; {did_you_mean(name, known)}"
+                    f"expected one of {', '.join(sorted(known))}"
                 )
             changes[known[name].path] = known[name].checked(value)
         return _replaced(settings, changes)

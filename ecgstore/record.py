@@ -7,6 +7,7 @@ from typing import Final
 
 from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.errors import ConfigError
+from ecgstore.similar_names import did_you_mean
 
 LEADS: Final = (
     "I",
@@ -50,8 +51,13 @@ def lead_names(names: str | Iterable[str]) -> tuple[str, ...]:
     requested = [names] if isinstance(names, str) else list(names)
     leads = tuple(_LEAD_BY_LOWER_CASE.get(str(name).lower(), "") for name in requested)
     if not all(leads) or not leads or len(set(leads)) != len(leads):
+        unknown = [
+            name for name, lead in zip(requested, leads, strict=True) if not lead
+        ]
+        hint = did_you_mean(unknown[0], LEADS) if unknown else ""
         raise ConfigError(
-            f"leads are {requested!r}; expected some of {', '.join(LEADS)}, each once"
+            f"leads are {requested!r}; {hint}expected some of {', '.join(LEADS)}, each "
+            "once"
         )
     return leads
 

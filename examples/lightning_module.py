@@ -93,7 +93,7 @@ class Classifier(lightning.LightningModule):
         assert batch.signals is not None
         assert batch.labels is not None
         logits = self.network(batch.signals)
-        loss = binary_cross_entropy_with_logits(logits, batch.labels.float())
+        loss = binary_cross_entropy_with_logits(logits, batch.labels)
         self.log(name, loss, batch_size=len(batch))  # it cannot infer the size
         return loss
 

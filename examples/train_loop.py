@@ -44,7 +44,7 @@ while loader.epoch < options.epochs:
     epoch = loader.epoch
     for step, batch in enumerate(loader, start=1):
         logits = model(batch.signals)
-        loss = binary_cross_entropy_with_logits(logits, batch.labels.float())
+        loss = binary_cross_entropy_with_logits(logits, batch.labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

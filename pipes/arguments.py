@@ -1,7 +1,8 @@
-"""Check arguments: integers within limits, and functions that must return a value."""
+"""Check arguments: integers within limits, and functions of batches."""
 
 import operator
-from typing import SupportsIndex, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, SupportsIndex, TypeVar
 
 T = TypeVar("T")
 
@@ -49,17 +50,64 @@ def require_integer(
     return number
 
 
-def require_result(function: object, result: T | None) -> T:
-    """Return the result of a user's function.
+def require_functions(name: str, value: object) -> list[Any]:
+    """Return a function or a sequence of functions as a list.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the error message.
+    value : callable or sequence of callable
+        The functions.
 
     Raises
     ------
     TypeError
-        If it is None, as of a function that lacks its return statement.
+        If it is something else, or a class whose instance was meant.
     """
-    if result is None:
-        raise TypeError(
-            f"{function!r} returned None; expected a batch: return the batch it "
-            "received, or a new one"
-        )
-    return result
+    is_several = isinstance(value, Sequence) and not isinstance(value, str)
+    functions = [*value] if is_several else [value]
+    for function in functions:
+        if isinstance(function, type):
+            raise TypeError(
+                f"{name} is the class {function.__name__}; expected an instance, such "
+                f"as {function.__name__}(...)"
+            )
+        if not callable(function):
+            raise TypeError(
+                f"{name} is {function!r}; expected a function from a batch to a batch, "
+                "or a list of such functions"
+            )
+    return functions
+
+
+def require_same_type(function: Callable[[T], object], argument: T) -> T:
+    """Call a user's function of a batch, and return its result.
+
+    Raises
+    ------
+    TypeError
+        If the result is not of the type of the argument: None, as of a function that
+        lacks its return statement, or the changed signals alone.
+    """
+    result = function(argument)
+    expected = type(argument)
+    if isinstance(result, expected):
+        return result
+    returned = "None" if result is None else f"a {type(result).__name__}"
+    raise TypeError(
+        f"{_described(function)} returned {returned}; expected a {expected.__name__}: "
+        "return the batch it received, or a changed copy, such as "
+        "batch.replace(signals=...)"
+    )
+
+
+def _described(function: object) -> str:
+    """Return name and place of a function, or the text of another callable."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return f"the transform {function!r}"
+    return (
+        f"the transform {getattr(function, '__qualname__', code.co_name)} "
+        f"({code.co_filename}, line {code.co_firstlineno})"
+    )

@@ -1,14 +1,17 @@
 """The items of a pipe: row numbers first, then records as tensors."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self, TypeAlias
+from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
+from typing import Any, Final, NoReturn, Self, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
 from ecgstore.arrays import BytesArray, IntArray, UInt64Array
 from ecgstore.record import LEADS
+from ecgstore.similar_names import did_you_mean
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,9 +35,27 @@ class RowBatch:
         return len(self.rows)
 
 
+def _names_replace(cls: type[T]) -> type[T]:
+    """Let the error of an assignment to a field of a frozen class say what to do."""
+
+    def refuse(self: T, name: str, value: object) -> NoReturn:
+        if name not in _BATCH_FIELDS:
+            raise FrozenInstanceError(_unknown_field(name))
+        raise FrozenInstanceError(
+            f"{name} of a batch cannot be assigned; make a changed copy: "
+            f"batch = batch.replace({name}=...)"
+        )
+
+    cls.__setattr__ = refuse  # type: ignore[method-assign,assignment]
+    return cls
+
+
+@_names_replace
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """Records as tensors; fields that were not read are None.
+
+    A field cannot be assigned: `replace` returns a batch with other values.
 
     Attributes
     ----------
@@ -49,7 +70,7 @@ class Batch:
     signals : Tensor of shape (n_records, n_leads, n_samples), optional
         Voltages in mV, float32; or counts of `mv_per_count` mV, int16.
     labels : Tensor of shape (n_records, n_classes), optional
-        1 where a record is in a class, uint8.
+        1 where a record is in a class, else 0; float32, as losses need them.
     features : Tensor of shape (n_records, n_features), optional
         Handcrafted features, float32, NaN where undefined.
     fiducials : Tensor of shape (n_records, n_leads, n_beats, 9), optional
@@ -92,10 +113,63 @@ class Batch:
         ]
         return f"<Batch of {len(self)}: {', '.join(parts)}>"
 
+    def __getitem__(self, key: object) -> NoReturn:
+        """Refuse an index, and with it ``x, y = batch``, and name the fields."""
+        names = " and ".join(
+            f"batch.{name}"
+            for name in ("signals", "labels", "features")
+            if getattr(self, name) is not None
+        )
+        raise TypeError(
+            "a batch is neither a dict nor a tuple; use its fields"
+            + (f", here {names}" if names else "")
+        )
+
     @property
     def record_ids(self) -> list[str]:
         """The ids of the records."""
         return [name.decode() for name in self.names.tolist()]
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a batch with other values in some fields; the rest is shared.
+
+        Parameters
+        ----------
+        **changes
+            New values by the names of their fields. A column is added to those of the
+            batch with ``columns={**batch.columns, "name": values}``.
+
+        Raises
+        ------
+        TypeError
+            If there is no such field, or a value is not a tensor where it must be.
+        ValueError
+            If a tensor has another number of records than `rows`.
+
+        Examples
+        --------
+        >>> def upside_down(batch):
+        ...     return batch.replace(signals=-batch.signals)
+        """
+        for name in changes:
+            if name not in _BATCH_FIELDS:
+                raise TypeError(_unknown_field(name))
+        changed = replace(self, **changes)
+        for name in _TENSORS:
+            value = getattr(changed, name)
+            if value is None and name in _OPTIONAL:
+                continue
+            if not isinstance(value, Tensor):
+                raise TypeError(
+                    f"{name} of a batch is {type(value).__name__}; expected a tensor, "
+                    "such as torch.from_numpy(...) of an array"
+                )
+            if value.shape[:1] != changed.rows.shape:
+                raise ValueError(
+                    f"{name} of a batch has shape {[*value.shape]}; expected "
+                    f"{len(changed)} records, as many as rows, on the first axis"
+                )
+        return changed
 
     def to(self, device: torch.device | str | int, non_blocking: bool = False) -> Self:
         """Return the batch with all its tensors on a device.
@@ -123,7 +197,7 @@ class Batch:
             return self
         # In float32 and by the same operation as the reader on the host: the same bits.
         signals = self.signals.to(torch.float32).mul_(self.mv_per_count)
-        return replace(self, signals=signals, mv_per_count=1.0)
+        return self.replace(signals=signals, mv_per_count=1.0)
 
     def tensors(self) -> Iterator[Tensor]:
         """Yield every tensor of the batch."""
@@ -148,6 +222,24 @@ class Batch:
             for name, value in self.columns.items()
         }
         return replace(self, **changed)
+
+
+_BATCH_FIELDS: Final = tuple(field_.name for field_ in fields(Batch))
+"""The names of all fields of a batch."""
+
+_OPTIONAL: Final = ("signals", "labels", "features", "fiducials", "r_peaks")
+"""The fields that are tensors with a row per record, or None if they were not read."""
+
+_TENSORS: Final = ("rows", "n_real_samples", *_OPTIONAL)
+"""The fields that are tensors with a row per record."""
+
+
+def _unknown_field(name: str) -> str:
+    """Return what an error says of a name that no field of a batch has."""
+    return (
+        f"a batch has no field {name!r}; {did_you_mean(name, _BATCH_FIELDS)}expected "
+        f"one of {', '.join(_BATCH_FIELDS)}; other values go into columns"
+    )
 
 
 Transform: TypeAlias = Callable[[Batch], Batch]

@@ -19,9 +19,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate, get_worker_info
 
-from ecgstore.arrays import BoolArray, IntArray
+from ecgstore.arrays import BoolArray, IntArray, UInt64Array
 from ecgstore.errors import SlowPatternWarning
-from ecgstore.pipes.batch import RowBatch
+from ecgstore.pipes.arguments import require_functions, require_same_type
+from ecgstore.pipes.batch import RowBatch, Transform
 from ecgstore.pipes.reading.record_reader import RecordReader
 from ecgstore.pipes.reading.window import RandomCrop
 from ecgstore.storage import Store
@@ -54,8 +55,8 @@ class StoreDataset(Dataset[dict[str, Any]]):
     tensors, texts are str.
 
     A dataset is pickled as the path of its store and its rows, and can be used by
-    several threads and by forked or spawned workers. It draws no random numbers;
-    `ecgstore.pipes.loader` has random crops and augmentations.
+    several threads and by forked or spawned workers. Random transforms are drawn from
+    PyTorch's random state; only `ecgstore.pipes.loader` resumes them exactly.
 
     Parameters
     ----------
@@ -75,12 +76,18 @@ class StoreDataset(Dataset[dict[str, Any]]):
     window : tuple of int, optional
         (begin, end) in samples, `end` not included; all samples if left out. No other
         samples are read, and marks are counted from `begin`.
+    transform : callable or sequence of callable
+        Functions from a `Batch` to a `Batch`, as those of `ecgstore.pipes.loader`. They
+        get all records that are read at a time, and columns that they add become
+        fields.
 
     Raises
     ------
     ValueError
         If a field, lead or window is not in the store, or the selection is of another
         store.
+    TypeError
+        If a transform is no function.
     IndexError
         If a row is not in the store.
 
@@ -104,11 +111,12 @@ class StoreDataset(Dataset[dict[str, Any]]):
         dtype: Literal["float32", "int16"] = "float32",
         leads: Iterable[str] | None = None,
         window: tuple[int, int] | None = None,
+        transform: Transform | Sequence[Transform] = (),
     ) -> None:
         if isinstance(window, RandomCrop):
             raise TypeError(
-                "window is a RandomCrop, but a dataset draws no random numbers; "
-                "expected (begin, end), or use ecgstore.pipes.loader"
+                "window is a RandomCrop, which needs the order of a loader; expected "
+                "(begin, end), or use ecgstore.pipes.loader"
             )
         self.rows: IntArray = rows_of(store, slice(None) if rows is None else rows)
         self._store = store
@@ -118,6 +126,7 @@ class StoreDataset(Dataset[dict[str, Any]]):
             "leads": leads if leads is None or isinstance(leads, str) else [*leads],
             "window": window,
         }
+        self._transforms = require_functions("transform", transform)
         self._n_single_reads = 0
         self._thread_local = threading.local()
         self._reader()  # raises if the options do not fit the store
@@ -199,6 +208,7 @@ class StoreDataset(Dataset[dict[str, Any]]):
             "rows": self.rows,
             "fields": self._fields,
             "options": self._options,
+            "transform": self._transforms,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -207,6 +217,7 @@ class StoreDataset(Dataset[dict[str, Any]]):
             state["store"],  # refused when it is unpickled, if it is another one now
             state["rows"],
             fields=state["fields"],
+            transform=state["transform"],
             **state["options"],
         )
 
@@ -222,16 +233,24 @@ class StoreDataset(Dataset[dict[str, Any]]):
                 f"no record {outside[0]} in a dataset of {len(self)}; expected "
                 f"{-len(self)} to {len(self) - 1}"
             ) from None
-        # Nothing is random here, so the seeds are not used.
-        batch = self._reader().read(RowBatch(rows, np.zeros(len(rows), np.uint64)))
+        batch = self._reader().read(RowBatch(rows, self._seeds(len(rows))))
+        for transform in self._transforms:
+            batch = require_same_type(transform, batch)
         values: dict[str, Any] = {
             "row": batch.rows,
             "n_real_samples": batch.n_real_samples,
         }
-        for name in self._fields:
+        for name in dict.fromkeys((*self._fields, *batch.columns)):
             is_column = name in batch.columns
             values[name] = batch.columns[name] if is_column else getattr(batch, name)
-        return Records(values, len(rows))
+        return Records(values, len(batch))
+
+    def _seeds(self, n_records: int) -> UInt64Array:
+        """Return new random seeds of records, if there is a transform to use them."""
+        if not self._transforms:
+            return np.zeros(n_records, np.uint64)
+        # As random transforms of other datasets: DataLoader seeds each worker's state.
+        return torch.randint(2**63 - 1, (n_records,)).numpy().view(np.uint64)
 
     def _reader(self) -> RecordReader:
         """Return this thread's reader, for threads cannot share its buffers."""

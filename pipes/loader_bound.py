@@ -147,7 +147,7 @@ def measure_loader_bound(
     --------
     >>> from ecgstore import pipes
     >>> def step(batch):
-    ...     loss = criterion(model(batch.signals), batch.labels.float())
+    ...     loss = criterion(model(batch.signals), batch.labels)
     ...     optimizer.zero_grad()
     ...     loss.backward()
     ...     optimizer.step()

@@ -12,6 +12,7 @@ import torch.distributed
 from torchdata.nodes import BaseNode
 
 from ecgstore.errors import EcgStoreError
+from ecgstore.pipes.arguments import require_functions
 from ecgstore.pipes.batch import Batch, Transform
 from ecgstore.pipes.devices import available_device
 from ecgstore.pipes.nodes.device import ToDevice
@@ -145,7 +146,7 @@ def loader(
         sharing=sharing,
     )
     node: BaseNode[Batch] = Read(rows, reader)
-    transforms = [transform] if callable(transform) else list(transform)
+    transforms = require_functions("transform", transform)
     if not on_gpu:
         node = _mapped(node, transforms)
     prefetcher: Prefetch[Batch] | None = None

@@ -226,7 +226,10 @@ def test_an_update_changes_one_option() -> None:
 def test_errors_of_an_update_say_where() -> None:
     for values, message in (
         ({"second_n_cycles": 0}, "here: option second_n_cycles is 0; expected a whole"),
-        ({"second_shape": "sine"}, "here: unknown option 'second_shape'; expected one"),
+        (
+            {"second_shape": "sine"},
+            "here: unknown option 'second_shape'; did you",
+        ),
         ({"first": Wave()}, "here: unknown option 'first'"),
     ):
         with pytest.raises(ConfigError, match=message):

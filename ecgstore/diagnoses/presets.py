@@ -14,7 +14,6 @@ An abbreviation stands for its own code only: the Challenge scores RBBB and CRBB
 diagnosis, but a class contains both only if it lists both.
 """
 
-import difflib
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -25,6 +24,7 @@ from typing import Any, Final
 from ecgstore.diagnoses.class_sets import ClassSet, DiagnosisClass, describe
 from ecgstore.diagnoses.snomed import code_of, diagnoses
 from ecgstore.errors import ConfigError, cause_of, short_repr
+from ecgstore.similar_names import did_you_mean
 
 _HYBRID: Final = (
     DiagnosisClass("NSR", "sinus rhythm", ("426783006",)),
@@ -115,11 +115,9 @@ def class_set(name_or_path: str | Path) -> ClassSet:
     path = Path(name_or_path)
     if path.suffix.lower() == ".toml" or os.path.isfile(path):
         return _read_class_set(path)
-    close = difflib.get_close_matches(name, CLASS_SETS, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
     raise ConfigError(
-        f"unknown class set {name!r}; {hint}expected {', '.join(CLASS_SETS)}, or the "
-        "path of a TOML file"
+        f"unknown class set {name!r}; {did_you_mean(name, CLASS_SETS)}expected "
+        f"{', '.join(CLASS_SETS)}, or the path of a TOML file"
     )
 
 

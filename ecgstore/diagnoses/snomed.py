@@ -7,7 +7,6 @@ matrix, then the others.
 """
 
 import csv
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +14,7 @@ from importlib.resources import files
 from typing import Final
 
 from ecgstore.errors import ConfigError
+from ecgstore.similar_names import did_you_mean
 
 # Other names of diagnoses. The headers of the Challenge's first phase name the nine
 # classes of CPSC 2018: Normal, AF, I-AVB, LBBB, RBBB, PAC, PVC, STD and STE.
@@ -169,9 +169,7 @@ def code_of(text: str) -> str:
     code = find_code(text)
     if code is not None:
         return code
-    known = {row.abbreviation.lower(): row.abbreviation for row in diagnoses().values()}
-    similar = [known[name] for name in difflib.get_close_matches(text.lower(), known)]
-    hint = f"did you mean {', '.join(similar)}? " if similar else ""
+    hint = did_you_mean(text, [row.abbreviation for row in diagnoses().values()], n=3)
     raise ConfigError(
         f"unknown diagnosis {text!r}; {hint}expected a SNOMED CT code (digits), or an "
         "abbreviation or a name of the Challenge 2020, such as AF; "

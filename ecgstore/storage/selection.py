@@ -14,6 +14,7 @@ from ecgstore.arrays import BoolArray, Float32Array, IntArray
 from ecgstore.config import N_FOLDS
 from ecgstore.diagnoses import ClassSet
 from ecgstore.errors import EcgStoreError
+from ecgstore.similar_names import did_you_mean
 from ecgstore.storage.notebook import counts, table
 from ecgstore.storage.row_numbers import Rows, row_numbers
 
@@ -180,8 +181,8 @@ def _check_known(
     for value in checked:
         if value not in known:
             raise EcgStoreError(
-                f"{store.path}: no {noun} {value!r}; expected one of "
-                + ", ".join(map(str, known))
+                f"{store.path}: no {noun} {value!r}; {did_you_mean(value, known)}"
+                f"expected one of {', '.join(map(str, known))}"
             )
     return checked
 

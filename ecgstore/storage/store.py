@@ -1,6 +1,6 @@
 """Read the records of a store: select rows, read signals, labels, features, marks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
@@ -28,6 +28,7 @@ from ecgstore.storage.store_file import StoreFile
 from ecgstore.storage.stored_record import StoredRecord
 
 if TYPE_CHECKING:
+    from ecgstore.pipes.batch import Transform
     from ecgstore.pipes.dataset import StoreDataset
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
@@ -456,6 +457,7 @@ class Store(StoreFile):
         dtype: Literal["float32", "int16"] = "float32",
         leads: Iterable[str] | None = None,
         window: tuple[int, int] | None = None,
+        transform: "Transform | Sequence[Transform]" = (),
     ) -> "StoreDataset":
         """Return records as a PyTorch dataset, for use with DataLoader.
 
@@ -474,5 +476,11 @@ class Store(StoreFile):
                 'pip install "ecgstore[torch]"'
             ) from error
         return StoreDataset(
-            self, rows, fields=fields, dtype=dtype, leads=leads, window=window
+            self,
+            rows,
+            fields=fields,
+            dtype=dtype,
+            leads=leads,
+            window=window,
+            transform=transform,
         )

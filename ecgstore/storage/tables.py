@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgstore.similar_names import did_you_mean
 from ecgstore.storage.format.hdf5 import open_hdf5
 from ecgstore.storage.format.schema import SIGNALS
 from ecgstore.storage.memory_map import MemoryMap
@@ -81,7 +82,8 @@ class Tables:
         location = self._locations.get(name)
         if location is None:
             raise ValueError(
-                f"{self.path}: no table {name!r}; expected one of "
+                f"{self.path}: no table {name!r}; "
+                f"{did_you_mean(name, self._locations)}expected one of "
                 + ", ".join(self._locations)
             )
         content = self._content.bytes

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ecgstore.errors import ConfigError, EcgStoreError, short_repr
 from ecgstore.models.networks.names import MODELS
+from ecgstore.similar_names import did_you_mean
 
 if TYPE_CHECKING:
     from torch import nn
@@ -81,10 +82,10 @@ def model_name(model: str) -> str:
         )
     if model in MODELS or model in _registered or _is_in_file(model):
         return model
+    known = [*MODELS, *_registered]
     raise ConfigError(
-        f"model is {short_repr(model)}; expected one of "
-        f"{', '.join([*MODELS, *_registered])}, or FILE.py:NAME for a network of your "
-        "own"
+        f"model is {short_repr(model)}; {did_you_mean(model, known)}expected one of "
+        f"{', '.join(known)}, or FILE.py:NAME for a network of your own"
     )
 
 

@@ -1,7 +1,7 @@
 """Tables of features by record: handcrafted and deep features, age and sex."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -54,7 +54,7 @@ class DeepFeatures:
                 "extract them first, or select other records"
             )
         deep = torch.from_numpy(values).to(batch.rows.device)
-        return replace(batch, columns={**batch.columns, "deep": deep})
+        return batch.replace(columns={**batch.columns, "deep": deep})
 
 
 def fields_of(feature_sets: Sequence[FeatureSet]) -> tuple[str, ...]:

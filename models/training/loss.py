@@ -23,13 +23,13 @@ def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     logits : Tensor of shape (n_records, n_classes)
         Log odds.
     labels : Tensor of shape (n_records, n_classes)
-        1 where a record is in a class.
+        1 where a record is in a class, else 0; float32.
     weights : Tensor of shape (n_classes,)
         From `Store.class_weights`.
     """
     total = functional.binary_cross_entropy_with_logits(
         logits.float() + weights.log(),
-        labels.to(torch.float32),
+        labels,
         pos_weight=weights,
         reduction="sum",
     )

@@ -5,25 +5,26 @@ from typing import Any, TypeVar
 
 from torchdata.nodes import BaseNode
 
-from ecgstore.pipes.arguments import require_result
+from ecgstore.pipes.arguments import require_same_type
 
-A = TypeVar("A")
-B = TypeVar("B")
+T = TypeVar("T")
 
 
-class Map(BaseNode[B]):
-    """A node that applies a function to every item of its source.
+class Map(BaseNode[T]):
+    """A node that applies a function to every batch of its source.
+
+    To yield something else than batches, use torchdata's ``Mapper`` after this chain.
 
     Parameters
     ----------
     source : BaseNode
-        The node that yields the items.
+        The node that yields the batches.
     function : callable
-        Takes an item and returns another. For exact resume it must depend on the item
-        alone: draw what is random from `Batch.seeds`.
+        Takes a batch and returns a batch of the same type. For exact resume it must
+        depend on the batch alone: draw what is random with `Draws`.
     """
 
-    def __init__(self, source: BaseNode[A], function: Callable[[A], B]) -> None:
+    def __init__(self, source: BaseNode[T], function: Callable[[T], T]) -> None:
         super().__init__()
         self._source = source
         self._function = function
@@ -33,22 +34,22 @@ class Map(BaseNode[B]):
         super().reset(initial_state)
         self._source.reset(initial_state)
 
-    def next(self) -> B:
-        """Return the function's result for the next item.
+    def next(self) -> T:
+        """Return the function's result for the next batch.
 
         Raises
         ------
         TypeError
-            If the function returns None.
+            If the function returns no batch.
         """
-        item = next(self._source)
+        batch: T = next(self._source)
         try:
-            return require_result(self._function, self._function(item))
+            return require_same_type(self._function, batch)
         except StopIteration as error:
             # Passed on, it would end the epoch, and the rest would be lost silently.
             raise RuntimeError(
                 f"{self._function!r} raised StopIteration; expected a result for every "
-                "item"
+                "batch"
             ) from error
 
     def get_state(self) -> dict[str, Any]:

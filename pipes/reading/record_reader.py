@@ -20,6 +20,7 @@ from ecgstore.pipes.reading.window import (
     window_length,
 )
 from ecgstore.record import LEADS, lead_names
+from ecgstore.similar_names import did_you_mean
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
 from ecgstore.storage.rows import Gather, load_kernels
@@ -165,6 +166,8 @@ class RecordReader:
             values = values[:, self._leads]
         if name in ("fiducials", "r_peaks") and self._window is not None:
             values = marks_in_window(values, begins, self._n_window)
+        if name == "labels":
+            values = values.astype(np.float32)  # the type of logits, as losses need it
         return torch.from_numpy(values)
 
     def _column(self, name: str, rows: IntArray) -> Tensor | list[str]:
@@ -207,11 +210,12 @@ def _known_fields(
         *store.attached,
     )
     names = list(dict.fromkeys([fields] if isinstance(fields, str) else fields))
-    unknown = [name for name in names if name not in (*ARRAYS, *columns)]
+    known = (*ARRAYS, *columns)
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(
-            f"{store.path}: no field {unknown[0]!r}; expected some of "
-            + ", ".join((*ARRAYS, *columns))
+            f"{store.path}: no field {unknown[0]!r}; {did_you_mean(unknown[0], known)}"
+            f"expected some of {', '.join(known)}"
         )
     return (
         [name for name in names if name in ARRAYS],

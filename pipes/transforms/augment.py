@@ -1,9 +1,8 @@
 """Several augmentations as one transform."""
 
-from dataclasses import replace
 from typing import Any
 
-from ecgstore.pipes.arguments import require_result
+from ecgstore.pipes.arguments import require_same_type
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.orders.random_numbers import mix
 from ecgstore.pipes.transforms.augmentation import Augmentation
@@ -58,9 +57,9 @@ max_shift_s=0.5))
         """
         seeds = batch.seeds
         for number, augmentation in enumerate(self.augmentations, start=1):
-            augmented = augmentation(replace(batch, seeds=mix(number, seeds)))
-            batch = require_result(augmentation, augmented)
-        return replace(batch, seeds=seeds)
+            seeded = batch.replace(seeds=mix(number, seeds))
+            batch = require_same_type(augmentation, seeded)
+        return batch.replace(seeds=seeds)
 
     def __repr__(self) -> str:
         return f"Augment({', '.join(map(repr, self.augmentations))})"

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ecgstore.arrays import BoolArray, FloatArray, UInt64Array
@@ -28,23 +29,27 @@ _NUMBERS: Final = 1
 class Draws:
     """Random numbers for the records of a batch, drawn from the records' seeds.
 
+    The numbers of a record depend on its seed (`Batch.seeds`), the salt and the calls
+    before only, not on its batch.
+
     Parameters
     ----------
-    seeds : ndarray of shape (n_records,)
-        `Batch.seeds`.
+    batch : Batch
+        The batch.
     salt : int
         Any integer. Different salts give independent numbers: every augmentation has
         a salt of its own.
     """
 
-    def __init__(self, seeds: UInt64Array, salt: int) -> None:
-        self._states = mix(salt, seeds)
+    def __init__(self, batch: Batch, salt: int) -> None:
+        self._states = mix(salt, batch.seeds)
+        self._device = batch.rows.device
         self._n_drawn = 0
 
     def uniform(
         self, low: float = 0.0, high: float = 1.0, shape: Sequence[int] = ()
-    ) -> FloatArray:
-        """Draw uniformly distributed numbers from `low` to `high`, `high` not included.
+    ) -> Tensor:
+        """Draw uniformly distributed numbers from `low` to `high`.
 
         Parameters
         ----------
@@ -55,8 +60,41 @@ class Draws:
 
         Returns
         -------
+        Tensor of shape (n_records, *shape)
+            New numbers at every call, float32, on the device of the batch.
+        """
+        drawn = self.uniform_array(low, high, shape).astype(np.float32)
+        return self._on_device(drawn)
+
+    def integers(self, low: int, high: int, shape: Sequence[int] = ()) -> Tensor:
+        """Draw integers from `low` to `high`, `high` not included.
+
+        Parameters
+        ----------
+        low, high : int
+            Limits of the distribution.
+        shape : sequence of int
+            Shape of the numbers per record.
+
+        Returns
+        -------
+        Tensor of shape (n_records, *shape)
+            New numbers at every call, int64, on the device of the batch.
+        """
+        drawn = np.floor(self.uniform_array(low, high, shape)).astype(np.int64)
+        return self._on_device(drawn)
+
+    def uniform_array(
+        self, low: float = 0.0, high: float = 1.0, shape: Sequence[int] = ()
+    ) -> FloatArray:
+        """Draw the numbers of `uniform` as an array, in double precision.
+
+        For what is computed with NumPy before it is copied to the device.
+
+        Returns
+        -------
         ndarray of shape (n_records, *shape)
-            New numbers at every call.
+            New numbers at every call, float64; `high` is not included.
         """
         begin = self._n_drawn
         self._n_drawn += int(np.prod(shape, dtype=np.int64))
@@ -64,6 +102,10 @@ class Draws:
         states = self._states[:, np.newaxis] + counters
         fractions = unit_fractions(mix(_NUMBERS, states))
         return (low + (high - low) * fractions).reshape(len(self._states), *shape)
+
+    def _on_device(self, values: NDArray[Any]) -> Tensor:
+        """Return numbers on the device of the batch, without waiting for it."""
+        return torch.from_numpy(values).to(self._device, non_blocking=True)
 
 
 def unit_fractions(numbers: UInt64Array) -> FloatArray:
@@ -118,11 +160,13 @@ class Augmentation(ABC):
         """
         signals_in_mv(batch, type(self).__name__)
         draws = self._draws(batch)
-        chosen = draws.uniform() < self.probability
-        return self.apply(batch, chosen, draws) if chosen.any() else batch
+        chosen = draws.uniform_array() < self.probability
+        if not chosen.any():
+            return batch
+        return self.apply(batch, torch.from_numpy(chosen), draws)
 
     @abstractmethod
-    def apply(self, batch: Batch, chosen: BoolArray, draws: Draws) -> Batch:
+    def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
         """Change the chosen records.
 
         Parameters
@@ -130,8 +174,9 @@ class Augmentation(ABC):
         batch : Batch
             The batch; its signals are float32 mV, of shape (n_records, n_leads,
             n_samples).
-        chosen : ndarray of shape (n_records,)
-            Whether to change each record; at least one is True.
+        chosen : Tensor of shape (n_records,)
+            Whether to change each record, bool; at least one is True. It is on the
+            CPU, where looking at it takes no time, and indexes tensors of any device.
         draws : Draws
             Source of all random numbers.
 
@@ -143,7 +188,7 @@ class Augmentation(ABC):
 
     def _draws(self, batch: Batch) -> Draws:
         """Return the random numbers of this class of augmentation."""
-        return Draws(batch.seeds, zlib.crc32(type(self).__name__.encode()))
+        return Draws(batch, zlib.crc32(type(self).__name__.encode()))
 
     def describe(self) -> dict[str, Any]:
         """Return the class name and every parameter, for a log or a checkpoint."""

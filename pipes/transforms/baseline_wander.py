@@ -56,16 +56,17 @@ class BaselineWander(Augmentation):
         check_range("amplitude_mv", self.amplitude_mv, 0)
         check_range("frequency_hz", self.frequency_hz, 0)
 
-    def apply(self, batch: Batch, chosen: BoolArray, draws: Draws) -> Batch:
+    def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
         """Add the wander."""
         signals = signals_in_mv(batch, type(self).__name__)
+        is_chosen: BoolArray = chosen.numpy()
         highest = batch.fs / _STEPS_PER_PERIOD
         check_range("frequency_hz", self.frequency_hz, 0, highest)
         n_samples = signals.shape[-1]
         step = self._step(n_samples, batch.fs)
         ramp = torch.arange(step, device=signals.device) / step
         seconds = np.arange(n_samples // step + 2) * step / batch.fs
-        points = self._points(signals, chosen, draws, seconds)
+        points = self._points(signals, is_chosen, draws, seconds)
         rises = points.diff(dim=-1)
 
         def noise(records: slice) -> Tensor:
@@ -74,7 +75,7 @@ class BaselineWander(Augmentation):
             lines.add_(points[records][..., :-1, None])
             return lines.flatten(-2)[..., :n_samples]
 
-        add_noise(batch, signals, chosen, noise)
+        add_noise(batch, signals, is_chosen, noise)
         return batch
 
     def _step(self, n_samples: int, fs: float) -> int:
@@ -87,12 +88,12 @@ class BaselineWander(Augmentation):
     ) -> Tensor:
         """Return every lead's wander at some times, of shape (n, n_leads, n_points)."""
         n_leads, n_points = signals.shape[1], len(seconds)
-        hz = draws.uniform(*self.frequency_hz, (_N_SINUSOIDS, 1))
-        shares = draws.uniform(0, 1, (1, _N_SINUSOIDS))
+        hz = draws.uniform_array(*self.frequency_hz, (_N_SINUSOIDS, 1))
+        shares = draws.uniform_array(0, 1, (1, _N_SINUSOIDS))
         shares /= shares.sum(axis=-1, keepdims=True) + 2.0**-53
-        sizes = draws.uniform(*self.amplitude_mv, (n_leads, 1)) * shares
+        sizes = draws.uniform_array(*self.amplitude_mv, (n_leads, 1)) * shares
         sizes *= chosen[:, np.newaxis, np.newaxis]
-        phases = draws.uniform(0, 2 * np.pi, (n_leads, _N_SINUSOIDS))
+        phases = draws.uniform_array(0, 2 * np.pi, (n_leads, _N_SINUSOIDS))
         angles = 2 * np.pi * hz * seconds  # (n, n_sinusoids, n_points)
         sines, cosines = _sines_and_cosines(angles, chosen)
         result = torch.zeros(len(signals), n_leads, n_points, device=signals.device)

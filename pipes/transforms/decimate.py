@@ -1,6 +1,6 @@
 """Decimation: the transform to a lower sampling rate."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -92,8 +92,7 @@ class Decimate:
         n_real = -(-batch.n_real_samples // self.factor)
         slow = self.filtered(signals)
         clear_padding(slow, n_real)
-        return replace(
-            batch,
+        return batch.replace(
             signals=slow,
             mv_per_count=1.0,
             n_real_samples=n_real,

@@ -60,32 +60,33 @@ class Powerline(Augmentation):
         for hz in self.mains_hz:
             check_positive("a frequency of mains_hz", hz)
 
-    def apply(self, batch: Batch, chosen: BoolArray, draws: Draws) -> Batch:
+    def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
         """Add the interference."""
         signals = signals_in_mv(batch, type(self).__name__)
+        is_chosen: BoolArray = chosen.numpy()
         highest = max(self.mains_hz) * (1 + len(self.harmonics))
         if highest >= batch.fs / 2:
             raise ValueError(
                 f"the highest harmonic is at {highest:g} Hz; expected one below half "
                 f"the sampling rate ({batch.fs / 2:g} Hz): use fewer harmonics"
             )
-        sizes = draws.uniform(*self.amplitude_mv, signals.shape[1:2])
-        sizes *= np.sign(draws.uniform(-1, 1, signals.shape[1:2]))
-        sizes *= chosen[:, np.newaxis]
+        sizes = draws.uniform_array(*self.amplitude_mv, signals.shape[1:2])
+        sizes *= np.sign(draws.uniform_array(-1, 1, signals.shape[1:2]))
+        sizes *= is_chosen[:, np.newaxis]
         factors = on_device_of(signals, sizes)[..., None]
         waves = self._waves(signals, draws, batch.fs)[:, None]
         add_noise(
-            batch, signals, chosen, lambda records: waves[records] * factors[records]
+            batch, signals, is_chosen, lambda records: waves[records] * factors[records]
         )
         return batch
 
     def _waves(self, signals: Tensor, draws: Draws, fs: float) -> Tensor:
         """Return the interference at amplitude 1, of shape (n_records, n_samples)."""
-        mains = draws.uniform(0, len(self.mains_hz)).astype(np.int64)
+        mains = draws.uniform_array(0, len(self.mains_hz)).astype(np.int64)
         n_samples = signals.shape[-1]
         result = torch.zeros(len(signals), n_samples, device=signals.device)
         for number, relative in enumerate((1.0, *self.harmonics), start=1):
-            phases = draws.uniform(0, 2 * np.pi)
+            phases = draws.uniform_array(0, 2 * np.pi)
             for choice, hz in enumerate(self.mains_hz):
                 size = relative * (mains == choice)
                 sine, cosine = _tone(number * hz, fs, n_samples, signals.device)

@@ -1,6 +1,6 @@
 """Augmentations that scale, shift or mask a signal."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -39,10 +39,11 @@ class Gain(Augmentation):
         super().__post_init__()
         check_range("factor", self.factor, 0)
 
-    def apply(self, batch: Batch, chosen: BoolArray, draws: Draws) -> Batch:
+    def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
         """Multiply the chosen records."""
         signals = signals_in_mv(batch, type(self).__name__)
-        factors = np.where(chosen, draws.uniform(*self.factor), 1.0)
+        is_chosen: BoolArray = chosen.numpy()
+        factors = np.where(is_chosen, draws.uniform_array(*self.factor), 1.0)
         signals.mul_(on_device_of(signals, factors)[:, None, None])
         return batch
 
@@ -70,18 +71,18 @@ class TimeShift(Augmentation):
         super().__post_init__()
         check_positive("max_shift_s", self.max_shift_s)
 
-    def apply(self, batch: Batch, chosen: BoolArray, draws: Draws) -> Batch:
+    def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
         """Shift signals and marks."""
         signals = signals_in_mv(batch, type(self).__name__)
+        is_chosen: BoolArray = chosen.numpy()
         n_samples = signals.shape[-1]
         largest = min(round(self.max_shift_s * batch.fs), n_samples)
-        drawn = np.floor(draws.uniform(-largest, largest + 1)).astype(np.int64)
-        drawn *= chosen
+        drawn = np.floor(draws.uniform_array(-largest, largest + 1)).astype(np.int64)
+        drawn *= is_chosen
         for record, shift in enumerate(drawn.tolist()):
             _shift(signals[record], shift)
         shifts = _on_device(signals, drawn)
-        return replace(
-            batch,
+        return batch.replace(
             n_real_samples=(batch.n_real_samples + shifts).clamp(0, n_samples),
             r_peaks=_shifted_marks(batch.r_peaks, shifts, n_samples),
             fiducials=_shifted_marks(batch.fiducials, shifts, n_samples),
@@ -136,11 +137,12 @@ class LeadDropout(Augmentation):
                 "from 0 to 1"
             )
 
-    def apply(self, batch: Batch, chosen: BoolArray, draws: Draws) -> Batch:
+    def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
         """Set the leads to zero."""
         signals = signals_in_mv(batch, type(self).__name__)
-        drawn = draws.uniform(0, 1, signals.shape[1:2])
-        dropped = (drawn < self.lead_probability) & chosen[:, np.newaxis]
+        is_chosen: BoolArray = chosen.numpy()
+        drawn = draws.uniform_array(0, 1, signals.shape[1:2])
+        dropped = (drawn < self.lead_probability) & is_chosen[:, np.newaxis]
         dropped[np.arange(len(drawn)), drawn.argmax(axis=1)] = False
         records, leads = np.nonzero(dropped)
         signals[_on_device(signals, records), _on_device(signals, leads)] = 0
@@ -168,13 +170,14 @@ class TimeMask(Augmentation):
         super().__post_init__()
         check_range("duration_s", self.duration_s, 0)
 
-    def apply(self, batch: Batch, chosen: BoolArray, draws: Draws) -> Batch:
+    def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
         """Set the segment to zero."""
         signals = signals_in_mv(batch, type(self).__name__)
+        is_chosen: BoolArray = chosen.numpy()
         n_samples = signals.shape[-1]
-        durations = np.rint(draws.uniform(*self.duration_s) * batch.fs)
-        durations = np.minimum(durations, n_samples) * chosen
-        begins = np.floor(draws.uniform() * (n_samples + 1 - durations))
+        durations = np.rint(draws.uniform_array(*self.duration_s) * batch.fs)
+        durations = np.minimum(durations, n_samples) * is_chosen
+        begins = np.floor(draws.uniform_array() * (n_samples + 1 - durations))
         ends = (begins + durations).astype(np.int64).tolist()
         for record, (begin, end) in enumerate(
             zip(begins.astype(np.int64).tolist(), ends, strict=True)

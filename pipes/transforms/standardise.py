@@ -1,7 +1,7 @@
 """Standardise signals and features by the statistics of the training records."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal, Self
 
@@ -237,14 +237,14 @@ class StandardiseFeatures(Standardisation):
         features = self._features(batch)
         mean = _row(self.mean, features.device)
         divisors = _row(self.divisors(), features.device)
-        return replace(batch, features=(features - mean).div_(divisors))
+        return batch.replace(features=(features - mean).div_(divisors))
 
     def inverse(self, batch: Batch) -> Batch:
         """Return the batch with features in their units again, up to rounding."""
         features = self._features(batch)
         mean = _row(self.mean, features.device)
         divisors = _row(self.divisors(), features.device)
-        return replace(batch, features=(features * divisors).add_(mean))
+        return batch.replace(features=(features * divisors).add_(mean))
 
     def _features(self, batch: Batch) -> Tensor:
         """Return a batch's features, if their number is the fitted one."""

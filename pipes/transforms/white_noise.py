@@ -58,16 +58,17 @@ class WhiteNoise(Augmentation):
         super().__post_init__()
         check_range("sd_mv", self.sd_mv, 0)
 
-    def apply(self, batch: Batch, chosen: BoolArray, draws: Draws) -> Batch:
+    def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
         """Add the noise."""
         signals = signals_in_mv(batch, type(self).__name__)
+        is_chosen: BoolArray = chosen.numpy()
         begins = _table_begins(signals, draws)
-        drawn = draws.uniform(*self.sd_mv) * chosen
+        drawn = draws.uniform_array(*self.sd_mv) * is_chosen
         sd_mv = on_device_of(signals, drawn)[:, None, None]
         add_noise(
             batch,
             signals,
-            chosen,
+            is_chosen,
             lambda records: _white_noise(signals, begins[records], sd_mv[records]),
         )
         return batch
@@ -97,18 +98,19 @@ class WhiteNoiseAtSnr(Augmentation):
         super().__post_init__()
         check_range("snr_db", self.snr_db, -100, 200)
 
-    def apply(self, batch: Batch, chosen: BoolArray, draws: Draws) -> Batch:
+    def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
         """Add the noise."""
         signals = signals_in_mv(batch, type(self).__name__)
+        is_chosen: BoolArray = chosen.numpy()
         begins = _table_begins(signals, draws)
-        drawn = 10 ** (-draws.uniform(*self.snr_db) / 20) * chosen
+        drawn = 10 ** (-draws.uniform_array(*self.snr_db) / 20) * is_chosen
         ratios = on_device_of(signals, drawn)[:, None]
         power = _mean_squares(signals, batch.n_real_samples)
         sd_mv = power.sqrt_().mul_(ratios)[..., None]
         add_noise(
             batch,
             signals,
-            chosen,
+            is_chosen,
             lambda records: _white_noise(signals, begins[records], sd_mv[records]),
         )
         return batch
@@ -117,7 +119,7 @@ class WhiteNoiseAtSnr(Augmentation):
 def _table_begins(signals: Tensor, draws: Draws) -> IntArray:
     """Draw the offset in the table of noise at which each record's noise begins."""
     n_values = signals[0].numel()
-    return draws.uniform(0, _table_size(n_values) - n_values).astype(np.int64)
+    return draws.uniform_array(0, _table_size(n_values) - n_values).astype(np.int64)
 
 
 def _white_noise(signals: Tensor, begins: IntArray, sd_mv: Tensor) -> Tensor:

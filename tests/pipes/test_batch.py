@@ -1,8 +1,12 @@
 """Batches: their units, devices, pinned memory, and that they belong to their user."""
 
+import pickle
+from collections.abc import Iterable
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -114,3 +118,72 @@ def test_repr_lists_the_tensors(store: Store) -> None:
     moved = batch.to("meta")
     assert all(tensor.is_meta for tensor in moved.tensors())
     assert not batch.rows.is_meta
+
+
+def test_replace_changes_the_named_fields_only(store: Store) -> None:
+    batch = pipes.RecordReader(store, ("signals", "labels", "age")).read(
+        row_batch([1, 2])
+    )
+    assert batch.signals is not None
+    changed = batch.replace(
+        signals=-batch.signals, columns={**batch.columns, "note": ["a", "b"]}
+    )
+    assert changed.signals is not None
+    assert torch.equal(changed.signals, -batch.signals)
+    assert list(changed.columns) == ["age", "note"]
+    for name in ("rows", "labels", "names", "seeds", "n_real_samples", "leads", "fs"):
+        assert getattr(changed, name) is getattr(batch, name)
+    assert batch.replace(labels=None).labels is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"signal": 1}, TypeError, "no field 'signal'; did you mean signals. expected"),
+        ({"signals": np.zeros((2, 12, 5))}, TypeError, "signals .* is ndarray; expec"),
+        ({"rows": None}, TypeError, "rows of a batch is NoneType; expected a tensor"),
+        ({"labels": torch.zeros(3, 7)}, ValueError, r"labels .* \[3, 7\]; expected 2"),
+        ({"rows": torch.zeros(3)}, ValueError, r"shape .* expected 3 records"),
+    ],
+)
+def test_wrong_replacements_are_refused(
+    store: Store, changes: dict[str, Any], error: type, message: str
+) -> None:
+    batch = pipes.RecordReader(store, "labels").read(row_batch([1, 2]))
+    with pytest.raises(error, match=message):
+        batch.replace(**changes)
+
+
+def test_an_assignment_names_replace(store: Store) -> None:
+    batch: Any = pipes.RecordReader(store, "labels").read(row_batch([1, 2]))
+    with pytest.raises(FrozenInstanceError, match=r"batch = batch.replace\(signals=."):
+        batch.signals = None
+    with pytest.raises(
+        FrozenInstanceError, match=r"'lables'; did you mean labels. exp"
+    ):
+        batch.lables = None
+
+
+def test_an_index_names_the_fields(store: Store) -> None:
+    batch: Any = pipes.RecordReader(store, ("signals", "labels"), window=(0, 9)).read(
+        row_batch([1, 2])
+    )
+    message = "neither a dict nor a tuple; .* here batch.signals and batch.labels"
+    with pytest.raises(TypeError, match=message):
+        batch["signals"]
+    with pytest.raises(TypeError, match=message):
+        _signals, _labels = batch
+    assert not isinstance(batch, Iterable)  # Lightning would iterate over it
+
+
+def test_a_batch_survives_pickling(store: Store) -> None:
+    batch = pipes.RecordReader(store, (*ARRAYS, "age", "dx")).read(row_batch([1, 2]))
+    assert digest(pickle.loads(pickle.dumps(batch))) == digest(batch)
+
+
+def test_labels_go_into_a_loss_as_they_are(store: Store) -> None:
+    batch = pipes.RecordReader(store, "labels").read(row_batch(range(len(store))))
+    assert batch.labels is not None
+    assert batch.labels.dtype == torch.float32
+    np.testing.assert_array_equal(batch.labels, store.labels())
+    torch.nn.BCEWithLogitsLoss()(torch.zeros(batch.labels.shape), batch.labels)

@@ -23,6 +23,7 @@ from torch.utils.data import (
 )
 
 import ecgstore
+from ecgstore import pipes
 from ecgstore.errors import (
     EcgStoreError,
     SchemaError,
@@ -509,13 +510,65 @@ def test_the_warning_says_how_to_silence_it(store: ecgstore.Store) -> None:
         warnings.warn("slow", SlowPatternWarning, stacklevel=1)
 
 
+# -- transforms -------------------------------------------------------------
+
+
+def note(batch: Batch) -> Batch:
+    """Double the signals, and note a random number of every record."""
+    assert batch.signals is not None
+    number = pipes.Draws(batch, salt=1).uniform()
+    return batch.replace(
+        signals=batch.signals * 2, columns={**batch.columns, "number": number}
+    )
+
+
+def test_transforms_change_records_and_batches(store: ecgstore.Store) -> None:
+    plain = store.as_dataset(window=(0, 9))[[3, 5, 3]]
+    dataset = pickle.loads(
+        pickle.dumps(store.as_dataset(window=(0, 9), transform=note))
+    )
+    batch = dataset[[3, 5, 3]]
+    assert torch.equal(batch["signals"], plain["signals"] * 2)
+    assert torch.equal(dataset[3]["signals"], plain["signals"][0] * 2)
+    loaded = [*DataLoader(dataset, batch_size=11, collate_fn=dataset.collate)]
+    assert [len(one["number"]) for one in loaded] == [11] * 4
+
+
+def test_random_transforms_follow_the_random_state_of_torch(
+    store: ecgstore.Store,
+) -> None:
+    dataset = store.as_dataset(window=(0, 9), transform=[note])
+    with torch.random.fork_rng([]):
+        torch.manual_seed(5)
+        first, second = (dataset[[3, 5, 3]]["number"].tolist() for _ in range(2))
+        assert len({*first, *second}) == 6
+        torch.manual_seed(5)
+        assert dataset[[3, 5, 3]]["number"].tolist() == first
+        state = torch.random.get_rng_state()
+        store.as_dataset(window=(0, 9))[[3, 5]]  # draws nothing
+        assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_a_transform_that_returns_no_batch_is_named(store: ecgstore.Store) -> None:
+    def halves(batch: Batch) -> Any:
+        return batch.signals
+
+    dataset = store.as_dataset(window=(0, 9), transform=halves)
+    with pytest.raises(TypeError, match=r"halves .* returned a Tensor; expected a Bat"):
+        dataset[0]
+
+
 # -- wrong arguments --------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"fields": ["label"]}, ValueError, "no field 'label'; expected some of sig"),
+        (
+            {"fields": ["label"]},
+            ValueError,
+            "no field 'label'; did you mean labels",
+        ),
         ({"leads": ["V7"]}, ValueError, "expected some of I, II, III"),
         ({"leads": []}, ValueError, "expected some of I, II, III"),
         ({"window": (10, 5001)}, ValueError, "expected samples within 0 to 5000"),
@@ -523,6 +576,8 @@ def test_the_warning_says_how_to_silence_it(store: ecgstore.Store) -> None:
         ({"dtype": "float64"}, ValueError, "expected 'float32' or 'int16'"),
         ({"rows": [N_ROWS]}, IndexError, "rows go from 0 to 43"),
         ({"rows": [-1]}, IndexError, "rows go from 0 to 43"),
+        ({"transform": "gain"}, TypeError, "transform is 'gain'; expected a function"),
+        ({"transform": [pipes.Gain]}, TypeError, r"class Gain; .* such as Gain\("),
         ({"rows": [0.5]}, TypeError, "expected integers in one dimension"),
     ],
 )

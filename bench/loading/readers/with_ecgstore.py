@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 import ecgstore
@@ -53,7 +54,9 @@ class Ecgstore:
     def _batches(self) -> Iterator[Batch]:
         """Yield the rest of the epoch."""
         for batch in self._loader:
-            yield batch.rows, batch.signals, batch.labels
+            assert batch.labels is not None
+            # As all loaders here yield them.
+            yield batch.rows, batch.signals, batch.labels.to(torch.uint8)
 
 
 class Blocks(Ecgstore):

@@ -22,7 +22,7 @@ def test_the_minimum_is_at_unweighted_log_odds(positives: list[int]) -> None:
     def closure() -> float:
         optimiser.zero_grad()
         loss = weighted_loss(
-            bias.expand(labels.shape), torch.from_numpy(labels), weights
+            bias.expand(labels.shape), torch.from_numpy(labels).float(), weights
         )
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
@@ -40,6 +40,6 @@ def test_positives_of_rare_classes_have_higher_weights() -> None:
 
 
 def test_weights_of_1_give_the_plain_cross_entropy() -> None:
-    logits, labels = torch.randn(5, 3), torch.randint(2, (5, 3), dtype=torch.uint8)
-    plain = functional.binary_cross_entropy_with_logits(logits, labels.float())
+    logits, labels = torch.randn(5, 3), torch.randint(2, (5, 3)).float()
+    plain = functional.binary_cross_entropy_with_logits(logits, labels)
     torch.testing.assert_close(weighted_loss(logits, labels, torch.ones(3)), plain)

@@ -52,10 +52,10 @@ def make_loader(few: Selection, batch_size: int = 3, **options: Any) -> Loader:
     return pipes.loader(few, batch_size, **options)
 
 
-def described(batch: Batch) -> dict[str, Any]:
-    """A result that depends on every number of a batch."""
-    return {"rows": batch.rows, "digest": digest(batch)}
+def described(batch: Batch) -> Batch:
+    """A batch with a column that depends on every number of the batch."""
+    return batch.replace(columns={**batch.columns, "digest": [digest(batch)]})
 
 
-def total(batch: RowBatch) -> int:
-    return int(batch.rows.sum())
+def backwards(batch: RowBatch) -> RowBatch:
+    return RowBatch(batch.rows[::-1], batch.seeds[::-1])

@@ -20,11 +20,11 @@ from tests.pipes.laws.pipes_of_laws import (
     EVERYTHING,
     FEW_LEADS,
     ORDERS,
+    backwards,
     described,
     make_loader,
     read_node,
     rows_node,
-    total,
 )
 
 
@@ -51,7 +51,7 @@ NODES: dict[str, Callable[[Selection], Any]] = {
     "read a crop": lambda few: read_node(few, window=pipes.RandomCrop(64)),
     "read counts": lambda few: read_node(few, dtype="int16", leads=["V1"]),
     "map": lambda few: pipes.Map(read_node(few), described),
-    "map rows": lambda few: pipes.Map(rows_node(few), total),
+    "map rows": lambda few: pipes.Map(rows_node(few), backwards),
     "prefetch rows": lambda few: pipes.Prefetch(rows_node(few), 1),
     "prefetch": lambda few: pipes.Prefetch(read_node(few), 3),
     "prefetch twice": lambda few: pipes.Prefetch(pipes.Prefetch(read_node(few)), 2),

@@ -55,7 +55,7 @@ def test_a_transform_that_returns_none_is_named(few: Selection, prefetch: int) -
 
     loader = pipes.loader(few, 4, transform=returns_none, prefetch=prefetch)
     with pytest.raises(
-        TypeError, match=r"returns_none.* returned None; expected a batch"
+        TypeError, match=r"returns_none.* returned None; expected a Batch"
     ):
         next(iter(loader))
 

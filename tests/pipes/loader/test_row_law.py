@@ -40,7 +40,7 @@ def one_record(
         names=np.array([str(store.records.index[row]).encode()]),
         n_real_samples=torch.tensor([min(n_real - begin, length)]),
         signals=torch.from_numpy(np.ascontiguousarray(signals)),
-        labels=torch.from_numpy(store.labels(rows=[row], dtype=np.uint8)),
+        labels=torch.from_numpy(store.labels(rows=[row], dtype=np.float32)),
         features=torch.from_numpy(store.features([row]).to_numpy()),
         fiducials=torch.from_numpy(marks_in_window(fiducials, begins, length)),
         r_peaks=torch.from_numpy(marks_in_window(r_peaks, begins, length)),

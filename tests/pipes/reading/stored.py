@@ -71,6 +71,8 @@ def check_batch(
                 expected = expected[places, begin : begin + length]
                 if dtype == "float32":
                     expected = expected.astype(np.float32) * stored["scale"]
+            elif name == "labels":
+                expected = expected.astype(np.float32)
             elif name in ("fiducials", "r_peaks"):
                 expected = expected[places] if name == "fiducials" else expected
                 moved = expected.astype(np.int64) - begin

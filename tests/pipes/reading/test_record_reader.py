@@ -194,7 +194,7 @@ def test_batches_of_float32_stores_equal_the_stored_voltages(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fields": ("signals", "lables")}, "no field 'lables'; expected some of sig"),
+        ({"fields": ("signals", "lables")}, "no field 'lables'; did you mean labels"),
         ({"fields": "quality"}, "no field 'quality'"),
         ({"dtype": "float64"}, "dtype is 'float64'; expected 'float32' or 'int16'"),
         ({"leads": ["V7"]}, r"leads are \['V7'\]; expected some of I, II"),

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
-from ecgstore.arrays import BoolArray
 from ecgstore.pipes import Augment, Augmentation, Draws, Gain
 from ecgstore.pipes.batch import Batch
 from tests.pipes.transforms.random_batches import (
@@ -48,14 +48,14 @@ def test_description_is_json_with_every_parameter() -> None:
 class ReturnsNone(Augmentation):
     """An augmentation that changes a batch in place and lacks its return."""
 
-    def apply(self, batch: Batch, chosen: BoolArray, draws: Draws) -> Any:
+    def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Any:
         """Return None."""
 
 
 def test_an_augmentation_that_returns_none_is_named() -> None:
     augment = Augment(Gain(), ReturnsNone(probability=1.0))
     with pytest.raises(
-        TypeError, match=r"ReturnsNone\(.*\) returned None; expected a ba"
+        TypeError, match=r"ReturnsNone\(.*\) returned None; expected a Ba"
     ):
         augment(make_batch(3))
 

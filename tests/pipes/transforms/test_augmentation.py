@@ -187,9 +187,9 @@ def test_augmentations_are_independent_of_each_other() -> None:
 def test_a_user_can_define_an_augmentation() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Inverted(Augmentation):
-        def apply(self, batch: Batch, chosen: Any, draws: Draws) -> Batch:
+        def apply(self, batch: Batch, chosen: torch.Tensor, draws: Draws) -> Batch:
             assert batch.signals is not None
-            batch.signals[torch.from_numpy(chosen)] *= -1
+            batch.signals[chosen] *= -1
             return batch
 
     pool = make_batch(10)
@@ -197,14 +197,48 @@ def test_a_user_can_define_an_augmentation() -> None:
     np.testing.assert_array_equal(signals_of(result), -signals_of(pool))
 
 
+def batch_of(seeds: Any) -> Batch:
+    """Return a batch without signals."""
+    n = len(seeds)
+    names = np.array([b"r"] * n)
+    return Batch(torch.arange(n), seeds, names, torch.zeros(n, dtype=torch.int64))
+
+
 def test_draws_are_uniform() -> None:
-    seeds = np.arange(5000, dtype=np.uint64)
-    draws = Draws(seeds, 5)
-    first, second = draws.uniform(2, 6, (3,)), draws.uniform()
+    draws = Draws(batch_of(np.arange(5000, dtype=np.uint64)), 5)
+    first, second = draws.uniform_array(2, 6, (3,)), draws.uniform_array()
     assert first.shape == (5000, 3)
     for values in (first.ravel() / 4 - 0.5, second):
         assert stats.kstest(values, "uniform").pvalue > 0.001
     assert np.abs(np.corrcoef([*first.T, second]) - np.eye(4)).max() < 0.06
+
+
+def test_draws_are_tensors_beside_the_signals() -> None:
+    seeds = np.arange(2000, dtype=np.uint64)
+    batch = batch_of(seeds)
+    arrays = Draws(batch, 5)
+    uniform, whole = arrays.uniform_array(2, 6, (3, 1)), arrays.uniform_array(-2, 3)
+    for device in ("cpu", "meta"):
+        draws = Draws(batch.to(device), 5)
+        factors, integers = draws.uniform(2, 6, (3, 1)), draws.integers(-2, 3)
+        assert {factors.device.type, integers.device.type} == {device}
+        assert (factors.dtype, integers.dtype) == (torch.float32, torch.int64)
+        assert (factors.shape, integers.shape) == ((2000, 3, 1), (2000,))
+    draws = Draws(batch, 5)
+    np.testing.assert_array_equal(draws.uniform(2, 6, (3, 1)), np.float32(uniform))
+    drawn = draws.integers(-2, 3)
+    np.testing.assert_array_equal(drawn, np.floor(whole))
+    assert set(drawn.tolist()) == {-2, -1, 0, 1, 2}
+
+
+def test_draws_of_a_record_do_not_depend_on_its_batch() -> None:
+    seeds = np.arange(50, dtype=np.uint64)
+    draws = [Draws(batch_of(some), 3) for some in (seeds, seeds[[7, 3]])]
+    for _ in range(2):
+        whole, part = (one.uniform(shape=(2,)) for one in draws)
+        assert torch.equal(whole[[7, 3]], part)
+        whole, part = (one.integers(0, 1000) for one in draws)
+        assert torch.equal(whole[[7, 3]], part)
 
 
 @each_transform

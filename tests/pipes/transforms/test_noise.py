@@ -23,12 +23,14 @@ def test_wander_is_the_sum_of_sinusoids_of_its_definition() -> None:
     pool = make_batch(30, 4, 5000, padded=False)
     augmentation = BaselineWander(amplitude_mv=(0.2, 0.4), probability=1)
     wander = added(augmentation, pool)
-    draws = Draws(pool.seeds, zlib.crc32(b"BaselineWander"))
-    draws.uniform()  # whether each record is changed
-    hz = draws.uniform(0.05, 0.5, (3, 1))
-    shares = draws.uniform(0, 1, (1, 3))
-    sizes = draws.uniform(0.2, 0.4, (4, 1)) * shares / shares.sum(-1, keepdims=True)
-    phases = draws.uniform(0, 2 * np.pi, (4, 3))
+    draws = Draws(pool, zlib.crc32(b"BaselineWander"))
+    draws.uniform_array()  # whether each record is changed
+    hz = draws.uniform_array(0.05, 0.5, (3, 1))
+    shares = draws.uniform_array(0, 1, (1, 3))
+    sizes = (
+        draws.uniform_array(0.2, 0.4, (4, 1)) * shares / shares.sum(-1, keepdims=True)
+    )
+    phases = draws.uniform_array(0, 2 * np.pi, (4, 3))
     seconds = np.arange(5000) / 500
     # (n_records, n_leads, n_sinusoids, n_samples)
     angles = 2 * np.pi * hz[:, None] * seconds + phases[..., None]

@@ -305,7 +305,9 @@ def test_constant_leads_and_features_become_zero(store: ecgstore.Store) -> None:
     features = StandardiseFeatures.fit(selection)
     assert features.sd[:2] == (0, 0)
     columns = features_of(
-        features(replace(batch, features=torch.full((3, len(features.sd)), 0.7)))
+        features(
+            replace(batch, features=torch.full((len(rows), len(features.sd)), 0.7))
+        )
     )
     np.testing.assert_allclose(columns[:, 0], 0, atol=1e-6)
     np.testing.assert_allclose(columns[:, 1], 0.7, atol=1e-6)

@@ -1,0 +1,40 @@
+"""Suggest known names that are similar to a mistyped one."""
+
+from collections.abc import Iterable
+
+
+def did_you_mean(name: object, known: Iterable[object], n: int = 1) -> str:
+    """Return a question for an error message, with a space at its end.
+
+    Parameters
+    ----------
+    name : object
+        The unknown name; what is not a str is similar to nothing.
+    known : iterable
+        The names that exist.
+    n : int
+        Largest number of names to suggest.
+
+    Returns
+    -------
+    str
+        Empty if no name is similar. Upper and lower case are the same here.
+
+    Examples
+    --------
+    >>> did_you_mean("signal", ["signals", "labels"])
+    'did you mean signals? '
+    >>> did_you_mean("AVR", ["aVR"])
+    'did you mean aVR? '
+    >>> did_you_mean("ecg", ["signals", "labels"])
+    ''
+    """
+    import difflib  # only for messages
+
+    if not isinstance(name, str):
+        return ""
+    folded = {str(one).casefold(): str(one) for one in known}
+    similar = difflib.get_close_matches(name.casefold(), folded, n)
+    if not similar:
+        return ""
+    return f"did you mean {', '.join(folded[one] for one in similar)}? "
