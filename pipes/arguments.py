@@ -65,8 +65,9 @@ def require_functions(name: str, value: object) -> list[Any]:
     TypeError
         If it is something else, or a class whose instance was meant.
     """
-    is_several = isinstance(value, Sequence) and not isinstance(value, str)
-    functions = [*value] if is_several else [value]
+    functions = [value]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        functions = [*value]
     for function in functions:
         if isinstance(function, type):
             raise TypeError(

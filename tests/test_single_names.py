@@ -30,7 +30,7 @@ REFUSED: dict[str, tuple[Callable[[Store], Any], str]] = {
         "is one fold",
     ),
     "folds as a text": (lambda store: store.select(folds="89"), "is one fold"),  # type: ignore[arg-type]
-    "rows": (lambda store: store.signals("HR00001"), "rows"),  # type: ignore[call-overload]
+    "rows": (lambda store: store.signals("HR00001"), "rows"),  # type: ignore[arg-type]
     "selected rows": (lambda store: store.select(rows="HR00001"), "rows"),  # type: ignore[arg-type]
     "training folds": (
         lambda store: train("run", store, validation_folds=8),  # type: ignore[arg-type]
@@ -81,7 +81,9 @@ def test_a_single_name_is_taken(
     header = next(sample_folder().rglob("HR00001.hea"))
     with ecgstore.open(sample_store) as store:
         loader = pipes.loader(store, 4, fields="signals", leads="II")
-        assert next(iter(loader)).signals.shape[1] == 1
+        batch = next(iter(loader))
+        assert batch.signals is not None
+        assert batch.signals.shape[1] == 1
         signals = store.as_dataset(fields="signals", leads="II")[0]["signals"]
         assert signals.shape[0] == 1
         assert export(store, tmp_path, "labels") == [tmp_path / "labels.csv"]

@@ -88,8 +88,8 @@ def _coverage(
         }
         for name, methods in held.items()
     }
-    for name, methods in shares.items():
-        _print(f"{n_records} records, {name}", methods, n_repetitions)
+    for name, by_method in shares.items():
+        _print(f"{n_records} records, {name}", by_method, n_repetitions)
     return shares
 
 

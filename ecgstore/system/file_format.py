@@ -44,10 +44,10 @@ class FileFormat:
             If the name differs, or the version is not one that is read.
         """
         if not isinstance(name, str) or name != self.name:
-            known = known_format(name)
-            if known:
+            other = known_format(name)
+            if other:
                 raise SchemaError(
-                    f"{where}: is {known}; expected a file made by {self.made_by}"
+                    f"{where}: is {other}; expected a file made by {self.made_by}"
                 )
             raise SchemaError(
                 f"{where}: not an {self.name} file, its format is {name!r}; expected a "
