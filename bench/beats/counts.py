@@ -146,8 +146,7 @@ def count(
 def inside(samples: FloatArray, spans: FloatArray) -> BoolArray:
     """Return which sample indices lie in one of the spans, ends included."""
     begins, ends = spans[:, :1], spans[:, 1:]
-    within: BoolArray = ((samples >= begins) & (samples <= ends)).any(axis=0)
-    return within
+    return np.asarray(((samples >= begins) & (samples <= ends)).any(axis=0), np.bool_)
 
 
 def _n_groups(samples: FloatArray, distance: float) -> int:

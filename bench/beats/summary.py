@@ -34,9 +34,11 @@ def summarize(counts: Sequence[Counts]) -> dict[str, Any]:
     """
     counts = [c for c in counts if c.n_annotated or c.n_detected]
     table = np.array([_numbers(c) for c in counts], np.float64).reshape(-1, 8)
-    weights = np.random.default_rng(SEED).multinomial(
-        len(counts), np.full(len(counts), 1 / max(len(counts), 1)), N_RESAMPLES
-    )
+    n = len(counts)
+    weights = np.zeros((N_RESAMPLES, n))  # how often each record is drawn
+    if n:
+        rng = np.random.default_rng(SEED)
+        weights[:] = rng.multinomial(n, np.full(n, 1 / n), N_RESAMPLES)
     values = _values(table.sum(axis=0))
     resampled = _values((weights @ table).T)
     intervals = {}

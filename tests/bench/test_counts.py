@@ -1,12 +1,16 @@
 """How detected marks are counted, and what the scores of records say."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from bench.beats import counts, settings
 from bench.beats.counts import Counts, count, match
-from bench.beats.paper_grid import in_grid
+from bench.beats.detectors import Detections, Leads
+from bench.beats.paper_grid import in_grid, measure_paper_grids
 from bench.beats.summary import summarize
+from ecgstore.config import Config
 from ecgstore.models.delineator.databases.annotated import annotation
 from ecgstore.record import LEADS, Mark
 
@@ -124,6 +128,27 @@ def test_a_paper_layout_shows_each_lead_for_a_quarter_and_ii_whole() -> None:
     assert [shown[lead][0] for lead in ("I", "aVL", "V3", "V6")] == [
         *(0, 1250, 2500, 3750)
     ]
+
+
+def test_beats_of_paper_layouts_are_compared_with_the_whole_record(
+    dozen_records: Path,
+) -> None:
+    def at_steps_of_ii(leads: Leads) -> Detections:
+        """Find a beat per second; in a layout, an early and an additional one."""
+        beats = np.arange(500.0, 4600, 500)
+        if np.ptp(leads.signal[0, 2500:]) < 0.1:  # mV: lead I is not shown
+            beats = np.append(beats + 10, 250.0)
+            beats[0] += 50
+        return Detections([{} for _ in leads.signal], beats, [])
+
+    found = measure_paper_grids(dozen_records, at_steps_of_ii, Config())
+    assert found == {
+        "records": 12,
+        "beats": 12 * 9,
+        "found": 12 * 8,
+        "invented": 12 * 2,
+        "records_with_a_difference": 12,
+    }
 
 
 def test_every_mark_has_a_tight_tolerance() -> None:

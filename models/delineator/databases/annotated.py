@@ -1,10 +1,11 @@
 """An ECG with marks that experts set, and the parts in which they set all of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ecgstore.arrays import FloatArray
 from ecgstore.record import Mark
@@ -90,7 +91,7 @@ class AnnotatedRecord:
 
 
 def annotation(
-    symbols: Iterable[str], samples: Sequence[float], spans: dict[str, FloatArray]
+    symbols: Iterable[str], samples: ArrayLike, spans: dict[str, FloatArray]
 ) -> Annotation:
     """Return the annotation of a file's symbols and sample indices."""
     return Annotation(tuple(symbols), np.array(samples, np.float64), spans)

@@ -67,11 +67,12 @@ def write_qtdb(folder: Path, name: str, symbols: str, samples: FloatArray) -> No
     )
     wfdb.wrann(
         name,
-        "q1c",
+        "qc",  # wfdb writes no digits into extensions
         samples.astype(np.int64),
         [*symbols],
         write_dir=str(folder),
     )
+    (folder / f"{name}.qc").rename(folder / f"{name}.q1c")
 
 
 def test_qtdb_is_cut_to_its_annotated_part(tmp_path: Path) -> None:
