@@ -34,16 +34,16 @@ lint: .venv/ecgstore-dev
 
 ifeq ($(ECGSTORE_DATA),)
 bench bench-peers:
-	$(error ECGSTORE_DATA is not set; give the folder that holds challenge-2020/training \
-	and ludb, as in: make $@ ECGSTORE_DATA=path/to/data)
+	$(error ECGSTORE_DATA is not set; give the folder that holds challenge-2020/training, \
+	ludb, qtdb and cpsc2019, as in: make $@ ECGSTORE_DATA=path/to/data)
 else
 bench: CHALLENGE = "$(ECGSTORE_DATA)/challenge-2020/training"
-bench: .venv/ecgstore-dev
+bench: .venv/ecgstore-bench
 	$(BIN)/python -m bench.builds.throughput $(CHALLENGE) --json bench/results/build.json
 	$(BIN)/python -m bench.builds.reader $(CHALLENGE) --json bench/results/reader.json
 	$(BIN)/python -m bench.builds.preprocessing $(CHALLENGE) --json bench/results/signals.json
 	$(BIN)/python -m bench.builds.rr_features --json bench/results/features.json
-	$(BIN)/python -m bench.beats.delineation "$(ECGSTORE_DATA)/ludb" --challenge $(CHALLENGE) $(FOLDS:%=--weights %) --json bench/results/beats.json --plot bench/results/beats.png
+	$(BIN)/python -m bench.beats.delineation --ludb "$(ECGSTORE_DATA)/ludb" --qtdb "$(ECGSTORE_DATA)/qtdb" --cpsc2019 "$(ECGSTORE_DATA)/cpsc2019" --challenge $(CHALLENGE) $(FOLDS:%=--weights %) --json bench/results/beats.json --plot bench/results/beats.png
 	$(BIN)/python -m bench.beats.diagnoses $(CHALLENGE) --json bench/results/diagnoses.json
 	$(BIN)/python -m bench.builds.memory $(CHALLENGE) --json bench/results/memory.json
 	$(BIN)/python -m bench.loading.loaders $(CHALLENGE) --json bench/results/pipes.json --plot bench/results/pipes.png
@@ -76,6 +76,10 @@ endif
 
 .venv/ecgstore-dev: .venv/ecgstore
 	$(INSTALL) -e '.[dev]'
+	touch $@
+
+.venv/ecgstore-bench: .venv/ecgstore-dev
+	$(INSTALL) -e '.[bench]'
 	touch $@
 
 clean:

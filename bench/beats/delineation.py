@@ -1,49 +1,68 @@
-"""Compare detectors of beats and waves: accuracy on LUDB, speed, presence of P waves.
+"""Compare detectors of beats and waves: accuracy on three databases, speed, layouts.
 
 Example::
 
-    python -m bench.beats.delineation data/ludb --weights folds.npz --plot beats.png
+    python -m bench.beats.delineation --ludb data/ludb --weights folds.npz
 
-The folder holds records of the Lobachevsky University Database (``*.hea``, ``*.dat``
-and one annotation file per lead). Printed are:
+Databases that are given are judged (docs/benchmarks.md defines the scores):
 
-* the marks of all detectors against those of the cardiologists (docs/benchmarks.md
-  defines the scores), and in how many calls each detector raised an exception;
-* the time per record, measured in interleaved rounds;
-* with ``--challenge``, how well the share of beats with a P wave separates atrial
-  fibrillation from sinus rhythm.
+* ``--ludb``: the Lobachevsky University Database, the marks of every lead, of all leads
+  together, of fewer leads and of each lead alone, and by rhythm; the time per record is
+  measured too, in interleaved rounds;
+* ``--qtdb``: the QT Database, two leads;
+* ``--cpsc2019``: the China Physiological Signal Challenge 2019, single leads, R-peaks;
+* ``--challenge``: records of the Challenge 2020: how well the share of beats with a P
+  wave separates atrial fibrillation from sinus rhythm, and the beats in paper layouts.
 
-The package's own network was trained on the records with odd numbers. With
+The package's own network was trained on the LUDB records with odd numbers. With
 ``--weights``, every record is analysed by a network that was not trained on it; the
 file of weights is written by ``python -m ecgstore.models.delineator.training LUDB
---folds 5 -o folds.npz``. With ``--plot``, the errors are drawn into that file, and bad
-and typical cases into one whose name ends in ``-cases``.
+--folds 5 -o folds.npz``. With ``--plot``, the errors on LUDB are drawn into that file,
+and bad and typical cases into one whose name ends in ``-cases``.
 """
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from bench.beats.accuracy import ALL, RECORD, as_json, print_leads, print_scores, score
+from bench.beats.counts import MATCH_S
 from bench.beats.detectors import (
     CLEANING,
     DWT,
     ECGSTORE,
     NEUROKIT_ENGINE,
+    NO_SLEEPECG,
     PROMINENCE,
+    SLEEPECG,
     Detect,
-    Detections,
-    FilteredRecord,
-    filter_records,
-    make_detectors,
+    Leads,
+    detect_with_neurokit_engine,
+    leads_of,
+    make_engine,
+    make_single_lead_detectors,
 )
-from bench.beats.ludb import FS, MATCH_S, read_ludb
-from bench.beats.networks import describe_own_network, held_out_networks
+from bench.beats.networks import held_out_networks, own_network
+from bench.beats.overview import print_overview
 from bench.beats.p_presence import measure_p_presence
+from bench.beats.paper_grid import measure_paper_grids
 from bench.beats.plot_cases import draw_cases
 from bench.beats.plot_errors import draw_errors
+from bench.beats.settings import (
+    ALL,
+    CPSC2019,
+    LEAD_II,
+    POOLED,
+    QTDB,
+    Results,
+    false_p_waves,
+    judge_cpsc2019,
+    judge_ludb,
+    judge_qtdb,
+    pool,
+)
+from bench.beats.summary import as_json, print_summaries
 from bench.common.command_line import add_count, benchmark_parser
 from bench.common.report import write_json
 from bench.common.tables import print_table, ratios, spread, spread_text
@@ -52,6 +71,10 @@ from ecgstore.beats import find_beats
 from ecgstore.beats.engines import ENGINES
 from ecgstore.config import Config
 from ecgstore.features import compute
+from ecgstore.models.delineator.databases.annotated import AnnotatedRecord
+from ecgstore.models.delineator.databases.cpsc2019 import read_cpsc2019
+from ecgstore.models.delineator.databases.ludb import read_ludb
+from ecgstore.models.delineator.databases.qtdb import read_qtdb
 from ecgstore.plots import save
 from ecgstore.record import LEADS
 
@@ -60,70 +83,111 @@ WITH_FEATURES: Final = "ecgstore, and all features"
 N_REPEATS: Final = 10
 """Runs of ecgstore per run of the others, so that they last long enough to time."""
 
+OVERVIEW: Final = (LEAD_II, ALL, QTDB, CPSC2019, POOLED)
+"""Settings in which ecgstore is printed beside the best of the others."""
+
+_Read = Callable[[Path], list[AnnotatedRecord]]
+_Judge = Callable[
+    [Results, Sequence[AnnotatedRecord], Detect, Mapping[str, Detect], Config], None
+]
+
+DATABASES: Final[dict[str, tuple[_Read, _Judge]]] = {
+    "ludb": (read_ludb, judge_ludb),
+    "qtdb": (read_qtdb, judge_qtdb),
+    "cpsc2019": (read_cpsc2019, judge_cpsc2019),
+}
+"""How the databases are read and judged, by option."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Compare, print tables, and write JSON and plots if paths are given."""
-    parser = benchmark_parser(
-        "bench.beats.delineation",
-        __doc__,
-        folder="folder with the LUDB records",
-        rounds=7,
-    )
-    add_count(parser, "--records", 200, "LUDB records, the first ones")
+    parser = benchmark_parser("bench.beats.delineation", __doc__, rounds=7)
+    for name in (*DATABASES, "challenge"):
+        parser.add_argument(
+            f"--{name}", type=Path, metavar="FOLDER", help="folder with its records"
+        )
+    add_count(parser, "--records", 1000, "records of each database, the first ones")
     parser.add_argument(
         "--weights", type=Path, metavar="PATH", help="weights of cross-fitted networks"
     )
-    parser.add_argument(
-        "--challenge", type=Path, metavar="FOLDER", help="folder with Challenge records"
-    )
     parser.add_argument("--plot", type=Path, metavar="PATH", help="write plots here")
     options = parser.parse_args(arguments)
-    records = read_ludb(options.folder, options.records)
+    folders = {
+        name: getattr(options, name) for name in DATABASES if getattr(options, name)
+    }
+    if not folders:
+        parser.error("no database; expected --ludb, --qtdb or --cpsc2019")
+    if options.plot and "ludb" not in folders:
+        parser.error("--plot draws the errors on LUDB; expected --ludb")
+    records = {
+        name: DATABASES[name][0](folder)[: options.records]
+        for name, folder in folders.items()
+    }
     if options.weights:
-        networks, network = held_out_networks(options.weights, records)
+        network_of, network = held_out_networks(options.weights, [*records.values()])
     else:
-        networks, network = {}, describe_own_network(records)
+        network_of, network = own_network([*records.values()])
     config = Config()
-    filtered = filter_records(records, config)
-    detectors = make_detectors(networks, config)
+    engine = make_engine(network_of)
+    others = make_single_lead_detectors()
+    if SLEEPECG not in others:
+        print(NO_SLEEPECG)
+    results = Results()
     with warnings.catch_warnings(action="ignore"):  # NeuroKit2 warns of single beats
-        detections = {
-            name: [detect(record) for record in filtered]
-            for name, detect in detectors.items()
-        }
-    exceptions = count_exceptions(detections)
-    scores = score(records, detections)
-    print(
-        f"{len(records)} LUDB records within {1000 * MATCH_S:.0f} ms of the "
-        f"cardiologists' marks; ecgstore: {network}"
-    )
-    print_scores(scores, (RECORD, "II", ALL))
-    print_leads(scores, (ECGSTORE, PROMINENCE))
-    with warnings.catch_warnings(action="ignore"):
-        speed = time_detectors(
-            filtered[:N_TIMED_RECORDS], detectors, config, options.rounds
-        )
-    results: dict[str, Any] = {
+        for name, of_database in records.items():
+            DATABASES[name][1](results, of_database, engine, others, config)
+    exceptions = count_exceptions(results.exceptions)
+    if len(records) > 1:
+        pool(results.scores)
+    summaries = as_json(results.scores)
+    n_of = ", ".join(f"{len(rows)} of {name}" for name, rows in records.items())
+    print(f"records: {n_of}; ecgstore: {network}")
+    print(f"marks within {1000 * MATCH_S:.0f} ms; intervals: bootstrap over records\n")
+    for setting in summaries:
+        print_summaries(summaries, setting)
+    for setting in OVERVIEW:
+        if setting in summaries:
+            print_overview(summaries, setting)
+    report: dict[str, Any] = {
         "rounds": options.rounds,
-        "records": len(records),
+        "records": {name: len(rows) for name, rows in records.items()},
         "within_ms": 1000 * MATCH_S,
         "network": network,
         "exceptions": exceptions,
-        "marks": as_json(scores),
-        "speed": speed,
+        "marks": summaries,
     }
+    if "ludb" in records:
+        report["false_p_waves"] = false_p_waves(results.scores)
+        print_false_p_waves(report["false_p_waves"])
+        timed = [leads_of(r, config) for r in records["ludb"][:N_TIMED_RECORDS]]
+        with warnings.catch_warnings(action="ignore"):
+            report["speed"] = time_detectors(
+                timed,
+                {
+                    ECGSTORE: engine,
+                    NEUROKIT_ENGINE: detect_with_neurokit_engine,
+                    **others,
+                },
+                config,
+                options.rounds,
+            )
     if options.challenge:
-        results["p_presence"] = measure_p_presence(options.challenge, [*ENGINES])
-    write_json(options.json, results)
+        report["p_presence"] = measure_p_presence(options.challenge, [*ENGINES])
+        own_engine = make_engine(lambda record_id: None)
+        report["paper_grid"] = measure_paper_grids(
+            options.challenge, own_engine, config
+        )
+    write_json(options.json, report)
     if options.plot:
+        ludb = records["ludb"]
+        drawn = (ECGSTORE, PROMINENCE, DWT + CLEANING)
+        save(draw_errors(results.scores, ALL, drawn), options.plot)
+        leads = [leads_of(record, config) for record in ludb]
         cases = options.plot.with_stem(f"{options.plot.stem}-cases")
-        save(draw_errors(scores, (ECGSTORE, PROMINENCE, DWT + CLEANING)), options.plot)
-        save(draw_cases(filtered, detections[ECGSTORE]), cases)
+        save(draw_cases(ludb, leads, results.detections), cases)
 
 
-def count_exceptions(
-    detections: Mapping[str, Sequence[Detections]],
-) -> dict[str, Any]:
+def count_exceptions(by_detector: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Print and return how many calls raised an exception, and which.
 
     Raises
@@ -132,10 +196,8 @@ def count_exceptions(
         If one of ecgstore's engines did.
     """
     results: dict[str, dict[str, Any]] = {}
-    for name, record_results in detections.items():
-        messages = Counter(
-            text for result in record_results for text in result.exceptions
-        )
+    for name, texts in by_detector.items():
+        messages = Counter(texts)
         results[name] = {
             "exceptions": messages.total(),
             "messages": dict(messages.most_common()),
@@ -149,25 +211,35 @@ def count_exceptions(
         },
     )
     for name in (ECGSTORE, NEUROKIT_ENGINE):
-        if messages := results[name]["messages"]:
+        if name in results and (messages := results[name]["messages"]):
             raise SystemExit(
                 f"{name} failed, so nothing was timed: {next(iter(messages))}"
             )
     return results
 
 
+def print_false_p_waves(false_p: Mapping[str, Mapping[str, float]]) -> None:
+    """Print the false P waves in atrial fibrillation and flutter."""
+    rows = {
+        f"{setting:20}{detector}": [f"{share:.3f}"]
+        for setting, by_detector in false_p.items()
+        for detector, share in by_detector.items()
+    }
+    print_table("atrial fibrillation or flutter", ["false P waves a beat"], rows)
+
+
 def time_detectors(
-    records: Sequence[FilteredRecord],
+    records: Sequence[Leads],
     detectors: Mapping[str, Detect],
     config: Config,
     rounds: int,
 ) -> dict[str, Any]:
     """Time all detectors on whole records; print a table and return its numbers."""
 
-    def with_features(filtered: FilteredRecord) -> None:
-        signal = filtered.filtered
-        beats = find_beats(signal, FS, max_beats=config.max_beats)
-        compute(signal, beats, FS, config.rr_convention)
+    def with_features(leads: Leads) -> None:
+        signal = leads.filtered
+        beats = find_beats(signal, leads.fs, max_beats=config.max_beats)
+        compute(signal, beats, leads.fs, config.rr_convention)
 
     functions = {WITH_FEATURES: with_features, **detectors}
     repeats = {

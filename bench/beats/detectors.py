@@ -1,7 +1,9 @@
 """The detectors of beats and waves that are compared, called as users call them."""
 
+import contextlib
 import functools
-from collections.abc import Callable, Mapping, Sequence
+import importlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,22 +11,14 @@ import neurokit2
 import numpy as np
 from wfdb import processing
 
-from bench.beats.ludb import FS, LudbRecord
 from bench.beats.neurokit import neurokit_peaks, neurokit_waves
 from ecgstore.arrays import Float32Array, FloatArray
 from ecgstore.beats import Beats, find_beats
 from ecgstore.beats.unet import engine as delineator
 from ecgstore.config import Config
-from ecgstore.record import Mark
+from ecgstore.models.delineator.databases.annotated import AnnotatedRecord
+from ecgstore.record import N_LEADS, Mark
 from ecgstore.signals.preprocess import bandpass
-
-try:
-    from sleepecg.heartbeats import detect_heartbeats
-except ImportError as error:
-    raise SystemExit(
-        "sleepecg is missing, and the benchmark compares with it; install it with: "
-        "pip install -c constraints.txt -e '.[dev]'"
-    ) from error
 
 ECGSTORE: Final = "ecgstore"
 NEUROKIT_ENGINE: Final = "ecgstore --beats neurokit"
@@ -34,21 +28,49 @@ CLEANING: Final = ", cleaning"
 SLEEPECG: Final = "sleepecg"
 XQRS: Final = "wfdb xqrs"
 
+NO_SLEEPECG: Final = (
+    "sleepecg is missing and left out of the comparison; install it with: "
+    "pip install -c constraints.txt -e '.[bench]'"
+)
+
+MOST_BEATS_PER_S: Final = 5
+"""More beats than any record has."""
+
 Marks = dict[Mark, FloatArray]
 """Sample indices by mark, NaN or -1 where a beat lacks one."""
 
 
-@dataclass(frozen=True)
-class FilteredRecord:
-    """A record of LUDB, and its signal band-passed as in a build."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Leads:
+    """Some leads of a record.
 
-    record: LudbRecord
+    Attributes
+    ----------
+    record_id : str
+    fs : float
+        Sampling rate in Hz.
+    signal : ndarray of shape (n_leads, n_samples)
+        Voltages in mV, not filtered.
+    filtered : ndarray of shape (n_leads, n_samples)
+        Band-passed as in a build.
+    """
+
+    record_id: str
+    fs: float
+    signal: FloatArray
     filtered: FloatArray
+
+    def only(self, rows: Sequence[int]) -> "Leads":
+        """Return these leads of it."""
+        chosen = [*rows]
+        return Leads(
+            self.record_id, self.fs, self.signal[chosen], self.filtered[chosen]
+        )
 
 
 @dataclass
 class Detections:
-    """The result of one detector for a record.
+    """The result of one detector for some leads of a record.
 
     Attributes
     ----------
@@ -65,86 +87,89 @@ class Detections:
     exceptions: list[str]
 
 
-Detect = Callable[[FilteredRecord], Detections]
+Detect = Callable[[Leads], Detections]
 
 
-def filter_records(
-    records: Sequence[LudbRecord], config: Config
-) -> list[FilteredRecord]:
-    """Return the records with the signals that a build passes to an engine."""
+def leads_of(record: AnnotatedRecord, config: Config) -> Leads:
+    """Return all leads of a record, filtered as a build does."""
     band = config.low_hz, config.high_hz, config.filter_order
-    return [
-        FilteredRecord(record, bandpass(record.signal, FS, *band)) for record in records
-    ]
+    filtered = bandpass(record.signal, record.fs, *band)
+    return Leads(record.record_id, record.fs, record.signal, filtered)
 
 
-def make_detectors(
-    networks: Mapping[str, Float32Array], config: Config
-) -> dict[str, Detect]:
-    """Return all detectors by name.
+def make_engine(network_of: Callable[[str], Float32Array | None]) -> Detect:
+    """Return the detector `ECGSTORE`, which takes any number of leads up to 12.
 
     Parameters
     ----------
-    networks : Mapping
-        Weights by record_id, see `bench.beats.networks.held_out_networks`; the
-        package's own weights are used for other records.
-    config : Config
-        Options of a build.
+    network_of : callable
+        Returns the weights for a record_id, see `bench.beats.networks`; None for the
+        package's own weights.
     """
 
-    def ecgstore(filtered: FilteredRecord) -> Beats:
-        weights = networks.get(filtered.record.record_id)
-        if weights is None:
-            return find_beats(filtered.filtered, FS, max_beats=config.max_beats)
-        return delineator.find_beats_with(
-            weights, filtered.filtered, FS, config.max_beats
-        )
+    def ecgstore(leads: Leads) -> Beats:
+        values = network_of(leads.record_id)
+        n_leads, n_samples = leads.filtered.shape
+        max_beats = round(MOST_BEATS_PER_S * n_samples / leads.fs) + 1
+        if values is None and n_leads == N_LEADS:
+            return find_beats(leads.filtered, leads.fs, max_beats=max_beats)
+        if values is None:
+            values = delineator.weights()
+        return delineator.find_beats_with(values, leads.filtered, leads.fs, max_beats)
 
-    def neurokit_engine(filtered: FilteredRecord) -> Beats:
-        return find_beats(
-            filtered.filtered, FS, max_beats=config.max_beats, engine="neurokit"
-        )
+    return functools.partial(_detect_with_engine, ecgstore)
 
-    detectors: dict[str, Detect] = {
-        ECGSTORE: functools.partial(_detect_with_engine, ecgstore),
-        NEUROKIT_ENGINE: functools.partial(_detect_with_engine, neurokit_engine),
-    }
+
+def detect_with_neurokit_engine(leads: Leads) -> Detections:
+    """Return the detections of ``--beats neurokit``, which needs all 12 leads."""
+    max_beats = round(MOST_BEATS_PER_S * leads.filtered.shape[1] / leads.fs) + 1
+    return _detect_with_engine(
+        lambda of: find_beats(
+            of.filtered, of.fs, max_beats=max_beats, engine="neurokit"
+        ),
+        leads,
+    )
+
+
+def make_single_lead_detectors() -> dict[str, Detect]:
+    """Return the detectors of other projects by name, which take each lead alone."""
+    detectors: dict[str, Detect] = {}
     for name, method in ((PROMINENCE, "prominence"), (DWT, "dwt")):
         for cleaning in (False, True):
             detectors[name + CLEANING * cleaning] = functools.partial(
                 _detect_with_neurokit, method, cleaning
             )
-    return detectors | {
-        SLEEPECG: functools.partial(_detect_peaks, detect_heartbeats),
-        XQRS: functools.partial(_detect_peaks, _xqrs),
-    }
+    with contextlib.suppress(ImportError):  # not installed: `NO_SLEEPECG`
+        sleepecg = importlib.import_module("sleepecg.heartbeats")
+        detectors[SLEEPECG] = functools.partial(
+            _detect_peaks, sleepecg.detect_heartbeats
+        )
+    return detectors | {XQRS: functools.partial(_detect_peaks, _xqrs)}
 
 
-def _detect_with_engine(
-    engine: Callable[[FilteredRecord], Beats], filtered: FilteredRecord
-) -> Detections:
+def _detect_with_engine(engine: Callable[[Leads], Beats], leads: Leads) -> Detections:
     """Return the detections of an engine, which uses all leads together."""
     try:
-        beats = engine(filtered)
+        beats = engine(leads)
     except Exception as error:
-        return Detections([{} for _ in filtered.filtered], None, [_one_line(error)])
-    leads = [
-        dict(zip(Mark, lead.T.astype(float), strict=True)) for lead in beats.fiducials
+        return Detections([{} for _ in leads.filtered], None, [_one_line(error)])
+    marks = [
+        dict(zip(Mark, lead.T.astype(float), strict=True))
+        for lead in beats.fiducials[: len(leads.filtered)]
     ]
-    return Detections(leads, beats.r_peaks.astype(float), [])
+    return Detections(marks, beats.r_peaks.astype(float), [])
 
 
-def _detect_with_neurokit(
-    method: str, cleaning: bool, filtered: FilteredRecord
-) -> Detections:
+def _detect_with_neurokit(method: str, cleaning: bool, leads: Leads) -> Detections:
     """Return NeuroKit2's detections of each lead; R-peaks only if its waves fail."""
     detections = Detections([], None, [])
-    for lead in filtered.record.signal if cleaning else filtered.filtered:
+    fs = leads.fs
+    for lead in leads.signal if cleaning else leads.filtered:
         marks: Marks = {}
         try:
-            clean = neurokit2.ecg_clean(lead, sampling_rate=FS) if cleaning else lead
-            marks[Mark.R_PEAK] = neurokit_peaks(clean, FS)
-            marks |= neurokit_waves(clean, FS, marks[Mark.R_PEAK], method)
+            clean = neurokit2.ecg_clean(lead, sampling_rate=fs) if cleaning else lead
+            marks[Mark.R_PEAK] = neurokit_peaks(clean, fs)
+            marks |= neurokit_waves(clean, fs, marks[Mark.R_PEAK], method)
         except Exception as error:
             detections.exceptions.append(_one_line(error))
         detections.leads.append(marks)
@@ -152,14 +177,14 @@ def _detect_with_neurokit(
 
 
 def _detect_peaks(
-    detector: Callable[[FloatArray, float], Any], filtered: FilteredRecord
+    detector: Callable[[FloatArray, float], Any], leads: Leads
 ) -> Detections:
     """Return the R-peaks of each lead, from a detector with a filter of its own."""
     detections = Detections([], None, [])
-    for lead in filtered.record.signal:
+    for lead in leads.signal:
         marks: Marks = {}
         try:
-            marks[Mark.R_PEAK] = np.asarray(detector(lead, FS), np.float64)
+            marks[Mark.R_PEAK] = np.asarray(detector(lead, leads.fs), np.float64)
         except Exception as error:
             detections.exceptions.append(_one_line(error))
         detections.leads.append(marks)

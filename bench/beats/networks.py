@@ -1,32 +1,38 @@
-"""The network for each record of LUDB: one that was not trained on the record."""
+"""The network for each record: one that was not trained on it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.beats.ludb import LudbRecord
 from ecgstore.arrays import Float32Array
 from ecgstore.beats.unet import engine as delineator
+from ecgstore.models.delineator.databases.annotated import AnnotatedRecord
+from ecgstore.models.delineator.folds import assign_folds
+
+NetworkOf = Callable[[str], Float32Array | None]
+"""Returns the weights for a record_id; None for the package's own."""
 
 
 def held_out_networks(
-    path: Path, records: Sequence[LudbRecord]
-) -> tuple[dict[str, Float32Array], str]:
-    """Return, for each record, the network of the fold that holds it out.
+    path: Path, databases: Sequence[Sequence[AnnotatedRecord]]
+) -> tuple[NetworkOf, str]:
+    """Return, for each record, a network that was not trained on it.
+
+    Records that none of the networks was trained on are shared out among them, by
+    patient.
 
     Parameters
     ----------
     path : Path
         File of ``python -m ecgstore.models.delineator.training --folds``.
-    records : sequence of LudbRecord
+    databases : sequence of sequences of AnnotatedRecord
 
     Returns
     -------
-    networks : dict
-        Weights by record_id.
+    network_of : callable
     description : str
         For the printed tables.
 
@@ -35,27 +41,51 @@ def held_out_networks(
     SystemExit
         If the file has no such network for one of the records.
     """
-    held_out = _about(path)["held_out"]
+    about = _about(path)
+    names = list(about["held_out"])
     networks: dict[str, Float32Array] = {}
     with np.load(path) as file:
-        for name, record_ids in held_out.items():
-            networks |= dict.fromkeys(record_ids, file[name])
-    missing = sorted({record.record_id for record in records} - {*networks})
-    if missing:
+        weights = {name: file[name] for name in names}
+    for name, record_ids in about["held_out"].items():
+        networks |= dict.fromkeys(record_ids, weights[name])
+    missing = []
+    for records in databases:
+        patients = {record.record_id: record.patient for record in records}
+        trained_on = {*about["records"]} - {*networks}
+        missing += sorted(trained_on & {*patients})
+        unseen = {
+            record_id: patient
+            for record_id, patient in patients.items()
+            if record_id not in networks and record_id not in trained_on
+        }
+        if unseen and names:
+            folds = assign_folds(unseen, len(names))
+            networks |= {
+                record_id: weights[names[fold]] for record_id, fold in folds.items()
+            }
+    if missing or not names:
         raise SystemExit(
             f"{path}: no network that was not trained on the records "
             f"{', '.join(missing)}; make it with: "
             "python -m ecgstore.models.delineator.training LUDB --folds 5 -o FILE"
         )
-    return networks, f"{len(held_out)} networks, each on the records it holds out"
+    text = f"{len(names)} networks, each on records that it was not trained on"
+    return networks.__getitem__, text
 
 
-def describe_own_network(records: Sequence[LudbRecord]) -> str:
-    """Return a text with the number of records the package's network was trained on."""
-    weights = Path(delineator.__file__).with_name(delineator.WEIGHTS)
-    trained_on = {*_about(weights)["records"]}
-    n_seen = sum(record.record_id in trained_on for record in records)
-    return f"the package's own network, which was trained on {n_seen} of the records"
+def own_network(
+    databases: Sequence[Sequence[AnnotatedRecord]],
+) -> tuple[NetworkOf, str]:
+    """Return the package's own network for every record.
+
+    The text says how many of the records it was trained on.
+    """
+    path = Path(delineator.__file__).with_name(delineator.WEIGHTS)
+    trained_on = {*_about(path)["records"]}
+    ids = [record.record_id for records in databases for record in records]
+    n_seen = sum(record_id in trained_on for record_id in ids)
+    text = f"the package's own network, which was trained on {n_seen} of the records"
+    return lambda record_id: None, text
 
 
 def _about(path: Path) -> dict[str, Any]:

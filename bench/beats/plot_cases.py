@@ -8,10 +8,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.beats.accuracy import match
-from bench.beats.detectors import Detections, FilteredRecord, Marks
-from bench.beats.ludb import FS, MATCH_S, WAVES, Annotation
+from bench.beats.counts import MATCH_S, inside, match, present
+from bench.beats.detectors import Detections, Leads, Marks
 from ecgstore.arrays import FloatArray
+from ecgstore.models.delineator.databases.annotated import (
+    WAVES,
+    AnnotatedRecord,
+    Annotation,
+)
+from ecgstore.models.delineator.databases.ludb import FS
 from ecgstore.plots.style.colours import BLUE, GREEN, GREY, INK, VERMILION
 from ecgstore.record import LEADS, Mark
 
@@ -48,13 +53,13 @@ class Case:
 
 
 def cases_of(
-    records: Sequence[FilteredRecord], detections: Sequence[Detections], wave: str
+    records: Sequence[AnnotatedRecord], detections: Sequence[Detections], wave: str
 ) -> list[Case]:
     """Return all leads with marks of a wave, the worst first."""
     cases = []
-    for number, (filtered, result) in enumerate(zip(records, detections, strict=True)):
-        for lead, annotation in enumerate(filtered.record.annotations):
-            case = _case(number, lead, annotation, result.leads[lead], WAVES[wave])
+    for number, (record, result) in enumerate(zip(records, detections, strict=True)):
+        for lead, annotation in enumerate(record.annotations):
+            case = _case(number, lead, annotation, result.leads[lead], wave)
             if case is not None:
                 cases.append(case)
     return sorted(cases, key=lambda case: -case.error_ms)
@@ -65,24 +70,25 @@ def _case(
     lead: int,
     annotation: Annotation,
     marks: Marks,
-    wave_marks: tuple[Mark, ...],
+    wave: str,
 ) -> Case | None:
     """Return the errors of one lead, or None if there is nothing to compare."""
     errors: list[tuple[float, float]] = []  # ms, sample index
     missed = false = 0
-    for mark in wave_marks:
-        annotated = annotation.marks[mark]
-        detected = np.sort(_present(marks, mark))
-        pairs = match(annotated, detected)
+    all_annotated = annotation.marks()
+    for mark in WAVES[wave]:
+        annotated = all_annotated[mark]
+        detected = present(marks.get(mark, np.empty(0)))
+        pairs = match(annotated, detected, MATCH_S * FS)
         errors += [
             (1000 * abs(detected[j] - annotated[i]) / FS, annotated[i])
             for i, j in pairs
         ]
         lost = np.delete(annotated, [i for i, _ in pairs])
         extra = np.delete(detected, [j for _, j in pairs])
-        extra = extra[(extra >= annotation.first) & (extra <= annotation.last)]
+        extra = extra[inside(extra, annotation.spans[wave])]
         errors += [(1000 * MATCH_S, float(sample)) for sample in (*lost, *extra)]
-        if mark == wave_marks[1]:
+        if mark == WAVES[wave][1]:
             missed, false = len(lost), len(extra)
     if not errors:
         return None
@@ -102,7 +108,9 @@ def select_cases(cases: Sequence[Case]) -> list[tuple[str, Case]]:
 
 
 def draw_cases(
-    records: Sequence[FilteredRecord], detections: Sequence[Detections]
+    records: Sequence[AnnotatedRecord],
+    leads: Sequence[Leads],
+    detections: Sequence[Detections],
 ) -> Figure:
     """Draw the worst leads and a typical one, a row for each wave."""
     columns = N_WORST + 1
@@ -116,16 +124,21 @@ def draw_cases(
         if not cases:
             continue
         for axes, (title, case) in zip(row, select_cases(cases), strict=False):
-            filtered = records[case.record]
-            _draw_case(axes, filtered, case, detections[case.record].leads[case.lead])
+            record = records[case.record]
+            _draw_case(
+                axes,
+                leads[case.record].filtered[case.lead],
+                record.annotations[case.lead],
+                case,
+                detections[case.record].leads[case.lead],
+            )
             counts = [
                 f", {n} {text}"
                 for n, text in ((case.missed, "missed"), (case.false, "false"))
                 if n
             ]
-            record_id = filtered.record.record_id
             axes.set_title(
-                f"{wave}, {title}: record {record_id} {LEADS[case.lead]}\n"
+                f"{wave}, {title}: record {record.record_id} {LEADS[case.lead]}\n"
                 f"{case.error_ms:.0f} ms" + "".join(counts),
                 loc="left",
                 fontsize=9,
@@ -139,10 +152,10 @@ def draw_cases(
     return figure
 
 
-def _draw_case(axes: Axes, filtered: FilteredRecord, case: Case, marks: Marks) -> None:
+def _draw_case(
+    axes: Axes, lead: FloatArray, annotation: Annotation, case: Case, marks: Marks
+) -> None:
     """Draw a piece of a lead around its largest error, with both sets of marks."""
-    annotation = filtered.record.annotations[case.lead]
-    lead = filtered.filtered[case.lead]
     n_shown = round(SHOWN_S * FS)
     begin = int(np.clip(case.worst - n_shown / 2, 0, max(len(lead) - n_shown, 0)))
     shown = np.arange(begin, min(begin + n_shown, len(lead)))
@@ -150,10 +163,10 @@ def _draw_case(axes: Axes, filtered: FilteredRecord, case: Case, marks: Marks) -
     low, high = float(curve.min()), float(curve.max())
     step = 0.07 * max(high - low, 0.1)
     axes.plot(shown / FS, curve, color=INK, linewidth=0.9)
-    for drawn, y in ((annotation.marks, high + step), (marks, low - step)):
+    for drawn, y in ((annotation.marks(), high + step), (marks, low - step)):
         for wave, colour in COLOURS.items():
             _draw_wave(axes, drawn, WAVES[wave], colour, y, step / 2)
-    for edge in (annotation.first, annotation.last):
+    for edge in annotation.spans["QRS"].ravel():
         axes.axvline(edge / FS, color=GREY, linewidth=0.6, linestyle=":")
     axes.set_xlim(shown[0] / FS, (shown[-1] + 1) / FS)
     axes.set_ylim(low - 2.5 * step, high + 2.5 * step)
@@ -172,7 +185,7 @@ def _draw_wave(
     half_height: float,
 ) -> None:
     """Draw bars from onsets to the offsets that follow, and ticks at peaks."""
-    on, peak, off = (_present(marks, mark) / FS for mark in wave_marks)
+    on, peak, off = (present(marks.get(mark, np.empty(0))) / FS for mark in wave_marks)
     for start in on:
         later = off[off > start]
         if len(later) and later[0] - start < 1.0:  # s: of the same beat
@@ -182,9 +195,3 @@ def _draw_wave(
             edges, y - half_height / 2, y + half_height / 2, color=colour, linewidth=1.0
         )
     axes.vlines(peak, y - half_height, y + half_height, color=colour, linewidth=1.6)
-
-
-def _present(marks: Marks, mark: Mark) -> FloatArray:
-    """Return the sample indices of a mark, without those of beats that lack it."""
-    samples = marks.get(mark, np.empty(0))
-    return samples[samples >= 0]

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from matplotlib.figure import Figure
 
-from bench.beats.accuracy import ALL, Scores
+from bench.beats.summary import Scores, summarize
 from ecgstore.plots.style.colours import GREY, SERIES
 from ecgstore.record import MARKS, Mark
 
@@ -15,8 +15,8 @@ LIMIT_MS: Final = 100.0
 """Larger errors are counted in the last bin."""
 
 
-def draw_errors(scores: Scores, detectors: Sequence[str]) -> Figure:
-    """Draw the distribution of the errors of every mark, over all leads."""
+def draw_errors(scores: Scores, setting: str, detectors: Sequence[str]) -> Figure:
+    """Draw the distribution of the errors of every mark, in one of the settings."""
     figure = Figure(figsize=(13.0, 9.0), dpi=120, facecolor="white")
     figure.set_layout_engine("constrained", h_pad=0.1)
     grid = figure.subplots(3, 3, squeeze=False, sharex=True)
@@ -24,19 +24,22 @@ def draw_errors(scores: Scores, detectors: Sequence[str]) -> Figure:
     for mark, axes in zip(Mark, grid.flat, strict=True):
         lines = []
         for detector, colour in zip(detectors, SERIES, strict=False):
-            score = scores[ALL][mark].get(detector)
-            if score is None or not score.errors_ms:
+            counts = scores[setting][mark].get(detector, [])
+            all_errors = [
+                record.errors_ms for record in counts if len(record.errors_ms)
+            ]
+            if not all_errors:
                 continue
-            errors = np.clip(score.errors_ms, bins[0], bins[-1])
-            counts, _ = np.histogram(errors, bins)
+            errors = np.clip(np.concatenate(all_errors), bins[0], bins[-1])
+            row = summarize(counts)
+            heights, _ = np.histogram(errors, bins)
             axes.stairs(
-                100 * counts / max(score.n_annotated, 1),
+                100 * heights / row["annotated"],
                 bins,
                 color=colour,
                 linewidth=1.4,
                 label=detector,
             )
-            row = score.summary()
             lines.append(
                 (
                     f"F1 {row['f1']:.3f}   {row['mean_ms']:+.1f} ± {row['sd_ms']:.1f}",

@@ -8,12 +8,10 @@ from typing import Final
 import numpy as np
 
 from ecgstore.arrays import BoolArray, Float32Array, FloatArray, IntArray
-from ecgstore.record import LEADS, N_LEADS
+from ecgstore.models.delineator.databases.annotated import AnnotatedRecord
+from ecgstore.models.delineator.databases.ludb import read_ludb
+from ecgstore.record import N_LEADS
 from ecgstore.signals.preprocess import bandpass
-from ecgstore.sources import read_record
-
-FS: Final = 500.0
-"""Sampling rate of LUDB in Hz."""
 
 UNKNOWN: Final = -1
 """Label of spans that the cardiologists did not annotate."""
@@ -68,33 +66,26 @@ def read_training_records(folder: Path) -> list[TrainingRecord]:
         Folder with the headers, signals and annotations (``1.hea``, ``1.dat``,
         ``1.i``, ...), at any depth.
     """
-    headers = sorted(folder.rglob("*.hea"), key=lambda path: path.stem.zfill(5))
-    return [_read(header) for header in headers]
+    return [_training_record(record) for record in read_ludb(folder)]
 
 
-def _read(header: Path) -> TrainingRecord:
+def _training_record(record: AnnotatedRecord) -> TrainingRecord:
     """Return one record."""
-    import wfdb
-
-    record = read_record(header)
     n_samples = record.signal.shape[1]
     signals = np.stack(
-        [bandpass(record.signal, FS, *band).astype(np.float32) for band in BANDS]
+        [bandpass(record.signal, record.fs, *band).astype(np.float32) for band in BANDS]
     )
     edges, classes = [], []
-    for lead in LEADS:
-        annotation = wfdb.rdann(str(header.with_suffix("")), lead.lower())
-        lead_edges, lead_classes = spans_of(
-            annotation.symbol, annotation.sample, n_samples
-        )
+    for lead in record.annotations:
+        lead_edges, lead_classes = spans_of(lead.symbols, lead.samples, n_samples)
         edges.append(lead_edges)
         classes.append(lead_classes)
     quiet = quiet_samples(edges, classes, n_samples)
-    return TrainingRecord(header.stem, signals, edges, classes, quiet)
+    return TrainingRecord(record.record_id, signals, edges, classes, quiet)
 
 
 def spans_of(
-    symbols: Iterable[str], samples: Iterable[int], n_samples: int
+    symbols: Iterable[str], samples: Iterable[float], n_samples: int
 ) -> tuple[FloatArray, IntArray]:
     """Return edges and classes of the spans of one lead's annotation.
 

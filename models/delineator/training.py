@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from ecgstore.arrays import Float32Array
+from ecgstore.models.delineator.folds import assign_folds
 from ecgstore.models.delineator.network import DelineatorNetwork, flat_weights
 from ecgstore.models.delineator.records import TrainingRecord, read_training_records
 from ecgstore.models.delineator.samples import Sampler
@@ -114,20 +115,21 @@ def main(arguments: list[str] | None = None) -> None:
     options = _options(arguments)
     torch.set_num_threads(options.threads)
     records = read_training_records(options.ludb)
-    if not records:
-        raise SystemExit(
-            f"{options.ludb}: has no record of LUDB; expected its headers (1.hea, ...)"
-        )
+    # LUDB has one record of each patient.
+    fold_of = assign_folds(
+        {record.record_id: record.record_id for record in records},
+        max(options.folds, 1),
+    )
     weights: dict[str, Float32Array] = {}
     held_out: dict[str, list[str]] = {}
     for fold in options.only or range(max(options.folds, 1)):
         training_records = records
         if options.folds:
             training_records = [
-                record for k, record in enumerate(records) if k % options.folds != fold
+                record for record in records if fold_of[record.record_id] != fold
             ]
             held_out[f"weights_{fold}"] = [
-                record.record_id for record in records[fold :: options.folds]
+                record_id for record_id in fold_of if fold_of[record_id] == fold
             ]
         steps = train(training_records, options.steps, options.seed)
         with Progress(f"fold {fold}", options.steps, unit="steps") as progress:

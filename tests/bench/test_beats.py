@@ -9,15 +9,19 @@ import numpy as np
 import pytest
 from wfdb import rdann
 
-from bench.beats import accuracy, detectors
-from bench.beats.ludb import read_ludb
+from bench.beats import delineation, detectors, settings
+from bench.beats.networks import held_out_networks
+from bench.beats.summary import as_json
 from ecgstore.beats import Beats
 from ecgstore.beats.unet import engine as delineator
 from ecgstore.config import Config
+from ecgstore.models.delineator.databases.ludb import read_ludb
 from ecgstore.record import LEADS
 from ecgstore.sample import sample_folder
 
 LUDB = Path(__file__).resolve().parents[1] / "data" / "ludb"
+
+ONE_RECORD = ("beats.delineation", "--ludb", LUDB, "--rounds=1", "--records=1")
 
 RunBench = Callable[..., dict[str, Any]]
 
@@ -29,7 +33,7 @@ DELINEATORS = {
     "NeuroKit2 dwt",
     "NeuroKit2 dwt, cleaning",
 }
-"""The detectors of every mark; two others detect R-peaks only."""
+"""The detectors of every mark; others detect R-peaks only."""
 
 
 @pytest.mark.slow
@@ -38,25 +42,29 @@ def test_delineation_reports_marks_speed_and_p_presence(
 ) -> None:
     plot = tmp_path / "beats.png"
     report = run_bench(
-        *("beats.delineation", LUDB, "--rounds=1", "--records=1"),
+        *("beats.delineation", "--ludb", LUDB, "--rounds=1", "--records=1"),
         *("--challenge", dozen_records, "--plot", plot),
     )
-    assert report["records"] == 1
+    assert report["records"] == {"ludb": 1}
     assert "trained on 1 of the records" in report["network"]
     marks = report["marks"]
-    assert set(marks) == {"record", *LEADS, "all"}
-    for leads in (*LEADS, "all"):
-        assert len(marks[leads]) == 9
-        for name, by_detector in marks[leads].items():
-            others = {"sleepecg", "wfdb xqrs"} if name == "r_peak" else set()
-            assert set(by_detector) == DELINEATORS | others
-    for mark in marks["all"].values():
-        assert mark["ecgstore"]["f1"] > 0.95
-        assert mark["ecgstore"]["f1"] >= mark["ecgstore"]["f1_tight"]
-        assert mark["ecgstore"]["f1"] >= mark["ecgstore"]["f1_inside"]
+    of_leads = {f"{settings.ALL}: {lead}" for lead in LEADS} | {settings.ALL}
+    assert {*marks} > {*of_leads, *settings.FEWER_LEADS, *settings.BY_RHYTHM}
+    for setting in of_leads:
+        assert len(marks[setting]) == 9
+        for name, by_detector in marks[setting].items():
+            others = {*by_detector} - DELINEATORS
+            assert {*by_detector} >= DELINEATORS
+            assert ("wfdb xqrs" in others) == (name == "r_peak")
+    for setting in (settings.ALL, settings.ALONE, *settings.FEWER_LEADS):
+        for mark in marks[setting].values():
+            assert mark["ecgstore"]["f1"] > 0.9
+            assert mark["ecgstore"]["f1"] >= mark["ecgstore"]["f1_tight"]
+            assert mark["ecgstore"]["records"] == 1
     for name in DELINEATORS:
-        assert (name in marks["record"]["r_peak"]) == name.startswith("ecgstore")
-    assert marks["record"]["r_peak"]["ecgstore"]["se"] == 1
+        by_detector = marks[settings.RECORD]["r_peak"]
+        assert (name in by_detector) == name.startswith("ecgstore")
+    assert marks[settings.RECORD]["r_peak"]["ecgstore"]["se"] == 1
     assert report["exceptions"]["ecgstore"] == {"exceptions": 0, "messages": {}}
     times = report["speed"]["a_record"]
     assert set(times) == set(report["exceptions"]) | {"ecgstore, and all features"}
@@ -64,6 +72,10 @@ def test_delineation_reports_marks_speed_and_p_presence(
     assert slow > times["ecgstore"]["of_ecgstore_with_features"]["median"]
     presence = report["p_presence"]["ecgstore"]
     assert presence["sinus"] > presence["af"] >= 0
+    grid = report["paper_grid"]
+    assert grid["records"] == 12
+    assert grid["beats"] > 100
+    assert 0 <= grid["found"] <= grid["beats"]
     for path in (plot, plot.with_stem("beats-cases")):
         assert path.read_bytes().startswith(b"\x89PNG")
 
@@ -84,31 +96,28 @@ MEAN_ERROR_MS = {
 
 def test_marks_are_neither_early_nor_late() -> None:
     """Detect a constant shift, which comparisons of the engine with itself cannot."""
-    config = Config()
-    records = read_ludb(LUDB, 2)
-    detect = detectors.make_detectors({}, config)[detectors.ECGSTORE]
-    detections = [
-        detect(record) for record in detectors.filter_records(records, config)
-    ]
-    scores = accuracy.as_json(accuracy.score(records, {"ecgstore": detections}))
-    means = {name: by["ecgstore"]["mean_ms"] for name, by in scores["all"].items()}
+    results = settings.Results()
+    engine = detectors.make_engine(lambda record_id: None)
+    settings.judge_ludb(results, read_ludb(LUDB)[:2], engine, {}, Config())
+    marks = as_json(results.scores)
+    means = {
+        name: by["ecgstore"]["mean_ms"] for name, by in marks[settings.ALL].items()
+    }
     assert set(means) == set(MEAN_ERROR_MS)
     for name, limit in MEAN_ERROR_MS.items():
         assert abs(means[name]) < limit, name
-    assert abs(scores["record"]["r_peak"]["ecgstore"]["mean_ms"]) < 3
+    assert abs(marks[settings.RECORD]["r_peak"]["ecgstore"]["mean_ms"]) < 3
 
 
 @pytest.fixture
 def few_detectors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out most detectors: NeuroKit2 takes a second a record."""
-    make_all = detectors.make_detectors
-    names = (detectors.ECGSTORE, detectors.NEUROKIT_ENGINE, detectors.PROMINENCE)
+    make_all = detectors.make_single_lead_detectors
 
-    def make_few(*arguments: Any) -> dict[str, Any]:
-        every = make_all(*arguments)
-        return {name: every[name] for name in names}
+    def make_few() -> dict[str, detectors.Detect]:
+        return {detectors.PROMINENCE: make_all()[detectors.PROMINENCE]}
 
-    monkeypatch.setattr("bench.beats.delineation.make_detectors", make_few)
+    monkeypatch.setattr(delineation, "make_single_lead_detectors", make_few)
 
 
 @pytest.mark.usefixtures("few_detectors")
@@ -121,8 +130,8 @@ def test_shifted_annotations_change_the_scores(
         return file
 
     monkeypatch.setattr("wfdb.rdann", late_annotations)
-    report = run_bench("beats.delineation", LUDB, "--rounds=1", "--records=1")
-    for name, score in report["marks"]["V5"]["r_peak"].items():
+    report = run_bench(*ONE_RECORD)
+    for name, score in report["marks"][f"{settings.ALL}: V5"]["r_peak"].items():
         assert score["mean_ms"] == pytest.approx(-60, abs=10), name
         assert score["f1"] > 0.9
         assert score["f1_tight"] < 0.1
@@ -137,7 +146,7 @@ def test_a_broken_engine_is_not_timed(
 
     monkeypatch.setattr("ecgstore.beats.unet.engine.find_beats", broken)
     with pytest.raises(SystemExit, match="nothing was timed: ZeroDivisionError: pla"):
-        run_bench("beats.delineation", LUDB, "--rounds=1", "--records=1")
+        run_bench(*ONE_RECORD)
 
 
 @pytest.mark.usefixtures("few_detectors")
@@ -148,18 +157,39 @@ def test_records_are_analysed_by_the_network_that_holds_them_out(
     good = np.load(package)["weights"]
     folds = {"weights_0": good, "weights_1": np.zeros_like(good)}
     path = tmp_path / "folds.npz"
-    about = json.dumps({"held_out": {"weights_0": ["1"], "weights_1": ["101"]}})
-    np.savez(path, about=np.array(about), **folds)
-    options = ("beats.delineation", LUDB, "--rounds=1", f"--weights={path}")
-    report = run_bench(*options, "--records=1")
+    about: dict[str, Any] = {"records": ["1", "101"]}
+    about["held_out"] = {"weights_0": ["1"], "weights_1": ["101"]}
+    np.savez(path, about=np.array(json.dumps(about)), **folds)
+    options = (*ONE_RECORD, f"--weights={path}")
+    report = run_bench(*options)
     assert report["network"].startswith("2 networks")
-    assert report["marks"]["all"]["r_peak"]["ecgstore"]["f1"] > 0.99
-    np.savez(path, about=np.array(json.dumps({"held_out": {}})), **folds)
+    assert report["marks"][settings.ALL]["r_peak"]["ecgstore"]["f1"] > 0.99
+    about["held_out"].pop("weights_0")
+    np.savez(path, about=np.array(json.dumps(about)), **folds)
     with pytest.raises(SystemExit, match="not trained on the records 1;"):
-        run_bench(*options, "--records=1")
+        run_bench(*options)
     np.savez(path, **folds)
     with pytest.raises(SystemExit, match="expected a file that"):
-        run_bench(*options, "--records=1")
+        run_bench(*options)
+
+
+def test_records_that_no_network_was_trained_on_are_shared_out(tmp_path: Path) -> None:
+    path = tmp_path / "folds.npz"
+    about = {"records": ["7"], "held_out": {"weights_0": ["7"], "weights_1": []}}
+    zeros, ones = np.zeros(3, np.float32), np.ones(3, np.float32)
+    text = np.array(json.dumps(about))
+    np.savez(path, about=text, weights_0=zeros, weights_1=ones)
+    network_of, _ = held_out_networks(path, [read_ludb(LUDB)])
+    used = [network_of(name) for name in ("1", "101", "119")]
+    assert [int(weights[0]) for weights in used if weights is not None] == [0, 1, 0]
+
+
+def test_a_missing_database_is_an_error(
+    run_bench: RunBench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run_bench("beats.delineation")
+    assert "expected --ludb, --qtdb or --cpsc2019" in capsys.readouterr().err
 
 
 def test_diagnoses_reports_auroc_and_normal_values(run_bench: RunBench) -> None:

@@ -116,7 +116,7 @@ def test_training_is_repeatable_and_lowers_the_loss() -> None:
 def test_the_command_line_writes_weights(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    records = [synthetic_record(k) for k in range(3)]
+    records = [replace(synthetic_record(k), record_id=f"made {k}") for k in range(3)]
     monkeypatch.setattr(training, "read_training_records", lambda folder: records)
     out = tmp_path / "w.npz"
     training.main([str(tmp_path), "-o", str(out), "--steps", "2"])
@@ -125,7 +125,7 @@ def test_the_command_line_writes_weights(
     training.main([str(tmp_path), "-o", str(out), "--steps", "1", "--folds", "3"])
     with np.load(out) as file:
         assert sorted(file) == ["about", "weights_0", "weights_1", "weights_2"]
-        assert json.loads(str(file["about"]))["held_out"]["weights_1"] == ["made"]
+        assert json.loads(str(file["about"]))["held_out"]["weights_1"] == ["made 1"]
     assert [path.name for path in tmp_path.iterdir()] == ["w.npz"]
 
 

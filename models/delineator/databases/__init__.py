@@ -1,0 +1,1 @@
+"""Readers of annotated databases, for the training and the judging of detectors."""
