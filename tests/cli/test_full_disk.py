@@ -101,7 +101,7 @@ def test_a_machine_without_temporary_files_is_an_error_in_our_words(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def find_none(*_: object) -> NoReturn:
+    def find_none(*_: object, **__: object) -> NoReturn:
         raise FileNotFoundError(errno.ENOENT, "No usable directory in ['/tmp']")
 
     monkeypatch.setattr(tempfile, "tempdir", None)
