@@ -15,7 +15,7 @@ import torch
 from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.system.atomic_files import replace_file
 from ecgstore.system.file_format import FileFormat
-from ecgstore.system.known_files import known_file
+from ecgstore.system.known_files import known_file, known_format
 
 _BEFORE_DIGEST: Final = b"\necgstore sha256 "
 _LINE_BYTES: Final = len(_BEFORE_DIGEST) + 64 + len(b"\n")
@@ -101,9 +101,10 @@ def read_torch_file(
     # A broken file is also an OSError, a struct.error, or an IndexError.
     except Exception as error:
         known = known_file(path)
+        is_another = known not in ("", known_format(format_.name))
         problem = (
             f"is {known}"
-            if known
+            if is_another
             else f"no {format_.name} file, PyTorch cannot load it"
         )
         raise SchemaError(

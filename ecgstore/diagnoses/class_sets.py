@@ -212,8 +212,9 @@ class ClassSet:
             return cls(_text(value["name"]), classes)
         except (KeyError, TypeError) as error:
             problem = f"has no {error}" if isinstance(error, KeyError) else error
+            name = value.get("name") if isinstance(value, dict) else value
             raise ConfigError(
-                f"class set {short_repr(value.get('name'))}: {problem}; expected "
+                f"class set {short_repr(name)}: {problem}; expected "
                 '{"name": ..., "classes": [{"name", "description", "codes"}, ...]}'
             ) from error
 

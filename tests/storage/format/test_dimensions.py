@@ -129,7 +129,7 @@ def _coordinate(file: h5py.File) -> None:
 
 
 def _no_scale(file: h5py.File) -> None:
-    file["lead"].attrs.modify("CLASS", np.bytes_(b"DIMENSION_SCAL"))
+    file["lead"].attrs.modify("CLASS", np.bytes_(b"NO_SCALE"))
 
 
 def _another_name(file: h5py.File) -> None:
