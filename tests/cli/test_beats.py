@@ -26,8 +26,8 @@ def test_the_table_has_a_row_per_beat_and_lead(run: Run, tmp_path: Path) -> None
     assert len(table) == 12 * len(expected.r_peaks)
     assert set(table["record_id"]) == {"HR00001"}
     assert table["lead"][:12].tolist() == list(LEADS)
-    marks = table[list(MARKS)].fillna(-1).to_numpy(int)
-    marks = marks.reshape(-1, 12, 9).transpose(1, 0, 2)
+    marks = table[list(MARKS)].fillna(-1).to_numpy(int).reshape(-1, 12, 9)
+    marks = marks.transpose(1, 0, 2)
     np.testing.assert_array_equal(marks, expected.fiducials)
     beats = table["beat_sample"].to_numpy()[::12]
     np.testing.assert_array_equal(beats, expected.r_peaks)

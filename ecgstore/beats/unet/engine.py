@@ -349,12 +349,12 @@ def decode(evidence: Evidence, voltages: FloatArray, fs: float) -> Beats:
     while len(begins):
         places = _marks_of(evidence, waves, begins, ends, voltages, fs)
         lead_peaks = places[:, :, Mark.R_PEAK].T
-        whole = (lead_peaks >= 0).any(axis=1)  # in some lead
-        if not whole.all():
-            begins, ends = begins[whole], ends[whole]
+        marked = (lead_peaks >= 0).any(axis=1)  # in some lead
+        if not marked.all():
+            begins, ends = begins[marked], ends[marked]
             continue
-        r_peaks = median_of_rows(np.where(lead_peaks >= 0, lead_peaks, np.nan))
-        r_peaks = r_peaks.astype(np.int64)
+        medians = median_of_rows(np.where(lead_peaks >= 0, lead_peaks, np.nan))
+        r_peaks = medians.astype(np.int64)
         if (np.diff(r_peaks) >= MIN_RR_S * fs).all():
             break
         masses = [

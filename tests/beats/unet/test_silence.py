@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgstore.arrays import FloatArray, IntArray
+from ecgstore.arrays import BoolArray, FloatArray, IntArray
 from ecgstore.beats import Beats, BeatStatus, find_beats
 from ecgstore.beats.unet.silence import silent_spans
 from ecgstore.record import LEADS, Mark
@@ -34,9 +34,9 @@ def as_printed(signal: FloatArray, fs: float) -> FloatArray:
     return printed
 
 
-def shown_in_print() -> FloatArray:
+def shown_in_print() -> BoolArray:
     """Return which leads show which column, of shape (12, 4)."""
-    shown = np.arange(12)[:, None] // 3 == np.arange(4)
+    shown: BoolArray = np.arange(12)[:, None] // 3 == np.arange(4)
     shown[RHYTHM_STRIP] = True
     return shown
 
@@ -54,12 +54,12 @@ def raw_records() -> Iterator[FloatArray]:
             yield record.signal[:, :5000]
 
 
-def found_in(r_peaks: IntArray, beats: Beats, within: int) -> FloatArray:
+def found_in(r_peaks: IntArray, beats: Beats, within: int) -> BoolArray:
     """Return which R-peaks have a beat within some samples."""
     if not len(beats.r_peaks):
         return np.zeros(len(r_peaks), np.bool_)
     distance = np.abs(np.subtract.outer(r_peaks, beats.r_peaks))
-    found: FloatArray = distance.min(axis=1) <= within
+    found: BoolArray = distance.min(axis=1) <= within
     return found
 
 
