@@ -235,7 +235,7 @@ def network_evidence(
     probabilities = class_probabilities(x, usable, values)
     n_cells = probabilities.shape[2]
     cells = np.repeat(usable, network.STEP // 2, axis=1)[:, :n_cells]
-    return Evidence(leads, probabilities, cells), voltages
+    return Evidence(leads, probabilities, np.ascontiguousarray(cells)), voltages
 
 
 def _rows(signal: FloatArray, leads: IntArray) -> FloatArray:
