@@ -1,6 +1,6 @@
 """One ECG in memory, and the names and the order of leads and fiducial marks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -27,16 +27,21 @@ LEADS: Final = (
 
 N_LEADS: Final = len(LEADS)
 
-_LEAD_BY_LOWER_CASE: Final = {lead.lower(): lead for lead in LEADS}
+FRANK_LEADS: Final = ("X", "Y", "Z")
+"""The orthogonal leads of Frank 1956, Circulation 13:737-749."""
 
 
-def lead_names(names: str | Iterable[str]) -> tuple[str, ...]:
+def lead_names(
+    names: str | Iterable[str], known: Sequence[str] = LEADS
+) -> tuple[str, ...]:
     """Return names of leads, spelled as in `LEADS`.
 
     Parameters
     ----------
     names : str or iterable of str
         One or more leads without repeats, in any order and in upper or lower case.
+    known : sequence of str
+        The names that are accepted.
 
     Raises
     ------
@@ -49,14 +54,15 @@ def lead_names(names: str | Iterable[str]) -> tuple[str, ...]:
     ('V2', 'II', 'aVR')
     """
     requested = [names] if isinstance(names, str) else list(names)
-    leads = tuple(_LEAD_BY_LOWER_CASE.get(str(name).lower(), "") for name in requested)
+    spelled = {lead.lower(): lead for lead in known}
+    leads = tuple(spelled.get(str(name).lower(), "") for name in requested)
     if not all(leads) or not leads or len(set(leads)) != len(leads):
         unknown = [
             name for name, lead in zip(requested, leads, strict=True) if not lead
         ]
-        hint = did_you_mean(unknown[0], LEADS) if unknown else ""
+        hint = did_you_mean(unknown[0], known) if unknown else ""
         raise ConfigError(
-            f"leads are {requested!r}; {hint}expected some of {', '.join(LEADS)}, each "
+            f"leads are {requested!r}; {hint}expected some of {', '.join(known)}, each "
             "once"
         )
     return leads

@@ -1,13 +1,14 @@
 """Find beats and waves with one of the engines."""
 
 import importlib
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ecgstore.arrays import FloatArray
 from ecgstore.beats.types import Beats
-from ecgstore.record import N_LEADS
+from ecgstore.record import FRANK_LEADS, LEADS, lead_names
 
 ENGINES: Final = {
     "ecgstore": "ecgstore.beats.unet.engine",
@@ -15,26 +16,40 @@ ENGINES: Final = {
 }
 """The engines by name, the default first: modules with a function `find_beats`.
 
-That function takes the checked `signal`, `fs` and `max_beats` of `find_beats` below,
-and returns the beats.
+That function takes the checked `signal`, `fs`, `max_beats` and `leads` of `find_beats`
+below, and returns the beats.
 """
+
+MIN_FS: Final = 50.0
+"""Lowest sampling rate in Hz."""
+
+KNOWN_LEADS: Final = (*LEADS, *FRANK_LEADS)
+"""Names of leads in which beats can be found."""
 
 
 def find_beats(
-    signal: FloatArray, fs: float, *, max_beats: int, engine: str = "ecgstore"
+    signal: ArrayLike,
+    fs: float,
+    *,
+    leads: Iterable[str] = LEADS,
+    max_beats: int | None = None,
+    engine: str = "ecgstore",
 ) -> Beats:
     """Find the beats of a record and delineate each of them in each lead.
 
     Parameters
     ----------
-    signal : ndarray of shape (12, n_samples)
-        Voltages in mV in the order of `LEADS`, band-pass filtered, without padding.
-        Leads that hold no voltages (NaN, infinities, a constant) are left out, without
-        an error.
+    signal : array_like of shape (n_leads, n_samples)
+        Voltages in mV, band-pass filtered, without padding; NaN where a sample is
+        missing. Leads that hold no voltages (NaN, infinities, a constant) are left out,
+        without an error.
     fs : float
         Sampling rate in Hz, at least 50.
-    max_beats : int
-        Maximum number of beats; the first ones are returned.
+    leads : iterable of str
+        Names of the rows of `signal`: any of the twelve leads and of Frank's X, Y and
+        Z, in any order. The marks have the same order.
+    max_beats : int, optional
+        Maximum number of beats; the first ones are returned. All by default.
     engine : str
         One of `ENGINES`: ``"ecgstore"``, a small network, or ``"neurokit"``.
 
@@ -48,20 +63,34 @@ def find_beats(
     ValueError
         If the shape of the signal, the sampling rate, `max_beats` or the engine is
         invalid.
+    ConfigError
+        If a lead is unknown or given twice.
+
+    Examples
+    --------
+    >>> from ecgstore.sample import sample_folder
+    >>> from ecgstore.sources import read_record
+    >>> record = read_record(sample_folder() / "ptb-xl" / "g1" / "HR00001.hea")
+    >>> find_beats(record.signal[[6, 1]], record.fs, leads=["V1", "II"])
+    <ecgstore.Beats: 11 beats, 198 marks, status ok>
     """
-    signal = np.asarray(signal, np.float64)
-    if signal.ndim != 2 or len(signal) != N_LEADS:
+    names = lead_names(leads, KNOWN_LEADS)
+    signal = np.asarray(signal)  # converted piece by piece, if it is long
+    if signal.ndim != 2 or len(signal) != len(names):
         raise ValueError(
-            f"signal has the shape {signal.shape}; expected ({N_LEADS}, n_samples)"
+            f"signal has the shape {signal.shape}; expected ({len(names)}, n_samples): "
+            f"a row for each lead of {', '.join(names)}"
         )
-    if not 50 <= fs < np.inf:
-        raise ValueError(f"fs is {fs!r}; expected a sampling rate of at least 50 Hz")
-    if max_beats < 1:
+    if not MIN_FS <= fs < np.inf:
+        raise ValueError(
+            f"fs is {fs!r}; expected a sampling rate of at least {MIN_FS:g} Hz"
+        )
+    if max_beats is not None and max_beats < 1:
         raise ValueError(f"max_beats is {max_beats!r}; expected 1 or more")
     if engine not in ENGINES:
         raise ValueError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}")
     # Imported on first use: each engine loads a large library.
     beats: Beats = importlib.import_module(ENGINES[engine]).find_beats(
-        signal, fs, max_beats
+        signal, fs, max_beats, names
     )
     return beats

@@ -47,13 +47,14 @@ class Beats:
     r_peaks : ndarray of shape (n_beats,)
         Sample indices of the record's beats, int64, increasing, at least `MIN_RR_S`
         apart (rounded to samples).
-    fiducials : ndarray of shape (12, n_beats, 9)
+    fiducials : ndarray of shape (n_leads, n_beats, 9)
         Sample indices of the marks of each beat in each lead, int64, in the order of
         `ecgstore.record.Mark`; -1 where absent. The marks ``[:, b]`` belong to the
         beat ``r_peaks[b]``, and the marks present are in the order of time. P waves
         with onset and offset last 40 ms or more, T waves 60 ms or more, with the peak
-        strictly between. A lead that is flat or lacks samples has no marks (the engine
-        "ecgstore" interpolates gaps of up to 100 ms first).
+        strictly between. A lead that is flat or lacks samples has no marks. With the
+        engine "ecgstore", a lead has no marks while it is silent or lacks samples for
+        more than 100 ms, and marks before and after.
     status : BeatStatus
         Outcome of the search.
     """
@@ -70,7 +71,7 @@ class Beats:
         )
 
     @classmethod
-    def none(cls, status: BeatStatus) -> Self:
+    def none(cls, status: BeatStatus, n_leads: int = N_LEADS) -> Self:
         """Return an empty set of beats.
 
         Examples
@@ -79,7 +80,7 @@ class Beats:
         (12, 0, 9)
         """
         return cls(
-            np.empty(0, np.int64), np.empty((N_LEADS, 0, len(Mark)), np.int64), status
+            np.empty(0, np.int64), np.empty((n_leads, 0, len(Mark)), np.int64), status
         )
 
 

@@ -121,7 +121,8 @@ def compile_group(name: str) -> None:
 
 def _call_network() -> None:
     leads = np.zeros((N_LEADS, network.STEP), np.float32)
-    engine.class_probabilities(leads, engine.weights())
+    usable = np.ones((N_LEADS, 1), np.bool_)
+    engine.class_probabilities(leads, usable, engine.weights())
 
 
 def _call_features() -> None:
@@ -143,8 +144,9 @@ def _call_decoding() -> None:
                 begin, end = fiducials[first + half : first + half + 2]
                 probabilities[:, 1 + 2 * wave + half, begin:end] = 1
                 probabilities[:, 0, begin:end] = 0
-    evidence = engine.Evidence(np.arange(N_LEADS), probabilities)
-    engine.decode(evidence, _voltages(), _FS, max_beats=100)
+    usable = np.ones((N_LEADS, n_cells), np.bool_)
+    evidence = engine.Evidence(np.arange(N_LEADS), probabilities, usable)
+    engine.decode(evidence, _voltages(), _FS)
 
 
 def _call_input() -> None:
@@ -202,7 +204,10 @@ GROUPS: Final[dict[str, tuple[Callable[[], None], tuple[Callable[..., Any], ...]
         _call_reading,
         (adc_to_mv, mv_to_microvolts, sum_leads, filter_forward_backward),
     ),
-    "input": (_call_input, (marks.resample, marks.centre_and_scale)),
+    "input": (
+        _call_input,
+        (marks.resample, marks.centre_and_range, marks.centre_and_scale),
+    ),
 }
 """Functions that call kernels, and all of these that Python calls in a build."""
 

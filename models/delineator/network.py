@@ -25,20 +25,24 @@ CONTEXT_DILATIONS: Final = (1, 2, 4, 8)
 def pooled(x: Tensor, usable: Tensor) -> Tensor:
     """Return the mean and the maximum over the usable leads, concatenated.
 
+    Where no lead is usable, both are 0.
+
     Parameters
     ----------
     x : Tensor of shape (n_records, n_leads, n_features, n_times)
-    usable : Tensor of shape (n_records, n_leads)
-        1 or 0.
+    usable : Tensor of shape (n_records, n_leads, n_spans)
+        1 or 0 in each of the equal spans that the times are divided into.
 
     Returns
     -------
     Tensor of shape (n_records, 2 * n_features, n_times)
     """
-    weight = usable[:, :, None, None]
-    mean = (x * weight).sum(1) / weight.sum(1)
+    size = x.shape[3] // usable.shape[2]
+    weight = usable.repeat_interleave(size, 2)[:, :, None]
+    n_usable = weight.sum(1)
+    mean = (x * weight).sum(1) / n_usable.clamp(min=1)
     highest = x.masked_fill(weight == 0, -1e9).amax(1)
-    return torch.cat([mean, highest], 1)
+    return torch.cat([mean, highest.masked_fill(n_usable == 0, 0)], 1)
 
 
 class Block(nn.Module):
@@ -164,9 +168,10 @@ class DelineatorNetwork(nn.Module):
         Parameters
         ----------
         signal : Tensor of shape (n_records, n_leads, n_samples)
-            At 250 Hz, scaled, 0 in unusable leads; `n_samples` a multiple of 16.
-        usable : Tensor of shape (n_records, n_leads)
-            1 or 0.
+            At 250 Hz, scaled; `n_samples` a multiple of 16.
+        usable : Tensor of shape (n_records, n_leads, n_spans)
+            1 or 0 in each of the equal spans that the record is divided into: one, or
+            spans of a multiple of 16 samples.
 
         Returns
         -------

@@ -62,7 +62,7 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, n_steps)
         signals, usable, labels = map(torch.from_numpy, sampler.batch(BATCH))
-        loss = loss_of(network(signals, usable), labels, usable)
+        loss = loss_of(network(signals, usable[..., None]), labels, usable)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

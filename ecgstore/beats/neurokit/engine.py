@@ -1,6 +1,7 @@
 """The engine "neurokit": NeuroKit2 in every lead, and a vote of the leads."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -16,14 +17,14 @@ from ecgstore.beats.neurokit.corrections import (
 from ecgstore.beats.neurokit.delineation import MIN_BEATS, delineate
 from ecgstore.beats.neurokit.r_peaks import lead_r_peaks, maxima_near
 from ecgstore.beats.types import MIN_RR_S, Beats, BeatStatus, usable_leads
-from ecgstore.record import LEADS, N_LEADS, Mark
+from ecgstore.record import Mark
 
 _PADDING_S: Final = 0.5
 
-_AVR: Final = LEADS.index("aVR")
 
-
-def find_beats(signal: FloatArray, fs: float, max_beats: int) -> Beats:
+def find_beats(
+    signal: FloatArray, fs: float, max_beats: int | None, leads: Sequence[str]
+) -> Beats:
     """Find beats and waves with NeuroKit2, and correct its known errors.
 
     Parameters and results are those of `ecgstore.beats.find_beats`, which checks the
@@ -52,18 +53,21 @@ def find_beats(signal: FloatArray, fs: float, max_beats: int) -> Beats:
     method searches 50 ms on either side of an R-peak. Some beats without a P wave
     (atrial fibrillation) are still marked with one.
     """
+    signal = np.asarray(signal, np.float64)
     usable = np.flatnonzero(usable_leads(signal))
     if not len(usable):
-        return Beats.none(BeatStatus.NO_BEATS)
+        return Beats.none(BeatStatus.NO_BEATS, len(signal))
     results = {int(lead): _lead_peaks(signal[lead], fs) for lead in usable}
     lead_peaks = {lead: peaks for lead, peaks in results.items() if peaks is not None}
     if not lead_peaks:
-        return Beats.none(BeatStatus.DETECTOR_FAILED)
-    leads = np.array([*lead_peaks])
-    voltages = signal[leads]
+        return Beats.none(BeatStatus.DETECTOR_FAILED, len(signal))
+    rows = np.array([*lead_peaks])
+    voltages = signal[rows]
     beats = agreed_beats([*lead_peaks.values()], voltages, fs)
     if not len(beats):
-        return Beats.none(BeatStatus.NO_BEATS)
+        return Beats.none(BeatStatus.NO_BEATS, len(signal))
+    if max_beats is None:
+        max_beats = len(beats)
     # One beat more, because the search for the last T wave ends at the next beat.
     beats = beats[: max_beats + 1]
     r_peaks = np.stack(
@@ -72,11 +76,12 @@ def find_beats(signal: FloatArray, fs: float, max_beats: int) -> Beats:
             for lead, peaks in lead_peaks.items()
         ]
     )
-    fiducials = np.full((N_LEADS, len(beats), len(Mark)), -1, np.int64)
+    fiducials = np.full((len(signal), len(beats), len(Mark)), -1, np.int64)
     if len(beats) < MIN_BEATS:
-        fiducials[leads, :, Mark.R_PEAK] = r_peaks
+        fiducials[rows, :, Mark.R_PEAK] = r_peaks
         return Beats(beats, fiducials, BeatStatus.TOO_FEW_BEATS)
-    fiducials[leads] = _waves(voltages, leads, r_peaks, beats, fs)
+    upside_down = [k for k, row in enumerate(rows) if leads[row] == "aVR"]
+    fiducials[rows] = _waves(voltages, upside_down, r_peaks, beats, fs)
     status = BeatStatus.OK
     if not (np.delete(fiducials, Mark.R_PEAK, axis=2) >= 0).any():
         status = BeatStatus.DETECTOR_FAILED
@@ -111,14 +116,18 @@ def _lead_peaks(lead: FloatArray, fs: float) -> IntArray | None:
 
 
 def _waves(
-    signal: FloatArray, leads: IntArray, r_peaks: IntArray, beats: IntArray, fs: float
+    signal: FloatArray,
+    upside_down: list[int],
+    r_peaks: IntArray,
+    beats: IntArray,
+    fs: float,
 ) -> IntArray:
     """Delineate all leads; return the marks of shape (n_leads, n_beats, 9)."""
     centred = signal - np.median(signal, axis=1, keepdims=True)
     together = np.sqrt((centred**2).mean(axis=0))
     upright = np.vstack([signal, together])
     tops = np.vstack([r_peaks, maxima_near(beats, together, fs)])
-    for k in np.flatnonzero(leads == _AVR):
+    for k in upside_down:
         upright[k] = -signal[k]
         tops[k] = maxima_near(beats, upright[k], fs)
     marks = delineate(upright, tops, fs)

@@ -86,14 +86,18 @@ def to_probabilities(logits: Float32Array, pad: int, out: Float32Array) -> None:
 
 
 @kernel
-def wave_evidence(probabilities: Float32Array, wave: int, out: Float32Array) -> None:
+def wave_evidence(
+    probabilities: Float32Array, usable: BoolArray, wave: int, out: Float32Array
+) -> None:
     """Set each row of `out` to a lead's evidence of a wave, and the last to their mean.
 
-    It is limited to 1, because two rounded probabilities may sum to a little more.
+    It is limited to 1, because two rounded probabilities may sum to a little more, and
+    0 where the lead is not usable; the mean is that of the leads usable in each cell.
     """
     n_leads = len(probabilities)
     mean = out[n_leads]
     mean[:] = 0
+    n_usable = np.zeros(len(mean), np.float32)
     for lead in range(n_leads):
         row, before, after = (
             out[lead],
@@ -101,10 +105,12 @@ def wave_evidence(probabilities: Float32Array, wave: int, out: Float32Array) -> 
             probabilities[lead, wave + 1],
         )
         for t in range(len(row)):
-            row[t] = min(before[t] + after[t], np.float32(1))
+            part = np.float32(usable[lead, t])  # 0 or 1
+            row[t] = min(before[t] + after[t], np.float32(1)) * part
             mean[t] += row[t]
+            n_usable[t] += part
     for t in range(len(mean)):
-        mean[t] /= np.float32(n_leads)
+        mean[t] /= max(n_usable[t], np.float32(1))
 
 
 @kernel
@@ -235,6 +241,7 @@ def place_wave(
 @kernel
 def place_marks(
     probabilities: Float32Array,
+    usable: BoolArray,
     p: Float32Array,
     qrs: Float32Array,
     t: Float32Array,
@@ -248,22 +255,33 @@ def place_marks(
 
     `p`, `qrs` and `t` have a row of evidence per lead, and their mean in the last row.
     `strength` of shape (n_leads, n_beats) is set to the highest evidence in any cell of
-    the P wave, 0 if none is above `level`. A P or T wave that includes the first or the
-    last cell is cut off by the end of the record: its onset or offset is set to a place
-    outside.
+    the P wave, 0 if none is above `level`, and NaN where it is unknown because the lead
+    is not usable. A P or T wave that includes the first or the last cell is cut off by
+    the end of the record: its onset or offset is set to a place outside. One that is
+    cut off by cells in which the lead is not usable is left out, and if a QRS complex
+    is, the whole beat is left out in that lead.
     """
     n_leads, n_beats, n = len(probabilities), len(begins), qrs.shape[1]
     mean = qrs[n_leads]
     marks[:] = np.nan
     strength[:] = 0
     mean_before = np.zeros(n, np.float32)
+    n_usable = np.zeros(n, np.float32)
     for lead in range(n_leads):
         for k in range(n):
-            mean_before[k] += probabilities[lead, QRS, k] / np.float32(n_leads)
+            n_usable[k] += np.float32(usable[lead, k])
+    for lead in range(n_leads):
+        for k in range(n):
+            if usable[lead, k]:
+                mean_before[k] += probabilities[lead, QRS, k] / n_usable[k]
     for lead in range(n_leads):
         floor = 0
         for b in range(n_beats):
             next_begin = begins[b + 1] if b + 1 < n_beats else n
+            if not usable[lead, begins[b] : ends[b]].all():
+                strength[lead, b] = np.nan
+                floor = ends[b]
+                continue
             low = max(begins[b] - _QRS_MARGIN, floor)
             high = min(ends[b] + _QRS_MARGIN, next_begin)
             top = begins[b]
@@ -285,11 +303,16 @@ def place_marks(
                 first, last = place_wave(
                     mean, mean_before, top, low, high, QRS_ODDS, marks[lead, b, 3:6]
                 )
+            if _is_cut(usable[lead], first, last):
+                marks[lead, b, 3:6] = np.nan
+                strength[lead, b] = np.nan
+                floor = last + 1
+                continue
             # The P wave lies behind the waves of the beat before.
             low = max(floor, first - _P_REACH)
             top, value, total = strongest_run(p[lead], low, first, level)
             if total > 0:
-                begin, _ = place_wave(
+                begin, end = place_wave(
                     p[lead],
                     probabilities[lead, P],
                     top,
@@ -301,12 +324,17 @@ def place_marks(
                 strength[lead, b] = value
                 if begin == 0 and p[lead, 0] >= level:
                     marks[lead, b, 0] = -1
+                if _is_cut(usable[lead], begin, end):
+                    marks[lead, b, 0:3] = np.nan
+                    strength[lead, b] = np.nan
+            elif not usable[lead, low:first].all():
+                strength[lead, b] = np.nan
             floor = last + 1
             # The T wave ends before the QRS complex of the next beat.
             high = min(next_begin, last + _T_REACH)
             top, value, total = strongest_run(t[lead], floor, high, level)
             if total > 0:
-                _, floor = place_wave(
+                begin, floor = place_wave(
                     t[lead],
                     probabilities[lead, T],
                     top,
@@ -317,7 +345,15 @@ def place_marks(
                 )
                 if floor == n - 1 and t[lead, floor] >= level:
                     marks[lead, b, 8] = n + 1
+                if _is_cut(usable[lead], begin, floor):
+                    marks[lead, b, 6:9] = np.nan
                 floor += 1
+
+
+@kernel
+def _is_cut(usable: BoolArray, first: int, last: int) -> bool:
+    """Return whether a wave includes or touches a cell that is not usable."""
+    return bool(not usable[max(first - 1, 0) : last + 2].all())
 
 
 @kernel

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from ecgstore.arrays import Float32Array
+from ecgstore.arrays import BoolArray, Float32Array
 from ecgstore.system.kernels import kernel
 
 PAD: Final = 8
@@ -181,8 +181,49 @@ def add_doubled(out: Float32Array, x: Float32Array, n: int) -> None:
 
 
 @kernel
-def pool(x: Float32Array, out: Float32Array, n: int) -> None:
-    """Set half of `out` to the mean over the leads, and half to the maximum."""
+def pool(x: Float32Array, usable: BoolArray, out: Float32Array, n: int) -> None:
+    """Set half of `out` to the mean over the usable leads, and half to the maximum.
+
+    `usable` of shape (n_leads, n_spans) divides the `n` times into equal spans. Where
+    no lead is usable, `out` is 0.
+    """
+    if usable.all():
+        _pool_all(x, out, n)
+    else:
+        _pool_usable(x, usable, out, n)
+
+
+@kernel
+def _pool_usable(x: Float32Array, usable: BoolArray, out: Float32Array, n: int) -> None:
+    """Set `out` to mean and maximum where some leads are not usable."""
+    n_leads, width = x.shape[0], x.shape[1]
+    n_spans = usable.shape[1]
+    size = n // n_spans
+    for i in range(width):
+        mean, highest = out[i][PAD : PAD + n], out[width + i][PAD : PAD + n]
+        for k in range(n_spans):
+            begin, end = k * size, (k + 1) * size
+            mean[begin:end] = 0
+            highest[begin:end] = -np.inf
+            n_usable = 0
+            for lead in range(n_leads):
+                if usable[lead, k]:
+                    n_usable += 1
+                    row = x[lead, i][PAD : PAD + n]
+                    for t in range(begin, end):
+                        mean[t] += row[t]
+                        highest[t] = max(highest[t], row[t])
+            if n_usable:
+                share = np.float32(1) / np.float32(n_usable)
+                for t in range(begin, end):
+                    mean[t] *= share
+            else:
+                highest[begin:end] = 0
+
+
+@kernel
+def _pool_all(x: Float32Array, out: Float32Array, n: int) -> None:
+    """Set `out` to mean and maximum over all leads."""
     n_leads, width = x.shape[0], x.shape[1]
     share = np.float32(1) / np.float32(n_leads)
     for i in range(width):

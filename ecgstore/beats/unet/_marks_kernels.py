@@ -36,40 +36,45 @@ def resample(signal: FloatArray, step: float, out: Float32Array) -> None:
 
 
 @kernel
-def centre_and_scale(
-    x: Float32Array, window: int, quantile: float, height: float, limit: float
-) -> None:
-    """Centre each lead on its median, and scale it by its usual range, in place.
+def centre_and_range(
+    row: Float32Array, window: int, quantile: float
+) -> tuple[float, float]:
+    """Return the median of a lead, and its usual range.
 
-    The usual range, a quantile of the ranges of all windows, is scaled to `height`.
+    The usual range is a quantile of the ranges of all windows.
     """
-    n = x.shape[1]
+    n = len(row)
     n_windows = max(n // window, 1)
     size = min(window, n)
     ranges = np.empty(n_windows, np.float32)
-    for lead in range(len(x)):
-        row = x[lead]
-        for k in range(n_windows):
-            part = row[k * size : (k + 1) * size]
-            low, high = part[0], part[0]
-            for t in range(size):
-                low, high = min(low, part[t]), max(high, part[t])
-            ranges[k] = high - low
-        ranges.sort()
-        usual = ranges[min(int(quantile * n_windows), n_windows - 1)]
-        if usual <= 0:
-            usual = ranges[n_windows - 1]
-        usual = max(usual, np.float32(1e-30))  # keeps the factor finite
-        some = row[::8].copy()
-        some.sort()
-        middle = len(some) // 2
-        centre = float(some[middle])
-        if len(some) % 2 == 0:
-            centre = (some[middle - 1] + some[middle]) / 2
-        factor = np.float32(height) / usual
-        for t in range(n):
-            value = (row[t] - centre) * factor
-            row[t] = min(max(value, np.float32(-limit)), np.float32(limit))
+    for k in range(n_windows):
+        part = row[k * size : (k + 1) * size]
+        low, high = part[0], part[0]
+        for t in range(size):
+            low, high = min(low, part[t]), max(high, part[t])
+        ranges[k] = high - low
+    ranges.sort()
+    usual = ranges[min(int(quantile * n_windows), n_windows - 1)]
+    if usual <= 0:
+        usual = ranges[n_windows - 1]
+    some = row[::8].copy()
+    some.sort()
+    middle = len(some) // 2
+    centre = float(some[middle])
+    if len(some) % 2 == 0:
+        centre = (some[middle - 1] + some[middle]) / 2
+    return centre, float(usual)
+
+
+@kernel
+def centre_and_scale(
+    row: Float32Array, centre: float, usual: float, height: float, limit: float
+) -> None:
+    """Centre a lead and scale it in place, so that its usual range becomes `height`."""
+    factor = np.float32(height) / max(np.float32(usual), np.float32(1e-30))  # finite
+    for t in range(len(row)):
+        value = (row[t] - centre) * factor
+        row[t] = min(max(value, np.float32(-limit)), np.float32(limit))
 
 
 @kernel

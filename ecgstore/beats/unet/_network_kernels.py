@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from ecgstore.arrays import Float32Array
+from ecgstore.arrays import BoolArray, Float32Array
 from ecgstore.beats.unet._layers_kernels import (
     PAD,
     add_doubled,
@@ -119,13 +119,17 @@ def _context(
 
 
 @kernel
-def forward(signal: Float32Array, w: Float32Array, out: Float32Array) -> int:
-    """Set `out` to the logits of the classes of each usable lead.
+def forward(
+    signal: Float32Array, usable: BoolArray, w: Float32Array, out: Float32Array
+) -> int:
+    """Set `out` to the logits of the classes of each lead.
 
     Parameters
     ----------
     signal : ndarray of shape (n_leads, n_samples)
-        Usable leads only, at 250 Hz, scaled; n_samples is a multiple of `STEP`.
+        At 250 Hz, scaled; n_samples is a multiple of `STEP`.
+    usable : ndarray of shape (n_leads, n_samples / STEP)
+        Whether each lead counts in each span of `STEP` samples.
     w : ndarray of shape (n_weights,)
         All weights, in the order of use.
     out : ndarray of shape (n_leads, 7, n_samples / 2 + 2 * PAD)
@@ -171,17 +175,17 @@ def forward(signal: Float32Array, w: Float32Array, out: Float32Array) -> int:
     k = _down(a, w, k, y_b, b, n_b)
     k = _block(b, w, k, nothing, y_b, z_b, n_b)
     k = _down(b, w, k, y_c, c, n_c)
-    pool(c, shared_c, n_c)
+    pool(c, usable, shared_c, n_c)
     k = _block(c, w, k, shared_c, y_c, z_c, n_c)
     k = _down(c, w, k, y_d, d, n_d)
-    pool(d, shared_d, n_d)
+    pool(d, usable, shared_d, n_d)
     k = _context(shared_d, w, k, context, context_y, n_d)
     k = _block(d, w, k, context, y_d, z_d, n_d)
     k = _block(d, w, k, nothing, y_d, z_d, n_d)
     k = _up(d, w, k, y_d, c, n_d)
     k = _block(c, w, k, nothing, y_c, z_c, n_c)
     k = _up(c, w, k, y_c, b, n_c)
-    pool(b, shared_b, n_b)
+    pool(b, usable, shared_b, n_b)
     k = _block(b, w, k, shared_b, y_b, z_b, n_b)
     k = _up(b, w, k, y_b, a, n_b)
     k = _block(a, w, k, nothing, y_a, z_a, n_a)

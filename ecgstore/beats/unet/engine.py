@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
@@ -17,7 +18,9 @@ from ecgstore.beats.unet import (
     _network_kernels as network,
 )
 from ecgstore.beats.unet._layers_kernels import PAD
-from ecgstore.record import N_LEADS, Mark
+from ecgstore.beats.unet.pieces import Read, find_in_pieces
+from ecgstore.beats.unet.silence import WINDOW, silent_spans
+from ecgstore.record import Mark
 from ecgstore.signals.gaps import interpolate_gaps
 
 NETWORK_HZ: Final = 250.0
@@ -29,8 +32,11 @@ CELL_S: Final = 2 / NETWORK_HZ
 WEIGHTS: Final = "weights.npz"
 
 MAX_GAP_S: Final = 0.1
-"""Longest gap of missing samples that is interpolated; leads with longer ones are
-left out."""
+"""Longest gap of missing samples that is interpolated; in longer ones, a lead is not
+usable."""
+
+LEAST_SPANS: Final = 16
+"""A lead that is usable in fewer spans of 64 ms, 1 s in total, is left out."""
 
 LEAST_RANGE_MV: Final = 1e-9
 """A lead is constant if its range is not larger than this, whatever its unit."""
@@ -69,9 +75,6 @@ HEIGHT: Final = 4.0
 LIMIT: Final = 20.0
 """Larger values of the input, steps or spikes, are clipped."""
 
-WINDOW: Final = 250
-"""Length of the windows for a lead's range, in samples at 250 Hz."""
-
 QUANTILE: Final = 0.8
 """A lead's usual range is this quantile of its windows' ranges: at 20 beats per minute
 every third window holds a beat."""
@@ -105,14 +108,17 @@ class Evidence:
     Attributes
     ----------
     leads : ndarray of shape (n_usable,)
-        Indices of the leads that are neither flat nor missing.
+        Indices of the leads that are usable at any time.
     probabilities : ndarray of shape (n_usable, 7, n_cells)
         Probabilities of the classes of each cell of 8 ms: no wave, and the parts before
         and behind the peak of a P wave, a QRS complex and a T wave.
+    usable : ndarray of shape (n_usable, n_cells)
+        In which cells each of these leads is neither silent nor missing.
     """
 
     leads: IntArray
     probabilities: Float32Array
+    usable: BoolArray
 
 
 @functools.cache
@@ -124,24 +130,72 @@ def weights() -> Float32Array:
     return values
 
 
-def find_beats(signal: FloatArray, fs: float, max_beats: int) -> Beats:
+def find_beats(
+    signal: FloatArray, fs: float, max_beats: int | None, leads: Sequence[str]
+) -> Beats:
     """Find beats and waves.
 
     Parameters and results are those of `ecgstore.beats.find_beats`, which checks the
-    parameters.
+    parameters. All leads are treated alike, whatever their names.
     """
     return find_beats_with(weights(), signal, fs, max_beats)
 
 
 def find_beats_with(
-    values: Float32Array, signal: FloatArray, fs: float, max_beats: int
+    values: Float32Array,
+    signal: FloatArray,
+    fs: float,
+    max_beats: int | None = None,
 ) -> Beats:
     """Find beats and waves with other weights than the package's."""
+    return _find(
+        values,
+        lambda begin, end: np.asarray(signal[:, begin:end], np.float64),
+        signal.shape[1],
+        fs,
+        max_beats,
+    )
+
+
+def find_beats_read(read: Read, n_samples: int, fs: float) -> Beats:
+    """Find beats and waves of a record that is read piece by piece.
+
+    Parameters
+    ----------
+    read : callable
+        Returns the voltages in mV from one sample to another, of shape (n_leads, n),
+        band-pass filtered, NaN where a sample is missing.
+    n_samples : int
+        Length of the record.
+    fs : float
+        Sampling rate in Hz, at least 50.
+
+    Returns
+    -------
+    Beats
+        The same as for the whole signal, with less memory.
+    """
+    return _find(weights(), read, n_samples, fs, None)
+
+
+def _find(
+    values: Float32Array, read: Read, n_samples: int, fs: float, max_beats: int | None
+) -> Beats:
+    """Find the beats of a record in pieces, one for a short record."""
+    find = functools.partial(_find_at_once, values, fs)
+    return find_in_pieces(find, read, n_samples, fs, max_beats)
+
+
+def _find_at_once(values: Float32Array, fs: float, signal: FloatArray) -> Beats:
+    """Find all beats of a signal in memory."""
     output = network_evidence(signal, fs, values)
     if output is None:
-        return Beats.none(BeatStatus.NO_BEATS)
+        return Beats.none(BeatStatus.NO_BEATS, len(signal))
     evidence, voltages = output
-    return decode(evidence, voltages, fs, max_beats)
+    beats = decode(evidence, voltages, fs)
+    fiducials = np.full((len(signal), *beats.fiducials.shape[1:]), -1, np.int64)
+    fiducials[evidence.leads] = beats.fiducials
+    return Beats(beats.r_peaks, fiducials, beats.status)
 
 
 def network_evidence(
@@ -151,25 +205,77 @@ def network_evidence(
 
     None without a usable lead, or if the record is too short.
     """
+    missing = None
     if np.isnan(signal).any():
         signal = interpolate_gaps(signal, round(MAX_GAP_S * fs))
+        missing = np.isnan(signal)
+        signal = interpolate_gaps(signal, signal.shape[1])  # the network needs numbers
     leads = np.flatnonzero(_usable(signal, fs))
-    voltages = signal if len(leads) == N_LEADS else signal[leads]
-    voltages = np.ascontiguousarray(voltages)
-    x = network_input(voltages, fs)
+    voltages = _rows(signal, leads)
+    x = _at_network_rate(voltages, fs)
     if not len(leads) or x.shape[1] < 2:
         return None
-    return Evidence(leads, class_probabilities(x, values)), voltages
+    usable = ~silent_spans(x)
+    if missing is not None:
+        step = fs / NETWORK_HZ
+        for row, lead in zip(usable, leads, strict=True):
+            places = np.flatnonzero(missing[lead]) / (step * network.STEP)
+            # Linear interpolation spreads a sample over `step` or 1 on either side.
+            reach = max(1 / step, 1) / network.STEP
+            for shift in (-reach, 0.0, reach):
+                row[np.clip((places + shift).astype(np.int64), 0, len(row) - 1)] = False
+    heard = usable.sum(axis=1) >= min(LEAST_SPANS, usable.shape[1])
+    if not heard.all():
+        leads, voltages, x = leads[heard], voltages[heard], x[heard]
+        usable = usable[heard]
+        if not len(leads):
+            return None
+    for row, spans in zip(x, usable, strict=True):
+        _scale(row, spans)
+    probabilities = class_probabilities(x, usable, values)
+    n_cells = probabilities.shape[2]
+    cells = np.repeat(usable, network.STEP // 2, axis=1)[:, :n_cells]
+    return Evidence(leads, probabilities, np.ascontiguousarray(cells)), voltages
+
+
+def _rows(signal: FloatArray, leads: IntArray) -> FloatArray:
+    """Return some leads, as an array whose rows are contiguous."""
+    return np.ascontiguousarray(signal if len(leads) == len(signal) else signal[leads])
+
+
+def _scale(row: Float32Array, usable: BoolArray) -> None:
+    """Scale a lead for the network in place; bridge the spans that are not usable."""
+    if usable.all():
+        kept, heard = None, row
+    else:
+        kept = np.repeat(usable, network.STEP)[: len(row)]
+        heard = row[kept]
+    centre, usual = kernels.centre_and_range(heard, WINDOW, QUANTILE)
+    kernels.centre_and_scale(row, centre, usual, HEIGHT, LIMIT)
+    if kept is not None:
+        # Without the steps at the ends of these spans, which may resemble waves.
+        row[~kept] = np.interp(np.flatnonzero(~kept), np.flatnonzero(kept), row[kept])
 
 
 def network_input(voltages: FloatArray, fs: float) -> Float32Array:
-    """Return leads as the network's input, of shape (n_leads, n_samples) at 250 Hz."""
+    """Return leads as the network's input, of shape (n_leads, n_samples) at 250 Hz.
+
+    All leads are usable all the time.
+    """
+    x = _at_network_rate(voltages, fs)
+    if x.shape[1] >= 2:
+        always = np.ones(-(-x.shape[1] // network.STEP), np.bool_)
+        for row in x:
+            _scale(row, always)
+    return x
+
+
+def _at_network_rate(voltages: FloatArray, fs: float) -> Float32Array:
+    """Return leads at 250 Hz, in mV."""
     step = fs / NETWORK_HZ
     n_samples = max(math.floor((voltages.shape[1] - 1) / step) + 1, 0)
     x = np.empty((len(voltages), n_samples), np.float32)
-    if x.shape[1] >= 2:
-        kernels.resample(voltages, step, x)
-        kernels.centre_and_scale(x, WINDOW, QUANTILE, HEIGHT, LIMIT)
+    kernels.resample(voltages, step, x)
     return x
 
 
@@ -187,11 +293,14 @@ def _usable(signal: FloatArray, fs: float) -> BoolArray:
     return usable
 
 
-def class_probabilities(x: Float32Array, values: Float32Array) -> Float32Array:
+def class_probabilities(
+    x: Float32Array, usable: BoolArray, values: Float32Array
+) -> Float32Array:
     """Return the probabilities of the classes, of shape (n_leads, 7, n_cells).
 
-    `x` of shape (n_leads, n_samples) is the network's input. Long records pass the
-    network in parts that overlap.
+    `x` of shape (n_leads, n_samples) is the network's input, and `usable` says which
+    leads count in each span of `STEP` samples. Long records pass the network in parts
+    that overlap.
     """
     n_leads, n_samples = x.shape
     n_cells = n_samples // 2
@@ -204,7 +313,9 @@ def class_probabilities(x: Float32Array, values: Float32Array) -> Float32Array:
         part[:, : end - begin] = x[:, begin:end]
         part[:, end - begin :] = x[:, end - 1 : end]  # avoids a step at the end
         logits = np.zeros((n_leads, network.N_CLASSES, n // 2 + 2 * PAD), np.float32)
-        network.forward(part, values, logits)
+        first = begin // network.STEP
+        spans = np.ascontiguousarray(usable[:, first : first + n // network.STEP])
+        network.forward(part, spans, values, logits)
         of_part = np.empty((n_leads, network.N_CLASSES, (end - begin) // 2), np.float32)
         decoding.to_probabilities(logits, PAD, of_part)
         skipped = OVERLAP // 4 if begin else 0  # in cells
@@ -214,15 +325,16 @@ def class_probabilities(x: Float32Array, values: Float32Array) -> Float32Array:
         begin += PART - OVERLAP
 
 
-def decode(
-    evidence: Evidence, voltages: FloatArray, fs: float, max_beats: int
-) -> Beats:
-    """Return the beats and marks that follow from the network's output."""
-    probabilities, leads = evidence.probabilities, evidence.leads
-    n_leads, n_cells = len(leads), probabilities.shape[2]
+def decode(evidence: Evidence, voltages: FloatArray, fs: float) -> Beats:
+    """Return the beats and marks that follow from the network's output.
+
+    Marks and `voltages` are those of the usable leads.
+    """
+    probabilities, usable = evidence.probabilities, evidence.usable
+    n_leads, n_cells = len(probabilities), probabilities.shape[2]
     waves = np.empty((3, n_leads + 1, n_cells), np.float32)
     for wave, name in zip(waves, (decoding.P, decoding.QRS, decoding.T), strict=True):
-        decoding.wave_evidence(probabilities, name, wave)
+        decoding.wave_evidence(probabilities, usable, name, wave)
     begins = np.empty(n_cells // 2 + 1, np.int64)
     ends = np.empty_like(begins)
     n_beats = decoding.find_complexes(
@@ -232,13 +344,17 @@ def decode(
     # offset is unknown, and it may be something else.
     whole = np.flatnonzero((begins[:n_beats] > 0) & (ends[:n_beats] < n_cells))
     begins, ends = begins[whole], ends[whole]
-    if not len(begins):
-        return Beats.none(BeatStatus.NO_BEATS)
     # Complexes are far enough apart, but their R-peaks may be too close: R' of one and
     # R of the next.
-    while True:
-        places = _marks_of(probabilities, waves, begins, ends, voltages, fs)
-        r_peaks = np.median(places[:, :, Mark.R_PEAK], axis=0).astype(np.int64)
+    while len(begins):
+        places = _marks_of(evidence, waves, begins, ends, voltages, fs)
+        lead_peaks = places[:, :, Mark.R_PEAK].T
+        marked = (lead_peaks >= 0).any(axis=1)  # in some lead
+        if not marked.all():
+            begins, ends = begins[marked], ends[marked]
+            continue
+        medians = median_of_rows(np.where(lead_peaks >= 0, lead_peaks, np.nan))
+        r_peaks = medians.astype(np.int64)
         if (np.diff(r_peaks) >= MIN_RR_S * fs).all():
             break
         masses = [
@@ -246,17 +362,14 @@ def decode(
         ]
         kept = _stronger(r_peaks, np.array(masses), MIN_RR_S * fs)
         begins, ends = begins[kept], ends[kept]
+    else:
+        return Beats.none(BeatStatus.NO_BEATS, n_leads)
     _keep_near(places, r_peaks, math.floor(MAX_R_DISTANCE_S * fs))
-    fiducials = np.full((N_LEADS, len(r_peaks), len(Mark)), -1, np.int64)
-    fiducials[leads] = places
-    status = BeatStatus.OK
-    if len(r_peaks) > max_beats:
-        status = BeatStatus.TOO_MANY_BEATS
-    return Beats(r_peaks[:max_beats], fiducials[:, :max_beats], status)
+    return Beats(r_peaks, places, BeatStatus.OK)
 
 
 def _marks_of(
-    probabilities: Float32Array,
+    evidence: Evidence,
     waves: Float32Array,
     begins: IntArray,
     ends: IntArray,
@@ -268,10 +381,11 @@ def _marks_of(
     `waves` of shape (3, n_leads + 1, n_cells) holds the evidence of P, QRS and T: that
     of each lead, and in the last row their mean.
     """
-    marks = np.empty((len(probabilities), len(begins), len(Mark)))
+    marks = np.empty((len(evidence.probabilities), len(begins), len(Mark)))
     strength = np.empty(marks.shape[:2])
     decoding.place_marks(
-        probabilities,
+        evidence.probabilities,
+        evidence.usable,
         waves[0],
         waves[1],
         waves[2],
@@ -284,7 +398,9 @@ def _marks_of(
     pr_s = CELL_S * median_of_rows(
         (marks[..., Mark.R_PEAK] - marks[..., Mark.P_PEAK]).T
     )
-    present = has_p_wave(strength.mean(axis=0), pr_s)
+    known = np.isfinite(strength)  # elsewhere, the lead is not usable
+    mean = np.where(known, strength, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    present = has_p_wave(mean, pr_s)
     marks[:, ~present, : Mark.P_OFF + 1] = np.nan
     places = np.empty(marks.shape, np.int64)
     reaches = np.array([round(s * fs) for s in REACH_S])
@@ -351,6 +467,7 @@ def _keep_near(marks: IntArray, r_peaks: IntArray, furthest: int) -> None:
     """Move R-peaks that are too far from the record's, and drop marks they pass."""
     own = marks[..., Mark.R_PEAK]
     moved = np.clip(own, r_peaks - furthest, r_peaks + furthest)
+    moved[own < 0] = -1
     for lead, b in np.argwhere(moved != own):
         place = moved[lead, b]
         marks[lead, b, Mark.R_PEAK] = place

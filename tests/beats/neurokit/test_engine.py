@@ -314,7 +314,7 @@ def test_as_many_beats_as_max_beats_are_kept(ecg: Ecg) -> None:
 def test_float32_gives_the_beats_of_float64(ecg: Ecg) -> None:
     signal = ecg(regular(75)).astype(np.float32)
     expected = find_beats(signal.astype(np.float64), FS, max_beats=50)
-    beats = find_beats(signal, FS, max_beats=50)  # type: ignore[arg-type]
+    beats = find_beats(signal, FS, max_beats=50)
     np.testing.assert_array_equal(beats.fiducials, expected.fiducials)
 
 

@@ -41,7 +41,8 @@ def evidence_of(marks: IntArray, n_samples: int, fs: float) -> Evidence:
     qrs *= decoding.QRS_ODDS / (1 + (decoding.QRS_ODDS - 1) * total)
     probabilities[:, 0] = 1 - probabilities.sum(axis=1)
     leads = np.arange(len(marks))
-    return Evidence(leads, np.asarray(probabilities, np.float32))
+    usable = np.ones((len(marks), n_cells), np.bool_)
+    return Evidence(leads, np.asarray(probabilities, np.float32), usable)
 
 
 def random_marks(
@@ -59,7 +60,7 @@ def random_marks(
 def decoded(marks: IntArray, n_samples: int, fs: float) -> Beats:
     """Return the beats decoded, with voltages of 0 that move no peak."""
     voltages = np.zeros((len(marks), n_samples))
-    return decode(evidence_of(marks, n_samples, fs), voltages, fs, 200)
+    return decode(evidence_of(marks, n_samples, fs), voltages, fs)
 
 
 @pytest.mark.parametrize("fs", [125.0, 250.0, 360.0, 500.0, 1000.0])
@@ -89,7 +90,7 @@ def test_peaks_are_where_the_voltage_is(fs: float) -> None:
     errors = np.random.default_rng(1).integers(-1, 2, true[..., peaks].shape)
     shifted[..., peaks] += errors
     evidence = evidence_of(shifted, voltages.shape[1], fs)
-    marks = decode(evidence, voltages, fs, 200).fiducials
+    marks = decode(evidence, voltages, fs).fiducials
     np.testing.assert_array_equal(marks[..., peaks], true[..., peaks])
 
 
@@ -131,19 +132,19 @@ def test_p_waves_of_an_irregular_rhythm_are_kept() -> None:
     fs, n_samples = 500.0, 12_000
     marks = random_marks(irregular_rr(20), fs)
     voltages = np.zeros((12, n_samples))
-    everywhere = decode(with_p_evidence(marks, n_samples, fs, 0.9), voltages, fs, 200)
+    everywhere = decode(with_p_evidence(marks, n_samples, fs, 0.9), voltages, fs)
     assert (everywhere.fiducials >= 0).all()
     # PR intervals that vary with the rhythm, from 120 to 250 ms.
     later = marks.copy()
     delays = np.random.default_rng(3).integers(-35, 30, 20)
     later[..., : Mark.P_OFF + 1] += np.minimum(delays, 20)[:, None]
-    beats = decode(with_p_evidence(later, n_samples, fs, 0.9), voltages, fs, 200)
+    beats = decode(with_p_evidence(later, n_samples, fs, 0.9), voltages, fs)
     assert (beats.fiducials >= 0).all()
     # In one beat of three only.
     some = marks.copy()
     without = np.arange(20) % 3 != 1
     some[:, without, : Mark.P_OFF + 1] = -1
-    beats = decode(with_p_evidence(some, n_samples, fs, 0.9), voltages, fs, 200)
+    beats = decode(with_p_evidence(some, n_samples, fs, 0.9), voltages, fs)
     present = beats.fiducials[..., : Mark.P_OFF + 1] >= 0
     assert (present == ~without[:, None]).all()
 
@@ -157,7 +158,7 @@ def test_uncertain_p_waves_with_a_constant_pr_interval_are_kept() -> None:
         + (marks[0, :, Mark.R_PEAK] - marks[0, 0, Mark.R_PEAK])[None, :, None]
     )
     evidence = with_p_evidence(marks, n_samples, fs, 0.6)
-    beats = decode(evidence, np.zeros((12, n_samples)), fs, 200)
+    beats = decode(evidence, np.zeros((12, n_samples)), fs)
     assert (beats.fiducials >= 0).all()
 
 
@@ -175,10 +176,12 @@ def test_waves_cut_off_by_an_end_of_the_record_have_no_marks(fs: float) -> None:
     probabilities = evidence_of(marks, int(8 * fs), fs).probabilities
     probabilities[0] = whole.probabilities[0]
     evidence = Evidence(
-        whole.leads, np.ascontiguousarray(probabilities[:, :, first : last + 1])
+        whole.leads,
+        np.ascontiguousarray(probabilities[:, :, first : last + 1]),
+        np.ascontiguousarray(whole.usable[:, first : last + 1]),
     )
     voltages = np.zeros((3, (last - first + 1) * cell))
-    got = decode(evidence, voltages, fs, 99).fiducials[:3]
+    got = decode(evidence, voltages, fs).fiducials[:3]
     assert got.shape[1] == 5
     expected = marks - first * cell
     expected[0, 0, : Mark.P_OFF + 1] = -1

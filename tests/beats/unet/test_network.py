@@ -46,7 +46,9 @@ def real_leads(n_samples: int) -> Float32Array:
     signal = bandpass(read_record(header).signal[:, :5000], 500.0, 0.5, 40.0, 3)
     x = np.empty((12, n_samples), np.float32)
     marks_kernels.resample(signal, 2.0, x)
-    marks_kernels.centre_and_scale(x, 250, 0.8, 4.0, 20.0)
+    for row in x:
+        centre, usual = marks_kernels.centre_and_range(row, 250, 0.8)
+        marks_kernels.centre_and_scale(row, centre, usual, 4.0, 20.0)
     return x
 
 
@@ -55,17 +57,48 @@ def real_leads(n_samples: int) -> Float32Array:
 def test_numba_equals_torch(n_leads: int, n_samples: int) -> None:
     network = network_with_random_weights()
     x = real_leads(2496)[:, :n_samples].copy()
-    usable = np.zeros((1, 12), np.float32)
+    usable = np.zeros((1, 12, 1), np.float32)
     usable[0, np.random.default_rng(0).permutation(12)[:n_leads]] = 1
     with torch.no_grad():
-        shown = torch.from_numpy(x[None] * usable[..., None])
+        shown = torch.from_numpy(x[None] * usable)
         expected = network(shown, torch.from_numpy(usable))[0].numpy()
     leads = np.flatnonzero(usable[0])
     logits = np.zeros((n_leads, 7, n_samples // 2 + 2 * PAD), np.float32)
     weights = flat_weights(network)
-    assert unet.forward(x[leads], weights, logits) == len(weights)
+    always = np.ones((n_leads, n_samples // 16), np.bool_)
+    assert unet.forward(x[leads], always, weights, logits) == len(weights)
     got = logits[:, :, PAD:-PAD]
     np.testing.assert_allclose(got, expected[leads], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("n_leads", [1, 3, 12])
+def test_numba_equals_torch_where_leads_are_silent(n_leads: int) -> None:
+    """Also in spans without any usable lead."""
+    network = network_with_random_weights()
+    x = real_leads(2496)[:n_leads].copy()
+    usable = np.random.default_rng(n_leads).random((n_leads, 156)) < 0.6
+    usable[:, 20:30] = False
+    with torch.no_grad():
+        mask = torch.from_numpy(usable.astype(np.float32))[None]
+        expected = network(torch.from_numpy(x)[None], mask)[0].numpy()
+    logits = np.zeros((n_leads, 7, 1248 + 2 * PAD), np.float32)
+    unet.forward(x, usable, flat_weights(network), logits)
+    assert np.isfinite(expected).all()
+    np.testing.assert_allclose(logits[..., PAD:-PAD], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_pooling_leaves_out_silent_leads() -> None:
+    """The usable leads alone give the same features, to the last bit."""
+    x = zero_padded(np.random.default_rng(0), 5, 8, 24 + 2 * PAD)
+    usable = np.ones((5, 3), np.bool_)
+    usable[[1, 4], 1] = False
+    got, all_leads, some = (np.zeros((16, 24 + 2 * PAD), np.float32) for _ in range(3))
+    layers.pool(x, usable, got, 24)
+    layers.pool(x, np.ones((5, 3), np.bool_), all_leads, 24)
+    layers.pool(x[[0, 2, 3]], np.ones((3, 3), np.bool_), some, 24)
+    expected = all_leads.copy()
+    expected[:, PAD + 8 : PAD + 16] = some[:, PAD + 8 : PAD + 16]
+    np.testing.assert_array_equal(got, expected)
 
 
 def test_probabilities_equal_softmax() -> None:
@@ -89,8 +122,9 @@ def test_evidence_is_within_0_and_1() -> None:
     assert probabilities.max() <= 1
     probabilities[:, decoding.QRS], probabilities[:, decoding.QRS + 1] = 0.5, 0.5000002
     out = np.empty((6, 4000), np.float32)
+    always = np.ones((5, 4000), np.bool_)
     for wave in (decoding.P, decoding.QRS, decoding.T):
-        decoding.wave_evidence(probabilities, wave, out)
+        decoding.wave_evidence(probabilities, always, wave, out)
         assert out.min() >= 0
         assert out.max() <= 1
 
@@ -138,7 +172,14 @@ def test_layers_equal_plain_python() -> None:
     assert_equals_python(layers.stem, x[0].copy(), x[1].copy(), w, 2, same, n)
     assert_equals_python(layers.add_doubled, wide, x, n)
     leads = zero_padded(rng, 4, 5, n + 2 * PAD)
-    assert_equals_python(layers.pool, leads, zero_padded(rng, 10, n + 2 * PAD), n)
+    pooled = zero_padded(rng, 10, n + 2 * PAD)
+    usable = rng.random((4, 7)) < 0.4
+    usable[:, 2] = False
+    for _ in range(2):
+        assert_equals_python(layers.pool, leads, usable, pooled, n)
+        assert_equals_python(layers._pool_usable, leads, usable, pooled, n)
+        assert_equals_python(layers._pool_all, leads, pooled, n)
+        usable[:] = True
     rows = [normal(rng, n) for _ in range(9)]
     assert_equals_python(layers.add_eight, rows[0], w, 11, *rows[1:])
 
@@ -148,7 +189,7 @@ def test_forward_equals_plain_python() -> None:
     weights = flat_weights(network_with_random_weights())
     x = real_leads(2496)[:2, :48].copy()
     logits = np.zeros((2, 7, 24 + 2 * PAD), np.float32)
-    assert_equals_python(unet.forward, x, weights, logits)
+    assert_equals_python(unet.forward, x, np.ones((2, 3), np.bool_), weights, logits)
 
 
 def evidence(seed: int) -> Float32Array:
@@ -167,6 +208,8 @@ def evidence(seed: int) -> Float32Array:
 @pytest.mark.parametrize("seed", range(5))
 def test_decoding_equals_plain_python(seed: int) -> None:
     probabilities = evidence(seed)
+    usable = np.ones((2, 120), np.bool_)
+    usable[0, 12 * seed : 12 * seed + 9] = seed == 0  # with seed 0, all are usable
     logits = np.log(probabilities)
     assert_equals_python(
         decoding.to_probabilities,
@@ -176,8 +219,8 @@ def test_decoding_equals_plain_python(seed: int) -> None:
     )
     waves = np.empty((3, 3, 120), np.float32)
     for wave, name in zip(waves, (1, 3, 5), strict=True):
-        assert_equals_python(decoding.wave_evidence, probabilities, name, wave)
-        decoding.wave_evidence(probabilities, name, wave)
+        assert_equals_python(decoding.wave_evidence, probabilities, usable, name, wave)
+        decoding.wave_evidence(probabilities, usable, name, wave)
     begins, ends = np.zeros(9, np.int64), np.zeros(9, np.int64)
     search = (waves[1, 2], 0.5, 0.25, 3.0, 25.0, begins, ends)
     assert_equals_python(decoding.find_complexes, *search)
@@ -196,8 +239,8 @@ def test_decoding_equals_plain_python(seed: int) -> None:
     )
     marks, strength = np.zeros((2, n_beats, 9)), np.zeros((2, n_beats))
     rest = (begins[:n_beats], ends[:n_beats], 0.3, strength, marks)
-    assert_equals_python(decoding.place_marks, probabilities, *waves, *rest)
-    decoding.place_marks(probabilities, waves[0], waves[1], waves[2], *rest)
+    assert_equals_python(decoding.place_marks, probabilities, usable, *waves, *rest)
+    decoding.place_marks(probabilities, usable, waves[0], waves[1], waves[2], *rest)
     signal = np.random.default_rng(seed).normal(0, 1, (2, 480)).cumsum(axis=1)
     settings = (np.array([4, 3, 5]), np.array([4, 3, 6]))
     out = np.empty(marks.shape, np.int64)
@@ -234,7 +277,10 @@ def test_resampling_and_scaling_equal_plain_python() -> None:
         x = np.empty((2, n), np.float32)
         assert_equals_python(marks_kernels.resample, signal, step, x)
         marks_kernels.resample(signal, step, x)
-        assert_equals_python(marks_kernels.centre_and_scale, x, 10, 0.8, 4.0, 20.0)
+        assert_equals_python(marks_kernels.centre_and_range, x[0], 10, 0.8)
+        centre, usual = marks_kernels.centre_and_range(x[0], 10, 0.8)
+        scale = (centre, usual, 4.0, 20.0)
+        assert_equals_python(marks_kernels.centre_and_scale, x[0], *scale)
         if step == 1.0:
             np.testing.assert_allclose(x, signal, rtol=1e-6)
 

@@ -1,0 +1,157 @@
+"""The beats of records on disk and of records in a store."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from ecgstore.arrays import FloatArray
+from ecgstore.beats.engines import MIN_FS, find_beats
+from ecgstore.beats.types import Beats
+from ecgstore.config import Config
+from ecgstore.errors import EcgStoreError
+from ecgstore.record import LEADS, lead_names
+from ecgstore.signals.gaps import interpolate_gaps
+from ecgstore.signals.preprocess import bandpass
+from ecgstore.sources import open_record
+from ecgstore.storage import Store
+from ecgstore.storage.format import schema
+
+FILTER_MARGIN_S: Final = 10.0
+"""How much before and behind a piece is filtered with it, in s: what lies farther away
+changes a sample by less than 1 uV."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RecordBeats:
+    """The beats of one record.
+
+    Attributes
+    ----------
+    record_id : str
+        Name of the record.
+    source : str
+        Path of its header, or of the store.
+    fs : float
+        Sampling rate in Hz: samples are counted at it, from the record's beginning.
+    n_samples : int
+        Samples per lead.
+    leads : tuple of str
+        Names of the leads, in the order of the marks.
+    beats : Beats
+        Beats and marks.
+    """
+
+    record_id: str
+    source: str
+    fs: float
+    n_samples: int
+    leads: tuple[str, ...]
+    beats: Beats
+
+
+def beats_of_record(
+    header: str | Path,
+    *,
+    leads: Iterable[str] = LEADS,
+    filter: bool = True,  # noqa: A002  # the word of `features_of`
+) -> RecordBeats:
+    """Find the beats of a record of any length, which is read and filtered in pieces.
+
+    Parameters
+    ----------
+    header : str or Path
+        The record's header.
+    leads : iterable of str
+        Some of the twelve leads; only they count.
+    filter : bool
+        False for a record that was band-pass filtered before.
+
+    Returns
+    -------
+    RecordBeats
+        Beats and marks as samples of the record.
+
+    Raises
+    ------
+    ConfigError
+        If a lead is unknown or given twice.
+    RecordError
+        If the record cannot be read.
+    EcgStoreError
+        If its sampling rate is too low.
+    """
+    from ecgstore.beats.unet.engine import find_beats_read  # loads numba
+
+    names = lead_names(leads)
+    rows = [LEADS.index(lead) for lead in names]
+    about, signal = open_record(header)
+    config = Config()
+    fs, n_samples = about.fs, signal.n_samples
+    lowest = 2 * config.high_hz if filter else MIN_FS
+    if fs < MIN_FS or (filter and fs <= lowest):
+        raise EcgStoreError(
+            f"{header}: has {fs:g} samples per second; expected more than {lowest:g} "
+            f"(--no-filter: {MIN_FS:g})"
+        )
+    margin = round(FILTER_MARGIN_S * fs) if filter else 0
+
+    def read(begin: int, end: int) -> FloatArray:
+        first, last = max(begin - margin, 0), min(end + margin, n_samples)
+        voltages = signal.read(first, last)[rows]
+        if filter:
+            voltages = _filtered(voltages, fs, config)
+        return voltages[:, begin - first : end - first]
+
+    beats = find_beats_read(read, n_samples, fs)
+    return RecordBeats(about.record_id, str(header), fs, n_samples, names, beats)
+
+
+def _filtered(voltages: FloatArray, fs: float, config: Config) -> FloatArray:
+    """Filter a signal as builds do; samples of longer gaps are missing afterwards."""
+    missing = np.isnan(interpolate_gaps(voltages, round(config.max_gap_s * fs)))
+    whole = interpolate_gaps(voltages, voltages.shape[1])
+    whole[np.isnan(whole)] = 0.0  # leads without a sample
+    filtered = bandpass(whole, fs, config.low_hz, config.high_hz, config.filter_order)
+    filtered[missing] = np.nan
+    return filtered
+
+
+def beats_of_store(
+    store: Store,
+    record_ids: Iterable[str] | None = None,
+    *,
+    leads: Iterable[str] = LEADS,
+) -> Iterator[RecordBeats]:
+    """Yield the beats of records in a store, found in the stored signals.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    record_ids : iterable of str, optional
+        The records; all by default.
+    leads : iterable of str
+        Some of the twelve leads; only they count.
+
+    Raises
+    ------
+    ConfigError
+        If a lead is unknown or given twice.
+    RecordNotFoundError
+        If there is no record of a name.
+    """
+    names = lead_names(leads)
+    places = [LEADS.index(lead) for lead in names]
+    rows = range(len(store))
+    chosen = rows if record_ids is None else [store.row(name) for name in record_ids]
+    ids, padding = store.records.index, store.quality[schema.PAD_LENGTH].to_numpy()
+    for row in chosen:
+        n_samples = int(store.n_samples - padding[row])
+        signal = store.signals([row])[0, places, :n_samples]
+        beats = find_beats(signal, store.config.fs, leads=names)
+        yield RecordBeats(
+            ids[row], str(store.path), store.config.fs, n_samples, names, beats
+        )

@@ -1,0 +1,179 @@
+"""``ecgstore beats``: beats and waves of records as CSV, JSON or WFDB annotations."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from ecgstore.cli.options.common import QUIET
+from ecgstore.cli.output import ShownTable, echo
+
+if TYPE_CHECKING:
+    from ecgstore.beats.of_records import RecordBeats
+
+_STORES: Final = (".h5", ".hdf5")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ecgstore beats A0001.hea
+  ecgstore beats holter.hea -o holter.atr --leads II,V5
+  ecgstore beats training/ -o beats.csv
+  ecgstore beats training/ -o annotations/
+  ecgstore beats challenge.h5 --record HR00001 -o beats.json
+"""
+)
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="A .csv, .json or .atr file, or a folder for an .atr file per record; files "
+    "are replaced.  [default: CSV on standard output]",
+)
+@click.option(
+    "--record",
+    "record_ids",
+    multiple=True,
+    metavar="ID",
+    help="With a store: this record only; repeat for more.  [default: all]",
+)
+@click.option(
+    "--leads",
+    metavar="NAMES",
+    help="Leads to use, separated by commas, in the order of the marks.  [default: all "
+    "twelve]",
+)
+@click.option(
+    "--no-filter",
+    is_flag=True,
+    help="Do not filter: the records were band-pass filtered before.",
+)
+@QUIET
+def beats(
+    inputs: tuple[Path, ...],
+    out: Path | None,
+    record_ids: tuple[str, ...],
+    leads: str | None,
+    no_filter: bool,
+    quiet: bool,
+) -> None:
+    """Find the beats of INPUTS and mark P, QRS and T in every lead.
+
+    INPUTS are records of twelve leads (folders, .hea files, or .mat or .dat files
+    beside one) or stores (.h5). Records of any length are read and filtered in pieces,
+    as builds filter; stores hold filtered signals. All samples are counted from 0 at
+    the record's own sampling rate; in a store, at the store's.
+
+    The table has a row per beat and lead: record_id, source, fs, the beat's number and
+    its sample, the lead, and the samples of p_on, p_peak, p_off, qrs_on, r_peak,
+    qrs_off, t_on, t_peak and t_off, empty where absent. Annotations have the symbols of
+    LUDB and the QT Database, ( p ) ( N ) ( t ), and the lead's number as channel.
+
+    Records that cannot be used are named, and the exit status is then 1.
+    """
+    from ecgstore.beats.files import (
+        write_annotations,
+        write_beats_csv,
+        write_beats_json,
+    )
+    from ecgstore.errors import EcgStoreError
+    from ecgstore.record import LEADS, lead_names
+    from ecgstore.system.atomic_files import make_folder, replace_file
+
+    chosen = LEADS if leads is None else lead_names(leads.split(","))
+    found = _Found(inputs, chosen, record_ids, not no_filter, quiet)
+    suffix = "" if out is None else out.suffix.lower()
+    if out is None:
+        write_beats_csv(ShownTable(), found)
+    elif suffix in (".csv", ".json"):
+        write = write_beats_csv if suffix == ".csv" else write_beats_json
+        with replace_file(out) as file:
+            write(file, found)
+    elif suffix == ".atr":
+        records = list(found)
+        if len(records) != 1 and not found.n_failed:
+            raise EcgStoreError(
+                f"{out}: holds the annotations of one record, but there are "
+                f"{len(records)}; give a folder for one file each: -o annotations/"
+            )
+        for record in records:
+            write_annotations(out, record)
+    elif suffix:
+        raise click.UsageError(
+            f"{out} ends in {suffix}; expected .csv, .json or .atr, or a folder"
+        )
+    else:
+        make_folder(out)
+        for record in found:
+            try:
+                write_annotations(out / f"{record.record_id}.atr", record)
+            except EcgStoreError as error:
+                found.fail(error)
+    if found.n_failed:
+        sys.exit(1)
+
+
+class _Found:
+    """The beats of all inputs, found one by one; prints what cannot be used."""
+
+    def __init__(
+        self,
+        inputs: tuple[Path, ...],
+        leads: tuple[str, ...],
+        record_ids: tuple[str, ...],
+        bandpass: bool,
+        quiet: bool,
+    ) -> None:
+        self._leads, self._bandpass, self._quiet = leads, bandpass, quiet
+        self._stores = [path for path in inputs if path.suffix.lower() in _STORES]
+        self._paths = [path for path in inputs if path not in self._stores]
+        self._record_ids = record_ids or None
+        self.n_failed = 0
+        if record_ids and (self._paths or len(self._stores) != 1):
+            raise click.UsageError("--record chooses records of one store")
+
+    def __iter__(self) -> "Iterator[RecordBeats]":
+        from ecgstore.beats.of_records import beats_of_record, beats_of_store
+        from ecgstore.errors import EcgStoreError
+        from ecgstore.sources import describe_unreadable, given_headers
+        from ecgstore.storage import Store
+        from ecgstore.system.progress import Progress
+
+        for path in self._stores:
+            with Store(path) as store:
+                n_records = len(self._record_ids or store)
+                with Progress("beats", n_records, quiet=self._quiet) as progress:
+                    for record in beats_of_store(
+                        store, self._record_ids, leads=self._leads
+                    ):
+                        yield record
+                        progress.update()
+        if not self._paths:
+            return
+        unreadable: list[tuple[str, str]] = []
+        headers = given_headers(
+            self._paths, lambda *problem: unreadable.append(problem)
+        )
+        if unreadable:
+            self.fail(describe_unreadable(unreadable))
+        with Progress("beats", len(headers), quiet=self._quiet) as progress:
+            for header in headers:
+                try:
+                    record = beats_of_record(
+                        header, leads=self._leads, filter=self._bandpass
+                    )
+                except EcgStoreError as error:
+                    self.fail(error)
+                else:
+                    yield record
+                progress.update()
+
+    def fail(self, problem: object) -> None:
+        """Print why something cannot be used."""
+        echo(f"ecgstore: {problem}", err=True)
+        self.n_failed += 1
