@@ -104,17 +104,16 @@ def test_a_dimension_takes_no_bytes_for_its_size(tmp_path: Path) -> None:
 
 
 def _other_scale(file: h5py.File) -> None:
-    references = file["r_peaks"].attrs["DIMENSION_LIST"]
-    references[1] = file["lead"].attrs["REFERENCE_LIST"]["dataset"][:1]
-    references[1][0] = file["lead"].ref
+    references = np.empty(2, object)
+    for axis, name in enumerate(("record", "lead")):
+        references[axis] = np.array([file[name].ref], h5py.ref_dtype)
     dtype = h5py.vlen_dtype(h5py.ref_dtype)
     file["r_peaks"].attrs.create("DIMENSION_LIST", references, dtype=dtype)
 
 
-def _no_object(file: h5py.File) -> None:
-    """Let a reference lead to the middle of the data."""
+def _other_axis(file: h5py.File) -> None:
     uses = file["beat"].attrs.get_id("REFERENCE_LIST")
-    stored = np.zeros(uses.shape, uses.dtype)
+    stored = np.empty(uses.shape, uses.dtype)
     uses.read(stored)
     stored["dimension"][0] += 1
     uses.write(stored)
@@ -141,7 +140,7 @@ def _another_name(file: h5py.File) -> None:
     ("change", "where", "problem"),
     [
         (_other_scale, "/r_peaks", "its axes do not have the dimensions"),
-        (_no_object, "/beat", "does not refer to the axes"),
+        (_other_axis, "/beat", "does not refer to the axes"),
         (_content, "/record", "has content; expected none"),
         (_coordinate, "/time", "differs from the names or times"),
         (_no_scale, "/lead", "is not marked as a dimension"),
