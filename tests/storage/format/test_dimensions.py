@@ -65,6 +65,7 @@ def test_coordinates_are_the_names_and_times(store: ecgstore.Store) -> None:
 
 
 def test_xarray_reads_names_and_float32(store: ecgstore.Store) -> None:
+    assert store.scale_factor == 0.001  # though the file has the nearest float32
     with xarray.open_dataset(store.path, engine="h5netcdf") as data:
         assert data.signals.dims == ("record", "lead", "time")
         assert data.signals.dtype == np.float32
