@@ -231,7 +231,7 @@ _OPTIONAL: Final = ("signals", "labels", "features", "fiducials", "r_peaks")
 """The fields that are tensors with a row per record, or None if they were not read."""
 
 _TENSORS: Final = ("rows", "n_real_samples", *_OPTIONAL)
-"""The fields that are tensors with a row per record."""
+"""`_OPTIONAL`, and those that are never None."""
 
 
 def _unknown_field(name: str) -> str:

@@ -61,14 +61,14 @@ def _discarding_if_closed(stream: TextIO) -> TextIO:
         return stream  # such as that of a notebook
     stream.flush()
     return io.TextIOWrapper(
-        io.BufferedWriter(_Output(stream.fileno(), "wb", closefd=False)),
+        io.BufferedWriter(_ClosablePipe(stream.fileno(), "wb", closefd=False)),
         encoding=stream.encoding,
         errors=stream.errors,
         line_buffering=stream.line_buffering,
     )
 
 
-class _Output(io.FileIO):
+class _ClosablePipe(io.FileIO):
     """A file that discards what is written once it is a pipe that nobody reads."""
 
     def write(self, data: Any) -> int:

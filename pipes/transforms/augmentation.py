@@ -61,7 +61,8 @@ class Draws:
         Returns
         -------
         Tensor of shape (n_records, *shape)
-            New numbers at every call, float32, on the device of the batch.
+            New numbers at every call, float32, on the device of the batch. By rounding
+            to float32, one may be `high`.
         """
         drawn = self.uniform_array(low, high, shape).astype(np.float32)
         return self._on_device(drawn)

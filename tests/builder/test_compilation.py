@@ -62,6 +62,20 @@ def test_compiling_is_announced(
     assert len(called) == n_groups
 
 
+def test_a_group_is_compiled_if_one_of_its_kernels_is_not_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, kernels = compilation.GROUPS["features"]
+    monkeypatch.setattr(
+        compilation, "is_compiled", lambda kernel: kernel is not kernels[-1]
+    )
+    monkeypatch.setattr(compilation, "can_be_stored", lambda kernel: False)
+    called: list[str] = []
+    monkeypatch.setattr(compilation, "compile_group", called.append)
+    compilation.compile_kernels(Config(), 1, (), quiet=True)
+    assert called == ["features"]
+
+
 def test_nothing_is_said_where_machine_code_is_stored(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

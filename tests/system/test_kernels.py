@@ -12,9 +12,10 @@ from typing import cast
 
 import pytest
 from numba.core.dispatcher import Dispatcher
+from numba.core.registry import cpu_target
 
 import ecgstore
-from ecgstore.system.kernels import kernel
+from ecgstore.system.kernels import is_compiled, kernel
 
 PACKAGE = Path(ecgstore.__file__).resolve().parent
 
@@ -113,6 +114,8 @@ def test_kernels_work_where_no_machine_code_can_be_stored(package: Path) -> None
 
 def test_kernels_are_compiled_once_for_all_constants() -> None:
     whole(1.0)
+    # Stored code of an earlier run, if it was loaded, holds that of `power`.
+    cast("Dispatcher", whole).recompile()
     assert len(cast("Dispatcher", power).signatures) == 1
 
 
@@ -124,6 +127,21 @@ def power(x: float, n: int) -> float:
 @kernel
 def whole(x: float) -> float:
     return power(x, 2) + power(x, 3) + power(x, n=4)
+
+
+def test_stored_code_counts_for_its_processor_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kernel(one_more)(1.0)
+    loaded_next = kernel(one_more)
+    assert is_compiled(loaded_next)
+    machine = cpu_target.target_context.codegen()
+    monkeypatch.setattr(machine, "magic_tuple", lambda: ("another", "processor", ""))
+    assert not is_compiled(loaded_next)
+
+
+def one_more(x: float) -> float:
+    return x + 1
 
 
 def test_kernels_that_other_files_call_are_in_kernel_files() -> None:

@@ -18,6 +18,9 @@ LINKS: Final = (DIMENSION_LIST, REFERENCE_LIST)
 SCALE_ATTRIBUTES: Final = ("CLASS", "NAME")
 """Attributes by which the HDF5 library knows a dimension."""
 
+SCALE_CLASS: Final = b"DIMENSION_SCALE"
+"""Content of the first of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dimension:

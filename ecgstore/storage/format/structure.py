@@ -13,6 +13,7 @@ from ecgstore.storage.format.dataset_spec import (
     LINKS,
     REFERENCE_LIST,
     SCALE_ATTRIBUTES,
+    SCALE_CLASS,
     DatasetSpec,
     Scale,
     scales,
@@ -161,11 +162,10 @@ def _scale(dataset: h5py.Dataset, scale: Scale) -> Iterator[tuple[str, str]]:
         },
     )
     yield from _dataset(dataset, spec)
-    # The library's functions for scales abort the process if a text is too short.
-    if _attribute_bytes(dataset, "CLASS") != b"DIMENSION_SCALE":
-        yield dataset.name, "is not marked as a dimension"
     name = scale_name(scale)
-    if _attribute_bytes(dataset, "NAME") != name.encode():
+    if _bytes(dataset, "CLASS") != SCALE_CLASS:
+        yield dataset.name, "is not marked as a dimension"
+    elif _bytes(dataset, "NAME") != name.encode():
         yield dataset.name, f"does not have the name {name!r} as a dimension"
     if values is None:
         if dataset.id.get_storage_size():
@@ -174,10 +174,14 @@ def _scale(dataset: h5py.Dataset, scale: Scale) -> Iterator[tuple[str, str]]:
         yield dataset.name, "differs from the names or times that it stands for"
 
 
-def _attribute_bytes(dataset: h5py.Dataset, name: str) -> bytes:
-    """Return the text of an attribute; nothing if it is missing or no text."""
+def _bytes(dataset: h5py.Dataset, name: str) -> bytes | None:
+    """Return an attribute that is a text of fixed width; None for any other.
+
+    Not by `h5py.h5ds.is_scale`, which ends the process if the text is damaged: HDF5
+    2.0.0 frees it twice.
+    """
     value = dataset.attrs.get(name)
-    return bytes(value) if isinstance(value, bytes) else b""
+    return bytes(value) if isinstance(value, bytes) else None
 
 
 def _references(

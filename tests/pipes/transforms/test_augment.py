@@ -39,6 +39,12 @@ def test_one_at_the_end_does_not_change_the_others() -> None:
     assert all(contents(few, record) == contents(more, record) for record in range(30))
 
 
+def test_seeds_are_those_of_before() -> None:
+    """Or what is drawn behind several augmentations would depend on them."""
+    pool = make_batch(5)
+    assert np.array_equal(Augment(*ALL)(copy(pool)).seeds, pool.seeds)
+
+
 def test_description_is_json_with_every_parameter() -> None:
     described = json.loads(json.dumps(Augment(Gain(probability=0.25)).describe()))
     assert described == [{"name": "Gain", "probability": 0.25, "factor": [0.8, 1.2]}]

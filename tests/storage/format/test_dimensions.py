@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -64,6 +65,7 @@ def test_coordinates_are_the_names_and_times(store: ecgstore.Store) -> None:
 
 
 def test_xarray_reads_names_and_float32(store: ecgstore.Store) -> None:
+    assert store.scale_factor == 0.001  # though the file has the nearest float32
     with xarray.open_dataset(store.path, engine="h5netcdf") as data:
         assert data.signals.dims == ("record", "lead", "time")
         assert data.signals.dtype == np.float32
@@ -127,8 +129,12 @@ def _coordinate(file: h5py.File) -> None:
     file["time"][5] += 1
 
 
-def _no_scale(file: h5py.File) -> None:
-    file["lead"].attrs.modify("CLASS", np.bytes_(b"NO_SCALE"))
+def _class(text: bytes, file: h5py.File) -> None:
+    file["lead"].attrs.modify("CLASS", np.bytes_(text))
+
+
+def _other_type(file: h5py.File) -> None:
+    file["lead"].attrs["CLASS"] = "DIMENSION_SCALE"  # not of fixed width
 
 
 def _another_name(file: h5py.File) -> None:
@@ -143,7 +149,10 @@ def _another_name(file: h5py.File) -> None:
         (_other_axis, "/beat", "does not refer to the axes"),
         (_content, "/record", "has content; expected none"),
         (_coordinate, "/time", "differs from the names or times"),
-        (_no_scale, "/lead", "is not marked as a dimension"),
+        (partial(_class, b"DIMENSION_SCAL"), "/lead", "is not marked as a dimension"),
+        (partial(_class, b"XIMENSION_SCALE"), "/lead", "is not marked as a dimension"),
+        (partial(_class, b""), "/lead", "is not marked as a dimension"),
+        (_other_type, "/lead", "is not marked as a dimension"),
         (_another_name, "/lead", "does not have the name 'lead'"),
         (lambda file: file.move("mark", "records/mark"), "/", "mark"),
         (
