@@ -85,6 +85,11 @@ def read_torch_file(
             if content == _BEGIN:  # not a store of 100 GB, given by mistake
                 file.seek(0)
                 content = file.read()
+    except FileNotFoundError as error:
+        raise EcgStoreError(
+            f"{path}: no such file or folder; expected an {format_.name}, made by "
+            f"{format_.made_by}"
+        ) from error
     except OSError as error:
         raise EcgStoreError(
             f"{path}: cannot be read ({error.strerror}); expected an {format_.name}"
