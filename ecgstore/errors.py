@@ -130,6 +130,35 @@ def cause_of(error: BaseException) -> str:
     return type(error).__name__
 
 
+def require_type(name: str, value: object, type_: type, expected: str) -> None:
+    """Refuse an argument of another type in a sentence.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument.
+    value : object
+        Its value.
+    type_ : type
+        The type that it must have.
+    expected : str
+        What to give, in words.
+
+    Raises
+    ------
+    TypeError
+        If the type is another one.
+
+    Examples
+    --------
+    >>> require_type("store", "a.h5", int, "a store, as ecgstore.open returns it")
+    Traceback (most recent call last):
+    TypeError: store is 'a.h5'; expected a store, as ecgstore.open returns it
+    """
+    if not isinstance(value, type_):
+        raise TypeError(f"{name} is {short_repr(value)}; expected {expected}")
+
+
 class SlowPatternWarning(UserWarning):
     """The message names an access pattern that is several times as fast."""
 

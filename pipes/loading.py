@@ -189,6 +189,9 @@ class Loader:
         """Return the number of batches of a whole epoch in this process."""
         return len(self._rows)
 
+    def __repr__(self) -> str:
+        return f"<ecgstore.Loader of {len(self)} batches an epoch, epoch {self.epoch}>"
+
     @property
     def epoch(self) -> int:
         """The epoch of the next batch, from 0."""

@@ -59,6 +59,22 @@ REFUSED: dict[str, tuple[Callable[[Store], Any], str]] = {
 }
 
 
+def test_a_path_in_place_of_a_store_is_refused(
+    sample_store: Path, sample_checkpoint: Path, tmp_path: Path
+) -> None:
+    checkpoint = models.Checkpoint.load(sample_checkpoint)
+    calls: list[Callable[[], Any]] = [
+        lambda: models.evaluate(checkpoint, sample_store),  # type: ignore[arg-type]
+        lambda: models.evaluate(sample_checkpoint, sample_store),  # type: ignore[arg-type]
+        lambda: train(tmp_path / "run", str(sample_store)),  # type: ignore[arg-type]
+        lambda: ecgstore.build_store([], tmp_path / "a.h5", {"fs": 250}),  # type: ignore[arg-type]
+    ]
+    for call in calls:
+        with pytest.raises(TypeError, match=r"expected (a|options)"):
+            call()
+    assert [*tmp_path.iterdir()] == []
+
+
 @pytest.mark.parametrize("argument", REFUSED)
 def test_a_single_name_is_refused_in_a_sentence(
     sample_store: Path,

@@ -49,9 +49,17 @@ def accepted_records(
 
 
 def options_for(step: Callable[..., object], config: Config) -> dict[str, Any]:
-    """Return the keyword-only arguments that a build passes to one of its steps."""
-    return {
-        name: getattr(config, _CONFIG_FIELDS.get(name, name))
+    """Return the keyword-only arguments that a build passes to one of its steps.
+
+    A build leaves those that are no options, such as `leads`, at their defaults.
+    """
+    fields = {
+        name: _CONFIG_FIELDS.get(name, name)
         for name, parameter in inspect.signature(step).parameters.items()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    return {
+        name: getattr(config, field)
+        for name, field in fields.items()
+        if hasattr(config, field)
     }

@@ -24,7 +24,7 @@ from ecgstore.builder.report import ScanReport, make_report
 from ecgstore.builder.scan import Folders, scan
 from ecgstore.builder.seal import seal
 from ecgstore.config import Config
-from ecgstore.errors import EcgStoreError, cause_of
+from ecgstore.errors import EcgStoreError, cause_of, require_type
 from ecgstore.reasons import Reason
 from ecgstore.sources import HEADER_FILES, describe_unreadable
 from ecgstore.splits import read_patients
@@ -88,7 +88,8 @@ def build_store(
         the disk do not suffice, or the partial file of a stopped build was made with
         other options or sources.
     """
-    config = config or Config()
+    config = Config() if config is None else config
+    require_type("config", config, Config, "options, such as ecgstore.Config(fs=250)")
     folders = Folders.of(sources)
     final = Path(os.path.abspath(out))
     partial = final.with_name(final.name + ".partial")
@@ -161,7 +162,8 @@ def survey(
 
     Parameters are those of `build_store`.
     """
-    config = config or Config()
+    config = Config() if config is None else config
+    require_type("config", config, Config, "options, such as ecgstore.Config(fs=250)")
     folders = Folders.of(sources)
     patient_ids = {} if patients is None else read_patients(patients)
     total = _n_headers(folders, config)

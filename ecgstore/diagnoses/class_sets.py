@@ -66,7 +66,7 @@ class DiagnosisClass:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ClassSet:
     """The columns of the labels, in order.
 
@@ -129,6 +129,9 @@ class ClassSet:
                     )
                 columns[code] = column
         object.__setattr__(self, "columns", columns)
+
+    def __repr__(self) -> str:
+        return f"<ecgstore.ClassSet {self.name}: {', '.join(self.names)}>"
 
     @property
     def names(self) -> tuple[str, ...]:

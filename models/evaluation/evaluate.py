@@ -10,7 +10,7 @@ import torch
 from ecgstore.arrays import BoolArray, FloatArray, IntArray
 from ecgstore.config import TEST_FOLD, VALIDATION_FOLD
 from ecgstore.diagnoses import class_set
-from ecgstore.errors import EcgStoreError
+from ecgstore.errors import EcgStoreError, require_type
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.inference.run import run_network
 from ecgstore.models.seen_records import lists_seen_records, seen_records
@@ -25,7 +25,7 @@ MODEL = "model"
 """Name of the only set of predictions in `Evaluation.intervals`."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Evaluation:
     """Predictions for some records, and their scores.
 
@@ -60,6 +60,12 @@ class Evaluation:
     intervals: BootstrapResult
     challenge: ChallengeScores | None
     warnings: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return (
+            f"<ecgstore.Evaluation of {len(self.rows)} records: macro AUROC "
+            f"{self.scores.overall['macro_auroc']:.3f}>"
+        )
 
     @property
     def decisions(self) -> BoolArray:
@@ -146,11 +152,17 @@ def evaluate(
 
     Raises
     ------
+    TypeError
+        If one of them is something else, such as a path.
     EcgStoreError
         If the store does not fit the checkpoint, a fold has no records, a fold is both
         a test and a validation fold, or patients of the test folds were in the training
         or validation records of the checkpoint.
     """
+    require_type(
+        "checkpoint", checkpoint, Checkpoint, "a checkpoint: Checkpoint.load(path)"
+    )
+    require_type("store", store, Store, "a store: ecgstore.open(path)")
     checkpoint.check(store)
     test = _select_folds(store, folds)
     validation = _select_folds(store, validation_folds)

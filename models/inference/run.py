@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # pandas is not needed to predict files
     from ecgstore.storage import Selection
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Outputs:
     """The outputs of a network for records of a store.
 
@@ -36,6 +36,12 @@ class Outputs:
     rows: IntArray
     logits: Float32Array
     features: Float32Array
+
+    def __repr__(self) -> str:
+        return (
+            f"<ecgstore.Outputs of {len(self.rows)} records: logits of "
+            f"{self.logits.shape[1]} classes, {self.features.shape[1]} features>"
+        )
 
     @property
     def probabilities(self) -> FloatArray:

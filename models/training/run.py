@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 import torch
 
 from ecgstore.config import N_FOLDS, TEST_FOLD, VALIDATION_FOLD
-from ecgstore.errors import EcgStoreError, SchemaError
+from ecgstore.errors import EcgStoreError, SchemaError, require_type
 from ecgstore.models.checkpoint import BEST
 from ecgstore.models.distributed import is_first_process
 from ecgstore.models.networks.own import name_to_run, source_of
@@ -89,6 +89,8 @@ def train(
         as `train_into`.
     """
     folder = Path(folder)
+    if store is not None:
+        require_type("store", store, Store, "a store: ecgstore.open(path)")
     defaults = {"validation_folds": [VALIDATION_FOLD], "test_folds": [TEST_FOLD]}
     given = {"validation_folds": validation_folds, "test_folds": test_folds}
     folds = {

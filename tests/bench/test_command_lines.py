@@ -21,6 +21,7 @@ COMMANDS = {
     "bench.builds.throughput",
     "bench.loading.compare_peers",
     "bench.loading.loaders",
+    "bench.models.interval_coverage",
     "bench.models.training",
 }
 

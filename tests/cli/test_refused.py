@@ -10,7 +10,8 @@ Run = Callable[..., tuple[int, str, str]]
 REFUSED = [
     "build nowhere -o new.h5",
     "build STORE -o new.h5",
-    "build --sample --limit 2 --exclude-sources ptb-xl -o new.h5 --workers 1",
+    "build --sample --exclude-sources cpsc_2018,cpsc_2018_extra,georgia,ptb,ptb-xl "
+    "-o new.h5 --workers 1",
     "export nowhere.h5 new/folder",
     "export MODEL new/folder",
     "plot STORE HR99999 -o new.png",
@@ -32,7 +33,6 @@ REFUSED = [
     "predict MODEL nowhere -o new.csv",
     "predict MODEL STORE -o new.csv",
     "compare STORE -o new/out --fs 90",
-    "compare STORE -o new/out --n-folds 100",
     "compare STORE -o new/out --device cuda:99",
     "compare MODEL -o new/out",
 ]

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 
 import ecgstore
+from ecgstore import pipes
 from ecgstore.beats import Beats, BeatStatus
 from ecgstore.sample import sample_folder
 from ecgstore.sources import read_record
@@ -31,7 +32,10 @@ def test_texts_are_one_line(store: ecgstore.Store) -> None:
     assert repr(store.select(folds=[])) == (
         f"<ecgstore.Selection: 0 of 44 records of {store.path}>"
     )
-    for shown in (record, raw, store, store.select(folds=[1]), raw.fs):
+    classes = ecgstore.class_set("cinc2020")
+    loader = pipes.loader(store, batch_size=8)
+    selection = store.select(folds=[1])
+    for shown in (record, raw, store, selection, raw.fs, classes, loader):
         assert len(repr(shown)) < 250
         assert "\n" not in repr(shown)
 

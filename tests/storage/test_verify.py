@@ -112,7 +112,7 @@ def test_swapped_names_are_damage(copy: Path) -> None:
 def test_damaged_structures_raise_only_our_errors(copy: Path) -> None:
     """Flip bits in the structures of HDF5: verification raises or reports damage."""
     chance = random.Random(2)
-    for _ in range(150):
+    for _ in range(50):
         offset = chance.choice([chance.randrange(4096), chance.randrange(40_000)])
         bit = chance.randrange(8)
         flip(copy, offset, bit)

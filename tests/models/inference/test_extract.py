@@ -330,8 +330,8 @@ def test_command_prints_a_summary_and_writes_a_table(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["nowhere.pt", "STORE"], 1, "nowhere.pt: cannot be read"),
-        (["STORE", "STORE"], 1, "no ecgstore model"),
+        (["nowhere.pt", "STORE"], 1, "nowhere.pt: no such file"),
+        (["STORE", "STORE"], 1, "is a store"),
         (["best.pt", "nowhere.h5"], 1, "nowhere.h5: no such file"),
         (["best.pt", "STORE", "--device", "nonsense"], 1, "device is 'nonsense'"),
         (["best.pt", "STORE", "--batch-size", "0"], 2, "--batch-size"),

@@ -391,7 +391,7 @@ def test_an_interrupted_command_leaves_the_old_table(
     ("arguments", "code", "message"),
     [
         (["CHECKPOINT"], 2, "RECORDS"),
-        (["nowhere.pt", "records"], 1, "cannot be read"),
+        (["nowhere.pt", "records"], 1, "nowhere.pt: no such file"),
         (["CHECKPOINT", "nowhere"], 1, "no such folder"),
         (["CHECKPOINT", "."], 1, "no .hea files below"),
         (["CHECKPOINT", "records", "--device", "abacus"], 1, "abacus"),
