@@ -16,8 +16,10 @@ from ecgstore.beats.unet import (
     _decoding_kernels as decoding,
     _marks_kernels as marks,
     _network_kernels as network,
+    _silence_kernels as silence,
     engine,
 )
+from ecgstore.beats.unet.silence import silent_spans
 from ecgstore.config import Config
 from ecgstore.features import (
     _order_kernels as order,
@@ -150,7 +152,11 @@ def _call_decoding() -> None:
 
 
 def _call_input() -> None:
-    engine.network_input(_voltages(), _FS)
+    leads = engine.network_input(_voltages(), _FS)
+    silent_spans(leads)
+    # For leads that are silent for a time.
+    centre, usual = marks.centre_and_range(leads[0], 250, 0.8)
+    marks.centre_and_scale(leads[0], centre, usual, 4.0, 20.0)
 
 
 def _call_reading() -> None:
@@ -206,7 +212,14 @@ GROUPS: Final[dict[str, tuple[Callable[[], None], tuple[Callable[..., Any], ...]
     ),
     "input": (
         _call_input,
-        (marks.resample, marks.centre_and_range, marks.centre_and_scale),
+        (
+            marks.resample,
+            marks.centre_and_range,
+            marks.centre_and_scale,
+            marks.centre_and_scale_all,
+            silence.write_bends,
+            silence.write_ranges,
+        ),
     ),
 }
 """Functions that call kernels, and all of these that Python calls in a build."""

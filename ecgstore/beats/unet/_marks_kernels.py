@@ -78,6 +78,16 @@ def centre_and_scale(
 
 
 @kernel
+def centre_and_scale_all(
+    x: Float32Array, window: int, quantile: float, height: float, limit: float
+) -> None:
+    """Centre and scale each lead in place, so that its usual range becomes `height`."""
+    for lead in range(len(x)):
+        centre, usual = centre_and_range(x[lead], window, quantile)
+        centre_and_scale(x[lead], centre, usual, height, limit)
+
+
+@kernel
 def highest_near(row: FloatArray, place: int, reach: int, on: int, off: int) -> int:
     """Return the extremum near a place and strictly inside a wave, or the place itself.
 

@@ -230,8 +230,11 @@ def network_evidence(
         usable = usable[heard]
         if not len(leads):
             return None
-    for row, spans in zip(x, usable, strict=True):
-        _scale(row, spans)
+    if usable.all():
+        kernels.centre_and_scale_all(x, WINDOW, QUANTILE, HEIGHT, LIMIT)
+    else:
+        for row, spans in zip(x, usable, strict=True):
+            _scale(row, spans)
     probabilities = class_probabilities(x, usable, values)
     n_cells = probabilities.shape[2]
     cells = np.repeat(usable, network.STEP // 2, axis=1)[:, :n_cells]
@@ -264,9 +267,7 @@ def network_input(voltages: FloatArray, fs: float) -> Float32Array:
     """
     x = _at_network_rate(voltages, fs)
     if x.shape[1] >= 2:
-        always = np.ones(-(-x.shape[1] // network.STEP), np.bool_)
-        for row in x:
-            _scale(row, always)
+        kernels.centre_and_scale_all(x, WINDOW, QUANTILE, HEIGHT, LIMIT)
     return x
 
 

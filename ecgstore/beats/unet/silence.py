@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from ecgstore.arrays import BoolArray, Float32Array
+from ecgstore.beats.unet import _silence_kernels as kernels
 from ecgstore.beats.unet._network_kernels import STEP
 
 LAG: Final = 8
@@ -66,16 +67,14 @@ def silent_spans(x: Float32Array) -> BoolArray:
     silent = np.zeros((n_leads, n_spans), np.bool_)
     if n_leads < 2 or n_spans < SHORTEST:
         return silent
-    bends = np.zeros((n_leads, n_spans * STEP), np.float32)
-    bends[:, LAG : n_samples - LAG] = np.abs(
-        x[:, : -2 * LAG] - 2 * x[:, LAG:-LAG] + x[:, 2 * LAG :]
-    )
-    bends = bends.reshape(n_leads, n_spans, STEP).max(axis=2)
-    windows = x[:, : n_samples // WINDOW * WINDOW].reshape(n_leads, -1, WINDOW)
-    usual = np.quantile(np.ptp(windows, axis=2), USUAL)
+    bends = np.empty((n_leads, n_spans), np.float32)
+    kernels.write_bends(x, LAG, STEP, bends)
+    ranges = np.empty((n_leads, n_samples // WINDOW), np.float32)
+    kernels.write_ranges(x, WINDOW, ranges)
+    usual = np.quantile(ranges, USUAL)
     flat = bends <= FLAT * usual
     active = (bends >= ACTIVE * usual).any(axis=0)
-    for lead in range(n_leads):
+    for lead in np.flatnonzero(flat.sum(axis=1) >= SHORTEST):
         edges = np.flatnonzero(np.diff(flat[lead], prepend=False, append=False))
         for begin, end in edges.reshape(-1, 2):
             # Activity at the ends may be the steps of leads that change together.

@@ -279,6 +279,7 @@ def test_resampling_and_scaling_equal_plain_python() -> None:
         marks_kernels.resample(signal, step, x)
         assert_equals_python(marks_kernels.centre_and_range, x[0], 10, 0.8)
         centre, usual = marks_kernels.centre_and_range(x[0], 10, 0.8)
+        assert_equals_python(marks_kernels.centre_and_scale_all, x, 10, 0.8, 4.0, 20.0)
         scale = (centre, usual, 4.0, 20.0)
         assert_equals_python(marks_kernels.centre_and_scale, x[0], *scale)
         if step == 1.0:

@@ -8,6 +8,7 @@ import pytest
 
 from ecgstore.arrays import BoolArray, FloatArray, IntArray
 from ecgstore.beats import Beats, BeatStatus, find_beats
+from ecgstore.beats.unet import _silence_kernels as kernels
 from ecgstore.beats.unet.silence import silent_spans
 from ecgstore.record import LEADS, Mark
 from ecgstore.sample import sample_folder
@@ -163,3 +164,19 @@ def test_records_without_usable_leads_have_no_beats() -> None:
     beats = find_beats(signal, FS)
     assert beats.status == BeatStatus.NO_BEATS
     assert beats.fiducials.shape == (12, 0, 9)
+
+
+def test_bends_and_ranges_equal_numpy() -> None:
+    x = np.random.default_rng(0).normal(0, 1, (3, 117)).astype(np.float32)
+    lag, step, window = 8, 16, 25
+    bends = np.zeros((3, 8 * step), np.float32)
+    bends[:, lag : 117 - lag] = np.abs(
+        x[:, : -2 * lag] - 2 * x[:, lag:-lag] + x[:, 2 * lag :]
+    )
+    got = np.full((3, 8), np.nan, np.float32)
+    kernels.write_bends(x, lag, step, got)
+    np.testing.assert_array_equal(got, bends.reshape(3, 8, step).max(axis=2))
+    ranges = np.full((3, 4), np.nan, np.float32)
+    kernels.write_ranges(x, window, ranges)
+    windows = x[:, :100].reshape(3, 4, window)
+    np.testing.assert_array_equal(ranges, np.ptp(windows, axis=2))
