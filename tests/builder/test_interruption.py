@@ -81,11 +81,15 @@ def test_killed_build_leaves_nothing_under_the_final_name(
 
 
 def test_interrupted_build_says_how_to_resume(tmp_path: Path) -> None:
-    out = tmp_path / "out.h5"
-    process = start(out)
-    wait_for(tmp_path / "out.h5.partial", process)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    errors = process.communicate(timeout=60)[1]
+    for attempt in range(5):
+        out = tmp_path / f"{attempt}.h5"
+        process = start(out)
+        wait_for(tmp_path / f"{attempt}.h5.partial", process)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        errors = process.communicate(timeout=60)[1]
+        # Python drops a signal that arrives in a callback of a weak reference.
+        if "Exception ignored in" not in errors:
+            break
     assert process.returncode == 130, errors
     assert "run the same command again to resume" in errors
     assert "Traceback" not in errors
