@@ -139,7 +139,12 @@ class MemoryMap:
             raise self._changed("another file has its name now")
 
     def _changed(self, difference: str) -> EcgStoreError:
-        """Return the error for a file that was changed."""
+        """Return the error for a file that was changed; raise that it was closed.
+
+        Another thread may close it at any moment; its descriptor is then no longer one
+        of this file.
+        """
+        self.bytes  # noqa: B018  # raises after `close`
         return EcgStoreError(
             f"{self._path}: changed since it was opened ({difference}); what was read "
             "since then may be wrong: check the file with `ecgstore verify` or build "

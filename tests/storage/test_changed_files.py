@@ -168,6 +168,26 @@ def test_a_closed_map_keeps_no_descriptor(copy: Path) -> None:
     assert os.listdir("/dev/fd") == before
 
 
+@pytest.mark.parametrize("another", [False, True])
+def test_a_map_closed_during_a_check_is_closed_not_changed(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, another: bool
+) -> None:
+    """By another thread; its descriptor may be one of another file at once."""
+    mapped = MemoryMap(copy)
+    status = os.stat(Path(__file__))
+
+    def closes(descriptor: int) -> os.stat_result:
+        mapped.close()
+        if another:
+            return status
+        raise OSError(9, "Bad file descriptor")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", closes)
+        with pytest.raises(StoreClosedError, match="open it again"):
+            mapped.check_unchanged()
+
+
 def test_the_system_is_asked_for_changes_once_a_millisecond(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
