@@ -2,7 +2,7 @@
 
 Example::
 
-    python -m bench.beats.delineation --ludb data/ludb --weights folds.npz
+    python -m bench.beats.delineation --ludb data/ludb --weights folds
 
 Databases that are given are judged (docs/benchmarks.md defines the scores):
 
@@ -14,10 +14,10 @@ Databases that are given are judged (docs/benchmarks.md defines the scores):
 * ``--challenge``: records of the Challenge 2020: how well the share of beats with a P
   wave separates atrial fibrillation from sinus rhythm, and the beats in paper layouts.
 
-The package's own network was trained on the LUDB records with odd numbers. With
+The package's own network was trained on records of all three databases. With
 ``--weights``, every record is analysed by a network that was not trained on it; the
-file of weights is written by ``python -m ecgstore.models.delineator.training LUDB
---folds 5 -o folds.npz``. With ``--plot``, the errors on LUDB are drawn into that file,
+folder is written by ``python -m ecgstore.models.delineator.training --folds 5``, with
+the same databases. With ``--plot``, the errors on LUDB are drawn into that file,
 and bad and typical cases into one whose name ends in ``-cases``.
 """
 
@@ -108,7 +108,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     add_count(parser, "--records", 1000, "records of each database, the first ones")
     parser.add_argument(
-        "--weights", type=Path, metavar="PATH", help="weights of cross-fitted networks"
+        "--weights",
+        type=Path,
+        metavar="FOLDER",
+        help="weights of cross-fitted networks",
     )
     parser.add_argument("--plot", type=Path, metavar="PATH", help="write plots here")
     options = parser.parse_args(arguments)

@@ -27,7 +27,7 @@ def held_out_networks(
     Parameters
     ----------
     path : Path
-        File of ``python -m ecgstore.models.delineator.training --folds``.
+        Folder of ``python -m ecgstore.models.delineator.training --folds``.
     databases : sequence of sequences of AnnotatedRecord
 
     Returns
@@ -39,37 +39,38 @@ def held_out_networks(
     Raises
     ------
     SystemExit
-        If the file has no such network for one of the records.
+        If the folder has no such network for one of the records.
     """
-    about = _about(path)
-    names = list(about["held_out"])
     networks: dict[str, Float32Array] = {}
-    with np.load(path) as file:
-        weights = {name: file[name] for name in names}
-    for name, record_ids in about["held_out"].items():
-        networks |= dict.fromkeys(record_ids, weights[name])
+    all_weights, trained_on = [], set[str]()
+    for file in sorted(path.glob("fold_*.npz")):
+        about = _about(file)
+        with np.load(file) as arrays:
+            all_weights.append(arrays["weights"])
+        networks |= dict.fromkeys(about["held_out"], all_weights[-1])
+        trained_on |= {*about["records"]}
     missing = []
     for records in databases:
         patients = {record.record_id: record.patient for record in records}
-        trained_on = {*about["records"]} - {*networks}
-        missing += sorted(trained_on & {*patients})
+        missing += sorted((trained_on - {*networks}) & {*patients})
         unseen = {
             record_id: patient
             for record_id, patient in patients.items()
             if record_id not in networks and record_id not in trained_on
         }
-        if unseen and names:
-            folds = assign_folds(unseen, len(names))
+        if unseen and all_weights:
+            folds = assign_folds(unseen, len(all_weights))
             networks |= {
-                record_id: weights[names[fold]] for record_id, fold in folds.items()
+                record_id: all_weights[fold] for record_id, fold in folds.items()
             }
-    if missing or not names:
+    if missing or not all_weights:
         raise SystemExit(
             f"{path}: no network that was not trained on the records "
             f"{', '.join(missing)}; make it with: "
-            "python -m ecgstore.models.delineator.training LUDB --folds 5 -o FILE"
+            "python -m ecgstore.models.delineator.training --ludb LUDB --folds 5 "
+            "-o FOLDER"
         )
-    text = f"{len(names)} networks, each on records that it was not trained on"
+    text = f"{len(all_weights)} networks, each on records that it was not trained on"
     return networks.__getitem__, text
 
 

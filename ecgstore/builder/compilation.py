@@ -16,6 +16,7 @@ from ecgstore.beats.unet import (
     _decoding_kernels as decoding,
     _marks_kernels as marks,
     _network_kernels as network,
+    _scaling_kernels as scaling,
     _silence_kernels as silence,
     engine,
 )
@@ -154,9 +155,6 @@ def _call_decoding() -> None:
 def _call_input() -> None:
     leads = engine.network_input(_voltages(), _FS)
     silent_spans(leads)
-    # For leads that are silent for a time.
-    centre, usual = marks.centre_and_range(leads[0], 250, 0.8)
-    marks.centre_and_scale(leads[0], centre, usual, 4.0, 20.0)
 
 
 def _call_reading() -> None:
@@ -214,9 +212,7 @@ GROUPS: Final[dict[str, tuple[Callable[[], None], tuple[Callable[..., Any], ...]
         _call_input,
         (
             marks.resample,
-            marks.centre_and_range,
-            marks.centre_and_scale,
-            marks.centre_and_scale_all,
+            scaling.scale,
             silence.write_bends,
             silence.write_ranges,
         ),

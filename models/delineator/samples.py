@@ -1,14 +1,28 @@
-"""Training examples of the delineator: time-warped, noisy excerpts of records."""
+"""Training examples of the delineator: time-warped, disturbed excerpts of records."""
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
-from scipy.signal import butter, sosfilt
 
 from ecgstore.arrays import BoolArray, Float32Array, FloatArray, IntArray
-from ecgstore.models.delineator.network import N_CLASSES
-from ecgstore.models.delineator.records import UNKNOWN, TrainingRecord
-from ecgstore.record import N_LEADS
+from ecgstore.beats.unet._network_kernels import STEP
+from ecgstore.beats.unet._scaling_kernels import scale
+from ecgstore.beats.unet.engine import HEIGHT, LIMIT, NETWORK_HZ
+from ecgstore.models.delineator.disturbances import (
+    NOISE_BANDS,
+    Noise,
+    disturb,
+    draw_usable,
+)
+from ecgstore.models.delineator.records import N_LABELS, UNKNOWN, TrainingRecord
+from ecgstore.models.delineator.rhythms import (
+    Rhythm,
+    changed,
+    draw_rhythm,
+    f_waves,
+    time_stretch,
+)
 from ecgstore.system.kernels import kernel
 
 N_SAMPLES: Final = 1536
@@ -17,15 +31,37 @@ N_SAMPLES: Final = 1536
 N_CELLS: Final = N_SAMPLES // 2
 """Number of labelled cells, of 8 ms each."""
 
-_NOISE_BANDS: Final = ((0.5, 40.0), (0.1, 2.0), (5.0, 40.0), (15.0, 100.0), (3.0, 12.0))
-"""Bands of noise in Hz."""
+BATCH: Final = {1: 44, 2: 30, 3: 24, 6: 16, 12: 10}
+"""Examples of a batch by their number of leads; a step takes the same time for all."""
 
-_N_NOISE_SAMPLES: Final = 1 << 17
+_CHANCE: Final = {1: 0.36, 2: 0.22, 3: 0.08, 6: 0.09, 12: 0.25}
+"""How often each number of leads is drawn."""
 
-_SMALLEST_STRETCH: Final = 0.02
-"""Of the time between two beats, in a simulated tachycardia."""
+_SOURCES: Final[Mapping[int, Mapping[str, float]]] = {
+    1: {"ludb": 0.42, "qtdb": 0.26, "qtdb-beats": 0.07, "cpsc2019": 0.25},
+    2: {"ludb": 0.5, "qtdb": 0.43, "qtdb-beats": 0.07},
+}
+"""Shares of the databases by the number of leads; LUDB alone has more than two."""
 
 _N_FADE_SAMPLES: Final = 10
+
+
+class Batch(NamedTuple):
+    """Training examples of one number of leads.
+
+    Attributes
+    ----------
+    signals : ndarray of shape (n, n_leads, N_SAMPLES)
+        At 250 Hz, scaled; bridged where a lead is not usable.
+    usable : ndarray of shape (n, n_leads, n_spans)
+        1 or 0 in each span of `STEP` samples.
+    labels : ndarray of shape (n, n_leads, N_LABELS, N_CELLS)
+        Share of each label in each cell of 8 ms; all 0 where it is unknown.
+    """
+
+    signals: Float32Array
+    usable: Float32Array
+    labels: Float32Array
 
 
 class Sampler:
@@ -39,75 +75,102 @@ class Sampler:
         Equal seeds give equal examples.
     """
 
-    def __init__(self, records: list[TrainingRecord], seed: int) -> None:
-        self._records = records
-        self._rng = np.random.default_rng(seed)
-        noise = []
-        for low, high in _NOISE_BANDS:
-            sections = butter(2, [low, high], "bandpass", fs=250.0, output="sos")
-            coloured = sosfilt(
-                sections, self._rng.normal(0, 1, _N_NOISE_SAMPLES + 5000)
-            )
-            coloured = coloured[5000:]
-            noise.append(coloured / coloured.std())
-        self._noise = np.array(noise, np.float32)
+    def __init__(self, records: Sequence[TrainingRecord], seed: int) -> None:
+        self._seed = seed
+        self._noise = Noise(np.random.default_rng(seed))
+        self._by_source: dict[str, list[TrainingRecord]] = {}
+        for record in records:
+            self._by_source.setdefault(record.source, []).append(record)
+        # Parts of the QT Database with more annotated beats are drawn more often.
+        self._shares = {
+            source: _normalised([_known_samples(record) for record in records])
+            if source == "qtdb"
+            else np.full(len(records), 1 / len(records))
+            for source, records in self._by_source.items()
+        }
 
-    def batch(self, n: int) -> tuple[Float32Array, Float32Array, Float32Array]:
-        """Return signals, usable leads and labels of `n` training examples.
+    def batch(self, step: int, n_leads: int | None = None) -> Batch:
+        """Return the training examples of a step, which do not depend on other steps.
 
-        Returns
-        -------
-        signals : ndarray of shape (n, 12, N_SAMPLES)
-            At 250 Hz, scaled, 0 in unusable leads.
-        usable : ndarray of shape (n, 12)
-            1 or 0.
-        labels : ndarray of shape (n, 12, 7, N_CELLS)
-            Share of each class in each cell of 8 ms; all 0 where it is unknown.
+        Parameters
+        ----------
+        step : int
+            Number of the step.
+        n_leads : int or None
+            Number of leads; drawn by default.
         """
-        examples = [self._example() for _ in range(n)]
-        signals, usable, labels = zip(*examples, strict=True)
-        return np.stack(signals), np.stack(usable), np.stack(labels)
+        rng = np.random.default_rng((self._seed, step))
+        if n_leads is None:
+            counts = [*_CHANCE]
+            n_leads = counts[rng.choice(len(counts), p=[*_CHANCE.values()])]
+        examples = [self._example(n_leads, rng) for _ in range(BATCH[n_leads])]
+        return Batch(*(np.stack(parts) for parts in zip(*examples, strict=True)))
 
-    def _example(self) -> tuple[Float32Array, Float32Array, Float32Array]:
-        """Return signal, usable leads and labels of one training example."""
-        rng = self._rng
-        signal = np.zeros((N_LEADS, N_SAMPLES), np.float32)
-        labels = np.zeros((N_LEADS, N_CLASSES, N_CELLS), np.float32)
-        record = self._records[rng.integers(len(self._records))]
-        n_before = 0
+    def _source(self, n_leads: int, rng: np.random.Generator) -> str:
+        """Draw a database among those that are there and have so many leads."""
+        chances = _SOURCES.get(n_leads, {"ludb": 1.0})
+        names = [name for name in chances if name in self._by_source]
+        shares = _normalised([chances[name] for name in names])
+        return names[rng.choice(len(names), p=shares)]
+
+    def _example(
+        self, n_leads: int, rng: np.random.Generator
+    ) -> tuple[Float32Array, Float32Array, Float32Array]:
+        """Return signal, usable spans and labels of one training example."""
+        source = self._source(n_leads, rng)
+        canvas = _Canvas(n_leads, self._noise, rng)
+        records, shares = self._by_source[source], self._shares[source]
+
+        def draw() -> TrainingRecord:
+            return records[rng.choice(len(records), p=shares)]
+
+        record = draw()
+        available = record.signals.shape[1]
+        leads = rng.permutation(available)[:n_leads]
+        canvas.amplitude = float(np.median(np.ptp(record.signals[0], axis=1))) or 1.0
+        begin = 0
         if rng.random() < 0.08:
-            n_before = int(rng.integers(100, N_SAMPLES))
+            begin = int(rng.integers(100, N_SAMPLES))
         if rng.random() < 0.03:
-            n_before = N_SAMPLES
-        amplitude = float(np.quantile(np.ptp(record.signals[0], axis=1), 0.5)) or 1.0
-        if n_before:
-            self._write_pause(signal, labels, 0, n_before, amplitude)
-        begin = n_before
-        band = 0 if rng.random() < 0.6 else int(rng.integers(len(record.signals)))
+            begin = N_SAMPLES
+        if begin:
+            canvas.write_pause(0, begin)
+        band = int(rng.integers(len(record.signals))) if rng.random() < 0.4 else 0
         first = True
         while begin < N_SAMPLES:
             if not first and rng.random() < 0.3:
                 end = min(N_SAMPLES, begin + int(rng.integers(50, 1000)))
-                self._write_pause(signal, labels, begin, end, amplitude)
+                canvas.write_pause(begin, end)
                 begin = end
                 continue
             if not first and rng.random() < 0.3:
-                record = self._records[rng.integers(len(self._records))]
-            begin = self._write_excerpt(record, band, signal, labels, begin, first)
+                record = draw()
+            begin = canvas.write_excerpt(record, leads, band, begin, first)
             first = False
         if rng.random() < 0.06:
             begin = int(rng.integers(N_SAMPLES - 200))
-            end = min(N_SAMPLES, begin + int(rng.integers(100, 700)))
-            self._write_pause(signal, labels, begin, end, amplitude)
-        signal, usable = self._degrade(signal)
-        return scaled(signal, usable, rng), usable, labels
+            canvas.write_pause(
+                begin, min(N_SAMPLES, begin + int(rng.integers(100, 700)))
+            )
+        return canvas.finish()
 
-    def _write_excerpt(
+
+class _Canvas:
+    """One training example while it is made."""
+
+    def __init__(self, n_leads: int, noise: Noise, rng: np.random.Generator) -> None:
+        self.amplitude = 1.0
+        self._rng = rng
+        self._noise = noise
+        self._rhythm: Rhythm = draw_rhythm(rng)
+        self._signal = np.zeros((n_leads, N_SAMPLES), np.float32)
+        self._labels = np.zeros((n_leads, N_LABELS, N_CELLS), np.float32)
+
+    def write_excerpt(
         self,
         record: TrainingRecord,
+        leads: IntArray,
         band: int,
-        signal: Float32Array,
-        labels: Float32Array,
         begin: int,
         first: bool,
     ) -> int:
@@ -115,7 +178,8 @@ class Sampler:
         rng = self._rng
         known_begin = min(float(edges[1]) for edges in record.edges)
         known_end = max(float(edges[-2]) for edges in record.edges)
-        stretch = _time_stretch(record.quiet, rng)
+        source, classes = changed(record, leads, band, self._rhythm, rng)
+        stretch = time_stretch(record, self._rhythm, rng)
         clock = np.concatenate([[0.0], np.cumsum(stretch)])  # in units of 2 ms
         places = np.arange(len(clock), dtype=np.float64)
         room = 2.0 * (N_SAMPLES - begin)
@@ -135,131 +199,71 @@ class Sampler:
         length += (begin + length) % 2
         end = min(begin + length, N_SAMPLES)
         times = np.interp(origin + 2.0 * np.arange(end - begin), clock, places)
-        for lead in range(N_LEADS):
-            lead_edges = np.interp(record.edges[lead], places, clock)
-            _interpolate(record.signals[band, lead], times, signal[lead, begin:end])
-            _cover(
-                (lead_edges - origin) / 2 + begin,
-                record.classes[lead],
-                begin,
-                end,
-                labels[lead],
-            )
+        for k, lead in enumerate(leads):
+            edges = np.interp(record.edges[lead], places, clock)
+            _interpolate(source[k], times, self._signal[k, begin:end])
+            in_example = (edges - origin) / 2 + begin
+            _cover(in_example, classes[k], begin, end, self._labels[k])
         if not first and begin > _N_FADE_SAMPLES:
-            _fade(signal, begin)
+            _fade(self._signal, begin)
         return end
 
-    def _write_pause(
-        self,
-        signal: Float32Array,
-        labels: Float32Array,
-        begin: int,
-        end: int,
-        amplitude: float,
-    ) -> None:
+    def write_pause(self, begin: int, end: int) -> None:
         """Write noise of any amplitude, without waves, from `begin` to `end`."""
         rng = self._rng
-        size = amplitude * np.exp(rng.uniform(np.log(0.003), np.log(0.4)))
-        band = int(rng.integers(len(_NOISE_BANDS) + 1))
+        size = self.amplitude * np.exp(rng.uniform(np.log(0.003), np.log(0.4)))
+        band = int(rng.integers(len(NOISE_BANDS) + 1))
         n = end - begin
-        for lead in range(N_LEADS):
-            if band == len(_NOISE_BANDS):
+        for row in self._signal:
+            if band == len(NOISE_BANDS):
                 noise = rng.normal(0, 1, n).astype(np.float32)
             else:
-                noise = self._noise_in(band, n)
-            lead_size = size * np.exp(rng.normal(0, 0.3))
-            signal[lead, begin:end] = lead_size * noise
+                noise = self._noise.draw(band, n, rng)
+            row[begin:end] = size * np.exp(rng.normal(0, 0.3)) * noise
         first, last = (begin + 1) // 2, (end + 1) // 2
-        labels[:, :, first:last] = 0
-        labels[:, 0, first:last] = 1
+        self._labels[:, :, first:last] = 0
+        self._labels[:, 0, first:last] = 1
 
-    def _noise_in(self, band: int, n: int) -> Float32Array:
-        """Return `n` samples of noise in one of the bands."""
-        begin = int(self._rng.integers(_N_NOISE_SAMPLES - n))
-        noise: Float32Array = self._noise[band, begin : begin + n]
-        return noise
-
-    def _degrade(self, signal: Float32Array) -> tuple[Float32Array, Float32Array]:
-        """Add noise, invert or ruin leads; return the signal and the usable leads."""
+    def finish(self) -> tuple[Float32Array, Float32Array, Float32Array]:
+        """Disturb and scale the leads; return signal, usable spans and labels."""
         rng = self._rng
-        signal = signal.copy()
-        usable = np.ones(N_LEADS, np.float32)
-        if rng.random() < 0.4:
-            n_lost = int(rng.integers(1, N_LEADS))
-            usable[rng.permutation(N_LEADS)[:n_lost]] = 0
-        noisy = rng.random() < 0.6
-        common = np.exp(rng.uniform(np.log(0.003), np.log(0.1)))
-        if rng.random() < 0.05:
-            signal = -signal
-        for lead in range(N_LEADS):
-            size = float(np.ptp(signal[lead]))
-            if noisy and rng.random() < 0.7:
-                band = int(rng.integers(len(_NOISE_BANDS)))
-                amount = size * common * np.exp(rng.normal(0, 0.5))
-                if band == 1:
-                    amount *= 3
-                signal[lead] += amount * self._noise_in(band, N_SAMPLES)
-            if rng.random() < 0.05:
-                hertz = rng.choice([50.0, 60.0])
-                phase = 2 * np.pi * (hertz * np.arange(N_SAMPLES) / 250 + rng.random())
-                signal[lead] += size * rng.uniform(0, 0.1) * np.sin(phase)
-            if rng.random() < 0.08:
-                signal[lead] = -signal[lead]
-            if rng.random() < 0.03:
-                band = int(rng.integers(len(_NOISE_BANDS)))
-                signal[lead] *= rng.uniform(0, 0.3)
-                signal[lead] += (
-                    size * rng.uniform(0.1, 2) * self._noise_in(band, N_SAMPLES)
-                )
-            if rng.random() < 0.05:  # a burst or a step
-                where = int(rng.integers(N_SAMPLES - 300))
-                n = int(rng.integers(10, 300))
-                band = int(rng.integers(len(_NOISE_BANDS)))
-                signal[lead, where : where + n] += (
-                    size * rng.uniform(0.1, 2) * self._noise_in(band, n)
-                )
-        return signal, usable
+        signal, labels = self._signal, self._labels
+        if self._rhythm.has_f_waves:
+            waves = f_waves(len(signal), N_SAMPLES, NETWORK_HZ, rng)
+            common = np.exp(rng.uniform(np.log(0.01), np.log(0.2)))
+            sizes = (
+                common
+                * np.ptp(signal, axis=1)
+                * np.exp(rng.normal(0, 0.6, len(signal)))
+            )
+            signal += sizes[:, None].astype(np.float32) * waves
+        disturb(signal, self._noise, rng)
+        n_spans = N_SAMPLES // STEP
+        usable = draw_usable(len(signal), n_spans, NETWORK_HZ / STEP, rng)
+        scale_all(signal, usable, rng)
+        labels *= np.repeat(usable, N_CELLS // n_spans, axis=1)[:, None]
+        return signal, usable.astype(np.float32), labels
 
 
-def scaled(
-    signal: Float32Array, usable: Float32Array, rng: np.random.Generator
-) -> Float32Array:
-    """Return the leads centred and scaled as at inference, times a random factor."""
-    centred = signal - np.median(signal, axis=1, keepdims=True)
-    n_windows = N_SAMPLES // 250
-    windows = centred[:, : n_windows * 250].reshape(N_LEADS, n_windows, 250)
-    ranges = np.sort(np.ptp(windows, axis=2), axis=1)
-    typical = ranges[:, (4 * n_windows) // 5, None] + 1e-12
-    factor = np.exp(rng.normal(0, 0.3, (N_LEADS, 1)) + rng.normal(0, 0.2))
-    unit = np.clip(4 * factor * centred / typical, -20, 20)
-    return np.asarray(unit * usable[:, None], np.float32)
+def scale_all(
+    signal: Float32Array, usable: BoolArray, rng: np.random.Generator
+) -> None:
+    """Centre and scale the leads as at inference, times a random factor, in place."""
+    factors = HEIGHT * np.exp(rng.normal(0, 0.3, len(signal)) + rng.normal(0, 0.2))
+    for row, spans, height in zip(signal, usable, factors.tolist(), strict=True):
+        scale(row, spans, STEP, height, LIMIT)
 
 
-def _time_stretch(quiet: BoolArray, rng: np.random.Generator) -> FloatArray:
-    """Return the factor by which the duration of each sample of a record changes.
+def _known_samples(record: TrainingRecord) -> float:
+    """Return for how many samples the first lead's labels are known."""
+    lengths = np.diff(record.edges[0])
+    return float(lengths[record.classes[0] != UNKNOWN].sum())
 
-    A record is stretched as a whole, and in addition between its beats, since the heart
-    rate changes mostly by the time between T and P.
-    """
-    spread = 0.12 if rng.random() < 0.7 else 0.35
-    whole = float(np.clip(np.exp(rng.normal(0, spread)), 0.45, 2.0))
-    stretch = np.full(len(quiet), whole)
-    draw = rng.random()
-    if draw < 0.4:
-        return stretch
-    if draw < 0.6:
-        stretch[quiet] *= rng.uniform(_SMALLEST_STRETCH, 1)
-    elif draw < 0.68:  # a tachycardia
-        stretch[quiet] *= _SMALLEST_STRETCH
-        stretch *= rng.uniform(0.5, 0.9)
-    elif draw < 0.82:
-        stretch[quiet] *= np.exp(rng.uniform(0, np.log(10)))
-    else:  # an irregular rhythm
-        steps = np.flatnonzero(np.diff(quiet.astype(np.int8), prepend=0) == 1)
-        for begin, end in zip(steps, [*steps[1:], len(quiet)], strict=True):
-            gap = begin + np.flatnonzero(quiet[begin:end])
-            stretch[gap] *= np.exp(rng.uniform(np.log(_SMALLEST_STRETCH), np.log(4)))
-    return stretch
+
+def _normalised(values: Sequence[float]) -> FloatArray:
+    """Return values divided by their sum."""
+    array = np.array(values, np.float64)
+    return array / array.sum()
 
 
 def _fade(signal: Float32Array, begin: int) -> None:

@@ -1,4 +1,4 @@
-"""Resample and scale the network's input, and convert its cells back to samples."""
+"""Resample the network's input, and convert its cells back to samples."""
 
 from typing import Final
 
@@ -33,58 +33,6 @@ def resample(signal: FloatArray, step: float, out: Float32Array) -> None:
                 total += weight * row[j]
                 weights += weight
             to[k] = total / weights
-
-
-@kernel
-def centre_and_range(
-    row: Float32Array, window: int, quantile: float
-) -> tuple[float, float]:
-    """Return the median of a lead, and its usual range.
-
-    The usual range is a quantile of the ranges of all windows.
-    """
-    n = len(row)
-    n_windows = max(n // window, 1)
-    size = min(window, n)
-    ranges = np.empty(n_windows, np.float32)
-    for k in range(n_windows):
-        part = row[k * size : (k + 1) * size]
-        low, high = part[0], part[0]
-        for t in range(size):
-            low, high = min(low, part[t]), max(high, part[t])
-        ranges[k] = high - low
-    ranges.sort()
-    usual = ranges[min(int(quantile * n_windows), n_windows - 1)]
-    if usual <= 0:
-        usual = ranges[n_windows - 1]
-    some = row[::8].copy()
-    some.sort()
-    middle = len(some) // 2
-    centre = float(some[middle])
-    if len(some) % 2 == 0:
-        centre = (some[middle - 1] + some[middle]) / 2
-    return centre, float(usual)
-
-
-@kernel
-def centre_and_scale(
-    row: Float32Array, centre: float, usual: float, height: float, limit: float
-) -> None:
-    """Centre a lead and scale it in place, so that its usual range becomes `height`."""
-    factor = np.float32(height) / max(np.float32(usual), np.float32(1e-30))  # finite
-    for t in range(len(row)):
-        value = (row[t] - centre) * factor
-        row[t] = min(max(value, np.float32(-limit)), np.float32(limit))
-
-
-@kernel
-def centre_and_scale_all(
-    x: Float32Array, window: int, quantile: float, height: float, limit: float
-) -> None:
-    """Centre and scale each lead in place, so that its usual range becomes `height`."""
-    for lead in range(len(x)):
-        centre, usual = centre_and_range(x[lead], window, quantile)
-        centre_and_scale(x[lead], centre, usual, height, limit)
 
 
 @kernel

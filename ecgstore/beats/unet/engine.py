@@ -18,8 +18,9 @@ from ecgstore.beats.unet import (
     _network_kernels as network,
 )
 from ecgstore.beats.unet._layers_kernels import PAD
+from ecgstore.beats.unet._scaling_kernels import scale
 from ecgstore.beats.unet.pieces import Read, find_in_pieces
-from ecgstore.beats.unet.silence import WINDOW, silent_spans
+from ecgstore.beats.unet.silence import silent_spans
 from ecgstore.record import Mark
 from ecgstore.signals.gaps import interpolate_gaps
 
@@ -72,12 +73,8 @@ MAX_R_DISTANCE_S: Final = 0.1
 HEIGHT: Final = 4.0
 """Usual range of a lead in the network's input."""
 
-LIMIT: Final = 20.0
+LIMIT: Final = 8.0
 """Larger values of the input, steps or spikes, are clipped."""
-
-QUANTILE: Final = 0.8
-"""A lead's usual range is this quantile of its windows' ranges: at 20 beats per minute
-every third window holds a beat."""
 
 PART: Final = 1 << 14
 """Length of the parts in which long records pass the network, in samples: 66 s."""
@@ -230,11 +227,8 @@ def network_evidence(
         usable = usable[heard]
         if not len(leads):
             return None
-    if usable.all():
-        kernels.centre_and_scale_all(x, WINDOW, QUANTILE, HEIGHT, LIMIT)
-    else:
-        for row, spans in zip(x, usable, strict=True):
-            _scale(row, spans)
+    for row, spans in zip(x, usable, strict=True):
+        scale(row, spans, network.STEP, HEIGHT, LIMIT)
     probabilities = class_probabilities(x, usable, values)
     n_cells = probabilities.shape[2]
     cells = np.repeat(usable, network.STEP // 2, axis=1)[:, :n_cells]
@@ -246,28 +240,15 @@ def _rows(signal: FloatArray, leads: IntArray) -> FloatArray:
     return np.ascontiguousarray(signal if len(leads) == len(signal) else signal[leads])
 
 
-def _scale(row: Float32Array, usable: BoolArray) -> None:
-    """Scale a lead for the network in place; bridge the spans that are not usable."""
-    if usable.all():
-        kept, heard = None, row
-    else:
-        kept = np.repeat(usable, network.STEP)[: len(row)]
-        heard = row[kept]
-    centre, usual = kernels.centre_and_range(heard, WINDOW, QUANTILE)
-    kernels.centre_and_scale(row, centre, usual, HEIGHT, LIMIT)
-    if kept is not None:
-        # Without the steps at the ends of these spans, which may resemble waves.
-        row[~kept] = np.interp(np.flatnonzero(~kept), np.flatnonzero(kept), row[kept])
-
-
 def network_input(voltages: FloatArray, fs: float) -> Float32Array:
     """Return leads as the network's input, of shape (n_leads, n_samples) at 250 Hz.
 
     All leads are usable all the time.
     """
     x = _at_network_rate(voltages, fs)
-    if x.shape[1] >= 2:
-        kernels.centre_and_scale_all(x, WINDOW, QUANTILE, HEIGHT, LIMIT)
+    usable = np.ones(-(-x.shape[1] // network.STEP), np.bool_)
+    for row in x:
+        scale(row, usable, network.STEP, HEIGHT, LIMIT)
     return x
 
 

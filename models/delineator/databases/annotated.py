@@ -97,6 +97,14 @@ def annotation(
     return Annotation(tuple(symbols), np.array(samples, np.float64), spans)
 
 
+def beats_only(r_peaks: ArrayLike, first: float, last: float) -> Annotation:
+    """Return the annotation of R-peaks alone, all that lie between two samples."""
+    samples = np.array(r_peaks, np.float64)
+    spans = {"QRS": np.array([[first, last]])}
+    spans |= dict.fromkeys(("P", "T"), np.empty((0, 2)))
+    return annotation("N" * len(samples), samples, spans)
+
+
 def is_beat(symbol: str) -> bool:
     """Return whether an annotation symbol is that of a QRS complex.
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import scipy.io
 
-from ecgstore.models.delineator.databases.annotated import AnnotatedRecord, annotation
+from ecgstore.models.delineator.databases.annotated import AnnotatedRecord, beats_only
 
 FS: Final = 500.0
 """Sampling rate of all records in Hz."""
@@ -46,9 +46,7 @@ def _read(path: Path) -> AnnotatedRecord:
     signal = np.asarray(scipy.io.loadmat(path)["ecg"], np.float64).reshape(1, -1)
     reference = scipy.io.loadmat(path.parents[1] / "ref" / f"R_{number}.mat")
     r_peaks = np.sort(reference["R_peak"].ravel())
-    edges = [EDGE_S * FS, signal.shape[1] - EDGE_S * FS]
-    spans = {"QRS": np.array([edges])}
-    spans |= dict.fromkeys(("P", "T"), np.empty((0, 2)))
+    edge = EDGE_S * FS
     return AnnotatedRecord(
         record_id=path.stem,
         patient=path.stem,
@@ -56,5 +54,5 @@ def _read(path: Path) -> AnnotatedRecord:
         fs=FS,
         leads=("ECG",),
         signal=signal,
-        annotations=(annotation("N" * len(r_peaks), r_peaks, spans),),
+        annotations=(beats_only(r_peaks, edge, signal.shape[1] - edge),),
     )

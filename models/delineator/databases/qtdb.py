@@ -14,6 +14,7 @@ from ecgstore.arrays import FloatArray
 from ecgstore.models.delineator.databases.annotated import (
     AnnotatedRecord,
     annotation,
+    beats_only,
     is_beat,
 )
 
@@ -25,6 +26,9 @@ MARGIN_S: Final = 30.0
 
 LONGEST_PR_S: Final = 0.4
 """A P wave whose peak lies farther before R is none of this beat."""
+
+_BEATS: Final = "NLRBAaJSVrFejnE/fQ?"
+"""Symbols of beats among the reference annotations."""
 
 _EUROPEAN: Final = "sele"
 """Begins the names of the records from the European ST-T Database."""
@@ -74,6 +78,37 @@ def _read(header: Path) -> AnnotatedRecord:
             ),
         ),
     )
+
+
+def read_qtdb_beats(folder: Path, n_parts: int, part_s: float) -> list[AnnotatedRecord]:
+    """Return parts of the records with their reference beats and nothing else.
+
+    Of the records that have such beats (``.atr``); the parts are spread evenly.
+    """
+    parts = []
+    for header in sorted(folder.rglob("sel*.atr")):
+        path = str(header.with_suffix(""))
+        fields = wfdb.rdheader(path)
+        beats = wfdb.rdann(path, "atr")
+        is_complex = np.isin(beats.symbol, [*_BEATS])
+        size = round(part_s * fields.fs)
+        begins = np.linspace(0, fields.sig_len - size, n_parts).astype(int)
+        for begin in begins.tolist():
+            record = wfdb.rdrecord(path, sampfrom=begin, sampto=begin + size)
+            inside = (beats.sample >= begin) & (beats.sample < begin + size)
+            r_peaks = beats.sample[is_complex & inside] - begin
+            parts.append(
+                AnnotatedRecord(
+                    record_id=header.stem,
+                    patient=_patient(header.stem, fields),
+                    rhythm="",
+                    fs=float(fields.fs),
+                    leads=tuple(record.sig_name),
+                    signal=np.ascontiguousarray(record.p_signal.T),
+                    annotations=(beats_only(r_peaks, 0.0, size - 1.0),),
+                )
+            )
+    return parts
 
 
 def _patient(record_id: str, fields: Any) -> str:

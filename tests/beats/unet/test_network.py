@@ -15,6 +15,7 @@ from ecgstore.beats.unet import (
     _layers_kernels as layers,
     _marks_kernels as marks_kernels,
     _network_kernels as unet,
+    _scaling_kernels as scaling,
     engine as delineator,
 )
 from ecgstore.beats.unet._layers_kernels import PAD
@@ -23,6 +24,7 @@ from ecgstore.models.delineator.training import CLASS_WEIGHTS
 from ecgstore.sample import sample_folder
 from ecgstore.signals.preprocess import bandpass
 from ecgstore.sources import read_record
+from tests.beats.unet.kernels import assert_equals_python
 
 
 def network_with_random_weights(seed: int = 0) -> DelineatorNetwork:
@@ -46,9 +48,9 @@ def real_leads(n_samples: int) -> Float32Array:
     signal = bandpass(read_record(header).signal[:, :5000], 500.0, 0.5, 40.0, 3)
     x = np.empty((12, n_samples), np.float32)
     marks_kernels.resample(signal, 2.0, x)
+    usable = np.ones(-(-n_samples // 16), np.bool_)
     for row in x:
-        centre, usual = marks_kernels.centre_and_range(row, 250, 0.8)
-        marks_kernels.centre_and_scale(row, centre, usual, 4.0, 20.0)
+        scaling.scale(row, usable, 16, 4.0, 8.0)
     return x
 
 
@@ -139,20 +141,6 @@ def zero_padded(rng: np.random.Generator, *shape: int) -> Float32Array:
     x[..., :PAD] = 0
     x[..., -PAD:] = 0
     return x
-
-
-def assert_equals_python(kernel: Any, *arguments: Any) -> None:
-    """Assert that a compiled kernel does the same as its plain Python source."""
-
-    def copies() -> list[Any]:
-        return [x.copy() if isinstance(x, np.ndarray) else x for x in arguments]
-
-    compiled, plain = copies(), copies()
-    got, expected = kernel(*compiled), kernel.py_func(*plain)
-    if expected is not None:
-        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
-    for left, right in zip(compiled, plain, strict=True):
-        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-5)
 
 
 def test_layers_equal_plain_python() -> None:
@@ -270,18 +258,13 @@ def test_p_waves_need_steady_beats_around() -> None:
     assert not delineator.has_p_wave(flat_waves, wandering).any()
 
 
-def test_resampling_and_scaling_equal_plain_python() -> None:
+def test_resampling_equals_plain_python() -> None:
     signal = np.random.default_rng(0).normal(0, 1, (2, 90))
     for step in (0.4, 1.0, 2.0, 4.1):
         n = int(89 / step) + 1
         x = np.empty((2, n), np.float32)
         assert_equals_python(marks_kernels.resample, signal, step, x)
         marks_kernels.resample(signal, step, x)
-        assert_equals_python(marks_kernels.centre_and_range, x[0], 10, 0.8)
-        centre, usual = marks_kernels.centre_and_range(x[0], 10, 0.8)
-        assert_equals_python(marks_kernels.centre_and_scale_all, x, 10, 0.8, 4.0, 20.0)
-        scale = (centre, usual, 4.0, 20.0)
-        assert_equals_python(marks_kernels.centre_and_scale, x[0], *scale)
         if step == 1.0:
             np.testing.assert_allclose(x, signal, rtol=1e-6)
 
