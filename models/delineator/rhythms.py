@@ -109,7 +109,7 @@ def _pulse(band: int) -> Float32Array:
     impulse = np.zeros((1, 4001))
     impulse[0, 2000] = 1
     pulse = bandpass(impulse, FS, *BANDS[band])[0, 1900:2101]
-    return (pulse / pulse.max()).astype(np.float32)
+    return np.asarray(pulse / pulse.max(), np.float32)
 
 
 def time_stretch(

@@ -263,7 +263,7 @@ def _known_samples(record: TrainingRecord) -> float:
 def _normalised(values: Sequence[float]) -> FloatArray:
     """Return values divided by their sum."""
     array = np.array(values, np.float64)
-    return array / array.sum()
+    return np.asarray(array / array.sum())
 
 
 def _fade(signal: Float32Array, begin: int) -> None:

@@ -43,7 +43,7 @@ def scale(
         Larger values, those of steps or spikes, are clipped.
     """
     n = len(row)
-    centre = _centre(row, usable, step)
+    centre = np.float32(_centre(row, usable, step))
     n_bins = max(-(-n // _BIN), 1)
     usual = np.zeros(n_bins, np.float32)
     _write_usual_ranges(row, usable, step, usual)
@@ -62,7 +62,7 @@ def scale(
 
 
 @kernel
-def _centre(row: Float32Array, usable: BoolArray, step: int) -> np.float32:
+def _centre(row: Float32Array, usable: BoolArray, step: int) -> float:
     """Return the median of every eighth usable sample."""
     n = 0
     values = np.empty(len(row) // 8 + 1, np.float32)
@@ -71,10 +71,10 @@ def _centre(row: Float32Array, usable: BoolArray, step: int) -> np.float32:
             values[n] = row[t]
             n += 1
     if n == 0:
-        return np.float32(0)
+        return 0.0
     some = values[:n]
     some.sort()
-    return (some[(n - 1) // 2] + some[n // 2]) / np.float32(2)
+    return float(some[(n - 1) // 2] + some[n // 2]) / 2
 
 
 @kernel
@@ -116,20 +116,19 @@ def _write_usual_ranges(
     scratch = np.empty(n_windows, np.float32)
     overall = _median_of_known(ranges, 0, n_windows, scratch)
     if overall <= 0:
-        overall = largest
-    least = np.float32(_LEAST_SHARE) * overall
+        overall = float(largest)
     for k in range(n_bins):
         centre = k - _WINDOW // 2  # the window whose middle is the bin's beginning
         first = min(max(centre - _AROUND, 0), n_windows - 1)
         until = min(max(centre + _AROUND + 1, first + 1), n_windows)
         local = _median_of_known(ranges, first, until, scratch)
-        out[k] = max(local, least) if local > 0 else overall
+        out[k] = max(local, _LEAST_SHARE * overall) if local > 0 else overall
 
 
 @kernel
 def _median_of_known(
     values: Float32Array, first: int, until: int, scratch: Float32Array
-) -> np.float32:
+) -> float:
     """Return the median of the values that are not negative; 0 without one."""
     n = 0
     for k in range(first, until):
@@ -137,10 +136,10 @@ def _median_of_known(
             scratch[n] = values[k]
             n += 1
     if n == 0:
-        return np.float32(0)
+        return 0.0
     some = scratch[:n]
     some.sort()
-    return (some[(n - 1) // 2] + some[n // 2]) / np.float32(2)
+    return float(some[(n - 1) // 2] + some[n // 2]) / 2
 
 
 @kernel
