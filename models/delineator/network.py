@@ -19,7 +19,7 @@ WIDTHS: Final = (8, 16, 24, 32)
 """Channels of a lead at 125, 62.5, 31.25 and 15.625 Hz."""
 
 CONTEXT_WIDTH: Final = 48
-CONTEXT_DILATIONS: Final = (1, 2, 4, 8)
+CONTEXT_DILATIONS: Final = (1, 2, 4, 8, 16)
 
 
 def pooled(x: Tensor, usable: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ SMALLEST_STRETCH: Final = 0.02
 
 _WIDE_QRS: Final = 0.1
 _LONG_PQ: Final = 0.15
-_NO_P: Final = 0.12
+_NO_P: Final = 0.2
 _F_WAVES: Final = 0.85
 _PACING: Final = 0.05
 """Chances: wide complexes, a long PQ interval, no P waves, then f waves or flutter

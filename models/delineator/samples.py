@@ -34,11 +34,11 @@ N_CELLS: Final = N_SAMPLES // 2
 BATCH: Final = {1: 44, 2: 30, 3: 24, 6: 16, 12: 10}
 """Examples of a batch by their number of leads; a step takes the same time for all."""
 
-_CHANCE: Final = {1: 0.36, 2: 0.22, 3: 0.08, 6: 0.09, 12: 0.25}
+_CHANCE: Final = {1: 0.42, 2: 0.2, 3: 0.08, 6: 0.08, 12: 0.22}
 """How often each number of leads is drawn."""
 
 _SOURCES: Final[Mapping[int, Mapping[str, float]]] = {
-    1: {"ludb": 0.42, "qtdb": 0.26, "qtdb-beats": 0.07, "cpsc2019": 0.25},
+    1: {"ludb": 0.4, "qtdb": 0.22, "qtdb-beats": 0.08, "cpsc2019": 0.3},
     2: {"ludb": 0.5, "qtdb": 0.43, "qtdb-beats": 0.07},
 }
 """Shares of the databases by the number of leads; LUDB alone has more than two."""

@@ -14,7 +14,7 @@ import numpy as np
 from ecgstore.arrays import BoolArray, Float32Array
 from ecgstore.system.kernels import kernel
 
-PAD: Final = 8
+PAD: Final = 16
 """Zeros before and after every row: half the width of the widest convolution."""
 
 

@@ -29,7 +29,7 @@ _B: Final = 16
 _C: Final = 24
 _D: Final = 32
 _CONTEXT: Final = 48
-_N_DILATIONS: Final = 4
+_N_DILATIONS: Final = 5
 
 
 @kernel
