@@ -7,7 +7,7 @@ from typing import Final, Self
 import numpy as np
 
 from ecgstore.arrays import BoolArray, FloatArray
-from ecgstore.models.delineator.databases.annotated import WAVE_OF, Annotation
+from ecgstore.models.delineator.databases.annotated import WAVE_OF, WAVES, Annotation
 from ecgstore.record import Mark
 
 MATCH_S: Final = 0.15
@@ -30,6 +30,9 @@ Those of onsets and offsets are usual in comparisons of delineators, after Marti
 al. 2004, IEEE Trans Biomed Eng 51:570-581. Those of peaks, for which none are usual,
 lie between those of the onset and the offset of the same wave.
 """
+
+FARTHEST_EDGE_S: Final = 0.4
+"""An onset or offset is no farther from the peak of its wave than this, in s."""
 
 CHALLENGE_2019_S: Final = {Mark.R_PEAK: 0.075}
 """Tolerance of the China Physiological Signal Challenge 2019."""
@@ -100,7 +103,8 @@ def count(
 
     A detected mark matches the nearest annotated one within `MATCH_S`. Annotated marks
     outside of the annotated spans count neither as hits nor as missed. A detected mark
-    that matches none is a false positive if it lies in an annotated span.
+    that matches none is a false positive if it lies in an annotated span, unless it may
+    be an onset or offset that was left out of an annotated wave.
 
     Parameters
     ----------
@@ -120,6 +124,7 @@ def count(
     annotated = annotation.marks()[mark]
     spans = annotation.spans[WAVE_OF[mark]]
     errors = np.full(len(annotated), np.inf)
+    left_out = _spans_of_edges_left_out(mark, annotation, fs)
     extra = []
     for lead in map(present, detected):
         pairs = match(annotated, lead, MATCH_S * fs)
@@ -128,7 +133,7 @@ def count(
             if abs(error) < abs(errors[i]):
                 errors[i] = error
         unmatched = np.delete(lead, [j for _, j in pairs])
-        extra.append(unmatched[inside(unmatched, spans)])
+        extra.append(unmatched[inside(unmatched, spans) & ~inside(unmatched, left_out)])
     together = np.sort(np.concatenate(extra))
     n_extra = len(together)
     if len(detected) > 1:
@@ -141,6 +146,19 @@ def count(
         n_tight=int((np.abs(hits) <= tight_s * fs).sum()),
         errors_ms=1000 * hits / fs,
     )
+
+
+def _spans_of_edges_left_out(
+    mark: Mark, annotation: Annotation, fs: float
+) -> FloatArray:
+    """Return where onsets or offsets may be that were left out of annotated waves."""
+    onset, peak, _ = WAVES[WAVE_OF[mark]]
+    if mark == peak:
+        return np.empty((0, 2))
+    peaks = annotation.peaks_without(mark)
+    reach = FARTHEST_EDGE_S * fs
+    before, behind = (reach, 0.0) if mark == onset else (0.0, reach)
+    return np.stack([peaks - before, peaks + behind], axis=1)
 
 
 def inside(samples: FloatArray, spans: FloatArray) -> BoolArray:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ecgstore.arrays import IntArray
 from ecgstore.beats import Beats, BeatStatus
+from ecgstore.beats._median_kernels import write_medians
 from ecgstore.beats.unet import (
     _decoding_kernels as decoding,
     _marks_kernels as marks,
@@ -197,6 +198,7 @@ GROUPS: Final[dict[str, tuple[Callable[[], None], tuple[Callable[..., Any], ...]
     "decoding": (
         _call_decoding,
         (
+            write_medians,
             decoding.wave_evidence,
             decoding.find_complexes,
             decoding.place_marks,

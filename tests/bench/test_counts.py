@@ -71,6 +71,16 @@ def test_of_two_leads_the_better_one_counts_for_each_mark() -> None:
     assert (result.n_annotated, result.n_detected) == (3, 4)
 
 
+def test_an_edge_that_was_left_out_of_an_annotated_wave_is_not_wrong() -> None:
+    spans = {"T": np.array(WHOLE)}
+    marks = annotation("(t)t)", [900, 1000, 1100, 2000, 2100], spans)
+    detected = [np.array([905.0, 1850, 1200, 1500])]
+    onsets = count(Mark.T_ON, marks, detected, FS, 0.05)
+    assert (onsets.n_annotated, onsets.n_detected) == (1, 3)  # 1200 and 1500 are wrong
+    offsets = count(Mark.T_OFF, marks, detected, FS, 0.05)
+    assert (offsets.n_annotated, offsets.n_detected) == (2, 4)
+
+
 def test_summaries_pool_records_and_average_their_spread() -> None:
     records = [
         Counts(4, 5, 3, np.array([-10.0, 10, -10, 10])),

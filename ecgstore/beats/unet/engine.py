@@ -5,17 +5,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
 from ecgstore.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from ecgstore.beats.medians import median_of_rows
-from ecgstore.beats.types import MIN_RR_S, Beats, BeatStatus, usable_leads
+from ecgstore.beats.types import MAX_VOLTAGE_MV, MIN_RR_S, Beats, BeatStatus
 from ecgstore.beats.unet import (
     _decoding_kernels as decoding,
     _marks_kernels as kernels,
     _network_kernels as network,
+    _silence_kernels as silence,
 )
 from ecgstore.beats.unet._layers_kernels import PAD
 from ecgstore.beats.unet._scaling_kernels import scale
@@ -96,6 +97,9 @@ REACH_S: Final = (0.016, 0.016, 0.024)
 
 SHORTEST_S: Final = (0.04, 0.02, 0.06)
 """Shortest P wave, QRS complex and T wave in s; shorter ones are left out."""
+
+
+Floats = TypeVar("Floats", FloatArray, Float32Array)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -207,11 +211,13 @@ def network_evidence(
         signal = interpolate_gaps(signal, round(MAX_GAP_S * fs))
         missing = np.isnan(signal)
         signal = interpolate_gaps(signal, signal.shape[1])  # the network needs numbers
-    leads = np.flatnonzero(_usable(signal, fs))
-    voltages = _rows(signal, leads)
-    x = _at_network_rate(voltages, fs)
-    if not len(leads) or x.shape[1] < 2:
+    x = _at_network_rate(np.ascontiguousarray(signal), fs)
+    if x.shape[1] < 2:
         return None
+    leads = np.flatnonzero(_usable(x))
+    if not len(leads):
+        return None
+    voltages, x = _rows(signal, leads), _rows(x, leads)
     usable = ~silent_spans(x)
     if missing is not None:
         step = fs / NETWORK_HZ
@@ -235,9 +241,9 @@ def network_evidence(
     return Evidence(leads, probabilities, np.ascontiguousarray(cells)), voltages
 
 
-def _rows(signal: FloatArray, leads: IntArray) -> FloatArray:
+def _rows(values: Floats, leads: IntArray) -> Floats:
     """Return some leads, as an array whose rows are contiguous."""
-    return np.ascontiguousarray(signal if len(leads) == len(signal) else signal[leads])
+    return np.ascontiguousarray(values if len(leads) == len(values) else values[leads])
 
 
 def network_input(voltages: FloatArray, fs: float) -> Float32Array:
@@ -261,17 +267,23 @@ def _at_network_rate(voltages: FloatArray, fs: float) -> Float32Array:
     return x
 
 
-def _usable(signal: FloatArray, fs: float) -> BoolArray:
-    """Return which leads have all samples and are not flat, relative to the others."""
-    usable = usable_leads(signal, LEAST_RANGE_MV)
-    if usable.any():
-        leads = signal if usable.all() else signal[usable]
-        # Of segments, not of whole leads: a spike in half of the leads would decide.
-        n_parts = max(int(leads.shape[1] / (USUAL_RANGE_S * fs)), 1)
-        size = leads.shape[1] // n_parts
-        parts = leads[:, : n_parts * size].reshape(len(leads), n_parts, size)
-        usual = np.median(np.ptp(parts, axis=2))
-        usable[usable] = np.ptp(leads, axis=1) > MIN_RELATIVE_RANGE * usual
+def _usable(x: Float32Array) -> BoolArray:
+    """Return which leads hold voltages and are not flat, relative to the others.
+
+    Leads are given at 250 Hz.
+    """
+    low, high = x.min(axis=1), x.max(axis=1)
+    in_range = (low > -MAX_VOLTAGE_MV) & (high < MAX_VOLTAGE_MV)
+    usable = np.zeros(len(x), np.bool_)
+    usable[in_range] = high[in_range] - low[in_range] > LEAST_RANGE_MV
+    if len(x) == 1 or not usable.any():
+        return usable
+    # Of segments, not of whole leads: a spike in half of the leads would decide.
+    size = min(round(USUAL_RANGE_S * NETWORK_HZ), x.shape[1])
+    ranges = np.empty((len(x), x.shape[1] // size), np.float32)
+    silence.write_ranges(x, size, ranges)
+    usual = np.median(ranges[usable])
+    usable[usable] = (high - low)[usable] > MIN_RELATIVE_RANGE * usual
     return usable
 
 
@@ -448,6 +460,8 @@ def has_p_wave(strength: FloatArray, pr_s: FloatArray) -> BoolArray:
 def _keep_near(marks: IntArray, r_peaks: IntArray, furthest: int) -> None:
     """Move R-peaks that are too far from the record's, and drop marks they pass."""
     own = marks[..., Mark.R_PEAK]
+    if len(own) == 1:  # the record's R-peaks are those of this lead
+        return
     moved = np.clip(own, r_peaks - furthest, r_peaks + furthest)
     moved[own < 0] = -1
     for lead, b in np.argwhere(moved != own):

@@ -58,6 +58,25 @@ class Annotation:
                 samples[off].append(self.samples[k + 1])
         return {mark: np.array(times, np.float64) for mark, times in samples.items()}
 
+    def peaks_without(self, edge: Mark) -> FloatArray:
+        """Return the sample indices of the peaks whose onset or offset is not marked.
+
+        Examples
+        --------
+        >>> marks = annotation("(p)t)", [1, 2, 3, 5, 6], {})
+        >>> marks.peaks_without(Mark.T_ON).tolist()
+        [5.0]
+        """
+        wave = WAVE_OF[edge]
+        step, sign = (-1, "(") if edge == WAVES[wave][0] else (1, ")")
+        around = ("", *self.symbols, "")
+        peaks = [
+            self.samples[k]
+            for k, symbol in enumerate(self.symbols)
+            if _WAVE_OF_SYMBOL.get(symbol) == wave and around[k + 1 + step] != sign
+        ]
+        return np.array(peaks, np.float64)
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class AnnotatedRecord:
