@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import IntArray
-from ecgstore.beats import BeatStatus
+from ecgstore.beats import BEATS_VERSION, BeatStatus
 from ecgstore.builder.journal import Entry, Journal, Status
 from ecgstore.builder.shared_files import link_shared_files
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
-from ecgstore.features import defined_features
+from ecgstore.features import FEATURES_VERSION, defined_features
 from ecgstore.record import N_LEADS
 from ecgstore.signals.same_signal import same_signals
 from ecgstore.signals.signature import SIGNATURE, signature_array
@@ -91,8 +91,14 @@ def unfinished_plan(partial: Path) -> Path:
 
 def software() -> str:
     """Return the versions of the software that the stored values depend on."""
-    names = ("ecgstore", "neurokit2", "numpy", "scipy")
-    return ", ".join(f"{name} {version(name)}" for name in names)
+    own = {"beats": BEATS_VERSION, "features": FEATURES_VERSION}
+    others = ("neurokit2", "numpy", "scipy")
+    versions = (
+        {"ecgstore": version("ecgstore")}
+        | own
+        | {name: version(name) for name in others}
+    )
+    return ", ".join(f"{name} {value}" for name, value in versions.items())
 
 
 def patient_of(entry: Entry, patients: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from .measured import (
 from .page import markdown as markdown
 from .table import (
     FEATURES as FEATURES,
+    FEATURES_VERSION as FEATURES_VERSION,
     compute as compute,
     defined_columns as defined_columns,
     defined_features as defined_features,

@@ -47,6 +47,9 @@ FEATURES: Final[tuple[Feature, ...]] = tuple(
 )
 """Every feature, in the order of the columns."""
 
+FEATURES_VERSION: Final = 2
+"""Rises when features have other values than before, also because of other marks."""
+
 
 @functools.lru_cache(maxsize=16)
 def defined_features(duration_s: float, fs: float) -> tuple[Feature, ...]:
