@@ -11,8 +11,9 @@ import neurokit2
 import numpy as np
 from wfdb import processing
 
+from bench.beats.networks import Network, NetworkOf
 from bench.beats.neurokit import neurokit_peaks, neurokit_waves
-from ecgstore.arrays import Float32Array, FloatArray
+from ecgstore.arrays import FloatArray
 from ecgstore.beats import Beats, find_beats
 from ecgstore.beats.unet import engine as delineator
 from ecgstore.config import Config
@@ -97,25 +98,26 @@ def leads_of(record: AnnotatedRecord, config: Config) -> Leads:
     return Leads(record.record_id, record.fs, record.signal, filtered)
 
 
-def make_engine(network_of: Callable[[str], Float32Array | None]) -> Detect:
+def make_engine(network_of: NetworkOf) -> Detect:
     """Return the detector `ECGSTORE`, which takes any number of leads up to 12.
 
     Parameters
     ----------
     network_of : callable
-        Returns the weights for a record_id, see `bench.beats.networks`; None for the
-        package's own weights.
+        Returns the network for a record_id; None for the package's own.
     """
 
     def ecgstore(leads: Leads) -> Beats:
-        values = network_of(leads.record_id)
+        network = network_of(leads.record_id)
         n_leads, n_samples = leads.filtered.shape
         max_beats = round(MOST_BEATS_PER_S * n_samples / leads.fs) + 1
-        if values is None and n_leads == N_LEADS:
+        if network is None and n_leads == N_LEADS:
             return find_beats(leads.filtered, leads.fs, max_beats=max_beats)
-        if values is None:
-            values = delineator.weights()
-        return delineator.find_beats_with(values, leads.filtered, leads.fs, max_beats)
+        if network is None:
+            network = Network(delineator.weights(), delineator.RULES)
+        return delineator.find_beats_with(
+            network.weights, leads.filtered, leads.fs, max_beats, network.rules
+        )
 
     return functools.partial(_detect_with_engine, ecgstore)
 

@@ -1,19 +1,52 @@
 """The network for each record: one that was not trained on it."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from ecgstore.arrays import Float32Array
 from ecgstore.beats.unet import engine as delineator
+from ecgstore.beats.unet.engine import RULES, Rules
 from ecgstore.models.delineator.databases.annotated import AnnotatedRecord
 from ecgstore.models.delineator.folds import assign_folds
 
-NetworkOf = Callable[[str], Float32Array | None]
-"""Returns the weights for a record_id; None for the package's own."""
+RULES_FILE: Final = "rules.json"
+"""Thresholds by number of the fold, in the folder of weights."""
+
+
+class Network(NamedTuple):
+    """Weights of the delineator, and the thresholds of its decoding."""
+
+    weights: Float32Array
+    rules: Rules
+
+
+NetworkOf = Callable[[str], Network | None]
+"""Returns the network for a record_id; None for the package's own."""
+
+
+def folds_in(folder: Path) -> Iterator[tuple[Float32Array, list[str], list[str]]]:
+    """Yield weights of each fold, the records trained on, and those held out.
+
+    Raises
+    ------
+    SystemExit
+        If there is no fold.
+    """
+    paths = sorted(folder.glob("fold_*.npz"))
+    if not paths:
+        raise SystemExit(
+            f"{folder}: has no networks of folds (fold_0.npz, ...); make them with: "
+            "python -m ecgstore.models.delineator.training --ludb LUDB --folds 5 "
+            "-o FOLDER"
+        )
+    for path in paths:
+        with np.load(path) as arrays:
+            about = _about(path)
+            yield arrays["weights"], about["records"], about["held_out"]
 
 
 def held_out_networks(
@@ -39,38 +72,37 @@ def held_out_networks(
     Raises
     ------
     SystemExit
-        If the folder has no such network for one of the records.
+        If there is no such network for one of the records.
     """
-    networks: dict[str, Float32Array] = {}
-    all_weights, trained_on = [], set[str]()
-    for file in sorted(path.glob("fold_*.npz")):
-        about = _about(file)
-        with np.load(file) as arrays:
-            all_weights.append(arrays["weights"])
-        networks |= dict.fromkeys(about["held_out"], all_weights[-1])
-        trained_on |= {*about["records"]}
-    missing = []
+    rules_path = path / RULES_FILE
+    rules = json.loads(rules_path.read_text()) if rules_path.exists() else {}
+    folds = []
+    networks: dict[str, Network] = {}
+    trained_on: set[str] = set()
+    for fold, (weights, records_of, held_out) in enumerate(folds_in(path)):
+        chosen = Rules(**rules[str(fold)]) if rules else RULES
+        folds.append(Network(weights, chosen))
+        networks |= dict.fromkeys(held_out, folds[-1])
+        trained_on |= {*records_of}
     for records in databases:
-        patients = {record.record_id: record.patient for record in records}
-        missing += sorted((trained_on - {*networks}) & {*patients})
-        unseen = {
-            record_id: patient
-            for record_id, patient in patients.items()
-            if record_id not in networks and record_id not in trained_on
+        patients = {
+            record.record_id: record.patient
+            for record in records
+            if record.record_id not in networks
         }
-        if unseen and all_weights:
-            folds = assign_folds(unseen, len(all_weights))
-            networks |= {
-                record_id: all_weights[fold] for record_id, fold in folds.items()
-            }
-    if missing or not all_weights:
-        raise SystemExit(
-            f"{path}: no network that was not trained on the records "
-            f"{', '.join(missing)}; make it with: "
-            "python -m ecgstore.models.delineator.training --ludb LUDB --folds 5 "
-            "-o FOLDER"
-        )
-    text = f"{len(all_weights)} networks, each on records that it was not trained on"
+        missing = sorted(trained_on & {*patients})
+        if missing:
+            raise SystemExit(
+                f"{path}: no network that was not trained on the records "
+                f"{', '.join(missing)}; train the missing folds"
+            )
+        fold_of = assign_folds(patients, len(folds))
+        networks |= {record_id: folds[fold] for record_id, fold in fold_of.items()}
+    text = f"{len(folds)} networks, each on records that it was not trained on; " + (
+        "thresholds chosen on other records, too"
+        if rules
+        else "the package's own thresholds"
+    )
     return networks.__getitem__, text
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,15 @@ import numpy as np
 import pytest
 from wfdb import rdann
 
-from bench.beats import delineation, detectors, settings
-from bench.beats.networks import held_out_networks
+from bench.beats import choose_rules, delineation, detectors, settings
+from bench.beats.networks import RULES_FILE, held_out_networks
 from bench.beats.summary import as_json
+from ecgstore.arrays import Float32Array
 from ecgstore.beats import Beats
 from ecgstore.beats.unet import engine as delineator
+from ecgstore.beats.unet.engine import Rules
 from ecgstore.config import Config
+from ecgstore.models.delineator.databases.annotated import annotation
 from ecgstore.models.delineator.databases.ludb import read_ludb
 from ecgstore.record import LEADS
 from ecgstore.sample import sample_folder
@@ -155,33 +159,80 @@ def test_records_are_analysed_by_the_network_that_holds_them_out(
 ) -> None:
     package = Path(delineator.__file__).with_name(delineator.WEIGHTS)
     good = np.load(package)["weights"]
-    folds = {"weights_0": good, "weights_1": np.zeros_like(good)}
-    path = tmp_path / "folds.npz"
-    about: dict[str, Any] = {"records": ["1", "101"]}
-    about["held_out"] = {"weights_0": ["1"], "weights_1": ["101"]}
-    np.savez(path, about=np.array(json.dumps(about)), **folds)
-    options = (*ONE_RECORD, f"--weights={path}")
+    write_fold(tmp_path, 0, good, ["101"], ["1"])
+    write_fold(tmp_path, 1, np.zeros_like(good), ["1"], ["101"])
+    options = (*ONE_RECORD, f"--weights={tmp_path}")
     report = run_bench(*options)
     assert report["network"].startswith("2 networks")
     assert report["marks"][settings.ALL]["r_peak"]["ecgstore"]["f1"] > 0.99
-    about["held_out"].pop("weights_0")
-    np.savez(path, about=np.array(json.dumps(about)), **folds)
+    (tmp_path / "fold_0.npz").unlink()
     with pytest.raises(SystemExit, match="not trained on the records 1;"):
         run_bench(*options)
-    np.savez(path, **folds)
+    np.savez(tmp_path / "fold_1.npz", weights=good)
     with pytest.raises(SystemExit, match="expected a file that"):
         run_bench(*options)
+    (tmp_path / "fold_1.npz").unlink()
+    with pytest.raises(SystemExit, match="has no networks of folds"):
+        run_bench(*options)
+
+
+def write_fold(
+    folder: Path,
+    fold: int,
+    weights: Float32Array,
+    records: list[str],
+    held_out: list[str],
+) -> None:
+    """Write a network as its training does."""
+    about = json.dumps({"records": records, "held_out": held_out})
+    np.savez(folder / f"fold_{fold}.npz", about=np.array(about), weights=weights)
 
 
 def test_records_that_no_network_was_trained_on_are_shared_out(tmp_path: Path) -> None:
-    path = tmp_path / "folds.npz"
-    about = {"records": ["7"], "held_out": {"weights_0": ["7"], "weights_1": []}}
-    zeros, ones = np.zeros(3, np.float32), np.ones(3, np.float32)
-    text = np.array(json.dumps(about))
-    np.savez(path, about=text, weights_0=zeros, weights_1=ones)
-    network_of, _ = held_out_networks(path, [read_ludb(LUDB)])
+    write_fold(tmp_path, 0, np.zeros(3, np.float32), ["8"], ["7"])
+    write_fold(tmp_path, 1, np.ones(3, np.float32), ["7"], ["8"])
+    network_of, text = held_out_networks(tmp_path, [read_ludb(LUDB)])
     used = [network_of(name) for name in ("1", "101", "119")]
-    assert [int(weights[0]) for weights in used if weights is not None] == [0, 1, 0]
+    assert [network.weights[0] for network in used if network] == [0, 1, 0]
+    assert "the package's own thresholds" in text
+
+
+def test_thresholds_of_a_fold_do_not_depend_on_its_records(
+    run_bench: RunBench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """They are read again where the records of the fold are judged."""
+    package = Path(delineator.__file__).with_name(delineator.WEIGHTS)
+    good = np.load(package)["weights"]
+    ludb = read_ludb(LUDB)[:3]
+    names = [record.record_id for record in ludb]
+    for fold, name in enumerate(names):
+        write_fold(tmp_path, fold, good, [n for n in names if n != name], [name])
+    monkeypatch.setattr(choose_rules, "read_ludb", lambda folder: ludb)
+    monkeypatch.setattr(choose_rules, "read_qtdb", lambda folder: [])
+    monkeypatch.setattr(choose_rules, "read_cpsc2019", lambda folder: [])
+    few_p = [{"p_agreed": agreed} for agreed in (0.1, 0.5, 0.9)]
+    monkeypatch.setattr(choose_rules, "P_RULES", few_p)
+    monkeypatch.setattr(choose_rules, "QRS_RULES", [{"qrs_mass": 3.0}])
+    arguments = [
+        *("--ludb", "x", "--qtdb", "x", "--cpsc2019", "x"),
+        *("--weights", str(tmp_path)),
+    ]
+    choose_rules.main(arguments)
+    first = json.loads((tmp_path / RULES_FILE).read_text())
+    without_p = replace(ludb[0], annotations=(annotation("N", [2500], ALL_SPANS),) * 12)
+    ludb[0] = without_p  # P waves are wrong in this record now
+    choose_rules.main(arguments)
+    second = json.loads((tmp_path / RULES_FILE).read_text())
+    assert first["0"] == second["0"]
+    assert first["2"] != second["2"]
+    network_of, text = held_out_networks(tmp_path, [ludb])
+    network = network_of(names[1])
+    assert network is not None
+    assert network.rules == Rules(**second["1"])
+    assert "thresholds chosen on other records" in text
+
+
+ALL_SPANS = dict.fromkeys(("P", "QRS", "T"), np.array([[0.0, 5000.0]]))
 
 
 def test_a_missing_database_is_an_error(

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -56,17 +56,10 @@ USUAL_RANGE_S: Final = 2.0
 Each of them holds a beat, unless the heart rate is below 30 per minute.
 """
 
-P_PRESENT: Final = 0.02
-P_AGREED: Final = 0.4
-P_CERTAIN: Final = 0.75
 P_NEIGHBOURS: Final = 6
-P_STEADY_S: Final = 0.008
-P_CERTAIN_IF_STEADY: Final = 0.5
-"""The rule of `has_p_wave`. A beat has a P wave if two values are large enough: the
-mean evidence of the leads, at least `P_AGREED`; and its mean over those of the beats
-around (`P_NEIGHBOURS` on either side) in which it is above `P_PRESENT`, at least
-`P_CERTAIN`. `P_CERTAIN_IF_STEADY` suffices if these are three quarters of the beats
-around, and their PR intervals deviate by `P_STEADY_S` or less on average."""
+P_PRESENT: Final = 0.02
+"""Beats on either side of a beat that have a say in whether it has a P wave, if their
+own evidence is above `P_PRESENT`."""
 
 MAX_R_DISTANCE_S: Final = 0.1
 """Largest distance of a lead's R-peak from the record's; farther ones are moved."""
@@ -83,12 +76,6 @@ PART: Final = 1 << 14
 OVERLAP: Final = 1 << 11
 """Samples that two parts share: more than twice the network's receptive field."""
 
-HIGH: Final = 0.5
-LOW: Final = 0.25
-MIN_MASS: Final = 3.0
-"""A QRS complex is a run of mean evidence above `LOW` that reaches `HIGH` and whose sum
-is at least `MIN_MASS` cells of 8 ms."""
-
 LEVEL: Final = 0.5
 """Least evidence of a P or a T wave in a lead."""
 
@@ -100,6 +87,38 @@ SHORTEST_S: Final = (0.04, 0.02, 0.06)
 
 
 Floats = TypeVar("Floats", FloatArray, Float32Array)
+
+
+class Rules(NamedTuple):
+    """Thresholds of the decoding, see `RULES` for the package's own.
+
+    Attributes
+    ----------
+    qrs_high, qrs_low, qrs_mass : float
+        A QRS complex is a run of mean evidence above `qrs_low` that reaches `qrs_high`
+        and whose sum is at least `qrs_mass` cells of 8 ms.
+    p_agreed : float
+        Least mean evidence of the leads for a P wave before a beat.
+    p_certain : float
+        Least mean of that over the beats around that have any.
+    p_certain_if_steady : float
+        Suffices instead, if these are three quarters of the beats around, and their PR
+        intervals are steady.
+    p_steady_s : float
+        Largest mean deviation of steady PR intervals from their median, in s.
+    """
+
+    qrs_high: float
+    qrs_low: float
+    qrs_mass: float
+    p_agreed: float
+    p_certain: float
+    p_certain_if_steady: float
+    p_steady_s: float
+
+
+RULES: Final = Rules(0.5, 0.25, 3.0, 0.4, 0.75, 0.5, 0.008)
+"""Chosen by ``python -m bench.beats.choose_rules``."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -147,10 +166,12 @@ def find_beats_with(
     signal: FloatArray,
     fs: float,
     max_beats: int | None = None,
+    rules: Rules = RULES,
 ) -> Beats:
-    """Find beats and waves with other weights than the package's."""
+    """Find beats and waves with other weights, or by other rules."""
     return _find(
         values,
+        rules,
         lambda begin, end: np.asarray(signal[:, begin:end], np.float64),
         signal.shape[1],
         fs,
@@ -176,24 +197,31 @@ def find_beats_read(read: Read, n_samples: int, fs: float) -> Beats:
     Beats
         The same as for the whole signal, with less memory.
     """
-    return _find(weights(), read, n_samples, fs, None)
+    return _find(weights(), RULES, read, n_samples, fs, None)
 
 
 def _find(
-    values: Float32Array, read: Read, n_samples: int, fs: float, max_beats: int | None
+    values: Float32Array,
+    rules: Rules,
+    read: Read,
+    n_samples: int,
+    fs: float,
+    max_beats: int | None,
 ) -> Beats:
     """Find the beats of a record in pieces, one for a short record."""
-    find = functools.partial(_find_at_once, values, fs)
+    find = functools.partial(_find_at_once, values, rules, fs)
     return find_in_pieces(find, read, n_samples, fs, max_beats)
 
 
-def _find_at_once(values: Float32Array, fs: float, signal: FloatArray) -> Beats:
+def _find_at_once(
+    values: Float32Array, rules: Rules, fs: float, signal: FloatArray
+) -> Beats:
     """Find all beats of a signal in memory."""
     output = network_evidence(signal, fs, values)
     if output is None:
         return Beats.none(BeatStatus.NO_BEATS, len(signal))
     evidence, voltages = output
-    beats = decode(evidence, voltages, fs)
+    beats = decode(evidence, voltages, fs, rules)
     fiducials = np.full((len(signal), *beats.fiducials.shape[1:]), -1, np.int64)
     fiducials[evidence.leads] = beats.fiducials
     return Beats(beats.r_peaks, fiducials, beats.status)
@@ -319,7 +347,9 @@ def class_probabilities(
         begin += PART - OVERLAP
 
 
-def decode(evidence: Evidence, voltages: FloatArray, fs: float) -> Beats:
+def decode(
+    evidence: Evidence, voltages: FloatArray, fs: float, rules: Rules = RULES
+) -> Beats:
     """Return the beats and marks that follow from the network's output.
 
     Marks and `voltages` are those of the usable leads.
@@ -332,7 +362,13 @@ def decode(evidence: Evidence, voltages: FloatArray, fs: float) -> Beats:
     begins = np.empty(n_cells // 2 + 1, np.int64)
     ends = np.empty_like(begins)
     n_beats = decoding.find_complexes(
-        waves[1, n_leads], HIGH, LOW, MIN_MASS, MIN_RR_S / CELL_S, begins, ends
+        waves[1, n_leads],
+        rules.qrs_high,
+        rules.qrs_low,
+        rules.qrs_mass,
+        MIN_RR_S / CELL_S,
+        begins,
+        ends,
     )
     # A complex that is cut off by an end of the record does not count: its onset or
     # offset is unknown, and it may be something else.
@@ -341,7 +377,7 @@ def decode(evidence: Evidence, voltages: FloatArray, fs: float) -> Beats:
     # Complexes are far enough apart, but their R-peaks may be too close: R' of one and
     # R of the next.
     while len(begins):
-        places = _marks_of(evidence, waves, begins, ends, voltages, fs)
+        places = _marks_of(evidence, waves, begins, ends, voltages, fs, rules)
         lead_peaks = places[:, :, Mark.R_PEAK].T
         marked = (lead_peaks >= 0).any(axis=1)  # in some lead
         if not marked.all():
@@ -369,6 +405,7 @@ def _marks_of(
     ends: IntArray,
     voltages: FloatArray,
     fs: float,
+    rules: Rules,
 ) -> IntArray:
     """Return the marks of each lead and complex in samples, -1 where absent.
 
@@ -394,7 +431,7 @@ def _marks_of(
     )
     known = np.isfinite(strength)  # elsewhere, the lead is not usable
     mean = np.where(known, strength, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    present = has_p_wave(mean, pr_s)
+    present = has_p_wave(mean, pr_s, rules)
     marks[:, ~present, : Mark.P_OFF + 1] = np.nan
     places = np.empty(marks.shape, np.int64)
     reaches = np.array([round(s * fs) for s in REACH_S])
@@ -411,7 +448,9 @@ def _stronger(r_peaks: IntArray, masses: FloatArray, min_distance: float) -> Boo
     return kept
 
 
-def has_p_wave(strength: FloatArray, pr_s: FloatArray) -> BoolArray:
+def has_p_wave(
+    strength: FloatArray, pr_s: FloatArray, rules: Rules = RULES
+) -> BoolArray:
     """Return which beats have a P wave.
 
     Parameters
@@ -446,10 +485,10 @@ def has_p_wave(strength: FloatArray, pr_s: FloatArray) -> BoolArray:
         strength,
         pr_s,
         P_PRESENT,
-        P_AGREED,
-        P_CERTAIN,
-        P_CERTAIN_IF_STEADY,
-        P_STEADY_S,
+        rules.p_agreed,
+        rules.p_certain,
+        rules.p_certain_if_steady,
+        rules.p_steady_s,
         P_NEIGHBOURS,
         scratch,
         present,
