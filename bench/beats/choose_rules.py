@@ -11,8 +11,10 @@ thresholds of a fold are chosen on the records of all other folds, and written t
 the records that judge were used neither for the weights nor for the thresholds. Those
 chosen on the records of all folds are printed; they are the package's own.
 
-What is minimised is the mean of 1 - F1 over the settings: first of R-peaks (within 75
-ms), then of P peaks.
+* QRS complexes: the thresholds with the largest mean, over the settings, of the F1 of
+  R-peaks within 75 ms;
+* P waves: logistic regression on the beats of LUDB and of the QT Database, with all
+  leads, with fewer, and with each lead alone.
 """
 
 import itertools
@@ -20,29 +22,32 @@ import json
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 
-from bench.beats.counts import CHALLENGE_2019_S, TIGHT_S, count
-from bench.beats.detectors import Leads, leads_of
+from bench.beats.counts import CHALLENGE_2019_S, TIGHT_S, count, inside
+from bench.beats.detectors import leads_of
 from bench.beats.networks import RULES_FILE, folds_in
+from bench.beats.settings import FEWER_LEADS
 from bench.common.command_line import parser_of
 from bench.common.tables import print_table
-from ecgstore.arrays import FloatArray, IntArray
+from ecgstore.arrays import BoolArray, FloatArray, IntArray
 from ecgstore.beats.unet.engine import (
     RULES,
     Evidence,
     Rules,
     decode,
     network_evidence,
+    p_wave_decisions,
 )
 from ecgstore.config import Config
 from ecgstore.models.delineator.databases.annotated import AnnotatedRecord, Annotation
 from ecgstore.models.delineator.databases.cpsc2019 import read_cpsc2019
 from ecgstore.models.delineator.databases.ludb import read_ludb
 from ecgstore.models.delineator.databases.qtdb import read_qtdb
-from ecgstore.record import Mark
+from ecgstore.record import LEADS, Mark
 from ecgstore.system.atomic_files import replace_file
 from ecgstore.system.progress import with_progress
 
@@ -52,19 +57,12 @@ QRS_RULES: Final = [
         (0.4, 0.5, 0.6, 0.7), (0.15, 0.25, 0.35), (2.0, 3.0, 4.0)
     )
 ]
-P_RULES: Final = [
-    {
-        "p_agreed": agreed,
-        "p_certain": certain,
-        "p_certain_if_steady": if_steady,
-        "p_steady_s": steady,
-    }
-    for agreed, certain, if_steady, steady in itertools.product(
-        (0.3, 0.4, 0.5, 0.6), (0.5, 0.65, 0.75, 0.85), (0.3, 0.5, 0.65), (0.008, 0.016)
-    )
-    if certain >= if_steady
-]
-"""The thresholds that are tried."""
+"""The thresholds of QRS complexes that are tried."""
+
+SAME_BEAT_S: Final = 0.15
+EARLIEST_P_S: Final = 0.45
+"""A detected R-peak is that of an annotated beat if it is within the first distance;
+its P wave lies at most the second one before R."""
 
 
 class Case(NamedTuple):
@@ -74,6 +72,8 @@ class Case(NamedTuple):
     ----------
     setting : str
         Database and number of leads.
+    weight : float
+        Weight of a beat.
     fold : int
         The fold that holds the record out.
     fs : float
@@ -85,6 +85,7 @@ class Case(NamedTuple):
     """
 
     setting: str
+    weight: float
     fold: int
     fs: float
     evidence: Evidence | None
@@ -114,40 +115,113 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     with warnings.catch_warnings(action="ignore"):
         cases = [*_cases(records, options.weights)]
-    n_folds = 1 + max(case.fold for case in cases)
-    qrs = _Search(cases, Mark.R_PEAK, QRS_RULES, [RULES] * (n_folds + 1))
-    p = _Search(
-        [case for case in cases if not case.setting.startswith("CPSC2019")],
-        Mark.P_PEAK,
-        P_RULES,
-        qrs.chosen,
-    )
-    names = [f"fold {fold}" for fold in range(n_folds)] + ["all records"]
-    print_table(
-        "thresholds",
-        Rules._fields,
-        {
-            name: [f"{value:g}" for value in rules]
-            for name, rules in zip(names, p.chosen, strict=True)
-        },
-    )
-    for search, title in ((qrs, "R, within 75 ms"), (p, "P, within 150 ms")):
-        print_table(
-            f"F1: {title}",
-            ("by thresholds of other folds", "by those of all records", "before"),
-            search.scores(),
-        )
-    content: dict[str, Any] = {
-        str(fold): rules._asdict() for fold, rules in enumerate(p.chosen[:-1])
-    }
+    chosen = choose(cases)
+    *of_folds, of_all = chosen
+    for name, rules in [*((f"fold {k}", r) for k, r in enumerate(of_folds))]:
+        print(f"{name}: {_text(rules)}")
+    print(f"all records: {_text(of_all)}\n")
+    with_p = [case for case in cases if not case.setting.startswith("CPSC2019")]
+    for mark, judged in ((Mark.R_PEAK, cases), (Mark.P_PEAK, with_p)):
+        _print_scores(mark, judged, chosen)
+    content = {str(fold): rules._asdict() for fold, rules in enumerate(of_folds)}
     with replace_file(options.weights / RULES_FILE) as file:
         json.dump(content, file, indent=1)
+
+
+def choose(cases: Sequence[Case]) -> list[Rules]:
+    """Return the rules for each fold, chosen on the others, and those for all."""
+    n_folds = 1 + max(case.fold for case in cases)
+    excluded = [*range(n_folds), -1]
+    of_qrs = _choose_qrs(cases, excluded)
+    of_p = _choose_p([c for c in cases if not c.setting.startswith("CPSC")], excluded)
+    return [
+        RULES._replace(**qrs, p_weights=p) for qrs, p in zip(of_qrs, of_p, strict=True)
+    ]
+
+
+def _choose_qrs(
+    cases: Sequence[Case], excluded: Sequence[int]
+) -> list[dict[str, float]]:
+    """Return the best thresholds without the records of each excluded fold."""
+    counts = np.zeros((len(QRS_RULES), len(cases), 3))
+    title = f"{len(QRS_RULES)} thresholds of QRS complexes"
+    for k, case in enumerate(with_progress(cases, title, len(cases))):
+        for i, candidate in enumerate(QRS_RULES):
+            rules = Rules(**candidate, p_weights=RULES.p_weights)
+            counts[i, k] = _counts(case, Mark.R_PEAK, rules)
+    folds = np.array([case.fold for case in cases])
+    best = []
+    for fold in excluded:
+        kept = np.flatnonzero(folds != fold).tolist()
+        some = [cases[k] for k in kept]
+        scores = [np.mean([*_f1(some, c[kept]).values()]) for c in counts]
+        best.append(QRS_RULES[int(np.argmax(scores))])
+    return best
+
+
+def _choose_p(
+    cases: Sequence[Case], excluded: Sequence[int]
+) -> list[tuple[float, ...]]:
+    """Return the weights of the P rule without the records of each excluded fold."""
+    rows = [(case, *_beats_with_p(case)) for case in cases]
+    inputs = np.concatenate([x for _, x, _ in rows])
+    has_p = np.concatenate([y for _, _, y in rows])
+    n = [len(y) for _, _, y in rows]
+    folds = np.repeat([case.fold for case in cases], n)
+    weight = np.repeat([case.weight for case in cases], n)
+    chosen = []
+    for fold in excluded:
+        kept = folds != fold
+        if len({*has_p[kept].tolist()}) < 2:
+            raise SystemExit(
+                "expected records with and without P waves in all folds but one"
+            )
+        x = inputs[kept]
+        centre, scale = x.mean(axis=0), x.std(axis=0)
+        model = LogisticRegression(max_iter=1000)
+        model.fit((x - centre) / scale, has_p[kept], sample_weight=weight[kept])
+        slopes = model.coef_[0] / scale
+        bias = model.intercept_[0] - slopes @ centre
+        chosen.append(tuple(round(float(w), 3) for w in (bias, *slopes)))
+    return chosen
+
+
+def _beats_with_p(case: Case) -> tuple[FloatArray, BoolArray]:
+    """Return the inputs of the P rule for the beats that are annotated, and answers."""
+    inputs: FloatArray = np.empty((0, 4))
+    r_peaks: FloatArray = np.empty(0)
+    if case.evidence is not None:
+        r_peaks, inputs = p_wave_decisions(case.evidence, case.fs)
+    votes = [_p_waves(marks, r_peaks, case.fs) for marks in case.annotations]
+    known = np.isfinite(votes).any(axis=0)
+    with np.errstate(invalid="ignore"), warnings.catch_warnings(action="ignore"):
+        has_p = np.nanmean(votes, axis=0) >= 0.5  # of most leads
+    return inputs[known], has_p[known]
+
+
+def _p_waves(marks: Annotation, r_peaks: FloatArray, fs: float) -> FloatArray:
+    """Return 1 for beats with an annotated P wave, 0 without, NaN where unknown."""
+    of = marks.marks()
+    result = np.full(len(r_peaks), np.nan)
+    for k, r_peak in enumerate(r_peaks):
+        distance = np.abs(of[Mark.R_PEAK] - r_peak)
+        if not len(distance) or distance.min() > SAME_BEAT_S * fs:
+            continue
+        annotated = of[Mark.R_PEAK][distance.argmin()]
+        before = of[Mark.R_PEAK][of[Mark.R_PEAK] < annotated]
+        first = max([annotated - EARLIEST_P_S * fs, *before[-1:]])
+        peaks = of[Mark.P_PEAK]
+        if ((peaks > first) & (peaks < annotated)).any():
+            result[k] = 1
+        elif inside(np.array([annotated - 0.1 * fs]), marks.spans["P"]).all():
+            result[k] = 0
+    return result
 
 
 def _cases(
     records: Sequence[tuple[str, AnnotatedRecord]], folder: Path
 ) -> Iterator[Case]:
-    """Yield all leads of each record together, and each lead alone."""
+    """Yield all leads of each record together, fewer of LUDB, and each lead alone."""
     networks = {
         record_id: (fold, weights)
         for fold, (weights, _, held_out) in enumerate(folds_in(folder))
@@ -158,85 +232,30 @@ def _cases(
         fold, weights = networks[record.record_id]
         leads = leads_of(record, config)
         rows = range(len(record.leads))
-        subsets = [[*rows], *([row] for row in rows)] if len(rows) > 1 else [[0]]
-        for subset in subsets:
-            some: Leads = leads.only(subset)
-            output = network_evidence(some.filtered, record.fs, weights)
+        subsets: list[tuple[Sequence[int], float]] = [(rows, 1.0)]
+        if len(rows) > 1:
+            subsets += [([row], 1 / 3) for row in rows]
+        if database == "LUDB":
+            subsets += [
+                ([LEADS.index(lead) for lead in given], 1 / 2)
+                for given in FEWER_LEADS.values()
+                if len(given) > 1
+            ]
+        for subset, weight in subsets:
+            filtered = leads.only(subset).filtered
+            output = network_evidence(filtered, record.fs, weights)
             annotations = record.annotations
             if len(annotations) > 1:
                 annotations = tuple(annotations[row] for row in subset)
             yield Case(
                 f"{database}, {len(subset)} lead{'s' * (len(subset) > 1)}",
+                weight,
                 fold,
                 record.fs,
                 output and output[0],
                 output[1] if output else np.empty((0, 0)),
                 annotations,
             )
-
-
-class _Search:
-    """The best of some rules for each fold, and for all records.
-
-    Parameters
-    ----------
-    cases : list of Case
-    mark : Mark
-        What is scored.
-    candidates : list of dict
-        Thresholds to try.
-    base : list of Rules
-        The other thresholds to return, for each fold and for all records. The
-        candidates are scored with those of `RULES`, which no record here has chosen.
-    """
-
-    def __init__(
-        self,
-        cases: Sequence[Case],
-        mark: Mark,
-        candidates: Sequence[dict[str, float]],
-        base: Sequence[Rules],
-    ) -> None:
-        self._settings = sorted({case.setting for case in cases})
-        self._folds = np.array([case.fold for case in cases])
-        self._setting = np.array([self._settings.index(c.setting) for c in cases])
-        # Annotated, detected and true marks of each case by each candidate.
-        self._n = np.zeros((len(candidates), len(cases), 3))
-        self._before = np.zeros((len(cases), 3))
-        title = f"{mark.name}, {len(candidates)} rules"
-        for k, case in enumerate(with_progress(cases, title, len(cases))):
-            for i, candidate in enumerate(candidates):
-                self._n[i, k] = _counts(case, mark, RULES._replace(**candidate))
-            self._before[k] = _counts(case, mark, RULES)
-        n_folds = len(base) - 1
-        self._best = [self._best_without(fold) for fold in (*range(n_folds), None)]
-        self.chosen = [
-            rules._replace(**candidates[best])
-            for rules, best in zip(base, self._best, strict=True)
-        ]
-
-    def _best_without(self, fold: int | None) -> int:
-        """Return the number of the best candidate for the records of other folds."""
-        kept = self._folds != fold
-        return int(np.argmax(self._f1(self._n[:, kept], kept).mean(axis=-1)))
-
-    def _f1(self, counts: FloatArray, kept: Any = slice(None)) -> FloatArray:
-        """Return F1 by setting; `counts` has the shape (..., n_cases, 3)."""
-        of_setting = self._setting[kept][:, None] == np.arange(len(self._settings))
-        annotated, detected, hits = (counts[..., k] @ of_setting for k in range(3))
-        return np.asarray(2 * hits / np.maximum(annotated + detected, 1))
-
-    def scores(self) -> dict[str, list[str]]:
-        """Return F1 of each setting by three choices of the thresholds."""
-        nested = np.array(
-            [self._n[self._best[fold], k] for k, fold in enumerate(self._folds)]
-        )
-        every = self._n[self._best[-1]]
-        columns = [self._f1(table) for table in (nested, every, self._before)]
-        return {
-            setting: [f"{column[k]:.4f}" for column in columns]
-            for k, setting in enumerate(self._settings)
-        }
 
 
 def _counts(case: Case, mark: Mark, rules: Rules) -> tuple[int, int, int]:
@@ -249,8 +268,7 @@ def _counts(case: Case, mark: Mark, rules: Rules) -> tuple[int, int, int]:
     rows = {lead: found[k, :, mark].astype(np.float64) for k, lead in enumerate(leads)}
     tight = {**TIGHT_S, **CHALLENGE_2019_S}[mark]
     nothing = np.empty(0)
-    n_leads = len(case.annotations)
-    if n_leads == 1:
+    if len(case.annotations) == 1:
         pairs = [(case.annotations[0], [*rows.values()] or [nothing])]
     else:
         pairs = [
@@ -264,6 +282,33 @@ def _counts(case: Case, mark: Mark, rules: Rules) -> tuple[int, int, int]:
         total.append((counts.n_annotated, counts.n_detected, hits))
     n_annotated, n_detected, n_hits = map(sum, zip(*total, strict=True))
     return n_annotated, n_detected, n_hits
+
+
+def _f1(cases: Sequence[Case], counts: FloatArray) -> dict[str, float]:
+    """Return F1 by setting, of counts of shape (n_cases, 3)."""
+    settings = np.array([case.setting for case in cases])
+    scores = {}
+    for setting in sorted({*settings.tolist()}):
+        annotated, detected, hits = counts[settings == setting].sum(axis=0)
+        scores[setting] = float(2 * hits / max(annotated + detected, 1))
+    return scores
+
+
+def _print_scores(mark: Mark, cases: Sequence[Case], chosen: Sequence[Rules]) -> None:
+    """Print F1 by setting, by the rules of other folds and by those of all records."""
+    nested = np.array([_counts(case, mark, chosen[case.fold]) for case in cases])
+    of_all = np.array([_counts(case, mark, chosen[-1]) for case in cases])
+    tables = [_f1(cases, counts) for counts in (nested, of_all)]
+    print_table(
+        f"F1 of {mark.name}",
+        ("thresholds of other folds", "of all records"),
+        {s: [f"{table[s]:.4f}" for table in tables] for s in tables[0]},
+    )
+
+
+def _text(rules: Rules) -> str:
+    """Return rules in one line."""
+    return ", ".join(f"{name} {value}" for name, value in rules._asdict().items())
 
 
 if __name__ == "__main__":

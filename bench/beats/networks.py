@@ -80,7 +80,7 @@ def held_out_networks(
     networks: dict[str, Network] = {}
     trained_on: set[str] = set()
     for fold, (weights, records_of, held_out) in enumerate(folds_in(path)):
-        chosen = Rules(**rules[str(fold)]) if rules else RULES
+        chosen = _rules(rules[str(fold)]) if rules else RULES
         folds.append(Network(weights, chosen))
         networks |= dict.fromkeys(held_out, folds[-1])
         trained_on |= {*records_of}
@@ -119,6 +119,11 @@ def own_network(
     n_seen = sum(record_id in trained_on for record_id in ids)
     text = f"the package's own network, which was trained on {n_seen} of the records"
     return lambda record_id: None, text
+
+
+def _rules(values: dict[str, Any]) -> Rules:
+    """Return rules from JSON, which has no tuples."""
+    return Rules(**values | {"p_weights": tuple(values["p_weights"])})
 
 
 def _about(path: Path) -> dict[str, Any]:

@@ -247,7 +247,8 @@ def place_marks(
     t: Float32Array,
     begins: IntArray,
     ends: IntArray,
-    level: float,
+    p_level: float,
+    t_level: float,
     strength: FloatArray,
     marks: FloatArray,
 ) -> None:
@@ -255,11 +256,11 @@ def place_marks(
 
     `p`, `qrs` and `t` have a row of evidence per lead, and their mean in the last row.
     `strength` of shape (n_leads, n_beats) is set to the highest evidence in any cell of
-    the P wave, 0 if none is above `level`, and NaN where it is unknown because the lead
-    is not usable. A P or T wave that includes the first or the last cell is cut off by
-    the end of the record: its onset or offset is set to a place outside. One that is
-    cut off by cells in which the lead is not usable is left out, and if a QRS complex
-    is, the whole beat is left out in that lead.
+    the P wave, 0 if none is above `p_level`, and NaN where it is unknown because the
+    lead is not usable. A P or T wave that includes the first or the last cell is cut
+    off by the end of the record: its onset or offset is set to a place outside. One
+    that is cut off by cells in which the lead is not usable is left out, and if a QRS
+    complex is, the whole beat is left out in that lead.
     """
     n_leads, n_beats, n = len(probabilities), len(begins), qrs.shape[1]
     mean = qrs[n_leads]
@@ -310,7 +311,7 @@ def place_marks(
                 continue
             # The P wave lies behind the waves of the beat before.
             low = max(floor, first - _P_REACH)
-            top, value, total = strongest_run(p[lead], low, first, level)
+            top, value, total = strongest_run(p[lead], low, first, p_level)
             if total > 0:
                 begin, end = place_wave(
                     p[lead],
@@ -322,7 +323,7 @@ def place_marks(
                     marks[lead, b, 0:3],
                 )
                 strength[lead, b] = value
-                if begin == 0 and p[lead, 0] >= level:
+                if begin == 0 and p[lead, 0] >= p_level:
                     marks[lead, b, 0] = -1
                 if _is_cut(usable[lead], begin, end):
                     marks[lead, b, 0:3] = np.nan
@@ -332,7 +333,7 @@ def place_marks(
             floor = last + 1
             # The T wave ends before the QRS complex of the next beat.
             high = min(next_begin, last + _T_REACH)
-            top, value, total = strongest_run(t[lead], floor, high, level)
+            top, value, total = strongest_run(t[lead], floor, high, t_level)
             if total > 0:
                 begin, floor = place_wave(
                     t[lead],
@@ -343,7 +344,7 @@ def place_marks(
                     1.0,
                     marks[lead, b, 6:9],
                 )
-                if floor == n - 1 and t[lead, floor] >= level:
+                if floor == n - 1 and t[lead, floor] >= t_level:
                     marks[lead, b, 8] = n + 1
                 if _is_cut(usable[lead], begin, floor):
                     marks[lead, b, 6:9] = np.nan
@@ -354,43 +355,3 @@ def place_marks(
 def _is_cut(usable: BoolArray, first: int, last: int) -> bool:
     """Return whether a wave includes or touches a cell that is not usable."""
     return bool(not usable[max(first - 1, 0) : last + 2].all())
-
-
-@kernel
-def has_p_wave(
-    strength: FloatArray,
-    pr: FloatArray,
-    present: float,
-    agreed: float,
-    certain: float,
-    certain_if_steady: float,
-    steady: float,
-    n_around: int,
-    scratch: FloatArray,
-    out: BoolArray,
-) -> None:
-    """Set `out` to whether each beat has a P wave; see the engine's `has_p_wave`.
-
-    `scratch` has room for the PR intervals of `2 * n_around + 1` beats.
-    """
-    n_beats = len(strength)
-    for b in range(n_beats):
-        out[b] = False
-        if strength[b] < agreed:
-            continue
-        first, last = max(b - n_around, 0), min(b + n_around + 1, n_beats)
-        n, total = 0, 0.0
-        for k in range(first, last):
-            if strength[k] > present:
-                scratch[n] = pr[k]
-                total += strength[k]
-                n += 1
-        intervals = scratch[:n]
-        intervals.sort()
-        middle = 0.5 * (intervals[(n - 1) // 2] + intervals[n // 2])
-        spread = 0.0
-        for k in range(n):
-            spread += abs(intervals[k] - middle) / n
-        enough = n >= 4 and 4 * n >= 3 * (last - first)
-        is_steady = enough and spread <= steady
-        out[b] = total / n >= (certain_if_steady if is_steady else certain)

@@ -16,6 +16,7 @@ from ecgstore.beats.unet import (
     _decoding_kernels as decoding,
     _marks_kernels as kernels,
     _network_kernels as network,
+    _presence_kernels as presence,
     _silence_kernels as silence,
 )
 from ecgstore.beats.unet._layers_kernels import PAD
@@ -57,9 +58,7 @@ Each of them holds a beat, unless the heart rate is below 30 per minute.
 """
 
 P_NEIGHBOURS: Final = 6
-P_PRESENT: Final = 0.02
-"""Beats on either side of a beat that have a say in whether it has a P wave, if their
-own evidence is above `P_PRESENT`."""
+"""Beats on either side of a beat that have a say in whether it has a P wave."""
 
 MAX_R_DISTANCE_S: Final = 0.1
 """Largest distance of a lead's R-peak from the record's; farther ones are moved."""
@@ -76,8 +75,9 @@ PART: Final = 1 << 14
 OVERLAP: Final = 1 << 11
 """Samples that two parts share: more than twice the network's receptive field."""
 
-LEVEL: Final = 0.5
-"""Least evidence of a P or a T wave in a lead."""
+P_LEVEL: Final = 0.1
+T_LEVEL: Final = 0.5
+"""Least evidence of a P or a T wave in a lead; P waves have further rules."""
 
 REACH_S: Final = (0.016, 0.016, 0.024)
 """How far the peaks of P, QRS and T may move to an extremum of the signal, in s."""
@@ -97,27 +97,18 @@ class Rules(NamedTuple):
     qrs_high, qrs_low, qrs_mass : float
         A QRS complex is a run of mean evidence above `qrs_low` that reaches `qrs_high`
         and whose sum is at least `qrs_mass` cells of 8 ms.
-    p_agreed : float
-        Least mean evidence of the leads for a P wave before a beat.
-    p_certain : float
-        Least mean of that over the beats around that have any.
-    p_certain_if_steady : float
-        Suffices instead, if these are three quarters of the beats around, and their PR
-        intervals are steady.
-    p_steady_s : float
-        Largest mean deviation of steady PR intervals from their median, in s.
+    p_weights : tuple of float
+        A beat has a P wave if the first of these weights, plus the inputs of
+        `p_wave_inputs` times the others, is positive.
     """
 
     qrs_high: float
     qrs_low: float
     qrs_mass: float
-    p_agreed: float
-    p_certain: float
-    p_certain_if_steady: float
-    p_steady_s: float
+    p_weights: tuple[float, ...]
 
 
-RULES: Final = Rules(0.5, 0.25, 3.0, 0.4, 0.75, 0.5, 0.008)
+RULES: Final = Rules(0.5, 0.25, 3.0, (-7.0, 1.1, 2.0, -0.8, -9.0))
 """Chosen by ``python -m bench.beats.choose_rules``."""
 
 
@@ -354,26 +345,8 @@ def decode(
 
     Marks and `voltages` are those of the usable leads.
     """
-    probabilities, usable = evidence.probabilities, evidence.usable
-    n_leads, n_cells = len(probabilities), probabilities.shape[2]
-    waves = np.empty((3, n_leads + 1, n_cells), np.float32)
-    for wave, name in zip(waves, (decoding.P, decoding.QRS, decoding.T), strict=True):
-        decoding.wave_evidence(probabilities, usable, name, wave)
-    begins = np.empty(n_cells // 2 + 1, np.int64)
-    ends = np.empty_like(begins)
-    n_beats = decoding.find_complexes(
-        waves[1, n_leads],
-        rules.qrs_high,
-        rules.qrs_low,
-        rules.qrs_mass,
-        MIN_RR_S / CELL_S,
-        begins,
-        ends,
-    )
-    # A complex that is cut off by an end of the record does not count: its onset or
-    # offset is unknown, and it may be something else.
-    whole = np.flatnonzero((begins[:n_beats] > 0) & (ends[:n_beats] < n_cells))
-    begins, ends = begins[whole], ends[whole]
+    waves, begins, ends = _complexes(evidence, rules)
+    n_leads = len(evidence.leads)
     # Complexes are far enough apart, but their R-peaks may be too close: R' of one and
     # R of the next.
     while len(begins):
@@ -398,6 +371,36 @@ def decode(
     return Beats(r_peaks, places, BeatStatus.OK)
 
 
+def _complexes(
+    evidence: Evidence, rules: Rules
+) -> tuple[Float32Array, IntArray, IntArray]:
+    """Return the evidence of the waves, and where the QRS complexes begin and end.
+
+    The first of shape (3, n_leads + 1, n_cells) holds the evidence of P, QRS and T:
+    that of each lead, and in the last row their mean.
+    """
+    probabilities, usable = evidence.probabilities, evidence.usable
+    n_leads, n_cells = len(probabilities), probabilities.shape[2]
+    waves = np.empty((3, n_leads + 1, n_cells), np.float32)
+    for wave, name in zip(waves, (decoding.P, decoding.QRS, decoding.T), strict=True):
+        decoding.wave_evidence(probabilities, usable, name, wave)
+    begins = np.empty(n_cells // 2 + 1, np.int64)
+    ends = np.empty_like(begins)
+    n_beats = decoding.find_complexes(
+        waves[1, n_leads],
+        rules.qrs_high,
+        rules.qrs_low,
+        rules.qrs_mass,
+        MIN_RR_S / CELL_S,
+        begins,
+        ends,
+    )
+    # A complex that is cut off by an end of the record does not count: its onset or
+    # offset is unknown, and it may be something else.
+    whole = np.flatnonzero((begins[:n_beats] > 0) & (ends[:n_beats] < n_cells))
+    return waves, begins[whole], ends[whole]
+
+
 def _marks_of(
     evidence: Evidence,
     waves: Float32Array,
@@ -407,10 +410,23 @@ def _marks_of(
     fs: float,
     rules: Rules,
 ) -> IntArray:
-    """Return the marks of each lead and complex in samples, -1 where absent.
+    """Return the marks of each lead and complex in samples, -1 where absent."""
+    strength, marks = _marks_in_cells(evidence, waves, begins, ends)
+    present = has_p_wave(p_wave_inputs(strength, marks), rules)
+    marks[:, ~present, : Mark.P_OFF + 1] = np.nan
+    places = np.empty(marks.shape, np.int64)
+    reaches = np.array([round(s * fs) for s in REACH_S])
+    shortest = np.array([round(s * fs) for s in SHORTEST_S])
+    kernels.settle(marks, voltages, CELL_S * fs, reaches, shortest, places)
+    return places
 
-    `waves` of shape (3, n_leads + 1, n_cells) holds the evidence of P, QRS and T: that
-    of each lead, and in the last row their mean.
+
+def _marks_in_cells(
+    evidence: Evidence, waves: Float32Array, begins: IntArray, ends: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the evidence of P waves, and the marks of each lead and complex.
+
+    Of shape (n_leads, n_beats) and (n_leads, n_beats, 9); marks are NaN where absent.
     """
     marks = np.empty((len(evidence.probabilities), len(begins), len(Mark)))
     strength = np.empty(marks.shape[:2])
@@ -422,22 +438,25 @@ def _marks_of(
         waves[2],
         begins,
         ends,
-        LEVEL,
+        P_LEVEL,
+        T_LEVEL,
         strength,
         marks,
     )
-    pr_s = CELL_S * median_of_rows(
-        (marks[..., Mark.R_PEAK] - marks[..., Mark.P_PEAK]).T
-    )
-    known = np.isfinite(strength)  # elsewhere, the lead is not usable
-    mean = np.where(known, strength, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    present = has_p_wave(mean, pr_s, rules)
-    marks[:, ~present, : Mark.P_OFF + 1] = np.nan
-    places = np.empty(marks.shape, np.int64)
-    reaches = np.array([round(s * fs) for s in REACH_S])
-    shortest = np.array([round(s * fs) for s in SHORTEST_S])
-    kernels.settle(marks, voltages, CELL_S * fs, reaches, shortest, places)
-    return places
+    return strength, marks
+
+
+def p_wave_decisions(
+    evidence: Evidence, fs: float, rules: Rules = RULES
+) -> tuple[FloatArray, FloatArray]:
+    """Return the R-peak of each beat in samples, and what decides on its P wave.
+
+    The latter are those of `p_wave_inputs`.
+    """
+    waves, begins, ends = _complexes(evidence, rules)
+    strength, marks = _marks_in_cells(evidence, waves, begins, ends)
+    r_peaks = median_of_rows(marks[..., Mark.R_PEAK].T) * CELL_S * fs
+    return r_peaks, p_wave_inputs(strength, marks)
 
 
 def _stronger(r_peaks: IntArray, masses: FloatArray, min_distance: float) -> BoolArray:
@@ -448,52 +467,43 @@ def _stronger(r_peaks: IntArray, masses: FloatArray, min_distance: float) -> Boo
     return kept
 
 
-def has_p_wave(
-    strength: FloatArray, pr_s: FloatArray, rules: Rules = RULES
-) -> BoolArray:
-    """Return which beats have a P wave.
+def p_wave_inputs(strength: FloatArray, marks: FloatArray) -> FloatArray:
+    """Return what decides whether each beat has a P wave.
+
+    In sinus rhythm the evidence is near 1, or 0 before ventricular beats, and the PR
+    interval is steady. In atrial fibrillation the evidence is anything between, the PR
+    intervals of f waves scatter, and the RR intervals are irregular.
 
     Parameters
     ----------
-    strength : ndarray of shape (n_beats,)
-        Mean over the leads of the highest evidence in a cell of the P wave before each
-        beat, where values below `LEVEL` count as 0.
-    pr_s : ndarray of shape (n_beats,)
-        Time from the P peak to the R-peak in s, median over the leads; NaN without a P
-        wave in any lead.
+    strength : ndarray of shape (n_leads, n_beats)
+        Highest evidence in a cell of the P wave before each beat; 0 below `P_LEVEL`,
+        NaN where the lead is not usable.
+    marks : ndarray of shape (n_leads, n_beats, 9)
+        In cells, NaN where absent.
 
     Returns
     -------
-    ndarray of shape (n_beats,)
-        Whether the leads agree on a P wave, and the beats around leave no doubt. In
-        sinus rhythm the evidence is near 1, or 0 before ventricular beats; in atrial
-        fibrillation it is anything between. Weak evidence before nearly all beats, at a
-        constant PR interval, comes from a flat P wave.
-
-    Examples
-    --------
-    >>> pr = np.array([0.16, np.nan, 0.16, 0.16])
-    >>> has_p_wave(np.array([0.98, 0.0, 0.99, 0.97]), pr).tolist()
-    [True, False, True, True]
-    >>> pr = np.array([0.10, 0.16, 0.21, np.nan])
-    >>> has_p_wave(np.array([0.9, 0.4, 0.6, 0.0]), pr).tolist()
-    [False, False, False, False]
+    ndarray of shape (n_beats, 4)
+        Log odds of the mean evidence of the leads, and of its mean over the beats
+        around that have any; logarithm of the mean deviation of their PR intervals from
+        the median, in s; median change of the RR intervals relative to their median.
     """
-    present = np.empty(len(strength), np.bool_)
-    scratch = np.empty(2 * P_NEIGHBOURS + 1)
-    decoding.has_p_wave(
-        strength,
-        pr_s,
-        P_PRESENT,
-        rules.p_agreed,
-        rules.p_certain,
-        rules.p_certain_if_steady,
-        rules.p_steady_s,
-        P_NEIGHBOURS,
-        scratch,
-        present,
-    )
-    return present
+    peaks = CELL_S * marks[..., Mark.R_PEAK]
+    pr_s = median_of_rows((peaks - CELL_S * marks[..., Mark.P_PEAK]).T)
+    known = np.isfinite(strength)
+    mean = np.where(known, strength, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    mean[np.isnan(pr_s)] = 0
+    inputs = np.empty((len(mean), presence.N_INPUTS))
+    presence.write_inputs(mean, pr_s, median_of_rows(peaks.T), P_NEIGHBOURS, inputs)
+    return inputs
+
+
+def has_p_wave(inputs: FloatArray, rules: Rules = RULES) -> BoolArray:
+    """Return which beats have a P wave, by the inputs of `p_wave_inputs`."""
+    scores = np.empty(len(inputs))
+    presence.write_scores(inputs, np.array(rules.p_weights), scores)
+    return scores > 0
 
 
 def _keep_near(marks: IntArray, r_peaks: IntArray, furthest: int) -> None:

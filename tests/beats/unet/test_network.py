@@ -226,36 +226,13 @@ def test_decoding_equals_plain_python(seed: int) -> None:
         np.zeros(3),
     )
     marks, strength = np.zeros((2, n_beats, 9)), np.zeros((2, n_beats))
-    rest = (begins[:n_beats], ends[:n_beats], 0.3, strength, marks)
+    rest = (begins[:n_beats], ends[:n_beats], 0.1, 0.3, strength, marks)
     assert_equals_python(decoding.place_marks, probabilities, usable, *waves, *rest)
     decoding.place_marks(probabilities, usable, waves[0], waves[1], waves[2], *rest)
     signal = np.random.default_rng(seed).normal(0, 1, (2, 480)).cumsum(axis=1)
     settings = (np.array([4, 3, 5]), np.array([4, 3, 6]))
     out = np.empty(marks.shape, np.int64)
     assert_equals_python(marks_kernels.settle, marks, signal, 4.0, *settings, out)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_presence_of_p_waves_equals_plain_python(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    strength = np.clip(rng.normal(0.8, 0.3, 30), 0, 1)
-    pr = 0.16 + rng.normal(0, 0.008, 30)
-    scratch, out = np.empty(13), np.empty(30, np.bool_)
-    rules = (0.02, 0.4, 0.75, 0.5, 0.008, 6, scratch, out)
-    assert_equals_python(decoding.has_p_wave, strength, pr, *rules)
-
-
-def test_p_waves_need_steady_beats_around() -> None:
-    sinus = np.full(10, 0.98)
-    with_ectopic = np.where(np.arange(10) == 4, 0.0, sinus)
-    steady = np.full(10, 0.16)
-    np.testing.assert_array_equal(
-        delineator.has_p_wave(with_ectopic, steady), with_ectopic > 0
-    )
-    flat_waves = np.full(10, 0.6)
-    assert delineator.has_p_wave(flat_waves, steady).all()
-    wandering = steady + np.tile([-0.03, 0.03], 5)
-    assert not delineator.has_p_wave(flat_waves, wandering).any()
 
 
 def test_resampling_equals_plain_python() -> None:
