@@ -34,6 +34,7 @@ from bench.beats.settings import FEWER_LEADS
 from bench.common.command_line import parser_of
 from bench.common.tables import print_table
 from ecgstore.arrays import BoolArray, FloatArray, IntArray
+from ecgstore.beats.unet._presence_kernels import N_INPUTS
 from ecgstore.beats.unet.engine import (
     RULES,
     Evidence,
@@ -188,7 +189,7 @@ def _choose_p(
 
 def _beats_with_p(case: Case) -> tuple[FloatArray, BoolArray]:
     """Return the inputs of the P rule for the beats that are annotated, and answers."""
-    inputs: FloatArray = np.empty((0, 4))
+    inputs: FloatArray = np.empty((0, N_INPUTS))
     r_peaks: FloatArray = np.empty(0)
     if case.evidence is not None:
         r_peaks, inputs = p_wave_decisions(case.evidence, case.fs)

@@ -4,12 +4,14 @@ from typing import Final
 
 import numpy as np
 
-from ecgstore.arrays import FloatArray
+from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.system.kernels import kernel
 
-N_INPUTS: Final = 4
+N_INPUTS: Final = 6
 """Log odds of the evidence before the beat, and of its mean before the beats around;
-logarithm of the deviation of the PR intervals; and irregularity of the RR intervals."""
+logarithm of the deviation of the PR intervals; irregularity of the RR intervals;
+logarithm of the number of leads, and its product with the second input: what many leads
+show together is more certain."""
 
 _LEAST: Final = 0.02
 """Evidence below this is none; also the least probability of which odds are taken."""
@@ -26,6 +28,7 @@ _MOST_IRREGULAR: Final = 0.6
 @kernel
 def write_inputs(
     strength: FloatArray,
+    n_leads: IntArray,
     pr_s: FloatArray,
     r_s: FloatArray,
     around: int,
@@ -37,6 +40,8 @@ def write_inputs(
     ----------
     strength : ndarray of shape (n_beats,)
         Mean evidence of the leads, 0 to 1.
+    n_leads : ndarray of shape (n_beats,)
+        Number of leads that are usable there.
     pr_s : ndarray of shape (n_beats,)
         PR intervals in s; NaN without evidence.
     r_s : ndarray of shape (n_beats,)
@@ -65,6 +70,8 @@ def write_inputs(
         out[b, 1] = _log_odds(total / max(n, 1))
         out[b, 2] = np.log(deviation + _LEAST_DEVIATION_S)
         out[b, 3] = irregularity(r_s[first:end])
+        out[b, 4] = np.log(max(n_leads[b], 1))
+        out[b, 5] = out[b, 4] * out[b, 1]
 
 
 @kernel

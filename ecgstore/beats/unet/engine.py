@@ -484,18 +484,21 @@ def p_wave_inputs(strength: FloatArray, marks: FloatArray) -> FloatArray:
 
     Returns
     -------
-    ndarray of shape (n_beats, 4)
+    ndarray of shape (n_beats, 6)
         Log odds of the mean evidence of the leads, and of its mean over the beats
         around that have any; logarithm of the mean deviation of their PR intervals from
-        the median, in s; median change of the RR intervals relative to their median.
+        the median, in s; median change of the RR intervals relative to their median;
+        logarithm of the number of leads, and its product with the second value.
     """
     peaks = CELL_S * marks[..., Mark.R_PEAK]
     pr_s = median_of_rows((peaks - CELL_S * marks[..., Mark.P_PEAK]).T)
     known = np.isfinite(strength)
-    mean = np.where(known, strength, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    n_leads = known.sum(axis=0)
+    mean = np.where(known, strength, 0).sum(axis=0) / np.maximum(n_leads, 1)
     mean[np.isnan(pr_s)] = 0
+    r_s = median_of_rows(peaks.T)
     inputs = np.empty((len(mean), presence.N_INPUTS))
-    presence.write_inputs(mean, pr_s, median_of_rows(peaks.T), P_NEIGHBOURS, inputs)
+    presence.write_inputs(mean, n_leads, pr_s, r_s, P_NEIGHBOURS, inputs)
     return inputs
 
 
