@@ -32,6 +32,7 @@ from ecgstore.sources import (
     RecordHeader,
     SignalHash,
     find_headers,
+    leads_of_build,
     open_record,
     read_header,
     source_name,
@@ -159,6 +160,7 @@ class Scanner:
         self._config = config
         self._folders = folders
         self._with_signals = with_signals
+        self._leads = leads_of_build(config)
 
     def __call__(self, task: Sequence[tuple[int, str]]) -> list[Entry]:
         """Return the entry of every (root's number, path)."""
@@ -207,11 +209,12 @@ class Scanner:
                 f"{entry.path}: its files have {entry.n_bytes} bytes; expected at most "
                 f"{_MOST_BYTES}, as they are read as a whole: divide the record",
             )
-        header, signal = open_record(header_path)
+        header, signal = open_record(header_path, self._leads)
+        leads = signal.leads
         n_samples = signal.n_samples
         n_to_store = samples_to_store(n_samples, header.fs, self._config)
         beginning = signal.read(0, n_to_store)
-        check_usable(beginning, header.fs, self._config)
+        check_usable(beginning, header.fs, self._config, leads.missing)
         signal_hash = SignalHash()
         signal_hash.update(beginning)
         content = content_checksum(header, n_samples, beginning)
@@ -226,6 +229,8 @@ class Scanner:
             content=content,
             checksum_differs=_bits(signal.checksum_differs),
             first_value_differs=_bits(signal.first_value_differs),
+            derived_leads=",".join(leads.derived),
+            missing_leads=",".join(leads.missing),
             signature=signature(beginning, header.fs),
         )
 

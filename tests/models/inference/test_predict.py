@@ -255,7 +255,7 @@ def test_reasons_equal_those_of_a_build(
 def test_an_unexpected_error_is_a_prediction_with_a_reason(
     monkeypatch: pytest.MonkeyPatch, write_record: WriteRecord
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
     monkeypatch.setattr("ecgstore.models.inference.prediction.stored_form", fail)
@@ -375,7 +375,7 @@ def test_an_interrupted_command_leaves_the_old_table(
     write_record: WriteRecord,
     tmp_path: Path,
 ) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     out = tmp_path / "out.csv"
