@@ -23,7 +23,7 @@ from ecgstore.models.inference.run import probabilities_of
 from ecgstore.models.networks.extractor import Extractor
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.devices import available_device
-from ecgstore.record import LEADS
+from ecgstore.record import LEADS, lead_mask
 from ecgstore.signals.stored_form import (
     check_usable,
     samples_to_store,
@@ -84,11 +84,14 @@ class NewRecord:
         Voltages in mV, float32, bit-identical to those read from a store.
     n_real_samples : int
         Samples that are not padding.
+    missing_leads : tuple of str
+        Leads that the record lacks, which are zero.
     """
 
     record_id: str
     signal: Float32Array
     n_real_samples: int
+    missing_leads: tuple[str, ...] = ()
 
 
 def read_new_record(header: str | Path, config: Config) -> NewRecord:
@@ -112,7 +115,9 @@ def read_new_record(header: str | Path, config: Config) -> NewRecord:
     signal = opened.read(0, samples_to_store(opened.n_samples, record.fs, config))
     check_usable(signal, record.fs, config, missing)
     form = stored_form(signal, record.fs, config, missing_leads=missing)
-    return NewRecord(record.record_id, stored_mv(form.values), form.n_real_samples)
+    return NewRecord(
+        record.record_id, stored_mv(form.values), form.n_real_samples, missing
+    )
 
 
 def predict(
@@ -235,12 +240,14 @@ def _batch(records: Sequence[NewRecord], checkpoint: Checkpoint) -> Batch:
         [record.signal[leads] for record in records]
     )
     n_real = [record.n_real_samples for record in records]
+    missing = [lead_mask(record.missing_leads)[leads] for record in records]
     return Batch(
         rows=torch.arange(len(records)),
         seeds=np.zeros(len(records), np.uint64),
         names=np.array([record.record_id.encode() for record in records]),
         n_real_samples=torch.tensor(n_real),
         signals=torch.from_numpy(signals),
+        missing_leads=torch.from_numpy(np.stack(missing)),
         leads=checkpoint.model.leads,
         fs=checkpoint.config.fs,
     )
