@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from ecgstore.arrays import BoolArray
+from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.builder.changes import (
     content_checksum,
     is_unchanged,
@@ -23,6 +23,7 @@ from ecgstore.config import Config
 from ecgstore.diagnoses import selects
 from ecgstore.errors import EcgStoreError, RecordError, out_of_memory, short_repr
 from ecgstore.reasons import Reason
+from ecgstore.record import lead_mask
 from ecgstore.signals.signature import signature
 from ecgstore.signals.stored_form import check_usable, samples_to_store
 from ecgstore.sources import (
@@ -231,8 +232,19 @@ class Scanner:
             first_value_differs=_bits(signal.first_value_differs),
             derived_leads=",".join(leads.derived),
             missing_leads=",".join(leads.missing),
-            signature=signature(beginning, header.fs),
+            signature=signature(_without_nan(beginning, leads.missing), header.fs),
         )
+
+
+def _without_nan(signal: FloatArray, missing_leads: Sequence[str]) -> FloatArray:
+    """Return a signal with zeros in the leads that it lacks.
+
+    So a sum of two leads, of which one is there, describes that one.
+    """
+    if missing_leads:
+        signal = signal.copy()
+        signal[lead_mask(missing_leads)] = 0.0
+    return signal
 
 
 def _with_parts(path: Path) -> str:

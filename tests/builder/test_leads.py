@@ -174,3 +174,19 @@ def test_a_segment_without_a_lead_makes_it_missing(
         assert not record.signal[11].any()
         assert (record.fiducials[11] == -1).all()
         assert (record.fiducials[:11] >= 0).any(axis=(1, 2)).all()
+
+
+def test_copies_with_a_missing_lead_share_a_fold(
+    write: Callable[..., Path], write_record: WriteRecord
+) -> None:
+    """Also at another scale, where only one of the signature's leads is there."""
+    absent = ("I", "II", "V4")
+    kept = tuple(lead for lead in LEADS if lead not in absent)
+    folder = write("A0001", *kept).parent
+    signal = np.rint(read_record(RECORD).signal * 800)
+    rows = [LEADS.index(lead) for lead in kept]
+    write_record("A0002", signal[rows], leads=kept)
+    report, out = built(folder, ALLOW)
+    assert report.same_ecg == [["A0001", "A0002"]]
+    with ecgstore.open(out) as store:
+        assert store.records["fold"].nunique() == 1
