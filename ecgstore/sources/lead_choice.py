@@ -169,21 +169,21 @@ def _twelve_or_problem(
             "what other names mean, --allow-missing-leads keeps such records)"
         )
     channels = tuple(found[lead][0] for lead in LEADS if lead in found)
-    places = {lead: channels.index(at) for lead, (at, _) in found.items()}
-    recipes: list[Recipe] = []
-    for lead in LEADS:
-        terms: dict[str, float] = {}
-        if lead in found:
-            terms = {lead: 1.0}
-        elif lead in derived:
-            terms = dict(zip(("I", "II"), _DERIVED[lead], strict=True))
-        recipes.append(
-            tuple(
-                (places[name], factor * found[name][1])
-                for name, factor in terms.items()
-            )
-        )
+    signs = {lead: (channels.index(at), sign) for lead, (at, sign) in found.items()}
+    recipes = [_recipe(lead, signs, lead in derived) for lead in LEADS]
     return ChosenLeads(LEADS, channels, _unless_plain(recipes), derived, missing)
+
+
+def _recipe(
+    lead: str, signs: Mapping[str, tuple[int, float]], is_derived: bool
+) -> Recipe:
+    """Return how a lead is made of the channels read, by their number and sign."""
+    factors = {lead: 1.0} if lead in signs else {}
+    if is_derived:
+        factors = dict(zip(("I", "II"), _DERIVED[lead], strict=True))
+    return tuple(
+        (signs[name][0], factor * signs[name][1]) for name, factor in factors.items()
+    )
 
 
 def _unless_plain(recipes: list[Recipe]) -> tuple[Recipe, ...] | None:

@@ -240,14 +240,17 @@ def _batch(records: Sequence[NewRecord], checkpoint: Checkpoint) -> Batch:
         [record.signal[leads] for record in records]
     )
     n_real = [record.n_real_samples for record in records]
-    missing = [lead_mask(record.missing_leads)[leads] for record in records]
+    missing = None
+    if any(record.missing_leads for record in records):
+        masks = [lead_mask(record.missing_leads)[leads] for record in records]
+        missing = torch.from_numpy(np.stack(masks))
     return Batch(
         rows=torch.arange(len(records)),
         seeds=np.zeros(len(records), np.uint64),
         names=np.array([record.record_id.encode() for record in records]),
         n_real_samples=torch.tensor(n_real),
         signals=torch.from_numpy(signals),
-        missing_leads=torch.from_numpy(np.stack(missing)),
+        missing_leads=missing,
         leads=checkpoint.model.leads,
         fs=checkpoint.config.fs,
     )
