@@ -18,7 +18,12 @@ from ecgstore.errors import RecordError, out_of_memory
 from ecgstore.features import measure as measure_features
 from ecgstore.signals.preprocess import first_seconds
 from ecgstore.signals.quality import Quality, measure
-from ecgstore.signals.stored_form import StoredForm, samples_to_store, stored_form
+from ecgstore.signals.stored_form import (
+    StoredForm,
+    leads_to_leave_out,
+    samples_to_store,
+    stored_form,
+)
 from ecgstore.sources import leads_of_build, read_record
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.hdf5 import read_config
@@ -137,9 +142,8 @@ class Filler:
         content = content_checksum(record, record.n_samples_original, record.signal)
         if content != entry.content:
             return False
-        prepared = stored_form(
-            record.signal, record.fs, config, missing_leads=record.missing_leads
-        )
+        missing = leads_to_leave_out(record.signal, record.fs, config)
+        prepared = stored_form(record.signal, record.fs, config, missing_leads=missing)
         block[schema.SIGNALS][position] = prepared.values
         block[schema.CHECKSUMS][position] = row_checksum(
             block[schema.SIGNALS][position]

@@ -25,7 +25,11 @@ from ecgstore.errors import EcgStoreError, RecordError, out_of_memory, short_rep
 from ecgstore.reasons import Reason
 from ecgstore.record import lead_mask
 from ecgstore.signals.signature import signature
-from ecgstore.signals.stored_form import check_usable, samples_to_store
+from ecgstore.signals.stored_form import (
+    check_usable,
+    leads_to_leave_out,
+    samples_to_store,
+)
 from ecgstore.sources import (
     FORMATS,
     HEADER_FILES,
@@ -211,11 +215,11 @@ class Scanner:
                 f"{_MOST_BYTES}, as they are read as a whole: divide the record",
             )
         header, signal = open_record(header_path, self._leads)
-        leads = signal.leads
         n_samples = signal.n_samples
         n_to_store = samples_to_store(n_samples, header.fs, self._config)
         beginning = signal.read(0, n_to_store)
-        check_usable(beginning, header.fs, self._config, leads.missing)
+        missing = leads_to_leave_out(beginning, header.fs, self._config)
+        check_usable(beginning, header.fs, self._config, missing)
         signal_hash = SignalHash()
         signal_hash.update(beginning)
         content = content_checksum(header, n_samples, beginning)
@@ -230,9 +234,11 @@ class Scanner:
             content=content,
             checksum_differs=_bits(signal.checksum_differs),
             first_value_differs=_bits(signal.first_value_differs),
-            derived_leads=",".join(leads.derived),
-            missing_leads=",".join(leads.missing),
-            signature=signature(_without_nan(beginning, leads.missing), header.fs),
+            derived_leads=",".join(
+                lead for lead in signal.leads.derived if lead not in missing
+            ),
+            missing_leads=",".join(missing),
+            signature=signature(_without_nan(beginning, missing), header.fs),
         )
 
 

@@ -87,6 +87,35 @@ def samples_to_store(n_samples: int, fs: float, config: Config) -> int:
     return n_needed
 
 
+def leads_to_leave_out(
+    signal: FloatArray, fs: float, config: Config
+) -> tuple[str, ...]:
+    """Return the leads without a valid sample, if the options allow to lack leads.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (12, n_samples)
+        Voltages in mV, NaN where a sample is missing.
+    fs : float
+        Sampling rate in Hz.
+    config : Config
+        Options of the build.
+
+    Returns
+    -------
+    tuple of str
+        In the order of `LEADS`; empty if no lead has a valid sample, so that the record
+        cannot be stored.
+    """
+    if not config.allow_missing_leads:
+        return ()
+    window = first_seconds(signal, fs, config.duration_s)
+    is_missing = np.isnan(window).all(axis=1)
+    if is_missing.all():
+        return ()
+    return tuple(LEADS[row] for row in np.flatnonzero(is_missing))
+
+
 def check_usable(
     signal: FloatArray,
     fs: float,

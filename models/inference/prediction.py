@@ -26,6 +26,7 @@ from ecgstore.pipes.devices import available_device
 from ecgstore.record import LEADS, lead_mask
 from ecgstore.signals.stored_form import (
     check_usable,
+    leads_to_leave_out,
     samples_to_store,
     stored_form,
     stored_mv,
@@ -111,8 +112,8 @@ def read_new_record(header: str | Path, config: Config) -> NewRecord:
     """
     check_name(str(header))
     record, opened = open_record(header, leads_of_build(config))
-    missing = opened.leads.missing
     signal = opened.read(0, samples_to_store(opened.n_samples, record.fs, config))
+    missing = leads_to_leave_out(signal, record.fs, config)
     check_usable(signal, record.fs, config, missing)
     form = stored_form(signal, record.fs, config, missing_leads=missing)
     return NewRecord(

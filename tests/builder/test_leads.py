@@ -190,3 +190,28 @@ def test_copies_with_a_missing_lead_share_a_fold(
     assert report.same_ecg == [["A0001", "A0002"]]
     with ecgstore.open(out) as store:
         assert store.records["fold"].nunique() == 1
+
+
+@pytest.mark.parametrize("lead", ["I", "V3"])
+def test_a_lead_without_a_valid_sample_is_missing(
+    write_record: WriteRecord, lead: str
+) -> None:
+    adc = np.rint(read_record(RECORD).signal * 1000)
+    adc[LEADS.index(lead)] = -32768
+    folder = write_record("A0001", adc).parent
+    write_record("A0002", np.full((12, 5000), -32768))
+    write_record("A0003", adc[[0, 1, 6, 7, 8, 9, 10, 11]], leads=EIGHT)
+    write_record("A0004")
+    report, _ = built(folder, ALL)
+    assert report.reasons == {"all_samples_missing": 1, "gap_too_long": 2}
+    report, out = built(folder, ALLOW)
+    assert report.reasons == {"all_samples_missing": 1}
+    limb = ("III", "aVR", "aVL", "aVF")
+    with ecgstore.open(out) as store:
+        assert store["A0001"].missing_leads == (lead,)
+        assert store["A0001"].derived_leads == ()
+        eight = store["A0003"]
+    if lead == "I":  # nothing can be derived from a lead without samples
+        assert (eight.missing_leads, eight.derived_leads) == ((lead, *limb), ())
+    else:
+        assert (eight.missing_leads, eight.derived_leads) == ((lead,), limb)

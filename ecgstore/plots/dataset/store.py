@@ -95,7 +95,7 @@ def plot_filter(
         )
     config = store.config
     signal = original.signal
-    signal[lead_mask(original.missing_leads)] = 0.0  # as they are stored
+    signal[lead_mask(record.missing_leads)] = 0.0  # as they are stored
     raw = before_filter(
         signal,
         original.fs,
