@@ -68,6 +68,8 @@ class ChosenLeads(NamedTuple):
         Leads that were computed from others, and leads without a sample.
     left_out : tuple of str
         Channels that hold no ECG.
+    any_scale : bool
+        Whether channels without a known gain may be read, with a usual one.
     """
 
     names: tuple[str, ...]
@@ -76,6 +78,7 @@ class ChosenLeads(NamedTuple):
     derived: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    any_scale: bool = False
 
 
 ChooseLeads = Callable[[Sequence[Channel], str], ChosenLeads]
@@ -109,7 +112,8 @@ def ecg_channels(lead_names: LeadNames | None = None) -> ChooseLeads:
     """Return the choice of all channels that hold an ECG, with their own names.
 
     Channels in other units than volts, and those named after other signals, are left
-    out. Of channels with the same name, the later ones get a number.
+    out. Of channels with the same name, the later ones get a number. They need not be
+    calibrated: the scale of a lead does not matter where beats are found.
 
     Parameters
     ----------
@@ -217,6 +221,7 @@ def _ecg(lead_names: LeadNames, channels: Sequence[Channel], where: str) -> Chos
         tuple(used.values()),
         _unless_plain(recipes),
         left_out=tuple(left_out),
+        any_scale=True,
     )
 
 

@@ -252,3 +252,14 @@ def test_frank_leads_and_pieces(write_record: WriteRecord) -> None:
     pieces = [signal.read(begin, begin + 300) for begin in (0, 300, 600)]
     np.testing.assert_array_equal(np.hstack(pieces), whole)
     assert read_header(path).fs == 500
+
+
+def test_channels_for_beats_need_no_gain(write_record: WriteRecord) -> None:
+    adc = np.random.default_rng(5).integers(-900, 900, (2, 600)).astype(np.int16)
+    path = write_record("A0001", adc, leads=("ECG1", "ECG2"), gain="0/mV")
+    _, signal = open_record(path, ecg_channels())
+    np.testing.assert_array_equal(signal.read(0, 600), adc / 200)
+    path = write_record("A0002", gain="0/mV")
+    with pytest.raises(RecordError) as caught:
+        read_record(path)
+    assert caught.value.reason is Reason.BAD_GAIN

@@ -23,6 +23,9 @@ _UNITS_PER_MV: Final = {
 _MIN_GAIN: Final = 1e-2
 _MAX_GAIN: Final = 1e12
 
+_USUAL_GAIN: Final = 200.0
+"""Counts per mV of channels whose header gives 0, as header(5) proposes."""
+
 
 class Channels(NamedTuple):
     """The channels of a record that are read.
@@ -46,7 +49,11 @@ class Channels(NamedTuple):
 
 
 def scaled_channels(
-    leads: Sequence[LeadHeader], positions: Sequence[int], where: str
+    leads: Sequence[LeadHeader],
+    positions: Sequence[int],
+    where: str,
+    *,
+    any_scale: bool = False,
 ) -> Channels:
     """Return the channels at some positions, with gains per mV.
 
@@ -58,6 +65,8 @@ def scaled_channels(
         Positions in `leads` of those to read.
     where : str
         The header's path, for error messages.
+    any_scale : bool
+        Give channels without a gain a usual one.
 
     Raises
     ------
@@ -65,12 +74,19 @@ def scaled_channels(
         If one of them has an unknown unit, or an impossible gain.
     """
     headers = [leads[position] for position in positions]
+    if any_scale:
+        headers = [_with_usual_gain(lead) for lead in headers]
     scales = tuple([(lead.adc_gain, lead.unit, lead.baseline) for lead in headers])
     adc_gain, baseline, is_possible = _scales(scales)
     if not is_possible:
         for lead, gain in zip(headers, adc_gain.tolist(), strict=True):
             _check_gain(lead, gain, where)
     return Channels(positions, headers, adc_gain, baseline)
+
+
+def _with_usual_gain(lead: LeadHeader) -> LeadHeader:
+    """Return a lead whose header gives no gain with a usual one."""
+    return lead if lead.adc_gain else lead._replace(adc_gain=_USUAL_GAIN, unit="mV")
 
 
 @functools.lru_cache(maxsize=64)

@@ -85,7 +85,9 @@ def _open_signal(header: Header, path: str, choose: ChooseLeads) -> OpenedSegmen
     """Open the signal of an ordinary record."""
     where = printable(path)
     chosen = choose(header.leads, where)
-    channels = scaled_channels(header.leads, chosen.channels, where)
+    channels = scaled_channels(
+        header.leads, chosen.channels, where, any_scale=chosen.any_scale
+    )
     samples_per_frame = {lead.samples_per_frame for lead in channels.headers}
     for per_frame in samples_per_frame:
         check_sampling_rate(header.frame_rate * per_frame, where)
