@@ -19,6 +19,7 @@ from .errors import (
     StoreClosedError as StoreClosedError,
 )
 from .features import Measured as Measured, features_of as features_of
+from .lead_names import LeadNames as LeadNames
 from .record import LEADS as LEADS, MARKS as MARKS, Record as Record
 from .storage import (
     Selection as Selection,

@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 
 from ecgstore.diagnoses import SELECT_RULES, ClassSet, class_set
 from ecgstore.errors import ConfigError, short_repr
+from ecgstore.lead_names import LeadNames, as_lead_names
 from ecgstore.options import check, option, overridden, to_dict, updated
 from ecgstore.record import N_LEADS
 
@@ -87,6 +88,17 @@ below high_hz (40.0)
         minimum=1,
         maximum=1_000_000_000,
         none="no limit",
+    )
+    lead_names: LeadNames = option(
+        LeadNames(),
+        "TOML file that says which leads other names mean; see docs/format.md.",
+        metavar="FILE",
+        convert=as_lead_names,
+    )
+    allow_missing_leads: bool = option(
+        False,
+        "Store records that lack some of the twelve leads, as zeros, instead of "
+        "leaving them out.",
     )
     fs: float = option(
         500.0, "Sampling rate of the store.", minimum=50, maximum=20_000, unit="Hz"

@@ -370,7 +370,8 @@ def overridden(
         If the file cannot be read, a name is unknown or a value is not allowed.
     """
     if file is not None:
-        settings = updated(settings, _read_toml(file), str(file))
+        content = read_toml(file, "options", "fs = 500")
+        settings = updated(settings, content, str(file))
     return updated(settings, values)
 
 
@@ -416,8 +417,23 @@ def _number(value: float) -> str:
     return f"{value:,}"
 
 
-def _read_toml(path: Path) -> dict[str, object]:
-    """Return the content of a TOML file."""
+def read_toml(path: Path, what: str, example: str) -> dict[str, object]:
+    """Return the content of a TOML file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        What the file holds, for errors.
+    example : str
+        A line of such a file, for errors.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
@@ -430,6 +446,6 @@ def _read_toml(path: Path) -> dict[str, object]:
     except (OSError, ValueError, RecursionError) as error:
         reason = cause_of(error) if isinstance(error, OSError) else error
         raise ConfigError(
-            f"{path}: not a readable TOML file of options ({reason}); "
-            "expected lines such as: fs = 500"
+            f"{path}: not a readable TOML file of {what} ({reason}); "
+            f"expected lines such as: {example}"
         ) from error

@@ -37,7 +37,8 @@ class Reason(StrEnum):
     )
     MISSING_LEADS = (
         "missing_leads",
-        "one of the twelve standard leads is missing or occurs twice",
+        "one of the twelve standard leads is missing and cannot be derived, is perhaps "
+        "inverted, or occurs twice",
     )
     UNKNOWN_UNIT = (
         "unknown_unit",

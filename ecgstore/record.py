@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+import numpy as np
+
 from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.errors import ConfigError
 from ecgstore.similar_names import did_you_mean
@@ -68,6 +70,18 @@ def lead_names(
     return leads
 
 
+def lead_mask(leads: Iterable[str]) -> BoolArray:
+    """Return which of `LEADS` are among some leads, of shape (12,).
+
+    Examples
+    --------
+    >>> lead_mask(["III", "I"])[:4].tolist()
+    [True, False, True, False]
+    """
+    names = set(leads)
+    return np.array([lead in names for lead in LEADS])
+
+
 class Mark(IntEnum):
     """A fiducial mark of one beat in one lead: its index in every array of marks."""
 
@@ -128,6 +142,10 @@ class Record:
         where the header has none or only the beginning was read.
     first_value_differs : ndarray of shape (12,)
         Whether the header's first value of a lead disagrees with the signal.
+    derived_leads : tuple of str
+        Leads that the files do not hold, computed from I and II.
+    missing_leads : tuple of str
+        Leads without a sample: NaN in `signal`.
     """
 
     record_id: str
@@ -139,6 +157,8 @@ class Record:
     dx: tuple[str, ...]
     checksum_differs: BoolArray
     first_value_differs: BoolArray
+    derived_leads: tuple[str, ...] = ()
+    missing_leads: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         parts = (

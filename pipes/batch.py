@@ -77,6 +77,9 @@ class Batch:
         Sample indices of the marks of `ecgstore.MARKS`, int16, -1 where absent.
     r_peaks : Tensor of shape (n_records, n_beats), optional
         Sample indices of the beats, int16, -1 where absent.
+    missing_leads : Tensor of shape (n_records, n_leads), optional
+        Which leads each record lacks, bool: its signal is zero there, as in padding.
+        None if no record of the store lacks one.
     columns : Mapping
         Columns of the table of records by name: numbers as tensors, texts as lists of
         str. Attached deep features by name: float32 tensors of shape (n_records,
@@ -98,6 +101,7 @@ class Batch:
     features: Tensor | None = None
     fiducials: Tensor | None = None
     r_peaks: Tensor | None = None
+    missing_leads: Tensor | None = None
     columns: Mapping[str, Tensor | list[str]] = field(default_factory=dict)
     mv_per_count: float = 1.0
     leads: tuple[str, ...] = LEADS
@@ -227,8 +231,15 @@ class Batch:
 _BATCH_FIELDS: Final = tuple(field_.name for field_ in fields(Batch))
 """The names of all fields of a batch."""
 
-_OPTIONAL: Final = ("signals", "labels", "features", "fiducials", "r_peaks")
-"""The fields that are tensors with a row per record, or None if they were not read."""
+_OPTIONAL: Final = (
+    "signals",
+    "labels",
+    "features",
+    "fiducials",
+    "r_peaks",
+    "missing_leads",
+)
+"""The fields that are tensors with a row per record, or None."""
 
 _TENSORS: Final = ("rows", "n_real_samples", *_OPTIONAL)
 """`_OPTIONAL`, and those that are never None."""

@@ -16,15 +16,20 @@ from ecgstore.cli import main
 from ecgstore.config import Config, make_config
 from ecgstore.diagnoses import ClassSet, DiagnosisClass, class_set
 from ecgstore.errors import ConfigError
+from ecgstore.lead_names import LeadNames
 from ecgstore.reasons import Reason
 
 WriteRecord = Callable[..., Path]
+
+NAMES_FILE = Path(__file__).parent / "data" / "leads" / "lead-names.toml"
 
 OTHER: dict[str, Any] = {
     "classes": class_set("cinc2020"),
     "select": "first",
     "exclude_sources": ("ptb", "st_petersburg_incart"),
     "limit": 7,
+    "lead_names": LeadNames.read(NAMES_FILE),
+    "allow_missing_leads": True,
     "fs": 250.0,
     "duration_s": 8.0,
     "low_hz": 0.25,
@@ -82,6 +87,8 @@ def test_every_option_survives_json(name: str) -> None:
     expected = OTHER[name]
     if name == "classes":
         assert [label["name"] for label in stored[name]["classes"]] == [*expected.names]
+    elif name == "lead_names":
+        assert stored[name] == expected.to_json()
     else:
         assert stored[name] == (
             list(expected) if isinstance(expected, tuple) else expected
@@ -160,9 +167,10 @@ def test_a_file_can_set_every_option(tmp_path: Path) -> None:
     lines = {
         name: json.dumps(list(value) if isinstance(value, tuple) else value)
         for name, value in OTHER.items()
-        if name != "classes"
+        if name not in ("classes", "lead_names")
     }
     lines["classes"] = '"cinc2020"'
+    lines["lead_names"] = json.dumps(str(NAMES_FILE))
     text = "".join(f"{name} = {value}\n" for name, value in lines.items())
     assert make_config(file=toml(tmp_path / "all.toml", text)) == Config(**OTHER)
 
@@ -193,7 +201,7 @@ def test_whole_numbers_stand_for_floats(tmp_path: Path) -> None:
         ("exclude_sources = 'ptb'", "option exclude_sources is 'ptb'; expected a list"),
         ("select = 1", "option select is 1; expected one of any, first, all"),
         ("dtype = 'int8'", "option dtype is 'int8'; expected one of int16, float32"),
-        ("frequency = 500", "unknown option 'frequency'; expected one of beats"),
+        ("frequency = 500", "unknown option 'frequency'; expected one of allow_"),
         ("[signals]\nfs = 500", "unknown option 'signals'"),
         ("fs = ", "not a readable TOML file"),
     ],
@@ -404,6 +412,8 @@ def test_every_flag_reaches_the_store(
         flag = "--" + name.replace("_", "-")
         if name == "classes":
             flags += [flag, value.name]
+        elif name == "lead_names":
+            flags += [flag, NAMES_FILE]
         elif isinstance(value, bool):
             flags.append(flag)
         else:

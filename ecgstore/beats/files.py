@@ -86,6 +86,7 @@ def _for_json(record: RecordBeats) -> dict[str, Any]:
         "fs": record.fs,
         "n_samples": record.n_samples,
         "status": beats.status.name.lower(),
+        "left_out": list(record.left_out),
         "beats": beats.r_peaks.tolist(),
         "leads": {
             lead: {name: _samples(marks[:, mark]) for mark, name in enumerate(MARKS)}
@@ -103,7 +104,8 @@ def write_annotations(path: Path, record: RecordBeats) -> None:
     """Write the marks of a record as annotations of WFDB.
 
     The symbols are those of LUDB and the QT Database: ``(``, ``p``, ``N`` or ``t``, and
-    ``)`` for onset, peak and offset. The field `chan` is the position of the lead.
+    ``)`` for onset, peak and offset. The field `chan` is the position of the lead in
+    the record, so that software shows the marks at their signal.
 
     Parameters
     ----------
@@ -135,7 +137,7 @@ def write_annotations(path: Path, record: RecordBeats) -> None:
             "atr",
             sample[order],
             SYMBOLS[mark[order]].tolist(),
-            chan=lead[order],
+            chan=np.array(record.channels)[lead[order]],
             fs=record.fs,
             write_dir=folder,
         )

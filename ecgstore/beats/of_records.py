@@ -1,6 +1,6 @@
 """The beats of records on disk and of records in a store."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,10 +12,12 @@ from ecgstore.beats.engines import MIN_FS, find_beats
 from ecgstore.beats.types import Beats
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
-from ecgstore.record import LEADS, lead_names
+from ecgstore.lead_names import LeadNames
+from ecgstore.record import LEADS, lead_names as standard_leads
 from ecgstore.signals.gaps import interpolate_gaps
 from ecgstore.signals.preprocess import bandpass
-from ecgstore.sources import open_record
+from ecgstore.similar_names import did_you_mean
+from ecgstore.sources import ecg_channels, open_record
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
 
@@ -39,9 +41,13 @@ class RecordBeats:
     n_samples : int
         Samples per lead.
     leads : tuple of str
-        Names of the leads, in the order of the marks.
+        Names of the leads as the record has them, in the order of the marks.
+    channels : tuple of int
+        Position of each lead in the record, counted from 0.
     beats : Beats
         Beats and marks.
+    left_out : tuple of str
+        Channels of the record that hold no ECG.
     """
 
     record_id: str
@@ -49,23 +55,32 @@ class RecordBeats:
     fs: float
     n_samples: int
     leads: tuple[str, ...]
+    channels: tuple[int, ...]
     beats: Beats
+    left_out: tuple[str, ...] = ()
 
 
 def beats_of_record(
     header: str | Path,
     *,
-    leads: Iterable[str] = LEADS,
+    leads: Iterable[str] | None = None,
+    lead_names: LeadNames | None = None,
     filter: bool = True,  # noqa: A002  # the word of `features_of`
 ) -> RecordBeats:
-    """Find the beats of a record of any length, which is read and filtered in pieces.
+    """Find the beats of a record of any leads and length.
+
+    It is read and filtered in pieces.
 
     Parameters
     ----------
     header : str or Path
         The record's header.
-    leads : iterable of str
-        Some of the twelve leads; only they count.
+    leads : iterable of str, optional
+        Some of the leads, by the names that the record has, or by those of the standard
+        leads that they mean; only they count. All channels that hold an ECG if left
+        out.
+    lead_names : LeadNames, optional
+        What names mean, besides the known spellings.
     filter : bool
         False for a record that was band-pass filtered before.
 
@@ -76,18 +91,17 @@ def beats_of_record(
 
     Raises
     ------
-    ConfigError
-        If a lead is unknown or given twice.
     RecordError
-        If the record cannot be read.
+        If the record cannot be read, or holds no ECG.
     EcgStoreError
-        If its sampling rate is too low.
+        If it lacks a lead, a lead is given twice, or its sampling rate is too low.
     """
     from ecgstore.beats.unet.engine import find_beats_read  # loads numba
 
-    names = lead_names(leads)
-    rows = [LEADS.index(lead) for lead in names]
-    about, signal = open_record(header)
+    meanings = lead_names or LeadNames()
+    about, signal = open_record(header, ecg_channels(meanings))
+    own = signal.leads
+    rows = _rows(own.names, leads, meanings, str(header))
     config = Config()
     fs, n_samples = about.fs, signal.n_samples
     lowest = 2 * config.high_hz if filter else MIN_FS
@@ -106,7 +120,59 @@ def beats_of_record(
         return voltages[:, begin - first : end - first]
 
     beats = find_beats_read(read, n_samples, fs)
-    return RecordBeats(about.record_id, str(header), fs, n_samples, names, beats)
+    return RecordBeats(
+        about.record_id,
+        str(header),
+        fs,
+        n_samples,
+        tuple(own.names[row] for row in rows),
+        tuple(own.channels[row] for row in rows),
+        beats,
+        own.left_out,
+    )
+
+
+def _rows(
+    names: Sequence[str],
+    wanted: Iterable[str] | None,
+    meanings: LeadNames,
+    where: str,
+) -> list[int]:
+    """Return the rows of the wanted leads of a record, by its names or their meaning.
+
+    Its own name comes first, then its name in another case, then the standard lead.
+    """
+    if wanted is None:
+        return [*range(len(names))]
+    lower = [name.lower() for name in names]
+    # A lead with a minus sign is inverted in the signal only if the mapping says so.
+    standard = [
+        "" if meaning.is_inverted and not meanings.has(name) else meaning.lead
+        for name in names
+        for meaning in [meanings.meaning(name)]
+    ]
+    wanted, rows = [*wanted], []
+    for name in wanted:
+        lead, is_inverted = meanings.meaning(name)
+        for known, spelled in (
+            (names, name),
+            (lower, name.lower()),
+            (standard, "" if is_inverted else lead),
+        ):
+            if spelled and spelled in known:
+                rows.append(known.index(spelled))
+                break
+        else:
+            raise EcgStoreError(
+                f"{where}: has no lead {name!r}; {did_you_mean(name, names)}expected "
+                f"some of {', '.join(names)}"
+            )
+    if not rows or len(set(rows)) < len(rows):
+        raise EcgStoreError(
+            f"{where}: leads are {wanted}; expected some of {', '.join(names)}, "
+            "each once"
+        )
+    return rows
 
 
 def _filtered(voltages: FloatArray, fs: float, config: Config) -> FloatArray:
@@ -143,7 +209,7 @@ def beats_of_store(
     RecordNotFoundError
         If there is no record of a name.
     """
-    names = lead_names(leads)
+    names = standard_leads(leads)
     places = [LEADS.index(lead) for lead in names]
     rows = range(len(store))
     chosen = rows if record_ids is None else [store.row(name) for name in record_ids]
@@ -153,5 +219,11 @@ def beats_of_store(
         signal = store.signals([row])[0, places, :n_samples]
         beats = find_beats(signal, store.config.fs, leads=names)
         yield RecordBeats(
-            ids[row], str(store.path), store.config.fs, n_samples, names, beats
+            ids[row],
+            str(store.path),
+            store.config.fs,
+            n_samples,
+            names,
+            tuple(places),
+            beats,
         )

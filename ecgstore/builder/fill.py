@@ -18,8 +18,13 @@ from ecgstore.errors import RecordError, out_of_memory
 from ecgstore.features import measure as measure_features
 from ecgstore.signals.preprocess import first_seconds
 from ecgstore.signals.quality import Quality, measure
-from ecgstore.signals.stored_form import StoredForm, samples_to_store, stored_form
-from ecgstore.sources import read_record
+from ecgstore.signals.stored_form import (
+    StoredForm,
+    leads_to_leave_out,
+    samples_to_store,
+    stored_form,
+)
+from ecgstore.sources import leads_of_build, read_record
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.hdf5 import read_config
 from ecgstore.storage.format.integrity import row_checksum
@@ -84,6 +89,7 @@ class Filler:
         self._base = base
         with h5py.File(partial, "r", locking=False) as file:
             self._config = read_config(file, partial)
+            self._leads = leads_of_build(self._config)
             self._specs = {
                 path: (file[path].dtype, file[path].shape[1:])
                 for path in written_by_fill(self._config)
@@ -130,11 +136,14 @@ class Filler:
         """Compute one row of every dataset; return False if the record has changed."""
         config = self._config
         n_samples = samples_to_store(entry.n_samples, entry.fs, config)
-        record = read_record(self._base / entry.path, max_samples=n_samples)
+        record = read_record(
+            self._base / entry.path, self._leads, max_samples=n_samples
+        )
         content = content_checksum(record, record.n_samples_original, record.signal)
         if content != entry.content:
             return False
-        prepared = stored_form(record.signal, record.fs, config)
+        missing = leads_to_leave_out(record.signal, record.fs, config)
+        prepared = stored_form(record.signal, record.fs, config, missing_leads=missing)
         block[schema.SIGNALS][position] = prepared.values
         block[schema.CHECKSUMS][position] = row_checksum(
             block[schema.SIGNALS][position]

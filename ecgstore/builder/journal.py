@@ -59,6 +59,9 @@ class Entry:
         `content_checksum` of the record, which shows changes that the stamp does not.
     checksum_differs, first_value_differs : int
         One bit per lead; lead I is the lowest.
+    derived_leads, missing_leads : str
+        Leads that were derived from others, and leads that the record lacks, separated
+        by commas.
     signature : bytes
         `ecgstore.signals.signature.signature` of the record; empty if it has none.
     reason, detail : str
@@ -82,6 +85,8 @@ class Entry:
     content: str = ""
     checksum_differs: int = 0
     first_value_differs: int = 0
+    derived_leads: str = ""
+    missing_leads: str = ""
     signature: bytes = b""
     reason: str = ""
     detail: str = ""
@@ -449,6 +454,14 @@ class Journal:
             "SELECT path, detail FROM entries WHERE status = ? ORDER BY path",
             (Status.UNREADABLE,),
         )
+
+    def count_with(self, column: str) -> int:
+        """Return the number of selected entries that have a text in a column."""
+        cursor = self._connection.execute(
+            f"SELECT COUNT(*) FROM entries WHERE status = ? AND {column} != ''",
+            (Status.SELECTED,),
+        )
+        return int(cursor.fetchone()[0])
 
     def any_dx(self) -> bool:
         """Return whether any header that was read has a code."""

@@ -33,6 +33,9 @@ class ScanReport:
     n_copies : int
         Selected records left out because another file of the same ECG is stored: PTB-XL
         at its other sampling rate or in the Challenge's form.
+    n_derived_leads, n_missing_leads : int
+        Usable records with leads that were derived from I and II, and with leads that
+        are missing.
     n_unreadable_paths : int
         Folders, and links that lead nowhere, that cannot be read.
     reasons : dict
@@ -60,6 +63,8 @@ class ScanReport:
     n_not_selected: int
     n_quarantined: int
     n_copies: int
+    n_derived_leads: int
+    n_missing_leads: int
     n_unreadable_paths: int
     reasons: dict[str, int]
     sources: dict[str, int]
@@ -107,6 +112,8 @@ def make_report(
         n_not_selected=journal.count(Status.NOT_SELECTED),
         n_quarantined=journal.count(Status.QUARANTINED),
         n_copies=journal.count(Status.COPY),
+        n_derived_leads=journal.count_with("derived_leads"),
+        n_missing_leads=journal.count_with("missing_leads"),
         n_unreadable_paths=journal.count(Status.UNREADABLE),
         reasons=dict(journal.count_by("reason", Status.QUARANTINED)),
         sources=dict(sources),

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from ecgstore.arrays import BoolArray
+from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.builder.changes import (
     content_checksum,
     is_unchanged,
@@ -23,8 +23,13 @@ from ecgstore.config import Config
 from ecgstore.diagnoses import selects
 from ecgstore.errors import EcgStoreError, RecordError, out_of_memory, short_repr
 from ecgstore.reasons import Reason
+from ecgstore.record import lead_mask
 from ecgstore.signals.signature import signature
-from ecgstore.signals.stored_form import check_usable, samples_to_store
+from ecgstore.signals.stored_form import (
+    check_usable,
+    leads_to_leave_out,
+    samples_to_store,
+)
 from ecgstore.sources import (
     FORMATS,
     HEADER_FILES,
@@ -32,6 +37,7 @@ from ecgstore.sources import (
     RecordHeader,
     SignalHash,
     find_headers,
+    leads_of_build,
     open_record,
     read_header,
     source_name,
@@ -159,6 +165,7 @@ class Scanner:
         self._config = config
         self._folders = folders
         self._with_signals = with_signals
+        self._leads = leads_of_build(config)
 
     def __call__(self, task: Sequence[tuple[int, str]]) -> list[Entry]:
         """Return the entry of every (root's number, path)."""
@@ -207,11 +214,12 @@ class Scanner:
                 f"{entry.path}: its files have {entry.n_bytes} bytes; expected at most "
                 f"{_MOST_BYTES}, as they are read as a whole: divide the record",
             )
-        header, signal = open_record(header_path)
+        header, signal = open_record(header_path, self._leads)
         n_samples = signal.n_samples
         n_to_store = samples_to_store(n_samples, header.fs, self._config)
         beginning = signal.read(0, n_to_store)
-        check_usable(beginning, header.fs, self._config)
+        missing = leads_to_leave_out(beginning, header.fs, self._config)
+        check_usable(beginning, header.fs, self._config, missing)
         signal_hash = SignalHash()
         signal_hash.update(beginning)
         content = content_checksum(header, n_samples, beginning)
@@ -226,8 +234,23 @@ class Scanner:
             content=content,
             checksum_differs=_bits(signal.checksum_differs),
             first_value_differs=_bits(signal.first_value_differs),
-            signature=signature(beginning, header.fs),
+            derived_leads=",".join(
+                lead for lead in signal.leads.derived if lead not in missing
+            ),
+            missing_leads=",".join(missing),
+            signature=signature(_without_nan(beginning, missing), header.fs),
         )
+
+
+def _without_nan(signal: FloatArray, missing_leads: Sequence[str]) -> FloatArray:
+    """Return a signal with zeros in the leads that it lacks.
+
+    So a sum of two leads, of which one is there, describes that one.
+    """
+    if missing_leads:
+        signal = signal.copy()
+        signal[lead_mask(missing_leads)] = 0.0
+    return signal
 
 
 def _with_parts(path: Path) -> str:

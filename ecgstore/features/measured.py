@@ -13,7 +13,7 @@ from ecgstore.config import Config
 from ecgstore.errors import ConfigError
 from ecgstore.features.feature import Feature
 from ecgstore.features.table import compute, defined_columns, defined_features
-from ecgstore.record import LEADS, lead_names
+from ecgstore.record import LEADS, lead_mask, lead_names
 from ecgstore.signals.stored_form import (
     StoredForm,
     check_usable,
@@ -163,7 +163,8 @@ def measure(form: StoredForm, config: Config) -> Measured:
     """Return beats and features of a preprocessed signal, as a store holds it.
 
     They are computed from the stored values, after rounding, so that they can be
-    computed again from a store alone.
+    computed again from a store alone. Leads that the record lacks have no marks, and
+    their features are NaN.
 
     Parameters
     ----------
@@ -174,6 +175,8 @@ def measure(form: StoredForm, config: Config) -> Measured:
     """
     stored = stored_mv(form.values)[:, : form.n_real_samples]
     signal = stored.astype(np.float64)
+    if form.missing_leads:
+        signal[lead_mask(form.missing_leads)] = np.nan  # zeros would have a spectrum
     beats = _beats(signal, config)
     row = compute(signal, beats, config.fs, config.rr_convention)
     features = defined_features(config.duration_s, config.fs)

@@ -1,6 +1,7 @@
 """Gaps of missing samples: find them, reject long ones, interpolate short ones."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -48,17 +49,21 @@ def interpolate_gaps(signal: FloatArray, max_gap: int) -> FloatArray:
     return filled
 
 
-def check_gaps(signal: FloatArray, fs: float, max_gap_s: float) -> None:
+def check_gaps(
+    signal: FloatArray, fs: float, max_gap_s: float, leads: Sequence[str] = LEADS
+) -> None:
     """Raise if `interpolate_gaps` would leave a sample missing.
 
     Parameters
     ----------
-    signal : ndarray of shape (12, n_samples)
+    signal : ndarray of shape (n_leads, n_samples)
         Voltages in mV; NaN where a sample is missing.
     fs : float
         Sampling rate in Hz.
     max_gap_s : float
         Longest gap that may be interpolated, in s.
+    leads : sequence of str
+        Names of the leads, for errors.
 
     Raises
     ------
@@ -76,7 +81,7 @@ def check_gaps(signal: FloatArray, fs: float, max_gap_s: float) -> None:
             "least one",
         )
     limit = whole_samples(max_gap_s, fs)
-    for name, lead in zip(LEADS, missing, strict=True):
+    for name, lead in zip(leads, missing, strict=True):
         if lead.all():
             raise RecordError(
                 Reason.GAP_TOO_LONG,

@@ -4,6 +4,7 @@ Importing this module is cheap; its kernels are loaded at their first use.
 """
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -148,12 +149,13 @@ def check(
     max_gap_s: float,
     reject_flat_leads: bool,
     max_clipped_fraction: float,
+    leads: Sequence[str] = LEADS,
 ) -> None:
     """Raise if a record cannot be used.
 
     Parameters
     ----------
-    signal : ndarray of shape (12, n_samples)
+    signal : ndarray of shape (n_leads, n_samples)
         Unfiltered voltages in mV, NaN where a sample is missing: the part of the record
         that will be stored (`ecgstore.signals.preprocess.first_seconds`).
     fs : float
@@ -166,6 +168,8 @@ def check(
         Whether to reject records with a constant lead.
     max_clipped_fraction : float
         Largest `clipped_fraction` of any lead, 0 to 1.
+    leads : sequence of str
+        Names of the leads, for errors.
 
     Raises
     ------
@@ -180,16 +184,16 @@ def check(
             f"the record has {signal.shape[1]} samples ({duration_s:.3g} s); expected "
             f"at least {min_duration_s:.3g} s",
         )
-    check_gaps(signal, fs, max_gap_s)
+    check_gaps(signal, fs, max_gap_s, leads)
     flat, clipped = _flat_and_clipped(_lead_sums(signal, fs))
-    for name, flat_fraction in zip(LEADS, flat, strict=True):
+    for name, flat_fraction in zip(leads, flat, strict=True):
         if reject_flat_leads and flat_fraction == 1.0:
             raise RecordError(
                 Reason.FLAT_LEAD,
                 f"lead {name} is constant over all {signal.shape[1]} samples; expected "
                 "a varying lead, as records with flat leads are rejected",
             )
-    for name, clipped_fraction in zip(LEADS, clipped, strict=True):
+    for name, clipped_fraction in zip(leads, clipped, strict=True):
         if clipped_fraction > max_clipped_fraction:
             raise RecordError(
                 Reason.CLIPPED,

@@ -5,6 +5,7 @@ thus receive the same signals, bit by bit.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from ecgstore.arrays import Float32Array, FloatArray
 from ecgstore.config import Config, signal_mb
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
+from ecgstore.record import LEADS, lead_mask
 from ecgstore.signals.preprocess import (
     Preprocessed,
     before_filter,
@@ -40,11 +42,14 @@ class StoredForm:
         Samples per lead that were recorded; the rest is padding.
     saturated : ndarray of shape (12,)
         Fraction of samples outside the range of int16 counts, per lead.
+    missing_leads : tuple of str
+        Leads that the record lacks: zero in `values`.
     """
 
     values: NDArray[Any]
     n_real_samples: int
     saturated: Float32Array
+    missing_leads: tuple[str, ...] = ()
 
 
 def samples_to_store(n_samples: int, fs: float, config: Config) -> int:
@@ -82,8 +87,10 @@ def samples_to_store(n_samples: int, fs: float, config: Config) -> int:
     return n_needed
 
 
-def check_usable(signal: FloatArray, fs: float, config: Config) -> None:
-    """Raise if a record cannot be stored.
+def leads_to_leave_out(
+    signal: FloatArray, fs: float, config: Config
+) -> tuple[str, ...]:
+    """Return the leads without a valid sample, if the options allow to lack leads.
 
     Parameters
     ----------
@@ -94,14 +101,53 @@ def check_usable(signal: FloatArray, fs: float, config: Config) -> None:
     config : Config
         Options of the build.
 
+    Returns
+    -------
+    tuple of str
+        In the order of `LEADS`; empty if no lead has a valid sample, so that the record
+        cannot be stored.
+    """
+    if not config.allow_missing_leads:
+        return ()
+    window = first_seconds(signal, fs, config.duration_s)
+    is_missing = np.isnan(window).all(axis=1)
+    if is_missing.all():
+        return ()
+    return tuple(LEADS[row] for row in np.flatnonzero(is_missing))
+
+
+def check_usable(
+    signal: FloatArray,
+    fs: float,
+    config: Config,
+    missing_leads: Sequence[str] = (),
+) -> None:
+    """Raise if a record cannot be stored.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (12, n_samples)
+        Voltages in mV, NaN where a sample is missing.
+    fs : float
+        Sampling rate in Hz.
+    config : Config
+        Options of the build.
+    missing_leads : sequence of str
+        Leads that the record lacks, which are not checked.
+
     Raises
     ------
     RecordError
         See `ecgstore.signals.quality.check`.
     """
+    names: Sequence[str] = LEADS
+    if missing_leads:
+        names = [lead for lead in LEADS if lead not in missing_leads]
+        signal = signal[~lead_mask(missing_leads)]
     check(
         first_seconds(signal, fs, config.duration_s),
         fs,
+        leads=names,
         min_duration_s=config.min_duration_s,
         max_gap_s=config.max_gap_s,
         reject_flat_leads=config.reject_flat_leads,
@@ -110,7 +156,12 @@ def check_usable(signal: FloatArray, fs: float, config: Config) -> None:
 
 
 def stored_form(
-    signal: FloatArray, fs: float, config: Config, *, bandpass: bool = True
+    signal: FloatArray,
+    fs: float,
+    config: Config,
+    *,
+    bandpass: bool = True,
+    missing_leads: tuple[str, ...] = (),
 ) -> StoredForm:
     """Preprocess a signal and convert it to the type of the store.
 
@@ -125,6 +176,8 @@ def stored_form(
         Options of the build.
     bandpass : bool
         False to skip the filter, for a signal that was filtered before.
+    missing_leads : tuple of str
+        Leads that the record lacks: their samples become zero.
 
     Raises
     ------
@@ -137,6 +190,9 @@ def stored_form(
         "margin_s": config.margin_s,
         "max_gap_s": config.max_gap_s,
     }
+    if missing_leads:
+        signal = signal.copy()
+        signal[lead_mask(missing_leads)] = 0.0  # remains zero in all steps
     if bandpass:
         prepared = preprocess(
             signal,
@@ -152,9 +208,11 @@ def stored_form(
     if config.dtype == "float32":
         none_saturated = np.zeros(len(signal), np.float32)
         values: NDArray[Any] = prepared.signal.astype(np.float32)
-        return StoredForm(values, prepared.n_real_samples, none_saturated)
+        return StoredForm(
+            values, prepared.n_real_samples, none_saturated, missing_leads
+        )
     counts, saturated = to_int16(prepared.signal)
-    return StoredForm(counts, prepared.n_real_samples, saturated)
+    return StoredForm(counts, prepared.n_real_samples, saturated, missing_leads)
 
 
 def stored_mv(values: NDArray[Any]) -> Float32Array:

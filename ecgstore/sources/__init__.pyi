@@ -1,3 +1,4 @@
+from .chosen_signal import chosen_signal as chosen_signal
 from .find import (
     OnUnreadable as OnUnreadable,
     describe_unreadable as describe_unreadable,
@@ -10,6 +11,13 @@ from .formats import (
     RecordHeader as RecordHeader,
 )
 from .given import given_headers as given_headers
+from .lead_choice import (
+    ChooseLeads as ChooseLeads,
+    ChosenLeads as ChosenLeads,
+    ecg_channels as ecg_channels,
+    leads_of_build as leads_of_build,
+    twelve_leads as twelve_leads,
+)
 from .origin import KNOWN_SOURCES as KNOWN_SOURCES, source_name as source_name
 from .read import (
     open_record as open_record,

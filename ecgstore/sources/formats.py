@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.sources.files import printable
+from ecgstore.sources.lead_choice import ChooseLeads
 from ecgstore.sources.record_signal import RecordSignal
 from ecgstore.sources.wfdb.parts import named_parts
 from ecgstore.sources.wfdb.record import (
@@ -68,7 +69,8 @@ class RecordFormat:
         else, whatever the file holds.
     open_record : callable
         Returns the header in the file of a path, and the record's signal, none of which
-        is read yet. Raises `RecordError` and nothing else.
+        is read yet, with the leads that the second argument chooses of its channels.
+        Raises `RecordError` and nothing else.
     parts : callable
         Returns the names, without suffix, of the records in the folder of a header's
         path that are no records but parts of another, as far as this header tells:
@@ -77,7 +79,7 @@ class RecordFormat:
 
     signal_suffixes: tuple[str, ...]
     read_header: Callable[[str], RecordHeader]
-    open_record: Callable[[str], tuple[RecordHeader, RecordSignal]]
+    open_record: Callable[[str, ChooseLeads], tuple[RecordHeader, RecordSignal]]
     parts: Callable[[str], frozenset[str]] = lambda _: frozenset()
 
 

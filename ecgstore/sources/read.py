@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ecgstore.record import Record
 from ecgstore.sources.formats import RecordHeader, format_of
+from ecgstore.sources.lead_choice import ChooseLeads, twelve_leads
 from ecgstore.sources.record_signal import RecordSignal
 
 
@@ -33,7 +34,9 @@ def read_header(path: str | Path) -> RecordHeader:
     return format_of(name).read_header(name)
 
 
-def open_record(path: str | Path) -> tuple[RecordHeader, RecordSignal]:
+def open_record(
+    path: str | Path, leads: ChooseLeads | None = None
+) -> tuple[RecordHeader, RecordSignal]:
     """Open a record in any of the formats of the PhysioNet Challenges and of WFDB.
 
     Sampling rate, gains, baselines, units and length come from the header, and are
@@ -43,6 +46,8 @@ def open_record(path: str | Path) -> tuple[RecordHeader, RecordSignal]:
     ----------
     path : str or Path
         The record's ``.hea`` file; its signal files are in the same folder.
+    leads : callable, optional
+        Chooses the leads: `twelve_leads`, the default, or `ecg_channels`.
 
     Returns
     -------
@@ -58,16 +63,23 @@ def open_record(path: str | Path) -> tuple[RecordHeader, RecordSignal]:
         whatever the files hold.
     """
     name = os.fspath(path)
-    return format_of(name).open_record(name)
+    return format_of(name).open_record(name, leads or twelve_leads())
 
 
-def read_record(path: str | Path, *, max_samples: int | None = None) -> Record:
+def read_record(
+    path: str | Path,
+    leads: ChooseLeads | None = None,
+    *,
+    max_samples: int | None = None,
+) -> Record:
     """Read a record, or its beginning, in any of the formats of `open_record`.
 
     Parameters
     ----------
     path : str or Path
         The record's ``.hea`` file; its signal files are in the same folder.
+    leads : callable, optional
+        `twelve_leads` with options: names of leads, and whether some may be missing.
     max_samples : int, optional
         Read only this many samples per lead from the beginning. Checksums are compared
         only if that is the whole record.
@@ -87,7 +99,7 @@ def read_record(path: str | Path, *, max_samples: int | None = None) -> Record:
     """
     if max_samples is not None and max_samples < 1:
         raise ValueError(f"max_samples is {max_samples}; expected 1 or more")
-    header, signal = open_record(path)
+    header, signal = open_record(path, leads)
     n_samples = signal.n_samples
     if max_samples is not None:
         n_samples = min(n_samples, max_samples)
@@ -101,4 +113,6 @@ def read_record(path: str | Path, *, max_samples: int | None = None) -> Record:
         dx=header.dx,
         checksum_differs=signal.checksum_differs,
         first_value_differs=signal.first_value_differs,
+        derived_leads=signal.leads.derived,
+        missing_leads=signal.leads.missing,
     )

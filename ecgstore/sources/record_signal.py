@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from ecgstore.arrays import BoolArray, FloatArray
+from ecgstore.sources.lead_choice import ChosenLeads
 
 
 class RecordSignal(Protocol):
@@ -10,6 +11,10 @@ class RecordSignal(Protocol):
 
     A piece is the same, to the last bit, as that part of the whole signal.
     """
+
+    @property
+    def leads(self) -> ChosenLeads:
+        """The leads in the order of the rows; which are derived, which are missing."""
 
     @property
     def n_samples(self) -> int:
@@ -33,9 +38,10 @@ class RecordSignal(Protocol):
 
         Returns
         -------
-        ndarray of shape (12, end - begin)
-            Voltages in mV in the order of `LEADS`; NaN where a sample is missing. This
-            is all the memory that is needed, except for some MB.
+        ndarray of shape (n_leads, end - begin)
+            Voltages in mV in the order of `leads`; NaN where a sample is missing. This
+            is all the memory that is needed, except for some MB, and for the channels
+            that are read where leads are derived.
 
         Raises
         ------

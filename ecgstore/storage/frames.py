@@ -6,22 +6,40 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecgstore.arrays import IntArray
+from ecgstore.arrays import BoolArray, IntArray
 from ecgstore.errors import SchemaError
-from ecgstore.record import LEADS
+from ecgstore.record import LEADS, lead_mask
 from ecgstore.storage.format import schema
 from ecgstore.storage.tables import Tables
 
 
 def records_frame(tables: Tables) -> pd.DataFrame:
     """Return the metadata and the fold of every record, indexed by record_id."""
-    columns = {
-        name: _column(tables, f"{schema.RECORDS}/{name}")
+    columns: dict[str, Any] = {
+        name: _column(tables, path)
+        if (path := f"{schema.RECORDS}/{name}") in tables
+        else ""  # a store of format version 1 has the twelve leads of the files
         for name in (*schema.RECORD_TEXTS, *schema.RECORD_NUMBERS)
     }
     columns["fold"] = _column(tables, schema.FOLDS)
     columns["patient_known"] = columns["patient_id"] != ""
     return pd.DataFrame(columns).set_index("record_id")
+
+
+def missing_leads(tables: Tables) -> BoolArray | None:
+    """Return which leads each record lacks, of shape (n_records, 12); None if none.
+
+    Raises
+    ------
+    SchemaError
+        If the column is damaged.
+    """
+    path = f"{schema.RECORDS}/missing_leads"
+    if path not in tables or not tables[path].any():
+        return None
+    texts, numbers = np.unique(_column(tables, path), return_inverse=True)
+    masks = np.array([lead_mask(text.split(",")) for text in texts.tolist()])
+    return np.asarray(masks[numbers])
 
 
 def same_ecg(tables: Tables) -> IntArray | None:

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecgstore.arrays import Float32Array, Int16Array, IntArray
+from ecgstore.arrays import BoolArray, Float32Array, Int16Array, IntArray
 from ecgstore.diagnoses import ClassSet, class_set, class_weights
 from ecgstore.errors import EcgStoreError, RecordNotFoundError, short_repr
 from ecgstore.splits import group_records
 from ecgstore.storage.format import schema
 from ecgstore.storage.frames import (
+    missing_leads,
     quality_frame,
     quarantine_frame,
     records_frame,
@@ -147,7 +148,9 @@ class Store(StoreFile):
             fold=int(record["fold"]),
             age=float(record["age"]),
             sex=str(record["sex"]),
-            dx=tuple(str(record["dx"]).split(",")) if record["dx"] else (),
+            dx=_names(record["dx"]),
+            derived_leads=_names(record["derived_leads"]),
+            missing_leads=_names(record["missing_leads"]),
             signal=self.signals([row])[0, :, : self.n_samples - padding],
             fs=self.config.fs,
             labels=dict(zip(self.label_names, labels.tolist(), strict=True)),
@@ -174,6 +177,15 @@ class Store(StoreFile):
         Per-lead quantities have a column per lead, such as ``ksqi_V1``.
         """
         return quality_frame(self._checked_tables(), self.records.index)
+
+    @cached_property
+    def missing_leads(self) -> BoolArray | None:
+        """Which leads each record lacks, of shape (n_records, 12); None if none does.
+
+        Only builds with the option ``allow_missing_leads`` store such records. Their
+        signals are zero in these leads, their marks -1, and their features NaN.
+        """
+        return missing_leads(self._checked_tables())
 
     @cached_property
     def quarantine(self) -> pd.DataFrame:
@@ -484,3 +496,8 @@ class Store(StoreFile):
             window=window,
             transform=transform,
         )
+
+
+def _names(text: object) -> tuple[str, ...]:
+    """Return the names in a text with commas between them."""
+    return tuple(str(text).split(",")) if text else ()

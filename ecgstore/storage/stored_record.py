@@ -26,6 +26,9 @@ class StoredRecord:
         ``"male"``, ``"female"`` or ``"unknown"``.
     dx : tuple of str
         All SNOMED CT codes of the record.
+    derived_leads, missing_leads : tuple of str
+        Leads that were computed from I and II, and leads that the record lacks, which
+        are zero in `signal`.
     signal : ndarray of shape (12, n_real_samples)
         Filtered voltages in mV, float32, without the padding.
     fs : float
@@ -48,6 +51,8 @@ class StoredRecord:
     age: float
     sex: str
     dx: tuple[str, ...]
+    derived_leads: tuple[str, ...]
+    missing_leads: tuple[str, ...]
     signal: Float32Array
     fs: float
     labels: dict[str, bool]
@@ -86,6 +91,10 @@ class StoredRecord:
             "beats": len(self.r_peaks),
             "row, fold": f"{self.row}, {self.fold}",
         }
+        if self.derived_leads:
+            rows["derived leads"] = ", ".join(self.derived_leads)
+        if self.missing_leads:
+            rows["missing leads"] = ", ".join(self.missing_leads)
         return notebook.picture(self.signal, self.fs) + notebook.table(
             rows, self.record_id
         )

@@ -68,13 +68,21 @@ def _class_counts(store: Store, labels: Any) -> dict[str, int]:
 
 def _flag_counts(store: Store) -> dict[str, int]:
     """Return the number of records with each quality flag that occurs."""
-    quality = store.quality
+    quality, records = store.quality, store.records
+    missing = store.missing_leads
 
     def any_lead(name: str, above: float = 0.0) -> int:
         columns = [column for column in quality if str(column).startswith(f"{name}_")]
-        return int((quality[columns] > above).any(axis=1).sum())
+        flagged = quality[columns].to_numpy() > above
+        if missing is not None:
+            flagged &= ~missing
+        return int(flagged.any(axis=1).sum())
 
     counts = {
+        "a lead is derived from I and II": int((records["derived_leads"] != "").sum()),
+        "a lead is missing, stored as zeros": int(
+            (records["missing_leads"] != "").sum()
+        ),
         "a lead is flat": any_lead("flat_fraction", above=0.9999),
         "a lead is clipped": any_lead("clipped_fraction"),
         "missing samples interpolated": any_lead("missing_fraction"),

@@ -5,7 +5,7 @@ of the store that the network was trained on.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -17,19 +17,27 @@ from numpy.typing import NDArray
 from ecgstore.arrays import Float32Array, FloatArray
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, RecordError, out_of_memory
+from ecgstore.lead_names import LeadNames
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.inference.run import probabilities_of
 from ecgstore.models.networks.extractor import Extractor
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.devices import available_device
-from ecgstore.record import LEADS
+from ecgstore.record import LEADS, lead_mask
 from ecgstore.signals.stored_form import (
     check_usable,
+    leads_to_leave_out,
     samples_to_store,
     stored_form,
     stored_mv,
 )
-from ecgstore.sources import OnUnreadable, given_headers, open_record, read_header
+from ecgstore.sources import (
+    OnUnreadable,
+    given_headers,
+    leads_of_build,
+    open_record,
+    read_header,
+)
 from ecgstore.sources.files import check_name, printable
 from ecgstore.system.known_files import known_file
 from ecgstore.system.progress import with_progress
@@ -77,11 +85,14 @@ class NewRecord:
         Voltages in mV, float32, bit-identical to those read from a store.
     n_real_samples : int
         Samples that are not padding.
+    missing_leads : tuple of str
+        Leads that the record lacks, which are zero.
     """
 
     record_id: str
     signal: Float32Array
     n_real_samples: int
+    missing_leads: tuple[str, ...] = ()
 
 
 def read_new_record(header: str | Path, config: Config) -> NewRecord:
@@ -100,11 +111,14 @@ def read_new_record(header: str | Path, config: Config) -> NewRecord:
         If the record cannot be used, for the same reasons as in a build.
     """
     check_name(str(header))
-    record, opened = open_record(header)
+    record, opened = open_record(header, leads_of_build(config))
     signal = opened.read(0, samples_to_store(opened.n_samples, record.fs, config))
-    check_usable(signal, record.fs, config)
-    form = stored_form(signal, record.fs, config)
-    return NewRecord(record.record_id, stored_mv(form.values), form.n_real_samples)
+    missing = leads_to_leave_out(signal, record.fs, config)
+    check_usable(signal, record.fs, config, missing)
+    form = stored_form(signal, record.fs, config, missing_leads=missing)
+    return NewRecord(
+        record.record_id, stored_mv(form.values), form.n_real_samples, missing
+    )
 
 
 def predict(
@@ -113,6 +127,7 @@ def predict(
     *,
     device: torch.device | str = "cpu",
     batch_size: int = 64,
+    lead_names: LeadNames | None = None,
     on_unreadable: OnUnreadable | None = None,
     quiet: bool = True,
 ) -> Iterator[Prediction]:
@@ -133,6 +148,9 @@ def predict(
     batch_size : int
         Number of records in memory at a time, which changes probabilities by rounding
         only.
+    lead_names : LeadNames, optional
+        What names of leads mean in these records, besides the known spellings; as in
+        the build of the store that the network was trained on, if left out.
     on_unreadable : callable, optional
         Called for what cannot be read below a folder, before the first prediction; see
         `ecgstore.sources.find_headers`.
@@ -151,7 +169,10 @@ def predict(
     headers = given_headers(records, on_unreadable)
     device = available_device(device)
     network = checkpoint.network().to(device)
-    return _predictions(checkpoint, network, headers, device, batch_size, quiet)
+    config = checkpoint.config
+    if lead_names is not None:
+        config = replace(config, lead_names=lead_names)
+    return _predictions(checkpoint, config, network, headers, device, batch_size, quiet)
 
 
 def _refuse_known(path: Path) -> None:
@@ -167,6 +188,7 @@ def _refuse_known(path: Path) -> None:
 
 def _predictions(
     checkpoint: Checkpoint,
+    config: Config,
     network: Extractor,
     headers: Sequence[Path],
     device: torch.device,
@@ -177,7 +199,7 @@ def _predictions(
     decimate = checkpoint.decimate()
     remaining = iter(with_progress(headers, "predict", len(headers), quiet, "records"))
     while paths := list(islice(remaining, batch_size)):
-        results = [_read_or_error(path, checkpoint.config) for path in paths]
+        results = [_read_or_error(path, config) for path in paths]
         usable = [result for result in results if isinstance(result, NewRecord)]
         probabilities: Iterator[FloatArray] = iter(())
         if usable:
@@ -219,12 +241,17 @@ def _batch(records: Sequence[NewRecord], checkpoint: Checkpoint) -> Batch:
         [record.signal[leads] for record in records]
     )
     n_real = [record.n_real_samples for record in records]
+    missing = None
+    if any(record.missing_leads for record in records):
+        masks = [lead_mask(record.missing_leads)[leads] for record in records]
+        missing = torch.from_numpy(np.stack(masks))
     return Batch(
         rows=torch.arange(len(records)),
         seeds=np.zeros(len(records), np.uint64),
         names=np.array([record.record_id.encode() for record in records]),
         n_real_samples=torch.tensor(n_real),
         signals=torch.from_numpy(signals),
+        missing_leads=missing,
         leads=checkpoint.model.leads,
         fs=checkpoint.config.fs,
     )

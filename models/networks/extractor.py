@@ -71,8 +71,10 @@ class Extractor(Network):
         self.n_features = int(trunk.n_features)  # type: ignore[arg-type]
         self.head = nn.Linear(self.n_features, n_classes)
 
-    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def inputs(self, batch: Batch) -> tuple[Tensor, ...]:
         """Return the signals in mV and the numbers of real samples of a batch.
+
+        And which leads its records lack, if it says so.
 
         Raises
         ------
@@ -95,10 +97,15 @@ class Extractor(Network):
         signals = batch.in_mv().signals
         if signals is None:
             raise ValueError("an extractor got a batch without signals; read 'signals'")
-        return signals, batch.n_real_samples
+        if batch.missing_leads is None:
+            return signals, batch.n_real_samples
+        return signals, batch.n_real_samples, batch.missing_leads
 
     def forward(
-        self, signals: Tensor, n_real_samples: Tensor | None = None
+        self,
+        signals: Tensor,
+        n_real_samples: Tensor | None = None,
+        missing_leads: Tensor | None = None,
     ) -> NetworkOutput:
         """Return logits and features.
 
@@ -108,6 +115,8 @@ class Extractor(Network):
             Voltages in mV, float32; zero padding at the end.
         n_real_samples : Tensor of shape (n_records,), optional
             Number of samples before the padding; `n_samples` if left out.
+        missing_leads : Tensor of shape (n_records, n_leads), optional
+            Which leads each record lacks, bool; their signals are zero.
 
         Raises
         ------
@@ -121,6 +130,6 @@ class Extractor(Network):
             )
         mask = None if n_real_samples is None else sample_mask(n_real_samples, signals)
         with torch.autocast(signals.device.type, enabled=False):
-            values = self.normalise(signals, mask)
+            values = self.normalise(signals, mask, missing_leads)
         features = mean_over_time(*self.trunk(values, mask))  # (n_records, n_features)
         return NetworkOutput(self.head(features).float(), features)

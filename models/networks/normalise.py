@@ -31,8 +31,15 @@ class Normalise(nn.Module):
             )
         self.normalise_by = normalise_by
 
-    def forward(self, signals: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(
+        self,
+        signals: Tensor,
+        mask: Tensor | None,
+        missing_leads: Tensor | None = None,
+    ) -> Tensor:
         """Return the signals in standard deviations, with zeros in the padding.
+
+        Leads that a record lacks stay zero, and do not count in its standard deviation.
 
         Parameters
         ----------
@@ -40,6 +47,8 @@ class Normalise(nn.Module):
             Voltages in mV.
         mask : Tensor of shape (n_records, 1, n_samples), optional
             1 at real samples.
+        missing_leads : Tensor of shape (n_records, n_leads), optional
+            Which leads each record lacks, bool: they are zero.
         """
         if mask is None:
             mask = torch.ones_like(signals[:1, :1])
@@ -48,6 +57,10 @@ class Normalise(nn.Module):
         centred = (signals - mean) * mask
         variance = centred.square().sum(-1, keepdim=True) / count
         if self.normalise_by == "record":
-            variance = variance.mean(1, keepdim=True)
+            if missing_leads is None:
+                variance = variance.mean(1, keepdim=True)
+            else:
+                n_present = (~missing_leads).sum(1).clamp(min=1)
+                variance = variance.sum(1, keepdim=True) / n_present[:, None, None]
         # Clamped before the root, whose gradient is infinite at 0.
         return centred / variance.clamp(min=_SMALLEST_SD_MV**2).sqrt()

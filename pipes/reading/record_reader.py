@@ -82,6 +82,8 @@ class RecordReader:
         self._leads = None if leads is None else lead_numbers(leads)
         chosen = np.arange(store.n_leads) if self._leads is None else self._leads
         self._lead_names = tuple(LEADS[number] for number in chosen)
+        missing = store.missing_leads
+        self._missing = None if missing is None else missing[:, chosen]
         self._fs = store.config.fs
         self._window = window
         self._n_window = window_length(window, store.n_samples)
@@ -134,6 +136,7 @@ class RecordReader:
             mv_per_count=self._mv_per_count,
             leads=self._lead_names,
             fs=self._fs,
+            missing_leads=self._missing_of(rows),
             columns=columns,
             **arrays,
         )
@@ -148,6 +151,10 @@ class RecordReader:
             self.check_unchanged()
             _, begins = self._windows(batch)
             self._signals.will_need(batch.rows, self._n_window, self._leads, begins)
+
+    def _missing_of(self, rows: IntArray) -> Tensor | None:
+        """Return which leads the records lack; None if no record does."""
+        return None if self._missing is None else torch.from_numpy(self._missing[rows])
 
     def _windows(self, batch: RowBatch) -> tuple[IntArray, IntArray | None]:
         """Return the number of real samples and the begin of each record's window."""

@@ -261,6 +261,8 @@ def add_noise(
 ) -> None:
     """Add noise to the real samples of the chosen records, in place.
 
+    Leads that a record lacks stay zero.
+
     Multiplications and additions are separate operations, here and in all noise: a
     fused operation rounds once, two operations round twice, and libraries fuse or not
     depending on the length of a row. So a record gets the same bits in every batch.
@@ -268,7 +270,7 @@ def add_noise(
     Parameters
     ----------
     batch : Batch
-        The batch, for its `n_real_samples`.
+        The batch, for its `n_real_samples` and `missing_leads`.
     signals : Tensor of shape (n_records, n_leads, n_samples)
         The batch's signals.
     chosen : ndarray of shape (n_records,)
@@ -280,6 +282,8 @@ def add_noise(
     for records in in_pieces(signals, chosen):
         values = noise(records)
         clear_padding(values, batch.n_real_samples[records])
+        if batch.missing_leads is not None:
+            clear_missing_leads(values, batch.missing_leads[records])
         signals[records].add_(values)
 
 
@@ -293,6 +297,11 @@ def clear_padding(values: Tensor, n_real_samples: Tensor) -> None:
     else:
         samples = torch.arange(n_samples, device=values.device)
         values.masked_fill_(samples >= n_real_samples[:, None, None], 0)
+
+
+def clear_missing_leads(values: Tensor, missing_leads: Tensor) -> None:
+    """Set the leads that a record lacks to zero, in place, (n_records, n_leads)."""
+    values.masked_fill_(missing_leads[:, :, None], 0)
 
 
 def is_on_cpu(values: Tensor) -> bool:

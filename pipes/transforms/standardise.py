@@ -9,9 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecgstore.arrays import FloatArray
+from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.pipes.batch import Batch
-from ecgstore.pipes.transforms.augmentation import clear_padding
+from ecgstore.pipes.transforms.augmentation import (
+    clear_missing_leads,
+    clear_padding,
+)
 from ecgstore.pipes.transforms.statistics import Standardisation
 from ecgstore.record import LEADS, lead_names
 from ecgstore.storage import Selection
@@ -26,7 +29,8 @@ class Standardise(Standardisation):
     """Bring every lead to mean 0 and standard deviation 1: a batch transform.
 
     Every real sample becomes (x - mean) / sd, with the statistics of the selection
-    that it was fitted on; padding stays zero. A lead that is constant over the whole
+    that it was fitted on; padding and leads that a record lacks stay zero, and do not
+    count in the statistics. A lead that is constant over the whole
     selection has sd 0 and is divided by 1 instead: it becomes 0.
 
     Make it with `fit` or `load`.
@@ -92,8 +96,8 @@ class Standardise(Standardisation):
             raise ValueError(f"by is {by!r}; expected 'lead' or 'all_leads'")
         moments = _Moments(len(chosen))
         numbers = [LEADS.index(name) for name in chosen]
-        for signal in _real_signals(selection, numbers):
-            moments.add_samples(signal)
+        for signal, recorded in _real_signals(selection, numbers):
+            moments.add_samples(signal, recorded)
         pooled = by == "all_leads"
         mean, variance = moments.pooled() if pooled else moments.per_row()
         return cls(
@@ -129,7 +133,7 @@ class Standardise(Standardisation):
         batch, signals = self._signals(batch)
         signals.sub_(_lead_column(self.mean, signals.device))
         signals.div_(_lead_column(self.divisors(), signals.device))
-        clear_padding(signals, batch.n_real_samples)
+        _clear(signals, batch)
         return batch
 
     def inverse(self, batch: Batch) -> Batch:
@@ -143,7 +147,7 @@ class Standardise(Standardisation):
         batch, signals = self._signals(batch)
         signals.mul_(_lead_column(self.divisors(), signals.device))
         signals.add_(_lead_column(self.mean, signals.device))
-        clear_padding(signals, batch.n_real_samples)
+        _clear(signals, batch)
         return batch
 
     def _signals(self, batch: Batch) -> tuple[Batch, Tensor]:
@@ -269,14 +273,14 @@ class _Moments:
         self._means: FloatArray = np.zeros(n_rows)
         self._squares: FloatArray = np.zeros(n_rows)
 
-    def add_samples(self, samples: FloatArray) -> None:
-        """Add samples of shape (n_rows, n), which are overwritten."""
+    def add_samples(self, samples: FloatArray, recorded: BoolArray) -> None:
+        """Add samples of shape (n_rows, n), which are overwritten, of some rows."""
         if samples.shape[1] == 0:
             return
         means = samples.mean(axis=1)
         samples -= means[:, np.newaxis]
         squares = np.einsum("ij,ij->i", samples, samples)
-        self.add(np.full(len(means), samples.shape[1]), means, squares)
+        self.add(recorded * samples.shape[1], means, squares)
 
     def add(self, counts: Any, means: FloatArray, squares: FloatArray) -> None:
         """Add samples given by their counts, means and sums of squared deviations."""
@@ -305,16 +309,34 @@ class _Moments:
         return np.repeat(mean, n_rows), np.repeat(variance, n_rows)
 
 
-def _real_signals(selection: Selection, leads: list[int]) -> Iterator[FloatArray]:
-    """Yield every record in mV without padding, of shape (n_leads, n_real_samples)."""
-    store = selection.store
+def _clear(signals: Tensor, batch: Batch) -> None:
+    """Set padding and the leads that a record lacks to zero, in place."""
+    clear_padding(signals, batch.n_real_samples)
+    if batch.missing_leads is not None:
+        clear_missing_leads(signals, batch.missing_leads)
+
+
+def _real_signals(
+    selection: Selection, leads: list[int]
+) -> Iterator[tuple[FloatArray, BoolArray]]:
+    """Yield every record in mV without padding, and which of the leads it has.
+
+    Shapes are (n_leads, n_real_samples) and (n_leads,).
+    """
+    store, missing = selection.store, selection.store.missing_leads
+    every = np.ones(len(leads), np.bool_)
     padding = store.quality[PAD_LENGTH].to_numpy()[selection.rows]
     ends = (store.n_samples - padding).tolist()
     blocks = range(0, len(selection), _RECORDS_READ_AT_ONCE)
     for begin in with_progress(blocks, "standardise", len(blocks), unit="blocks"):
         signals = store.signals(selection.rows[begin : begin + _RECORDS_READ_AT_ONCE])
         for number, signal in enumerate(signals, start=begin):
-            yield signal[leads, : ends[number]].astype(np.float64)
+            recorded = (
+                every
+                if missing is None
+                else ~missing[int(selection.rows[number])][leads]
+            )
+            yield signal[leads, : ends[number]].astype(np.float64), recorded
 
 
 def _check_selection(selection: Selection, class_name: str) -> None:

@@ -104,10 +104,10 @@ def test_a_record_that_fails_late_is_replaced_by_its_copy(
     build: Build,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fails(path: Any, **options: Any) -> Any:
+    def fails(path: Any, *leads: Any, **options: Any) -> Any:
         if Path(path).stem == "00841_hr":
             raise ecgstore.RecordError(Reason.UNREADABLE_SIGNAL, "changed")
-        return read_record(path, **options)
+        return read_record(path, *leads, **options)
 
     monkeypatch.setattr(fill, "read_record", fails)
     out = build(both_rates, tmp_path / "o.h5", FAST)

@@ -28,10 +28,10 @@ def failing(
 ) -> Callable[..., Any]:
     """Return a function that reads a record, or opens it, but fails for one file."""
 
-    def read(path: Path, **options: Any) -> Any:
+    def read(path: Path, *leads: Any, **options: Any) -> Any:
         if Path(path).name == victim:
             raise error
-        return original(path, **options)
+        return original(path, *leads, **options)
 
     return read
 
@@ -52,10 +52,10 @@ def test_record_that_fails_after_the_scan_is_quarantined(
         victim = Path(expected.records["path"].iloc[2])
     original = read_record
 
-    def failing(path: Path, **options: Any) -> Any:
+    def failing(path: Path, *leads: Any, **options: Any) -> Any:
         if path.name == victim.name:
             raise ZeroDivisionError("a defect")
-        return original(path, **options)
+        return original(path, *leads, **options)
 
     monkeypatch.setattr(fill, "read_record", failing)
     out = build(few_records, tmp_path / "out.h5")

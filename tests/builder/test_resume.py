@@ -84,9 +84,9 @@ def test_continued_build_does_not_repeat_finished_rows(
     read: list[str] = []
 
     def counting(original: Callable[..., Any]) -> Callable[..., Any]:
-        def count(path: Path, **options: Any) -> Any:
+        def count(path: Path, *leads: Any, **options: Any) -> Any:
             read.append(path.name)
-            return original(path, **options)
+            return original(path, *leads, **options)
 
         return count
 

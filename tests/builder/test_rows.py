@@ -139,6 +139,8 @@ def expected_row(path: Path, counts: Any, patients: dict[str, str]) -> dict[str,
         "records/fs_original": source.fs,
         "records/n_samples_original": source.adc.shape[1],
         "records/sha256": hashlib.sha256(microvolts.T.tobytes()).hexdigest(),
+        "records/derived_leads": "",
+        "records/missing_leads": "",
         "checksums": integrity.row_checksum(counts.tobytes()),
         "state": 1,
     }

@@ -107,7 +107,7 @@ def test_filtered_records_are_not_filtered_again(run: Run, tmp_path: Path) -> No
 
 def test_mistakes_are_named(run: Run, tmp_path: Path) -> None:
     for arguments, status, message in (
-        ([RECORD, "--leads", "II,Q"], 1, "leads are ['II', 'Q']; expected some of I,"),
+        ([RECORD, "--leads", "II,Q"], 1, "has no lead 'Q'; expected some of I,"),
         ([RECORD, "-o", "beats.txt"], 2, "expected .csv, .json or .atr"),
         ([RECORD.parent, "-o", tmp_path / "a.atr"], 1, "give a folder for one file"),
         ([RECORD, "--record", "HR00001"], 2, "of one store"),
@@ -158,3 +158,86 @@ def test_a_long_gap_is_left_out(tmp_path: Path, leads: str) -> None:
     inside = (beats.r_peaks >= 2000) & (beats.r_peaks < 2500)
     assert not inside.any()
     assert len(beats.r_peaks) >= len(whole.r_peaks) - 3
+
+
+def holter(folder: Path, names: dict[str, str]) -> Path:
+    """Write lead II under several names of channels, with their units."""
+    lead_ii = wfdb.rdrecord(str(RECORD.with_suffix(""))).p_signal[:, 1]
+    signal = np.repeat(np.round(lead_ii * 1000)[:, np.newaxis], len(names), axis=1)
+    wfdb.wrsamp(
+        "holter",
+        500,
+        [*names.values()],
+        [*names],
+        d_signal=signal.astype(np.int16),
+        fmt=["16"] * len(names),
+        adc_gain=[1000.0] * len(names),
+        baseline=[0] * len(names),
+        write_dir=str(folder),
+    )
+    return folder / "holter.hea"
+
+
+def test_records_of_any_leads_keep_their_names(run: Run, tmp_path: Path) -> None:
+    names = {"Resp": "mV", "ECG1": "mV", "ABP": "mmHg", "MLII": "mV"}
+    record, out = holter(tmp_path, names), tmp_path / "beats.json"
+    code, _, errors = run("beats", record, "-o", out, "--quiet")
+    assert (code, errors) == (0, f"{record}: no ECG, left out: Resp, ABP [mmHg]\n")
+    [found] = json.loads(out.read_text())["records"]
+    assert [*found["leads"]] == ["ECG1", "MLII"]
+    assert found["left_out"] == ["Resp", "ABP [mmHg]"]
+    alone = beats_of_record(RECORD, leads=["II"]).beats
+    assert np.abs(np.array(found["beats"]) - alone.r_peaks).max() <= 2
+    run("beats", record, "-o", tmp_path / "holter.atr")
+    channels = wfdb.rdann(str(tmp_path / "holter"), "atr").chan
+    assert set(channels) == {1, 3}
+
+
+def test_a_single_lead_is_enough(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "beats.csv"
+    run("beats", holter(tmp_path, {"ECG": "mV"}), "-o", out)
+    table = pd.read_csv(out)
+    alone = beats_of_record(RECORD, leads=["II"]).beats
+    assert set(table["lead"]) == {"ECG"}
+    assert table["beat_sample"].tolist() == alone.r_peaks.tolist()
+
+
+def test_leads_are_chosen_by_their_own_or_the_standard_names(
+    run: Run, tmp_path: Path
+) -> None:
+    names = dict.fromkeys(("mlii", "Lead V5", "v5", "ECG 1"), "mV")
+    record, file = holter(tmp_path, names), tmp_path / "names.toml"
+    file.write_text('"ecg 1" = "II"')
+    for wanted, mapping, expected in (
+        ("MLII", None, ["mlii"]),
+        ("V5", None, ["v5"]),
+        ("ECG 1,lead v5", None, ["ECG 1", "Lead V5"]),
+        ("ii, MLII", file, ["ECG 1", "mlii"]),
+    ):
+        words = ["--leads", wanted]
+        if mapping is not None:
+            words += ["--lead-names", str(mapping)]
+        code, printed, _ = run("beats", record, "--quiet", *words)
+        assert code == 0
+        lines = printed.splitlines()[1 : 1 + len(expected)]
+        assert [line.split(",")[5] for line in lines] == expected
+    for wanted, message in (
+        ("II", "has no lead 'II'; "),
+        ("v5,V5", "leads are ['v5', 'V5']; expected some of mlii, Lead V5"),
+    ):
+        code, _, errors = run("beats", record, "--quiet", "--leads", wanted)
+        assert code == 1
+        assert message in errors
+
+
+def test_real_records_of_two_leads(shared_data: Path) -> None:
+    """The first beats of a record of the QT Database are those of its annotators."""
+    path = shared_data / "qtdb" / "sele0136.hea"
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    beats = beats_of_record(path)
+    assert (beats.leads, beats.channels, beats.fs) == (("D3", "V4"), (0, 1), 250)
+    reference = wfdb.rdann(str(path.with_suffix("")), "atr")
+    marked = reference.sample[np.isin(reference.symbol, ["N", "V", "A"])][2:-2]
+    distance = np.abs(beats.beats.r_peaks[:, np.newaxis] - marked).min(axis=0)
+    assert (distance <= 20).mean() > 0.99

@@ -18,6 +18,8 @@ from ecgstore.options import Option, options_of, updated
 
 Run = Callable[..., tuple[int, str, str]]
 
+NAMES_FILE = Path(__file__).parent.parent / "data" / "leads" / "lead-names.toml"
+
 SETTINGS: dict[str, Any] = {
     "build": Config(),
     "train": TrainOptions(),
@@ -37,6 +39,7 @@ every_option = pytest.mark.parametrize(
 OTHER: dict[str, Any] = {
     "classes": "cinc2020",
     "exclude_sources": ["ptb", "st_petersburg_incart"],
+    "lead_names": str(NAMES_FILE),
     "leads": ["II", "V2"],
     "limit": 7,
     "model": "cnn",

@@ -84,6 +84,8 @@ def _report(name: str) -> report.ScanReport:
         n_selected=3,
         n_not_selected=3,
         n_quarantined=3,
+        n_derived_leads=0,
+        n_missing_leads=0,
         n_copies=1,
         n_unreadable_paths=1,
         reasons=counts,

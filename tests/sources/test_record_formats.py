@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pytest
@@ -16,7 +16,10 @@ from ecgstore.reasons import Reason
 from ecgstore.record import LEADS
 from ecgstore.sources import (
     FORMATS,
+    ChooseLeads,
     RecordFormat,
+    RecordSignal,
+    chosen_signal,
     find_headers,
     given_headers,
     read_header,
@@ -56,9 +59,9 @@ def read_json_header(path: str) -> JsonHeader:
 class JsonSignal:
     """The signal of such a record."""
 
-    checksum_differs = first_value_differs = np.zeros(len(LEADS), bool)
-
     def __init__(self, microvolts: Any) -> None:
+        self.checksum_differs = np.zeros(len(microvolts), bool)
+        self.first_value_differs = self.checksum_differs
         self._signal = np.array(microvolts, np.float64) / 1000
         self.n_samples = self._signal.shape[1]
 
@@ -66,9 +69,18 @@ class JsonSignal:
         return self._signal[:, begin:end]
 
 
-def open_json_record(path: str) -> tuple[JsonHeader, JsonSignal]:
+class JsonChannel(NamedTuple):
+    """A channel of such a record."""
+
+    name: str
+    unit: str = "uV"
+
+
+def open_json_record(path: str, choose: ChooseLeads) -> tuple[JsonHeader, RecordSignal]:
     header, microvolts = read_json(path)
-    return header, JsonSignal(microvolts)
+    leads = choose([JsonChannel(lead) for lead in LEADS], path)
+    channels = [microvolts[channel] for channel in leads.channels]
+    return header, chosen_signal(JsonSignal(channels), leads)
 
 
 @pytest.fixture

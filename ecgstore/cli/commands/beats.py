@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from ecgstore.cli.options.common import QUIET
+from ecgstore.cli.options.common import LEAD_NAMES, QUIET
 from ecgstore.cli.output import ShownTable, echo
 
 if TYPE_CHECKING:
     from ecgstore.beats.of_records import RecordBeats
+    from ecgstore.lead_names import LeadNames
 
 _STORES: Final = (".h5", ".hdf5")
 
@@ -20,7 +21,7 @@ _STORES: Final = (".h5", ".hdf5")
     epilog="""\b
 Examples:
   ecgstore beats A0001.hea
-  ecgstore beats holter.hea -o holter.atr --leads II,V5
+  ecgstore beats holter.hea -o holter.atr --leads ECG1,V5
   ecgstore beats training/ -o beats.csv
   ecgstore beats training/ -o annotations/
   ecgstore beats challenge.h5 --record HR00001 -o beats.json
@@ -45,9 +46,10 @@ Examples:
 @click.option(
     "--leads",
     metavar="NAMES",
-    help="Leads to use, separated by commas, in the order of the marks.  [default: all "
-    "twelve]",
+    help="Leads to use, separated by commas, in the order of the marks: names as in "
+    "the record, or standard leads.  [default: all channels with an ECG]",
 )
+@LEAD_NAMES
 @click.option(
     "--no-filter",
     is_flag=True,
@@ -59,20 +61,23 @@ def beats(
     out: Path | None,
     record_ids: tuple[str, ...],
     leads: str | None,
+    lead_names: Path | None,
     no_filter: bool,
     quiet: bool,
 ) -> None:
     """Find the beats of INPUTS and mark P, QRS and T in every lead.
 
-    INPUTS are records of twelve leads (folders, .hea files, or .mat or .dat files
-    beside one) or stores (.h5). Records of any length are read and filtered in pieces,
-    as builds filter; stores hold filtered signals. All samples are counted from 0 at
-    the record's own sampling rate; in a store, at the store's.
+    INPUTS are records (folders, .hea files, or .mat or .dat files beside one) or stores
+    (.h5). Records may have any leads and any length; they are read and filtered in
+    pieces, as builds filter. Channels that hold no ECG, such as respiration, are left
+    out and named. Stores hold filtered signals. All samples are counted from 0 at the
+    record's own sampling rate; in a store, at the store's.
 
     The table has a row per beat and lead: record_id, source, fs, the beat's number and
     its sample, the lead, and the samples of p_on, p_peak, p_off, qrs_on, r_peak,
-    qrs_off, t_on, t_peak and t_off, empty where absent. Annotations have the symbols of
-    LUDB and the QT Database, ( p ) ( N ) ( t ), and the lead's number as channel.
+    qrs_off, t_on, t_peak and t_off, empty where absent. Leads are named as the record
+    names them. Annotations have the symbols of LUDB and the QT Database, ( p ) ( N )
+    ( t ), and as channel the lead's position in the record.
 
     Records that cannot be used are named, and the exit status is then 1.
     """
@@ -82,11 +87,12 @@ def beats(
         write_beats_json,
     )
     from ecgstore.errors import EcgStoreError
-    from ecgstore.record import LEADS, lead_names
+    from ecgstore.lead_names import LeadNames
     from ecgstore.system.atomic_files import make_folder, replace_file
 
-    chosen = LEADS if leads is None else lead_names(leads.split(","))
-    found = _Found(inputs, chosen, record_ids, not no_filter, quiet)
+    chosen = None if leads is None else [name.strip() for name in leads.split(",")]
+    names = LeadNames() if lead_names is None else LeadNames.read(lead_names)
+    found = _Found(inputs, chosen, names, record_ids, not no_filter, quiet)
     suffix = "" if out is None else out.suffix.lower()
     if out is None:
         write_beats_csv(ShownTable(), found)
@@ -124,12 +130,14 @@ class _Found:
     def __init__(
         self,
         inputs: tuple[Path, ...],
-        leads: tuple[str, ...],
+        leads: list[str] | None,
+        lead_names: "LeadNames",
         record_ids: tuple[str, ...],
         bandpass: bool,
         quiet: bool,
     ) -> None:
-        self._leads, self._bandpass, self._quiet = leads, bandpass, quiet
+        self._leads, self._lead_names = leads, lead_names
+        self._bandpass, self._quiet = bandpass, quiet
         self._stores = [path for path in inputs if path.suffix.lower() in _STORES]
         self._paths = [path for path in inputs if path not in self._stores]
         self._record_ids = record_ids or None
@@ -140,6 +148,7 @@ class _Found:
     def __iter__(self) -> "Iterator[RecordBeats]":
         from ecgstore.beats.of_records import beats_of_record, beats_of_store
         from ecgstore.errors import EcgStoreError
+        from ecgstore.record import LEADS
         from ecgstore.sources import describe_unreadable, given_headers
         from ecgstore.storage import Store
         from ecgstore.system.progress import Progress
@@ -149,7 +158,7 @@ class _Found:
                 n_records = len(self._record_ids or store)
                 with Progress("beats", n_records, quiet=self._quiet) as progress:
                     for record in beats_of_store(
-                        store, self._record_ids, leads=self._leads
+                        store, self._record_ids, leads=self._leads or LEADS
                     ):
                         yield record
                         progress.update()
@@ -165,11 +174,17 @@ class _Found:
             for header in headers:
                 try:
                     record = beats_of_record(
-                        header, leads=self._leads, filter=self._bandpass
+                        header,
+                        leads=self._leads,
+                        lead_names=self._lead_names,
+                        filter=self._bandpass,
                     )
                 except EcgStoreError as error:
                     self.fail(error)
                 else:
+                    if record.left_out:
+                        left_out = ", ".join(record.left_out)
+                        echo(f"{header}: no ECG, left out: {left_out}", err=True)
                     yield record
                 progress.update()
 

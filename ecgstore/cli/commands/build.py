@@ -172,6 +172,16 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
             f"{report.n_copies} records are copies of stored ECGs, at another sampling "
             "rate or in the Challenge's form; left out"
         )
+    if report.n_derived_leads:
+        echo(
+            f"{report.n_derived_leads} records lack some of III, aVR, aVL and aVF, "
+            "which were derived from I and II (/records/derived_leads)"
+        )
+    if report.n_missing_leads:
+        echo(
+            f"{report.n_missing_leads} records lack other leads, which are zero in the "
+            "store (/records/missing_leads)"
+        )
     if report.same_ecg:
         echo(_same_ecg(report.same_ecg))
     print_counts(

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import click
 
-from ecgstore.cli.options.common import BATCH_SIZE, CHECKPOINT, DEVICE, OWN_MODEL, QUIET
+from ecgstore.cli.options.common import (
+    BATCH_SIZE,
+    CHECKPOINT,
+    DEVICE,
+    LEAD_NAMES,
+    OWN_MODEL,
+    QUIET,
+)
 from ecgstore.cli.output import ShownTable, echo
 from ecgstore.cli.torch_needed import needs_torch
 
@@ -30,6 +37,7 @@ Examples:
 @OWN_MODEL
 @DEVICE
 @BATCH_SIZE
+@LEAD_NAMES
 @click.option(
     "--strict", is_flag=True, help="Exit 1 if any record or folder cannot be used."
 )
@@ -41,6 +49,7 @@ def predict(
     model: str | None,
     device: str | None,
     batch_size: int,
+    lead_names: Path | None,
     strict: bool,
     quiet: bool,
 ) -> None:
@@ -60,6 +69,7 @@ def predict(
         from ecgstore.models.devices import chosen_device
         from ecgstore.models.inference.prediction import predict as predict_records
         from ecgstore.models.inference.prediction_table import write_predictions
+    from ecgstore.lead_names import LeadNames
     from ecgstore.sources import describe_unreadable
     from ecgstore.system.atomic_files import replace_file
 
@@ -70,6 +80,7 @@ def predict(
         records,
         device=chosen_device(device),
         batch_size=batch_size,
+        lead_names=None if lead_names is None else LeadNames.read(lead_names),
         on_unreadable=lambda *problem: unreadable.append(problem),
         quiet=quiet,
     )

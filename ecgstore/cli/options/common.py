@@ -28,4 +28,11 @@ BATCH_SIZE: Final = click.option(
     help="Number of records per batch.",
 )
 JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+LEAD_NAMES: Final = click.option(
+    "--lead-names",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="TOML file that says which leads other names mean, with lines such as: "
+    '"ECG 1" = "II"; see docs/format.md.',
+)
 QUIET: Final = click.option("--quiet", is_flag=True, help="Show no progress.")

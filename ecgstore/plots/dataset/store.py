@@ -20,8 +20,9 @@ from ecgstore.plots.dataset.worst import (
 from ecgstore.plots.ecg.contact_sheet import SheetPanel, contact_sheet
 from ecgstore.plots.ecg.filtering import filter_effect
 from ecgstore.plots.ecg.paper import ecg_paper
+from ecgstore.record import lead_mask
 from ecgstore.signals.preprocess import before_filter
-from ecgstore.sources import read_record, signal_sha256
+from ecgstore.sources import leads_of_build, read_record, signal_sha256
 from ecgstore.storage import Store, StoredRecord
 
 _QUALITY: Final = (
@@ -86,15 +87,17 @@ def plot_filter(
     record = store[record_id]
     folders = [folders] if isinstance(folders, str | Path) else folders
     path = _original(store, record, [Path(folder) for folder in folders])
-    original = read_record(path)
+    original = read_record(path, leads_of_build(store.config))
     if signal_sha256(original.signal) != store.records["sha256"].iloc[record.row]:
         raise EcgStoreError(
             f"{path}: not the signal from which {store.path} was built; give the "
             "folder of the original with --records"
         )
     config = store.config
+    signal = original.signal
+    signal[lead_mask(record.missing_leads)] = 0.0  # as they are stored
     raw = before_filter(
-        original.signal,
+        signal,
         original.fs,
         fs_out=config.fs,
         duration_s=config.duration_s,

@@ -9,11 +9,10 @@ import numpy as np
 from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
-from ecgstore.record import N_LEADS
 from ecgstore.sources.wfdb.formats import Counts, missing_count
 from ecgstore.sources.wfdb.frames import Frames, open_frames
 from ecgstore.sources.wfdb.interpolation import CONTEXT, Interpolator
-from ecgstore.sources.wfdb.leads import TwelveLeads
+from ecgstore.sources.wfdb.leads import Channels
 from ecgstore.sources.wfdb.samples import COUNTS_AT_ONCE, Comparison
 from ecgstore.sources.wfdb.signal_files import SignalFile
 
@@ -25,7 +24,7 @@ _MAX_FRAME: Final = 1 << 18
 
 
 class FrameSignal:
-    """The signal of an ordinary record; see `WfdbSignal`.
+    """The channels of an ordinary record; see `ChannelSignal`.
 
     The lead with most samples in a frame determines the sampling rate; the others are
     interpolated.
@@ -34,8 +33,8 @@ class FrameSignal:
     ----------
     files : sequence of SignalFile
         The files that hold the leads.
-    leads : TwelveLeads
-        The leads to read.
+    leads : Channels
+        The channels to read.
     n_frames : int
         Frames of the record by its header; 0 if the shortest file determines the
         length.
@@ -49,7 +48,7 @@ class FrameSignal:
     """
 
     def __init__(
-        self, files: Sequence[SignalFile], leads: TwelveLeads, n_frames: int, where: str
+        self, files: Sequence[SignalFile], leads: Channels, n_frames: int, where: str
     ) -> None:
         self._leads = leads
         self._files: list[tuple[Frames, list[tuple[int, slice]]]] = []
@@ -101,8 +100,8 @@ class FrameSignal:
         return self._comparison.first_value_differs
 
     def read(self, begin: int, end: int) -> FloatArray:
-        """Return some samples in mV; see `WfdbSignal`."""
-        signal = np.empty((N_LEADS, end - begin))
+        """Return some samples in mV; see `ChannelSignal`."""
+        signal = np.empty((len(self._leads.headers), end - begin))
         per_frame = self.samples_per_frame
         first, last = begin // per_frame, -(-end // per_frame)
         for start in range(first, last, self._frames_at_once):
@@ -115,8 +114,9 @@ class FrameSignal:
         return signal
 
     def _read_frames(self, first: int, last: int) -> FloatArray:
-        """Return the samples of some frames, (12, n), few enough for memory."""
-        per_lead = self._counts(first, last, range(N_LEADS))
+        """Return the samples of some frames, (n_leads, n), few enough for memory."""
+        n_leads = len(self._leads.headers)
+        per_lead = self._counts(first, last, range(n_leads))
         # The first of these frames may have been read, as the last of a piece before.
         n_known = max(0, self._comparison.n_summed - first)
         new = [
@@ -131,8 +131,8 @@ class FrameSignal:
                 [int(counts.sum(dtype=np.int64)) for counts in new],
             )
         if self._is_plain:
-            return np.stack([self._scale(per_lead[row], row) for row in range(N_LEADS)])
-        signal = np.full((N_LEADS, (last - first) * self.samples_per_frame), np.nan)
+            return np.stack([self._scale(per_lead[row], row) for row in range(n_leads)])
+        signal = np.full((n_leads, (last - first) * self.samples_per_frame), np.nan)
         for skew in {lead.skew for lead in self._leads.headers}:
             rows = [
                 row for row, lead in enumerate(self._leads.headers) if lead.skew == skew
@@ -186,7 +186,7 @@ class FrameSignal:
         return values
 
 
-def _columns(file: SignalFile, leads: TwelveLeads) -> list[tuple[int, slice]]:
+def _columns(file: SignalFile, leads: Channels) -> list[tuple[int, slice]]:
     """Return the row of each wanted lead in a file, and its columns in a frame."""
     rows = {position: row for row, position in enumerate(leads.positions)}
     columns, begin = [], 0

@@ -13,9 +13,8 @@ import numpy as np
 from ecgstore.arrays import BoolArray, FloatArray, Int16Array
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
-from ecgstore.record import N_LEADS
 from ecgstore.sources.files import printable, read_range, read_start
-from ecgstore.sources.wfdb.leads import TwelveLeads
+from ecgstore.sources.wfdb.leads import Channels
 from ecgstore.sources.wfdb.matlab import read_matlab
 from ecgstore.sources.wfdb.samples import COUNTS_AT_ONCE, Comparison
 from ecgstore.sources.wfdb.signal_files import SignalFile
@@ -46,14 +45,16 @@ def is_interleaved(files: Sequence[SignalFile]) -> bool:
 
 
 class InterleavedSignal:
-    """The signal of a record that has all its samples in one file; see `WfdbSignal`.
+    """The channels of a record that has all its samples in one file.
+
+    See `ChannelSignal`.
 
     Parameters
     ----------
     file : SignalFile
         A file for which `is_interleaved` holds.
-    leads : TwelveLeads
-        The leads to read.
+    leads : Channels
+        The channels to read.
     n_samples : int
         Samples per lead by the header; 0 if the file determines the length.
 
@@ -63,9 +64,7 @@ class InterleavedSignal:
         If the file is missing, truncated, of a wrong size or not in its format.
     """
 
-    samples_per_frame = 1
-
-    def __init__(self, file: SignalFile, leads: TwelveLeads, n_samples: int) -> None:
+    def __init__(self, file: SignalFile, leads: Channels, n_samples: int) -> None:
         self._file = file
         self._leads = leads
         self._start = b""  # first bytes of the file
@@ -93,16 +92,16 @@ class InterleavedSignal:
         return self._comparison.first_value_differs
 
     def read(self, begin: int, end: int) -> FloatArray:
-        """Return some samples in mV; see `WfdbSignal`."""
+        """Return some samples in mV; see `ChannelSignal`."""
         from ecgstore.sources.wfdb._samples_kernels import adc_to_mv
 
         n_leads = len(self._file.leads)
-        signal = np.empty((N_LEADS, end - begin))
+        signal = np.empty((len(self._places), end - begin))
         at_once = max(1, COUNTS_AT_ONCE // n_leads)
         for start in range(begin, end, at_once):
             stop = min(start + at_once, end)
             adc = self._counts(start, stop)
-            sums = np.zeros(N_LEADS, dtype=np.int64)
+            sums = np.zeros(len(self._places), dtype=np.int64)
             adc_to_mv(
                 adc.view(np.int64) if n_leads % 4 == 0 else adc,
                 self._rows,

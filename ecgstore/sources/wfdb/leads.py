@@ -1,5 +1,6 @@
-"""Select the twelve standard leads of a record, and their gains in counts per mV."""
+"""The channels of a WFDB record that are read, and their gains in counts per mV."""
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -9,23 +10,11 @@ import numpy as np
 from ecgstore.arrays import FloatArray
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
-from ecgstore.record import LEADS, N_LEADS
+from ecgstore.sources.lead_choice import VOLTS
 from ecgstore.sources.wfdb.header import LeadHeader
 
-_ROWS: Final = {name.lower(): row for row, name in enumerate(LEADS)}
-
-# Micro is U+00B5 or the Greek letter U+03BC. "MV", a million volts, is left out.
 _UNITS_PER_MV: Final = {
-    "mV": 1.0,
-    "mv": 1.0,
-    "uV": 1e3,
-    "uv": 1e3,
-    "\u00b5V": 1e3,
-    "\u00b5v": 1e3,
-    "\u03bcV": 1e3,
-    "\u03bcv": 1e3,
-    "V": 1e-3,
-    "v": 1e-3,
+    unit: 1e-3 if unit in "Vv" else 1.0 if unit[0] == "m" else 1e3 for unit in VOLTS
 }
 
 # Counts per mV. With fewer, no heartbeat changes the signal by one count; with more, a
@@ -34,81 +23,92 @@ _UNITS_PER_MV: Final = {
 _MIN_GAIN: Final = 1e-2
 _MAX_GAIN: Final = 1e12
 
+_USUAL_GAIN: Final = 200.0
+"""Counts per mV of channels whose header gives 0, as header(5) proposes."""
 
-class TwelveLeads(NamedTuple):
-    """The twelve standard leads of a record, in the order of `LEADS`.
+
+class Channels(NamedTuple):
+    """The channels of a record that are read.
 
     Attributes
     ----------
-    positions : list of int
+    positions : sequence of int
         Their positions among the leads of the header.
     headers : list of LeadHeader
         Their lines of the header.
-    adc_gain : ndarray of shape (12,)
+    adc_gain : ndarray of shape (n_channels,)
         Counts per mV.
-    baseline : ndarray of shape (12,)
+    baseline : ndarray of shape (n_channels,)
         Counts at 0 mV.
     """
 
-    positions: list[int]
+    positions: Sequence[int]
     headers: list[LeadHeader]
     adc_gain: FloatArray
     baseline: FloatArray
 
 
-def twelve_leads(leads: Sequence[LeadHeader], where: str) -> TwelveLeads:
-    """Return the twelve standard leads of a record, without any others.
+def scaled_channels(
+    leads: Sequence[LeadHeader],
+    positions: Sequence[int],
+    where: str,
+    *,
+    any_scale: bool = False,
+) -> Channels:
+    """Return the channels at some positions, with gains per mV.
 
     Parameters
     ----------
     leads : sequence of LeadHeader
-        The leads of a record in any order; upper and lower case are the same.
+        All leads of a record.
+    positions : sequence of int
+        Positions in `leads` of those to read.
     where : str
         The header's path, for error messages.
-
-    Returns
-    -------
-    TwelveLeads
-        The leads in the order of `LEADS`, with gains per mV.
+    any_scale : bool
+        Give channels without a gain a usual one.
 
     Raises
     ------
     RecordError
-        If one of the twelve is missing or repeated, has an unknown unit, or an
-        impossible gain.
+        If one of them has an unknown unit, or an impossible gain.
     """
-    positions = [-1] * N_LEADS
-    for position, lead in enumerate(leads):
-        row = _ROWS.get(lead.name.lower())
-        if row is None:
-            continue
-        if positions[row] >= 0:
-            raise RecordError(
-                Reason.MISSING_LEADS,
-                f"{where}: has two leads {LEADS[row]}; expected one of each",
-            )
-        positions[row] = position
-    if -1 in positions:
-        missing = [name for name, at in zip(LEADS, positions, strict=True) if at < 0]
-        present = [lead.name[:20] for lead in leads[:20]]
-        raise RecordError(
-            Reason.MISSING_LEADS,
-            f"{where}: has no lead {', '.join(missing)}; found {present}",
-        )
     headers = [leads[position] for position in positions]
-    return TwelveLeads(
-        positions,
-        headers,
-        np.array([_counts_per_mv(lead, where) for lead in headers]),
-        np.array([lead.baseline for lead in headers], dtype=np.float64),
-    )
+    if any_scale:
+        headers = [_with_usual_gain(lead) for lead in headers]
+    scales = tuple([(lead.adc_gain, lead.unit, lead.baseline) for lead in headers])
+    adc_gain, baseline, is_possible = _scales(scales)
+    if not is_possible:
+        for lead, gain in zip(headers, adc_gain.tolist(), strict=True):
+            _check_gain(lead, gain, where)
+    return Channels(positions, headers, adc_gain, baseline)
 
 
-def _counts_per_mv(lead: LeadHeader, where: str) -> float:
-    """Return the gain of a lead in counts per mV."""
-    gain = lead.adc_gain * _UNITS_PER_MV.get(lead.unit, math.nan)
+def _with_usual_gain(lead: LeadHeader) -> LeadHeader:
+    """Return a lead whose header gives no gain with a usual one."""
+    return lead if lead.adc_gain else lead._replace(adc_gain=_USUAL_GAIN, unit="mV")
+
+
+@functools.lru_cache(maxsize=64)
+def _scales(
+    scales: tuple[tuple[float, str, int], ...],
+) -> tuple[FloatArray, FloatArray, bool]:
+    """Return counts per mV and at 0 mV, and whether all of the former are possible.
+
+    Nearly all records of a source share them. No one writes into these arrays.
+    """
+    units = np.array([_UNITS_PER_MV.get(unit, math.nan) for _, unit, _ in scales])
+    with np.errstate(over="ignore"):  # infinity is not possible either
+        adc_gain = np.array([gain for gain, _, _ in scales]) * units
+    baseline = np.array([zero for _, _, zero in scales], dtype=np.float64)
+    is_possible = (adc_gain >= _MIN_GAIN) & (adc_gain <= _MAX_GAIN)
+    return adc_gain, baseline, bool(is_possible.all())
+
+
+def _check_gain(lead: LeadHeader, gain: float, where: str) -> None:
+    """Raise unless a lead's gain in counts per mV is possible."""
     if _MIN_GAIN <= gain <= _MAX_GAIN:
-        return gain
+        return
     if lead.unit not in _UNITS_PER_MV:
         raise RecordError(
             Reason.UNKNOWN_UNIT,

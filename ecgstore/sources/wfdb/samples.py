@@ -5,28 +5,14 @@ samples of all its leads. A lead may have several samples in a frame.
 """
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
-from ecgstore.record import N_LEADS
-from ecgstore.sources.record_signal import RecordSignal
 from ecgstore.sources.wfdb.header import LeadHeader
 
 COUNTS_AT_ONCE: Final = 1 << 20
 """Counts of a file, leads that are not wanted included, that are in memory at once."""
-
-
-_NO_DIFFERENCE: Final = np.zeros(N_LEADS, dtype=np.bool_)
-_NO_DIFFERENCE.flags.writeable = False  # shared by all
-
-
-class WfdbSignal(RecordSignal, Protocol):
-    """The signal of a WFDB record."""
-
-    @property
-    def samples_per_frame(self) -> int:
-        """Samples per lead in each frame: those of the lead that has most."""
 
 
 class Comparison:
@@ -42,14 +28,15 @@ class Comparison:
 
     Attributes
     ----------
-    checksum_differs, first_value_differs : ndarray of shape (12,)
+    checksum_differs, first_value_differs : ndarray of shape (n_leads,)
         As in `Record`, as far as can be told from what has been read.
     n_summed : int
         Frames that have been read in their order.
     """
 
     def __init__(self, leads: Sequence[LeadHeader], n_frames: int) -> None:
-        self.checksum_differs = self.first_value_differs = _NO_DIFFERENCE
+        self.checksum_differs = np.zeros(len(leads), np.bool_)
+        self.first_value_differs = self.checksum_differs
         self._leads = leads
         self._n_frames = n_frames
         self.n_summed = 0

@@ -43,6 +43,7 @@ SAME_ECG: Final = f"{RECORDS}/same_ecg"
 _FIRST_WITH_SOFTWARE_SHA256: Final = 2
 _FIRST_WITH_SAME_ECG: Final = 2
 _FIRST_WITH_DIMENSIONS: Final = 2
+_FIRST_WITH_LEAD_TEXTS: Final = 2
 """Versions of the format from which on files have these."""
 
 MV_PER_COUNT: Final = 0.001
@@ -64,7 +65,12 @@ RECORD_TEXTS: Final = (
     "sex",
     "dx",
     "sha256",
+    "derived_leads",
+    "missing_leads",
 )
+LEAD_TEXTS: Final = ("derived_leads", "missing_leads")
+"""Columns of `/records` with names of leads, separated by commas."""
+
 QUARANTINE_TEXTS: Final = ("path", "source", "record_id", "reason", "detail")
 
 MIN_TEXT_BYTES: Final = 2
@@ -292,6 +298,7 @@ def row_specs(
                 dimensions=(RECORD,),
             )
             for name in RECORD_TEXTS
+            if version >= _FIRST_WITH_LEAD_TEXTS or name not in LEAD_TEXTS
         ),
         *(
             [DatasetSpec(SAME_ECG, np.dtype("<i8"), (n_rows,), dimensions=(RECORD,))]

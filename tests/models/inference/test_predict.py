@@ -105,6 +105,42 @@ def test_preprocessed_signals_are_bit_identical_to_a_store(store_file: Path) -> 
             assert record.n_real_samples == store.n_samples - padding.iloc[row]
 
 
+def test_derived_and_missing_leads_are_those_of_a_build(
+    tmp_path: Path, write_record: WriteRecord
+) -> None:
+    config = replace(CONFIG, allow_missing_leads=True)
+    eight = write_record("A0001", leads=("I", "II", *ecgstore.LEADS[6:]))
+    limb = write_record("A0002", leads=ecgstore.LEADS[:6])
+    headers, checkpoint = [eight, limb], untrained(config)
+    with Store(build(eight.parent, tmp_path / "out.h5", config)) as store:
+        for row, header in enumerate(headers):
+            record = read_new_record(header, store.config)
+            assert record.signal.tobytes() == store.signals([row])[0].tobytes()
+            missing = store[record.record_id].missing_leads
+            assert record.missing_leads == missing
+        expected = outputs_for(store, checkpoint).probabilities
+    predicted = [one.probabilities for one in predict(checkpoint, headers)]
+    np.testing.assert_allclose(np.array(predicted), expected, rtol=0, atol=1e-6)
+
+
+def test_names_of_leads_can_be_mapped(
+    capsys: pytest.CaptureFixture[str],
+    checkpoint_file: Path,
+    write_record: WriteRecord,
+    tmp_path: Path,
+) -> None:
+    names = (*ecgstore.LEADS[:11], "chest 6")
+    header, file = write_record("A0001", leads=names), tmp_path / "names.toml"
+    file.write_text('"Chest 6" = "V6"')
+    _, printed, _ = run(capsys, checkpoint_file, header)
+    assert [row["status"] for row in rows_of(printed)] == ["missing_leads"]
+    _, printed, _ = run(capsys, checkpoint_file, header, "--lead-names", file)
+    [mapped] = rows_of(printed)
+    plain = write_record("A0001", folder="plain")
+    _, printed, _ = run(capsys, checkpoint_file, plain)
+    assert mapped == {**rows_of(printed)[0], "path": str(header)}
+
+
 def test_probabilities_equal_those_for_a_store(
     store_file: Path, checkpoint_file: Path
 ) -> None:
@@ -255,7 +291,7 @@ def test_reasons_equal_those_of_a_build(
 def test_an_unexpected_error_is_a_prediction_with_a_reason(
     monkeypatch: pytest.MonkeyPatch, write_record: WriteRecord
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
     monkeypatch.setattr("ecgstore.models.inference.prediction.stored_form", fail)
@@ -375,7 +411,7 @@ def test_an_interrupted_command_leaves_the_old_table(
     write_record: WriteRecord,
     tmp_path: Path,
 ) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     out = tmp_path / "out.csv"

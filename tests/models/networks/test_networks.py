@@ -277,6 +277,24 @@ def test_normalised_signals_have_mean_0_and_variance_1() -> None:
         assert float(real.square().mean()) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("normalise_by", ["record", "lead"])
+def test_leads_that_a_record_lacks_do_not_count(normalise_by: NormaliseBy) -> None:
+    """The others are as in a record that has only these."""
+    signals, n_real = signals_of(4, [50, 31, 40], n_leads=4)
+    missing = torch.tensor([[0, 1, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1]]).bool()
+    signals.masked_fill_(missing[:, :, None], 0)
+    mask = sample_mask(n_real, signals)
+    assert mask is not None
+    normalised = Normalise(normalise_by)(signals, mask, missing)
+    assert not normalised[missing].any()
+    for row in range(2):
+        alone = signals[row : row + 1, ~missing[row]]
+        torch.testing.assert_close(
+            normalised[row, ~missing[row]],
+            Normalise(normalise_by)(alone, mask[row : row + 1])[0],
+        )
+
+
 @smaller_models
 @pytest.mark.parametrize("normalise_by", ["record", "lead"])
 def test_flat_leads_and_empty_records_are_finite(

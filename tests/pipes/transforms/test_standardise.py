@@ -96,6 +96,8 @@ def scaled_selection(
 class StoreOfLists:
     """A store of records given as lists of samples, the same in every lead."""
 
+    missing_leads = None
+
     def __init__(self, records: list[list[float]]) -> None:
         lengths = [len(record) for record in records]
         self.n_samples = max(lengths, default=0)

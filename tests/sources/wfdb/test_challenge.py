@@ -5,6 +5,7 @@ import struct
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def _edit(path: Path, old: str, new: str, count: int = -1) -> None:
     path.write_text(text.replace(old, new, count))
 
 
-def _refused(path: Path, reason: Reason, detail: str = "", **options: int) -> None:
+def _refused(path: Path, reason: Reason, detail: str = "", **options: Any) -> None:
     """Check that a record is refused with a reason, and check the detail."""
     with pytest.raises(RecordError) as caught:
         read_record(path, **options)

@@ -19,12 +19,20 @@ import soundfile
 from hypothesis import HealthCheck, given, settings, strategies as st
 from scipy.io import savemat
 
+from ecgstore.arrays import FloatArray
 from ecgstore.errors import RecordError
 from ecgstore.record import LEADS
 from ecgstore.sample import sample_folder
-from ecgstore.sources import read_header, read_record
+from ecgstore.sources import (
+    ecg_channels,
+    open_record,
+    read_header,
+    read_record,
+    twelve_leads,
+)
 
 N_SAMPLES = 40
+INCOMPLETE = twelve_leads(allow_missing=True)
 T = TypeVar("T")
 
 # Fields that break parsers, and numbers that break programs which trust them.
@@ -35,7 +43,20 @@ NASTY = (
     *("24", "32", "61", "80", "160", "310", "311", "508", "516", "524", "17", "~"),
     *("1000/mmHg", "0/mV", "200(", "200()/mV", "200(1e5)", "/mV", "(5)/mV", "1e-320/V"),
     *("\x00", "\u00b5", "\x1c", "..", "../x", "/etc/passwd", "-", "a b", "\ud7ff"),
-    *("V1", "aVR", "#", "# Dx:", "#Age: 1e999", "\n", "\r", "x/2", "x/0", "x/-1"),
+    *(
+        "V1",
+        "aVR",
+        "-aVR",
+        "Resp",
+        "#",
+        "# Dx:",
+        "#Age: 1e999",
+        "\n",
+        "\r",
+        "x/2",
+        "x/0",
+        "x/-1",
+    ),
 )
 
 
@@ -131,6 +152,25 @@ def _check(path: Path) -> None:
     beginning = _result(partial(read_record, max_samples=7), path)
     if whole is not None and beginning is not None:
         np.testing.assert_array_equal(beginning.signal, whole.signal[:, :7])
+    incomplete = _result(partial(read_record, leads=INCOMPLETE), path)
+    assert incomplete is not None or whole is None
+    if incomplete is not None:
+        missing = np.isin(LEADS, incomplete.missing_leads)
+        assert not missing.all()
+        assert np.isnan(incomplete.signal[missing]).all()
+        assert incomplete.signal.shape == (12, incomplete.n_samples_original)
+    channels = _result(_beginning_of_channels, path)
+    assert channels is None or not np.isinf(channels).any()
+
+
+def _beginning_of_channels(path: Path) -> FloatArray:
+    """Return the first samples of all channels with an ECG."""
+    _, opened = open_record(path, ecg_channels())
+    names = opened.leads.names
+    assert len(set(names)) == len(names) == len(opened.leads.channels) > 0
+    values = opened.read(0, min(opened.n_samples, 7))
+    assert len(values) == len(opened.checksum_differs) == len(names)
+    return values
 
 
 def _result(read: Callable[[Path], T], path: Path) -> T | None:
