@@ -7,11 +7,33 @@ from typing import Any, Final, Self
 import numpy as np
 
 from ecgstore.arrays import UInt8Array
-from ecgstore.diagnoses.snomed import diagnoses, is_code
+from ecgstore.diagnoses.snomed import diagnoses
 from ecgstore.errors import ConfigError, short_repr
 
 SELECT_RULES: Final = ("any", "first", "all")
 """The rules of `selects`."""
+
+MOST_CHARACTERS: Final = 80
+"""Length of a text code."""
+
+_SEPARATORS: Final = frozenset(",;|")
+"""Characters that separate codes in tables and stores."""
+
+
+def is_text_code(text: str) -> bool:
+    """Return whether a text can be the code of a class: SNOMED CT digits are, too.
+
+    Examples
+    --------
+    >>> [is_text_code(text) for text in ("AFIB", "LAO/LAE", "164889003", "A,B", "")]
+    [True, True, True, False, False]
+    """
+    return (
+        0 < len(text) <= MOST_CHARACTERS
+        and text == text.strip()
+        and text.isprintable()
+        and _SEPARATORS.isdisjoint(text)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +47,14 @@ class DiagnosisClass:
     description : str
         Full name; may be empty.
     codes : tuple of str
-        SNOMED CT codes of the class; the first one represents it.
+        Codes of the class; the first one represents it. Digits are SNOMED CT codes; all
+        else is a text code, such as ``"AFIB"`` of PTB-XL, and compared as it is.
 
     Raises
     ------
     ConfigError
         If the name is empty, has surrounding blanks or cannot be printed, or if there
-        is no code, a repeated code, or a code that does not consist of digits.
+        is no code, a repeated code, or one that `is_text_code` refuses.
     """
 
     name: str
@@ -50,14 +73,16 @@ class DiagnosisClass:
             )
         if not self.codes:
             raise ConfigError(
-                f"class {self.name!r} has no codes; name at least one SNOMED CT code, "
-                "or remove the class"
+                f"class {self.name!r} has no codes; name at least one, or remove the "
+                "class"
             )
         for code in self.codes:
-            if not is_code(code):
+            if not is_text_code(code):
                 raise ConfigError(
-                    f"class {self.name!r} has the code {code!r}; expected a SNOMED CT "
-                    "code, which consists of digits"
+                    f"class {self.name!r} has the code {short_repr(code)}; expected "
+                    "digits (SNOMED CT), or a printable text of at most "
+                    f"{MOST_CHARACTERS} characters without commas, semicolons, bars "
+                    "and blanks around it"
                 )
         if len(set(self.codes)) < len(self.codes):
             raise ConfigError(
@@ -149,7 +174,7 @@ class ClassSet:
         Parameters
         ----------
         dx : sequence of iterables of str
-            The SNOMED CT codes of each record; codes outside the set are ignored.
+            The codes of each record; codes outside the set are ignored.
 
         Returns
         -------
@@ -170,7 +195,7 @@ class ClassSet:
         Parameters
         ----------
         dx : iterable of str
-            Its SNOMED CT codes; codes outside the set are ignored.
+            Its codes; codes outside the set are ignored.
 
         Returns
         -------
@@ -242,18 +267,27 @@ def describe(codes: Sequence[str]) -> str:
     return " or ".join(known[code].name for code in codes if code in known)
 
 
-def selects(dx: Sequence[str], class_set: ClassSet, rule: str = "any") -> bool:
+def selects(
+    dx: Sequence[str],
+    class_set: ClassSet,
+    rule: str = "any",
+    *,
+    denied: Iterable[str] = (),
+) -> bool:
     """Return whether a record is selected by its codes.
 
     Parameters
     ----------
     dx : sequence of str
-        The record's SNOMED CT codes in the header's order.
+        The record's codes in the header's order.
     class_set : ClassSet
         The class set of the labels.
     rule : str
-        ``"any"``: one of the codes is in the set. ``"first"``: the first code is in it.
-        ``"all"``: every record is selected, even without any code.
+        ``"any"``: one of the codes is in the set, or one of `denied`: a record that is
+        known to be without a class is as useful as one with it. ``"first"``: the first
+        code is in it. ``"all"``: every record is selected, even without any code.
+    denied : iterable of str
+        Codes that the record is said not to have.
 
     Raises
     ------
@@ -266,7 +300,7 @@ def selects(dx: Sequence[str], class_set: ClassSet, rule: str = "any") -> bool:
     reproducing work that selected records in this way.
     """
     if rule == "any":
-        return any(code in class_set.columns for code in dx)
+        return any(code in class_set.columns for code in (*dx, *denied))
     if rule == "first":
         return bool(dx) and dx[0] in class_set.columns
     if rule == "all":
