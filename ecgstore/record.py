@@ -31,6 +31,13 @@ FRANK_LEADS: Final = ("X", "Y", "Z")
 """The orthogonal leads of Frank 1956, Circulation 13:737-749."""
 
 
+MAX_AGE: Final = 150.0
+"""Highest age in years that is believed; PTB-XL writes 300 for above 89."""
+
+SEXES: Final = {"m": "male", "male": "male", "f": "female", "female": "female"}
+"""Values of `Record.sex` by what headers and tables say, in lower case."""
+
+
 def lead_names(
     names: str | Iterable[str], known: Sequence[str] = LEADS
 ) -> tuple[str, ...]:
@@ -128,6 +135,9 @@ class Record:
         where the header has none or only the beginning was read.
     first_value_differs : ndarray of shape (12,)
         Whether the header's first value of a lead disagrees with the signal.
+    notes : tuple of (str, str)
+        Key and value of the header's other comments, such as ``("Chagas label",
+        "True")``.
     """
 
     record_id: str
@@ -139,6 +149,7 @@ class Record:
     dx: tuple[str, ...]
     checksum_differs: BoolArray
     first_value_differs: BoolArray
+    notes: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
         parts = (

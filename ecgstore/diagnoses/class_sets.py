@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from ecgstore.arrays import UInt8Array
-from ecgstore.diagnoses.snomed import diagnoses
+from ecgstore.diagnoses.snomed import diagnoses, find_code
 from ecgstore.errors import ConfigError, short_repr
 
 SELECT_RULES: Final = ("any", "first", "all")
@@ -102,7 +102,8 @@ class ClassSet:
     classes : tuple of DiagnosisClass
         The classes; no two share a name or a code.
     columns : Mapping
-        Column of every code of the classes; derived from `classes`.
+        Column of every code of the classes, and of every `mark`; derived from
+        `classes`.
 
     Raises
     ------
@@ -153,6 +154,8 @@ class ClassSet:
                         "leave it in one"
                     )
                 columns[code] = column
+        for column, class_ in enumerate(self.classes):
+            columns.setdefault(self.mark(class_), column)
         object.__setattr__(self, "columns", columns)
 
     def __repr__(self) -> str:
@@ -166,7 +169,31 @@ class ClassSet:
     @property
     def codes(self) -> tuple[str, ...]:
         """Every code of every class, in the order of the columns."""
-        return tuple(self.columns)
+        return tuple(code for class_ in self.classes for code in class_.codes)
+
+    def mark(self, class_: DiagnosisClass) -> str:
+        """Return the code by which a table puts a record into a class as a whole.
+
+        It is the class's code that has its name or is its abbreviation, its only code,
+        or else the names of set and class: none of the codes may be true.
+
+        Examples
+        --------
+        >>> chosen = ClassSet("mine", (DiagnosisClass("MI", "", ("AMI", "IMI")),))
+        >>> chosen.mark(chosen.classes[0])
+        'mine:MI'
+        >>> chosen.label(["mine:MI"])
+        array([1], dtype=uint8)
+        """
+        if class_.name in class_.codes:
+            return class_.name
+        abbreviated = find_code(class_.name)
+        if abbreviated in class_.codes:
+            return str(abbreviated)
+        qualified = f"{self.name}:{class_.name}"
+        if len(class_.codes) > 1 and is_text_code(qualified):
+            return qualified
+        return class_.codes[0]
 
     def labels(self, dx: Sequence[Iterable[str]]) -> UInt8Array:
         """Return the labels of many records.

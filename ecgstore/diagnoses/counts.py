@@ -137,9 +137,8 @@ def code_names(class_set: ClassSet) -> dict[str, str]:
         **{code: row.abbreviation for code, row in diagnoses().items()},
         **{code: statement.name for code, statement in scp_statements().items()},
         **{
-            code: class_.name
-            for class_ in class_set.classes
-            for code in class_.codes
+            code: class_set.names[column]
+            for code, column in class_set.columns.items()
             if code not in diagnoses() and code not in scp_statements()
         },
     }

@@ -101,4 +101,5 @@ def read_record(path: str | Path, *, max_samples: int | None = None) -> Record:
         dx=header.dx,
         checksum_differs=signal.checksum_differs,
         first_value_differs=signal.first_value_differs,
+        notes=header.notes,
     )

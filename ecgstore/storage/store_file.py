@@ -73,6 +73,11 @@ class StoreFile:
         return self.config.fs
 
     @property
+    def target_names(self) -> tuple[str, ...]:
+        """Names of the columns of the targets; empty if the store has none."""
+        return self.config.targets
+
+    @property
     def leads(self) -> tuple[str, ...]:
         """Names of the leads, in the order of every array."""
         return LEADS

@@ -38,6 +38,8 @@ class StoredRecord:
         Sample indices of the record's beats.
     fiducials : ndarray of shape (12, n_beats, 9)
         Sample indices of the marks of every beat, -1 where absent.
+    targets : dict
+        Every target of the store; NaN where missing.
     """
 
     record_id: str
@@ -54,6 +56,7 @@ class StoredRecord:
     features: dict[str, float]
     r_peaks: IntArray
     fiducials: IntArray
+    targets: dict[str, float]
 
     @property
     def classes(self) -> list[str]:

@@ -1,7 +1,7 @@
 """Read all datasets of a store except the signals, without the HDF5 library."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,10 @@ class Tables:
     def __contains__(self, name: str) -> bool:
         """Return whether there is a table of this path."""
         return name in self._locations
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the path of every table."""
+        return iter(self._locations)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a table; see `Store.table`."""
