@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from ecgstore.arrays import IntArray, UInt8Array
-from ecgstore.diagnoses import class_set, read_labels_csv
+from ecgstore.config import Config
+from ecgstore.diagnoses import class_set
+from ecgstore.label_tables import read_label_table
 from ecgstore.splits import (
     POOLED_SOURCES,
     _cheapest,
@@ -313,8 +315,9 @@ class TestFolds:
 @pytest.fixture(scope="module")
 def records(shared_data: Path) -> tuple[list[str], list[tuple[str, ...]]]:
     """Sources and codes of the 43,101 records of the Challenge."""
-    rows = list(read_labels_csv(shared_data / "challenge-2020/all_43101_labels.csv"))
-    return [row.source for row in rows], [row.dx for row in rows]
+    path = shared_data / "challenge-2020/all_43101_labels.csv"
+    rows = read_label_table(path, Config()).rows
+    return [row.source for row in rows], [row.codes for row in rows]
 
 
 class TestRealLabels:

@@ -13,7 +13,6 @@ from .counts import (
     count_diagnoses as count_diagnoses,
 )
 from .dx_text import Dx as Dx, read_dx as read_dx
-from .labels_csv import LabelRow as LabelRow, read_labels_csv as read_labels_csv
 from .presets import CLASS_SETS as CLASS_SETS, class_set as class_set
 from .scp_ecg import ScpStatement as ScpStatement, scp_statements as scp_statements
 from .snomed import Diagnosis as Diagnosis, code_of as code_of, diagnoses as diagnoses

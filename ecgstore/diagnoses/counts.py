@@ -97,6 +97,7 @@ def count_diagnoses(
         return CountRow(code, known.get(code, ""), counts)
 
     occurring = {code for _, code in by_code}
+    shown = occurring.union(class_set.codes)
     unknown = sorted(
         (code_row(code) for code in sorted(occurring - known.keys())),
         key=lambda row: -row.total,
@@ -113,11 +114,7 @@ def count_diagnoses(
             )
             for column, class_ in enumerate(class_set.classes)
         ),
-        codes=tuple(
-            code_row(code)
-            for code in known
-            if code in occurring or code in class_set.columns
-        ),
+        codes=tuple(code_row(code) for code in known if code in shown),
         unknown=tuple(row for row in unknown if is_code(row.key)),
         unknown_words=tuple(row for row in unknown if not is_code(row.key)),
     )

@@ -11,6 +11,9 @@ from ecgstore.errors import ConfigError
 from ecgstore.label_tables.keys import KEYS
 from ecgstore.similar_names import did_you_mean
 
+_SOURCES: Final = ("source", "tranche_name")
+"""Columns of databases, which `ecgstore classes` counts."""
+
 _PATIENTS: Final = ("patient_id", "subject_id")
 _DX: Final = ("dx", "diagnosis", "diagnoses")
 """Columns that are read as the line ``#Dx`` of a header, abbreviations and all."""
@@ -34,7 +37,7 @@ class Layout:
         Columns by which rows are found; see `KEYS`.
     of_ptb_xl : bool
         Whether the table is PTB-XL's own, where ``sex`` is 0 for male and 1 for female.
-    patient, codes, age, sex, is_male, fold : str
+    source, patient, codes, age, sex, is_male, fold : str
         Columns of that content; empty if there is none.
     is_dx : bool
         Whether `codes` is read as the line ``#Dx`` of a header.
@@ -46,6 +49,7 @@ class Layout:
 
     keys: tuple[str, ...]
     of_ptb_xl: bool
+    source: str = ""
     patient: str = ""
     codes: str = ""
     is_dx: bool = False
@@ -61,6 +65,7 @@ class Layout:
     def names(self) -> list[str]:
         """All columns that are read."""
         single = (
+            self.source,
             self.patient,
             self.codes,
             self.age,
@@ -110,10 +115,12 @@ def layout_of(
     codes = _first(
         columns, _CODES if config.label_column is None else (config.label_column,)
     )
-    used = {*keys, patient, codes, config.folds_from}
+    source = _first(columns, _SOURCES)
+    used = {*keys, source, patient, codes, config.folds_from}
     return Layout(
         keys=keys,
         of_ptb_xl=of_ptb_xl,
+        source=source,
         patient=patient,
         codes=codes,
         is_dx=codes in _DX and config.label_column is None,

@@ -53,6 +53,8 @@ class TableRow(NamedTuple):
         Values in the order of `Layout.columns`; empty where missing.
     targets : tuple of float
         Values in the order of `Layout.targets`; NaN where missing.
+    source : str
+        Database, as the table names it; empty where it does not.
     """
 
     codes: tuple[str, ...] = ()
@@ -64,6 +66,7 @@ class TableRow(NamedTuple):
     fold: int | None = None
     columns: tuple[str, ...] = ()
     targets: tuple[float, ...] = ()
+    source: str = ""
 
 
 @dataclass(slots=True)
@@ -209,6 +212,7 @@ class _Reader:
                 _value(number_in, where, name, cells, "a number or blank")
                 for name in layout.targets
             ),
+            source=intern(cells[layout.source]) if layout.source else "",
         )
 
     def _codes(

@@ -15,20 +15,20 @@ import pytest
 from hypothesis import given, strategies as st
 
 import ecgstore.diagnoses
+from ecgstore.config import Config
 from ecgstore.diagnoses import (
     CLASS_SETS,
     ClassSet,
     DiagnosisClass,
-    LabelRow,
     class_set,
     code_of,
     count_diagnoses,
     diagnoses,
-    read_labels_csv,
     scp_statements,
     selects,
 )
 from ecgstore.errors import ConfigError
+from ecgstore.label_tables import read_label_table
 
 NSR, AF, LAD, RBBB, CRBBB = (
     "426783006",
@@ -441,7 +441,10 @@ class TestCounts:
         labels = shared_data / "challenge-2020" / "all_43101_labels.csv"
         table = count_diagnoses(
             class_set("cinc2020"),
-            ((row.source, row.dx) for row in read_labels_csv(labels)),
+            (
+                (row.source, row.codes)
+                for row in read_label_table(labels, Config()).rows
+            ),
         )
         order = [SOURCES.index(source) for source in table.sources]
         counted = {row.key: (*row.counts, row.total) for row in table.codes}
@@ -462,7 +465,7 @@ class TestCounts:
         path = shared_data / "challenge-2020" / "all_43101_labels.csv"
         table = count_diagnoses(
             class_set("hybrid7"),
-            ((row.source, row.dx) for row in read_labels_csv(path)),
+            ((row.source, row.codes) for row in read_label_table(path, Config()).rows),
         )
         frame = pd.read_csv(path)
         names = frame["diagnosis"].str.replace("CRBBB", "RBBB").str.split(";")
@@ -475,63 +478,6 @@ class TestCounts:
         assert [row.total for row in table.classes] == [
             *(20_846, 6_021, 3_071, 3_475, 3_554, 2_559, 6_086)
         ]
-
-
-class TestLabelsFile:
-    def read(self, folder: Path, text: str) -> list[LabelRow]:
-        path = folder / "labels.csv"
-        path.write_text(text, encoding="utf-8")
-        return list(read_labels_csv(path))
-
-    def test_reads_codes_and_abbreviations(self, tmp_path: Path) -> None:
-        assert self.read(
-            tmp_path,
-            "\ufeffrecord_id, dx ,source,age\r\n"
-            'a,"AF, LAD;164889003;",here,1\r\n'
-            "\r\n"
-            "b,,here,2\r\n"
-            "c,what;777,there,3\r\n",
-        ) == [
-            ("a", "here", (AF, LAD), ()),
-            ("b", "here", (), ()),
-            ("c", "there", ("777",), ("what",)),
-        ]
-
-    def test_what_is_not_understood_is_counted(self, tmp_path: Path) -> None:
-        rows = self.read(tmp_path, "record,source,dx\na,s,what;AF\nb,s,what\n")
-        table = count_diagnoses(
-            class_set("hybrid7"),
-            [(row.source, (*row.dx, *row.dx_unknown)) for row in rows],
-        )
-        assert table.unknown == ()
-        assert [(row.key, row.name, row.total) for row in table.unknown_words] == [
-            ("what", "", 2)
-        ]
-
-    @pytest.mark.parametrize(
-        ("text", "message"),
-        [
-            ("", "no column record_id or record; its columns are none"),
-            ("record,dx\n", "no column source or tranche_name; its columns are record"),
-            ("record,source,dx\na,s\n", "line 2 has 2 values; expected 3"),
-            ("record,source,dx\n" + "a" * 200_000, "not a readable CSV file"),
-        ],
-    )
-    def test_error_says_what_is_wrong(
-        self, tmp_path: Path, text: str, message: str
-    ) -> None:
-        with pytest.raises(ConfigError, match=message):
-            self.read(tmp_path, text)
-
-    def test_missing_file_is_an_error(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match=r"no\.csv: not a readable CSV file"):
-            list(read_labels_csv(tmp_path / "no.csv"))
-
-    def test_broken_bytes_are_an_error(self, tmp_path: Path) -> None:
-        path = tmp_path / "labels.csv"
-        path.write_bytes(b"record,source,dx\na,\xff,AF\n")
-        with pytest.raises(ConfigError, match="not a readable CSV file"):
-            list(read_labels_csv(path))
 
 
 @pytest.mark.parametrize("content", ["a = " + "[" * 5000, "a = " + "9" * 5000])
