@@ -316,7 +316,8 @@ def scan(
         the number of records quarantined.
     """
     waiting: deque[list[tuple[str, Entry | None]]] = deque()
-    make_worker = partial(Scanner, config, folders, tables, with_signals)
+    codes = tables.for_selection()
+    make_worker = partial(Scanner, config, folders, codes, with_signals)
     journal.begin_scan()
     chosen: set[str] = set()  # the selected ECGs, if their number is limited
     is_full = False

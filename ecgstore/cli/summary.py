@@ -24,6 +24,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     echo(f"  fingerprint {summary['fingerprint']}")
     print_counts("records by source:", summary["sources"])
     print_counts("records by class (one record can be in several):", summary["classes"])
+    print_counts("records with a value of each target:", summary["targets"])
     echo("records by fold:")
     print_table(
         ["fold", "records", *summary["classes"]],

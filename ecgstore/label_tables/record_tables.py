@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 from ecgstore.config import Config
 from ecgstore.errors import ConfigError
@@ -93,6 +94,7 @@ class RecordTables:
     ) -> None:
         self.tables = tuple(tables)
         self._base = base
+        self._config = config
         self._class_columns = config.classes.columns
         self._columns = config.columns
         self._targets = config.targets
@@ -144,6 +146,17 @@ class RecordTables:
         """Return the row of a record in one table; see `LabelTable.find`."""
         return table.find(record.record_id, record.path, self._base)
 
+    def for_selection(self) -> Self:
+        """Return the tables with codes alone, for processes that select records.
+
+        There may be many of them, and rows with the same codes share their memory.
+        """
+        return type(self)(
+            [_codes_only(table) for table in self.tables],
+            replace(self._config, columns=(), targets=()),
+            self._base,
+        )
+
     def digests(self) -> list[str]:
         """Return a digest of every table."""
         return [table.digest() for table in self.tables]
@@ -163,6 +176,19 @@ class RecordTables:
                 if not _is_plain_number(cell):
                     return False
         return is_any
+
+
+def _codes_only(table: LabelTable) -> LabelTable:
+    """Return a table without all that does not select records."""
+    shared: dict[tuple[tuple[str, ...], tuple[str, ...]], TableRow] = {}
+    rows = [
+        shared.setdefault(
+            (row.codes, row.denied), TableRow(codes=row.codes, denied=row.denied)
+        )
+        for row in table.rows
+    ]
+    layout = replace(table.layout, columns=(), targets=())
+    return replace(table, layout=layout, rows=rows, first_names=[])
 
 
 def _is_plain_number(cell: str) -> bool:

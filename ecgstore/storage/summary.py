@@ -41,6 +41,7 @@ def summarise(path: str | Path) -> dict[str, Any]:
             "fingerprint": store.fingerprint,
             "sources": _counts(store.records["source"].to_numpy()),
             "classes": _class_counts(store, labels),
+            "targets": _target_counts(store),
             "folds": {
                 int(fold): {
                     "records": int((folds == fold).sum()),
@@ -64,6 +65,14 @@ def _counts(values: Any) -> dict[str, int]:
 def _class_counts(store: Store, labels: Any) -> dict[str, int]:
     """Return the number of records in each class."""
     return dict(zip(store.label_names, labels.sum(axis=0).tolist(), strict=True))
+
+
+def _target_counts(store: Store) -> dict[str, int]:
+    """Return the number of records with a known value of each target."""
+    if not store.target_names:
+        return {}
+    known = np.isfinite(store.targets()).sum(axis=0).tolist()
+    return dict(zip(store.target_names, known, strict=True))
 
 
 def _flag_counts(store: Store) -> dict[str, int]:

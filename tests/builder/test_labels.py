@@ -12,7 +12,11 @@ from ecgstore.builder import pipeline
 from ecgstore.config import Config
 from ecgstore.diagnoses import class_set
 from ecgstore.errors import ConfigError, EcgStoreError
+from ecgstore.export import export
+from ecgstore.storage.summary import summarise
 from ecgstore.storage.verify import verify
+
+DATA = Path(__file__).resolve().parents[1] / "data"
 
 Build = Callable[..., Path]
 WriteRecord = Callable[..., Path]
@@ -67,6 +71,11 @@ def test_a_table_labels_a_store(tmp_path: Path, folder: Path, build: Build) -> N
         assert one.rows.tolist() == [0]
         assert np.array_equal(one.targets(), expected[:1])
         assert store["A"].targets == {"ef": 55, "age": 30}
+        assert summarise(out)["targets"] == {"ef": 1, "age": 2}
+        [exported] = export(store, tmp_path / "csv", "records")
+        frame = pd.read_csv(exported)
+        assert np.array_equal(frame["ef"], expected[:, 0], equal_nan=True)
+        assert frame["site"].tolist() == ["Ulm", "Köln"]
         assert len(set(store.records["fold"])) == 1  # one patient
 
 
@@ -227,7 +236,15 @@ class TestHeaderLabels:
             assert store.records["dx"].tolist() == ["AFIB,NORM", ""]
             assert store.labels().sum() == 1
 
-    def test_records_of_the_challenge_2025(
+    def test_a_record_of_the_challenge_2025(self, tmp_path: Path, build: Build) -> None:
+        folder = DATA / "challenge2025"
+        config = Config(beats="none", classes=class_set("chagas"))
+        with ecgstore.open(build(folder, tmp_path / "out.h5", config)) as store:
+            assert list(store) == ["1000001"]
+            assert store.labels().tolist() == [[0]]
+            assert store["1000001"].sex == "female"
+
+    def test_all_records_of_the_challenge_2025(
         self, shared_data: Path, tmp_path: Path
     ) -> None:
         config = Config(beats="none", classes=class_set("chagas"))

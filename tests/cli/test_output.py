@@ -70,6 +70,7 @@ def _summary(name: str) -> dict[str, object]:
         "fingerprint": name,
         "sources": counts,
         "classes": counts,
+        "targets": counts,
         "folds": {name: {"records": 3, "classes": counts}},
         "flags": counts,
         "beats": counts,

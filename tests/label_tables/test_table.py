@@ -2,9 +2,12 @@
 
 import importlib.util
 import math
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from ecgstore.config import Config
@@ -17,6 +20,8 @@ from ecgstore.label_tables import (
     read_label_table,
     read_tables,
 )
+
+DATA = Path(__file__).resolve().parents[1] / "data"
 
 CODE15 = Config(classes=class_set("code15"))
 
@@ -93,6 +98,19 @@ class TestFinding:
 
 
 class TestColumns:
+    def test_the_table_of_code_15(self) -> None:
+        path = DATA / "code15" / "exams.csv"
+        frame = pd.read_csv(path)
+        table = read_label_table(path, CODE15)
+        labels = CODE15.classes.labels([row.codes for row in table.rows])
+        assert np.array_equal(labels, frame[list(CODE15.classes.names)])
+        assert [row.patient_id for row in table.rows] == [
+            str(patient) for patient in frame["patient_id"]
+        ]
+        assert [row.age for row in table.rows] == frame["age"].tolist()
+        assert [row.sex == "male" for row in table.rows] == frame["is_male"].tolist()
+        assert list(table.numbers["exam_id"]) == frame["exam_id"].astype(str).tolist()
+
     def test_a_column_for_every_class(self, tmp_path: Path) -> None:
         text = (
             "exam_id,age,is_male,1dAVb,RBBB,LBBB,SB,ST,AF,patient_id,normal_ecg\n"
@@ -255,6 +273,16 @@ class TestDescribing:
         assert known.dx == ("X", "Y")
         assert known.columns == ("b",)
         assert known.targets == (2, 55, 61)
+
+    def test_processes_that_select_know_the_codes(self, tmp_path: Path) -> None:
+        text = "record_id,codes,AF,site\nA,X,0,u\nB,X,0,v\n"
+        config = Config(classes=class_set("code15"), columns=("site",))
+        tables = RecordTables([read(tmp_path, text, config)], config)
+        codes = pickle.loads(pickle.dumps(tables.for_selection()))
+        for name in ("A", "B", "C"):
+            record = Found(name, f"x/{name}.hea", dx="7")
+            known, whole = codes.describe(record), tables.describe(record)
+            assert (known.dx, known.denied) == (whole.dx, whole.denied)
 
     @pytest.mark.parametrize(
         ("cells", "is_number"),
