@@ -277,6 +277,16 @@ below high_hz (40.0)
         return cls(**values)
 
 
+LABEL_OPTIONS: Final = (
+    "classes",
+    "label_column",
+    "min_likelihood",
+    "folds_from",
+    "columns",
+    "targets",
+)
+"""Options that can be changed in a finished store, by `ecgstore.label_store`."""
+
 PRESETS: Final[Mapping[str, Mapping[str, object]]] = {
     "default": {},
     "prototype": {

@@ -1,2 +1,3 @@
 from .pipeline import build_store as build_store, survey as survey
+from .relabel import LabelReport as LabelReport, label_store as label_store
 from .report import ScanReport as ScanReport

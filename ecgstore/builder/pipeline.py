@@ -15,6 +15,7 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
+from ecgstore.builder.columns import check_columns
 from ecgstore.builder.compilation import compile_kernels
 from ecgstore.builder.fill import Block, Failure, Filler, blocks_to_do
 from ecgstore.builder.journal import Journal, Status
@@ -24,8 +25,7 @@ from ecgstore.builder.scan import Folders, scan
 from ecgstore.builder.seal import seal
 from ecgstore.builder.table_use import table_uses
 from ecgstore.config import Config
-from ecgstore.errors import ConfigError, EcgStoreError, cause_of, require_type
-from ecgstore.features import defined_features
+from ecgstore.errors import EcgStoreError, cause_of, require_type
 from ecgstore.label_tables import RecordTables, read_tables
 from ecgstore.reasons import Reason
 from ecgstore.sources import HEADER_FILES, describe_unreadable
@@ -356,14 +356,7 @@ def _tables(
     patients: str | Path | None,
 ) -> RecordTables:
     """Read the tables of a build, and check that a store can have their columns."""
-    features = (one.name for one in defined_features(config.duration_s, config.fs))
-    taken = schema.RESERVED_COLUMNS.union(features)
-    for name in schema.extra_columns(config):
-        if name in taken:
-            raise ConfigError(
-                f"option columns names {name!r}, which is a column of every store; "
-                "give it another name in the table"
-            )
+    check_columns(config)
     return read_tables(config, labels=labels, patients=patients, base=str(folders.base))
 
 
@@ -432,7 +425,7 @@ def _check_any_selected(
         advice = f"such as {entry.path}: {entry.detail}"
     elif journal.any_dx() or tables.tables:
         looked_at = f"the lines {', '.join(('Dx', *config.label_key))} of headers"
-        for use in table_uses(journal, tables):
+        for use in table_uses(journal.records, tables):
             looked_at += f", {use.sentence}"
         advice = (
             f"no header or table has a code of class set {config.classes.name} "

@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -14,25 +14,27 @@ from numpy.typing import NDArray
 
 from ecgstore.arrays import IntArray
 from ecgstore.beats import BeatStatus
+from ecgstore.builder.columns import (
+    DESCRIBED,
+    put_column,
+    text_widths,
+    texts_of,
+)
 from ecgstore.builder.journal import Journal, Status
 from ecgstore.builder.shared_files import link_shared_files
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.features import defined_features
-from ecgstore.label_tables import Description, RecordTables
-from ecgstore.label_tables.cells import number_in
+from ecgstore.label_tables import RecordTables
 from ecgstore.record import N_LEADS
 from ecgstore.signals.same_signal import same_signals
 from ecgstore.signals.signature import SIGNATURE, signature_array
 from ecgstore.splits import assign_folds, group_records, keep_folds
 from ecgstore.storage.format import schema
-from ecgstore.storage.format.layout import UNSEALED, create_file, encoded
+from ecgstore.storage.format.layout import UNSEALED, create_file
 from ecgstore.system.atomic_files import publish
 
 BLOCK_ENTRIES: Final = 512
-
-_DESCRIBED: Final = ("dx", "patient_id", "sex")
-"""Text columns of `/records` about which tables may say more than the header."""
 
 _Item = TypeVar("_Item")
 
@@ -102,29 +104,11 @@ def _text_widths(
     journal: Journal, config: Config, tables: RecordTables
 ) -> dict[str, int]:
     """Return the bytes of the longest value of each text column."""
-    of_entries = [name for name in schema.RECORD_TEXTS if name not in _DESCRIBED]
-    widths = journal.widths(Status.SELECTED, of_entries)
-    widths |= dict.fromkeys((*_DESCRIBED, *_text_columns(config, tables)), 0)
-    for entry in journal.entries(Status.SELECTED):
-        texts = _texts(config, tables.describe(entry))
-        for name in widths.keys() & texts.keys():
-            widths[name] = max(widths[name], len(texts[name].encode()))
-    return widths
-
-
-def _text_columns(config: Config, tables: RecordTables) -> list[str]:
-    """Return the columns of tables that are stored as texts."""
-    is_number = dict(zip(config.columns, tables.is_number, strict=True))
-    return [name for name in schema.extra_columns(config) if not is_number[name]]
-
-
-def _texts(config: Config, known: Description) -> dict[str, str]:
-    """Return the texts of `/records` that do not come from the header alone."""
+    of_entries = [name for name in schema.RECORD_TEXTS if name not in DESCRIBED]
+    known = (tables.describe(entry) for entry in journal.entries(Status.SELECTED))
     return {
-        **dict(zip(config.columns, known.columns, strict=True)),
-        "dx": ",".join(known.dx),
-        "patient_id": known.patient_id,
-        "sex": known.sex,
+        **journal.widths(Status.SELECTED, of_entries),
+        **text_widths(config, tables, known),
     }
 
 
@@ -152,12 +136,12 @@ def _write_tables(
             file[schema.TARGETS][rows] = [one.targets for one in known]
         records = file[schema.RECORDS]
         for name in schema.RECORD_TEXTS:
-            if name not in _DESCRIBED:
+            if name not in DESCRIBED:
                 values = [getattr(entry, name) for entry in block]
-                _put_texts(records[name], rows, values)
-        texts = [_texts(config, one) for one in known]
-        for name in (*_DESCRIBED, *schema.extra_columns(config)):
-            _put_column(records[name], rows, [one[name] for one in texts])
+                put_column(records[name], rows, values)
+        texts = [texts_of(config, one) for one in known]
+        for name in (*DESCRIBED, *schema.extra_columns(config)):
+            put_column(records[name], rows, [one[name] for one in texts])
         records["age"][rows] = [one.age for one in known]
         records["fs_original"][rows] = [entry.fs for entry in block]
         records["n_samples_original"][rows] = [entry.n_samples for entry in block]
@@ -171,20 +155,7 @@ def _write_tables(
         begin += len(block)
         for name in schema.QUARANTINE_TEXTS:
             values = [getattr(entry, name) for entry in block]
-            _put_texts(file[schema.QUARANTINE][name], rows, values)
-
-
-def _put_column(column: h5py.Dataset, rows: slice, values: Sequence[str]) -> None:
-    """Write values of a table into a column of texts or of numbers."""
-    if column.dtype.kind == "S":
-        _put_texts(column, rows, [*values])
-    else:
-        column[rows] = [number_in(value) for value in values]
-
-
-def _put_texts(column: h5py.Dataset, rows: slice, values: list[str]) -> None:
-    """Write texts into a column of fixed width."""
-    column[rows] = encoded(values, column.dtype.itemsize)
+            put_column(file[schema.QUARANTINE][name], rows, values)
 
 
 def _folds(

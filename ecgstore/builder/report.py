@@ -105,7 +105,7 @@ def make_report(journal: Journal, config: Config, tables: RecordTables) -> ScanR
                 config.classes.names, config.classes.label(codes), strict=True
             ):
                 classes[name] += int(label)
-    uses = table_uses(journal, tables)
+    uses = table_uses(journal.records, tables)
     sources = journal.count_by("source", Status.SELECTED)
     return ScanReport(
         n_found=journal.count(),

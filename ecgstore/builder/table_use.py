@@ -1,11 +1,12 @@
 """Count which rows of the tables are about which records, for messages and JSON."""
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Final
 
-from ecgstore.builder.journal import Journal, Status
+from ecgstore.builder.journal import Entry, Status
 from ecgstore.label_tables import LabelTable, RecordTables
 
 _N_NAMED: Final = 3
@@ -115,19 +116,29 @@ class TableUse:
         return warnings
 
 
-def table_uses(journal: Journal, tables: RecordTables) -> list[TableUse]:
-    """Count which rows are about which records, table by table."""
-    return [_use(journal, tables, table) for table in tables.tables]
+def table_uses(
+    records: Callable[[], Iterable[Entry]], tables: RecordTables
+) -> list[TableUse]:
+    """Count which rows are about which records, table by table.
+
+    Parameters
+    ----------
+    records : callable
+        Returns all records that were found.
+    tables : RecordTables
+        The tables.
+    """
+    return [_use(records(), tables, table) for table in tables.tables]
 
 
-def _use(journal: Journal, tables: RecordTables, table: LabelTable) -> TableUse:
+def _use(records: Iterable[Entry], tables: RecordTables, table: LabelTable) -> TableUse:
     """Count the rows and the records of one table."""
     ecg_of_row: dict[int, tuple[str, str]] = {}
     found_by: Counter[str] = Counter()
     several: dict[int, None] = {}
     without_row: list[str] = []
     n_records = 0
-    for entry in journal.records():
+    for entry in records:
         n_records += 1
         found = tables.find(table, entry)
         if found is None:

@@ -54,6 +54,9 @@ class Store(StoreFile):
         time that any part of it is read by this process, be it by a method of the
         store, a loader or a dataset; a damaged row is a `SchemaError`. Of windows and
         single leads, the whole row is read the first time.
+    labels : {"beside", "built"}
+        Whether labels in a file beside the store, written by ``ecgstore label``,
+        replace those that it was built with.
 
     Raises
     ------

@@ -25,7 +25,7 @@ class StoredRecord:
     sex : str
         ``"male"``, ``"female"`` or ``"unknown"``.
     dx : tuple of str
-        All SNOMED CT codes of the record.
+        All codes of the record; digits are SNOMED CT.
     signal : ndarray of shape (12, n_real_samples)
         Filtered voltages in mV, float32, without the padding.
     fs : float

@@ -71,6 +71,7 @@ def _summary(name: str) -> dict[str, object]:
         "sources": counts,
         "classes": counts,
         "targets": counts,
+        "labels_beside": True,
         "folds": {name: {"records": 3, "classes": counts}},
         "flags": counts,
         "beats": counts,

@@ -172,9 +172,11 @@ def build(
 def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) -> None:
     """Print the counts of a scan, and those of the store if there is one."""
     from ecgstore.builder.table_use import TableUse
+    from ecgstore.storage.label_file import label_file_path
     from ecgstore.storage.summary import summarise
 
-    summary = None if out is None else summarise(out)
+    # Labels beside an older store of this name may not be those of the new one.
+    summary = None if out is None else summarise(out, labels="built")
     if as_json:
         print_json({"scan": report.to_json(), "store": summary})
         return
@@ -207,6 +209,12 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
         echo(f"  ... and {n_more} more: --json lists them")
     for warning in report.warnings:
         echo(f"warning: {warning}", err=True)
+    if out is not None and label_file_path(out).exists():
+        echo(
+            f"warning: {label_file_path(out)} holds labels of an older store of this "
+            "name; `ecgstore label` makes new ones, --remove deletes them",
+            err=True,
+        )
     _print_left_out(report, out)
     if summary is None:
         echo("only headers were read: a build may quarantine more records")
