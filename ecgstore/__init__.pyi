@@ -5,6 +5,7 @@ from .builder import (
     build_store as build_store,
     label_store as label_store,
     survey as survey,
+    write_subset as write_subset,
 )
 from .config import Config as Config, make_config as make_config
 from .diagnoses import (

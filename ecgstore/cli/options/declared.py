@@ -58,7 +58,7 @@ def drop_unset(flags: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in flags.items() if value is not None}
 
 
-def _names(
+def comma_separated(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> tuple[str, ...] | None:
     """Return the names in a text with commas between them; a callback of click."""
@@ -78,7 +78,7 @@ def _flag(option: Option) -> Callable[[Command], Command]:
         f"--{flag}",
         option.name,
         type=_type(option),
-        callback=_names if option.type is tuple else None,
+        callback=comma_separated if option.type is tuple else None,
         metavar=_metavar(option),
         help=_help(option),
     )
