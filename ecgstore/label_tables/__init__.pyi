@@ -6,8 +6,5 @@ from .record_tables import (
     read_patients as read_patients,
     read_tables as read_tables,
 )
-from .table import (
-    LabelTable as LabelTable,
-    TableRow as TableRow,
-    read_label_table as read_label_table,
-)
+from .row import TableRow as TableRow
+from .table import LabelTable as LabelTable, read_label_table as read_label_table

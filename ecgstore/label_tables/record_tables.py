@@ -10,7 +10,8 @@ from ecgstore.config import Config
 from ecgstore.errors import ConfigError
 from ecgstore.label_tables.cells import is_missing, number_in
 from ecgstore.label_tables.layout import require_columns
-from ecgstore.label_tables.table import LabelTable, TableRow, read_label_table
+from ecgstore.label_tables.row import TableRow
+from ecgstore.label_tables.table import LabelTable, read_label_table
 
 
 class FoundRecord(Protocol):
