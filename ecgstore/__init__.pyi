@@ -1,8 +1,11 @@
 from . import models as models, pipes as pipes, plots as plots, scores as scores
 from .builder import (
+    LabelReport as LabelReport,
     ScanReport as ScanReport,
     build_store as build_store,
+    label_store as label_store,
     survey as survey,
+    write_subset as write_subset,
 )
 from .config import Config as Config, make_config as make_config
 from .diagnoses import (

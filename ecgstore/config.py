@@ -26,6 +26,16 @@ BEATS: Final = ("ecgstore", "neurokit", "none")
 """Values of the option `beats`: the engines of `ecgstore.beats.find_beats`, or none."""
 
 
+_LONGEST_COLUMN_NAME: Final = 64
+
+
+def _is_column_name(name: str) -> bool:
+    """Return whether a dataset of a store can have this name."""
+    is_path = "/" in name or set(name) == {"."}
+    fits = 0 < len(name) <= _LONGEST_COLUMN_NAME and name == name.strip()
+    return fits and name.isprintable() and not is_path
+
+
 def signal_mb(n_samples: float) -> float:
     """Return the MB that a signal of twelve leads takes in float64."""
     return n_samples * N_LEADS * 8 / 1e6
@@ -75,9 +85,47 @@ below high_hz (40.0)
     )
     select: str = option(
         "any",
-        "Records to keep: those with any code in the class set, those whose first code "
-        "is in it, or all.",
+        "Records to keep: those with any code in the class set, or said to have none "
+        "of it; those whose first code is in it; or all.",
         choices=SELECT_RULES,
+    )
+    label_key: tuple[str, ...] = option(
+        ("Labels", "Chagas label"),
+        "Keys of comments in headers whose values are labels, besides Dx: a list of "
+        "codes, or true or false.",
+        metavar="KEY,...",
+    )
+    label_column: str | None = option(
+        None,
+        "Column of the tables of --labels that holds codes.",
+        metavar="COLUMN",
+        none="scp_codes, dx, ..., and the columns named as classes",
+    )
+    min_likelihood: float = option(
+        0.0,
+        "Leave out codes with a smaller likelihood in a table; PTB-XL has 0 where it "
+        "is unknown, as for all statements of form and rhythm.",
+        minimum=0,
+        maximum=100,
+        unit="percent",
+    )
+    folds_from: str | None = option(
+        None,
+        "Column of the tables with the fold of each record, such as PTB-XL's "
+        "strat_fold; records without one, and those that would separate a patient, "
+        "are assigned.",
+        metavar="COLUMN",
+        none="folds are assigned",
+    )
+    columns: tuple[str, ...] = option(
+        (),
+        "Columns of the tables to store with the records.",
+        metavar="COLUMN,...",
+    )
+    targets: tuple[str, ...] = option(
+        (),
+        "Columns of the tables, or age, to store as numbers to predict.",
+        metavar="COLUMN,...",
     )
     exclude_sources: tuple[str, ...] = option(
         (), "Sources to leave out, such as st_petersburg_incart."
@@ -183,6 +231,14 @@ below high_hz (40.0)
     def __post_init__(self) -> None:
         """Convert values to their types, and check them alone and together."""
         check(self)
+        for name in ("columns", "targets"):
+            names: tuple[str, ...] = getattr(self, name)
+            self._require(
+                name,
+                all(map(_is_column_name, names)) and len(set(names)) == len(names),
+                "names of columns, each once, without / and at most "
+                f"{_LONGEST_COLUMN_NAME} characters",
+            )
         self._require(
             "high_hz",
             self.high_hz < self.fs / 2,
@@ -232,6 +288,16 @@ below high_hz (40.0)
         values: dict[str, Any] = json.loads(text)
         return cls(**values)
 
+
+LABEL_OPTIONS: Final = (
+    "classes",
+    "label_column",
+    "min_likelihood",
+    "folds_from",
+    "columns",
+    "targets",
+)
+"""Options that can be changed in a finished store, by `ecgstore.label_store`."""
 
 PRESETS: Final[Mapping[str, Mapping[str, object]]] = {
     "default": {},

@@ -22,13 +22,18 @@ BLOCK_ROWS: Final = 256
 
 
 def export_records(store: Store, path: str | Path) -> None:
-    """Write a CSV file: record_id, and a column per column of `Store.records`.
+    """Write a CSV file: record_id, a column per column of `Store.records`, targets.
 
-    The last column is `Store.groups`: the number of records that must stay together,
+    A target of the name of a column of records, such as the age, is that column. The
+    last column is `Store.groups`: the number of records that must stay together,
     such as those of one patient. Unknown ages and patients are empty. Parameters are
     those of `export_labels`.
     """
     records = store.records
+    if store.target_names:
+        targets = zip(store.target_names, store.targets().T, strict=True)
+        new = {name: values for name, values in targets if name not in records}
+        records = records.assign(**new)
     columns = [records[name].tolist() for name in records]
     rows = zip(records.index, *columns, store.groups().tolist(), strict=True)
     write_csv(Path(path), ["record_id", *records, "group"], rows)

@@ -33,6 +33,13 @@ FRANK_LEADS: Final = ("X", "Y", "Z")
 """The orthogonal leads of Frank 1956, Circulation 13:737-749."""
 
 
+MAX_AGE: Final = 150.0
+"""Highest age in years that is believed; PTB-XL writes 300 for above 89."""
+
+SEXES: Final = {"m": "male", "male": "male", "f": "female", "female": "female"}
+"""Values of `Record.sex` by what headers and tables say, in lower case."""
+
+
 def lead_names(
     names: str | Iterable[str], known: Sequence[str] = LEADS
 ) -> tuple[str, ...]:
@@ -146,6 +153,9 @@ class Record:
         Leads that the files do not hold, computed from I and II.
     missing_leads : tuple of str
         Leads without a sample: NaN in `signal`.
+    notes : tuple of (str, str)
+        Key and value of the header's other comments, such as ``("Chagas label",
+        "True")``.
     """
 
     record_id: str
@@ -159,6 +169,7 @@ class Record:
     first_value_differs: BoolArray
     derived_leads: tuple[str, ...] = ()
     missing_leads: tuple[str, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
         parts = (

@@ -5,10 +5,7 @@ distributes the groups over the folds. Both depend on the records and not on the
 of the rows, and neither uses random numbers: the same records get the same folds.
 """
 
-import os
-import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -16,11 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ecgstore import ptb_xl
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.config import N_FOLDS
-from ecgstore.errors import ConfigError
-from ecgstore.system.csv_files import read_csv_rows
 
 POOLED_SOURCES: Final = frozenset({"ptb", "st_petersburg_incart"})
 """Sources whose records with unknown patients all stay in one fold.
@@ -40,7 +34,6 @@ records, classes are within 8 %, sizes within 5 % and sources within 11 % of eve
 
 _MAX_FOLDS: Final = 127  # int8
 _MAX_SIGNATURE: Final = 2**62
-_FLOAT_INTEGER: Final = re.compile(r"(\d+)\.0+")
 
 
 Texts: TypeAlias = (
@@ -236,6 +229,44 @@ def assign_folds(
     return folds
 
 
+def keep_folds(
+    given: ArrayLike, labels: ArrayLike, groups: ArrayLike, strata: ArrayLike
+) -> NDArray[np.int8]:
+    """Return given folds, changed where they would separate a group, and completed.
+
+    Parameters
+    ----------
+    given : array_like of shape (n_records,)
+        Fold of each record, 0 to 9; -1 where none is given.
+    labels, groups, strata : array_like
+        As for `assign_folds`.
+
+    Returns
+    -------
+    ndarray of shape (n_records,)
+        Each group has the fold that most of its records are given, the lowest of
+        several; groups without one are distributed by `assign_folds`.
+
+    Examples
+    --------
+    >>> keep_folds([7, 7, 2, -1], [[0]] * 4, [0, 0, 0, 1], [0] * 4)
+    array([7, 7, 7, 0], dtype=int8)
+    """
+    wanted = np.asarray(given)
+    group_of = np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
+    votes = np.zeros((group_of.max(initial=-1) + 1, N_FOLDS), np.int64)
+    is_given = wanted >= 0
+    np.add.at(votes, (group_of[is_given], wanted[is_given]), 1)
+    folds: NDArray[np.int8] = votes.argmax(axis=1)[group_of].astype(np.int8)
+    is_open = (votes.sum(axis=1) == 0)[group_of]
+    folds[is_open] = assign_folds(
+        np.asarray(labels)[is_open],
+        group_of[is_open],
+        strata=np.asarray(strata)[is_open],
+    )
+    return folds
+
+
 def _counts_by_group(
     columns: NDArray[Any], group_of: IntArray, stratum_of: NDArray[Any]
 ) -> IntArray:
@@ -350,69 +381,3 @@ def _spread(quotas: IntArray, profile_of: IntArray) -> NDArray[np.int8]:
     in_turn = np.lexsort((fold, turn, cell // n_folds))
     fold_of_group[np.argsort(profile_of, kind="stable")] = fold[in_turn]
     return fold_of_group
-
-
-def read_patients(path: str | Path) -> Mapping[str, str]:
-    """Return the patient of every record in a CSV file.
-
-    Parameters
-    ----------
-    path : str or Path
-        A CSV file with the columns ``record_id`` and ``patient_id``, or ``ecg_id`` and
-        ``patient_id`` as in PTB-XL's ``ptbxl_database.csv``; other columns are ignored.
-
-    Returns
-    -------
-    Mapping
-        Patient by record. An ``ecg_id`` stands for three records: 1 is ``HR00001`` in
-        the Challenge, and ``00001_hr`` and ``00001_lr`` in PTB-XL itself; so does each
-        of these three names. ``15709.0`` is read as ``15709``.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read, lacks a column or has no rows, if a record or a
-        patient is empty, if an ``ecg_id`` is not a number, or if a record has two
-        patients.
-    """
-    if not os.path.exists(path):
-        raise ConfigError(
-            f"{path}: no such file; expected a table of patients, which keeps all "
-            "records of a patient in one fold. ptbxl_database.csv comes with PTB-XL's "
-            "own download (physionet.org/content/ptb-xl), not with the Challenge's; "
-            "a build without --patients works, but folds may share patients"
-        )
-    patients: dict[str, str] = {}
-    for where, row in read_csv_rows(path, ("record_id", "ecg_id"), ("patient_id",)):
-        patient = _without_point(row["patient_id"])
-        for record_id in _record_ids(where, row):
-            if not record_id or not patient:
-                raise ConfigError(
-                    f"{where} has an empty record or patient; fill it in, or remove "
-                    "the line: a record without one has no known patient"
-                )
-            if patients.setdefault(record_id, patient) != patient:
-                raise ConfigError(
-                    f"{where} gives record {record_id} to patient {patient!r}, an "
-                    f"earlier line to patient {patients[record_id]!r}; expected one"
-                )
-    if not patients:
-        raise ConfigError(f"{path}: no rows; expected a record and its patient in each")
-    return patients
-
-
-def _record_ids(where: str, row: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names of the records of a row."""
-    if "record_id" in row:
-        ecg_id = ptb_xl.ecg_number(row["record_id"])
-        return (row["record_id"],) if ecg_id is None else ptb_xl.record_names(ecg_id)
-    number = _without_point(row["ecg_id"])
-    if not (number.isascii() and number.isdigit()):
-        raise ConfigError(f"{where} has the ecg_id {number!r}; expected a number")
-    return ptb_xl.record_names(int(number))
-
-
-def _without_point(text: str) -> str:
-    """Return a whole number without the ``.0`` that pandas writes."""
-    match = _FLOAT_INTEGER.fullmatch(text)
-    return match[1] if match else text

@@ -71,6 +71,8 @@ class Batch:
         Voltages in mV, float32; or counts of `mv_per_count` mV, int16.
     labels : Tensor of shape (n_records, n_classes), optional
         1 where a record is in a class, else 0; float32, as losses need them.
+    targets : Tensor of shape (n_records, n_targets), optional
+        Numbers to predict, float32, NaN where missing.
     features : Tensor of shape (n_records, n_features), optional
         Handcrafted features, float32, NaN where undefined.
     fiducials : Tensor of shape (n_records, n_leads, n_beats, 9), optional
@@ -98,6 +100,7 @@ class Batch:
     n_real_samples: Tensor
     signals: Tensor | None = None
     labels: Tensor | None = None
+    targets: Tensor | None = None
     features: Tensor | None = None
     fiducials: Tensor | None = None
     r_peaks: Tensor | None = None
@@ -234,12 +237,13 @@ _BATCH_FIELDS: Final = tuple(field_.name for field_ in fields(Batch))
 _OPTIONAL: Final = (
     "signals",
     "labels",
+    "targets",
     "features",
     "fiducials",
     "r_peaks",
     "missing_leads",
 )
-"""The fields that are tensors with a row per record, or None."""
+"""The fields that are tensors with a row per record, or None if they were not read."""
 
 _TENSORS: Final = ("rows", "n_real_samples", *_OPTIONAL)
 """`_OPTIONAL`, and those that are never None."""

@@ -67,8 +67,8 @@ class StoreDataset(Dataset[dict[str, Any]]):
         rows if left out.
     fields : iterable of str
         Any of ``"signals"``, ``"labels"``, ``"features"``, ``"fiducials"``,
-        ``"r_peaks"``, of the columns of `Store.records`, and of the names of attached
-        deep features (`Store.attach`).
+        ``"r_peaks"``, ``"targets"`` if the store has some, of the columns of
+        `Store.records`, and of the names of attached deep features (`Store.attach`).
     dtype : {"float32", "int16"}
         Signals in mV, or the stored counts.
     leads : iterable of str, optional

@@ -64,8 +64,8 @@ def loader(
         Another order, such as ``ClassBalanced(...)``, which has its own seed.
     fields : iterable of str
         Any of ``"signals"``, ``"labels"``, ``"features"``, ``"fiducials"``,
-        ``"r_peaks"``, of the columns of `Store.records`, and of the names of attached
-        deep features (`Store.attach`).
+        ``"r_peaks"``, ``"targets"`` if the store has some, of the columns of
+        `Store.records`, and of the names of attached deep features (`Store.attach`).
     dtype : {"float32", "int16"}
         Signals in mV, or the stored counts of `Batch.mv_per_count` mV, which are faster
         to read.

@@ -26,6 +26,12 @@ NAMES_FILE = Path(__file__).parent / "data" / "leads" / "lead-names.toml"
 OTHER: dict[str, Any] = {
     "classes": class_set("cinc2020"),
     "select": "first",
+    "label_key": ("Befund",),
+    "label_column": "befund",
+    "min_likelihood": 50.0,
+    "folds_from": "strat_fold",
+    "columns": ("site", "device"),
+    "targets": ("age", "ejection fraction"),
     "exclude_sources": ("ptb", "st_petersburg_incart"),
     "limit": 7,
     "lead_names": LeadNames.read(NAMES_FILE),
@@ -54,6 +60,7 @@ RANGES: dict[str, tuple[float, float, dict[str, Any]]] = {
     "margin_s": (0, 60, {}),
     "min_duration_s": (0, 12, {"duration_s": 12.0}),
     "max_gap_s": (0, 10, {}),
+    "min_likelihood": (0, 100, {}),
     "max_record_mb": (1, 100_000, {}),
     "max_clipped_fraction": (0, 1, {}),
 }
@@ -419,6 +426,11 @@ def test_every_flag_reaches_the_store(
         else:
             flags += [flag, ",".join(value) if isinstance(value, tuple) else value]
     out = tmp_path / "out.h5"
+    table = tmp_path / "labels.csv"
+    table.write_text(
+        "record_id,befund,strat_fold,site,device,ejection fraction\nx,AF,1,,2,55\n"
+    )
+    flags += ["--labels", table]
     run(capsys, "build", few_records, "-o", out, "--workers", 1, "--quiet", *flags)
     with ecgstore.open(out) as store:
         assert store.config == Config(**OTHER)
@@ -492,7 +504,7 @@ def test_quarantine_and_unknown_codes_are_printed(
     )
     lines = printed.splitlines()
     title = next(
-        place for place, line in enumerate(lines) if "Challenge's table" in line
+        place for place, line in enumerate(lines) if "no table of diagnoses" in line
     )
     assert [line.split() for line in lines[title + 1 : title + 3]] == [
         ["2", "55555"],

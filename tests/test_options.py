@@ -123,7 +123,7 @@ def test_wrong_types_are_named(declared: Option) -> None:
     if declared.type is bool:
         wrong += [0, 1, "true", None]
     if declared.type is str:
-        wrong += [1, True, None, ["any"]]
+        wrong += [1, True, ["any"], *([] if declared.is_optional else [None])]
     if declared.type is tuple:
         wrong += [7, [1], [[]]]
     for value in wrong:

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from ecgstore.arrays import IntArray, UInt8Array
-from ecgstore.diagnoses import class_set, read_labels_csv
-from ecgstore.errors import ConfigError, EcgStoreError
+from ecgstore.config import Config
+from ecgstore.diagnoses import class_set
+from ecgstore.label_tables import read_label_table
 from ecgstore.splits import (
     POOLED_SOURCES,
     _cheapest,
     _distinct_rows,
     assign_folds,
     group_records,
-    read_patients,
 )
 
 Row = tuple[str, str, str]
@@ -129,7 +129,11 @@ class TestGroups:
     def test_real_identical_signals_share_a_group(self, shared_data: Path) -> None:
         folder = shared_data / "challenge-2020"
         paths = sorted((folder / "training").rglob("*.mat"))
-        patients = read_patients(folder / "ptbxl_database.csv")
+        table = pd.read_csv(folder / "ptbxl_database.csv").set_index("ecg_id")
+        patients = {
+            f"HR{ecg_id:05d}": str(int(patient))
+            for ecg_id, patient in table["patient_id"].items()
+        }
         groups = group_records(
             [path.parent.parent.name for path in paths],
             [patients.get(path.stem, "") for path in paths],
@@ -311,8 +315,9 @@ class TestFolds:
 @pytest.fixture(scope="module")
 def records(shared_data: Path) -> tuple[list[str], list[tuple[str, ...]]]:
     """Sources and codes of the 43,101 records of the Challenge."""
-    rows = list(read_labels_csv(shared_data / "challenge-2020/all_43101_labels.csv"))
-    return [row.source for row in rows], [row.dx for row in rows]
+    path = shared_data / "challenge-2020/all_43101_labels.csv"
+    rows = read_label_table(path, Config()).rows
+    return [row.source for row in rows], [row.codes for row in rows]
 
 
 class TestRealLabels:
@@ -345,78 +350,6 @@ class TestRealLabels:
         for origin in ("CPSC", "CPSC-Extra", "Georgia", "PTB-XL"):
             n_of_source = np.bincount(folds[source == origin])
             assert np.abs(n_of_source / n_of_source.mean() - 1).max() < 0.11
-
-
-class TestPatients:
-    def read(self, folder: Path, text: str) -> dict[str, str]:
-        path = folder / "patients.csv"
-        path.write_text(text, encoding="utf-8")
-        return dict(read_patients(path))
-
-    def test_ptbxl_database_works_as_it_is(self, shared_data: Path) -> None:
-        path = shared_data / "challenge-2020" / "ptbxl_database.csv"
-        patients = read_patients(path)
-        table = pd.read_csv(path)
-        assert len(patients) == 3 * len(table) == 1500
-        assert patients["HR00001"] == "15709"
-        for ecg_id, patient in zip(table["ecg_id"], table["patient_id"], strict=True):
-            assert patients[f"HR{ecg_id:05d}"] == str(int(patient))
-        # PTB-XL's own names: records100/00000/00001_lr, records500/00000/00001_hr
-        for column in ("filename_lr", "filename_hr"):
-            for name, patient in zip(table[column], table["patient_id"], strict=True):
-                assert patients[name.rpartition("/")[2]] == str(int(patient))
-
-    def test_record_ids_are_taken_as_they_are(self, tmp_path: Path) -> None:
-        text = "\ufeffpatient_id,age,record_id\np-1,3,A0001\n7.0,3,00012\np-1,,A0001\n"
-        assert self.read(tmp_path, text) == {"A0001": "p-1", "00012": "7"}
-
-    @pytest.mark.parametrize("name", ["HR00012", "00012_hr", "00012_lr"])
-    def test_one_name_of_a_ptb_xl_record_stands_for_all(
-        self, tmp_path: Path, name: str
-    ) -> None:
-        assert self.read(tmp_path, f"record_id,patient_id\n{name},7\n") == {
-            "HR00012": "7",
-            "00012_hr": "7",
-            "00012_lr": "7",
-        }
-
-    def test_ecg_ids_may_have_a_point(self, tmp_path: Path) -> None:
-        assert self.read(tmp_path, "ecg_id,patient_id\n12.0,3.50\n") == {
-            "HR00012": "3.50",
-            "00012_hr": "3.50",
-            "00012_lr": "3.50",
-        }
-
-    @pytest.mark.parametrize(
-        ("text", "message"),
-        [
-            ("record,patient\na,b\n", "no column record_id or ecg_id; its columns are"),
-            ("record_id,patient\na,b\n", "no column patient_id"),
-            ("record_id,patient_id\n", "no rows"),
-            ("record_id,patient_id\na,\n", "line 2 has an empty record or patient"),
-            ("record_id,patient_id\n ,b\n", "line 2 has an empty record or patient"),
-            ("record_id,patient_id\na\n", "line 2 has 1 values; expected 2"),
-            (
-                "record_id,patient_id\na,1\na,2\n",
-                "line 3 gives record a to patient '2', an earlier line to patient '1'",
-            ),
-            ("ecg_id,patient_id\nHR00001,1\n", "the ecg_id 'HR00001'; expected a num"),
-            ("ecg_id,patient_id\n,1\n", "the ecg_id ''; expected a number"),
-            ("ecg_id,patient_id\n1,5\n1.0,6\n", "line 3 gives record HR00001 to"),
-        ],
-    )
-    def test_error_says_what_is_wrong(
-        self, tmp_path: Path, text: str, message: str
-    ) -> None:
-        with pytest.raises(ConfigError, match=message):
-            self.read(tmp_path, text)
-
-    def test_error_for_a_missing_file_says_where_to_get_it(
-        self, tmp_path: Path
-    ) -> None:
-        message = r"no\.csv: no such file; .* PTB-XL's own download .* works"
-        with pytest.raises(EcgStoreError, match=message):
-            read_patients(tmp_path / "no.csv")
 
 
 @settings(deadline=None, max_examples=30)

@@ -1,2 +1,4 @@
 from .pipeline import build_store as build_store, survey as survey
+from .relabel import LabelReport as LabelReport, label_store as label_store
 from .report import ScanReport as ScanReport
+from .subset import write_subset as write_subset

@@ -81,6 +81,7 @@ def content_checksum(
         float(header.age),
         header.sex,
         list(header.dx),
+        list(header.notes),
         int(n_samples),
     ]
     of_header = google_crc32c.value(json.dumps(values).encode())

@@ -52,7 +52,9 @@ class Entry:
         Database and name of the record; an unreadable record has its file's name. Of
         records that share a name but no database, the name is the path.
     dx : str
-        SNOMED codes, separated by commas.
+        Codes of the header, separated by commas; tables may say more.
+    denied : str
+        Codes that the header says the record has not, separated by commas.
     dx_unknown : str
         Diagnoses that were not understood, one per line.
     content : str
@@ -76,6 +78,7 @@ class Entry:
     stamp: str = ""
     n_bytes: int = 0
     dx: str = ""
+    denied: str = ""
     dx_unknown: str = ""
     age: float | None = None
     sex: str = "unknown"
@@ -225,6 +228,17 @@ class Journal:
             self._connection.execute(
                 "INSERT OR REPLACE INTO facts VALUES ('planned', ?)", (digest,)
             )
+
+    @property
+    def n_moved_folds(self) -> int:
+        """Number of records that have another fold than a table gives them."""
+        return int(self._fact("moved_folds") or 0)
+
+    def set_moved_folds(self, number: int) -> None:
+        """Note how many records have another fold than a table gives them."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO facts VALUES ('moved_folds', ?)", (str(number),)
+        )
 
     def begin_seal(self) -> None:
         """Note that all rows are filled."""
@@ -464,18 +478,18 @@ class Journal:
         return int(cursor.fetchone()[0])
 
     def any_dx(self) -> bool:
-        """Return whether any header that was read has a code."""
-        return any(dx for _, dx in self.all_dx())
+        """Return whether any header that was read has a code, or denies one."""
+        query = "SELECT 1 FROM entries WHERE dx != '' OR denied != '' LIMIT 1"
+        return self._connection.execute(query).fetchone() is not None
 
-    def record_ids(self) -> Iterator[str]:
-        """Yield the name of every record, selected or not."""
-        query = "SELECT record_id FROM entries WHERE status != ?"
-        for (record_id,) in self._connection.execute(query, (Status.UNREADABLE,)):
-            yield str(record_id)
-
-    def all_dx(self) -> Iterator[tuple[str, str]]:
-        """Yield status and codes of every entry; no codes for unreadable headers."""
-        return self._connection.execute("SELECT status, dx FROM entries")
+    def records(self) -> Iterator[Entry]:
+        """Yield every record, selected or not, in no particular order."""
+        cursor = self._connection.execute(
+            f"SELECT {', '.join(_COLUMNS)} FROM entries WHERE status != ?",
+            (Status.UNREADABLE,),
+        )
+        for row in cursor:
+            yield Entry(**dict(zip(_COLUMNS, row, strict=True)))
 
     def unknown_dx(self) -> Iterator[str]:
         """Yield the diagnoses that were not understood, of every entry with some."""

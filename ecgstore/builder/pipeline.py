@@ -1,12 +1,11 @@
 """Build a store in four phases, scan, plan, fill and seal; resume a stopped build."""
 
-import hashlib
 import json
 import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial as bind
 from itertools import islice
@@ -16,6 +15,7 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
+from ecgstore.builder.columns import check_columns
 from ecgstore.builder.compilation import compile_kernels
 from ecgstore.builder.fill import Block, Failure, Filler, blocks_to_do
 from ecgstore.builder.journal import Journal, Status
@@ -23,11 +23,12 @@ from ecgstore.builder.plan import plan, software, unfinished_plan
 from ecgstore.builder.report import ScanReport, make_report
 from ecgstore.builder.scan import Folders, scan
 from ecgstore.builder.seal import seal
+from ecgstore.builder.table_use import table_uses
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, cause_of, require_type
+from ecgstore.label_tables import RecordTables, read_tables
 from ecgstore.reasons import Reason
 from ecgstore.sources import HEADER_FILES, describe_unreadable
-from ecgstore.splits import read_patients
 from ecgstore.storage.format import schema
 from ecgstore.system.atomic_files import FULL_DISK, is_same_file
 from ecgstore.system.identity import require_same
@@ -46,6 +47,7 @@ def build_store(
     out: str | Path,
     config: Config | None = None,
     *,
+    labels: str | Path | Iterable[str | Path] = (),
     patients: str | Path | None = None,
     n_workers: int | None = None,
     overwrite: bool = False,
@@ -65,8 +67,11 @@ def build_store(
         The store to create, usually ``*.h5``.
     config : Config, optional
         Options; the defaults if left out.
+    labels : str, Path, or iterable of them
+        Tables of labels, patients, folds and other columns: see docs/labels.md.
     patients : str or Path, optional
-        CSV file with the columns ``record_id`` or ``ecg_id``, and ``patient_id``.
+        A table from which only patients are read: the columns ``record_id`` or
+        ``ecg_id``, and ``patient_id``.
     n_workers : int, optional
         Number of processes; the number of CPU cores if left out. Scripts that use
         more than one must be guarded by ``if __name__ == "__main__":``, as always with
@@ -103,13 +108,12 @@ def build_store(
             _remove_leftovers(journal, partial, final)
             # Another build may have ended since this one was called.
             _check_absent(final, overwrite)
-            patient_ids = {} if patients is None else read_patients(patients)
-            _claim(journal, partial, _identity(folders, config, patient_ids))
+            tables = _tables(folders, config, labels, patients)
+            has_patients = patients is not None
+            _claim(journal, partial, _identity(folders, config, tables, has_patients))
             n_processes = number_of_workers(n_workers)
             compile_kernels(config, n_processes, _PRELOAD, quiet)
-            report = _run(
-                journal, partial, folders, config, patient_ids, n_processes, quiet
-            )
+            report = _run(journal, partial, folders, config, tables, n_processes, quiet)
             _seal(journal, partial, final, overwrite)
             is_complete = True
         finally:
@@ -152,6 +156,7 @@ def survey(
     sources: str | Path | Sequence[str | Path],
     config: Config | None = None,
     *,
+    labels: str | Path | Iterable[str | Path] = (),
     patients: str | Path | None = None,
     n_workers: int | None = None,
     quiet: bool = False,
@@ -165,19 +170,20 @@ def survey(
     config = Config() if config is None else config
     require_type("config", config, Config, "options, such as ecgstore.Config(fs=250)")
     folders = Folders.of(sources)
-    patient_ids = {} if patients is None else read_patients(patients)
+    tables = _tables(folders, config, labels, patients)
     total = _n_headers(folders, config)
     with Journal(None) as journal, Progress("select", total, quiet=quiet) as progress:
         scan(
             journal,
             folders,
             config,
+            tables,
             with_signals=False,
             n_workers=number_of_workers(n_workers),
             preload=_PRELOAD,
             on_progress=_totals(progress),
         )
-        return make_report(journal, config, patient_ids)
+        return make_report(journal, config, tables)
 
 
 def _run(
@@ -185,7 +191,7 @@ def _run(
     partial: Path,
     folders: Folders,
     config: Config,
-    patients: Mapping[str, str],
+    tables: RecordTables,
     n_workers: int,
     quiet: bool,
 ) -> ScanReport:
@@ -202,6 +208,7 @@ def _run(
                 journal,
                 folders,
                 config,
+                tables,
                 with_signals=True,
                 n_workers=n_workers,
                 preload=_PRELOAD,
@@ -210,15 +217,15 @@ def _run(
         for path, count in times_changed.items():
             if count >= _MOST_CHANGES:
                 journal.quarantine(path, *_unstable(path))
-        _check_any_selected(journal, folders, config)
+        _check_any_selected(journal, folders, config, tables)
         digest = journal.digest()
         if digest != journal.planned or not partial.exists():
             partial.unlink(missing_ok=True)
             journal.begin_plan(digest)
-            plan(journal, partial, config, patients)
+            plan(journal, partial, config, tables)
         failures, changed = _fill(journal, partial, folders, n_workers, quiet)
         if not failures and not changed:
-            return make_report(journal, config, patients)
+            return make_report(journal, config, tables)
         for failure in failures:
             detail = folders.shorten(failure.detail)
             journal.quarantine(failure.path, failure.reason, detail)
@@ -342,14 +349,28 @@ def _remove_leftovers(journal: Journal, partial: Path, final: Path) -> None:
         journal.begin("")
 
 
-def _identity(folders: Folders, config: Config, patients: Mapping[str, str]) -> str:
+def _tables(
+    folders: Folders,
+    config: Config,
+    labels: str | Path | Iterable[str | Path],
+    patients: str | Path | None,
+) -> RecordTables:
+    """Read the tables of a build, and check that a store can have their columns."""
+    check_columns(config)
+    return read_tables(config, labels=labels, patients=patients, base=str(folders.base))
+
+
+def _identity(
+    folders: Folders, config: Config, tables: RecordTables, has_patients: bool
+) -> str:
     """Return, as JSON, the settings that must be equal to resume a stopped build."""
-    patients_json = json.dumps(sorted(patients.items())).encode()
+    digests = tables.digests()
     return json.dumps(
         {
             "options": json.loads(config.to_json()),
             "sources": [str(root) for root in folders.roots],
-            "patients": hashlib.sha256(patients_json).hexdigest() if patients else None,
+            "patients": digests.pop(0) if has_patients else None,
+            "labels": digests,
             "format_version": schema.FORMAT.version,
             "software": software(),
         },
@@ -386,8 +407,10 @@ def _parsed(identity: str) -> dict[str, Any]:
         return {}
 
 
-def _check_any_selected(journal: Journal, folders: Folders, config: Config) -> None:
-    """Raise an error if no record is selected."""
+def _check_any_selected(
+    journal: Journal, folders: Folders, config: Config, tables: RecordTables
+) -> None:
+    """Raise an error if no record is selected, which says what was looked at."""
     if journal.count(Status.SELECTED):
         return
     where = ", ".join(map(str, folders.roots))
@@ -400,8 +423,14 @@ def _check_any_selected(journal: Journal, folders: Folders, config: Config) -> N
     entry = next(journal.entries(Status.QUARANTINED), None)
     if entry is not None:
         advice = f"such as {entry.path}: {entry.detail}"
-    elif journal.any_dx():
-        advice = "choose other --classes, or --select all"
+    elif journal.any_dx() or tables.tables:
+        looked_at = f"the lines {', '.join(('Dx', *config.label_key))} of headers"
+        for use in table_uses(journal.records, tables):
+            looked_at += f", {use.sentence}"
+        advice = (
+            f"no header or table has a code of class set {config.classes.name} "
+            f"(looked at: {looked_at}); choose other --classes, or --select all"
+        )
     elif set(journal.count_by("source", Status.NOT_SELECTED)) <= {
         *config.exclude_sources
     }:

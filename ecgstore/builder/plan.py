@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -14,17 +14,24 @@ from numpy.typing import NDArray
 
 from ecgstore.arrays import IntArray
 from ecgstore.beats import BEATS_VERSION, BeatStatus
-from ecgstore.builder.journal import Entry, Journal, Status
+from ecgstore.builder.columns import (
+    DESCRIBED,
+    put_column,
+    text_widths,
+    texts_of,
+)
+from ecgstore.builder.journal import Journal, Status
 from ecgstore.builder.shared_files import link_shared_files
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.features import FEATURES_VERSION, defined_features
+from ecgstore.label_tables import RecordTables
 from ecgstore.record import N_LEADS
 from ecgstore.signals.same_signal import same_signals
 from ecgstore.signals.signature import SIGNATURE, signature_array
-from ecgstore.splits import assign_folds, group_records
+from ecgstore.splits import assign_folds, group_records, keep_folds
 from ecgstore.storage.format import schema
-from ecgstore.storage.format.layout import UNSEALED, create_file, encoded
+from ecgstore.storage.format.layout import UNSEALED, create_file
 from ecgstore.system.atomic_files import publish
 
 BLOCK_ENTRIES: Final = 512
@@ -32,9 +39,7 @@ BLOCK_ENTRIES: Final = 512
 _Item = TypeVar("_Item")
 
 
-def plan(
-    journal: Journal, partial: Path, config: Config, patients: Mapping[str, str]
-) -> None:
+def plan(journal: Journal, partial: Path, config: Config, tables: RecordTables) -> None:
     """Create the partial file with every table that needs no signal.
 
     Parameters
@@ -45,8 +50,8 @@ def plan(
         The file to create; it appears under this name only when it is complete.
     config : Config
         Options of the build.
-    patients : Mapping
-        The patient_id by record_id; the patients of other records are unknown.
+    tables : RecordTables
+        What is known of the records besides their headers.
 
     Raises
     ------
@@ -58,7 +63,7 @@ def plan(
         *schema.row_specs(
             config,
             n_rows,
-            _text_widths(journal, patients),
+            _text_widths(journal, config, tables),
             features=[
                 (feature.name, feature.unit)
                 for feature in defined_features(config.duration_s, config.fs)
@@ -77,8 +82,8 @@ def plan(
     )
     create_file(unfinished, specs, attributes)
     with h5py.File(unfinished, "r+", locking=False) as file:
-        _write_tables(file, journal, config, patients)
-        folds, same = _folds(journal, config, patients)
+        _write_tables(file, journal, config, tables)
+        folds, same = _folds(journal, config, tables)
         file[schema.FOLDS][...] = folds
         file[schema.SAME_ECG][...] = same
     publish(unfinished, partial)
@@ -101,23 +106,16 @@ def software() -> str:
     return ", ".join(f"{name} {value}" for name, value in versions.items())
 
 
-def patient_of(entry: Entry, patients: Mapping[str, str]) -> str:
-    """Return the patient of a record; empty where unknown."""
-    return patients.get(entry.record_id, "")
-
-
-def _text_widths(journal: Journal, patients: Mapping[str, str]) -> dict[str, int]:
+def _text_widths(
+    journal: Journal, config: Config, tables: RecordTables
+) -> dict[str, int]:
     """Return the bytes of the longest value of each text column."""
-    stored = [name for name in schema.RECORD_TEXTS if name != "patient_id"]
-    widths = journal.widths(Status.SELECTED, stored)
-    widths["patient_id"] = max(
-        (
-            len(patient_of(entry, patients).encode())
-            for entry in journal.entries(Status.SELECTED)
-        ),
-        default=0,
-    )
-    return widths
+    of_entries = [name for name in schema.RECORD_TEXTS if name not in DESCRIBED]
+    known = (tables.describe(entry) for entry in journal.entries(Status.SELECTED))
+    return {
+        **journal.widths(Status.SELECTED, of_entries),
+        **text_widths(config, tables, known),
+    }
 
 
 def _check_room(partial: Path, needed: int) -> None:
@@ -131,25 +129,26 @@ def _check_room(partial: Path, needed: int) -> None:
 
 
 def _write_tables(
-    file: h5py.File, journal: Journal, config: Config, patients: Mapping[str, str]
+    file: h5py.File, journal: Journal, config: Config, tables: RecordTables
 ) -> None:
     """Write labels, record columns, header flags and the quarantine."""
     begin = 0
     for block in _blocks(journal.entries(Status.SELECTED)):
         rows = slice(begin, begin + len(block))
         begin += len(block)
-        file[schema.LABELS][rows] = config.classes.labels(_codes(block))
+        known = [tables.describe(entry) for entry in block]
+        file[schema.LABELS][rows] = config.classes.labels([one.dx for one in known])
+        if config.targets:
+            file[schema.TARGETS][rows] = [one.targets for one in known]
         records = file[schema.RECORDS]
         for name in schema.RECORD_TEXTS:
-            values = (
-                [patient_of(entry, patients) for entry in block]
-                if name == "patient_id"
-                else [getattr(entry, name) for entry in block]
-            )
-            _put_texts(records[name], rows, values)
-        records["age"][rows] = [
-            np.nan if entry.age is None else entry.age for entry in block
-        ]
+            if name not in DESCRIBED:
+                values = [getattr(entry, name) for entry in block]
+                put_column(records[name], rows, values)
+        texts = [texts_of(config, one) for one in known]
+        for name in (*DESCRIBED, *schema.extra_columns(config)):
+            put_column(records[name], rows, [one[name] for one in texts])
+        records["age"][rows] = [one.age for one in known]
         records["fs_original"][rows] = [entry.fs for entry in block]
         records["n_samples_original"][rows] = [entry.n_samples for entry in block]
         for name in schema.HEADER_FLAGS:
@@ -162,21 +161,17 @@ def _write_tables(
         begin += len(block)
         for name in schema.QUARANTINE_TEXTS:
             values = [getattr(entry, name) for entry in block]
-            _put_texts(file[schema.QUARANTINE][name], rows, values)
-
-
-def _put_texts(column: h5py.Dataset, rows: slice, values: list[str]) -> None:
-    """Write texts into a column of fixed width."""
-    column[rows] = encoded(values, column.dtype.itemsize)
+            put_column(file[schema.QUARANTINE][name], rows, values)
 
 
 def _folds(
-    journal: Journal, config: Config, patients: Mapping[str, str]
+    journal: Journal, config: Config, tables: RecordTables
 ) -> tuple[NDArray[np.int8], IntArray]:
     """Return the fold of every row, and the first row that holds the same ECG.
 
-    No patient, no ECG and no signal file is in two folds. The journal notes which
-    records hold the same ECG, or parts of it.
+    No patient, no ECG and no signal file is in two folds, whatever a table says. The
+    journal notes which records hold the same ECG, or parts of it, and how many have
+    another fold than in the table.
     """
     n_rows = journal.count(Status.SELECTED)
     # Repeated names share one string, so that a row takes no more than 100 bytes, and
@@ -185,19 +180,26 @@ def _folds(
     sha256 = np.empty(n_rows, "S64")
     signatures = np.empty(n_rows, SIGNATURE)
     labels = np.zeros((n_rows, len(config.classes.classes)), np.uint8)
+    given = np.full(n_rows, -1)
     begin = 0
     for block in _blocks(journal.entries(Status.SELECTED)):
         rows = slice(begin, begin + len(block))
         begin += len(block)
         source[rows] = [sys.intern(entry.source) for entry in block]
-        patient[rows] = [patient_of(entry, patients) for entry in block]
+        known = [tables.describe(entry) for entry in block]
+        patient[rows] = [sys.intern(one.patient_id) for one in known]
+        given[rows] = [-1 if one.fold is None else one.fold for one in known]
         sha256[rows] = [entry.sha256 for entry in block]
         signatures[rows] = signature_array([entry.signature for entry in block])
-        labels[rows] = config.classes.labels(_codes(block))
+        labels[rows] = config.classes.labels([one.dx for one in known])
     same = link_shared_files(journal.entries(Status.SELECTED), same_signals(signatures))
     _note_same_ecg(journal, sha256, same)
     groups = group_records(source, patient, sha256, same)
-    return assign_folds(labels, groups, strata=source), same
+    if config.folds_from is None:
+        return assign_folds(labels, groups, strata=source), same
+    folds = keep_folds(given, labels, groups, source)
+    journal.set_moved_folds(int(((given >= 0) & (folds != given)).sum()))
+    return folds, same
 
 
 def _note_same_ecg(
@@ -212,11 +214,6 @@ def _note_same_ecg(
         if is_shared[row]:
             paths.setdefault(int(groups[row]), []).append(entry.path)
     journal.set_same_ecg(paths.values())
-
-
-def _codes(block: Iterable[Entry]) -> list[list[str]]:
-    """Return the codes of every entry."""
-    return [entry.dx.split(",") if entry.dx else [] for entry in block]
 
 
 def _blocks(items: Iterator[_Item]) -> Iterator[list[_Item]]:

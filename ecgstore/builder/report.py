@@ -3,11 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any, Final
 
 from ecgstore.builder.journal import Journal, Status
+from ecgstore.builder.table_use import table_uses
 from ecgstore.config import Config
-from ecgstore.diagnoses import diagnoses
+from ecgstore.diagnoses import code_names
+from ecgstore.label_tables import RecordTables
 from ecgstore.sources import describe_unreadable
 
 _MOST_WORDS: Final = 10_000
@@ -45,7 +48,7 @@ class ScanReport:
     classes : dict
         Usable records by class; a record can be in several.
     unknown_codes : dict
-        Records found by code, for codes that are not the Challenge's.
+        Records found by code, for codes in no table of codes and not in the class set.
     unknown_words : dict
         Records found by text, for texts among the diagnoses that are not understood.
     left_out : list of dict
@@ -54,6 +57,9 @@ class ScanReport:
         Names of the usable records that hold the same ECG, though perhaps at another
         rate, scale or length, or that are read from a common signal file; they share a
         fold. One list for each such ECG.
+    tables : list of dict
+        For every table of labels and patients, what is read of it and how many of its
+        rows and of the records were found: the attributes of `TableUse`.
     warnings : list of str
         Problems of the data that do not stop the build.
     """
@@ -73,6 +79,7 @@ class ScanReport:
     unknown_words: dict[str, int]
     left_out: list[dict[str, str]]
     same_ecg: list[list[str]]
+    tables: list[dict[str, Any]]
     warnings: list[str]
 
     def to_json(self) -> dict[str, Any]:
@@ -80,9 +87,7 @@ class ScanReport:
         return asdict(self)
 
 
-def make_report(
-    journal: Journal, config: Config, patients: Mapping[str, str]
-) -> ScanReport:
+def make_report(journal: Journal, config: Config, tables: RecordTables) -> ScanReport:
     """Count the entries of a journal.
 
     Parameters
@@ -91,20 +96,21 @@ def make_report(
         A finished scan.
     config : Config
         Options of the build.
-    patients : Mapping
-        The patient_id by record_id.
+    tables : RecordTables
+        The tables of the build.
     """
     classes: Counter[str] = Counter(dict.fromkeys(config.classes.names, 0))
     unknown: Counter[str] = Counter()
-    known = diagnoses()
-    for status, dx in journal.all_dx():
-        codes = set(dx.split(",")) if dx else set()
-        unknown.update(codes - known.keys())
-        if status == Status.SELECTED:
+    known = code_names(config.classes)
+    for entry in journal.records():
+        codes = tables.describe(entry).dx
+        unknown.update(code for code in codes if code not in known)
+        if entry.status == Status.SELECTED:
             for name, label in zip(
                 config.classes.names, config.classes.label(codes), strict=True
             ):
                 classes[name] += int(label)
+    uses = table_uses(journal.records, tables)
     sources = journal.count_by("source", Status.SELECTED)
     return ScanReport(
         n_found=journal.count(),
@@ -119,30 +125,31 @@ def make_report(
         sources=dict(sources),
         classes=dict(classes),
         unknown_codes=_most_frequent_first(unknown),
-        unknown_words=_unknown_words(journal),
+        unknown_words=_unknown_words(journal, tables),
         left_out=[
             {"path": entry.path, "reason": entry.reason, "detail": entry.detail}
             for entry in journal.entries(Status.QUARANTINED)
         ],
         same_ecg=journal.same_ecg(),
+        tables=[use.to_json() for use in uses],
         warnings=[
-            *_warnings(journal, config, patients),
+            *(warning for use in uses for warning in use.warnings(config.limit)),
+            *_warnings(journal, config, tables),
             # With a limit, most records are not looked at.
             *([] if config.limit else _class_warnings(classes)),
         ],
     )
 
 
-def _unknown_words(journal: Journal) -> dict[str, int]:
+def _unknown_words(journal: Journal, tables: RecordTables) -> dict[str, int]:
     """Return the number of records by text that is no diagnosis ecgstore knows."""
     words: Counter[str] = Counter()
-    for texts in journal.unknown_dx():
+    of_headers = (texts.split("\n") for texts in journal.unknown_dx())
+    of_tables = (row.unknown for table in tables.tables for row in table.rows)
+    for texts in chain(of_headers, of_tables):
         is_full = len(words) >= _MOST_WORDS
         words.update(
-            {
-                _OTHER_WORDS if is_full and text not in words else text
-                for text in texts.split("\n")
-            }
+            {_OTHER_WORDS if is_full and text not in words else text for text in texts}
         )
     return _most_frequent_first(words)
 
@@ -152,9 +159,7 @@ def _most_frequent_first(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item)))
 
 
-def _warnings(
-    journal: Journal, config: Config, patients: Mapping[str, str]
-) -> list[str]:
+def _warnings(journal: Journal, config: Config, tables: RecordTables) -> list[str]:
     """Return problems of the data that do not stop the build, one sentence each."""
     warnings = []
     if journal.count(Status.UNREADABLE):
@@ -163,21 +168,17 @@ def _warnings(
     n_of_source: Counter[str] = Counter()
     for entry in journal.entries(Status.SELECTED):
         n_of_source[entry.source] += 1
-        n_known[entry.source] += entry.record_id in patients
-    # With a limit, most records are not looked at.
-    if (
-        patients
-        and not config.limit
-        and patients.keys().isdisjoint(journal.record_ids())
-    ):
-        warnings.append(
-            "no record found is in the CSV file of patients: is it the right file?"
-        )
+        n_known[entry.source] += tables.describe(entry).patient_id != ""
     n_unknown = n_of_source["ptb-xl"] - n_known["ptb-xl"]
     if n_unknown:
         warnings.append(
             f"the patients of {n_unknown} ptb-xl records are unknown, and some have "
             "several: folds may share patients (--patients ptbxl_database.csv)"
+        )
+    if journal.n_moved_folds:
+        warnings.append(
+            f"{journal.n_moved_folds} records have another fold than in column "
+            f"{config.folds_from}, which would separate a patient or an ECG"
         )
     sources = {*n_of_source, *journal.count_by("source", Status.NOT_SELECTED)}
     missing = set(config.exclude_sources) - sources

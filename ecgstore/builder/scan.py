@@ -22,6 +22,7 @@ from ecgstore.builder.journal import Entry, Journal, Status, ecg_key
 from ecgstore.config import Config
 from ecgstore.diagnoses import selects
 from ecgstore.errors import EcgStoreError, RecordError, out_of_memory, short_repr
+from ecgstore.label_tables import RecordTables, header_labels
 from ecgstore.reasons import Reason
 from ecgstore.record import lead_mask
 from ecgstore.signals.signature import signature
@@ -157,13 +158,22 @@ class Scanner:
         Options of the build.
     folders : Folders
         The source folders of the records.
+    tables : RecordTables
+        The tables of the build.
     with_signals : bool
         Read and check the signals too; else headers only.
     """
 
-    def __init__(self, config: Config, folders: Folders, with_signals: bool) -> None:
+    def __init__(
+        self,
+        config: Config,
+        folders: Folders,
+        tables: RecordTables,
+        with_signals: bool,
+    ) -> None:
         self._config = config
         self._folders = folders
+        self._tables = tables
         self._with_signals = with_signals
         self._leads = leads_of_build(config)
 
@@ -189,8 +199,11 @@ class Scanner:
             check_name(path)
             header = read_header(header_path)
             files = header.files(header_path)
-            entry = _described(_stamped(entry, header_path, files), header)
-            if not selects(header.dx, self._config.classes, self._config.select):
+            entry = _stamped(entry, header_path, files)
+            entry = _described(entry, header, self._config)
+            known = self._tables.describe(entry)
+            rule, class_set = self._config.select, self._config.classes
+            if not selects(known.dx, class_set, rule, denied=known.denied):
                 return entry
             entry = replace(entry, status=Status.SELECTED)
             return self._checked(entry, header_path) if self._with_signals else entry
@@ -275,13 +288,15 @@ def _stamped(entry: Entry, header_path: Path, files: list[str]) -> Entry:
     return replace(entry, files=names, n_bytes=n_bytes, stamp=now)
 
 
-def _described(entry: Entry, header: RecordHeader) -> Entry:
+def _described(entry: Entry, header: RecordHeader, config: Config) -> Entry:
     """Return the entry completed from the header."""
+    labels = header_labels(header.notes, config.label_key)
     return replace(
         entry,
         record_id=header.record_id,
-        dx=",".join(header.dx),
-        dx_unknown="\n".join(header.dx_unknown),
+        dx=",".join(dict.fromkeys((*header.dx, *labels.codes))),
+        denied=",".join(labels.denied),
+        dx_unknown="\n".join((*header.dx_unknown, *labels.unknown)),
         age=None if math.isnan(header.age) else header.age,
         sex=header.sex,
         fs=header.fs,
@@ -292,6 +307,7 @@ def scan(
     journal: Journal,
     folders: Folders,
     config: Config,
+    tables: RecordTables,
     *,
     with_signals: bool,
     n_workers: int,
@@ -310,6 +326,8 @@ def scan(
         The source folders of the records.
     config : Config
         Options of the build; its limit ends the scan early.
+    tables : RecordTables
+        The tables of the build.
     with_signals : bool
         Read and check the signals too; else headers only.
     n_workers : int
@@ -321,7 +339,8 @@ def scan(
         the number of records quarantined.
     """
     waiting: deque[list[tuple[str, Entry | None]]] = deque()
-    make_worker = partial(Scanner, config, folders, with_signals)
+    codes = tables.for_selection()
+    make_worker = partial(Scanner, config, folders, codes, with_signals)
     journal.begin_scan()
     chosen: set[str] = set()  # the selected ECGs, if their number is limited
     is_full = False

@@ -22,8 +22,11 @@ def print_summary(summary: dict[str, Any]) -> None:
     by = "not computed" if engine == "none" else f"by the engine {engine}"
     echo(f"  beats and waves {by}")
     echo(f"  fingerprint {summary['fingerprint']}")
+    if summary["labels_beside"]:
+        echo("  labels in a file beside the store replace those of its build")
     print_counts("records by source:", summary["sources"])
     print_counts("records by class (one record can be in several):", summary["classes"])
+    print_counts("records with a value of each target:", summary["targets"])
     echo("records by fold:")
     print_table(
         ["fold", "records", *summary["classes"]],

@@ -7,11 +7,33 @@ from typing import Any, Final, Self
 import numpy as np
 
 from ecgstore.arrays import UInt8Array
-from ecgstore.diagnoses.snomed import diagnoses, is_code
+from ecgstore.diagnoses.snomed import diagnoses, find_code
 from ecgstore.errors import ConfigError, short_repr
 
 SELECT_RULES: Final = ("any", "first", "all")
 """The rules of `selects`."""
+
+MOST_CHARACTERS: Final = 80
+"""Length of a text code."""
+
+_SEPARATORS: Final = frozenset(",;|")
+"""Characters that separate codes in tables and stores."""
+
+
+def is_text_code(text: str) -> bool:
+    """Return whether a text can be the code of a class: SNOMED CT digits are, too.
+
+    Examples
+    --------
+    >>> [is_text_code(text) for text in ("AFIB", "LAO/LAE", "164889003", "A,B", "")]
+    [True, True, True, False, False]
+    """
+    return (
+        0 < len(text) <= MOST_CHARACTERS
+        and text == text.strip()
+        and text.isprintable()
+        and _SEPARATORS.isdisjoint(text)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +47,14 @@ class DiagnosisClass:
     description : str
         Full name; may be empty.
     codes : tuple of str
-        SNOMED CT codes of the class; the first one represents it.
+        Codes of the class; the first one represents it. Digits are SNOMED CT codes; all
+        else is a text code, such as ``"AFIB"`` of PTB-XL, and compared as it is.
 
     Raises
     ------
     ConfigError
         If the name is empty, has surrounding blanks or cannot be printed, or if there
-        is no code, a repeated code, or a code that does not consist of digits.
+        is no code, a repeated code, or one that `is_text_code` refuses.
     """
 
     name: str
@@ -50,14 +73,16 @@ class DiagnosisClass:
             )
         if not self.codes:
             raise ConfigError(
-                f"class {self.name!r} has no codes; name at least one SNOMED CT code, "
-                "or remove the class"
+                f"class {self.name!r} has no codes; name at least one, or remove the "
+                "class"
             )
         for code in self.codes:
-            if not is_code(code):
+            if not is_text_code(code):
                 raise ConfigError(
-                    f"class {self.name!r} has the code {code!r}; expected a SNOMED CT "
-                    "code, which consists of digits"
+                    f"class {self.name!r} has the code {short_repr(code)}; expected "
+                    "digits (SNOMED CT), or a printable text of at most "
+                    f"{MOST_CHARACTERS} characters without commas, semicolons, bars "
+                    "and blanks around it"
                 )
         if len(set(self.codes)) < len(self.codes):
             raise ConfigError(
@@ -77,7 +102,8 @@ class ClassSet:
     classes : tuple of DiagnosisClass
         The classes; no two share a name or a code.
     columns : Mapping
-        Column of every code of the classes; derived from `classes`.
+        Column of every code of the classes, and of every `mark`; derived from
+        `classes`.
 
     Raises
     ------
@@ -128,6 +154,8 @@ class ClassSet:
                         "leave it in one"
                     )
                 columns[code] = column
+        for column, class_ in enumerate(self.classes):
+            columns.setdefault(self.mark(class_), column)
         object.__setattr__(self, "columns", columns)
 
     def __repr__(self) -> str:
@@ -141,7 +169,31 @@ class ClassSet:
     @property
     def codes(self) -> tuple[str, ...]:
         """Every code of every class, in the order of the columns."""
-        return tuple(self.columns)
+        return tuple(code for class_ in self.classes for code in class_.codes)
+
+    def mark(self, class_: DiagnosisClass) -> str:
+        """Return the code by which a table puts a record into a class as a whole.
+
+        It is the class's code that has its name or is its abbreviation, its only code,
+        or else the names of set and class: none of the codes may be true.
+
+        Examples
+        --------
+        >>> chosen = ClassSet("mine", (DiagnosisClass("MI", "", ("AMI", "IMI")),))
+        >>> chosen.mark(chosen.classes[0])
+        'mine:MI'
+        >>> chosen.label(["mine:MI"])
+        array([1], dtype=uint8)
+        """
+        if class_.name in class_.codes:
+            return class_.name
+        abbreviated = find_code(class_.name)
+        if abbreviated in class_.codes:
+            return str(abbreviated)
+        qualified = f"{self.name}:{class_.name}"
+        if len(class_.codes) > 1 and is_text_code(qualified):
+            return qualified
+        return class_.codes[0]
 
     def labels(self, dx: Sequence[Iterable[str]]) -> UInt8Array:
         """Return the labels of many records.
@@ -149,7 +201,7 @@ class ClassSet:
         Parameters
         ----------
         dx : sequence of iterables of str
-            The SNOMED CT codes of each record; codes outside the set are ignored.
+            The codes of each record; codes outside the set are ignored.
 
         Returns
         -------
@@ -170,7 +222,7 @@ class ClassSet:
         Parameters
         ----------
         dx : iterable of str
-            Its SNOMED CT codes; codes outside the set are ignored.
+            Its codes; codes outside the set are ignored.
 
         Returns
         -------
@@ -242,18 +294,27 @@ def describe(codes: Sequence[str]) -> str:
     return " or ".join(known[code].name for code in codes if code in known)
 
 
-def selects(dx: Sequence[str], class_set: ClassSet, rule: str = "any") -> bool:
+def selects(
+    dx: Sequence[str],
+    class_set: ClassSet,
+    rule: str = "any",
+    *,
+    denied: Iterable[str] = (),
+) -> bool:
     """Return whether a record is selected by its codes.
 
     Parameters
     ----------
     dx : sequence of str
-        The record's SNOMED CT codes in the header's order.
+        The record's codes in the header's order.
     class_set : ClassSet
         The class set of the labels.
     rule : str
-        ``"any"``: one of the codes is in the set. ``"first"``: the first code is in it.
-        ``"all"``: every record is selected, even without any code.
+        ``"any"``: one of the codes is in the set, or one of `denied`: a record that is
+        known to be without a class is as useful as one with it. ``"first"``: the first
+        code is in it. ``"all"``: every record is selected, even without any code.
+    denied : iterable of str
+        Codes that the record is said not to have.
 
     Raises
     ------
@@ -266,7 +327,7 @@ def selects(dx: Sequence[str], class_set: ClassSet, rule: str = "any") -> bool:
     reproducing work that selected records in this way.
     """
     if rule == "any":
-        return any(code in class_set.columns for code in dx)
+        return any(code in class_set.columns for code in (*dx, *denied))
     if rule == "first":
         return bool(dx) and dx[0] in class_set.columns
     if rule == "all":

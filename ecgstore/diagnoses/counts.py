@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ecgstore.diagnoses.class_sets import ClassSet
+from ecgstore.diagnoses.scp_ecg import scp_statements
 from ecgstore.diagnoses.snomed import diagnoses, is_code
 
 
@@ -47,10 +48,10 @@ class DiagnosisCounts:
     classes : tuple of CountRow
         One row per class, in the order of the set.
     codes : tuple of CountRow
-        One row per known code that occurs or is in the set, in the order of
-        `diagnoses`.
+        One row per known code that occurs or is in the set: those of `diagnoses`, then
+        `scp_statements`, then others of the set.
     unknown : tuple of CountRow
-        One row per code that is not in `diagnoses`, the most frequent first.
+        One row per other code, the most frequent first.
     unknown_words : tuple of CountRow
         One row per text that is no code, the most frequent first.
     """
@@ -74,8 +75,7 @@ def count_diagnoses(
     class_set : ClassSet
         The classes to count.
     records : iterable of (source, dx)
-        Source and diagnoses of every record: SNOMED CT codes, and texts that were not
-        understood.
+        Source and diagnoses of every record: codes, and texts that were not understood.
     """
     n_records: Counter[str] = Counter()
     n_without: Counter[str] = Counter()
@@ -90,13 +90,16 @@ def count_diagnoses(
         by_code.update((source, code) for code in codes)
     sources = tuple(sorted(n_records))
 
+    known = code_names(class_set)
+
     def code_row(code: str) -> CountRow:
-        name = diagnoses()[code].abbreviation if code in diagnoses() else ""
-        return CountRow(code, name, tuple(by_code[source, code] for source in sources))
+        counts = tuple(by_code[source, code] for source in sources)
+        return CountRow(code, known.get(code, ""), counts)
 
     occurring = {code for _, code in by_code}
+    shown = occurring.union(class_set.codes)
     unknown = sorted(
-        (code_row(code) for code in sorted(occurring - diagnoses().keys())),
+        (code_row(code) for code in sorted(occurring - known.keys())),
         key=lambda row: -row.total,
     )
     return DiagnosisCounts(
@@ -111,11 +114,28 @@ def count_diagnoses(
             )
             for column, class_ in enumerate(class_set.classes)
         ),
-        codes=tuple(
-            code_row(code)
-            for code in diagnoses()
-            if code in occurring or code in class_set.columns
-        ),
+        codes=tuple(code_row(code) for code in known if code in shown),
         unknown=tuple(row for row in unknown if is_code(row.key)),
         unknown_words=tuple(row for row in unknown if not is_code(row.key)),
     )
+
+
+def code_names(class_set: ClassSet) -> dict[str, str]:
+    """Return the short name of every known code: of the tables, and of a class set.
+
+    Examples
+    --------
+    >>> from ecgstore.diagnoses import DiagnosisClass
+    >>> known = code_names(ClassSet("x", (DiagnosisClass("A", "", ("mine",)),)))
+    >>> known["164889003"], known["AFIB"], known["mine"], known.get("other")
+    ('AF', 'atrial fibrillation', 'A', None)
+    """
+    return {
+        **{code: row.abbreviation for code, row in diagnoses().items()},
+        **{code: statement.name for code, statement in scp_statements().items()},
+        **{
+            code: class_set.names[column]
+            for code, column in class_set.columns.items()
+            if code not in diagnoses() and code not in scp_statements()
+        },
+    }

@@ -12,6 +12,15 @@ table with a description::
 
 An abbreviation stands for its own code only: the Challenge scores RBBB and CRBBB as one
 diagnosis, but a class contains both only if it lists both.
+
+With the line ``codes = "text"``, codes are taken as they are written: those of other
+vocabularies, such as the statements of PTB-XL or the columns of a table::
+
+    name = "fibrillation"
+    codes = "text"
+
+    [classes]
+    AF = ["AFIB", "AF", "164889003"]
 """
 
 import os
@@ -22,6 +31,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ecgstore.diagnoses.class_sets import ClassSet, DiagnosisClass, describe
+from ecgstore.diagnoses.scp_ecg import SCP_CLASS_SETS
 from ecgstore.diagnoses.snomed import code_of, diagnoses
 from ecgstore.errors import ConfigError, cause_of, short_repr
 from ecgstore.similar_names import did_you_mean
@@ -70,10 +80,39 @@ def _merged_class(kept: str, codes: list[str]) -> DiagnosisClass:
     return DiagnosisClass(name, describe(ordered), ordered)
 
 
+def _code15() -> ClassSet:
+    """Return the six classes of CODE-15 %, with their SNOMED CT codes."""
+    # Columns of its table, and the diagnoses of Ribeiro et al. 2020, Nat. Commun. 11,
+    # so that networks trained on it can be judged on records with SNOMED CT codes.
+    columns = {
+        "1dAVb": ("270492004",),
+        "RBBB": ("59118001", "713427006"),
+        "LBBB": ("164909002",),
+        "SB": ("426177001",),
+        "AF": ("164889003",),
+        "ST": ("427084000",),
+    }
+    classes = (
+        DiagnosisClass(name, describe(codes), (name, *codes))
+        for name, codes in columns.items()
+    )
+    return ClassSet("code15", tuple(classes))
+
+
+def _chagas() -> ClassSet:
+    """Return the class of the Challenge 2025: Chagas disease."""
+    return ClassSet(
+        "chagas", (DiagnosisClass("Chagas", "Chagas disease", ("Chagas",)),)
+    )
+
+
 CLASS_SETS: Final[Mapping[str, Callable[[], ClassSet]]] = {
     "hybrid7": _hybrid7,
     "hybrid6": _hybrid6,
     "cinc2020": _cinc2020,
+    **SCP_CLASS_SETS,
+    "code15": _code15,
+    "chagas": _chagas,
 }
 """The built-in class sets by name; the first is the default of a build."""
 
@@ -90,7 +129,8 @@ def class_set(name_or_path: str | Path) -> ClassSet:
     Parameters
     ----------
     name_or_path : str or Path
-        ``"hybrid7"``, ``"hybrid6"``, ``"cinc2020"``, or the path of a TOML file.
+        A name in `CLASS_SETS`, such as ``"hybrid7"``, ``"cinc2020"`` or
+        ``"ptbxl-super"``, or the path of a TOML file.
 
     Raises
     ------
@@ -103,6 +143,8 @@ def class_set(name_or_path: str | Path) -> ClassSet:
     ('NSR', 'MI', 'RBBB', 'AF', 'NSSTTA', 'MIs', 'LAD')
     >>> len(class_set("cinc2020").classes)
     24
+    >>> class_set("ptbxl-super").names
+    ('NORM', 'MI', 'STTC', 'CD', 'HYP')
     """
     if not isinstance(name_or_path, str | Path):
         raise ConfigError(
@@ -141,10 +183,16 @@ def _read_class_set(path: Path) -> ClassSet:
 
 def _parse_class_set(content: Mapping[str, Any]) -> ClassSet:
     """Return the class set in the content of a TOML file."""
-    unknown = [key for key in content if key not in ("name", "classes")]
+    unknown = [key for key in content if key not in ("name", "codes", "classes")]
     if unknown:
         raise ConfigError(
-            f"unknown key {unknown[0]!r}; expected name and [classes] only"
+            f"unknown key {unknown[0]!r}; expected name, codes and [classes] only"
+        )
+    kind = content.get("codes", "snomed")
+    if kind not in ("snomed", "text"):
+        raise ConfigError(
+            f'codes is {short_repr(kind)}; expected "snomed", or "text" for codes that '
+            "are taken as they are written"
         )
     name = content.get("name")
     if not isinstance(name, str):
@@ -159,10 +207,15 @@ def _parse_class_set(content: Mapping[str, Any]) -> ClassSet:
             "there is no table [classes]; add one with lines such as: "
             'AF = ["164889003"]'
         )
-    return ClassSet(name, tuple(_parse_class(*item) for item in classes.items()))
+    return ClassSet(
+        name,
+        tuple(
+            _parse_class(*item, as_written=kind == "text") for item in classes.items()
+        ),
+    )
 
 
-def _parse_class(name: str, value: object) -> DiagnosisClass:
+def _parse_class(name: str, value: object, *, as_written: bool) -> DiagnosisClass:
     """Return one class of a TOML file: a list of codes, or a table with that list."""
     table = value if isinstance(value, dict) else {"codes": value}
     codes = table.get("codes")
@@ -178,5 +231,5 @@ def _parse_class(name: str, value: object) -> DiagnosisClass:
             'quotes, such as ["164889003"], or {codes = ["164889003"], '
             'description = "..."}'
         )
-    resolved = tuple(code_of(code) for code in codes)
+    resolved = tuple(codes if as_written else map(code_of, codes))
     return DiagnosisClass(name, description or describe(resolved), resolved)

@@ -173,5 +173,6 @@ def code_of(text: str) -> str:
     raise ConfigError(
         f"unknown diagnosis {text!r}; {hint}expected a SNOMED CT code (digits), or an "
         "abbreviation or a name of the Challenge 2020, such as AF; "
-        "`ecgstore classes` lists them"
+        "`ecgstore classes` lists them (a file of a class set takes other codes after "
+        'the line codes = "text")'
     )

@@ -49,6 +49,10 @@ class RecordHeader(Protocol):
     def dx_unknown(self) -> tuple[str, ...]:
         """Diagnoses that are not understood, as `ecgstore.diagnoses.read_dx` does."""
 
+    @property
+    def notes(self) -> tuple[tuple[str, str], ...]:
+        """Key and value of all else that the header says, such as a label."""
+
     def files(self, path: Path) -> list[str]:
         """Return the names of the record's files in the folder of its header `path`.
 

@@ -115,4 +115,5 @@ def read_record(
         first_value_differs=signal.first_value_differs,
         derived_leads=signal.leads.derived,
         missing_leads=signal.leads.missing,
+        notes=header.notes,
     )

@@ -21,6 +21,10 @@ def records_frame(tables: Tables) -> pd.DataFrame:
         else ""  # a store of format version 1 has the twelve leads of the files
         for name in (*schema.RECORD_TEXTS, *schema.RECORD_NUMBERS)
     }
+    for path in tables:
+        group, _, name = path.partition("/")
+        if group == schema.RECORDS and path != schema.SAME_ECG:
+            columns.setdefault(name, _column(tables, path))
     columns["fold"] = _column(tables, schema.FOLDS)
     columns["patient_known"] = columns["patient_id"] != ""
     return pd.DataFrame(columns).set_index("record_id")

@@ -19,6 +19,7 @@ from ecgstore.storage.format.hdf5 import (
 )
 from ecgstore.storage.format.layout import UNSEALED
 from ecgstore.storage.format.row_offsets import row_offsets
+from ecgstore.storage.label_file import label_file_path, open_label_file
 from ecgstore.storage.memory_map import MemoryMap
 from ecgstore.storage.rows import SignalRows
 from ecgstore.storage.tables import Tables, table_locations
@@ -35,7 +36,9 @@ class OpenedFile:
     software : str
         Versions of the libraries on which the numbers depend.
     fingerprint : str
-        Digest that identifies the content.
+        Digest that identifies the content, with the labels beside the file.
+    built_fingerprint : str
+        Digest that identifies the content of the file.
     beats_statuses : dict
         Value of every status of `/quality/beats_status` by its name.
     label_names, feature_names, feature_units : tuple of str
@@ -43,21 +46,25 @@ class OpenedFile:
     signals : SignalRows
         The rows of `/signals`.
     tables : Tables
-        All other datasets.
+        All other datasets; those of the labels beside the file replace its own.
+    label_file : MemoryMap or None
+        The file of these labels, if there is one.
     """
 
     config: Config
     software: str
     fingerprint: str
+    built_fingerprint: str
     beats_statuses: dict[str, int]
     label_names: tuple[str, ...]
     feature_names: tuple[str, ...]
     feature_units: tuple[str, ...]
     signals: SignalRows
     tables: Tables
+    label_file: MemoryMap | None
 
 
-def open_file(path: Path, *, first_touch: bool) -> OpenedFile:
+def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile:
     """Open a store's file.
 
     Parameters
@@ -66,6 +73,8 @@ def open_file(path: Path, *, first_touch: bool) -> OpenedFile:
         The file.
     first_touch : bool
         Check every row of the signals the first time that it is read.
+    with_labels : bool
+        Let the labels beside the file, if there are some, replace its own.
 
     Raises
     ------
@@ -105,11 +114,17 @@ def open_file(path: Path, *, first_touch: bool) -> OpenedFile:
         content = MemoryMap(path)
         content.check_same_file(file.id.get_vfd_handle())
     content.watch(fingerprint)
-    tables = Tables(path, locations, content)
+    beside = label_file_path(path)
+    labels = None
+    if with_labels and beside.exists():
+        labels = open_label_file(beside, path, fingerprint)
+        config, label_names = labels.config, labels.config.classes.names
+    tables = Tables(path, locations, content, None if labels is None else labels.tables)
     check = FirstTouch(path, tables, len(offsets)) if first_touch else None
     return OpenedFile(
         config,
         software,
+        fingerprint if labels is None else labels.fingerprint,
         fingerprint,
         beats_statuses,
         label_names,
@@ -117,6 +132,7 @@ def open_file(path: Path, *, first_touch: bool) -> OpenedFile:
         feature_units,
         SignalRows(content, offsets, dtype, n_leads, n_samples, scale_factor, check),
         tables,
+        None if labels is None else labels.file,
     )
 
 

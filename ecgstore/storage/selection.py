@@ -77,6 +77,10 @@ class Selection:
         """Return the labels of the records; see `Store.labels`."""
         return self.store.labels(classes, rows=self.rows)
 
+    def targets(self) -> Float32Array:
+        """Return the targets of the records; see `Store.targets`."""
+        return self.store.targets(self.rows)
+
     def groups(self) -> IntArray:
         """Return which records must stay together; see `Store.groups`."""
         return self.store.groups(self.rows)

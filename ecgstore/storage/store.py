@@ -55,6 +55,9 @@ class Store(StoreFile):
         time that any part of it is read by this process, be it by a method of the
         store, a loader or a dataset; a damaged row is a `SchemaError`. Of windows and
         single leads, the whole row is read the first time.
+    labels : {"beside", "built"}
+        Whether labels in a file beside the store, written by ``ecgstore label``,
+        replace those that it was built with.
 
     Raises
     ------
@@ -160,7 +163,15 @@ class Store(StoreFile):
             },
             r_peaks=r_peaks[:n_beats],
             fiducials=self.fiducials([row])[0, :, :n_beats],
+            targets=self._targets_of(row),
         )
+
+    def _targets_of(self, row: int) -> dict[str, float]:
+        """Return the targets of one record by name."""
+        if not self.target_names:
+            return {}
+        values = self.targets([row])[0].tolist()
+        return dict(zip(self.target_names, values, strict=True))
 
     @cached_property
     def records(self) -> pd.DataFrame:
@@ -301,6 +312,34 @@ class Store(StoreFile):
         texts = self.records["dx"].to_numpy()[numbers]
         labels = classes.labels([dx.split(",") if dx else [] for dx in texts])
         return labels.astype(dtype, copy=False)
+
+    def targets(self, rows: Rows | None = None) -> Float32Array:
+        """Return the targets of the records, numbers such as an ejection fraction.
+
+        Their names are in `target_names`.
+
+        Parameters
+        ----------
+        rows : optional
+            Row numbers, or a mask of all rows; all rows if left out.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_targets)
+            float32, NaN where missing.
+
+        Raises
+        ------
+        EcgStoreError
+            If the store was built without targets.
+        """
+        if not self.target_names:
+            raise EcgStoreError(
+                f"{self.path}: has no targets; build it with --labels TABLE --targets "
+                "COLUMNS"
+            )
+        numbers = slice(None) if rows is None else rows_of(self, rows)
+        return np.array(self.table(schema.TARGETS)[numbers])
 
     def features(
         self, rows: Rows | None = None, *, attached: bool = False

@@ -29,6 +29,9 @@ class StoreFile:
         The HDF5 file made by a build.
     verify : {"off", "first-touch"}
         Whether to check every row of the signals the first time that it is read.
+    labels : {"beside", "built"}
+        Whether labels in a file beside the store (``ecgstore label``) replace those
+        that it was built with.
 
     Raises
     ------
@@ -39,16 +42,28 @@ class StoreFile:
     """
 
     def __init__(
-        self, path: str | Path, *, verify: Literal["off", "first-touch"] = "off"
+        self,
+        path: str | Path,
+        *,
+        verify: Literal["off", "first-touch"] = "off",
+        labels: Literal["beside", "built"] = "beside",
     ) -> None:
         if verify not in ("off", "first-touch"):
             raise ValueError(f"verify is {verify!r}; expected 'off' or 'first-touch'")
+        if labels not in ("beside", "built"):
+            raise ValueError(f"labels is {labels!r}; expected 'beside' or 'built'")
         self.path = Path(path)
         self.verify = verify
-        opened = open_file(self.path, first_touch=verify == "first-touch")
+        self._labels_of = labels
+        opened = open_file(
+            self.path,
+            first_touch=verify == "first-touch",
+            with_labels=labels == "beside",
+        )
         self.config = opened.config
         self.software = opened.software
         self.fingerprint = opened.fingerprint
+        self.built_fingerprint = opened.built_fingerprint
         self.beats_statuses = opened.beats_statuses
         self.label_names = opened.label_names
         self.feature_names = opened.feature_names
@@ -60,6 +75,7 @@ class StoreFile:
         self._dtype = opened.signals.dtype
         self._signals: SignalRows | None = opened.signals
         self._tables: Tables | None = opened.tables
+        self._label_file = opened.label_file
         self._attached = AttachedFeatures(self.path)
 
     @property
@@ -71,6 +87,16 @@ class StoreFile:
     def fs(self) -> float:
         """Sampling rate of the stored signals in Hz."""
         return self.config.fs
+
+    @property
+    def has_labels_beside(self) -> bool:
+        """Whether labels in a file beside the store replace those of its build."""
+        return self._label_file is not None
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """Names of the columns of the targets; empty if the store has none."""
+        return self.config.targets
 
     @property
     def leads(self) -> tuple[str, ...]:
@@ -93,6 +119,7 @@ class StoreFile:
             self.path,
             self.fingerprint,
             self.verify,
+            self._labels_of,
             origins,
         )
 
@@ -104,6 +131,8 @@ class StoreFile:
         """
         if self._signals is not None:
             self._signals.file.close()
+        if self._label_file is not None:
+            self._label_file.close()
         self._signals = self._tables = None
         self._attached = AttachedFeatures(self.path)
 
@@ -147,6 +176,8 @@ class StoreFile:
             If the store was closed.
         """
         self.signal_rows.file.check_unchanged()
+        if self._label_file is not None:
+            self._label_file.check_unchanged()
 
     def _checked_tables(self) -> Tables:
         """Return the tables, if the file was not changed."""
@@ -228,7 +259,7 @@ class StoreFile:
         sidecar = open_sidecar(
             Path(path),
             self.path,
-            store_fingerprint=self.fingerprint,
+            store_fingerprint=self.built_fingerprint,
             record_ids=self.table(f"{schema.RECORDS}/record_id"),
             weights_sha256=weights_sha256,
         )
@@ -264,10 +295,11 @@ def _reopened(
     path: Path,
     fingerprint: str,
     verify: Literal["off", "first-touch"],
+    labels: Literal["beside", "built"],
     attached: Mapping[str, Origin],
 ) -> StoreFile:
     """Open a pickled store again, if it is the same, and attach its deep features."""
-    store = store_class(path, verify=verify)
+    store = store_class(path, verify=verify, labels=labels)
     if store.fingerprint != fingerprint:
         store.close()
         raise SchemaError(

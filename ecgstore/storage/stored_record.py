@@ -25,7 +25,7 @@ class StoredRecord:
     sex : str
         ``"male"``, ``"female"`` or ``"unknown"``.
     dx : tuple of str
-        All SNOMED CT codes of the record.
+        All codes of the record; digits are SNOMED CT.
     derived_leads, missing_leads : tuple of str
         Leads that were computed from I and II, and leads that the record lacks, which
         are zero in `signal`.
@@ -41,6 +41,8 @@ class StoredRecord:
         Sample indices of the record's beats.
     fiducials : ndarray of shape (12, n_beats, 9)
         Sample indices of the marks of every beat, -1 where absent.
+    targets : dict
+        Every target of the store; NaN where missing.
     """
 
     record_id: str
@@ -59,6 +61,7 @@ class StoredRecord:
     features: dict[str, float]
     r_peaks: IntArray
     fiducials: IntArray
+    targets: dict[str, float]
 
     @property
     def classes(self) -> list[str]:

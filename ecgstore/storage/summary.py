@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -10,13 +10,17 @@ from ecgstore.storage.format import schema
 from ecgstore.storage.store import Store
 
 
-def summarise(path: str | Path) -> dict[str, Any]:
+def summarise(
+    path: str | Path, *, labels: Literal["beside", "built"] = "beside"
+) -> dict[str, Any]:
     """Return the size, shape and counts of a store as plain values, for JSON.
 
     Parameters
     ----------
     path : str or Path
         The store.
+    labels : {"beside", "built"}
+        Labels to count; see `Store`.
 
     Returns
     -------
@@ -24,8 +28,8 @@ def summarise(path: str | Path) -> dict[str, Any]:
         Size, shape and beat detector, and counts of records by source, class, fold,
         quality flag, status of the beats, and reason of quarantine.
     """
-    with Store(path) as store:
-        labels = store.labels(dtype=np.uint8)
+    with Store(path, labels=labels) as store:
+        multi_hot = store.labels(dtype=np.uint8)
         folds = store.records["fold"].to_numpy()
         return {
             "path": str(store.path),
@@ -39,12 +43,14 @@ def summarise(path: str | Path) -> dict[str, Any]:
             },
             "software": store.software,
             "fingerprint": store.fingerprint,
+            "labels_beside": store.has_labels_beside,
             "sources": _counts(store.records["source"].to_numpy()),
-            "classes": _class_counts(store, labels),
+            "classes": _class_counts(store, multi_hot),
+            "targets": _target_counts(store),
             "folds": {
                 int(fold): {
                     "records": int((folds == fold).sum()),
-                    "classes": _class_counts(store, labels[folds == fold]),
+                    "classes": _class_counts(store, multi_hot[folds == fold]),
                 }
                 for fold in np.unique(folds)
             },
@@ -64,6 +70,14 @@ def _counts(values: Any) -> dict[str, int]:
 def _class_counts(store: Store, labels: Any) -> dict[str, int]:
     """Return the number of records in each class."""
     return dict(zip(store.label_names, labels.sum(axis=0).tolist(), strict=True))
+
+
+def _target_counts(store: Store) -> dict[str, int]:
+    """Return the number of records with a known value of each target."""
+    if not store.target_names:
+        return {}
+    known = np.isfinite(store.targets()).sum(axis=0).tolist()
+    return dict(zip(store.target_names, known, strict=True))
 
 
 def _flag_counts(store: Store) -> dict[str, int]:

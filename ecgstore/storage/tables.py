@@ -1,7 +1,7 @@
 """Read all datasets of a store except the signals, without the HDF5 library."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,23 +56,37 @@ class Tables:
         Location of every table, by path; see `table_locations`.
     content : MemoryMap
         The mapped file.
+    replacing : Tables, optional
+        Tables of another file that are read in place of those of the same path.
     """
 
     def __init__(
-        self, path: Path, locations: Mapping[str, TableLocation], content: MemoryMap
+        self,
+        path: Path,
+        locations: Mapping[str, TableLocation],
+        content: MemoryMap,
+        replacing: "Tables | None" = None,
     ) -> None:
         self.path = path
+        self._replacing = replacing
         self._locations = locations
         self._content = content
         self._opened: dict[str, NDArray[Any]] = {}
 
     def __contains__(self, name: str) -> bool:
         """Return whether there is a table of this path."""
-        return name in self._locations
+        is_replaced = self._replacing is not None and name in self._replacing
+        return is_replaced or name in self._locations
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the path of every table."""
+        return iter(dict.fromkeys((*self._locations, *(self._replacing or ()))))
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a table; see `Store.table`."""
         name = name.removeprefix("/")
+        if self._replacing is not None and name in self._replacing:
+            return self._replacing[name]
         if name not in self._opened:
             self._opened[name] = self._open(name)
         return self._opened[name].view()

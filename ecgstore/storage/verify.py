@@ -17,6 +17,7 @@ from ecgstore.storage.format.integrity import (
     wrong_digests,
 )
 from ecgstore.storage.format.structure import structure_differences
+from ecgstore.storage.label_file import label_file_damage, label_file_path
 from ecgstore.storage.store import Store
 
 
@@ -65,7 +66,7 @@ def verify(
     SchemaError
         If the file is too damaged to be read as a store at all.
     """
-    with Store(path) as store, open_hdf5(store.path) as file:
+    with Store(path, labels="built") as store, open_hdf5(store.path) as file:
         version = int(file.attrs["format_version"])
         for where, problem in structure_differences(file, store.config, version):
             yield Damage(where, problem)
@@ -82,6 +83,10 @@ def verify(
         for row in unfilled.tolist():
             yield Damage(f"/{schema.STATE} row {row}", "the row was never filled")
         yield from _damaged_rows(store, file, on_progress)
+    beside = label_file_path(Path(path))
+    if beside.exists():
+        for name, message in label_file_damage(beside).items():
+            yield Damage(f"{beside.name}: /{name}", message)
 
 
 def _damaged_software(file: h5py.File, software: str) -> Iterator[Damage]:

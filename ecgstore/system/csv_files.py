@@ -6,6 +6,7 @@ Cells are written as they are, so that they read back the same: a name that begi
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,21 +110,39 @@ def read_csv_rows(
     ConfigError
         If the file cannot be read, a column is missing, or a row is too short.
     """
+    with _readable(path), Path(path).open(encoding="utf-8-sig", newline="") as lines:
+        reader = csv.reader(lines)
+        header = [name.strip() for name in next(reader, [])]
+        indices = [_column_index(path, header, names) for names in columns]
+        for row in reader:
+            if not row:
+                continue
+            where = f"{path}: line {reader.line_num}"
+            if len(row) <= max(indices):
+                raise ConfigError(
+                    f"{where} has {len(row)} values; expected {len(header)}, as in "
+                    "its first line"
+                )
+            yield where, {header[k]: row[k].strip() for k in indices}
+
+
+def csv_columns(path: str | Path) -> list[str]:
+    """Return the names of the columns of a CSV file.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read.
+    """
+    with _readable(path), Path(path).open(encoding="utf-8-sig", newline="") as lines:
+        return [name.strip() for name in next(csv.reader(lines), [])]
+
+
+@contextmanager
+def _readable(path: str | Path) -> Iterator[None]:
+    """Convert the errors of reading a CSV file."""
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.reader(lines)
-            header = [name.strip() for name in next(reader, [])]
-            indices = [_column_index(path, header, names) for names in columns]
-            for row in reader:
-                if not row:
-                    continue
-                where = f"{path}: line {reader.line_num}"
-                if len(row) <= max(indices):
-                    raise ConfigError(
-                        f"{where} has {len(row)} values; expected {len(header)}, "
-                        "as in its first line"
-                    )
-                yield where, {header[k]: row[k].strip() for k in indices}
+        yield
     except OSError as error:
         raise ConfigError(
             f"{path}: not a readable CSV file ({error.strerror}); check that it exists "

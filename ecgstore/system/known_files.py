@@ -44,6 +44,9 @@ _FORMATS: Final = {
         "deep features that `ecgstore extract` wrote; store.attach(...) in Python "
         "makes them columns of their store"
     ),
+    "ecgstore labels": (
+        "labels that `ecgstore label` wrote beside a store, which are used with it"
+    ),
     "ecgstore model": (
         "a checkpoint; `ecgstore evaluate`, predict and extract take it as CHECKPOINT"
     ),

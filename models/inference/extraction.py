@@ -100,7 +100,7 @@ def extract(
             sidecar.sidecar_attributes(
                 checkpoint.model.to_dict(),
                 checkpoint.weights_sha256(),
-                store.fingerprint,
+                store.built_fingerprint,
                 f"ecgstore {__version__}, torch {torch.__version__}",
             ),
         )

@@ -28,7 +28,8 @@ from ecgstore.storage.rows import Gather, load_kernels
 load_kernels()  # while PyTorch is imported, not with the first batch
 
 ARRAYS: Final = ("signals", "labels", "features", "fiducials", "r_peaks")
-"""Fields that are attributes of a batch; all others are in `Batch.columns`."""
+"""Fields of every store that are attributes of a batch, as `schema.TARGETS` of some is;
+all others are in `Batch.columns`."""
 
 
 class RecordReader:
@@ -40,8 +41,8 @@ class RecordReader:
         The store to read.
     fields : iterable of str
         Any of ``"signals"``, ``"labels"``, ``"features"``, ``"fiducials"``,
-        ``"r_peaks"``, of the columns of `Store.records`, and of the names of attached
-        deep features (`Store.attach`).
+        ``"r_peaks"``, ``"targets"`` if the store has some, of the columns of
+        `Store.records`, and of the names of attached deep features (`Store.attach`).
     dtype : {"float32", "int16"}
         Signals in mV, or the stored counts.
     leads : iterable of str, optional
@@ -213,11 +214,13 @@ def _known_fields(
     columns = (
         *schema.RECORD_TEXTS,
         *schema.RECORD_NUMBERS,
+        *schema.extra_columns(store.config),
         "fold",
         *store.attached,
     )
     names = list(dict.fromkeys([fields] if isinstance(fields, str) else fields))
-    known = (*ARRAYS, *columns)
+    arrays = (*ARRAYS, schema.TARGETS) if store.target_names else ARRAYS
+    known = (*arrays, *columns)
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(
@@ -225,6 +228,6 @@ def _known_fields(
             f"expected some of {', '.join(known)}"
         )
     return (
-        [name for name in names if name in ARRAYS],
+        [name for name in names if name in arrays],
         [name for name in names if name in columns],
     )

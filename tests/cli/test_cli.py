@@ -176,7 +176,7 @@ def test_classes_counts_folders_and_tables(
     table = tmp_path / "labels.csv"
     table.write_text("record,tranche_name,diagnosis\nA1,CPSC,RBBB;foo\nA2,CPSC,777\n")
     _, printed, _ = run("classes", table)
-    assert "outside the Challenge's table" in printed
+    assert "code in no table of diagnoses" in printed
     assert "words in Dx that are no diagnosis" in printed
     assert "foo" in printed.split()
     _, printed, _ = run("classes", table, "--json")

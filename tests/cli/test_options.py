@@ -38,6 +38,12 @@ every_option = pytest.mark.parametrize(
 
 OTHER: dict[str, Any] = {
     "classes": "cinc2020",
+    "columns": ["site", "ward"],
+    "folds_from": "strat_fold",
+    "label_column": "befund",
+    "label_key": ["Befund"],
+    "min_likelihood": 50.0,
+    "targets": ["age"],
     "exclude_sources": ["ptb", "st_petersburg_incart"],
     "lead_names": str(NAMES_FILE),
     "leads": ["II", "V2"],

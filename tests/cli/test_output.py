@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ecgstore import cli
 from ecgstore.builder import report
+from ecgstore.builder.table_use import TableUse
 from ecgstore.cli.commands import build
 from ecgstore.cli.output import ShownTable, echo, print_json
 from ecgstore.cli.summary import print_summary
@@ -69,11 +70,30 @@ def _summary(name: str) -> dict[str, object]:
         "fingerprint": name,
         "sources": counts,
         "classes": counts,
+        "targets": counts,
+        "labels_beside": True,
         "folds": {name: {"records": 3, "classes": counts}},
         "flags": counts,
         "beats": counts,
         "quarantine": counts,
     }
+
+
+def _use(name: str) -> TableUse:
+    """Return the use of a table, in which every text is `name`."""
+    return TableUse(
+        path=name,
+        n_rows=9,
+        n_rows_used=3,
+        n_records=9,
+        n_records_with_row=3,
+        found_by={name: 3},
+        read={name: [name]},
+        rows_without_record=[name],
+        records_without_row=[name],
+        rows_of_several=[name],
+        unknown_sexes={name: 1},
+    )
 
 
 def _report(name: str) -> report.ScanReport:
@@ -95,6 +115,7 @@ def _report(name: str) -> report.ScanReport:
         unknown_words=counts,
         left_out=[{"path": name, "reason": name, "detail": name}],
         same_ecg=[[name, name]],
+        tables=[_use(name).to_json()],
         warnings=[name],
     )
 

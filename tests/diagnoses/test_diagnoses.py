@@ -15,19 +15,20 @@ import pytest
 from hypothesis import given, strategies as st
 
 import ecgstore.diagnoses
+from ecgstore.config import Config
 from ecgstore.diagnoses import (
     CLASS_SETS,
     ClassSet,
     DiagnosisClass,
-    LabelRow,
     class_set,
     code_of,
     count_diagnoses,
     diagnoses,
-    read_labels_csv,
+    scp_statements,
     selects,
 )
 from ecgstore.errors import ConfigError
+from ecgstore.label_tables import read_label_table
 
 NSR, AF, LAD, RBBB, CRBBB = (
     "426783006",
@@ -156,10 +157,44 @@ class TestBuiltInClassSets:
 
     def test_one_name_means_the_same_codes_in_every_class_set(self) -> None:
         meaning: dict[str, set[str]] = {}
-        for name in CLASS_SETS:
+        for name in ("hybrid7", "hybrid6", "cinc2020"):
             for row in class_set(name).classes:
                 assert meaning.setdefault(row.name, set(row.codes)) == set(row.codes)
                 assert row.description
+
+    @pytest.mark.parametrize(
+        ("name", "n_classes", "n_codes"),
+        [
+            ("ptbxl-super", 5, 44),
+            ("ptbxl-sub", 23, 44),
+            ("ptbxl-diagnostic", 44, 44),
+            ("ptbxl-form", 19, 19),
+            ("ptbxl-rhythm", 12, 12),
+            ("ptbxl-all", 71, 71),
+            ("code15", 6, 13),
+            ("chagas", 1, 1),
+        ],
+    )
+    def test_sets_of_other_data_sets(
+        self, name: str, n_classes: int, n_codes: int
+    ) -> None:
+        chosen = class_set(name)
+        assert (len(chosen.classes), len(chosen.codes)) == (n_classes, n_codes)
+        assert all(row.description for row in chosen.classes)
+
+    def test_the_bundled_statements_are_ptb_xls(self, shared_data: Path) -> None:
+        table = pd.read_csv(
+            shared_data / "ptb-xl" / "scp_statements.csv", index_col=0
+        ).fillna({"diagnostic_class": "", "diagnostic_subclass": ""})
+        for code, row in table.iterrows():
+            statement = scp_statements()[str(code)]
+            kinds = (statement.diagnostic, statement.form, statement.rhythm)
+            expected = row[["diagnostic", "form", "rhythm"]] == 1
+            assert kinds == tuple(expected)
+            assert statement.superclass == row["diagnostic_class"]
+            assert statement.subclass == row["diagnostic_subclass"]
+            assert statement.name == row["description"]
+        assert list(scp_statements()) == list(table.index)
 
     def test_a_class_set_has_its_own_name(self) -> None:
         assert [class_set(name).name for name in CLASS_SETS] == list(CLASS_SETS)
@@ -206,6 +241,21 @@ class TestFile:
             ),
         )
 
+    def test_takes_text_codes_as_they_are_written(self, tmp_path: Path) -> None:
+        chosen = self.read(
+            tmp_path,
+            """
+            name = "fibrillation"
+            codes = "text"
+            [classes]
+            AF = ["AFIB", "AF", "164889003"]
+            """,
+        )
+        assert chosen == ClassSet(
+            "fibrillation",
+            (DiagnosisClass("AF", "atrial fibrillation", ("AFIB", "AF", AF)),),
+        )
+
     @pytest.mark.parametrize(
         ("text", "message"),
         [
@@ -225,6 +275,11 @@ class TestFile:
             ('name = "x"\n[classes]\nAF = ["AF", "164889003"]', "names a code twice"),
             ('name = "x"\n[classes]\nA = ["1"]\nB = ["1"]', "'A' and 'B'"),
             ('name = "x"\n[classes]\n" A" = ["1"]', "blanks"),
+            ('name = "x"\ncodes = "scp"\n[classes]\nA = ["1"]', "codes is 'scp'"),
+            (
+                'name = "x"\ncodes = "text"\n[classes]\nA = ["A,B"]',
+                "has the code 'A,B'",
+            ),
             ('name = "x"\nfs = 500\n[classes]\nA = ["1"]', "unknown key 'fs'"),
             ('name = "hybrid7"\n[classes]\nA = ["1"]', "that of a built-in"),
             ('name = ""\n[classes]\nA = ["1"]', "a class set is named ''"),
@@ -306,10 +361,19 @@ class TestClassSet:
         with pytest.raises(ConfigError, match="class "):
             DiagnosisClass(name, "", ("1",))
 
-    @pytest.mark.parametrize("code", ["", "AF", "12 ", "-1", "1.0", "\u0661"])
-    def test_refuses_codes_that_are_not_digits(self, code: str) -> None:
-        with pytest.raises(ConfigError, match="consists of digits"):
+    @pytest.mark.parametrize("code", ["", "12 ", " AF", "A,B", "A;B", "A|B", "A\n"])
+    def test_refuses_codes_that_tables_cannot_hold(self, code: str) -> None:
+        with pytest.raises(ConfigError, match=r"'A' has the code .*; expected digits"):
             DiagnosisClass("A", "", (code,))
+
+    def test_text_codes_are_compared_as_they_are(self) -> None:
+        chosen = ClassSet("x", (DiagnosisClass("A", "", ("AF", "LAO/LAE")),))
+        assert chosen.labels([["af"], ["AF"], ["164889003"], ["LAO/LAE"]]).tolist() == [
+            [0],
+            [1],
+            [0],
+            [1],
+        ]
 
     def test_refuses_two_classes_of_one_name(self) -> None:
         with pytest.raises(ConfigError, match="two classes named 'A'"):
@@ -324,6 +388,7 @@ class TestSelects:
         assert selects(dx, chosen, "any") == bool(chosen.label(dx).any())
         assert selects(dx, chosen, "first") == bool(chosen.label(dx[:1]).any())
         assert selects(dx, chosen, "all")
+        assert selects([], chosen, "any", denied=dx) == selects(dx, chosen, "any")
 
     def test_default_is_any(self) -> None:
         assert selects(["1", AF], class_set("hybrid7"))
@@ -376,7 +441,10 @@ class TestCounts:
         labels = shared_data / "challenge-2020" / "all_43101_labels.csv"
         table = count_diagnoses(
             class_set("cinc2020"),
-            ((row.source, row.dx) for row in read_labels_csv(labels)),
+            (
+                (row.source, row.codes)
+                for row in read_label_table(labels, Config()).rows
+            ),
         )
         order = [SOURCES.index(source) for source in table.sources]
         counted = {row.key: (*row.counts, row.total) for row in table.codes}
@@ -397,7 +465,7 @@ class TestCounts:
         path = shared_data / "challenge-2020" / "all_43101_labels.csv"
         table = count_diagnoses(
             class_set("hybrid7"),
-            ((row.source, row.dx) for row in read_labels_csv(path)),
+            ((row.source, row.codes) for row in read_label_table(path, Config()).rows),
         )
         frame = pd.read_csv(path)
         names = frame["diagnosis"].str.replace("CRBBB", "RBBB").str.split(";")
@@ -410,63 +478,6 @@ class TestCounts:
         assert [row.total for row in table.classes] == [
             *(20_846, 6_021, 3_071, 3_475, 3_554, 2_559, 6_086)
         ]
-
-
-class TestLabelsFile:
-    def read(self, folder: Path, text: str) -> list[LabelRow]:
-        path = folder / "labels.csv"
-        path.write_text(text, encoding="utf-8")
-        return list(read_labels_csv(path))
-
-    def test_reads_codes_and_abbreviations(self, tmp_path: Path) -> None:
-        assert self.read(
-            tmp_path,
-            "\ufeffrecord_id, dx ,source,age\r\n"
-            'a,"AF, LAD;164889003;",here,1\r\n'
-            "\r\n"
-            "b,,here,2\r\n"
-            "c,what;777,there,3\r\n",
-        ) == [
-            ("a", "here", (AF, LAD), ()),
-            ("b", "here", (), ()),
-            ("c", "there", ("777",), ("what",)),
-        ]
-
-    def test_what_is_not_understood_is_counted(self, tmp_path: Path) -> None:
-        rows = self.read(tmp_path, "record,source,dx\na,s,what;AF\nb,s,what\n")
-        table = count_diagnoses(
-            class_set("hybrid7"),
-            [(row.source, (*row.dx, *row.dx_unknown)) for row in rows],
-        )
-        assert table.unknown == ()
-        assert [(row.key, row.name, row.total) for row in table.unknown_words] == [
-            ("what", "", 2)
-        ]
-
-    @pytest.mark.parametrize(
-        ("text", "message"),
-        [
-            ("", "no column record_id or record; its columns are none"),
-            ("record,dx\n", "no column source or tranche_name; its columns are record"),
-            ("record,source,dx\na,s\n", "line 2 has 2 values; expected 3"),
-            ("record,source,dx\n" + "a" * 200_000, "not a readable CSV file"),
-        ],
-    )
-    def test_error_says_what_is_wrong(
-        self, tmp_path: Path, text: str, message: str
-    ) -> None:
-        with pytest.raises(ConfigError, match=message):
-            self.read(tmp_path, text)
-
-    def test_missing_file_is_an_error(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match=r"no\.csv: not a readable CSV file"):
-            list(read_labels_csv(tmp_path / "no.csv"))
-
-    def test_broken_bytes_are_an_error(self, tmp_path: Path) -> None:
-        path = tmp_path / "labels.csv"
-        path.write_bytes(b"record,source,dx\na,\xff,AF\n")
-        with pytest.raises(ConfigError, match="not a readable CSV file"):
-            list(read_labels_csv(path))
 
 
 @pytest.mark.parametrize("content", ["a = " + "[" * 5000, "a = " + "9" * 5000])

@@ -39,6 +39,7 @@ class JsonHeader:
     age: float = 50.0
     sex: str = "male"
     dx_unknown: tuple[str, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
 
     def files(self, path: Path) -> list[str]:
         return [path.name]

@@ -35,6 +35,8 @@ Examples:
   ecgstore build training/ -o challenge.h5 --patients ptbxl_database.csv
   ecgstore build training/ --dry-run --classes cinc2020
   ecgstore build training/ -o first.h5 --limit 100
+  ecgstore build ptb-xl/ -o ptbxl.h5 --classes ptbxl-super --folds-from strat_fold \
+    --labels ptb-xl/ptbxl_database.csv
   ecgstore build ludb/ -o ludb.h5 --select all
   ecgstore build training/ -o challenge.h5 --config options.toml
 """
@@ -51,11 +53,20 @@ Examples:
     "--sample", is_flag=True, help="Build the bundled sample of real records."
 )
 @click.option(
+    "--labels",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="TABLE",
+    help="Table (CSV or Parquet) with labels, patients, ages, sexes or other columns "
+    "of records; repeat for more. Rows are found by record_id, ecg_id, study_id, "
+    "exam_id or path: see docs/labels.md.",
+)
+@click.option(
     "--patients",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="CSV",
-    help="Table with the patient_id of each record_id or ecg_id, such as "
-    "ptbxl_database.csv, which comes with PTB-XL's own download.",
+    help="Table from which only the patient_id of each record_id or ecg_id is read, "
+    "such as ptbxl_database.csv, which comes with PTB-XL's own download.",
 )
 @click.option(
     "--workers",
@@ -87,6 +98,7 @@ def build(
     sources: tuple[Path, ...],
     out: Path | None,
     sample: bool,
+    labels: tuple[Path, ...],
     patients: Path | None,
     workers: int | None,
     dry_run: bool,
@@ -118,6 +130,7 @@ def build(
         report = survey(
             sources,
             config,
+            labels=labels,
             patients=patients,
             n_workers=workers,
             quiet=quiet,
@@ -131,6 +144,7 @@ def build(
             sources,
             out,
             config,
+            labels=labels,
             patients=patients,
             n_workers=workers,
             overwrite=overwrite,
@@ -157,9 +171,12 @@ def build(
 
 def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) -> None:
     """Print the counts of a scan, and those of the store if there is one."""
+    from ecgstore.builder.table_use import TableUse
+    from ecgstore.storage.label_file import label_file_path
     from ecgstore.storage.summary import summarise
 
-    summary = None if out is None else summarise(out)
+    # Labels beside an older store of this name may not be those of the new one.
+    summary = None if out is None else summarise(out, labels="built")
     if as_json:
         print_json({"scan": report.to_json(), "store": summary})
         return
@@ -184,8 +201,13 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
         )
     if report.same_ecg:
         echo(_same_ecg(report.same_ecg))
+    for table in report.tables:
+        use = TableUse(**table)
+        echo(use.sentence)
+        for line in use.unmatched:
+            echo(f"  {line}")
     print_counts(
-        "codes outside the Challenge's table of diagnoses (kept in /records/dx):",
+        "codes in no table of diagnoses and not in the classes (kept in /records/dx):",
         report.unknown_codes,
     )
     words = dict(islice(report.unknown_words.items(), _MAX_WORDS))
@@ -197,6 +219,12 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
         echo(f"  ... and {n_more} more: --json lists them")
     for warning in report.warnings:
         echo(f"warning: {warning}", err=True)
+    if out is not None and label_file_path(out).exists():
+        echo(
+            f"warning: {label_file_path(out)} holds labels of an older store of this "
+            "name; `ecgstore label` makes new ones, --remove deletes them",
+            err=True,
+        )
     _print_left_out(report, out)
     if summary is None:
         echo("only headers were read: a build may quarantine more records")

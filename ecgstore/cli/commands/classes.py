@@ -24,6 +24,7 @@ Examples:
   ecgstore classes
   ecgstore classes training/ --classes cinc2020
   ecgstore classes diagnoses.csv --codes
+  ecgstore classes ptbxl_database.csv --classes ptbxl-super
 """
 )
 @click.argument("sources", nargs=-1, type=click.Path(path_type=Path))
@@ -40,10 +41,9 @@ Examples:
 def classes(sources: tuple[Path, ...], name: str, codes: bool, as_json: bool) -> None:
     """List class sets and their codes, or count the records of each class.
 
-    SOURCES are folders of records, or CSV files with the columns record_id (or
-    record), source (or tranche_name) and dx (or diagnosis). The last contains SNOMED
-    CT codes, or the Challenge's abbreviations or names, separated by semicolons or
-    commas.
+    SOURCES are folders of records, or tables (CSV or Parquet) that `build --labels`
+    reads, such as ptbxl_database.csv: with a column of codes, or one for every class. A
+    column source (or tranche_name) names the database of each record.
     """
     from ecgstore.diagnoses import class_set, count_diagnoses
     from ecgstore.errors import EcgStoreError
@@ -52,12 +52,13 @@ def classes(sources: tuple[Path, ...], name: str, codes: bool, as_json: bool) ->
     if not sources:
         _print_sets(as_json)
         return
+    config = Config(classes=chosen)
     unreadable: list[Path] = []
-    counts = count_diagnoses(chosen, _records(sources, unreadable))
+    counts = count_diagnoses(chosen, _records(sources, config, unreadable))
     if not counts.records and not unreadable:
         raise EcgStoreError(
             f"{', '.join(map(str, sources))}: no records; expected .hea files at any "
-            "depth, or a CSV file of labels"
+            "depth, or a table of labels"
         )
     if as_json:
         from dataclasses import asdict
@@ -73,18 +74,19 @@ def classes(sources: tuple[Path, ...], name: str, codes: bool, as_json: bool) ->
 
 
 def _records(
-    sources: Iterable[Path], unreadable: list[Path]
+    sources: Iterable[Path], config: Config, unreadable: list[Path]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield source and diagnoses of every record of the folders and files."""
-    from ecgstore.diagnoses import read_labels_csv
     from ecgstore.errors import RecordError
+    from ecgstore.label_tables import header_labels, read_label_table
     from ecgstore.sources import find_headers, read_header, source_name
     from ecgstore.system.progress import with_progress
+    from ecgstore.system.table_files import TABLE_SUFFIXES
 
     for root in sources:
-        if root.suffix == ".csv":
-            for row in read_labels_csv(root):
-                yield row.source, (*row.dx, *row.dx_unknown)
+        if root.suffix.lower() in TABLE_SUFFIXES:
+            for row in read_label_table(root, config).rows:
+                yield row.source or root.stem, (*row.codes, *row.unknown)
             continue
         headers = find_headers(
             root, lambda path, problem: unreadable.append(Path(path))
@@ -95,7 +97,9 @@ def _records(
             except RecordError:
                 unreadable.append(path)
                 continue
-            yield source_name(path, root), (*header.dx, *header.dx_unknown)
+            labels = header_labels(header.notes, config.label_key)
+            codes = (*header.dx, *labels.codes, *header.dx_unknown, *labels.unknown)
+            yield source_name(path, root), codes
 
 
 def _print_sets(as_json: bool) -> None:
@@ -136,7 +140,7 @@ def _print_counts(name: str, counts: "DiagnosisCounts", codes: bool) -> None:
             [(row.key, row.name, *row.counts, row.total) for row in counts.codes],
         )
     if counts.unknown:
-        echo("records by code outside the Challenge's table of diagnoses:")
+        echo("records by code in no table of diagnoses and not in the classes:")
         print_table(
             ["code", *head],
             [(row.key, *row.counts, row.total) for row in counts.unknown],

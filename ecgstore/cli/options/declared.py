@@ -1,6 +1,6 @@
 """Flags for the options that a dataclass declares with `ecgstore.options`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +16,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def declared_options(
     settings: "DataclassInstance",
+    *,
+    only: Collection[str] | None = None,
+    with_file: bool = True,
 ) -> Callable[[Command], Command]:
     """Return a decorator that adds ``--config FILE`` and a flag for every option.
 
@@ -26,11 +29,18 @@ def declared_options(
     ----------
     settings : dataclass
         Its values are shown as the defaults.
+    only : collection of str, optional
+        Names of the options; all if left out.
+    with_file : bool
+        Whether the command takes a file of options.
     """
 
     def add(command: Command) -> Command:
         for option in reversed(options_of(settings).values()):
-            command = _flag(option)(command)
+            if only is None or option.name in only:
+                command = _flag(option)(command)
+        if not with_file:
+            return command
         return click.option(
             "--config",
             "config_file",
@@ -48,7 +58,7 @@ def drop_unset(flags: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in flags.items() if value is not None}
 
 
-def _names(
+def comma_separated(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> tuple[str, ...] | None:
     """Return the names in a text with commas between them; a callback of click."""
@@ -68,7 +78,7 @@ def _flag(option: Option) -> Callable[[Command], Command]:
         f"--{flag}",
         option.name,
         type=_type(option),
-        callback=_names if option.type is tuple else None,
+        callback=comma_separated if option.type is tuple else None,
         metavar=_metavar(option),
         help=_help(option),
     )

@@ -50,3 +50,10 @@ def folds_from(
             )
         folds.update(range(int(first), int(last) + 1))
     return tuple(sorted(folds))
+
+
+def optional_folds(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[int, ...] | None:
+    """Return the folds in a text, as `folds_from` does; None without one."""
+    return None if value is None else folds_from(context, parameter, value)

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from ecgstore.diagnoses.dx_text import read_dx
+from ecgstore.record import MAX_AGE, SEXES
 
-_MAX_AGE: Final = 150.0  # years; PTB-XL writes 300 for above 89
+_MOST_NOTES: Final = 64
+_LONGEST_KEY: Final = 64
+_LONGEST_VALUE: Final = 4096
+"""Limits of `read_notes`; real comments are far below them."""
+
 _TAG: Final = re.compile(r"<(\w+)>:?([^<]*)")
 _KEYS: Final = frozenset({"age", "sex", "dx"})
-_SEXES: Final = {"m": "male", "male": "male", "f": "female", "female": "female"}
 _CODES: Final = re.compile(r"[\d\s,;|/]+", re.ASCII)
 
 
@@ -67,11 +71,42 @@ def read_comments(
             if key == "age" and math.isnan(age):
                 age = _age(value)
             elif key == "sex" and sex == "unknown":
-                sex = _SEXES.get(value.strip().lower(), "unknown")
+                sex = SEXES.get(value.strip().lower(), "unknown")
             elif key == "dx":
                 dx_texts.append(value)
                 in_dx = True
     return age, sex, *read_dx("\n".join(dx_texts))
+
+
+def read_notes(comments: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return key and value of every comment ``# Key: value`` that says something else.
+
+    Parameters
+    ----------
+    comments : sequence of str
+        Comment lines, beginning with ``#``.
+
+    Returns
+    -------
+    tuple of (str, str)
+        As written, without surrounding blanks; the first few dozen, and none whose key
+        or value is longer than any real one.
+
+    Examples
+    --------
+    >>> read_notes(["# Age: 74", "# Chagas label: True", "# a remark"])
+    (('Chagas label', 'True'),)
+    """
+    notes = []
+    for comment in comments:
+        key, colon, value = comment.strip("# \t").partition(":")
+        key, value = key.strip(), value.strip()
+        is_tag = "<" in key
+        if not colon or not key or is_tag or key.lower() in _KEYS:
+            continue
+        if len(key) <= _LONGEST_KEY and len(value) <= _LONGEST_VALUE:
+            notes.append((key, value))
+    return tuple(notes[:_MOST_NOTES])
 
 
 def _continues(text: str, comment: str) -> bool:
@@ -86,4 +121,4 @@ def _age(text: str) -> float:
         age = float(text)
     except ValueError:
         return math.nan
-    return age if 0 <= age <= _MAX_AGE else math.nan
+    return age if 0 <= age <= MAX_AGE else math.nan

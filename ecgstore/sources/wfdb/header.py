@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 from ecgstore.errors import RecordError, short_repr
 from ecgstore.reasons import Reason
 from ecgstore.sources.files import printable, read_start, with_its_suffix
-from ecgstore.sources.wfdb.comments import read_comments
+from ecgstore.sources.wfdb.comments import read_comments, read_notes
 
 MAX_HEADER_BYTES: Final = 1 << 20
 """Size of the largest header; real ones have about 1,000 bytes."""
@@ -131,6 +131,8 @@ class Header:
         lines of the leads or segments say how many.
     dx_unknown : tuple of str
         Parts of the diagnoses that are not understood, shortened.
+    notes : tuple of (str, str)
+        Key and value of the other comments; see `read_notes`.
     """
 
     record_id: str
@@ -143,6 +145,7 @@ class Header:
     segments: tuple[Segment, ...] = ()
     samples_per_frame: int = 1
     dx_unknown: tuple[str, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
 
     @property
     def fs(self) -> float:
@@ -279,6 +282,7 @@ def _parse(text: str) -> Header:
         dx,
         tuple(segments),
         dx_unknown=dx_unknown,
+        notes=read_notes(comments),
     )
 
 

@@ -10,6 +10,7 @@ RESERVED: Final = frozenset(
     (
         schema.SIGNALS,
         schema.LABELS,
+        schema.TARGETS,
         schema.FEATURES,
         schema.FIDUCIALS,
         schema.R_PEAKS,

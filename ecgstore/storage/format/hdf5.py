@@ -103,7 +103,7 @@ def check_layout(
     expected = schema.row_specs(
         config,
         _length(file, schema.SIGNALS, 0),
-        dict.fromkeys(schema.RECORD_TEXTS, 1),
+        text_columns(file, config),
         features=[("", "")] * _length(file, schema.FEATURES, 1),
         beats_status={},
         version=int(file.attrs["format_version"]),
@@ -124,6 +124,17 @@ def check_layout(
             raise SchemaError(f"{path}: {difference}: build the store again")
         datasets[spec.path] = dataset
     return datasets
+
+
+def text_columns(file: h5py.File, config: Config) -> dict[str, int]:
+    """Return the text columns of `/records`, each with a width of one byte."""
+    extra = (
+        name
+        for name in schema.extra_columns(config)
+        if isinstance(dataset := file.get(f"{schema.RECORDS}/{name}"), h5py.Dataset)
+        and dataset.dtype.kind == "S"
+    )
+    return dict.fromkeys((*schema.RECORD_TEXTS, *extra), 1)
 
 
 def spec_difference(

@@ -21,6 +21,7 @@ ALIGNMENT_BYTES: Final = 4096
 
 SIGNALS: Final = "signals"
 LABELS: Final = "labels"
+TARGETS: Final = "targets"
 FEATURES: Final = "features"
 FIDUCIALS: Final = "fiducials"
 R_PEAKS: Final = "r_peaks"
@@ -70,6 +71,13 @@ RECORD_TEXTS: Final = (
 )
 LEAD_TEXTS: Final = ("derived_leads", "missing_leads")
 """Columns of `/records` with names of leads, separated by commas."""
+COLUMNS_OF_ALL: Final = frozenset({"patient_id", "age", "sex"})
+"""Columns of tables that every store has without being asked."""
+
+RESERVED_COLUMNS: Final = frozenset(
+    {*RECORD_TEXTS, *RECORD_NUMBERS, "same_ecg", "fold", "patient_known"}
+)
+"""Names that columns of tables cannot have in a store."""
 
 QUARANTINE_TEXTS: Final = ("path", "source", "record_id", "reason", "detail")
 
@@ -82,6 +90,11 @@ LEAD: Final = Dimension("lead", names=LEADS)
 MARK: Final = Dimension("mark", names=MARKS)
 ENTRY: Final = Dimension(f"{QUARANTINE}/entry")
 """Dimensions that are the same in every store; see `row_specs` for the others."""
+
+
+def extra_columns(config: Config) -> tuple[str, ...]:
+    """Return the columns of tables that a store has besides those of every store."""
+    return tuple(name for name in config.columns if name not in COLUMNS_OF_ALL)
 
 
 def file_attributes(
@@ -206,7 +219,8 @@ def row_specs(
     n_rows : int
         Number of records.
     text_widths : Mapping
-        Bytes of the longest value, by text column of `/records`.
+        Bytes of the longest value, by text column of `/records`. Of `extra_columns`,
+        those that are not in it are numbers.
     features : sequence of (name, unit)
         The handcrafted features.
     beats_status : Mapping
@@ -256,6 +270,7 @@ def row_specs(
             },
             dimensions=(RECORD, label),
         ),
+        *_target_specs(config, n_rows),
         DatasetSpec(
             FEATURES,
             np.dtype("<f4"),
@@ -301,6 +316,17 @@ def row_specs(
             if version >= _FIRST_WITH_LEAD_TEXTS or name not in LEAD_TEXTS
         ),
         *(
+            DatasetSpec(
+                f"{RECORDS}/{name}",
+                np.dtype(f"S{max(MIN_TEXT_BYTES, text_widths[name])}")
+                if name in text_widths
+                else np.dtype("<f8"),
+                (n_rows,),
+                dimensions=(RECORD,),
+            )
+            for name in extra_columns(config)
+        ),
+        *(
             [DatasetSpec(SAME_ECG, np.dtype("<i8"), (n_rows,), dimensions=(RECORD,))]
             if version >= _FIRST_WITH_SAME_ECG
             else []
@@ -317,6 +343,22 @@ def _of_version(specs: Iterable[DatasetSpec], version: int) -> tuple[DatasetSpec
     if version >= _FIRST_WITH_DIMENSIONS:
         return tuple(specs)
     return tuple(replace(spec, dimensions=()) for spec in specs)
+
+
+def _target_specs(config: Config, n_rows: int) -> list[DatasetSpec]:
+    """Return the dataset of the targets, if the store has some."""
+    names = config.targets
+    if not names:
+        return []
+    return [
+        DatasetSpec(
+            TARGETS,
+            np.dtype("<f4"),
+            (n_rows, len(names)),
+            attributes={"names": names},
+            dimensions=(RECORD, Dimension("target", names=names)),
+        )
+    ]
 
 
 def _quality_specs(n_rows: int, beats_status: Mapping[str, int]) -> list[DatasetSpec]:

@@ -18,7 +18,7 @@ from ecgstore.storage.format.dataset_spec import (
     Scale,
     scales,
 )
-from ecgstore.storage.format.hdf5 import text, texts
+from ecgstore.storage.format.hdf5 import text, text_columns, texts
 from ecgstore.storage.format.layout import (
     NO_COORDINATE_TYPE,
     as_stored,
@@ -78,7 +78,7 @@ def _specs(file: h5py.File, config: Config, version: int) -> tuple[DatasetSpec, 
         *schema.row_specs(
             config,
             len(file[schema.SIGNALS]),
-            dict.fromkeys(schema.RECORD_TEXTS, 1),
+            text_columns(file, config),
             features=[(name, "") for name in names],
             beats_status=dict.fromkeys(map(str, range(len(status["flag_values"]))), 0),
             version=version,

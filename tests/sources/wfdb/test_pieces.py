@@ -14,6 +14,7 @@ from ecgstore.builder import scan
 from ecgstore.builder.journal import Status
 from ecgstore.config import Config
 from ecgstore.errors import RecordError
+from ecgstore.label_tables import RecordTables
 from ecgstore.reasons import Reason
 from ecgstore.record import LEADS, N_LEADS
 from ecgstore.sources import (
@@ -136,7 +137,9 @@ def test_a_long_record_is_scanned_in_little_memory(
     del content
     (tmp_path / "long.hea").write_text(_lines("long", length, [storage] * 12))
     folders = scan.Folders.of([tmp_path])
-    scanner = scan.Scanner(Config(max_gap_s=10), folders, with_signals=True)
+    config = Config(max_gap_s=10)
+    tables = RecordTables([], config)
+    scanner = scan.Scanner(config, folders, tables, with_signals=True)
     headers = [*folders.headers(lambda *_: None)]
     scanner(headers)  # imports and compiles
     tracemalloc.start()

@@ -1,0 +1,190 @@
+"""Count which rows of the tables are about which records, for messages and JSON."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any, Final
+
+from ecgstore.builder.journal import Entry, Status
+from ecgstore.label_tables import LabelTable, RecordTables
+
+_N_NAMED: Final = 3
+"""Number of rows and records that are named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableUse:
+    """What a build takes from one table.
+
+    Attributes
+    ----------
+    path : str
+        The table.
+    n_rows : int
+        Number of its rows; lines about one record count as one.
+    n_rows_used : int
+        Rows that are about a record found.
+    n_records : int
+        Number of records found, selected or not.
+    n_records_with_row : int
+        Records that have a row.
+    found_by : dict
+        Number of these records by the column by which their row was found.
+    read : dict
+        Columns by what is read from them.
+    rows_without_record, records_without_row : list of str
+        The first few of either.
+    rows_of_several : list of str
+        The first few rows that are about records of several names or sources.
+    unknown_sexes : dict
+        Number of lines by sex that is not understood.
+    """
+
+    path: str
+    n_rows: int
+    n_rows_used: int
+    n_records: int
+    n_records_with_row: int
+    found_by: dict[str, int]
+    read: dict[str, list[str]]
+    rows_without_record: list[str]
+    records_without_row: list[str]
+    rows_of_several: list[str]
+    unknown_sexes: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts as plain values."""
+        return asdict(self)
+
+    @property
+    def sentence(self) -> str:
+        """What was found by what, and what is read, as one line."""
+        by = ", ".join(
+            f"{count} by {column}" for column, count in self.found_by.items()
+        )
+        read = "; ".join(
+            f"{what} from {', '.join(columns)}" for what, columns in self.read.items()
+        )
+        return (
+            f"{self.path}: {self.n_records_with_row} of {self.n_records} records have "
+            f"a row{f' (found {by})' if by else ''}; {read or 'nothing is read'}"
+        )
+
+    @property
+    def unmatched(self) -> list[str]:
+        """Lines about rows without a record, and records without a row."""
+        lines = []
+        for number, what, names in (
+            (
+                self.n_rows - self.n_rows_used,
+                f"of {self.n_rows} rows are about no record found",
+                self.rows_without_record,
+            ),
+            (
+                self.n_records - self.n_records_with_row,
+                "records found have no row",
+                self.records_without_row,
+            ),
+        ):
+            if number:
+                more = ", ..." if number > len(names) else ""
+                lines.append(f"{number} {what}: {', '.join(names)}{more}")
+        return lines
+
+    def warnings(self, limit: int | None) -> list[str]:
+        """Return problems that do not stop a build, one sentence each.
+
+        With a `limit`, most records are not looked at.
+        """
+        warnings = []
+        if not self.n_rows_used and not limit:
+            warnings.append(f"no record found is in {self.path}: is it the right file?")
+        if self.rows_of_several:
+            warnings.append(
+                f"{self.path}: a row is taken for several records, such as "
+                f"{', '.join(self.rows_of_several)}; if they are not one ECG, give "
+                "their paths in a column path"
+            )
+        if self.unknown_sexes:
+            shown = ", ".join(map(repr, [*self.unknown_sexes][:_N_NAMED]))
+            warnings.append(
+                f"{self.path}: {sum(self.unknown_sexes.values())} values of sex are "
+                f"not understood, such as {shown}; expected male, female, M or F, or "
+                "a column is_male"
+            )
+        return warnings
+
+
+def table_uses(
+    records: Callable[[], Iterable[Entry]], tables: RecordTables
+) -> list[TableUse]:
+    """Count which rows are about which records, table by table.
+
+    Parameters
+    ----------
+    records : callable
+        Returns all records that were found.
+    tables : RecordTables
+        The tables.
+    """
+    return [_use(records(), tables, table) for table in tables.tables]
+
+
+def _use(records: Iterable[Entry], tables: RecordTables, table: LabelTable) -> TableUse:
+    """Count the rows and the records of one table."""
+    ecg_of_row: dict[int, tuple[str, str]] = {}
+    found_by: Counter[str] = Counter()
+    several: dict[int, None] = {}
+    without_row: list[str] = []
+    n_records = 0
+    for entry in records:
+        n_records += 1
+        found = tables.find(table, entry)
+        if found is None:
+            if len(without_row) < _N_NAMED:
+                without_row.append(entry.record_id)
+            continue
+        number, column = found
+        found_by[column] += 1
+        ecg = (entry.source, entry.sha256)
+        is_stored = entry.status == Status.SELECTED
+        if is_stored and ecg_of_row.get(number, ecg) != ecg:
+            several[number] = None
+        if is_stored or number not in ecg_of_row:
+            ecg_of_row[number] = ecg
+    without_record = (
+        name
+        for number, name in enumerate(table.first_names)
+        if number not in ecg_of_row
+    )
+    return TableUse(
+        path=table.path,
+        n_rows=len(table.rows),
+        n_rows_used=len(ecg_of_row),
+        n_records=n_records,
+        n_records_with_row=found_by.total(),
+        found_by=dict(found_by),
+        read=_read(table),
+        rows_without_record=[*islice(without_record, _N_NAMED)],
+        records_without_row=without_row,
+        rows_of_several=[table.first_names[number] for number in several][:_N_NAMED],
+        unknown_sexes=table.unknown_sexes,
+    )
+
+
+def _read(table: LabelTable) -> dict[str, list[str]]:
+    """Return the columns of a table by what is read from them."""
+    layout = table.layout
+    read = {
+        "codes": [layout.codes],
+        "classes": [*layout.classes],
+        "patients": [layout.patient],
+        "ages": [layout.age],
+        "sexes": [layout.is_male, layout.sex],
+        "folds": [layout.fold],
+        "columns": [*layout.columns],
+        "targets": [*layout.targets],
+    }
+    present = {what: [name for name in names if name] for what, names in read.items()}
+    return {what: names for what, names in present.items() if names}
