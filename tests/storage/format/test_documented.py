@@ -10,6 +10,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from ecgstore.beats import BEATS_VERSION
+from ecgstore.features import FEATURES_VERSION
+
 Datasets = Callable[[h5py.File], dict[str, h5py.Dataset]]
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "format.md"
 
