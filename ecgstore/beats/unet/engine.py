@@ -108,7 +108,12 @@ class Rules(NamedTuple):
     p_weights: tuple[float, ...]
 
 
-RULES: Final = Rules(0.5, 0.25, 3.0, (-7.0, 1.1, 2.0, -0.8, -9.0))
+RULES: Final = Rules(
+    qrs_high=0.4,
+    qrs_low=0.25,
+    qrs_mass=4.0,
+    p_weights=(-4.714, 0.464, 0.079, -1.463, -15.76, -0.904, 0.265),
+)
 """Chosen by ``python -m bench.beats.choose_rules``."""
 
 
