@@ -80,10 +80,13 @@ class Folders:
     base : Path
         The deepest folder that contains all of them; paths in a store are relative to
         it.
+    title : str
+        What the roots are called in messages; empty for their paths.
     """
 
     roots: tuple[Path, ...]
     base: Path
+    title: str = ""
 
     @classmethod
     def of(cls, sources: str | Path | Sequence[str | Path]) -> "Folders":
