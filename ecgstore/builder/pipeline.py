@@ -23,6 +23,7 @@ from ecgstore.builder.fill import Block, Failure, Filler, blocks_to_do
 from ecgstore.builder.journal import Journal, Status
 from ecgstore.builder.plan import plan, software, unfinished_plan
 from ecgstore.builder.report import ScanReport, make_report
+from ecgstore.builder.rows import leave_out, stored_rows
 from ecgstore.builder.scan import Folders, scan
 from ecgstore.builder.seal import seal
 from ecgstore.builder.table_use import table_uses
@@ -298,7 +299,10 @@ def _run(
             return make_report(journal, config, tables)
         for failure in failures:
             detail = folders.shorten(failure.detail)
-            journal.quarantine(failure.path, failure.reason, detail)
+            if failure.begin is None:
+                journal.quarantine(failure.path, failure.reason, detail)
+            else:
+                leave_out(journal, failure.path, failure.begin, failure.reason, detail)
         journal.forget(changed)
         times_changed.update(changed)
 
@@ -335,7 +339,7 @@ def _fill(
     failures: list[Failure] = []
     done = int(np.count_nonzero(state))
     make_worker: Callable[[], Filler] = bind(Filler, partial, folders.base)
-    blocks = _with_entries(journal, blocks_to_do(state))
+    blocks = _with_records(journal, blocks_to_do(state))
     results = run_tasks(make_worker, blocks, n_workers, _PRELOAD)
     with (
         Progress("fill", len(state), done=done, quiet=quiet) as progress,
@@ -350,14 +354,14 @@ def _fill(
     return failures, []
 
 
-def _with_entries(journal: Journal, blocks: Iterable[range]) -> Iterator[Block]:
-    """Yield blocks of rows with the entries of their records."""
-    entries = journal.entries(Status.SELECTED)  # in the order of the rows
+def _with_records(journal: Journal, blocks: Iterable[range]) -> Iterator[Block]:
+    """Yield blocks of rows with what was found about their records."""
+    rows_of_store = stored_rows(journal)
     position = 0
-    for rows in blocks:
-        n_done = rows.start - position
-        yield Block(rows, [*islice(entries, n_done, n_done + len(rows))])
-        position = rows.stop
+    for numbers in blocks:
+        n_done = numbers.start - position
+        yield Block(numbers, [*islice(rows_of_store, n_done, n_done + len(numbers))])
+        position = numbers.stop
 
 
 def _seal(journal: Journal, partial: Path, final: Path, overwrite: bool) -> None:

@@ -54,6 +54,7 @@ def preprocess(
     high_hz: float,
     order: int,
     max_gap_s: float,
+    n_before: int = 0,
 ) -> Preprocessed:
     """Convert a record to the sampling rate, frequency band and duration of a store.
 
@@ -76,11 +77,14 @@ def preprocess(
         See `bandpass`.
     max_gap_s : float
         Longest run of missing samples that is interpolated, in s.
+    n_before : int
+        Samples at the beginning of `signal` that precede what is wanted; see
+        `lead_in`. They are filtered too, so that the beginning has no edge effect.
 
     Returns
     -------
     Preprocessed
-        The first `duration_s` of the record, padded with zeros if it is shorter.
+        The first `duration_s` after `n_before`, padded with zeros if it is shorter.
 
     Raises
     ------
@@ -89,16 +93,44 @@ def preprocess(
         if `ecgstore.signals.quality.check` accepts
         `first_seconds(signal, fs, duration_s)` with the same `max_gap_s`.
     """
-    resampled = before_filter(
+    resampled, n_to_cut = before_filter(
         signal,
         fs,
         fs_out=fs_out,
         duration_s=duration_s,
         margin_s=margin_s,
         max_gap_s=max_gap_s,
+        n_before=n_before,
     )
-    filtered = bandpass(resampled, fs_out, low_hz, high_hz, order)
+    filtered = bandpass(resampled, fs_out, low_hz, high_hz, order)[:, n_to_cut:]
     return Preprocessed(*cut_or_pad(filtered, round(duration_s * fs_out)))
+
+
+def lead_in(begin: int, fs: float, fs_out: float, margin_s: float) -> int:
+    """Return how many samples before a window can be resampled together with it.
+
+    Parameters
+    ----------
+    begin : int
+        First sample of the window in its record.
+    fs, fs_out : float
+        Sampling rate of the record and of the result in Hz.
+    margin_s : float
+        Time before the window in s, of which no more is used.
+
+    Returns
+    -------
+    int
+        A multiple of samples of which the result has a whole number, so that the
+        window's first sample stays a sample.
+
+    Examples
+    --------
+    >>> lead_in(2570, 257.0, 500.0, 3.0), lead_in(500, 500.0, 500.0, 3.0)
+    (771, 500)
+    """
+    step = _ratio(fs, fs_out).denominator
+    return min(begin, whole_samples(margin_s, fs)) // step * step
 
 
 def before_filter(
@@ -109,7 +141,8 @@ def before_filter(
     duration_s: float,
     margin_s: float,
     max_gap_s: float,
-) -> FloatArray:
+    n_before: int = 0,
+) -> tuple[FloatArray, int]:
     """Fill the gaps of a signal, cut it after the margin, and resample it.
 
     This is the input of the band-pass filter. Parameters and errors are those of
@@ -118,20 +151,28 @@ def before_filter(
     Returns
     -------
     ndarray of shape (12, n_samples)
-        Voltages in mV at `fs_out`, of at most `duration_s + margin_s`.
+        Voltages in mV at `fs_out`, of at most `duration_s + margin_s`, and what
+        precedes them.
+    int
+        Number of these samples that precede what is wanted.
     """
-    window = first_seconds(signal, fs, duration_s)
+    window = first_seconds(signal[:, n_before:], fs, duration_s)
     check_gaps(window, fs, max_gap_s)
+    ratio = _ratio(fs, fs_out)
+    before = _since_missing(signal[:, :n_before])
+    before = before[:, before.shape[1] % ratio.denominator :]
     with_margin = np.concatenate(
         [
+            before,
             interpolate_gaps(window, whole_samples(max_gap_s, fs)),
             _until_missing(
-                first_seconds(signal[:, window.shape[1] :], fs, margin_s),
+                first_seconds(signal[:, n_before + window.shape[1] :], fs, margin_s),
             ),
         ],
         axis=1,
     )
-    return resample(with_margin, fs, fs_out)
+    n_to_cut = before.shape[1] // ratio.denominator * ratio.numerator
+    return resample(with_margin, fs, fs_out), n_to_cut
 
 
 def first_seconds(signal: FloatArray, fs: float, duration_s: float) -> FloatArray:
@@ -193,7 +234,7 @@ def resample(signal: FloatArray, fs_in: float, fs_out: float) -> FloatArray:
     >>> resample(np.ones((1, 4)), 1000.0, 500.0)
     array([[1., 1.]])
     """
-    ratio = Fraction(fs_out / fs_in).limit_denominator(_MAX_DENOMINATOR)
+    ratio = _ratio(fs_in, fs_out)
     if ratio == 1 or signal.shape[1] == 0:
         return signal
     n_samples = signal.shape[1]
@@ -349,6 +390,17 @@ def to_mv(counts: Int16Array) -> Float32Array:
     array([-1.   ,  0.   ,  0.002], dtype=float32)
     """
     return counts * np.float32(1 / COUNTS_PER_MV)
+
+
+def _ratio(fs_in: float, fs_out: float) -> Fraction:
+    """Return the ratio of two sampling rates: samples of the result for each one."""
+    return Fraction(fs_out / fs_in).limit_denominator(_MAX_DENOMINATOR)
+
+
+def _since_missing(signal: FloatArray) -> FloatArray:
+    """Return the samples after the last that is missing in any lead."""
+    missing = np.flatnonzero(np.isnan(signal).any(axis=0))
+    return signal[:, missing[-1] + 1 :] if missing.size else signal
 
 
 def _until_missing(signal: FloatArray) -> FloatArray:
