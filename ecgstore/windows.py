@@ -117,7 +117,7 @@ def recording_of(name: str) -> str:
     return name.rpartition(_MARK)[0]
 
 
-def windows_text(value: object) -> str:
+def windows_text(text: str) -> str:
     """Return the text of the option in its usual form.
 
     Raises
@@ -130,8 +130,4 @@ def windows_text(value: object) -> str:
     >>> windows_text("every=10, overlap=5.0s")
     'every=10s,overlap=5s'
     """
-    if not isinstance(value, str):
-        raise ConfigError(
-            f"option windows is {short_repr(value)}; expected {_EXPECTED}"
-        )
-    return str(Windows.of(value))
+    return str(Windows.of(text))
