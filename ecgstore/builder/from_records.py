@@ -39,7 +39,8 @@ def build_from(
     The records are checked, selected, preprocessed and measured as those of files are,
     and the store gets its name when it is complete. A build reads every record twice,
     so the records are written to a folder beside `out` first (480 kB for 10 s at
-    500 Hz), which is removed at the end. After a kill, the same call begins anew.
+    500 Hz), which is removed at the end. After a stop or a kill, the same call needs
+    all records again, and keeps the rows of those that are the same.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ import pytest
 
 import ecgstore
 from ecgstore.arrays import FloatArray
+from ecgstore.builder import fill
 from ecgstore.config import Config
 from ecgstore.errors import ConfigError, EcgStoreError
 from ecgstore.record import LEADS, Record
@@ -250,3 +251,42 @@ def test_records_of_one_name_in_a_known_source_are_one_ecg(tmp_path: Path) -> No
     assert report.n_selected == 3
     with ecgstore.open(tmp_path / "own.h5") as store:
         assert set(store.records["source"]) == {"my clinic"}
+
+
+def test_a_build_stopped_while_filling_keeps_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = [(f"R{seed:02d}", noise(seed), 500) for seed in range(40)]
+    whole, out = tmp_path / "whole.h5", tmp_path / "out.h5"
+    run(given, whole)
+    filled: list[int] = []
+    plain = fill.Filler._fill_row
+
+    def counting(self: fill.Filler, position: int, *rest: Any) -> None:
+        if len(filled) == 35:
+            raise Stop
+        filled.append(position)
+        plain(self, position, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fill.Filler, "_fill_row", counting)
+        with pytest.raises(Stop):
+            run(given, out)
+        assert not out.with_name("out.h5.partial.spool").exists()
+        filled.clear()
+        run(given, out)
+    assert len(filled) == 40 - 2 * fill.BLOCK_ROWS
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_other_records_do_not_continue_a_stopped_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, out = tmp_path / "whole.h5", tmp_path / "out.h5"
+    run([("R0", noise(7), 500)], whole)
+    with monkeypatch.context() as patch:
+        patch.setattr("ecgstore.builder.pipeline.seal", lambda *_, **__: raise_stop())
+        with pytest.raises(Stop):
+            run([("R0", noise(8), 500)], out)
+    run([("R0", noise(7), 500)], out)
+    assert out.read_bytes() == whole.read_bytes()
