@@ -2,6 +2,7 @@ from . import models as models, pipes as pipes, plots as plots, scores as scores
 from .builder import (
     LabelReport as LabelReport,
     ScanReport as ScanReport,
+    build_from as build_from,
     build_store as build_store,
     label_store as label_store,
     survey as survey,

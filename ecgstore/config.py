@@ -12,6 +12,7 @@ from ecgstore.errors import ConfigError, short_repr
 from ecgstore.lead_names import LeadNames, as_lead_names
 from ecgstore.options import check, option, overridden, to_dict, updated
 from ecgstore.record import N_LEADS
+from ecgstore.windows import Windows, windows_text
 
 N_FOLDS: Final = 10
 """Number of folds of every store; fixed, so that results on a fold are comparable."""
@@ -159,6 +160,14 @@ below high_hz (40.0)
         maximum=3600,
         unit="seconds",
     )
+    windows: str | None = option(
+        None,
+        "Divide records into windows of duration_s, a row for each, such as "
+        "every=10s, or every=10s,overlap=5s for windows that share 5 s.",
+        metavar="every=10s[,overlap=5s]",
+        none="the beginning only",
+        convert=windows_text,
+    )
     low_hz: float = option(
         0.5, "Lower cutoff frequency of the band-pass filter.", above=0, unit="Hz"
     )
@@ -254,6 +263,7 @@ below high_hz (40.0)
             self.min_duration_s <= self.duration_s,
             f"at most duration_s ({self.duration_s}) seconds",
         )
+        self._check_windows()
         stored_mb = signal_mb(self.n_samples)
         self._require(
             "max_record_mb",
@@ -267,6 +277,25 @@ below high_hz (40.0)
             raise ConfigError(
                 f"option {name} is {getattr(self, name)!r}; expected {expected}"
             )
+
+    def _check_windows(self) -> None:
+        """Raise a ConfigError unless windows fit the duration of a row."""
+        windows = self.windows_of_records
+        if windows is None:
+            return
+        is_whole = windows.every_s == self.duration_s
+        has_gaps = windows.every_s > self.duration_s and not windows.overlap_s
+        self._require(
+            "windows",
+            is_whole or has_gaps,
+            f"windows of duration_s, {self.duration_s:g} s: every={self.duration_s:g}s "
+            "with any overlap, or a longer time without overlap, which leaves gaps",
+        )
+
+    @property
+    def windows_of_records(self) -> Windows | None:
+        """The windows into which records are divided; None for their beginning only."""
+        return None if self.windows is None else Windows.of(self.windows)
 
     @property
     def n_samples(self) -> int:

@@ -56,6 +56,10 @@ class Reason(StrEnum):
         "all_samples_missing",
         "no lead has a single valid sample",
     )
+    NOT_FINITE = (
+        "not_finite",
+        "a sample of a lead is infinite",
+    )
     GAP_TOO_LONG = (
         "gap_too_long",
         "a lead has a longer gap of missing samples than may be interpolated",

@@ -38,6 +38,7 @@ OTHER: dict[str, Any] = {
     "allow_missing_leads": True,
     "fs": 250.0,
     "duration_s": 8.0,
+    "windows": "every=10s",
     "low_hz": 0.25,
     "high_hz": 30.0,
     "filter_order": 2,

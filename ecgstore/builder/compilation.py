@@ -35,6 +35,7 @@ from ecgstore.record import N_LEADS, Mark
 from ecgstore.sample import sample_folder
 from ecgstore.signals._filter_kernels import filter_forward_backward
 from ecgstore.signals._quality_kernels import sum_leads
+from ecgstore.signals._resample_kernels import resample_polyphase
 from ecgstore.signals._same_signal_kernels import link_similar
 from ecgstore.signals._signature_kernels import describe
 from ecgstore.signals.quality import measure
@@ -163,7 +164,8 @@ def _call_reading() -> None:
     record = read_record(sample_folder() / "ptb-xl" / "g1" / "HR00001.hea")
     signal_sha256(record.signal)
     measure(record.signal, record.fs)
-    stored_form(record.signal, record.fs, Config())
+    for fs in (record.fs, record.fs / 2):
+        stored_form(record.signal, fs, Config())
 
 
 def _voltages() -> Any:
@@ -210,7 +212,13 @@ GROUPS: Final[dict[str, tuple[Callable[[], None], tuple[Callable[..., Any], ...]
     ),
     "reading": (
         _call_reading,
-        (adc_to_mv, mv_to_microvolts, sum_leads, filter_forward_backward),
+        (
+            adc_to_mv,
+            mv_to_microvolts,
+            sum_leads,
+            resample_polyphase,
+            filter_forward_backward,
+        ),
     ),
     "input": (
         _call_input,

@@ -1,17 +1,20 @@
 """Third phase of a build: preprocess records and write their rows, in any order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
 import h5py
 import numpy as np
 
-from ecgstore.arrays import UInt8Array
+from ecgstore.arrays import FloatArray, UInt8Array
 from ecgstore.beats import Beats
 from ecgstore.builder.changes import content_checksum, is_unchanged
 from ecgstore.builder.journal import Entry
+from ecgstore.builder.pieces import OnePass
+from ecgstore.builder.rows import Row
 from ecgstore.builder.writer import RowWriter
 from ecgstore.config import Config
 from ecgstore.errors import RecordError, out_of_memory
@@ -21,10 +24,10 @@ from ecgstore.signals.quality import Quality, measure
 from ecgstore.signals.stored_form import (
     StoredForm,
     leads_to_leave_out,
-    samples_to_store,
+    span_to_store,
     stored_form,
 )
-from ecgstore.sources import leads_of_build, read_record
+from ecgstore.sources import leads_of_build, open_record
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.hdf5 import read_config
 from ecgstore.storage.format.integrity import row_checksum
@@ -35,19 +38,23 @@ BLOCK_ROWS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A task: consecutive rows, and what the scan found about their records."""
+    """A task: numbers of consecutive rows, and what the scan found about them."""
 
-    rows: range
-    entries: list[Entry]
+    numbers: range
+    rows: list[Row]
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A record that passed the scan and failed afterwards."""
+    """A record that passed the scan and failed afterwards.
+
+    If only one of its windows did, `begin` is its first sample.
+    """
 
     path: str
     reason: str
     detail: str
+    begin: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,26 +109,30 @@ class Filler:
 
     def __call__(self, task: Block) -> Filled:
         """Fill consecutive rows and mark them as done."""
-        rows = task.rows
+        rows = task.numbers
         block = {
             path: np.zeros((len(rows), *shape), dtype)
             for path, (dtype, shape) in self._specs.items()
         }
-        failures, changed = [], []
-        for position, entry in enumerate(task.entries):
-            failure = None
+        failures: list[Failure] = []
+        changed: list[str] = []
+        of_record = groupby(enumerate(task.rows), lambda item: item[1].entry)
+        for entry, group in of_record:
+            members = [*group]
+            failed: list[Failure] = []
             try:
-                is_same = self._fill(position, entry, block)
+                is_same = self._fill(entry, members, block, failed)
             except MemoryError as error:
                 raise out_of_memory(entry.path) from error
             except Exception as error:  # a defect of ecgstore must not stop a build
                 failure = RecordError.of(error)
+                failed = [Failure(entry.path, failure.reason, failure.detail)]
                 is_same = True
             # Looked at last: what is the same now was the same while it was read.
             if not (is_same and is_unchanged(self._base, entry)):
                 changed.append(entry.path)
-            elif failure is not None:
-                failures.append(Failure(entry.path, failure.reason, failure.detail))
+            else:
+                failures += failed
         state = block.pop(schema.STATE)
         for path, values in block.items():
             self._writer.write(path, rows.start, values)
@@ -132,18 +143,70 @@ class Filler:
             self._writer.write(schema.STATE, rows.start, state)
         return Filled(len(rows), block[schema.SIGNALS].nbytes, failures, changed)
 
-    def _fill(self, position: int, entry: Entry, block: dict[str, Any]) -> bool:
-        """Compute one row of every dataset; return False if the record has changed."""
+    def _fill(
+        self,
+        entry: Entry,
+        members: Sequence[tuple[int, Row]],
+        block: dict[str, Any],
+        failures: list[Failure],
+    ) -> bool:
+        """Compute the rows of one record, which is read once.
+
+        Parameters
+        ----------
+        entry : Entry
+            The record.
+        members : sequence of (int, Row)
+            Position in the block, and row, in the order of time.
+        block : dict
+            The rows of every dataset.
+        failures : list
+            Gets windows that fail; the others are filled.
+
+        Returns
+        -------
+        bool
+            False if the record has changed.
+        """
+        header, signal = open_record(self._base / entry.path, self._leads)
+        n_samples, fs = signal.n_samples, header.fs
+        spans = [
+            span_to_store(row.window.begin, n_samples, fs, self._config)
+            for _, row in members
+        ]
+        one_pass = OnePass(signal, spans[0].first, max(span.end for span in spans))
+        for (position, row), span in zip(members, spans, strict=True):
+            samples = one_pass.read(span.first, span.end)
+            content = content_checksum(header, n_samples, samples)
+            if content != row.window.content:
+                return False
+            try:
+                self._fill_row(position, samples, span.n_before, fs, block)
+            except MemoryError:
+                raise
+            except Exception as error:
+                if self._config.windows is None:
+                    raise
+                failure = RecordError.of(error)
+                failures.append(
+                    Failure(entry.path, failure.reason, failure.detail, span.begin)
+                )
+        return True
+
+    def _fill_row(
+        self,
+        position: int,
+        samples: FloatArray,
+        n_before: int,
+        fs: float,
+        block: dict[str, Any],
+    ) -> None:
+        """Compute one row of every dataset from the samples that it is made of."""
         config = self._config
-        n_samples = samples_to_store(entry.n_samples, entry.fs, config)
-        record = read_record(
-            self._base / entry.path, self._leads, max_samples=n_samples
+        missing = leads_to_leave_out(samples[:, n_before:], fs, config)
+        prepared = stored_form(
+            samples, fs, config, missing_leads=missing, n_before=n_before
         )
-        content = content_checksum(record, record.n_samples_original, record.signal)
-        if content != entry.content:
-            return False
-        missing = leads_to_leave_out(record.signal, record.fs, config)
-        prepared = stored_form(record.signal, record.fs, config, missing_leads=missing)
         block[schema.SIGNALS][position] = prepared.values
         block[schema.CHECKSUMS][position] = row_checksum(
             block[schema.SIGNALS][position]
@@ -151,11 +214,10 @@ class Filler:
         measured = measure_features(prepared, config)
         _put_beats(position, measured.beats, block)
         block[schema.FEATURES][position] = measured.row
-        window = first_seconds(record.signal, record.fs, config.duration_s)
-        quality = measure(window, record.fs)
+        window = first_seconds(samples[:, n_before:], fs, config.duration_s)
+        quality = measure(window, fs)
         for name, value in self._quality(quality, prepared, measured.beats).items():
             block[f"{schema.QUALITY}/{name}"][position] = value
-        return True
 
     def _quality(
         self, quality: Quality, prepared: StoredForm, beats: Beats

@@ -66,6 +66,11 @@ class Entry:
         by commas.
     signature : bytes
         `ecgstore.signals.signature.signature` of the record; empty if it has none.
+    windows : str
+        The windows that the record is divided into, as `ecgstore.builder.rows` writes
+        them; empty if it is not divided.
+    n_rows, n_left_out : int
+        Number of its windows that are stored, and that are in quarantine.
     reason, detail : str
         Why the record is in quarantine, or the problem of a folder; else empty.
     """
@@ -91,6 +96,9 @@ class Entry:
     derived_leads: str = ""
     missing_leads: str = ""
     signature: bytes = b""
+    windows: str = ""
+    n_rows: int = 1
+    n_left_out: int = 0
     reason: str = ""
     detail: str = ""
 
@@ -369,6 +377,7 @@ class Journal:
             "UPDATE entries SET stamp = '' WHERE status = ? AND reason != ?",
             (Status.QUARANTINED, Reason.DUPLICATE_RECORD_ID),
         )
+        self._connection.execute("UPDATE entries SET stamp = '' WHERE n_left_out > 0")
 
     def forget(self, paths: Iterable[str]) -> None:
         """Let the next scan read these records again."""
@@ -385,6 +394,15 @@ class Journal:
                 "UPDATE entries SET status = ?, reason = ?, detail = ? "
                 "WHERE path = ? AND status = ?",
                 (Status.QUARANTINED, reason, detail, path, Status.SELECTED),
+            )
+
+    def set_windows(self, entry: Entry) -> None:
+        """Change the windows of a record to those of an entry."""
+        with self._transaction():
+            self._connection.execute(
+                "UPDATE entries SET windows = ?, n_rows = ?, n_left_out = ? "
+                "WHERE path = ?",
+                (entry.windows, entry.n_rows, entry.n_left_out, entry.path),
             )
 
     # -- planning and reporting ---------------------------------------------
@@ -415,12 +433,23 @@ class Journal:
 
     def entries(self, status: Status) -> Iterator[Entry]:
         """Yield entries in the order of a store's rows: by source, then record_id."""
-        cursor = self._connection.execute(
-            f"SELECT {', '.join(_COLUMNS)} FROM entries WHERE status = ? "
+        return self._entries("status = ? ORDER BY source, record_id, path", status)
+
+    def entries_left_out(self) -> Iterator[Entry]:
+        """Yield entries in quarantine, and those with windows there, in that order."""
+        return self._entries(
+            "status = ? OR (status = ? AND n_left_out > 0) "
             "ORDER BY source, record_id, path",
-            (status,),
+            Status.QUARANTINED,
+            Status.SELECTED,
         )
-        for row in cursor:
+
+    def _entries(self, condition: str, *values: str) -> Iterator[Entry]:
+        """Yield the entries for which a condition holds."""
+        columns = ", ".join(_COLUMNS)
+        for row in self._connection.execute(
+            f"SELECT {columns} FROM entries WHERE {condition}", values
+        ):
             yield Entry(**dict(zip(_COLUMNS, row, strict=True)))
 
     def digest(self) -> str:
@@ -441,6 +470,22 @@ class Journal:
             self._connection.execute(f"{query} != ?", (Status.UNREADABLE,))
             if status is None
             else self._connection.execute(f"{query} = ?", (status,))
+        )
+        return int(cursor.fetchone()[0])
+
+    def n_rows(self) -> int:
+        """Return the number of rows: of selected records, or of their windows."""
+        return self._sum("n_rows")
+
+    def n_windows_left_out(self) -> int:
+        """Return the number of windows of selected records in quarantine."""
+        return self._sum("n_left_out")
+
+    def _sum(self, column: str) -> int:
+        """Return the sum of a column over the selected records."""
+        cursor = self._connection.execute(
+            f"SELECT COALESCE(SUM({column}), 0) FROM entries WHERE status = ?",
+            (Status.SELECTED,),
         )
         return int(cursor.fetchone()[0])
 
@@ -484,12 +529,7 @@ class Journal:
 
     def records(self) -> Iterator[Entry]:
         """Yield every record, selected or not, in no particular order."""
-        cursor = self._connection.execute(
-            f"SELECT {', '.join(_COLUMNS)} FROM entries WHERE status != ?",
-            (Status.UNREADABLE,),
-        )
-        for row in cursor:
-            yield Entry(**dict(zip(_COLUMNS, row, strict=True)))
+        return self._entries("status != ?", Status.UNREADABLE)
 
     def unknown_dx(self) -> Iterator[str]:
         """Yield the diagnoses that were not understood, of every entry with some."""

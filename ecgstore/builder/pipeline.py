@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
 from functools import partial as bind
 from itertools import islice
 from pathlib import Path
@@ -21,6 +23,7 @@ from ecgstore.builder.fill import Block, Failure, Filler, blocks_to_do
 from ecgstore.builder.journal import Journal, Status
 from ecgstore.builder.plan import plan, software, unfinished_plan
 from ecgstore.builder.report import ScanReport, make_report
+from ecgstore.builder.rows import leave_out, stored_rows
 from ecgstore.builder.scan import Folders, scan
 from ecgstore.builder.seal import seal
 from ecgstore.builder.table_use import table_uses
@@ -96,6 +99,70 @@ def build_store(
     config = Config() if config is None else config
     require_type("config", config, Config, "options, such as ecgstore.Config(fs=250)")
     folders = Folders.of(sources)
+
+    @contextmanager
+    def open_inputs(final: Path) -> Iterator[Inputs]:
+        tables = _tables(folders, config, labels, patients)
+        digests = tables.digests()
+        yield Inputs(
+            folders,
+            tables,
+            {
+                "sources": [str(root) for root in folders.roots],
+                "patients": None if patients is None else digests.pop(0),
+                "labels": digests,
+            },
+        )
+
+    return run_build(
+        out, config, open_inputs, n_workers=n_workers, overwrite=overwrite, quiet=quiet
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The records of a build.
+
+    Attributes
+    ----------
+    folders : Folders
+        Where they are.
+    tables : RecordTables
+        What is known of them besides their headers.
+    identity : Mapping
+        What must be equal to resume a stopped build, besides options and software.
+    """
+
+    folders: Folders
+    tables: RecordTables
+    identity: Mapping[str, Any]
+
+
+def run_build(
+    out: str | Path,
+    config: Config,
+    open_inputs: Callable[[Path], AbstractContextManager[Inputs]],
+    *,
+    n_workers: int | None,
+    overwrite: bool,
+    quiet: bool,
+) -> ScanReport:
+    """Build a store; see `build_store`.
+
+    Parameters
+    ----------
+    out : str or Path
+        The store to create.
+    config : Config
+        Options.
+    open_inputs : callable
+        Returns a context with the records, once no other build writes the store; its
+        argument is the store's absolute path.
+    n_workers : int or None
+        Number of processes.
+    overwrite, quiet : bool
+        As in `build_store`.
+    """
     final = Path(os.path.abspath(out))
     partial = final.with_name(final.name + ".partial")
     journal_path = final.with_name(final.name + ".partial.scan")
@@ -108,12 +175,11 @@ def build_store(
             _remove_leftovers(journal, partial, final)
             # Another build may have ended since this one was called.
             _check_absent(final, overwrite)
-            tables = _tables(folders, config, labels, patients)
-            has_patients = patients is not None
-            _claim(journal, partial, _identity(folders, config, tables, has_patients))
-            n_processes = number_of_workers(n_workers)
-            compile_kernels(config, n_processes, _PRELOAD, quiet)
-            report = _run(journal, partial, folders, config, tables, n_processes, quiet)
+            with open_inputs(final) as inputs:
+                _claim(journal, partial, _identity(config, inputs))
+                n_processes = number_of_workers(n_workers)
+                compile_kernels(config, n_processes, _PRELOAD, quiet)
+                report = _run(journal, partial, inputs, config, n_processes, quiet)
             _seal(journal, partial, final, overwrite)
             is_complete = True
         finally:
@@ -121,6 +187,11 @@ def build_store(
             if is_complete or not (any_selected or partial.exists()):
                 journal.close(remove=True)
     return report
+
+
+def spool_folder(final: Path) -> Path:
+    """Return the folder for records that a program gives, beside the store."""
+    return final.with_name(final.name + ".partial.spool")
 
 
 @contextmanager
@@ -189,9 +260,8 @@ def survey(
 def _run(
     journal: Journal,
     partial: Path,
-    folders: Folders,
+    inputs: Inputs,
     config: Config,
-    tables: RecordTables,
     n_workers: int,
     quiet: bool,
 ) -> ScanReport:
@@ -200,6 +270,7 @@ def _run(
     A scan keeps what an earlier one found about files that are unchanged, and so does a
     plan what was filled, unless something is different from what it was planned for.
     """
+    folders, tables = inputs.folders, inputs.tables
     times_changed: Counter[str] = Counter()
     journal.forget_failures()
     while True:
@@ -228,7 +299,10 @@ def _run(
             return make_report(journal, config, tables)
         for failure in failures:
             detail = folders.shorten(failure.detail)
-            journal.quarantine(failure.path, failure.reason, detail)
+            if failure.begin is None:
+                journal.quarantine(failure.path, failure.reason, detail)
+            else:
+                leave_out(journal, failure.path, failure.begin, failure.reason, detail)
         journal.forget(changed)
         times_changed.update(changed)
 
@@ -265,7 +339,7 @@ def _fill(
     failures: list[Failure] = []
     done = int(np.count_nonzero(state))
     make_worker: Callable[[], Filler] = bind(Filler, partial, folders.base)
-    blocks = _with_entries(journal, blocks_to_do(state))
+    blocks = _with_records(journal, blocks_to_do(state))
     results = run_tasks(make_worker, blocks, n_workers, _PRELOAD)
     with (
         Progress("fill", len(state), done=done, quiet=quiet) as progress,
@@ -280,14 +354,14 @@ def _fill(
     return failures, []
 
 
-def _with_entries(journal: Journal, blocks: Iterable[range]) -> Iterator[Block]:
-    """Yield blocks of rows with the entries of their records."""
-    entries = journal.entries(Status.SELECTED)  # in the order of the rows
+def _with_records(journal: Journal, blocks: Iterable[range]) -> Iterator[Block]:
+    """Yield blocks of rows with what was found about their records."""
+    rows_of_store = stored_rows(journal)
     position = 0
-    for rows in blocks:
-        n_done = rows.start - position
-        yield Block(rows, [*islice(entries, n_done, n_done + len(rows))])
-        position = rows.stop
+    for numbers in blocks:
+        n_done = numbers.start - position
+        yield Block(numbers, [*islice(rows_of_store, n_done, n_done + len(numbers))])
+        position = numbers.stop
 
 
 def _seal(journal: Journal, partial: Path, final: Path, overwrite: bool) -> None:
@@ -343,6 +417,7 @@ def _check_absent(final: Path, overwrite: bool) -> None:
 def _remove_leftovers(journal: Journal, partial: Path, final: Path) -> None:
     """Remove what a build left that was killed before it could clean up."""
     unfinished_plan(partial).unlink(missing_ok=True)
+    shutil.rmtree(spool_folder(final), ignore_errors=True)
     if is_same_file(partial, final):  # it has both names: the store is complete
         partial.unlink()
     if journal.is_sealed and final.exists() and not partial.exists():
@@ -360,17 +435,12 @@ def _tables(
     return read_tables(config, labels=labels, patients=patients, base=str(folders.base))
 
 
-def _identity(
-    folders: Folders, config: Config, tables: RecordTables, has_patients: bool
-) -> str:
+def _identity(config: Config, inputs: Inputs) -> str:
     """Return, as JSON, the settings that must be equal to resume a stopped build."""
-    digests = tables.digests()
     return json.dumps(
         {
+            **inputs.identity,
             "options": json.loads(config.to_json()),
-            "sources": [str(root) for root in folders.roots],
-            "patients": digests.pop(0) if has_patients else None,
-            "labels": digests,
             "format_version": schema.FORMAT.version,
             "software": software(),
         },
@@ -413,7 +483,7 @@ def _check_any_selected(
     """Raise an error if no record is selected, which says what was looked at."""
     if journal.count(Status.SELECTED):
         return
-    where = ", ".join(map(str, folders.roots))
+    where = folders.title or ", ".join(map(str, folders.roots))
     if not journal.count():
         raise EcgStoreError(
             f"{where}: no {HEADER_FILES} files below; expected records as header and "

@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -21,11 +21,12 @@ from ecgstore.builder.columns import (
     texts_of,
 )
 from ecgstore.builder.journal import Journal, Status
+from ecgstore.builder.rows import OF_ROWS, Row, all_left_out, stored_rows
 from ecgstore.builder.shared_files import link_shared_files
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.features import FEATURES_VERSION, defined_features
-from ecgstore.label_tables import RecordTables
+from ecgstore.label_tables import Description, RecordTables
 from ecgstore.record import N_LEADS
 from ecgstore.signals.same_signal import same_signals
 from ecgstore.signals.signature import SIGNATURE, signature_array
@@ -58,7 +59,7 @@ def plan(journal: Journal, partial: Path, config: Config, tables: RecordTables) 
     EcgStoreError
         If the disk has no room for the store.
     """
-    n_rows = journal.count(Status.SELECTED)
+    n_rows = journal.n_rows()
     specs = (
         *schema.row_specs(
             config,
@@ -71,8 +72,8 @@ def plan(journal: Journal, partial: Path, config: Config, tables: RecordTables) 
             beats_status={status.name.lower(): int(status) for status in BeatStatus},
         ),
         *schema.quarantine_specs(
-            journal.count(Status.QUARANTINED),
-            journal.widths(Status.QUARANTINED, schema.QUARANTINE_TEXTS),
+            journal.count(Status.QUARANTINED) + journal.n_windows_left_out(),
+            _longest(all_left_out(journal), schema.QUARANTINE_TEXTS),
         ),
     )
     _check_room(partial, sum(spec.shape[0] * spec.row_nbytes for spec in specs))
@@ -110,12 +111,24 @@ def _text_widths(
     journal: Journal, config: Config, tables: RecordTables
 ) -> dict[str, int]:
     """Return the bytes of the longest value of each text column."""
-    of_entries = [name for name in schema.RECORD_TEXTS if name not in DESCRIBED]
+    names = [name for name in schema.RECORD_TEXTS if name not in DESCRIBED]
+    of_entries = [name for name in names if name not in OF_ROWS]
     known = (tables.describe(entry) for entry in journal.entries(Status.SELECTED))
     return {
         **journal.widths(Status.SELECTED, of_entries),
+        **_longest(stored_rows(journal), OF_ROWS),
         **text_widths(config, tables, known),
     }
+
+
+def _longest(items: Iterable[object], names: Sequence[str]) -> dict[str, int]:
+    """Return the bytes of the longest text of some attributes."""
+    widths = dict.fromkeys(names, 0)
+    for item in items:
+        for name in names:
+            text: str = getattr(item, name)
+            widths[name] = max(widths[name], len(text.encode()))
+    return widths
 
 
 def _check_room(partial: Path, needed: int) -> None:
@@ -133,35 +146,48 @@ def _write_tables(
 ) -> None:
     """Write labels, record columns, header flags and the quarantine."""
     begin = 0
-    for block in _blocks(journal.entries(Status.SELECTED)):
+    for block in _blocks(stored_rows(journal)):
         rows = slice(begin, begin + len(block))
         begin += len(block)
-        known = [tables.describe(entry) for entry in block]
+        known = _described(block, tables)
         file[schema.LABELS][rows] = config.classes.labels([one.dx for one in known])
         if config.targets:
             file[schema.TARGETS][rows] = [one.targets for one in known]
         records = file[schema.RECORDS]
         for name in schema.RECORD_TEXTS:
             if name not in DESCRIBED:
-                values = [getattr(entry, name) for entry in block]
+                values = [
+                    getattr(row if name in OF_ROWS else row.entry, name)
+                    for row in block
+                ]
                 put_column(records[name], rows, values)
         texts = [texts_of(config, one) for one in known]
         for name in (*DESCRIBED, *schema.extra_columns(config)):
             put_column(records[name], rows, [one[name] for one in texts])
         records["age"][rows] = [one.age for one in known]
-        records["fs_original"][rows] = [entry.fs for entry in block]
-        records["n_samples_original"][rows] = [entry.n_samples for entry in block]
+        records[schema.START][rows] = [row.start_s for row in block]
+        records["fs_original"][rows] = [row.entry.fs for row in block]
+        records["n_samples_original"][rows] = [row.entry.n_samples for row in block]
         for name in schema.HEADER_FLAGS:
-            bits = np.array([getattr(entry, name) for entry in block])
+            bits = np.array([getattr(row.entry, name) for row in block])
             flags = bits[:, np.newaxis] >> np.arange(N_LEADS) & 1
             file[f"{schema.QUALITY}/{name}"][rows] = flags
     begin = 0
-    for block in _blocks(journal.entries(Status.QUARANTINED)):
-        rows = slice(begin, begin + len(block))
-        begin += len(block)
+    for left_out in _blocks(all_left_out(journal)):
+        rows = slice(begin, begin + len(left_out))
+        begin += len(left_out)
         for name in schema.QUARANTINE_TEXTS:
-            values = [getattr(entry, name) for entry in block]
+            values = [getattr(one, name) for one in left_out]
             put_column(file[schema.QUARANTINE][name], rows, values)
+
+
+def _described(rows: Sequence[Row], tables: RecordTables) -> list[Description]:
+    """Return what is known of the record of every row."""
+    known: list[Description] = []
+    for number, row in enumerate(rows):
+        is_same = number > 0 and rows[number - 1].entry is row.entry
+        known.append(known[-1] if is_same else tables.describe(row.entry))
+    return known
 
 
 def _folds(
@@ -171,20 +197,22 @@ def _folds(
 
     No patient, no ECG and no signal file is in two folds, whatever a table says. The
     journal notes which records hold the same ECG, or parts of it, and how many have
-    another fold than in the table.
+    another fold than in the table. All windows of a record are in its fold.
     """
-    n_rows = journal.count(Status.SELECTED)
-    # Repeated names share one string, so that a row takes no more than 100 bytes, and
-    # 1.1 kB for its signature.
-    source, patient = np.empty(n_rows, object), np.empty(n_rows, object)
-    sha256 = np.empty(n_rows, "S64")
-    signatures = np.empty(n_rows, SIGNATURE)
-    labels = np.zeros((n_rows, len(config.classes.classes)), np.uint8)
-    given = np.full(n_rows, -1)
+    n_records = journal.count(Status.SELECTED)
+    # Repeated names share one string, so that a record takes no more than 100 bytes,
+    # and 1.1 kB for its signature.
+    source, patient = np.empty(n_records, object), np.empty(n_records, object)
+    sha256 = np.empty(n_records, "S64")
+    signatures = np.empty(n_records, SIGNATURE)
+    labels = np.zeros((n_records, len(config.classes.classes)), np.uint8)
+    given = np.full(n_records, -1)
+    n_rows = np.zeros(n_records, np.int64)
     begin = 0
     for block in _blocks(journal.entries(Status.SELECTED)):
         rows = slice(begin, begin + len(block))
         begin += len(block)
+        n_rows[rows] = [entry.n_rows for entry in block]
         source[rows] = [sys.intern(entry.source) for entry in block]
         known = [tables.describe(entry) for entry in block]
         patient[rows] = [sys.intern(one.patient_id) for one in known]
@@ -195,6 +223,11 @@ def _folds(
     same = link_shared_files(journal.entries(Status.SELECTED), same_signals(signatures))
     _note_same_ecg(journal, sha256, same)
     groups = group_records(source, patient, sha256, same)
+    if n_rows.max(initial=0) > 1:
+        first_rows = np.cumsum(n_rows) - n_rows
+        same = np.repeat(first_rows[same], n_rows)
+        groups, source = np.repeat(groups, n_rows), np.repeat(source, n_rows)
+        labels, given = np.repeat(labels, n_rows, axis=0), np.repeat(given, n_rows)
     if config.folds_from is None:
         return assign_folds(labels, groups, strata=source), same
     folds = keep_folds(given, labels, groups, source)

@@ -38,6 +38,7 @@ from ecgstore.storage.label_file import (
     label_specs,
 )
 from ecgstore.system.atomic_files import replace_file
+from ecgstore.windows import recording_of
 
 _OF_TABLES: Final[Mapping[str, Any]] = {
     "label_column": None,
@@ -185,7 +186,7 @@ def _entries(store: Store) -> Iterator[Entry]:
             path=path,
             status=Status.SELECTED,
             source=source,
-            record_id=name,
+            record_id=recording_of(name) if store.config.windows else name,
             dx=dx,
             age=None if age != age else age,
             sex=sex,

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any, Final
 
 from ecgstore.builder.journal import Journal, Status
+from ecgstore.builder.rows import all_left_out, seconds_left_out
 from ecgstore.builder.table_use import table_uses
 from ecgstore.config import Config
 from ecgstore.diagnoses import code_names
@@ -39,6 +40,15 @@ class ScanReport:
     n_derived_leads, n_missing_leads : int
         Usable records with leads that were derived from I and II, and with leads that
         are missing.
+    n_rows : int
+        Rows of the store: usable records, or their windows.
+    n_windows_left_out : int
+        Windows of usable records that cannot be used.
+    n_cut : int
+        Usable records of which a part is not stored, because they are longer than a
+        row, or than their windows.
+    cut_s : float
+        Length of these parts in s.
     n_unreadable_paths : int
         Folders, and links that lead nowhere, that cannot be read.
     reasons : dict
@@ -52,7 +62,8 @@ class ScanReport:
     unknown_words : dict
         Records found by text, for texts among the diagnoses that are not understood.
     left_out : list of dict
-        Path, reason and detail of every record in quarantine.
+        Path, reason and detail of every record, and of every window of a usable
+        record, in quarantine.
     same_ecg : list of list of str
         Names of the usable records that hold the same ECG, though perhaps at another
         rate, scale or length, or that are read from a common signal file; they share a
@@ -71,6 +82,10 @@ class ScanReport:
     n_copies: int
     n_derived_leads: int
     n_missing_leads: int
+    n_rows: int
+    n_windows_left_out: int
+    n_cut: int
+    cut_s: float
     n_unreadable_paths: int
     reasons: dict[str, int]
     sources: dict[str, int]
@@ -110,6 +125,10 @@ def make_report(journal: Journal, config: Config, tables: RecordTables) -> ScanR
                 config.classes.names, config.classes.label(codes), strict=True
             ):
                 classes[name] += int(label)
+    lengths = (
+        seconds_left_out(entry, config) for entry in journal.entries(Status.SELECTED)
+    )
+    cut = [seconds for seconds in lengths if seconds > 0]
     uses = table_uses(journal.records, tables)
     sources = journal.count_by("source", Status.SELECTED)
     return ScanReport(
@@ -120,6 +139,10 @@ def make_report(journal: Journal, config: Config, tables: RecordTables) -> ScanR
         n_copies=journal.count(Status.COPY),
         n_derived_leads=journal.count_with("derived_leads"),
         n_missing_leads=journal.count_with("missing_leads"),
+        n_rows=journal.n_rows(),
+        n_windows_left_out=journal.n_windows_left_out(),
+        n_cut=len(cut),
+        cut_s=round(sum(cut), 3),
         n_unreadable_paths=journal.count(Status.UNREADABLE),
         reasons=dict(journal.count_by("reason", Status.QUARANTINED)),
         sources=dict(sources),
@@ -127,8 +150,8 @@ def make_report(journal: Journal, config: Config, tables: RecordTables) -> ScanR
         unknown_codes=_most_frequent_first(unknown),
         unknown_words=_unknown_words(journal, tables),
         left_out=[
-            {"path": entry.path, "reason": entry.reason, "detail": entry.detail}
-            for entry in journal.entries(Status.QUARANTINED)
+            {"path": one.path, "reason": one.reason, "detail": one.detail}
+            for one in all_left_out(journal)
         ],
         same_ecg=journal.same_ecg(),
         tables=[use.to_json() for use in uses],

@@ -12,31 +12,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from ecgstore.arrays import BoolArray, FloatArray
-from ecgstore.builder.changes import (
-    content_checksum,
-    is_unchanged,
-    stamp,
-)
+from ecgstore.builder.changes import is_unchanged, stamp
 from ecgstore.builder.journal import Entry, Journal, Status, ecg_key
+from ecgstore.builder.scanned_signal import scanned
 from ecgstore.config import Config
 from ecgstore.diagnoses import selects
 from ecgstore.errors import EcgStoreError, RecordError, out_of_memory, short_repr
 from ecgstore.label_tables import RecordTables, header_labels
 from ecgstore.reasons import Reason
-from ecgstore.record import lead_mask
-from ecgstore.signals.signature import signature
-from ecgstore.signals.stored_form import (
-    check_usable,
-    leads_to_leave_out,
-    samples_to_store,
-)
 from ecgstore.sources import (
     FORMATS,
     HEADER_FILES,
     OnUnreadable,
     RecordHeader,
-    SignalHash,
     find_headers,
     leads_of_build,
     open_record,
@@ -48,10 +36,6 @@ from ecgstore.system.workers import run_tasks
 
 TASK_HEADERS: Final = 16
 """Headers per task: tens of ms of work, so that sending a task costs little."""
-
-_PIECE: Final = 1 << 16
-"""Samples per lead of a long record that are in memory at once: 6 MB of float64."""
-
 
 _MOST_BYTES: Final = 1 << 34
 """Bytes of the files of a record: 16 days of twelve leads at 500 Hz.
@@ -80,10 +64,13 @@ class Folders:
     base : Path
         The deepest folder that contains all of them; paths in a store are relative to
         it.
+    title : str
+        What the roots are called in messages; empty for their paths.
     """
 
     roots: tuple[Path, ...]
     base: Path
+    title: str = ""
 
     @classmethod
     def of(cls, sources: str | Path | Sequence[str | Path]) -> "Folders":
@@ -228,42 +215,7 @@ class Scanner:
                 f"{_MOST_BYTES}, as they are read as a whole: divide the record",
             )
         header, signal = open_record(header_path, self._leads)
-        n_samples = signal.n_samples
-        n_to_store = samples_to_store(n_samples, header.fs, self._config)
-        beginning = signal.read(0, n_to_store)
-        missing = leads_to_leave_out(beginning, header.fs, self._config)
-        check_usable(beginning, header.fs, self._config, missing)
-        signal_hash = SignalHash()
-        signal_hash.update(beginning)
-        content = content_checksum(header, n_samples, beginning)
-        for begin in range(n_to_store, n_samples, _PIECE):
-            end = min(begin + _PIECE, n_samples)
-            signal_hash.update(signal.read(begin, end))
-        return replace(
-            entry,
-            fs=header.fs,
-            n_samples=n_samples,
-            sha256=signal_hash.hexdigest(),
-            content=content,
-            checksum_differs=_bits(signal.checksum_differs),
-            first_value_differs=_bits(signal.first_value_differs),
-            derived_leads=",".join(
-                lead for lead in signal.leads.derived if lead not in missing
-            ),
-            missing_leads=",".join(missing),
-            signature=signature(_without_nan(beginning, missing), header.fs),
-        )
-
-
-def _without_nan(signal: FloatArray, missing_leads: Sequence[str]) -> FloatArray:
-    """Return a signal with zeros in the leads that it lacks.
-
-    So a sum of two leads, of which one is there, describes that one.
-    """
-    if missing_leads:
-        signal = signal.copy()
-        signal[lead_mask(missing_leads)] = 0.0
-    return signal
+        return scanned(entry, header, signal, self._config)
 
 
 def _with_parts(path: Path) -> str:
@@ -396,8 +348,3 @@ def _tasks(
                 task.append((root, path))
         waiting.append(known_entries)
         yield task
-
-
-def _bits(flags: BoolArray) -> int:
-    """Return flags as the bits of an integer; the first flag is the lowest bit."""
-    return sum(1 << place for place, flag in enumerate(flags) if flag)

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, Self
 from ecgstore.config import Config
 from ecgstore.errors import ConfigError
 from ecgstore.label_tables.cells import is_missing, number_in
+from ecgstore.label_tables.given_columns import GivenColumns
 from ecgstore.label_tables.layout import require_columns
 from ecgstore.label_tables.row import TableRow
 from ecgstore.label_tables.table import LabelTable, read_label_table
@@ -267,6 +268,34 @@ def read_tables(
     require_columns(config, {table.path: table.all_columns for table in tables})
     if patients is not None:
         tables.insert(0, read_patients(patients))
+    return RecordTables(tables, config, base)
+
+
+def tables_of_build(
+    config: Config, given: GivenColumns, labels: Iterable[str | Path], *, base: str
+) -> RecordTables:
+    """Return the tables of a build from records that a program gives.
+
+    Parameters
+    ----------
+    config : Config
+        Options of the build.
+    given : GivenColumns
+        The columns that came with the records, which count first.
+    labels : iterable of str or Path
+        Tables in files.
+    base : str
+        Folder that contains the records.
+
+    Raises
+    ------
+    ConfigError
+        As `read_tables`.
+    """
+    own = given.table()
+    tables = [] if own is None else [own]
+    tables += [read_label_table(path, config) for path in labels]
+    require_columns(config, {table.path: table.all_columns for table in tables})
     return RecordTables(tables, config, base)
 
 

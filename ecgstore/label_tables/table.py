@@ -115,7 +115,7 @@ def read_label_table(path: str | Path, config: Config | None) -> LabelTable:
             f"{path}: no rows; expected a record and what is known of it in each"
         )
     table.unknown_sexes = reader.unknown_sexes
-    table.first_fold = _first_fold(table)
+    table.first_fold = first_fold(table)
     return table
 
 
@@ -170,7 +170,7 @@ def _joined(where: str, name: str, before: TableRow, row: TableRow) -> TableRow:
     return joined
 
 
-def _first_fold(table: LabelTable) -> int:
+def first_fold(table: LabelTable) -> int:
     """Return the number of a table's first fold."""
     folds = {row.fold for row in table.rows} - {None}
     if {0, N_FOLDS} <= folds:

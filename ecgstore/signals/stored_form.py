@@ -7,7 +7,7 @@ thus receive the same signals, bit by bit.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from ecgstore.signals.preprocess import (
     before_filter,
     cut_or_pad,
     first_seconds,
+    lead_in,
     preprocess,
     to_int16,
     to_mv,
@@ -50,6 +51,56 @@ class StoredForm:
     n_real_samples: int
     saturated: Float32Array
     missing_leads: tuple[str, ...] = ()
+
+
+class Span(NamedTuple):
+    """The samples of a record that are read to store a part of it.
+
+    Attributes
+    ----------
+    first, end : int
+        The samples that are read.
+    begin : int
+        The first one that is stored; those before it are filtered, too.
+    """
+
+    first: int
+    begin: int
+    end: int
+
+    @property
+    def n_before(self) -> int:
+        """Samples that are read and precede those that are stored."""
+        return self.begin - self.first
+
+
+def span_to_store(begin: int, n_samples: int, fs: float, config: Config) -> Span:
+    """Return the samples that are read to store a record from one of its samples on.
+
+    Parameters
+    ----------
+    begin : int
+        The first sample to store.
+    n_samples : int
+        Samples per lead of the whole record.
+    fs : float
+        Sampling rate in Hz.
+    config : Config
+        Options of the build.
+
+    Raises
+    ------
+    RecordError
+        As `samples_to_store`.
+
+    Examples
+    --------
+    >>> span_to_store(5000, 100_000, 500.0, Config(duration_s=10.0, margin_s=3.0))
+    Span(first=3500, begin=5000, end=11500)
+    """
+    n_needed = samples_to_store(n_samples - begin, fs, config)
+    n_before = lead_in(begin, fs, config.fs, config.margin_s)
+    return Span(begin - n_before, begin, begin + n_needed)
 
 
 def samples_to_store(n_samples: int, fs: float, config: Config) -> int:
@@ -162,6 +213,7 @@ def stored_form(
     *,
     bandpass: bool = True,
     missing_leads: tuple[str, ...] = (),
+    n_before: int = 0,
 ) -> StoredForm:
     """Preprocess a signal and convert it to the type of the store.
 
@@ -178,6 +230,8 @@ def stored_form(
         False to skip the filter, for a signal that was filtered before.
     missing_leads : tuple of str
         Leads that the record lacks: their samples become zero.
+    n_before : int
+        Samples at the beginning of `signal` that precede what is stored; see `Span`.
 
     Raises
     ------
@@ -200,11 +254,12 @@ def stored_form(
             low_hz=config.low_hz,
             high_hz=config.high_hz,
             order=config.filter_order,
+            n_before=n_before,
             **timing,
         )
     else:
-        resampled = before_filter(signal, fs, **timing)
-        prepared = Preprocessed(*cut_or_pad(resampled, config.n_samples))
+        resampled, n_to_cut = before_filter(signal, fs, n_before=n_before, **timing)
+        prepared = Preprocessed(*cut_or_pad(resampled[:, n_to_cut:], config.n_samples))
     if config.dtype == "float32":
         none_saturated = np.zeros(len(signal), np.float32)
         values: NDArray[Any] = prepared.signal.astype(np.float32)

@@ -15,6 +15,11 @@ from ecgstore.reasons import Reason
 from ecgstore.sources.files import printable
 from ecgstore.sources.lead_choice import ChooseLeads
 from ecgstore.sources.record_signal import RecordSignal
+from ecgstore.sources.spooled import (
+    SUFFIX as SPOOLED,
+    open_record as open_spooled_record,
+    read_header as read_spooled_header,
+)
 from ecgstore.sources.wfdb.parts import named_parts
 from ecgstore.sources.wfdb.record import (
     open_record as open_wfdb_record,
@@ -91,11 +96,12 @@ FORMATS: Final[Mapping[str, RecordFormat]] = {
     ".hea": RecordFormat(
         (".mat", ".dat"), read_wfdb_header, open_wfdb_record, named_parts
     ),
+    SPOOLED: RecordFormat((), read_spooled_header, open_spooled_record),
 }
 """Every format by the suffix of its headers, in lower case."""
 
-HEADER_FILES: Final = " or ".join(FORMATS)
-"""The suffixes of headers, for messages."""
+HEADER_FILES: Final = " or ".join(suffix for suffix in FORMATS if suffix != SPOOLED)
+"""The suffixes of headers, for messages; without files that only builds write."""
 
 
 def format_of(path: str) -> RecordFormat:

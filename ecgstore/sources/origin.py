@@ -13,6 +13,7 @@ from typing import Final
 from ecgstore import ptb_xl
 from ecgstore.sources.files import with_its_suffix
 from ecgstore.sources.formats import FORMATS
+from ecgstore.sources.spooled import SUFFIX as SPOOLED
 
 _CHAPMAN_NINGBO: Final = "chapman_shaoxing and ningbo"
 
@@ -91,6 +92,8 @@ def source_name(header_path: Path, root: Path) -> str:
     3. the nearest folder above `root` with the name of a source;
     4. the name of `root` without its version.
 
+    Of a record that a program gave, it is the name that the program gave.
+
     Parameters
     ----------
     header_path : Path
@@ -112,6 +115,8 @@ def source_name(header_path: Path, root: Path) -> str:
     >>> source_name(Path("hospital-1.2/a/1.hea"), Path("hospital-1.2"))
     'hospital'
     """
+    if header_path.suffix == SPOOLED:
+        return header_path.parent.parent.name
     path = os.path.abspath(header_path)
     below, above, name = _from_folders(os.path.dirname(path), os.path.abspath(root))
     source = below or _from_record_name(path) or above or name

@@ -18,7 +18,8 @@ def records_frame(tables: Tables) -> pd.DataFrame:
     columns: dict[str, Any] = {
         name: _column(tables, path)
         if (path := f"{schema.RECORDS}/{name}") in tables
-        else ""  # a store of format version 1 has the twelve leads of the files
+        # A store of version 1 has the twelve leads of the files, from their beginning.
+        else (0.0 if name == schema.START else "")
         for name in (*schema.RECORD_TEXTS, *schema.RECORD_NUMBERS)
     }
     for path in tables:

@@ -96,6 +96,14 @@ def test_throughput_reports_steps_and_builds(
     assert report["builds"]["with beats"]["records"] == 3
 
 
+def test_windows_of_a_long_record_and_records_of_their_own(
+    run_bench: RunBench, dozen_records: Path
+) -> None:
+    report = run_bench("builds.windows", dozen_records, "--rounds=1", "--minutes=1")
+    assert report["windows"] == 6
+    assert report["builds"].keys() == {"one record", "records"}
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_memory_reports_real_records_and_copies(
     run_bench: RunBench, dozen_records: Path

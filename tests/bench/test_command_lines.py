@@ -19,6 +19,7 @@ COMMANDS = {
     "bench.builds.reader",
     "bench.builds.rr_features",
     "bench.builds.throughput",
+    "bench.builds.windows",
     "bench.loading.compare_peers",
     "bench.loading.loaders",
     "bench.models.interval_coverage",

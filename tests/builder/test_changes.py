@@ -20,7 +20,7 @@ from ecgstore.builder.writer import RowWriter
 from ecgstore.config import Config
 from ecgstore.reasons import Reason
 from ecgstore.signals.stored_form import stored_form
-from ecgstore.sources import find_headers, read_header, read_record
+from ecgstore.sources import find_headers, open_record, read_header, read_record
 
 Build = Callable[..., Path]
 StoppedBuild = Callable[..., None]
@@ -299,12 +299,12 @@ def test_a_record_that_never_stays_the_same_is_quarantined(
     victim = headers(folder)[4]
 
     def changing(path: Path, *leads: Any, **options: Any) -> Any:
-        record = read_record(path, *leads, **options)
+        opened = open_record(path, *leads, **options)
         if path == victim:
             path.touch()
-        return record
+        return opened
 
-    monkeypatch.setattr(fill, "read_record", changing)
+    monkeypatch.setattr(fill, "open_record", changing)
     report = ecgstore.build_store(
         [folder], tmp_path / "out.h5", ALL, n_workers=1, quiet=True
     )
@@ -327,7 +327,7 @@ def test_a_line_break_in_a_file_name_does_not_matter(
     header.rename(header.with_name("A\n1.hea"))
     out = tmp_path / "out.h5"
     stopped_build(pipeline, "seal", tmp_path / "records", out, ALL)
-    monkeypatch.delattr(fill, "read_record")  # nothing is filled again
+    monkeypatch.delattr(fill, "open_record")  # nothing is filled again
     build(tmp_path / "records", out, ALL)
 
 

@@ -18,7 +18,7 @@ from ecgstore.builder.scan import Folders
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.reasons import Reason
-from ecgstore.sources import read_record
+from ecgstore.sources import open_record
 from tests.builder.other_warnings import other_warnings
 
 Build = Callable[..., Path]
@@ -107,9 +107,9 @@ def test_a_record_that_fails_late_is_replaced_by_its_copy(
     def fails(path: Any, *leads: Any, **options: Any) -> Any:
         if Path(path).stem == "00841_hr":
             raise ecgstore.RecordError(Reason.UNREADABLE_SIGNAL, "changed")
-        return read_record(path, *leads, **options)
+        return open_record(path, *leads, **options)
 
-    monkeypatch.setattr(fill, "read_record", fails)
+    monkeypatch.setattr(fill, "open_record", fails)
     out = build(both_rates, tmp_path / "o.h5", FAST)
     expected = sorted([*names("lr", "00841"), *names("hr", "01612", "02132")])
     assert stored(out) == expected

@@ -15,7 +15,7 @@ from ecgstore.builder.journal import Journal
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, RecordError
 from ecgstore.reasons import Reason
-from ecgstore.sources import open_record, read_record
+from ecgstore.sources import open_record
 from ecgstore.storage.verify import verify
 
 Build = Callable[..., Path]
@@ -23,15 +23,13 @@ StoppedBuild = Callable[..., None]
 FAST = Config(beats="none")
 
 
-def failing(
-    victim: str, error: Exception, original: Callable[..., Any] = read_record
-) -> Callable[..., Any]:
-    """Return a function that reads a record, or opens it, but fails for one file."""
+def failing(victim: str, error: Exception) -> Callable[..., Any]:
+    """Return a function that opens a record, but fails for one file."""
 
     def read(path: Path, *leads: Any, **options: Any) -> Any:
         if Path(path).name == victim:
             raise error
-        return original(path, *leads, **options)
+        return open_record(path, *leads, **options)
 
     return read
 
@@ -50,14 +48,14 @@ def test_record_that_fails_after_the_scan_is_quarantined(
     clean = build(few_records, tmp_path / "clean.h5")
     with ecgstore.open(clean) as expected:
         victim = Path(expected.records["path"].iloc[2])
-    original = read_record
+    original = open_record
 
     def failing(path: Path, *leads: Any, **options: Any) -> Any:
         if path.name == victim.name:
             raise ZeroDivisionError("a defect")
         return original(path, *leads, **options)
 
-    monkeypatch.setattr(fill, "read_record", failing)
+    monkeypatch.setattr(fill, "open_record", failing)
     out = build(few_records, tmp_path / "out.h5")
     with ecgstore.open(out) as store, ecgstore.open(clean) as expected:
         assert store.quarantine["reason"].tolist() == [Reason.UNEXPECTED_ERROR]
@@ -76,7 +74,7 @@ def test_defect_in_the_scan_quarantines_one_record(
     victim: str,
     build: Build,
 ) -> None:
-    fail = failing(victim, ZeroDivisionError("oh"), open_record)
+    fail = failing(victim, ZeroDivisionError("oh"))
     monkeypatch.setattr(scan, "open_record", fail)
     out = build(few_records, tmp_path / "out.h5")
     with ecgstore.open(out) as store:
@@ -92,7 +90,7 @@ def test_detail_of_a_late_failure_holds_no_absolute_path(
 ) -> None:
     message = f"{few_records / 'x' / 'y.mat'}: is\n  broken"
     error = RecordError(Reason.UNREADABLE_SIGNAL, message)
-    monkeypatch.setattr(fill, "read_record", failing(victim, error))
+    monkeypatch.setattr(fill, "open_record", failing(victim, error))
     report = ecgstore.build_store(
         [few_records], tmp_path / "out.h5", FAST, n_workers=1, quiet=True
     )
@@ -122,7 +120,7 @@ def test_a_build_stopped_after_a_failure_continues_to_the_same_bytes(
     stopped_build: StoppedBuild,
 ) -> None:
     monkeypatch.setattr(fill, "BLOCK_ROWS", block_rows)
-    monkeypatch.setattr(fill, "read_record", failing(victim, ZeroDivisionError("x")))
+    monkeypatch.setattr(fill, "open_record", failing(victim, ZeroDivisionError("x")))
     direct = build(few_records, tmp_path / "direct.h5")
     out = tmp_path / "out.h5"
     stopped_build(owner, name, few_records, out, calls=calls)
@@ -151,7 +149,7 @@ def test_record_that_failed_once_is_tried_again(
     monkeypatch.setattr(fill, "BLOCK_ROWS", 2)
     out = tmp_path / "out.h5"
     with monkeypatch.context() as patch:
-        patch.setattr(fill, "read_record", failing(victim, ZeroDivisionError("x")))
+        patch.setattr(fill, "open_record", failing(victim, ZeroDivisionError("x")))
         stopped_build(Journal, "quarantine", few_records, out)
     assert filecmp.cmp(build(few_records, out), tmp_path / "clean.h5", shallow=False)
 
@@ -166,7 +164,7 @@ def test_report_of_a_continued_build_counts_what_is_stored(
     """Stop between the note of a failure and the new plan; then it fails no more."""
     out = tmp_path / "out.h5"
     with monkeypatch.context() as patch:
-        patch.setattr(fill, "read_record", failing(victim, ZeroDivisionError("x")))
+        patch.setattr(fill, "open_record", failing(victim, ZeroDivisionError("x")))
         stopped_build(pipeline, "scan", few_records, out, calls=1)
     report = ecgstore.build_store([few_records], out, FAST, n_workers=1, quiet=True)
     with ecgstore.open(out) as store:
@@ -174,23 +172,19 @@ def test_report_of_a_continued_build_counts_what_is_stored(
         assert report.n_quarantined == len(store.quarantine)
 
 
-@pytest.mark.parametrize(
-    ("module", "original"), [(scan, open_record), (fill, read_record)]
-)
+@pytest.mark.parametrize("module", [scan, fill])
 def test_lack_of_memory_does_not_quarantine_the_record(
     few_records: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     victim: str,
     module: Any,
-    original: Callable[..., Any],
     build: Build,
 ) -> None:
     """The build ends with one line that names the record, and can be continued."""
     out = tmp_path / "out.h5"
     with monkeypatch.context() as patch:
-        fail = failing(victim, MemoryError(), original)
-        patch.setattr(module, original.__name__, fail)
+        patch.setattr(module, "open_record", failing(victim, MemoryError()))
         with pytest.raises(EcgStoreError, match=f"{victim}: memory ran out"):
             build(few_records, out)
     assert not out.exists()

@@ -15,7 +15,7 @@ from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.reasons import Reason
 from ecgstore.sample import sample_folder
-from ecgstore.sources import open_record, read_record
+from ecgstore.sources import open_record
 
 Build = Callable[..., Path]
 StoppedBuild = Callable[..., None]
@@ -90,7 +90,7 @@ def test_continued_build_does_not_repeat_finished_rows(
 
         return count
 
-    monkeypatch.setattr(fill, "read_record", counting(read_record))
+    monkeypatch.setattr(fill, "open_record", counting(open_record))
     monkeypatch.setattr(scan, "open_record", counting(open_record))
     build(sample_folder(), out)
     with ecgstore.open(out) as store:

@@ -49,6 +49,7 @@ OTHER: dict[str, Any] = {
     "leads": ["II", "V2"],
     "limit": 7,
     "model": "cnn",
+    "windows": "every=10s",
 }
 """Values that are not the default, where none follows from the declaration."""
 

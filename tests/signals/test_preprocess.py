@@ -102,6 +102,27 @@ def test_a_resampled_sine_is_the_same_sine(
     assert np.abs(resampled - expected)[:, edge:-edge].max() < 1e-3
 
 
+@pytest.mark.parametrize("fs_in", [128.0, 250.0, 257.0, 360.5, 1000.0])
+@pytest.mark.parametrize("fs_out", [100.0, 500.0])
+@pytest.mark.parametrize("n_samples", [1, 7, 5000])
+def test_resampling_gives_the_bits_of_scipy(
+    fs_in: float, fs_out: float, n_samples: int
+) -> None:
+    signal = np.random.default_rng(n_samples).normal(size=(12, n_samples)).cumsum(1)
+    up, down = Fraction(fs_out / fs_in).limit_denominator(10_000).as_integer_ratio()
+    taps = scipy.signal.firwin(
+        32 * max(up, down) + 1, 1 / max(up, down), window=("kaiser", 8.0)
+    )
+    first, last = signal[:, :1], signal[:, -1:]
+    slope = (last - first) / max(n_samples - 1, 1)
+    line = first + slope * np.arange(n_samples)
+    expected: FloatArray = scipy.signal.resample_poly(  # type: ignore[call-overload]
+        signal - line, up, down, axis=1, window=taps
+    )
+    expected += first + slope * (np.arange(expected.shape[1]) * (down / up))
+    assert_array_equal(resample(signal, fs_in, fs_out), expected)
+
+
 @settings(deadline=None)
 @given(
     st.integers(1, 700),

@@ -159,9 +159,11 @@ def build(
             )
         raise click.Abort from error
     _print_report(report, as_json, out)
-    if strict and (report.n_quarantined or report.n_unreadable_paths):
+    or_windows = " or windows" if report.n_windows_left_out else ""
+    n_left_out = report.n_quarantined + report.n_windows_left_out
+    if strict and (n_left_out or report.n_unreadable_paths):
         echo(
-            f"ecgstore: {report.n_quarantined} records are in quarantine and "
+            f"ecgstore: {n_left_out} records{or_windows} are in quarantine and "
             f"{report.n_unreadable_paths} folders cannot be read, which --strict does "
             f"not allow; {out} is complete without them",
             err=True,
@@ -184,6 +186,8 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
         f"found {report.n_found} records: {report.n_selected} selected, "
         f"{report.n_not_selected} not selected, {report.n_quarantined} in quarantine"
     )
+    for line in _windows_and_cuts(report):
+        echo(line)
     if report.n_copies:
         echo(
             f"{report.n_copies} records are copies of stored ECGs, at another sampling "
@@ -233,6 +237,30 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
         print_counts("quarantine by reason:", report.reasons)
     else:
         print_summary(summary)
+
+
+def _windows_and_cuts(report: "ScanReport") -> list[str]:
+    """Return sentences about windows, and about parts that are not stored."""
+    lines = []
+    if report.n_windows_left_out or report.n_rows != report.n_selected:
+        lines.append(
+            f"{report.n_rows} windows of these records are stored, "
+            f"{report.n_windows_left_out} are in quarantine"
+        )
+    if report.n_cut:
+        lines.append(
+            f"{report.n_cut} records are longer than what is stored of them: "
+            f"{_duration(report.cut_s)} are left out (--windows stores more)"
+        )
+    return lines
+
+
+def _duration(seconds: float) -> str:
+    """Return a time in the unit that suits it."""
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} s"
 
 
 def _same_ecg(groups: list[list[str]]) -> str:

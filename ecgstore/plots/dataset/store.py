@@ -22,8 +22,10 @@ from ecgstore.plots.ecg.filtering import filter_effect
 from ecgstore.plots.ecg.paper import ecg_paper
 from ecgstore.record import lead_mask
 from ecgstore.signals.preprocess import before_filter
+from ecgstore.signals.stored_form import span_to_store
 from ecgstore.sources import leads_of_build, read_record, signal_sha256
 from ecgstore.storage import Store, StoredRecord
+from ecgstore.storage.format import schema
 
 _QUALITY: Final = (
     "flat_fraction",
@@ -96,14 +98,20 @@ def plot_filter(
     config = store.config
     signal = original.signal
     signal[lead_mask(record.missing_leads)] = 0.0  # as they are stored
-    raw = before_filter(
-        signal,
+    start_s = float(store.records[schema.START].iloc[record.row])
+    span = span_to_store(
+        round(start_s * original.fs), signal.shape[1], original.fs, config
+    )
+    raw, n_before = before_filter(
+        signal[:, span.first : span.end],
         original.fs,
         fs_out=config.fs,
         duration_s=config.duration_s,
         margin_s=config.margin_s,
         max_gap_s=config.max_gap_s,
+        n_before=span.n_before,
     )
+    raw = raw[:, n_before:]
     return filter_effect(
         raw[:, : record.signal.shape[1]],
         record.signal.astype(np.float64),

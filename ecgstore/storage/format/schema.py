@@ -45,6 +45,7 @@ _FIRST_WITH_SOFTWARE_SHA256: Final = 2
 _FIRST_WITH_SAME_ECG: Final = 2
 _FIRST_WITH_DIMENSIONS: Final = 2
 _FIRST_WITH_LEAD_TEXTS: Final = 2
+_FIRST_WITH_START: Final = 2
 """Versions of the format from which on files have these."""
 
 MV_PER_COUNT: Final = 0.001
@@ -53,8 +54,12 @@ MV_PER_COUNT: Final = 0.001
 BEATS_STATUS: Final = "beats_status"
 PAD_LENGTH: Final = "pad_length"
 
+START: Final = "start_s"
+"""Column of `/records`: time of a row's first sample in its record, in s."""
+
 RECORD_NUMBERS: Final[Mapping[str, str]] = {
     "age": "<f4",
+    START: "<f8",
     "fs_original": "<f8",
     "n_samples_original": "<i8",
 }
@@ -304,6 +309,7 @@ def row_specs(
                 f"{RECORDS}/{name}", np.dtype(dtype), (n_rows,), dimensions=(RECORD,)
             )
             for name, dtype in RECORD_NUMBERS.items()
+            if version >= _FIRST_WITH_START or name != START
         ),
         *(
             DatasetSpec(
