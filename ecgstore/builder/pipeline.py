@@ -19,6 +19,7 @@ from ecgstore.builder.columns import check_columns
 from ecgstore.builder.compilation import compile_kernels
 from ecgstore.builder.fill import Block, Failure, Filler, blocks_to_do
 from ecgstore.builder.journal import Journal, Status
+from ecgstore.builder.patient_key import PatientKey, default_key_file
 from ecgstore.builder.plan import plan, software, unfinished_plan
 from ecgstore.builder.report import ScanReport, make_report
 from ecgstore.builder.scan import Folders, scan
@@ -28,7 +29,7 @@ from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, cause_of, require_type
 from ecgstore.label_tables import RecordTables, read_tables
 from ecgstore.reasons import Reason
-from ecgstore.sources import HEADER_FILES, describe_unreadable
+from ecgstore.sources import describe_unreadable, header_files
 from ecgstore.storage.format import schema
 from ecgstore.system.atomic_files import FULL_DISK, is_same_file
 from ecgstore.system.identity import require_same
@@ -49,6 +50,8 @@ def build_store(
     *,
     labels: str | Path | Iterable[str | Path] = (),
     patients: str | Path | None = None,
+    patient_key: str | Path | None = None,
+    keep_patient_ids: bool = False,
     n_workers: int | None = None,
     overwrite: bool = False,
     quiet: bool = False,
@@ -72,6 +75,11 @@ def build_store(
     patients : str or Path, optional
         A table from which only patients are read: the columns ``record_id`` or
         ``ecg_id``, and ``patient_id``.
+    patient_key : str or Path, optional
+        File with the key that makes patient_ids of the numbers that patients have in
+        hospitals; created if it does not exist. Left out: the user's own.
+    keep_patient_ids : bool
+        Store these numbers as they are.
     n_workers : int, optional
         Number of processes; the number of CPU cores if left out. Scripts that use
         more than one must be guarded by ``if __name__ == "__main__":``, as always with
@@ -110,10 +118,17 @@ def build_store(
             _check_absent(final, overwrite)
             tables = _tables(folders, config, labels, patients)
             has_patients = patients is not None
-            _claim(journal, partial, _identity(folders, config, tables, has_patients))
+            key = PatientKey(
+                Path(os.path.abspath(patient_key or default_key_file())),
+                keep_patient_ids,
+            )
+            identity = _identity(folders, config, tables, has_patients, key)
+            _claim(journal, partial, identity)
             n_processes = number_of_workers(n_workers)
             compile_kernels(config, n_processes, _PRELOAD, quiet)
-            report = _run(journal, partial, folders, config, tables, n_processes, quiet)
+            report = _run(
+                journal, partial, folders, config, tables, key, n_processes, quiet
+            )
             _seal(journal, partial, final, overwrite)
             is_complete = True
         finally:
@@ -192,6 +207,7 @@ def _run(
     folders: Folders,
     config: Config,
     tables: RecordTables,
+    patient_key: PatientKey,
     n_workers: int,
     quiet: bool,
 ) -> ScanReport:
@@ -210,6 +226,7 @@ def _run(
                 config,
                 tables,
                 with_signals=True,
+                patient_key=patient_key,
                 n_workers=n_workers,
                 preload=_PRELOAD,
                 on_progress=_totals(progress),
@@ -361,7 +378,11 @@ def _tables(
 
 
 def _identity(
-    folders: Folders, config: Config, tables: RecordTables, has_patients: bool
+    folders: Folders,
+    config: Config,
+    tables: RecordTables,
+    has_patients: bool,
+    patient_key: PatientKey,
 ) -> str:
     """Return, as JSON, the settings that must be equal to resume a stopped build."""
     digests = tables.digests()
@@ -371,6 +392,7 @@ def _identity(
             "sources": [str(root) for root in folders.roots],
             "patients": digests.pop(0) if has_patients else None,
             "labels": digests,
+            "patient_key": patient_key.identity(),
             "format_version": schema.FORMAT.version,
             "software": software(),
         },
@@ -416,7 +438,7 @@ def _check_any_selected(
     where = ", ".join(map(str, folders.roots))
     if not journal.count():
         raise EcgStoreError(
-            f"{where}: no {HEADER_FILES} files below; expected records as header and "
+            f"{where}: no {header_files()} files below; expected records as header and "
             "signal files, at any depth" + _unreadable(journal)
         )
     reasons = journal.count_by("reason", Status.QUARANTINED)

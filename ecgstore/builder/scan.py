@@ -19,6 +19,7 @@ from ecgstore.builder.changes import (
     stamp,
 )
 from ecgstore.builder.journal import Entry, Journal, Status, ecg_key
+from ecgstore.builder.patient_key import PatientKey, PatientKeyError
 from ecgstore.config import Config
 from ecgstore.diagnoses import selects
 from ecgstore.errors import EcgStoreError, RecordError, out_of_memory, short_repr
@@ -32,12 +33,12 @@ from ecgstore.signals.stored_form import (
     samples_to_store,
 )
 from ecgstore.sources import (
-    FORMATS,
-    HEADER_FILES,
     OnUnreadable,
     RecordHeader,
     SignalHash,
     find_headers,
+    format_of,
+    header_files,
     leads_of_build,
     open_record,
     read_header,
@@ -102,7 +103,7 @@ class Folders:
         for number, root in enumerate(roots):
             if not os.path.exists(root):
                 raise EcgStoreError(
-                    f"{root}: no such folder; expected a folder with {HEADER_FILES} "
+                    f"{root}: no such folder; expected a folder with {header_files()} "
                     "files"
                 )
             for other in roots[:number]:
@@ -162,6 +163,9 @@ class Scanner:
         The tables of the build.
     with_signals : bool
         Read and check the signals too; else headers only.
+    patient_key : PatientKey, optional
+        Makes patient_ids of the numbers that patients have in hospitals; if left out,
+        these patients are unknown.
     """
 
     def __init__(
@@ -170,11 +174,13 @@ class Scanner:
         folders: Folders,
         tables: RecordTables,
         with_signals: bool,
+        patient_key: PatientKey | None = None,
     ) -> None:
         self._config = config
         self._folders = folders
         self._tables = tables
         self._with_signals = with_signals
+        self._patient_key = patient_key
         self._leads = leads_of_build(config)
 
     def __call__(self, task: Sequence[tuple[int, str]]) -> list[Entry]:
@@ -201,6 +207,9 @@ class Scanner:
             files = header.files(header_path)
             entry = _stamped(entry, header_path, files)
             entry = _described(entry, header, self._config)
+            if self._patient_key is not None:
+                patient_id = self._patient_key(header.hospital_id)
+                entry = replace(entry, patient_id=patient_id)
             known = self._tables.describe(entry)
             rule, class_set = self._config.select, self._config.classes
             if not selects(known.dx, class_set, rule, denied=known.denied):
@@ -209,6 +218,8 @@ class Scanner:
             return self._checked(entry, header_path) if self._with_signals else entry
         except MemoryError as error:
             raise out_of_memory(path) from error
+        except PatientKeyError:
+            raise
         except Exception as error:  # a defect of ecgstore must not stop a build
             failure = RecordError.of(error)
         detail = self._folders.shorten(failure.detail)
@@ -271,7 +282,7 @@ def _with_parts(path: Path) -> str:
 
     `find_headers` leaves out the parts of every record, whether it can be used or not.
     """
-    parts = sorted(FORMATS[path.suffix.lower()].parts(str(path)) - {path.stem})
+    parts = sorted(format_of(str(path)).parts(str(path)) - {path.stem})
     if not parts:
         return ""
     named = ", ".join(map(short_repr, parts[:_N_PARTS]))
@@ -310,6 +321,7 @@ def scan(
     tables: RecordTables,
     *,
     with_signals: bool,
+    patient_key: PatientKey | None = None,
     n_workers: int,
     preload: Sequence[str] = (),
     on_progress: Callable[[int, int, int], object],
@@ -330,6 +342,8 @@ def scan(
         The tables of the build.
     with_signals : bool
         Read and check the signals too; else headers only.
+    patient_key : PatientKey, optional
+        As for `Scanner`.
     n_workers : int
         Number of processes.
     preload : sequence of str
@@ -340,7 +354,7 @@ def scan(
     """
     waiting: deque[list[tuple[str, Entry | None]]] = deque()
     codes = tables.for_selection()
-    make_worker = partial(Scanner, config, folders, codes, with_signals)
+    make_worker = partial(Scanner, config, folders, codes, with_signals, patient_key)
     journal.begin_scan()
     chosen: set[str] = set()  # the selected ECGs, if their number is limited
     is_full = False
