@@ -75,7 +75,7 @@ def find_beats(
     >>> from ecgstore.sources import read_record
     >>> record = read_record(sample_folder() / "ptb-xl" / "g1" / "HR00001.hea")
     >>> find_beats(record.signal[[6, 1]], record.fs, leads=["V1", "II"])
-    <ecgstore.Beats: 11 beats, 198 marks, status ok>
+    <ecgstore.Beats: 11 beats, 192 marks, status ok>
     """
     names = lead_names(leads, KNOWN_LEADS)
     signal = np.asarray(signal)  # converted piece by piece, if it is long

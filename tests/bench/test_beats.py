@@ -90,7 +90,7 @@ MEAN_ERROR_MS = {
     "qrs_on": 3.5,
     "r_peak": 3.0,
     "qrs_off": 4.5,
-    "t_on": 10.0,
+    "t_on": 16.0,
     "t_peak": 5.0,
     "t_off": 8.0,
 }

@@ -8,7 +8,7 @@ from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.system.kernels import kernel
 
 N_INPUTS: Final = 6
-"""Log odds of the evidence before the beat, and of its mean before the beats around;
+"""Log odds of the evidence before the beat, and of its median before the beats around;
 logarithm of the deviation of the PR intervals; irregularity of the RR intervals;
 logarithm of the number of leads, and its product with the second input: what many leads
 show together is more certain."""
@@ -22,7 +22,9 @@ _USUAL_DEVIATION_S: Final = 0.02
 """Bounds of the deviation of PR intervals in s, and what stands for that of one or two
 intervals."""
 
-_MOST_IRREGULAR: Final = 0.6
+_MOST_IRREGULAR: Final = 0.15
+"""Beyond this, the rhythm says no more: in bigeminy, RR intervals alternate, and every
+other beat has a P wave."""
 
 
 @kernel
@@ -50,14 +52,13 @@ def write_inputs(
         Beats on either side that count as those around.
     """
     n_beats = len(strength)
-    pr = np.empty(2 * around + 1)
+    pr, evidence = np.empty(2 * around + 1), np.empty(2 * around + 1)
     for b in range(n_beats):
         first, end = max(b - around, 0), min(b + around + 1, n_beats)
-        n, total = 0, 0.0
+        n = 0
         for k in range(first, end):
             if strength[k] > _LEAST:
-                pr[n] = pr_s[k]
-                total += strength[k]
+                pr[n], evidence[n] = pr_s[k], strength[k]
                 n += 1
         deviation = _USUAL_DEVIATION_S if n else _LARGEST_DEVIATION_S
         if n > 2:
@@ -67,7 +68,7 @@ def write_inputs(
                 deviation += abs(pr[k] - middle) / n
             deviation = min(deviation, _LARGEST_DEVIATION_S)
         out[b, 0] = _log_odds(strength[b])
-        out[b, 1] = _log_odds(total / max(n, 1))
+        out[b, 1] = _log_odds(_median(evidence[:n]) if n else 0.0)
         out[b, 2] = np.log(deviation + _LEAST_DEVIATION_S)
         out[b, 3] = irregularity(r_s[first:end])
         out[b, 4] = np.log(max(n_leads[b], 1))

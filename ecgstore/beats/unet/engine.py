@@ -108,7 +108,12 @@ class Rules(NamedTuple):
     p_weights: tuple[float, ...]
 
 
-RULES: Final = Rules(0.5, 0.25, 3.0, (-7.0, 1.1, 2.0, -0.8, -9.0))
+RULES: Final = Rules(
+    qrs_high=0.4,
+    qrs_low=0.25,
+    qrs_mass=4.0,
+    p_weights=(-4.832, 0.483, 0.089, -1.513, -21.738, -0.889, 0.22),
+)
 """Chosen by ``python -m bench.beats.choose_rules``."""
 
 
@@ -485,7 +490,7 @@ def p_wave_inputs(strength: FloatArray, marks: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray of shape (n_beats, 6)
-        Log odds of the mean evidence of the leads, and of its mean over the beats
+        Log odds of the mean evidence of the leads, and of its median over the beats
         around that have any; logarithm of the mean deviation of their PR intervals from
         the median, in s; median change of the RR intervals relative to their median;
         logarithm of the number of leads, and its product with the second value.

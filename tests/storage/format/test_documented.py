@@ -10,6 +10,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from ecgstore.beats import BEATS_VERSION
+from ecgstore.features import FEATURES_VERSION
+
 Datasets = Callable[[h5py.File], dict[str, h5py.Dataset]]
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "format.md"
 
@@ -63,8 +66,11 @@ def test_the_file_has_the_documented_attributes(sample_store: Path) -> None:
         versions = dict(
             entry.split() for entry in file.attrs["software"].decode().split(", ")
         )
+        libraries = ("ecgstore", "neurokit2", "numpy", "scipy")
         assert versions == {
-            name: version(name) for name in ("ecgstore", "neurokit2", "numpy", "scipy")
+            **{name: version(name) for name in libraries},
+            "beats": str(BEATS_VERSION),
+            "features": str(FEATURES_VERSION),
         }
         config = json.loads(file.attrs["config"].decode())
         assert config["fs"] == 500
