@@ -36,6 +36,7 @@ from ecgstore.sources import (
     OnUnreadable,
     RecordHeader,
     SignalHash,
+    file_of,
     find_headers,
     format_of,
     header_files,
@@ -198,7 +199,9 @@ class Scanner:
             source=printable(source),
             record_id=header_path.stem,
         )
-        entry = _stamped(entry, header_path, [header_path.name])
+        entry = _stamped(
+            entry, header_path, [os.path.basename(file_of(str(header_path)))]
+        )
         if entry.source in self._config.exclude_sources:
             return entry
         try:

@@ -68,19 +68,16 @@ def find_headers(
             f"{root}: no such folder or file; give the folder that holds the records' "
             f"{header_files()} files, or one such file"
         )
-    if os.path.splitext(file)[1].lower() not in known_formats():
-        known = known_file(root)
-        raise EcgStoreError(
-            f"{root}: {f'is {known}; ' if known else ''}expected a folder or a "
-            f"{header_files()} file; give the folder that holds it"
-        )
-    records = [root] if file != name else [*map(Path, format_of(name).discover(name))]
-    if not records:
-        raise EcgStoreError(
-            f"{root}: holds no ECG in a format that is understood; expected a "
-            f"{header_files()} file with one"
-        )
-    return iter(records)
+    if os.path.splitext(file)[1].lower() in known_formats():
+        if file != name:
+            return iter((root,))
+        if records := [*map(Path, format_of(name).discover(name))]:
+            return iter(records)
+    known = known_file(root)
+    raise EcgStoreError(
+        f"{root}: {f'is {known}; ' if known else 'holds no ECG; '}expected a folder or "
+        f"a {header_files()} file with an ECG; give the folder that holds it"
+    )
 
 
 def describe_unreadable(paths: Iterable[tuple[str, str]]) -> str:

@@ -18,6 +18,7 @@ from typing import Final
 
 from ecgstore.errors import EcgStoreError, RecordError
 from ecgstore.reasons import Reason
+from ecgstore.sources import hdf5_set
 from ecgstore.sources.files import printable
 from ecgstore.sources.hospital.dicom import is_dicom_ecg, parse_dicom
 from ecgstore.sources.hospital.edf import parse_edf
@@ -76,6 +77,9 @@ FORMATS: Final[Mapping[str, Source]] = {
     ".dcm": HospitalFormat(parse_dicom, is_dicom_ecg),
     ".edf": HospitalFormat(parse_edf),
     ".bdf": HospitalFormat(parse_edf),
+    ".hdf5": RecordFormat(
+        (), hdf5_set.read_header, hdf5_set.open_record, discover=hdf5_set.discover
+    ),
 }
 """Every format of ecgstore by the suffix of its headers, in lower case."""
 
@@ -132,6 +136,8 @@ def file_of(path: str) -> str:
     --------
     >>> file_of("a/A0001.hea")
     'a/A0001.hea'
+    >>> file_of("code15/exams_part0.hdf5/438277")
+    'code15/exams_part0.hdf5'
     """
     return _file_and_format(path)[0]
 

@@ -127,11 +127,12 @@ def build(
 ) -> None:
     """Build one store from the records below SOURCES.
 
-    Reads Challenge records (.hea and .mat), other WFDB records (.hea and .dat) and,
-    with ecgstore[formats], SCP-ECG, DICOM, EDF, BDF, ISHNE (.ecg) and the XML of GE
-    MUSE, Philips and HL7, at any depth. Names and birth dates are not stored. Records
-    that cannot be used go into quarantine, with a reason. If the build is interrupted,
-    the same command resumes it; the store appears when it is complete.
+    Reads Challenge records (.hea and .mat), other WFDB records (.hea and .dat), sets of
+    ECGs in HDF5 files such as CODE-15 %, and, with ecgstore[formats], SCP-ECG, DICOM,
+    EDF, BDF, ISHNE (.ecg) and the XML of GE MUSE, Philips and HL7, at any depth. Names
+    and birth dates are not stored. Records that cannot be used go into quarantine, with
+    a reason. If the build is interrupted, the same command resumes it; the store
+    appears when it is complete.
     """
     from ecgstore.builder import build_store, survey
     from ecgstore.sample import patients_file, sample_folder

@@ -32,7 +32,7 @@ _ISHNE: Final = b"ISHNE1.0"
 _ISHNE_FAULT: Final = -32768
 """The count that means that a lead was off."""
 
-_MOST_BYTES: Final = {"scp": 1 << 24, "xml": 1 << 26, "ishne": 1 << 28}
+_MOST_BYTES: Final = {"scp": 1 << 22, "xml": 1 << 26, "ishne": 1 << 28}
 """Size of the largest files, which are in memory as a whole: an hour, or a day."""
 
 
