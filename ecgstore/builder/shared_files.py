@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ecgstore.arrays import IntArray
 from ecgstore.builder.journal import Entry
-from ecgstore.sources import known_formats
+from ecgstore.sources import file_of, known_formats
 
 _NO_FILE: Final = "~"  # in a header of WFDB, in place of a file
 
@@ -43,6 +43,8 @@ def link_shared_files(entries: Iterable[Entry], same: IntArray) -> IntArray:
     formats = known_formats()
     keys, readers = array("Q"), array("q")
     for row, entry in enumerate(entries):
+        if file_of(entry.path) != entry.path:
+            continue  # one of many in an array: to be in one file says nothing
         folder = PurePosixPath(entry.path).parent
         for name in json.loads(entry.files):
             # The suffix on the disk may be in the other case.

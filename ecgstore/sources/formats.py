@@ -18,7 +18,7 @@ from typing import Final
 
 from ecgstore.errors import EcgStoreError, RecordError
 from ecgstore.reasons import Reason
-from ecgstore.sources import hdf5_set
+from ecgstore.sources import described_arrays, hdf5_set
 from ecgstore.sources.files import printable
 from ecgstore.sources.hospital.dicom import is_dicom_ecg, parse_dicom
 from ecgstore.sources.hospital.edf import parse_edf
@@ -79,6 +79,12 @@ FORMATS: Final[Mapping[str, Source]] = {
     ".bdf": HospitalFormat(parse_edf),
     ".hdf5": RecordFormat(
         (), hdf5_set.read_header, hdf5_set.open_record, discover=hdf5_set.discover
+    ),
+    ".toml": RecordFormat(
+        (),
+        described_arrays.read_header,
+        described_arrays.open_record,
+        discover=described_arrays.discover,
     ),
 }
 """Every format of ecgstore by the suffix of its headers, in lower case."""
