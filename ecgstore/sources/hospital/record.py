@@ -19,6 +19,9 @@ from ecgstore.sources.lead_choice import VOLTS, ChooseLeads
 from ecgstore.sources.record_signal import RecordSignal
 from ecgstore.sources.sampling_rate import check_sampling_rate
 
+_MOST_KEPT_BYTES: Final = 1 << 24
+"""Size of a file whose record is kept until the next one, for header and signal."""
+
 _PER_VOLT: Final = {"m": 1.0, "V": 1e-3, "v": 1e-3}
 
 
@@ -160,6 +163,8 @@ def _parsed(parse: Callable[[str], HospitalRecord], path: str) -> HospitalRecord
         status = os.stat(path)
     except (OSError, ValueError):
         return parse(path)  # says what is wrong
+    if status.st_size > _MOST_KEPT_BYTES:
+        return parse(path)
     identity = status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
     return _last_parsed(parse, path, identity)
 

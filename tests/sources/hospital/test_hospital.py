@@ -12,6 +12,7 @@ import pydicom
 import pytest
 
 import ecgstore
+from ecgstore.builder import survey
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, RecordError
 from ecgstore.reasons import Reason
@@ -164,6 +165,40 @@ def test_numbers_are_kept_where_the_user_says_so(folder: Path, tmp_path: Path) -
     assert not key.exists()
     with ecgstore.open(tmp_path / "out.h5") as store:
         assert [*store.records["patient_id"]] == [NUMBER]
+
+
+def test_other_labels_leave_the_patients_as_they_are(
+    folder: Path, tmp_path: Path
+) -> None:
+    out, table = tmp_path / "out.h5", tmp_path / "labels.csv"
+    ecgstore.build_store(
+        folder / "made.edf", out, OPTIONS, patient_key=tmp_path / "key",
+        n_workers=1, quiet=True,
+    )  # fmt: skip
+    with ecgstore.open(out) as store:
+        [patient] = store.records["patient_id"]
+    table.write_text("record_id,dx\nmade,AF\n")
+    ecgstore.label_store(out, table)
+    with ecgstore.open(out) as store:
+        assert store["made"].labels["AF"]
+        assert [*store.records["patient_id"]] == [patient]
+    table.write_text("record_id,dx,patient_id\nmade,AF,p1\n")
+    ecgstore.label_store(out, table)
+    with ecgstore.open(out) as store:
+        assert [*store.records["patient_id"]] == ["p1"]
+
+
+def test_a_dry_run_writes_no_key(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    report = survey(folder, OPTIONS, n_workers=1, quiet=True)
+    assert report.n_selected == 9
+    assert [*tmp_path.iterdir()] == []
+    ecgstore.build_store(
+        folder / "made.edf", tmp_path / "out.h5", OPTIONS, n_workers=1, quiet=True
+    )
+    assert (tmp_path / "settings" / "ecgstore" / "patient.key").exists()
 
 
 def test_a_key_that_is_none_ends_the_build(folder: Path, tmp_path: Path) -> None:
