@@ -15,15 +15,16 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ecgstore.arrays import BoolArray, FloatArray, IntArray
+from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.record import LEADS, N_LEADS
 from ecgstore.sources.chosen_signal import chosen_signal
 from ecgstore.sources.files import file_size, printable
-from ecgstore.sources.hospital.guard import guarded
 from ecgstore.sources.lead_choice import ChooseLeads
+from ecgstore.sources.library_guard import guarded
 from ecgstore.sources.record_signal import RecordSignal
+from ecgstore.sources.whole_signal import WholeSignal
 
 _TRACINGS: Final = "tracings"
 _NAMES: Final = "exam_id"
@@ -120,21 +121,7 @@ def open_record(path: str, choose: ChooseLeads) -> tuple[SetHeader, RecordSignal
             f"{printable(path)}: holds zeros only; expected an ECG between zeros",
         )
     signal = samples[inside[0] : inside[-1] + 1, list(chosen.channels)].T
-    return SetHeader(name), chosen_signal(_RowSignal(signal), chosen)
-
-
-class _RowSignal:
-    """The channels of a record in memory; a `ChannelSignal`."""
-
-    def __init__(self, signal: FloatArray) -> None:
-        self.n_samples = signal.shape[1]
-        self.checksum_differs: BoolArray = np.zeros(len(signal), bool)
-        self.first_value_differs = self.checksum_differs
-        self._signal = signal
-
-    def read(self, begin: int, end: int) -> FloatArray:
-        """Return some samples of the channels, in mV."""
-        return np.array(self._signal[:, begin:end])
+    return SetHeader(name), chosen_signal(WholeSignal(signal), chosen)
 
 
 def _or_none(call: Any) -> Any:

@@ -1,15 +1,12 @@
 """Formats whose files hold one record, which a library reads as a whole."""
 
 import functools
-import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-import numpy as np
-
-from ecgstore.arrays import BoolArray, FloatArray
+from ecgstore.arrays import FloatArray
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.sources.chosen_signal import chosen_signal
@@ -18,11 +15,10 @@ from ecgstore.sources.hospital.header import HospitalHeader, record_id_of
 from ecgstore.sources.lead_choice import VOLTS, ChooseLeads
 from ecgstore.sources.record_signal import RecordSignal
 from ecgstore.sources.sampling_rate import check_sampling_rate
+from ecgstore.sources.whole_signal import WholeSignal
 
 _MOST_KEPT_BYTES: Final = 1 << 24
 """Size of a file whose record is kept until the next one, for header and signal."""
-
-_PER_VOLT: Final = {"m": 1.0, "V": 1e-3, "v": 1e-3}
 
 
 class HospitalChannel(NamedTuple):
@@ -119,31 +115,6 @@ class HospitalFormat:
     def parts(self, path: str) -> frozenset[str]:
         """Return nothing; see `Source`."""
         return frozenset()
-
-
-class WholeSignal:
-    """The channels of a record in memory; a `ChannelSignal`."""
-
-    def __init__(self, channels: Sequence[FloatArray], checksum_differs: bool) -> None:
-        self.n_samples = len(channels[0])
-        self.checksum_differs: BoolArray = np.full(len(channels), checksum_differs)
-        self.first_value_differs: BoolArray = np.zeros(len(channels), bool)
-        self._channels = channels
-
-    def read(self, begin: int, end: int) -> FloatArray:
-        """Return some samples of the channels, in mV."""
-        return np.array([channel[begin:end] for channel in self._channels])
-
-
-def per_mv(unit: str) -> float:
-    """Return how many of a unit are a millivolt; NaN if it is none of volts.
-
-    Examples
-    --------
-    >>> [per_mv(unit) for unit in ("mV", "uV", "V", "mmHg")]
-    [1.0, 1000.0, 0.001, nan]
-    """
-    return _PER_VOLT.get(unit[0], 1e3) if unit in VOLTS else math.nan
 
 
 def _header(path: str, record: HospitalRecord, fs: float) -> HospitalHeader:

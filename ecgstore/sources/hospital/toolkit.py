@@ -13,9 +13,9 @@ from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.sources.files import printable, read_start
 from ecgstore.sources.hospital.expansion import check_expansion
-from ecgstore.sources.hospital.guard import check_size, guarded
 from ecgstore.sources.hospital.person import age_at, hospital_id_of, sex_of
 from ecgstore.sources.hospital.record import HospitalChannel, HospitalRecord
+from ecgstore.sources.library_guard import check_size, guarded
 
 if TYPE_CHECKING:
     from ecgdatakit.models import ECGRecord, Lead
