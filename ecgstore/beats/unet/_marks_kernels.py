@@ -23,16 +23,36 @@ def resample(signal: FloatArray, step: float, out: Float32Array) -> None:
     reach = max(step, 1.0)
     for lead in range(len(signal)):
         row, to = signal[lead], out[lead]
-        for k in range(len(to)):
-            centre = k * step
-            first = max(int(np.ceil(centre - reach)), 0)
-            last = min(int(np.floor(centre + reach)), n - 1)
-            total, weights = 0.0, 0.0
-            for j in range(first, last + 1):
-                weight = reach - abs(j - centre)
-                total += weight * row[j]
-                weights += weight
-            to[k] = total / weights
+        first = 0
+        if step == 2 and len(to) > 2:  # the usual 500 Hz, several times as fast
+            _average(row, 0, 1, step, reach, to)
+            first = min((n - 2) // 2 + 1, len(to))
+            for k in range(1, first):
+                to[k] = (row[2 * k - 1] + 2 * row[2 * k] + row[2 * k + 1]) / 4
+        _average(row, first, len(to), step, reach, to)
+
+
+@kernel
+def _average(
+    row: FloatArray,
+    begin: int,
+    end: int,
+    step: float,
+    reach: float,
+    to: Float32Array,
+) -> None:
+    """Set some values of `to` to averages with triangular weights."""
+    n = len(row)
+    for k in range(begin, end):
+        centre = k * step
+        first = max(int(np.ceil(centre - reach)), 0)
+        last = min(int(np.floor(centre + reach)), n - 1)
+        total, weights = 0.0, 0.0
+        for j in range(first, last + 1):
+            weight = reach - abs(j - centre)
+            total += weight * row[j]
+            weights += weight
+        to[k] = total / weights
 
 
 @kernel

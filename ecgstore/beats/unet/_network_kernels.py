@@ -118,9 +118,21 @@ def _context(
     return k
 
 
+def memory_size(n_leads: int, n_samples: int) -> int:
+    """Return how many numbers the features of all leads take."""
+    features = ((_A, 2), (_B, 4), (_C, 8), (_D, 16))
+    return n_leads * sum(
+        width * (n_samples // rate + 2 * PAD) for width, rate in features
+    )
+
+
 @kernel
 def forward(
-    signal: Float32Array, usable: BoolArray, w: Float32Array, out: Float32Array
+    signal: Float32Array,
+    usable: BoolArray,
+    w: Float32Array,
+    memory: Float32Array,
+    out: Float32Array,
 ) -> int:
     """Set `out` to the logits of the classes of each lead.
 
@@ -132,6 +144,8 @@ def forward(
         Whether each lead counts in each span of `STEP` samples.
     w : ndarray of shape (n_weights,)
         All weights, in the order of use.
+    memory : ndarray of shape (memory_size(n_leads, n_samples),)
+        Zeros, or what an earlier call for an equal number of leads and samples left.
     out : ndarray of shape (n_leads, 7, n_samples / 2 + 2 * PAD)
 
     Returns
@@ -142,10 +156,15 @@ def forward(
     n_leads = len(signal)
     n_a = signal.shape[1] // 2
     n_b, n_c, n_d = n_a // 2, n_a // 4, n_a // 8
-    a = np.zeros((n_leads, _A, n_a + 2 * PAD), np.float32)
-    b = np.zeros((n_leads, _B, n_b + 2 * PAD), np.float32)
-    c = np.zeros((n_leads, _C, n_c + 2 * PAD), np.float32)
-    d = np.zeros((n_leads, _D, n_d + 2 * PAD), np.float32)
+    # Only the padding must be zero, and nothing is ever written into it.
+    end_a = n_leads * _A * (n_a + 2 * PAD)
+    end_b = end_a + n_leads * _B * (n_b + 2 * PAD)
+    end_c = end_b + n_leads * _C * (n_c + 2 * PAD)
+    end_d = end_c + n_leads * _D * (n_d + 2 * PAD)
+    a = memory[:end_a].reshape((n_leads, _A, n_a + 2 * PAD))
+    b = memory[end_a:end_b].reshape((n_leads, _B, n_b + 2 * PAD))
+    c = memory[end_b:end_c].reshape((n_leads, _C, n_c + 2 * PAD))
+    d = memory[end_c:end_d].reshape((n_leads, _D, n_d + 2 * PAD))
     even = np.zeros(n_a + 2 * PAD, np.float32)
     odd = np.zeros(n_a + 2 * PAD, np.float32)
     # Scratch rows of each rate.

@@ -86,11 +86,12 @@ def _write_usual_ranges(
     lows = np.full(n_bins, np.inf, np.float32)
     highs = np.full(n_bins, -np.inf, np.float32)
     whole = np.ones(n_bins, np.bool_)
+    all_usable = usable.all()
     for k in range(n_bins):
         end = min((k + 1) * _BIN, n)
         t = k * _BIN
         while t < end:
-            until = min((t // step + 1) * step, end)
+            until = end if all_usable else min((t // step + 1) * step, end)
             if usable[t // step]:
                 low, high = lows[k], highs[k]
                 for i in range(t, until):

@@ -54,6 +54,10 @@ def real_leads(n_samples: int) -> Float32Array:
     return x
 
 
+def memory(x: Float32Array) -> Float32Array:
+    return np.zeros(unet.memory_size(*x.shape), np.float32)
+
+
 @pytest.mark.parametrize("n_leads", [1, 2, 7, 12])
 @pytest.mark.parametrize("n_samples", [16, 480, 2496])
 def test_numba_equals_torch(n_leads: int, n_samples: int) -> None:
@@ -68,7 +72,9 @@ def test_numba_equals_torch(n_leads: int, n_samples: int) -> None:
     logits = np.zeros((n_leads, 7, n_samples // 2 + 2 * PAD), np.float32)
     weights = flat_weights(network)
     always = np.ones((n_leads, n_samples // 16), np.bool_)
-    assert unet.forward(x[leads], always, weights, logits) == len(weights)
+    assert unet.forward(x[leads], always, weights, memory(x[leads]), logits) == len(
+        weights
+    )
     got = logits[:, :, PAD:-PAD]
     np.testing.assert_allclose(got, expected[leads], atol=1e-4, rtol=1e-4)
 
@@ -84,7 +90,7 @@ def test_numba_equals_torch_where_leads_are_silent(n_leads: int) -> None:
         mask = torch.from_numpy(usable.astype(np.float32))[None]
         expected = network(torch.from_numpy(x)[None], mask)[0].numpy()
     logits = np.zeros((n_leads, 7, 1248 + 2 * PAD), np.float32)
-    unet.forward(x, usable, flat_weights(network), logits)
+    unet.forward(x, usable, flat_weights(network), memory(x), logits)
     assert np.isfinite(expected).all()
     np.testing.assert_allclose(logits[..., PAD:-PAD], expected, atol=1e-4, rtol=1e-4)
 
@@ -177,7 +183,8 @@ def test_forward_equals_plain_python() -> None:
     weights = flat_weights(network_with_random_weights())
     x = real_leads(2496)[:2, :48].copy()
     logits = np.zeros((2, 7, 24 + 2 * PAD), np.float32)
-    assert_equals_python(unet.forward, x, np.ones((2, 3), np.bool_), weights, logits)
+    usable = np.ones((2, 3), np.bool_)
+    assert_equals_python(unet.forward, x, usable, weights, memory(x), logits)
 
 
 def evidence(seed: int) -> Float32Array:
@@ -240,7 +247,8 @@ def test_resampling_equals_plain_python() -> None:
     for step in (0.4, 1.0, 2.0, 4.1):
         n = int(89 / step) + 1
         x = np.empty((2, n), np.float32)
-        assert_equals_python(marks_kernels.resample, signal, step, x)
+        for some in (x, x[:, :3].copy(), x[:, :1].copy()):
+            assert_equals_python(marks_kernels.resample, signal, step, some)
         marks_kernels.resample(signal, step, x)
         if step == 1.0:
             np.testing.assert_allclose(x, signal, rtol=1e-6)
