@@ -1,6 +1,7 @@
 """Call a field library on a file that no one vouches for."""
 
 import logging
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,6 +13,9 @@ from ecgstore.reasons import Reason
 from ecgstore.sources.files import file_size, printable
 
 T = TypeVar("T")
+
+_MOST_IN_MEMORY: Final = 1 << 32
+"""Bytes of an array that the largest file of any format needs, and some."""
 
 _LIBRARIES: Final = ("ecgdatakit", "edfio", "pydicom")
 """Loggers whose messages may hold names of patients."""
@@ -43,8 +47,12 @@ def guarded(path: str, reason: Reason, what: str, call: Callable[[], T]) -> T:
     try:
         with _silence():
             return call()
-    except (MemoryError, RecordError):
+    except RecordError:
         raise
+    except MemoryError as error:
+        if not _is_claim(error):
+            raise
+        failure = RecordError(reason, f"{printable(path)}: damaged; expected {what}")
     except ImportError:
         failure = RecordError(
             Reason.MISSING_LIBRARY,
@@ -72,6 +80,15 @@ def check_size(path: str, most_bytes: int) -> None:
             f"this format ({os.path.splitext(path)[1].lower()}), which is read as a "
             "whole",
         )
+
+
+def _is_claim(error: MemoryError) -> bool:
+    """Return whether memory lacks for an array that no file of a permitted size fills.
+
+    Else the machine has too little, which is no fault of the file.
+    """
+    shape, dtype = getattr(error, "shape", ()), getattr(error, "dtype", None)
+    return dtype is not None and math.prod(shape) * dtype.itemsize > _MOST_IN_MEMORY
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from ecgstore.arrays import FloatArray
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.sources.files import printable, read_start
-from ecgstore.sources.hospital.expansion import check_expansion
 from ecgstore.sources.hospital.person import age_at, hospital_id_of, sex_of
+from ecgstore.sources.hospital.philips_claims import check_claims
 from ecgstore.sources.hospital.record import HospitalChannel, HospitalRecord
 from ecgstore.sources.library_guard import check_size, guarded
 
@@ -90,8 +90,15 @@ def _parse(path: str, what: str, names: tuple[str, ...]) -> HospitalRecord:
                 Reason.UNREADABLE_HEADER, f"{printable(path)}: is not {what}"
             )
         if found["name"] == _PHILIPS:
-            check_expansion(path, _MOST_BYTES["xml"])
-        return _record(FileParser.parse(Path(path), units="mV"))
+            check_claims(path, _MOST_BYTES["xml"])
+        parsed = FileParser.parse(Path(path), units="mV")
+        if len({lead.annotations.get("start_sample") for lead in parsed.leads}) > 1:
+            raise RecordError(
+                Reason.WRONG_SIGNAL_SIZE,
+                f"{printable(path)}: its leads begin at different times; expected all "
+                "at the same times",
+            )
+        return _record(parsed)
 
     return guarded(path, Reason.UNREADABLE_HEADER, what, call)
 

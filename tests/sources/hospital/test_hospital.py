@@ -3,6 +3,7 @@
 import builtins
 import logging
 import random
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from ecgstore.errors import EcgStoreError, RecordError
 from ecgstore.reasons import Reason
 from ecgstore.record import LEADS
 from ecgstore.sources import find_headers, open_record, read_header, read_record
-from ecgstore.sources.hospital import expansion, toolkit
+from ecgstore.sources.hospital import philips_claims, toolkit
+from ecgstore.sources.library_guard import guarded
 from tests.sources.hospital.foreign import (
     AGE,
     FS,
@@ -287,12 +289,69 @@ def test_files_above_a_size_are_refused(
         with pytest.raises(RecordError, match="expected at most") as caught:
             read_header(path)
         assert caught.value.reason is Reason.TOO_LARGE
-    monkeypatch.setattr(expansion, "MOST_EXPANDED", 1000)
+    monkeypatch.setattr(philips_claims, "MOST_EXPANDED", 1000)
     toolkit_copy = tmp_path / "b.xml"
     toolkit_copy.write_bytes((folder / "philips.xml").read_bytes())
     with pytest.raises(RecordError, match="when expanded") as caught:
         toolkit.parse_xml(str(toolkit_copy))
     assert caught.value.reason is Reason.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (r"<numberchannels(\w+)>[^<]*", r"<numberchannels\1>999999999999"),
+        ("<parsedwaveforms ", '<parsedwaveforms numberofleads="1e15" '),
+    ],
+)
+def test_leads_without_number_are_refused(
+    folder: Path, tmp_path: Path, before: str, after: str
+) -> None:
+    text = (folder / "philips.xml").read_text(encoding="latin-1")
+    changed, n_changes = re.subn(before, after, text)
+    assert n_changes
+    (tmp_path / "a.xml").write_text(changed, encoding="latin-1")
+    with pytest.raises(RecordError, match="claims more than 1000 leads"):
+        read_header(tmp_path / "a.xml")
+
+
+def _lead_of_scp(content: bytes | bytearray, lead: int) -> int:
+    """Return where section 3 of an SCP file says which samples a lead has."""
+    place = 6 + 16 + 3 * 10  # the pointer to section 3, in section 0
+    assert int.from_bytes(content[place : place + 2], "little") == 3
+    section = int.from_bytes(content[place + 6 : place + 10], "little") - 1
+    return section + 16 + 2 + 9 * lead
+
+
+def test_samples_without_number_and_shifted_leads_are_refused(
+    folder: Path, tmp_path: Path
+) -> None:
+    content = bytearray((folder / "Example.scp").read_bytes())
+    place = _lead_of_scp(content, 1)
+    path = tmp_path / "a.scp"
+    path.write_bytes(content[: place + 4] + b"\xff" * 4 + content[place + 8 :])
+    with pytest.raises(RecordError, match="damaged; expected an SCP-ECG file"):
+        read_header(path)
+    shifted = bytearray(content)
+    for at in (place, place + 4):
+        shifted[at : at + 4] = (
+            int.from_bytes(content[at : at + 4], "little") + 9
+        ).to_bytes(4, "little")
+    path.write_bytes(shifted)
+    with pytest.raises(RecordError, match="begin at different times"):
+        read_header(path)
+
+
+def test_a_lack_of_memory_is_the_machine_s_unless_no_file_needs_so_much() -> None:
+    def ask(n_bytes: int) -> Any:
+        error = MemoryError()
+        vars(error).update(shape=(n_bytes,), dtype=np.dtype("i1"))  # as NumPy's has
+        raise error
+
+    with pytest.raises(RecordError, match="damaged"):
+        guarded("a.scp", Reason.UNREADABLE_HEADER, "a file", lambda: ask(1 << 35))
+    with pytest.raises(MemoryError):
+        guarded("a.scp", Reason.UNREADABLE_HEADER, "a file", lambda: ask(1 << 20))
 
 
 def test_a_deflated_dicom_file_is_refused(folder: Path, tmp_path: Path) -> None:
