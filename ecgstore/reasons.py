@@ -17,7 +17,8 @@ class Reason(StrEnum):
 
     UNREADABLE_HEADER = (
         "unreadable_header",
-        "the .hea file cannot be parsed as a WFDB header",
+        "the .hea file cannot be parsed as a WFDB header, or a file of another format "
+        "is damaged",
     )
     MISSING_SIGNAL_FILE = (
         "missing_signal_file",
@@ -79,6 +80,11 @@ class Reason(StrEnum):
     TOO_LARGE = (
         "too_large",
         "the record, or a file that must be read as a whole, exceeds a limit of size",
+    )
+    MISSING_LIBRARY = (
+        "missing_library",
+        "the library that reads the file's format is not installed: "
+        "pip install 'ecgstore[formats]'",
     )
     DUPLICATE_RECORD_ID = (
         "duplicate_record_id",

@@ -10,7 +10,7 @@ import google_crc32c
 from ecgstore.arrays import FloatArray
 from ecgstore.builder.journal import Entry
 from ecgstore.record import Record
-from ecgstore.sources import RecordHeader
+from ecgstore.sources import RecordHeader, file_of
 from ecgstore.sources.files import with_its_suffix
 
 
@@ -22,12 +22,12 @@ def stamp(header: Path, files: Sequence[str]) -> tuple[int, str]:
     header : Path
         The record's header.
     files : sequence of str
-        Names of the record's files in the same folder.
+        Names of the record's files in the folder of the header's file.
 
     Returns
     -------
     n_bytes : int
-        Size of all files.
+        Size of all files; 0 for a record in a file of many.
     text : str
         Size, time of the last change of the content, and time of the last change of
         the file's status, of every file. The last one no program can set back, so a
@@ -36,13 +36,14 @@ def stamp(header: Path, files: Sequence[str]) -> tuple[int, str]:
         tick of the file system's clock is not.
     """
     n_bytes, stamps = 0, []
+    file = Path(file_of(str(header)))
     for name in files:
         try:
-            status = _status(str(header.with_name(name)))
+            status = _status(str(file.with_name(name)))
         except (OSError, ValueError):
             stamps.append("-")
             continue
-        n_bytes += status.st_size
+        n_bytes += status.st_size if file == header else 0
         times = f"{status.st_mtime_ns}:{status.st_ctime_ns}"
         stamps.append(f"{status.st_size}:{times}")
     return n_bytes, " ".join(stamps)

@@ -1,6 +1,7 @@
 """The records found by a scan, on disk so that memory does not grow with them."""
 
 import hashlib
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, fields
@@ -57,6 +58,9 @@ class Entry:
         Codes that the header says the record has not, separated by commas.
     dx_unknown : str
         Diagnoses that were not understood, one per line.
+    patient_id : str
+        The patient by the header, never a number of a hospital unless the user keeps
+        these; tables come first.
     content : str
         `content_checksum` of the record, which shows changes that the stamp does not.
     checksum_differs, first_value_differs : int
@@ -85,6 +89,7 @@ class Entry:
     dx: str = ""
     denied: str = ""
     dx_unknown: str = ""
+    patient_id: str = ""
     age: float | None = None
     sex: str = "unknown"
     fs: float = 0.0
@@ -114,7 +119,8 @@ def ecg_key(source: str, record_id: str, sha256: str, path: str) -> str:
 
     The names of a known source identify its ECGs, and an ECG of PTB-XL has three. Of
     other sources, which may be several data sets or a folder for each patient, records
-    of one name are the same ECG only if their signals are.
+    of one name are the same ECG only if their signals are, and one ECG in files of two
+    formats is two records: neither is the better one, and they share a fold.
 
     Parameters
     ----------
@@ -125,7 +131,8 @@ def ecg_key(source: str, record_id: str, sha256: str, path: str) -> str:
         return f"{source}\n{number}"
     if source in KNOWN_SOURCES:
         return f"{source}\n{record_id}"
-    return f"{source}\n{record_id}\n{sha256 or path}"
+    suffix = os.path.splitext(path)[1].lower()
+    return f"{source}\n{record_id}\n{sha256 or path}\n{suffix}"
 
 
 class Journal:

@@ -21,6 +21,7 @@ from ecgstore.builder.columns import check_columns
 from ecgstore.builder.compilation import compile_kernels
 from ecgstore.builder.fill import Block, Failure, Filler, blocks_to_do
 from ecgstore.builder.journal import Journal, Status
+from ecgstore.builder.patient_key import PatientKey, default_key_file
 from ecgstore.builder.plan import plan, software, unfinished_plan
 from ecgstore.builder.report import ScanReport, make_report
 from ecgstore.builder.rows import leave_out, stored_rows
@@ -31,7 +32,7 @@ from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, cause_of, require_type
 from ecgstore.label_tables import RecordTables, read_tables
 from ecgstore.reasons import Reason
-from ecgstore.sources import HEADER_FILES, describe_unreadable
+from ecgstore.sources import describe_unreadable, header_files
 from ecgstore.storage.format import schema
 from ecgstore.system.atomic_files import FULL_DISK, is_same_file
 from ecgstore.system.identity import require_same
@@ -52,6 +53,8 @@ def build_store(
     *,
     labels: str | Path | Iterable[str | Path] = (),
     patients: str | Path | None = None,
+    patient_key: str | Path | None = None,
+    keep_patient_ids: bool = False,
     n_workers: int | None = None,
     overwrite: bool = False,
     quiet: bool = False,
@@ -75,6 +78,11 @@ def build_store(
     patients : str or Path, optional
         A table from which only patients are read: the columns ``record_id`` or
         ``ecg_id``, and ``patient_id``.
+    patient_key : str or Path, optional
+        File with the key that makes patient_ids of the numbers that patients have in
+        hospitals; created if it does not exist. Left out: the user's own.
+    keep_patient_ids : bool
+        Store these numbers as they are.
     n_workers : int, optional
         Number of processes; the number of CPU cores if left out. Scripts that use
         more than one must be guarded by ``if __name__ == "__main__":``, as always with
@@ -99,6 +107,9 @@ def build_store(
     config = Config() if config is None else config
     require_type("config", config, Config, "options, such as ecgstore.Config(fs=250)")
     folders = Folders.of(sources)
+    key = PatientKey(
+        Path(os.path.abspath(patient_key or default_key_file())), keep_patient_ids
+    )
 
     @contextmanager
     def open_inputs(final: Path) -> Iterator[Inputs]:
@@ -111,7 +122,9 @@ def build_store(
                 "sources": [str(root) for root in folders.roots],
                 "patients": None if patients is None else digests.pop(0),
                 "labels": digests,
+                "patient_key": key.identity(),
             },
+            key,
         )
 
     return run_build(
@@ -131,11 +144,14 @@ class Inputs:
         What is known of them besides their headers.
     identity : Mapping
         What must be equal to resume a stopped build, besides options and software.
+    patient_key : PatientKey, optional
+        Makes patient_ids of the numbers of hospitals.
     """
 
     folders: Folders
     tables: RecordTables
     identity: Mapping[str, Any]
+    patient_key: PatientKey | None = None
 
 
 def run_build(
@@ -281,6 +297,7 @@ def _run(
                 config,
                 tables,
                 with_signals=True,
+                patient_key=inputs.patient_key,
                 n_workers=n_workers,
                 preload=_PRELOAD,
                 on_progress=_totals(progress),
@@ -486,7 +503,7 @@ def _check_any_selected(
     where = folders.title or ", ".join(map(str, folders.roots))
     if not journal.count():
         raise EcgStoreError(
-            f"{where}: no {HEADER_FILES} files below; expected records as header and "
+            f"{where}: no {header_files()} files below; expected records as header and "
             "signal files, at any depth" + _unreadable(journal)
         )
     reasons = journal.count_by("reason", Status.QUARANTINED)

@@ -179,7 +179,7 @@ def _entries(store: Store) -> Iterator[Entry]:
     records = store.records
     columns = ("source", "path", "patient_id", "age", "sex", "dx", "sha256")
     values = (records[name].tolist() for name in columns)
-    for name, source, path, _, age, sex, dx, sha256 in zip(
+    for name, source, path, patient, age, sex, dx, sha256 in zip(
         records.index.tolist(), *values, strict=True
     ):
         yield Entry(
@@ -188,6 +188,7 @@ def _entries(store: Store) -> Iterator[Entry]:
             source=source,
             record_id=recording_of(name) if store.config.windows else name,
             dx=dx,
+            patient_id=patient,
             age=None if age != age else age,
             sex=sex,
             sha256=sha256,

@@ -14,6 +14,7 @@ from typing import Final
 
 from ecgstore.builder.changes import is_unchanged, stamp
 from ecgstore.builder.journal import Entry, Journal, Status, ecg_key
+from ecgstore.builder.patient_key import PatientKey, PatientKeyError
 from ecgstore.builder.scanned_signal import scanned
 from ecgstore.config import Config
 from ecgstore.diagnoses import selects
@@ -21,11 +22,12 @@ from ecgstore.errors import EcgStoreError, RecordError, out_of_memory, short_rep
 from ecgstore.label_tables import RecordTables, header_labels
 from ecgstore.reasons import Reason
 from ecgstore.sources import (
-    FORMATS,
-    HEADER_FILES,
     OnUnreadable,
     RecordHeader,
+    file_of,
     find_headers,
+    format_of,
+    header_files,
     leads_of_build,
     open_record,
     read_header,
@@ -89,7 +91,7 @@ class Folders:
         for number, root in enumerate(roots):
             if not os.path.exists(root):
                 raise EcgStoreError(
-                    f"{root}: no such folder; expected a folder with {HEADER_FILES} "
+                    f"{root}: no such folder; expected a folder with {header_files()} "
                     "files"
                 )
             for other in roots[:number]:
@@ -149,6 +151,9 @@ class Scanner:
         The tables of the build.
     with_signals : bool
         Read and check the signals too; else headers only.
+    patient_key : PatientKey, optional
+        Makes patient_ids of the numbers that patients have in hospitals; if left out,
+        these patients are unknown.
     """
 
     def __init__(
@@ -157,11 +162,13 @@ class Scanner:
         folders: Folders,
         tables: RecordTables,
         with_signals: bool,
+        patient_key: PatientKey | None = None,
     ) -> None:
         self._config = config
         self._folders = folders
         self._tables = tables
         self._with_signals = with_signals
+        self._patient_key = patient_key
         self._leads = leads_of_build(config)
 
     def __call__(self, task: Sequence[tuple[int, str]]) -> list[Entry]:
@@ -179,7 +186,9 @@ class Scanner:
             source=printable(source),
             record_id=header_path.stem,
         )
-        entry = _stamped(entry, header_path, [header_path.name])
+        entry = _stamped(
+            entry, header_path, [os.path.basename(file_of(str(header_path)))]
+        )
         if entry.source in self._config.exclude_sources:
             return entry
         try:
@@ -188,6 +197,9 @@ class Scanner:
             files = header.files(header_path)
             entry = _stamped(entry, header_path, files)
             entry = _described(entry, header, self._config)
+            if self._patient_key is not None:
+                patient_id = self._patient_key(header.hospital_id)
+                entry = replace(entry, patient_id=patient_id)
             known = self._tables.describe(entry)
             rule, class_set = self._config.select, self._config.classes
             if not selects(known.dx, class_set, rule, denied=known.denied):
@@ -196,6 +208,8 @@ class Scanner:
             return self._checked(entry, header_path) if self._with_signals else entry
         except MemoryError as error:
             raise out_of_memory(path) from error
+        except PatientKeyError:
+            raise
         except Exception as error:  # a defect of ecgstore must not stop a build
             failure = RecordError.of(error)
         detail = self._folders.shorten(failure.detail)
@@ -223,7 +237,7 @@ def _with_parts(path: Path) -> str:
 
     `find_headers` leaves out the parts of every record, whether it can be used or not.
     """
-    parts = sorted(FORMATS[path.suffix.lower()].parts(str(path)) - {path.stem})
+    parts = sorted(format_of(str(path)).parts(str(path)) - {path.stem})
     if not parts:
         return ""
     named = ", ".join(map(short_repr, parts[:_N_PARTS]))
@@ -262,6 +276,7 @@ def scan(
     tables: RecordTables,
     *,
     with_signals: bool,
+    patient_key: PatientKey | None = None,
     n_workers: int,
     preload: Sequence[str] = (),
     on_progress: Callable[[int, int, int], object],
@@ -282,6 +297,8 @@ def scan(
         The tables of the build.
     with_signals : bool
         Read and check the signals too; else headers only.
+    patient_key : PatientKey, optional
+        As for `Scanner`.
     n_workers : int
         Number of processes.
     preload : sequence of str
@@ -292,7 +309,7 @@ def scan(
     """
     waiting: deque[list[tuple[str, Entry | None]]] = deque()
     codes = tables.for_selection()
-    make_worker = partial(Scanner, config, folders, codes, with_signals)
+    make_worker = partial(Scanner, config, folders, codes, with_signals, patient_key)
     journal.begin_scan()
     chosen: set[str] = set()  # the selected ECGs, if their number is limited
     is_full = False

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ecgstore.arrays import IntArray
 from ecgstore.builder.journal import Entry
-from ecgstore.sources.formats import FORMATS
+from ecgstore.sources import file_of, known_formats
 
 _NO_FILE: Final = "~"  # in a header of WFDB, in place of a file
 
@@ -40,13 +40,16 @@ def link_shared_files(entries: Iterable[Entry], same: IntArray) -> IntArray:
     ndarray of shape (n_records,)
         Index of the first record that is linked with each one, by `same` or by files.
     """
+    formats = known_formats()
     keys, readers = array("Q"), array("q")
     for row, entry in enumerate(entries):
+        if file_of(entry.path) != entry.path:
+            continue  # one of many in an array: to be in one file says nothing
         folder = PurePosixPath(entry.path).parent
         for name in json.loads(entry.files):
             # The suffix on the disk may be in the other case.
             stem, suffix = os.path.splitext(name)
-            if suffix.lower() not in FORMATS and name != _NO_FILE:
+            if suffix.lower() not in formats and name != _NO_FILE:
                 keys.append(_key(f"{folder}/{stem}{suffix.lower()}"))
                 readers.append(row)
     files, rows = np.array(keys, np.uint64), np.array(readers, np.int64)

@@ -42,6 +42,10 @@ class FoundRecord(Protocol):
     def sex(self) -> str:
         """``"male"``, ``"female"`` or ``"unknown"``."""
 
+    @property
+    def patient_id(self) -> str:
+        """The patient by the header; empty where unknown."""
+
 
 class Description(NamedTuple):
     """What is known of a record. Where header and table differ, the table counts.
@@ -122,7 +126,10 @@ class RecordTables:
         return Description(
             dx=dx,
             denied=tuple(code for code in denied if code not in asserted),
-            patient_id=next((row.patient_id for _, row in rows if row.patient_id), ""),
+            patient_id=next(
+                (row.patient_id for _, row in rows if row.patient_id),
+                record.patient_id,
+            ),
             age=age,
             sex=next((sex for sex in sexes if sex != "unknown"), "unknown"),
             fold=next(

@@ -6,9 +6,11 @@ from .find import (
 )
 from .formats import (
     FORMATS as FORMATS,
-    HEADER_FILES as HEADER_FILES,
     RecordFormat as RecordFormat,
-    RecordHeader as RecordHeader,
+    file_of as file_of,
+    format_of as format_of,
+    header_files as header_files,
+    known_formats as known_formats,
 )
 from .given import given_headers as given_headers
 from .lead_choice import (
@@ -26,3 +28,4 @@ from .read import (
 )
 from .record_signal import RecordSignal as RecordSignal
 from .signal_hash import SignalHash as SignalHash, signal_sha256 as signal_sha256
+from .source import RecordHeader as RecordHeader, Source as Source

@@ -8,7 +8,7 @@ from typing import Final
 
 from ecgstore.errors import EcgStoreError
 from ecgstore.sources.files import in_proc_or_sys
-from ecgstore.sources.formats import FORMATS, HEADER_FILES
+from ecgstore.sources.formats import file_of, format_of, header_files, known_formats
 from ecgstore.system.known_files import known_file
 
 OnUnreadable = Callable[[str, str], object]
@@ -35,14 +35,15 @@ def find_headers(
     ``/sys``, and no folder is read twice, so that a loop of links ends.
 
     Segments and layouts are parts of a multi-segment record and no records, so their
-    headers are left out. Only headers without a signal file of the same name are opened
-    to find them, because a multi-segment record has no signal file of its own.
+    headers are left out, as are files of other formats that hold no ECG. Only headers
+    without a signal file of the same name are opened to find segments, because a
+    multi-segment record has no signal file of its own.
 
     Parameters
     ----------
     root : Path
-        A folder, or a single ``.hea`` file, which is then the only one yielded, even if
-        it is a segment.
+        A folder, a single header, which is then the only one yielded, even if it is a
+        segment, or a file of many records, or the path of one in it.
     on_unreadable : callable, optional
         Called for every folder or link below `root` that cannot be read; the rest is
         searched. If left out, the first one is an error.
@@ -60,18 +61,23 @@ def find_headers(
     """
     if os.path.isdir(root):
         return _walk(os.fspath(root), on_unreadable or _refuse)
-    if not os.path.exists(root):
+    name = os.fspath(root)
+    file = file_of(name)
+    if not os.path.exists(file):
         raise EcgStoreError(
             f"{root}: no such folder or file; give the folder that holds the records' "
-            f"{HEADER_FILES} files, or one such file"
+            f"{header_files()} files, or one such file"
         )
-    if root.suffix.lower() not in FORMATS:
-        known = known_file(root)
-        raise EcgStoreError(
-            f"{root}: {f'is {known}; ' if known else ''}expected a folder or a "
-            f"{HEADER_FILES} file; give the folder that holds it"
-        )
-    return iter((root,))
+    if os.path.splitext(file)[1].lower() in known_formats():
+        if file != name:
+            return iter((root,))
+        if records := [*map(Path, format_of(name).discover(name))]:
+            return iter(records)
+    known = known_file(root)
+    raise EcgStoreError(
+        f"{root}: {f'is {known}; ' if known else 'holds no ECG; '}expected a folder or "
+        f"a {header_files()} file with an ECG; give the folder that holds it"
+    )
 
 
 def describe_unreadable(paths: Iterable[tuple[str, str]]) -> str:
@@ -123,7 +129,7 @@ def _walk(root: str, on_unreadable: OnUnreadable) -> Iterator[Path]:
             continue
         path = os.path.join(folder, name)
         if not name.endswith("/"):
-            yield Path(path)
+            yield from map(Path, format_of(path).discover(path))
             continue
         try:
             status = os.stat(path)
@@ -142,8 +148,9 @@ def _names(folder: str, on_unreadable: OnUnreadable) -> list[str]:
 
     Raises OSError if the folder cannot be read.
     """
+    formats = known_formats()
     signal_suffixes = {
-        suffix for format_ in FORMATS.values() for suffix in format_.signal_suffixes
+        suffix for format_ in formats.values() for suffix in format_.signal_suffixes
     }
     folders: list[str] = []
     headers: dict[str, str] = {}  # the part of each name before the suffix
@@ -162,7 +169,7 @@ def _names(folder: str, on_unreadable: OnUnreadable) -> list[str]:
                 problem = _problem(error)
             stem, dot, ending = name.rpartition(".")
             suffix = dot + ending.lower()
-            if suffix in FORMATS:
+            if suffix in formats:
                 headers[name] = stem  # if it cannot be read, its scan says so
             elif suffix in signal_suffixes:
                 with_signal.add(stem)
@@ -173,7 +180,7 @@ def _names(folder: str, on_unreadable: OnUnreadable) -> list[str]:
     for name, stem in headers.items():
         if stem not in with_signal:
             path = os.path.join(folder, name)
-            named = FORMATS[os.path.splitext(name)[1].lower()].parts(path)
+            named = format_of(path).parts(path)
             parts |= named
             if named and stem not in named:
                 masters.add(stem)

@@ -7,7 +7,7 @@ from pathlib import Path
 from ecgstore.errors import EcgStoreError
 from ecgstore.sources.files import with_its_suffix
 from ecgstore.sources.find import OnUnreadable, find_headers
-from ecgstore.sources.formats import FORMATS, HEADER_FILES
+from ecgstore.sources.formats import header_files, known_formats
 
 
 def given_headers(
@@ -49,7 +49,7 @@ def given_headers(
             is_empty = False
         if is_empty:
             raise EcgStoreError(
-                f"{path}: no {HEADER_FILES} files below; expected records as header "
+                f"{path}: no {header_files()} files below; expected records as header "
                 "and signal files, at any depth"
             )
     return [*headers.values()]
@@ -59,7 +59,7 @@ def _header_beside(path: Path) -> Path:
     """Return the header beside a signal file; any other path unchanged."""
     headers = [
         Path(with_its_suffix(str(path.with_suffix(suffix))))
-        for suffix, format_ in FORMATS.items()
+        for suffix, format_ in known_formats().items()
         if path.suffix.lower() in format_.signal_suffixes and path.is_file()
     ]
     if not headers:

@@ -5,6 +5,7 @@ and makes the leads of them with `ecgstore.sources.chosen_signal`.
 """
 
 import functools
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
@@ -32,12 +33,26 @@ VOLTS: Final = frozenset(
 )
 """Spellings of the units of voltages that are understood."""
 
+_PER_MV: Final = {"m": 1.0, "V": 1e-3, "v": 1e-3}
+"""How many of a unit are a millivolt, by its first letter; of the others, 1000."""
+
 _NO_ECG: Final = re.compile(
     r"(?:resp\w*|press\w*|pleth\w*|acc\w*|gyro\w*|temp\w*|marker|trigger|events?|"
     r"n?i?bp|abp\w*|art|pap|cvp|icp|ppg|spo2|sao2|etco2|co2|airflow|flow|snore|"
     r"eeg|emg|eog|eda|gsr|scg|pcg|bcg|impedance)\d*"
 )
 """Words in the names of channels that hold something else than an ECG."""
+
+
+def per_mv(unit: str) -> float:
+    """Return how many of a unit are a millivolt; NaN if it is none of volts.
+
+    Examples
+    --------
+    >>> [per_mv(unit) for unit in ("mV", "uV", "V", "mmHg")]
+    [1.0, 1000.0, 0.001, nan]
+    """
+    return _PER_MV.get(unit[0], 1e3) if unit in VOLTS else math.nan
 
 
 class Channel(Protocol):

@@ -12,7 +12,7 @@ from typing import Final
 
 from ecgstore import ptb_xl
 from ecgstore.sources.files import with_its_suffix
-from ecgstore.sources.formats import FORMATS
+from ecgstore.sources.formats import known_formats
 from ecgstore.sources.spooled import SUFFIX as SPOOLED
 
 _CHAPMAN_NINGBO: Final = "chapman_shaoxing and ningbo"
@@ -126,7 +126,7 @@ def source_name(header_path: Path, root: Path) -> str:
 @lru_cache(maxsize=1024)
 def _from_folders(folder: str, root: str) -> tuple[str | None, str | None, str]:
     """Return the sources of the folders below and above the root, and its name."""
-    if root.lower().endswith(tuple(FORMATS)):
+    if root.lower().endswith(tuple(known_formats())):
         root = os.path.dirname(root)
     names = Path(folder).parts
     n_above = len(Path(root).parts) - 1 if Path(folder).is_relative_to(root) else 0

@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 from ecgstore.record import Record
-from ecgstore.sources.formats import RecordHeader, format_of
+from ecgstore.sources.formats import format_of
 from ecgstore.sources.lead_choice import ChooseLeads, twelve_leads
 from ecgstore.sources.record_signal import RecordSignal
+from ecgstore.sources.source import RecordHeader
 
 
 def read_header(path: str | Path) -> RecordHeader:
@@ -17,7 +18,7 @@ def read_header(path: str | Path) -> RecordHeader:
     Parameters
     ----------
     path : str or Path
-        The record's ``.hea`` file.
+        The record's header, such as a ``.hea`` file.
 
     Returns
     -------
@@ -37,15 +38,14 @@ def read_header(path: str | Path) -> RecordHeader:
 def open_record(
     path: str | Path, leads: ChooseLeads | None = None
 ) -> tuple[RecordHeader, RecordSignal]:
-    """Open a record in any of the formats of the PhysioNet Challenges and of WFDB.
+    """Open a record in any of the formats of `known_formats`.
 
-    Sampling rate, gains, baselines, units and length come from the header, and are
-    compared with the signal files.
+    Sampling rate, gains, units and length come from the record's files alone.
 
     Parameters
     ----------
     path : str or Path
-        The record's ``.hea`` file; its signal files are in the same folder.
+        The record's header, such as a ``.hea`` file with its signal files beside it.
     leads : callable, optional
         Chooses the leads: `twelve_leads`, the default, or `ecg_channels`.
 
@@ -77,7 +77,7 @@ def read_record(
     Parameters
     ----------
     path : str or Path
-        The record's ``.hea`` file; its signal files are in the same folder.
+        The record's header, such as a ``.hea`` file with its signal files beside it.
     leads : callable, optional
         `twelve_leads` with options: names of leads, and whether some may be missing.
     max_samples : int, optional

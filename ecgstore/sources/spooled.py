@@ -69,6 +69,11 @@ class SpooledHeader:
     reason: str = ""
     problem: str = ""
 
+    @property
+    def hospital_id(self) -> str:
+        """Empty: whose record it is is given beside it."""
+        return ""
+
     def files(self, path: Path) -> list[str]:
         """Return the name of the file."""
         return [path.name]

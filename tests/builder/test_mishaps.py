@@ -142,7 +142,7 @@ def test_nothing_to_store_is_an_error_that_says_why(
     tmp_path: Path, write_record: WriteRecord, build: Build
 ) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(EcgStoreError, match=r"no \.hea files"):
+    with pytest.raises(EcgStoreError, match=r"no \.hea, .* files below"):
         build(tmp_path / "empty", tmp_path / "out.h5")
     folder = write_record("A0001", dx="270492004").parent
     with pytest.raises(EcgStoreError, match="1 are not selected"):

@@ -34,6 +34,7 @@ class Found:
     path: str
     dx: str = ""
     denied: str = ""
+    patient_id: str = ""
     age: float | None = None
     sex: str = "unknown"
 

@@ -1,6 +1,7 @@
 """A record format is an entry of a table: everything else follows from it."""
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -11,7 +12,7 @@ import pytest
 import ecgstore
 from ecgstore.arrays import FloatArray
 from ecgstore.config import Config
-from ecgstore.errors import RecordError
+from ecgstore.errors import EcgStoreError, RecordError
 from ecgstore.reasons import Reason
 from ecgstore.record import LEADS
 from ecgstore.sources import (
@@ -21,6 +22,7 @@ from ecgstore.sources import (
     RecordSignal,
     chosen_signal,
     find_headers,
+    formats,
     given_headers,
     read_header,
     read_record,
@@ -38,6 +40,7 @@ class JsonHeader:
     fs: float = 500.0
     age: float = 50.0
     sex: str = "male"
+    hospital_id: str = ""
     dx_unknown: tuple[str, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
 
@@ -124,9 +127,60 @@ def test_a_build_stores_records_of_all_formats(folder: Path, write_record: Any) 
         assert store.records.loc["B1", "path"] == "records/B1.json"
 
 
+class FakeEntryPoint:
+    """An entry point of an installed package."""
+
+    def __init__(self, name: str, loaded: Any) -> None:
+        self.name, self.value, self._loaded = name, "package:FORMAT", loaded
+
+    def load(self) -> Any:
+        if isinstance(self._loaded, Exception):
+            raise self._loaded
+        return self._loaded
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Return a function that seems to install a package with a format."""
+
+    def do_install(name: str, loaded: Any) -> None:
+        entries = [FakeEntryPoint(name, loaded)]
+        monkeypatch.setattr("importlib.metadata.entry_points", lambda group: entries)
+        formats._of_other_packages.cache_clear()
+
+    yield do_install
+    formats._of_other_packages.cache_clear()
+
+
+def test_an_installed_package_adds_a_format(
+    tmp_path: Path, install: Callable[..., None]
+) -> None:
+    install(".ECGX", RecordFormat((), read_json_header, open_json_record))
+    content = {"dx": [], "uv": [[1.0] * 9 for _ in LEADS]}
+    (tmp_path / "B1.ecgx").write_text(json.dumps(content))
+    assert [*find_headers(tmp_path)] == [tmp_path / "B1.ecgx"]
+    assert read_record(tmp_path / "B1.ecgx").signal.shape == (12, 9)
+
+
+@pytest.mark.parametrize(
+    ("name", "loaded", "message"),
+    [
+        (".hea", None, "no suffix of its own"),
+        ("hea2", None, "no suffix of its own"),
+        (".x", ImportError("no such module"), r"cannot be loaded \(ImportError\)"),
+    ],
+)
+def test_a_package_with_a_wrong_format_is_named(
+    tmp_path: Path, install: Callable[..., None], name: str, loaded: Any, message: str
+) -> None:
+    install(name, loaded)
+    with pytest.raises(EcgStoreError, match=f"package:FORMAT.*{message}"):
+        [*find_headers(tmp_path)]
+
+
 @pytest.mark.parametrize("name", ["A0001.mat", "A0001", "A0001.xyz"])
 def test_other_files_are_no_headers(tmp_path: Path, name: str) -> None:
     for read in (read_header, read_record):
-        with pytest.raises(RecordError, match=r"expected a \.hea file") as caught:
+        with pytest.raises(RecordError, match=r"expected a \.hea, ") as caught:
             read(tmp_path / name)
         assert caught.value.reason is Reason.UNREADABLE_HEADER

@@ -138,7 +138,7 @@ class _Found:
     ) -> None:
         self._leads, self._lead_names = leads, lead_names
         self._bandpass, self._quiet = bandpass, quiet
-        self._stores = [path for path in inputs if path.suffix.lower() in _STORES]
+        self._stores = [path for path in inputs if _is_store(path)]
         self._paths = [path for path in inputs if path not in self._stores]
         self._record_ids = record_ids or None
         self.n_failed = 0
@@ -192,3 +192,13 @@ class _Found:
         """Print why something cannot be used."""
         echo(f"ecgstore: {problem}", err=True)
         self.n_failed += 1
+
+
+def _is_store(path: Path) -> bool:
+    """Return whether a path is taken for a store; sets of records are none."""
+    from ecgstore.system.known_files import known_file
+
+    suffix = path.suffix.lower()
+    if suffix not in _STORES:
+        return False
+    return suffix == ".h5" or not path.is_file() or bool(known_file(path))

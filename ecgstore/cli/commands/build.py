@@ -69,6 +69,19 @@ Examples:
     "such as ptbxl_database.csv, which comes with PTB-XL's own download.",
 )
 @click.option(
+    "--patient-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Key that turns the numbers of patients in files of hospitals into "
+    "patient_ids; created if it does not exist.  [default: "
+    "~/.config/ecgstore/patient.key]",
+)
+@click.option(
+    "--keep-patient-ids",
+    is_flag=True,
+    help="Store the numbers of patients in files of hospitals as they are.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
@@ -100,6 +113,8 @@ def build(
     sample: bool,
     labels: tuple[Path, ...],
     patients: Path | None,
+    patient_key: Path | None,
+    keep_patient_ids: bool,
     workers: int | None,
     dry_run: bool,
     strict: bool,
@@ -112,10 +127,12 @@ def build(
 ) -> None:
     """Build one store from the records below SOURCES.
 
-    Reads Challenge records (.hea and .mat) and other WFDB records (.hea and .dat) at
-    any depth. Records that cannot be used go into quarantine, with a reason. If the
-    build is interrupted, the same command resumes it; the store appears when it is
-    complete.
+    Reads Challenge records (.hea and .mat), other WFDB records (.hea and .dat), sets of
+    ECGs in HDF5 files such as CODE-15 %, and, with ecgstore[formats], SCP-ECG, DICOM,
+    EDF, BDF, ISHNE (.ecg) and the XML of GE MUSE, Philips and HL7, at any depth. Names
+    and birth dates are not stored. Records that cannot be used go into quarantine, with
+    a reason. If the build is interrupted, the same command resumes it; the store
+    appears when it is complete.
     """
     from ecgstore.builder import build_store, survey
     from ecgstore.sample import patients_file, sample_folder
@@ -146,6 +163,8 @@ def build(
             config,
             labels=labels,
             patients=patients,
+            patient_key=patient_key,
+            keep_patient_ids=keep_patient_ids,
             n_workers=workers,
             overwrite=overwrite,
             quiet=quiet,

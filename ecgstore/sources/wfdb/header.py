@@ -152,6 +152,11 @@ class Header:
         """Sampling rate of the record in Hz; NaN where the header gives none."""
         return self.frame_rate * self.samples_per_frame
 
+    @property
+    def hospital_id(self) -> str:
+        """Empty: headers have no number of a patient."""
+        return ""
+
     def files(self, path: Path) -> list[str]:
         """Return the names of all files that the record is read from.
 

@@ -1,7 +1,8 @@
 """Read MATLAB 4 files that differ from those the Challenges publish.
 
 Such files were loaded and saved again: in the other byte order, with numbers of another
-type, or under another variable name. Later versions of the format are refused.
+type, or under another variable name. Those of version 5 are read by `matlab5`; later
+versions are HDF5 files, and refused.
 
 A file is a sequence of variables. Each begins with five 32-bit numbers: a type MOPT,
 rows, columns, whether there is an imaginary part, length of the name. The name and the
@@ -22,6 +23,7 @@ from ecgstore.arrays import Int16Array
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.sources.files import printable, read_range
+from ecgstore.sources.wfdb.matlab5 import BEGINS_WITH, Matlab5Error, find_matrix
 
 _MISSING: Final = -32768  # WFDB's missing sample in 16-bit formats
 _HEAD_BYTES: Final = 20
@@ -52,7 +54,7 @@ class _Variable(NamedTuple):
 
 
 def read_matlab(path: str, n_leads: int, n_samples: int) -> Int16Array:
-    """Return the counts in a MATLAB 4 file.
+    """Return the counts in a MATLAB 4 or MATLAB 5 file.
 
     Parameters
     ----------
@@ -73,15 +75,14 @@ def read_matlab(path: str, n_leads: int, n_samples: int) -> Int16Array:
         it is damaged, of a later version or not a MATLAB file.
     """
     where = printable(path)
+    head, _ = _head(path, 0)
+    if head.startswith(BEGINS_WITH):
+        return _read_matlab5(path, n_leads, n_samples)
     variables = list(_variables(path, where))
     fitting = [one for one in variables if _fits(one, n_leads, n_samples)]
     if not fitting:
         shapes = {one.name: (one.n_rows, one.n_columns) for one in variables}
-        raise RecordError(
-            Reason.WRONG_SIGNAL_SIZE,
-            f"{where}: holds {str(shapes)[:200]}; expected a variable of {n_leads} "
-            f"leads and {n_samples or 'any number of'} samples",
-        )
+        raise _wrong_size(where, shapes, n_leads, n_samples)
     variable = fitting[0]
     if variable.is_complex:
         raise _unreadable(where, "complex numbers")
@@ -90,6 +91,36 @@ def read_matlab(path: str, n_leads: int, n_samples: int) -> Int16Array:
     if len(data) < n_bytes:
         raise _unreadable(where, "a file that became shorter while being read")
     return _to_counts(np.frombuffer(data, variable.dtype), where)
+
+
+def _read_matlab5(path: str, n_leads: int, n_samples: int) -> Int16Array:
+    """Return the counts in a MATLAB 5 file; see `read_matlab`."""
+    where = printable(path)
+
+    def fits(shape: tuple[int, ...]) -> bool:
+        return shape == (n_leads, n_samples or shape[-1]) and shape[-1] > 0
+
+    try:
+        matrix, shapes = find_matrix(path, fits)
+    except Matlab5Error as error:
+        raise RecordError(
+            Reason.UNREADABLE_SIGNAL,
+            f"{where}: expected a MATLAB 5 file; found {error}",
+        ) from None
+    if matrix is None:
+        raise _wrong_size(where, shapes, n_leads, n_samples)
+    return _to_counts(matrix.ravel(order="F"), where)
+
+
+def _wrong_size(
+    where: str, shapes: dict[str, Any], n_leads: int, n_samples: int
+) -> RecordError:
+    """Return the error for a file none of whose variables fits."""
+    return RecordError(
+        Reason.WRONG_SIGNAL_SIZE,
+        f"{where}: holds {str(shapes)[:200]}; expected a variable of {n_leads} "
+        f"leads and {n_samples or 'any number of'} samples",
+    )
 
 
 def _variables(path: str, where: str) -> Iterator[_Variable]:

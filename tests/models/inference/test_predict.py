@@ -346,9 +346,9 @@ def test_paths_without_records_are_refused(
     for path, message in (
         (tmp_path / "nowhere", "no such folder"),
         (tmp_path / "nowhere.hea", "no such folder"),
-        (header.parent, "no .hea files below"),
+        (header.parent, "no .hea, "),
         (header.with_suffix(".mat"), "no A0001.hea beside it"),
-        (tmp_path / "notes.txt", "expected a folder or a .hea file"),
+        (tmp_path / "notes.txt", "expected a folder or a .hea, "),
     ):
         with pytest.raises(EcgStoreError, match=message):
             given_headers([path])
@@ -429,7 +429,7 @@ def test_an_interrupted_command_leaves_the_old_table(
         (["CHECKPOINT"], 2, "RECORDS"),
         (["nowhere.pt", "records"], 1, "nowhere.pt: no such file"),
         (["CHECKPOINT", "nowhere"], 1, "no such folder"),
-        (["CHECKPOINT", "."], 1, "no .hea files below"),
+        (["CHECKPOINT", "."], 1, "no .hea, "),
         (["CHECKPOINT", "records", "--device", "abacus"], 1, "abacus"),
         (["CHECKPOINT", "records", "-o", "no/out.csv"], 1, "no/out.csv"),
         (["CHECKPOINT", "records", "-o", "."], 2, "directory"),

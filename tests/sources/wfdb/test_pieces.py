@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import wfdb
 
-from ecgstore.builder import scan
+from ecgstore.builder import pieces, scan
 from ecgstore.builder.journal import Status
 from ecgstore.config import Config
 from ecgstore.errors import RecordError
@@ -128,7 +128,7 @@ def test_a_long_record_is_scanned_in_little_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, storage: str, length: int
 ) -> None:
     """The signal has 29 MB; a day of it would need no more memory."""
-    monkeypatch.setattr(scan, "_PIECE", 1 << 13)
+    monkeypatch.setattr(pieces, "_PIECE", 1 << 13)
     for module in (frame_signal, interleaved):
         monkeypatch.setattr(module, "COUNTS_AT_ONCE", 1 << 16)
     n_bytes = 300_000 * 12 * 2 if storage == "16" else 300_000 * 12 * 3 // 2

@@ -1,0 +1,227 @@
+"""ECGs in plain arrays, ``.npy`` or ``.csv``, with a TOML file that describes them.
+
+`ecgstore.sources.array_layout` shows such a file. The path of a record is that of the
+TOML file, ``/`` and the number of the row in its array, or the name of its file.
+"""
+
+import fnmatch
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from ecgstore.arrays import BoolArray, FloatArray
+from ecgstore.errors import RecordError, short_repr
+from ecgstore.reasons import Reason
+from ecgstore.sources.array_layout import (
+    MOST_TOML_BYTES,
+    TABLE,
+    ArrayLayout,
+    read_layout,
+)
+from ecgstore.sources.chosen_signal import chosen_signal
+from ecgstore.sources.files import file_size, printable, read_start
+from ecgstore.sources.lead_choice import VOLTS, ChooseLeads, per_mv
+from ecgstore.sources.library_guard import check_size, guarded
+from ecgstore.sources.record_signal import RecordSignal
+from ecgstore.sources.sampling_rate import check_sampling_rate
+
+_MOST_CSV_BYTES: Final = 1 << 26
+_MOST_ROWS: Final = 1 << 24
+_MOST_BYTES: Final = 1 << 34
+"""Bytes of a record in an array: all of them are read, and a sparse file has any."""
+
+
+class _Channel(NamedTuple):
+    """A lead of an array."""
+
+    name: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayHeader:
+    """The header of a record in an array, all of whose labels are in tables."""
+
+    record_id: str
+    fs: float
+    array: str
+    age: float = math.nan
+    sex: str = "unknown"
+    hospital_id: str = ""
+    dx: tuple[str, ...] = ()
+    dx_unknown: tuple[str, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+
+    def files(self, path: Path) -> list[str]:
+        """Return the names of the description and of the array."""
+        return [path.parent.name, self.array]
+
+
+def discover(path: str) -> Iterable[str]:
+    """Return the paths of the records in what a TOML file describes; see `Source`."""
+    try:
+        data = read_start(path, MOST_TOML_BYTES, Reason.UNREADABLE_HEADER)[0]
+        if TABLE.encode() not in data:
+            return ()
+        layout = read_layout(path)
+        names = _array_names(path, layout)
+        if "record" not in layout.axes:
+            return [f"{path}/{name}" for name in names]
+        [name] = names
+        array = _npy(os.path.join(os.path.dirname(path), name), layout)
+    except (RecordError, ValueError):
+        return (path,)
+    return (f"{path}/{row}" for row in range(array.shape[layout.axes.index("record")]))
+
+
+def read_header(path: str) -> ArrayHeader:
+    """Return the header of a record; see `Source`."""
+    file, name = os.path.split(path)
+    if file.lower().endswith(".toml"):
+        layout = read_layout(file)
+        return _header(layout, name, _array_of(file, name, layout))
+    layout = read_layout(path)
+    found = _array_names(path, layout)
+    if "record" in layout.axes and len(found) == 1:
+        _npy(os.path.join(os.path.dirname(path), found[0]), layout)
+    raise RecordError(
+        Reason.MISSING_SIGNAL_FILE,
+        f"{printable(path)}: files = {layout.files!r} finds {len(found)} files beside "
+        "it; expected one array of records, or a file for each record",
+    )
+
+
+def open_record(path: str, choose: ChooseLeads) -> tuple[ArrayHeader, RecordSignal]:
+    """Return header and signal of a record; see `Source`."""
+    header = read_header(path)
+    file, name = os.path.split(path)
+    layout = read_layout(file)
+    where = printable(path)
+    chosen = choose([_Channel(lead, layout.unit) for lead in layout.leads], where)
+    check_sampling_rate(layout.fs, where)
+    if layout.unit not in VOLTS:
+        raise RecordError(
+            Reason.UNKNOWN_UNIT, f"{where}: is in {layout.unit!r}; expected mV, uV or V"
+        )
+    array = _leads_of(os.path.join(os.path.dirname(file), header.array), name, layout)
+    if not array.shape[1]:
+        raise RecordError(
+            Reason.WRONG_SIGNAL_SIZE, f"{where}: holds no sample; expected an ECG"
+        )
+    scale = layout.per_unit * per_mv(layout.unit)
+    signal = _ArraySignal(array, list(chosen.channels), scale)
+    return header, chosen_signal(signal, chosen)
+
+
+class _ArraySignal:
+    """Some channels of an array of shape (n_leads, n_samples)."""
+
+    def __init__(self, array: Any, channels: list[int], scale: float) -> None:
+        self.n_samples = int(array.shape[1])
+        self.checksum_differs: BoolArray = np.zeros(len(channels), bool)
+        self.first_value_differs = self.checksum_differs
+        self._array, self._channels, self._scale = array, channels, scale
+
+    def read(self, begin: int, end: int) -> FloatArray:
+        """Return some samples of the channels, in mV."""
+        channels = [self._array[one, begin:end] for one in self._channels]
+        return np.array(channels, np.float64) / self._scale
+
+
+def _array_names(path: str, layout: ArrayLayout) -> list[str]:
+    """Return the names of the arrays beside a TOML file, sorted."""
+    try:
+        names = os.listdir(os.path.dirname(path) or ".")
+    except OSError:
+        return []
+    return sorted(fnmatch.filter(names, layout.files))
+
+
+def _array_of(path: str, name: str, layout: ArrayLayout) -> str:
+    """Return the name of the array that holds a record."""
+    names = _array_names(path, layout)
+    if "record" in layout.axes:
+        if len(names) == 1:
+            return names[0]
+        problem = f"finds {len(names)} files; expected one"
+    elif name in names:
+        return name
+    else:
+        problem = f"finds no file {short_repr(name)}"
+    raise RecordError(
+        Reason.MISSING_SIGNAL_FILE,
+        f"{printable(path)}: files = {layout.files!r} {problem}",
+    )
+
+
+def _header(layout: ArrayLayout, name: str, array: str) -> ArrayHeader:
+    """Return the header of a record."""
+    is_row = "record" in layout.axes
+    record_id = name if is_row else os.path.splitext(name)[0]
+    return ArrayHeader(record_id, layout.fs, array)
+
+
+def _leads_of(path: str, name: str, layout: ArrayLayout) -> Any:
+    """Return the array of a record, of shape (n_leads, n_samples)."""
+    array = _csv(path, layout) if path.lower().endswith(".csv") else _npy(path, layout)
+    axes = [*layout.axes]
+    if "record" in axes:
+        place = axes.index("record")
+        is_row = name.isascii() and name.isdigit() and len(name) < 19
+        if not is_row or int(name) >= array.shape[place]:
+            raise RecordError(
+                Reason.UNREADABLE_HEADER,
+                f"{printable(path)}: has no row {short_repr(name)}; it has "
+                f"{array.shape[place]}, from 0",
+            )
+        array = array[(slice(None),) * place + (int(name),)]
+        axes.remove("record")
+    array = array if axes == ["lead", "sample"] else array.T
+    if array.shape[0] != len(layout.leads):
+        raise RecordError(
+            Reason.WRONG_SIGNAL_SIZE,
+            f"{printable(path)}: has {array.shape[0]} leads by its axes; expected "
+            f"{len(layout.leads)}",
+        )
+    return array
+
+
+def _npy(path: str, layout: ArrayLayout) -> Any:
+    """Return the array in a NumPy file, of which only what is used is read."""
+    file_size(path, Reason.MISSING_SIGNAL_FILE)
+    what = f"a .npy file of numbers with {len(layout.axes)} axes"
+
+    def call() -> Any:
+        array = np.lib.format.open_memmap(path, mode="r")
+        if array.ndim != len(layout.axes) or array.dtype.kind not in "fiu":
+            raise ValueError
+        return array
+
+    array = guarded(path, Reason.UNREADABLE_SIGNAL, what, call)
+    n_rows = array.shape[layout.axes.index("record")] if array.ndim > 2 else 1
+    if n_rows > min(_MOST_ROWS, array.nbytes) or array.nbytes > n_rows * _MOST_BYTES:
+        raise RecordError(
+            Reason.TOO_LARGE,
+            f"{printable(path)}: has the shape {array.shape}; expected at most "
+            f"{_MOST_ROWS} records with {_MOST_BYTES} bytes each",
+        )
+    return array
+
+
+def _csv(path: str, layout: ArrayLayout) -> FloatArray:
+    """Return the numbers in a CSV file."""
+    check_size(path, _MOST_CSV_BYTES)
+
+    def call() -> FloatArray:
+        import pandas as pd
+
+        table = pd.read_csv(path, header=None, skiprows=layout.header_lines)
+        return table.to_numpy(np.float64)
+
+    what = "a CSV file of numbers, separated by commas"
+    return guarded(path, Reason.UNREADABLE_SIGNAL, what, call)

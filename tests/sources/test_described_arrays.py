@@ -1,0 +1,203 @@
+"""ECGs in plain arrays that a TOML file describes."""
+
+import json
+import math
+import random
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ecgstore
+from ecgstore.arrays import FloatArray
+from ecgstore.config import Config
+from ecgstore.errors import RecordError
+from ecgstore.reasons import Reason
+from ecgstore.record import LEADS
+from ecgstore.sources import find_headers, open_record, read_header, read_record
+
+N_RECORDS, N_SAMPLES = 4, 2500
+
+
+def signals() -> FloatArray:
+    """Return signals of shape (record, lead, sample), in steps of 5 uV."""
+    shape = N_RECORDS, len(LEADS), N_SAMPLES
+    steps = np.random.default_rng(1).integers(-400, 400, shape)
+    return np.asarray(steps, np.float64)
+
+
+def describe(path: Path, **changes: Any) -> Path:
+    """Write a description, with some keys changed, or left out if None."""
+    table = {
+        "files": "signals.npy",
+        "axes": ["record", "lead", "sample"],
+        "leads": list(LEADS),
+        "fs": 250,
+        "unit": "mV",
+        "per_unit": 200,
+        **changes,
+    }
+    lines = [
+        f"{key} = {json.dumps(one)}" for key, one in table.items() if one is not None
+    ]
+    path.write_text("\n".join(["[ecg_arrays]", *lines, ""]))
+    return path
+
+
+@pytest.mark.parametrize(
+    "axes", [("record", "lead", "sample"), ("sample", "record", "lead")]
+)
+@pytest.mark.parametrize("dtype", ["<i2", ">f4", "f8"])
+def test_rows_of_an_array(tmp_path: Path, axes: tuple[str, ...], dtype: str) -> None:
+    order = [("record", "lead", "sample").index(axis) for axis in axes]
+    np.save(tmp_path / "signals.npy", signals().transpose(order).astype(dtype))
+    path = describe(tmp_path / "a.toml", axes=list(axes))
+    assert [*find_headers(tmp_path)] == [path / str(row) for row in range(N_RECORDS)]
+    for row, record in enumerate(find_headers(tmp_path)):
+        header, signal = open_record(record)
+        assert (header.record_id, header.fs) == (str(row), 250.0)
+        assert header.files(record) == ["a.toml", "signals.npy"]
+        assert np.array_equal(signal.read(0, N_SAMPLES), signals()[row] / 200)
+        assert np.array_equal(signal.read(5, 9), signals()[row, :, 5:9] / 200)
+
+
+def test_a_file_for_each_record(tmp_path: Path) -> None:
+    for row, signal in enumerate(signals()[:2]):
+        text = "\n".join(",".join(map(str, sample)) for sample in signal.T)
+        (tmp_path / f"p{row}.csv").write_text(f"{','.join(LEADS)}\n{text}\n")
+    gap = (tmp_path / "p1.csv").read_text().replace("\n", "\nx,", 1)
+    path = describe(
+        tmp_path / "a.toml", files="p*.csv", axes=["sample", "lead"], header_lines=1,
+        unit="uV", per_unit=0.2,
+    )  # fmt: skip
+    assert [*find_headers(tmp_path)] == [path / "p0.csv", path / "p1.csv"]
+    for row, record in enumerate(find_headers(tmp_path)):
+        assert read_header(record).record_id == f"p{row}"
+        np.testing.assert_allclose(read_record(record).signal, signals()[row] / 200)
+    (tmp_path / "p1.csv").write_text(gap)
+    with pytest.raises(RecordError, match="expected a CSV file of numbers"):
+        read_record(path / "p1.csv")
+
+
+def test_a_build_stores_the_rows(tmp_path: Path) -> None:
+    folder = tmp_path / "arrays"
+    folder.mkdir()
+    np.save(folder / "signals.npy", signals())
+    describe(folder / "a.toml")
+    out = tmp_path / "out.h5"
+    options = Config(beats="none", select="all")
+    report = ecgstore.build_store(folder, out, options, n_workers=1, quiet=True)
+    assert (report.n_selected, report.reasons, report.same_ecg) == (N_RECORDS, {}, [])
+    with ecgstore.open(out) as store:
+        assert sorted(store) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"files": "../signals.npy"}, "files is"),
+        ({"files": "*.pickle"}, "files is"),
+        ({"axes": ["lead", "lead"]}, "axes is"),
+        ({"leads": [1]}, "leads is"),
+        ({"fs": 0}, "fs is"),
+        ({"fs": None}, "has no fs"),
+        ({"unit": 3}, "unit is"),
+        ({"per_unit": True}, "per_unit is"),
+        ({"header_lines": -1}, "header_lines is"),
+        ({"sampling": 3}, "has 'sampling'; expected files"),
+        ({"files": "a.csv"}, "expected a file for each"),
+        ({"files": "b*.npy"}, "finds 0 files"),
+    ],
+)
+def test_a_wrong_description_says_why(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    np.save(tmp_path / "signals.npy", signals())
+    path = describe(tmp_path / "a.toml", **changes)
+    assert [*find_headers(tmp_path)] == [path]
+    for read in (read_header, read_record):
+        with pytest.raises(RecordError, match=message):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"unit": "mmHg"}, Reason.UNKNOWN_UNIT),
+        ({"fs": 1}, Reason.BAD_SAMPLING_RATE),
+        ({"leads": list(LEADS[:-1])}, Reason.MISSING_LEADS),
+        ({"leads": [*LEADS, "X"]}, Reason.WRONG_SIGNAL_SIZE),
+        ({"axes": ["lead", "sample"]}, Reason.UNREADABLE_SIGNAL),
+    ],
+)
+def test_an_array_that_is_no_ecg(
+    tmp_path: Path, changes: dict[str, Any], reason: Reason
+) -> None:
+    np.save(tmp_path / "signals.npy", signals())
+    describe(tmp_path / "a.toml", **changes)
+    for record in find_headers(tmp_path):
+        with pytest.raises(RecordError) as caught:
+            read_record(record)
+        assert caught.value.reason is reason
+
+
+def test_pickles_and_other_toml_files_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "options.toml").write_text("fs = 250\n")
+    assert [*find_headers(tmp_path)] == []
+    np.save(tmp_path / "signals.npy", np.array([{}], object), allow_pickle=True)
+    path = describe(tmp_path / "a.toml")
+    assert [*find_headers(tmp_path)] == [path]
+    with pytest.raises(RecordError, match=r"expected a \.npy file of numbers"):
+        read_header(path)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1 << 40, 12, 0), (1 << 25, 12, 1), (1, 12, 1 << 32)]
+)
+def test_claims_of_a_sparse_file_are_refused(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    with open(tmp_path / "signals.npy", "wb") as file:
+        head = {"descr": "|i1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, head)
+        file.truncate(file.tell() + math.prod(shape))
+    path = describe(tmp_path / "a.toml")
+    assert [*find_headers(tmp_path)] == [path]
+    for record in (path, path / "0"):
+        with pytest.raises(RecordError) as caught:
+            read_record(record)
+        assert caught.value.reason is Reason.TOO_LARGE
+
+
+def test_damaged_arrays_raise_record_errors(tmp_path: Path) -> None:
+    np.save(tmp_path / "signals.npy", signals()[:2, :, :50])
+    path = describe(tmp_path / "a.toml")
+    for name in ("signals.npy", "a.toml"):
+        good = (tmp_path / name).read_bytes()
+        for seed in range(60):
+            rng = random.Random(seed)
+            data = bytearray(good)
+            if seed % 3 == 0:
+                del data[rng.randrange(len(data)) :]
+            else:
+                for _ in range(rng.randint(1, 5)):
+                    data[rng.randrange(min(len(data), 300))] = rng.randrange(256)
+            (tmp_path / name).write_bytes(data)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                records = [*find_headers(tmp_path)][:9]
+                for record in (*records, path / "1"):
+                    _read(record)
+        (tmp_path / name).write_bytes(good)
+
+
+def _read(path: Path) -> None:
+    """Read a record; an error must be one of ours."""
+    try:
+        read_header(path)
+        read_record(path)
+    except RecordError as error:
+        if error.reason is Reason.UNEXPECTED_ERROR:
+            raise
