@@ -31,10 +31,10 @@ from ecgstore.signals.preprocess import (
     cut_or_pad,
     first_seconds,
     preprocess,
-    resample,
     to_int16,
 )
 from ecgstore.signals.quality import check, measure
+from ecgstore.signals.resampling import resample
 
 BANDPASS: Final = "bandpass"
 SCIPY: Final = "scipy.signal.sosfiltfilt, the same result"

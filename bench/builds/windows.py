@@ -28,7 +28,8 @@ from bench.common.timing import time_in_rounds
 from ecgstore.arrays import FloatArray
 from ecgstore.config import Config
 from ecgstore.record import LEADS
-from ecgstore.signals.preprocess import first_seconds, resample
+from ecgstore.signals.preprocess import first_seconds
+from ecgstore.signals.resampling import resample
 
 _FS: Final = 257.0
 _WINDOW_S: Final = 10

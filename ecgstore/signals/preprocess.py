@@ -6,7 +6,6 @@ pad. Signals are in mV, of shape (n_leads, n_samples), and no step mixes leads.
 
 import functools
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -14,18 +13,14 @@ import scipy.signal
 
 from ecgstore.arrays import Float32Array, FloatArray, Int16Array
 from ecgstore.signals._filter_kernels import filter_forward_backward
-from ecgstore.signals._resample_kernels import resample_polyphase
 from ecgstore.signals.gaps import check_gaps, interpolate_gaps, whole_samples
+from ecgstore.signals.resampling import ratio_of, resample
 
 COUNTS_PER_MV: Final = 1000
 """Counts per mV of stored int16 samples: one count is 1 uV."""
 
 MAX_COUNT: Final = 32767
 """Largest stored count. -32768 is left out: WFDB reads it as a missing sample."""
-
-_MAX_DENOMINATOR: Final = 10_000
-_ZERO_CROSSINGS: Final = 16
-_KAISER_BETA: Final = 8.0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -80,7 +75,8 @@ def preprocess(
         Longest run of missing samples that is interpolated, in s.
     n_before : int
         Samples at the beginning of `signal` that precede what is wanted; see
-        `lead_in`. They are filtered too, so that the beginning has no edge effect.
+        `ecgstore.signals.resampling.lead_in`. They are filtered too, so that the
+        beginning has no edge effect.
 
     Returns
     -------
@@ -105,33 +101,6 @@ def preprocess(
     )
     filtered = bandpass(resampled, fs_out, low_hz, high_hz, order)[:, n_to_cut:]
     return Preprocessed(*cut_or_pad(filtered, round(duration_s * fs_out)))
-
-
-def lead_in(begin: int, fs: float, fs_out: float, margin_s: float) -> int:
-    """Return how many samples before a window can be resampled together with it.
-
-    Parameters
-    ----------
-    begin : int
-        First sample of the window in its record.
-    fs, fs_out : float
-        Sampling rate of the record and of the result in Hz.
-    margin_s : float
-        Time before the window in s, of which no more is used.
-
-    Returns
-    -------
-    int
-        A multiple of samples of which the result has a whole number, so that the
-        window's first sample stays a sample.
-
-    Examples
-    --------
-    >>> lead_in(2570, 257.0, 500.0, 3.0), lead_in(500, 500.0, 500.0, 3.0)
-    (771, 500)
-    """
-    step = _ratio(fs, fs_out).denominator
-    return min(begin, whole_samples(margin_s, fs)) // step * step
 
 
 def before_filter(
@@ -159,7 +128,7 @@ def before_filter(
     """
     window = first_seconds(signal[:, n_before:], fs, duration_s)
     check_gaps(window, fs, max_gap_s)
-    ratio = _ratio(fs, fs_out)
+    ratio = ratio_of(fs, fs_out)
     before = _since_missing(signal[:, :n_before])
     before = before[:, before.shape[1] % ratio.denominator :]
     with_margin = np.concatenate(
@@ -199,63 +168,6 @@ def first_seconds(signal: FloatArray, fs: float, duration_s: float) -> FloatArra
     (12, 2570)
     """
     return signal[:, : -whole_samples(-duration_s, fs)]
-
-
-def resample(signal: FloatArray, fs_in: float, fs_out: float) -> FloatArray:
-    """Change the sampling rate with a polyphase low-pass filter.
-
-    Sample 0 stays at time 0. The straight line through the first and the last sample is
-    subtracted before the filter and added afterwards, so that offsets and slopes stay
-    unchanged, also at the edges.
-
-    Parameters
-    ----------
-    signal : ndarray of shape (n_leads, n_samples)
-        Voltages in mV.
-    fs_in, fs_out : float
-        Sampling rate of the signal and of the result in Hz. Their ratio is exact if it
-        is a fraction with a denominator up to 10,000, as for all common rates;
-        otherwise its error is less than 5e-5 (0.5 ms after 10 s).
-
-    Returns
-    -------
-    ndarray of shape (n_leads, ceil(n_samples * fs_out / fs_in))
-        The signal itself where the rates are equal.
-
-    Notes
-    -----
-    The low-pass filter is a windowed sinc with 16 zero crossings on each side of its
-    peak and a Kaiser window of beta 8: waves up to 0.8 times the lower of the two
-    Nyquist frequencies keep their amplitude within 1e-4, those beyond 1.2 times it are
-    damped by 80 dB (J. F. Kaiser, Proc. IEEE Int. Symp. Circuits Syst., 1974). The
-    default filter of `scipy.signal.resample_poly` reaches 2e-3 and 53 dB. With this
-    filter, its result is the same bit by bit.
-
-    Examples
-    --------
-    >>> resample(np.ones((1, 4)), 1000.0, 500.0)
-    array([[1., 1.]])
-    """
-    ratio = _ratio(fs_in, fs_out)
-    if ratio == 1 or signal.shape[1] == 0:
-        return signal
-    signal = np.ascontiguousarray(signal, np.float64)
-    n_leads, n_samples = signal.shape
-    first, last = signal[:, 0], signal[:, -1]
-    slope = (last - first) / max(n_samples - 1, 1)  # per sample of the input
-    up, down = ratio.as_integer_ratio()
-    taps, n_skipped = _taps_by_phase(up, down)
-    resampled = np.empty((-(-n_samples * up // down), n_leads))
-    resample_polyphase(
-        signal,
-        np.stack([first, slope]),
-        taps,
-        down,
-        n_skipped,
-        np.empty((n_samples, n_leads)),
-        resampled,
-    )
-    return np.ascontiguousarray(resampled.T)
 
 
 def bandpass(
@@ -398,11 +310,6 @@ def to_mv(counts: Int16Array) -> Float32Array:
     return counts * np.float32(1 / COUNTS_PER_MV)
 
 
-def _ratio(fs_in: float, fs_out: float) -> Fraction:
-    """Return the ratio of two sampling rates: samples of the result for each one."""
-    return Fraction(fs_out / fs_in).limit_denominator(_MAX_DENOMINATOR)
-
-
 def _since_missing(signal: FloatArray) -> FloatArray:
     """Return the samples after the last that is missing in any lead."""
     missing = np.flatnonzero(np.isnan(signal).any(axis=0))
@@ -413,34 +320,6 @@ def _until_missing(signal: FloatArray) -> FloatArray:
     """Return the samples before the first that is missing in any lead."""
     missing = np.isnan(signal).any(axis=0)
     return signal[:, : missing.argmax()] if missing.any() else signal
-
-
-@functools.lru_cache(maxsize=16)
-def _low_pass(max_factor: int) -> FloatArray:
-    """Return the taps of the low-pass filter; `max_factor` is ``max(up, down)``."""
-    n_taps = 2 * _ZERO_CROSSINGS * max_factor + 1
-    taps: FloatArray = scipy.signal.firwin(
-        n_taps, 1.0 / max_factor, window=("kaiser", _KAISER_BETA)
-    )
-    taps.flags.writeable = False  # shared by all callers
-    return taps
-
-
-@functools.lru_cache(maxsize=16)
-def _taps_by_phase(up: int, down: int) -> tuple[FloatArray, int]:
-    """Return the taps of each phase, and how many samples precede the result.
-
-    Zeros before the filter, as in `scipy.signal.resample_poly`, put its middle on a
-    sample of the result.
-    """
-    taps = _low_pass(max(up, down)) * up
-    n_before = len(taps) // 2
-    n_zeros = down - n_before % down
-    n_taps = -(-(n_zeros + len(taps)) // up)
-    padded = np.zeros(n_taps * up)
-    padded[n_zeros : n_zeros + len(taps)] = taps
-    by_phase = np.ascontiguousarray(padded.reshape(n_taps, up).T[:, ::-1])
-    return by_phase, (n_before + n_zeros) // down
 
 
 @functools.lru_cache(maxsize=16)

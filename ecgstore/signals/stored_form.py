@@ -22,12 +22,12 @@ from ecgstore.signals.preprocess import (
     before_filter,
     cut_or_pad,
     first_seconds,
-    lead_in,
     preprocess,
     to_int16,
     to_mv,
 )
 from ecgstore.signals.quality import check
+from ecgstore.signals.resampling import lead_in
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -290,3 +290,18 @@ def test_other_records_do_not_continue_a_stopped_build(
             run([("R0", noise(8), 500)], out)
     run([("R0", noise(7), 500)], out)
     assert out.read_bytes() == whole.read_bytes()
+
+
+def test_tables_in_files_add_to_the_columns(tmp_path: Path) -> None:
+    table = tmp_path / "more.csv"
+    table.write_text("record_id,dx,age,site\na,164889003,70,x\nb,164889003,71,y\n")
+    config = Config(beats="none", columns=("site",))
+    given = [("a", noise(1), 500, None, {"age": 61}), ("b", noise(2), 500)]
+    report = run(given, tmp_path / "out.h5", config, labels=table)
+    assert [use["n_records_with_row"] for use in report.tables] == [1, 2]
+    with ecgstore.open(tmp_path / "out.h5") as store:
+        assert store.records["age"].tolist() == [61, 71]
+        assert store.records["site"].tolist() == ["x", "y"]
+        assert store.labels()[:, store.label_names.index("AF")].tolist() == [1, 1]
+    with pytest.raises(ConfigError, match="option columns names the column 'ward'"):
+        run(given, tmp_path / "b.h5", Config(columns=("ward",)), labels=table)

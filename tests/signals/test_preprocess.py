@@ -21,11 +21,11 @@ from ecgstore.signals.preprocess import (
     cut_or_pad,
     first_seconds,
     preprocess,
-    resample,
     to_int16,
     to_mv,
 )
 from ecgstore.signals.quality import check
+from ecgstore.signals.resampling import resample
 
 OPTIONS: dict[str, Any] = {
     "fs_out": 500.0,

@@ -16,7 +16,7 @@ _KAISER_BETA: Final = 8.0
 class Interpolator:
     """Band-limited interpolation of a lead at a higher rate.
 
-    The filter is that of `ecgstore.signals.preprocess.resample`, a windowed sinc with
+    The filter is that of `ecgstore.signals.resampling.resample`, a windowed sinc with
     16 zero crossings on each side and a Kaiser window of beta 8, with the sum of its
     weights made 1 at every position: a constant stays constant. Each sample depends on
     the lead's 32 samples around it alone, so that pieces of a record are those of the
