@@ -44,6 +44,7 @@ bench: .venv/ecgstore-bench
 	$(BIN)/python -m bench.builds.reader $(CHALLENGE) --json bench/results/reader.json
 	$(BIN)/python -m bench.builds.preprocessing $(CHALLENGE) --json bench/results/signals.json
 	$(BIN)/python -m bench.builds.rr_features --json bench/results/features.json
+	$(if $(FOLDS),$(BIN)/python -m bench.beats.choose_rules --weights $(FOLDS) --ludb "$(ECGSTORE_DATA)/ludb" --qtdb "$(ECGSTORE_DATA)/qtdb" --cpsc2019 "$(ECGSTORE_DATA)/cpsc2019")
 	$(BIN)/python -m bench.beats.delineation --ludb "$(ECGSTORE_DATA)/ludb" --qtdb "$(ECGSTORE_DATA)/qtdb" --cpsc2019 "$(ECGSTORE_DATA)/cpsc2019" --challenge $(CHALLENGE) $(FOLDS:%=--weights %) --json bench/results/beats.json --plot bench/results/beats.png
 	$(BIN)/python -m bench.beats.diagnoses $(CHALLENGE) --json bench/results/diagnoses.json
 	$(BIN)/python -m bench.builds.memory $(CHALLENGE) --json bench/results/memory.json

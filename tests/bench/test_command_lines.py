@@ -12,6 +12,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 COMMANDS = {
+    "bench.beats.choose_rules",
     "bench.beats.delineation",
     "bench.beats.diagnoses",
     "bench.builds.memory",
