@@ -78,10 +78,14 @@ def scp_statements() -> Mapping[str, ScpStatement]:
 
 
 def _super() -> ClassSet:
-    """Return the five superclasses."""
+    """Return the five superclasses.
+
+    Their names are codes too, as in the labels of the Challenge 2024; NORM, which is
+    one of the statements, is so anyway.
+    """
     codes = _grouped(lambda statement: statement.superclass)
     classes = (
-        DiagnosisClass(name, description, tuple(codes[name]))
+        DiagnosisClass(name, description, tuple(dict.fromkeys((*codes[name], name))))
         for name, description in _SUPERCLASSES.items()
     )
     return ClassSet("ptbxl-super", tuple(classes))

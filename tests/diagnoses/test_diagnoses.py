@@ -165,7 +165,7 @@ class TestBuiltInClassSets:
     @pytest.mark.parametrize(
         ("name", "n_classes", "n_codes"),
         [
-            ("ptbxl-super", 5, 44),
+            ("ptbxl-super", 5, 44 + 4),
             ("ptbxl-sub", 23, 44),
             ("ptbxl-diagnostic", 44, 44),
             ("ptbxl-form", 19, 19),

@@ -129,11 +129,15 @@ class TestColumns:
         config = Config()  # SNOMED CT classes
         [row] = read(tmp_path, "record_id,AF,rbbb,x\nA,1,1,1\n", config).rows
         assert row.codes == ("164889003", "59118001")
-        # Not one of its statements, none of which may be true.
         superclasses = Config(classes=class_set("ptbxl-super"))
         [row] = read(tmp_path, "record_id,MI,NORM\nA,1,1\n", superclasses).rows
-        assert row.codes == ("ptbxl-super:MI", "NORM")
+        assert row.codes == ("MI", "NORM")
         assert superclasses.classes.label(row.codes).tolist() == [1, 1, 0, 0, 0]
+        # Not one of its statements, none of which may be true.
+        subclasses = Config(classes=class_set("ptbxl-sub"))
+        [row] = read(tmp_path, "record_id,STTC\nA,1\n", subclasses).rows
+        assert row.codes == ("ptbxl-sub:STTC",)
+        assert subclasses.classes.label(row.codes).sum() == 1
         chagas = Config(classes=class_set("chagas"))
         [row] = read(tmp_path, "exam_id,chagas\n5,True\n", chagas).rows
         assert row.codes == ("Chagas",)
