@@ -24,6 +24,9 @@ N_CLASSES: Final = 7
 STEP: Final = 16
 """The signal's length must be a multiple of this."""
 
+N_WEIGHTS: Final = 49_415
+"""Number of weights that `forward` reads."""
+
 _A: Final = 8
 _B: Final = 16
 _C: Final = 24
@@ -142,7 +145,7 @@ def forward(
         At 250 Hz, scaled; n_samples is a multiple of `STEP`.
     usable : ndarray of shape (n_leads, n_samples / STEP)
         Whether each lead counts in each span of `STEP` samples.
-    w : ndarray of shape (n_weights,)
+    w : ndarray of shape (N_WEIGHTS,)
         All weights, in the order of use.
     memory : ndarray of shape (memory_size(n_leads, n_samples),)
         Zeros, or what an earlier call for an equal number of leads and samples left.

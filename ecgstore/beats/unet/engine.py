@@ -24,6 +24,7 @@ from ecgstore.beats.unet._layers_kernels import PAD
 from ecgstore.beats.unet._scaling_kernels import scale
 from ecgstore.beats.unet.pieces import Read, find_in_pieces
 from ecgstore.beats.unet.silence import silent_spans
+from ecgstore.errors import EcgStoreError
 from ecgstore.record import Mark
 from ecgstore.signals.gaps import interpolate_gaps
 
@@ -206,6 +207,11 @@ def _find(
     max_beats: int | None,
 ) -> Beats:
     """Find the beats of a record in pieces, one for a short record."""
+    if values.shape != (network.N_WEIGHTS,):  # others would be read beyond their end
+        raise EcgStoreError(
+            f"weights of the delineator have the shape {values.shape}; expected "
+            f"({network.N_WEIGHTS},): train them again"
+        )
     find = functools.partial(_find_at_once, values, rules, fs)
     return find_in_pieces(find, read, n_samples, fs, max_beats)
 

@@ -19,6 +19,7 @@ from ecgstore.beats.unet import (
     engine as delineator,
 )
 from ecgstore.beats.unet._layers_kernels import PAD
+from ecgstore.errors import EcgStoreError
 from ecgstore.models.delineator.network import DelineatorNetwork, flat_weights
 from ecgstore.models.delineator.training import CLASS_WEIGHTS
 from ecgstore.sample import sample_folder
@@ -77,6 +78,14 @@ def test_numba_equals_torch(n_leads: int, n_samples: int) -> None:
     )
     got = logits[:, :, PAD:-PAD]
     np.testing.assert_allclose(got, expected[leads], atol=1e-4, rtol=1e-4)
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    assert len(flat_weights(DelineatorNetwork())) == unet.N_WEIGHTS
+    for n_weights in (0, unet.N_WEIGHTS - 1, unet.N_WEIGHTS + 1):
+        weights = np.zeros(n_weights, np.float32)
+        with pytest.raises(EcgStoreError, match="train them again"):
+            delineator.find_beats_with(weights, np.zeros((1, 5000)), 500.0)
 
 
 @pytest.mark.parametrize("n_leads", [1, 3, 12])
