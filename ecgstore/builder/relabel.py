@@ -124,6 +124,12 @@ def _write(store: Store, asked: Config, tables: RecordTables) -> LabelReport:
     known = [tables.describe(entry) for entry in _entries(store)]
     multi_hot = config.classes.labels([one.dx for one in known])
     uses = table_uses(lambda: _entries(store), tables)
+    unused = [use.path for use in uses if not use.n_rows_used]
+    if unused:
+        raise EcgStoreError(
+            f"{unused[0]}: has no row for any record of {store.path}, so nothing was "
+            "written; expected the table of these records"
+        )
     if not multi_hot.any() and not config.targets:
         raise EcgStoreError(_no_class(store, config, uses))
     folds = _folds(store, known, multi_hot)

@@ -98,6 +98,15 @@ def test_labels_beside_replace_those_of_the_build(
         again.close()
 
 
+def test_a_table_of_other_records_writes_nothing(tmp_path: Path, built: Path) -> None:
+    ecgstore.label_store(built, write_table(tmp_path, "record_id,AF\nA,1\n"))
+    before = label_file_path(built).read_bytes()
+    other = write_table(tmp_path, "record_id,AF\nX,1\n", "other.csv")
+    with pytest.raises(EcgStoreError, match=r"other\.csv: has no row for any record"):
+        ecgstore.label_store(built, other)
+    assert label_file_path(built).read_bytes() == before
+
+
 def test_each_call_begins_from_the_build(tmp_path: Path, built: Path) -> None:
     table = write_table(tmp_path, "record_id,AF,x\nB,1,1\n")
     ecgstore.label_store(built, table, classes="code15", columns=["x"])
