@@ -151,8 +151,8 @@ def _joined(where: str, name: str, before: TableRow, row: TableRow) -> TableRow:
     """Return two lines about one record as one, if they differ in codes alone."""
     if before.patient_id != row.patient_id:
         raise ConfigError(
-            f"{where} gives record {name} to patient {row.patient_id!r}, an earlier "
-            f"line to patient {before.patient_id!r}; expected one"
+            f"{where} gives record {name} to another patient than an earlier line; "
+            "expected one"
         )
     codes = tuple(dict.fromkeys((*before.codes, *row.codes)))
     denied = tuple(dict.fromkeys((*before.denied, *row.denied)))

@@ -14,7 +14,7 @@ import scipy.signal
 from ecgstore.arrays import Float32Array, FloatArray, Int16Array
 from ecgstore.signals._filter_kernels import filter_forward_backward
 from ecgstore.signals.gaps import check_gaps, interpolate_gaps, whole_samples
-from ecgstore.signals.resampling import ratio_of, resample
+from ecgstore.signals.resampling import aligned, ratio_of, resample
 
 COUNTS_PER_MV: Final = 1000
 """Counts per mV of stored int16 samples: one count is 1 uV."""
@@ -130,7 +130,8 @@ def before_filter(
     check_gaps(window, fs, max_gap_s)
     ratio = ratio_of(fs, fs_out)
     before = _since_missing(signal[:, :n_before])
-    before = before[:, before.shape[1] % ratio.denominator :]
+    n_aligned = aligned(before.shape[1], fs, fs_out)
+    before = before[:, before.shape[1] - n_aligned :]
     with_margin = np.concatenate(
         [
             before,
@@ -141,7 +142,7 @@ def before_filter(
         ],
         axis=1,
     )
-    n_to_cut = before.shape[1] // ratio.denominator * ratio.numerator
+    n_to_cut = round(n_aligned * ratio.numerator / ratio.denominator)
     return resample(with_margin, fs, fs_out), n_to_cut
 
 

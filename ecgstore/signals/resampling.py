@@ -93,16 +93,35 @@ def lead_in(begin: int, fs: float, fs_out: float, margin_s: float) -> int:
     Returns
     -------
     int
-        A multiple of samples of which the result has a whole number, so that the
-        window's first sample stays a sample.
+        See `aligned`, so that the window's first sample stays a sample.
 
     Examples
     --------
     >>> lead_in(2570, 257.0, 500.0, 3.0), lead_in(500, 500.0, 500.0, 3.0)
     (771, 500)
     """
-    step = ratio_of(fs, fs_out).denominator
-    return min(begin, whole_samples(margin_s, fs)) // step * step
+    return aligned(min(begin, whole_samples(margin_s, fs)), fs, fs_out)
+
+
+def aligned(most: int, fs: float, fs_out: float) -> int:
+    """Return a number of samples that lasts a whole number of resampled ones.
+
+    The largest such number up to `most`. If there is none but 0, because the rates have
+    no small ratio, the number that comes nearest among the last eighth of them.
+
+    Examples
+    --------
+    >>> aligned(772, 257.0, 500.0), aligned(772, 257.3, 500.0)
+    (771, 705)
+    """
+    ratio = ratio_of(fs, fs_out)
+    exact = most // ratio.denominator * ratio.denominator
+    if exact or most < 1:
+        return exact
+    numbers = np.arange(most - most // 8, most + 1)
+    rest = numbers * ratio.numerator % ratio.denominator
+    distance = np.minimum(rest, ratio.denominator - rest)
+    return int(numbers[::-1][np.argmin(distance[::-1])])
 
 
 @functools.lru_cache(maxsize=16)

@@ -30,6 +30,7 @@ from ecgstore.sources.library_guard import check_size, guarded
 from ecgstore.sources.record_signal import RecordSignal
 from ecgstore.sources.sampling_rate import check_sampling_rate
 
+_MOST_HEADER_BYTES: Final = 4096
 _MOST_CSV_BYTES: Final = 1 << 26
 _MOST_ROWS: Final = 1 << 24
 _MOST_BYTES: Final = 1 << 34
@@ -71,7 +72,7 @@ def discover(path: str) -> Iterable[str]:
         layout = read_layout(path)
         names = _array_names(path, layout)
         if "record" not in layout.axes:
-            return [f"{path}/{name}" for name in names]
+            return [f"{path}/{name}" for name in names] or (path,)
         [name] = names
         array = _npy(os.path.join(os.path.dirname(path), name), layout)
     except (RecordError, ValueError):
@@ -197,6 +198,11 @@ def _npy(path: str, layout: ArrayLayout) -> Any:
     what = f"a .npy file of numbers with {len(layout.axes)} axes"
 
     def call() -> Any:
+        # Python's parser runs out of memory on long texts that are no header.
+        head = read_start(path, 12, Reason.UNREADABLE_SIGNAL)[0]
+        n_bytes = 2 if head[6:7] == b"\x01" else 4
+        if int.from_bytes(head[8 : 8 + n_bytes], "little") > _MOST_HEADER_BYTES:
+            raise ValueError
         array = np.lib.format.open_memmap(path, mode="r")
         if array.ndim != len(layout.axes) or array.dtype.kind not in "fiu":
             raise ValueError

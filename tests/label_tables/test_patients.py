@@ -80,7 +80,7 @@ class TestPatients:
             ("record_id,patient_id\na\n", "line 2 has 1 values; expected 2"),
             (
                 "record_id,patient_id\na,1\na,2\n",
-                "line 3 gives record a to patient '2', an earlier line to patient '1'",
+                "line 3 gives record a to another patient than an earlier line",
             ),
             ("ecg_id,patient_id\n,1\n", "line 2 has an empty record"),
             ("ecg_id,patient_id\n1,5\n1.0,6\n", "line 3 gives record HR00001 to"),

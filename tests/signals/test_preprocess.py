@@ -25,7 +25,7 @@ from ecgstore.signals.preprocess import (
     to_mv,
 )
 from ecgstore.signals.quality import check
-from ecgstore.signals.resampling import resample
+from ecgstore.signals.resampling import aligned, lead_in, ratio_of, resample
 
 OPTIONS: dict[str, Any] = {
     "fs_out": 500.0,
@@ -456,3 +456,26 @@ def test_real_records_keep_einthoven(shared_data: Path) -> None:
         filtered = preprocess(signal, fs, **OPTIONS).signal
         residual = filtered[2] - (filtered[1] - filtered[0])
         assert np.abs(residual).max() < 0.003
+
+
+@pytest.mark.parametrize("fs", [250.0, 257.0, 257.3, 360.0, 500.0, 999.7, 249.99])
+def test_a_window_within_a_record_is_filtered_with_what_precedes_it(fs: float) -> None:
+    """Also at rates without a small ratio, as of a drifting clock."""
+    times = np.arange(round(40 * fs)) / fs
+    record = np.array([np.sin(2 * np.pi * (1 + k / 6) * times + k) for k in range(12)])
+    begin = round(15 * fs)
+    n_before = lead_in(begin, fs, 500.0, 3.0)
+    assert 2.5 * fs < n_before <= 3 * fs
+    n_resampled = n_before * ratio_of(fs, 500.0)
+    assert abs(n_resampled - round(n_resampled)) < 0.1  # 0.2 ms
+    assert aligned(n_before, fs, 500.0) > 0.8 * n_before
+    part = record[:, begin - n_before : begin + round(13 * fs)]
+    window = preprocess(part, fs, n_before=n_before, **OPTIONS).signal
+    whole = preprocess(record, fs, **OPTIONS | {"duration_s": 30.0}).signal
+    in_whole = np.array(
+        [
+            np.interp(begin / fs * 500 + np.arange(5000), np.arange(15_000), row)
+            for row in whole
+        ]
+    )
+    assert np.abs(window - in_whole)[:, :2500].max() < 0.02  # mV

@@ -103,6 +103,8 @@ def test_a_build_stores_the_rows(tmp_path: Path) -> None:
         ({"leads": [1]}, "leads is"),
         ({"fs": 0}, "fs is"),
         ({"fs": None}, "has no fs"),
+        ({"fs": 10**400}, "fs is"),
+        ({"files": "typo*.npy", "axes": ["lead", "sample"]}, "finds 0 files"),
         ({"unit": 3}, "unit is"),
         ({"per_unit": True}, "per_unit is"),
         ({"header_lines": -1}, "header_lines is"),
@@ -201,3 +203,19 @@ def _read(path: Path) -> None:
     except RecordError as error:
         if error.reason is Reason.UNEXPECTED_ERROR:
             raise
+
+
+def test_a_long_text_in_place_of_an_arrays_header(tmp_path: Path) -> None:
+    """Python's parser would run out of memory."""
+    head = b"\x93NUMPY\x01\x00" + (9000).to_bytes(2, "little")
+    (tmp_path / "signals.npy").write_bytes(head + b"-" * 9000)
+    with pytest.raises(RecordError, match=r"expected a \.npy file of numbers"):
+        read_header(describe(tmp_path / "a.toml"))
+
+
+def test_a_description_that_takes_long_to_parse_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("[ecg_arrays]\n" + "a." * 10_000 + "b = 1\n")
+    with pytest.raises(RecordError) as caught:
+        read_header(path)
+    assert caught.value.reason is Reason.TOO_LARGE

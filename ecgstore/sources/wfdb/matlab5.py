@@ -28,6 +28,7 @@ as 16-bit integers."""
 _HEADER_BYTES: Final = 128
 _TAG_BYTES: Final = 8
 _MOST_ELEMENTS: Final = 10_000
+_MOST_DIMENSIONS: Final = 8
 _MATRIX, _COMPRESSED = 14, 15
 _NAME, _INT32, _UINT32 = 1, 5, 6
 _IS_COMPLEX: Final = 0x0800
@@ -132,8 +133,8 @@ def _matrix(content: bytes, order: str) -> tuple[str, NDArray[Any] | None]:
     if numbers.kind not in _NUMBERS:
         raise Matlab5Error(f"numbers of type {numbers.kind}")
     dtype = np.dtype(f"{order}{_NUMBERS[numbers.kind]}")
-    if min(shape, default=-1) < 0 or (
-        math.prod(shape) * dtype.itemsize != len(numbers.content)
-    ):
+    if len(shape) > _MOST_DIMENSIONS or min(shape, default=0) < 1:
+        return text, None  # no matrix of leads and samples
+    if math.prod(shape) * dtype.itemsize != len(numbers.content):
         raise Matlab5Error(f"{len(numbers.content)} bytes for a matrix of {shape}")
     return text, np.frombuffer(numbers.content, dtype).reshape(shape, order="F")

@@ -93,3 +93,25 @@ def test_damaged_files_raise_nothing_else(tmp_path: Path, compressed: bool) -> N
             damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
         with contextlib.suppress(RecordError):
             read(tmp_path / "a.mat", bytes(damaged))
+
+
+@pytest.mark.parametrize("shape", [(1,) * 65, (2**31 - 1, 2**31 - 1, 2**31 - 1, 0)])
+def test_matrices_of_other_dimensions_are_left_out(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    def element(kind: int, content: bytes) -> bytes:
+        return struct.pack("<2I", kind, len(content)) + content.ljust(
+            -(-len(content) // 8) * 8, b"\0"
+        )
+
+    dimensions = np.array(shape, "<i4").tobytes()
+    n_numbers = 1 if 0 not in shape else 0
+    matrix = (
+        element(6, struct.pack("<2I", 6, 0))
+        + element(5, dimensions)
+        + element(1, b"odd")
+        + element(9, bytes(8 * n_numbers))
+    )
+    content = saved({"val": COUNTS.astype("i2")}, compressed=False)
+    content = content[:128] + element(14, matrix) + content[128:]
+    np.testing.assert_array_equal(read(tmp_path / "a.mat", content), COUNTS.T.ravel())
