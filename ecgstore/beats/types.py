@@ -84,15 +84,12 @@ class Beats:
         )
 
 
-def usable_leads(signal: FloatArray, min_range: float = MIN_RANGE_MV) -> BoolArray:
-    """Return whether each lead has all of its samples and is not flat.
-
-    A lead is flat if its range is not larger than `min_range` mV.
-    """
+def usable_leads(signal: FloatArray) -> BoolArray:
+    """Return whether each lead has all of its samples and is not flat."""
     if not signal.shape[1]:
         return np.zeros(len(signal), np.bool_)
     low, high = signal.min(axis=1), signal.max(axis=1)
     in_range = (low > -MAX_VOLTAGE_MV) & (high < MAX_VOLTAGE_MV)  # False for NaN
     usable = np.zeros(len(signal), np.bool_)
-    usable[in_range] = high[in_range] - low[in_range] > min_range
+    usable[in_range] = high[in_range] - low[in_range] > MIN_RANGE_MV
     return usable
