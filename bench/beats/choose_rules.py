@@ -35,14 +35,9 @@ from bench.common.command_line import parser_of
 from bench.common.tables import print_table
 from ecgstore.arrays import BoolArray, FloatArray, IntArray
 from ecgstore.beats.unet._presence_kernels import N_INPUTS
-from ecgstore.beats.unet.engine import (
-    RULES,
-    Evidence,
-    Rules,
-    decode,
-    network_evidence,
-    p_wave_decisions,
-)
+from ecgstore.beats.unet.decoding import RULES, Rules, decode, p_wave_decisions
+from ecgstore.beats.unet.evidence import Evidence, evidence_of
+from ecgstore.beats.unet.inputs import network_input
 from ecgstore.config import Config
 from ecgstore.models.delineator.databases.annotated import AnnotatedRecord, Annotation
 from ecgstore.models.delineator.databases.cpsc2019 import read_cpsc2019
@@ -244,7 +239,7 @@ def _cases(
             ]
         for subset, weight in subsets:
             filtered = leads.only(subset).filtered
-            output = network_evidence(filtered, record.fs, weights)
+            seen = network_input(filtered, record.fs)
             annotations = record.annotations
             if len(annotations) > 1:
                 annotations = tuple(annotations[row] for row in subset)
@@ -253,8 +248,8 @@ def _cases(
                 weight,
                 fold,
                 record.fs,
-                output and output[0],
-                output[1] if output else np.empty((0, 0)),
+                seen and evidence_of(seen, weights),
+                seen.voltages if seen else np.empty((0, 0)),
                 annotations,
             )
 

@@ -15,7 +15,9 @@ from bench.beats.networks import Network, NetworkOf
 from bench.beats.neurokit import neurokit_peaks, neurokit_waves
 from ecgstore.arrays import FloatArray
 from ecgstore.beats import Beats, find_beats
-from ecgstore.beats.unet import engine as delineator
+from ecgstore.beats.unet.decoding import RULES
+from ecgstore.beats.unet.engine import find_beats_with
+from ecgstore.beats.unet.evidence import weights
 from ecgstore.config import Config
 from ecgstore.models.delineator.databases.annotated import AnnotatedRecord
 from ecgstore.record import N_LEADS, Mark
@@ -114,8 +116,8 @@ def make_engine(network_of: NetworkOf) -> Detect:
         if network is None and n_leads == N_LEADS:
             return find_beats(leads.filtered, leads.fs, max_beats=max_beats)
         if network is None:
-            network = Network(delineator.weights(), delineator.RULES)
-        return delineator.find_beats_with(
+            network = Network(weights(), RULES)
+        return find_beats_with(
             network.weights, leads.filtered, leads.fs, max_beats, network.rules
         )
 

@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ecgstore.arrays import Float32Array
-from ecgstore.beats.unet import engine as delineator
-from ecgstore.beats.unet.engine import RULES, Rules
+from ecgstore.beats.unet import evidence
+from ecgstore.beats.unet.decoding import RULES, Rules
 from ecgstore.models.delineator.databases.annotated import AnnotatedRecord
 from ecgstore.models.delineator.folds import assign_folds
 
@@ -113,7 +113,7 @@ def own_network(
 
     The text says how many of the records it was trained on.
     """
-    path = Path(delineator.__file__).with_name(delineator.WEIGHTS)
+    path = Path(evidence.__file__).with_name(evidence.WEIGHTS)
     trained_on = {*_about(path)["records"]}
     ids = [record.record_id for records in databases for record in records]
     n_seen = sum(record_id in trained_on for record_id in ids)

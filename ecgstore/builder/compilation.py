@@ -20,9 +20,10 @@ from ecgstore.beats.unet import (
     _presence_kernels as presence,
     _scaling_kernels as scaling,
     _silence_kernels as silence,
-    engine,
 )
-from ecgstore.beats.unet.silence import silent_spans
+from ecgstore.beats.unet.decoding import decode
+from ecgstore.beats.unet.evidence import Evidence, class_probabilities, weights
+from ecgstore.beats.unet.inputs import network_input
 from ecgstore.config import Config
 from ecgstore.features import (
     _order_kernels as order,
@@ -126,9 +127,9 @@ def compile_group(name: str) -> None:
 
 
 def _call_network() -> None:
-    leads = np.zeros((N_LEADS, network.STEP), np.float32)
+    leads = np.zeros((N_LEADS, network.LENGTH_UNIT), np.float32)
     usable = np.ones((N_LEADS, 1), np.bool_)
-    engine.class_probabilities(leads, usable, engine.weights())
+    class_probabilities(leads, usable, weights())
 
 
 def _call_features() -> None:
@@ -151,13 +152,12 @@ def _call_decoding() -> None:
                 probabilities[:, 1 + 2 * wave + half, begin:end] = 1
                 probabilities[:, 0, begin:end] = 0
     usable = np.ones((N_LEADS, n_cells), np.bool_)
-    evidence = engine.Evidence(np.arange(N_LEADS), probabilities, usable)
-    engine.decode(evidence, _voltages(), _FS)
+    evidence = Evidence(np.arange(N_LEADS), probabilities, usable)
+    decode(evidence, _voltages(), _FS)
 
 
 def _call_input() -> None:
-    leads = engine.network_input(_voltages(), _FS)
-    silent_spans(leads)
+    network_input(_voltages(), _FS)
 
 
 def _call_reading() -> None:

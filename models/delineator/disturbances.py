@@ -109,11 +109,11 @@ def draw_usable(
             _lose_some(usable, rng)
         return usable
     draw = rng.random()
-    if draw < 0.06 and n_leads > 2:
+    if draw < 0.1 and n_leads > 2:
         _lay_out(usable, spans_per_s, rng)
-    elif draw < 0.14:
+    elif draw < 0.17:
         _lose_some(usable, rng)
-    elif draw < 0.3:
+    elif draw < 0.32:
         usable[rng.permutation(n_leads)[: int(rng.integers(1, n_leads))]] = False
     return usable
 

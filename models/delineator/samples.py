@@ -8,7 +8,7 @@ import numpy as np
 from ecgstore.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from ecgstore.beats.unet._network_kernels import STEP
 from ecgstore.beats.unet._scaling_kernels import scale
-from ecgstore.beats.unet.engine import HEIGHT, LIMIT, NETWORK_HZ
+from ecgstore.beats.unet.inputs import HEIGHT, LIMIT, NETWORK_HZ
 from ecgstore.models.delineator.disturbances import (
     NOISE_BANDS,
     Noise,
@@ -178,7 +178,7 @@ class _Canvas:
         rng = self._rng
         known_begin = min(float(edges[1]) for edges in record.edges)
         known_end = max(float(edges[-2]) for edges in record.edges)
-        source, classes = changed(record, leads, band, self._rhythm, rng)
+        source, borders, classes = changed(record, leads, band, self._rhythm, rng)
         stretch = time_stretch(record, self._rhythm, rng)
         clock = np.concatenate([[0.0], np.cumsum(stretch)])  # in units of 2 ms
         places = np.arange(len(clock), dtype=np.float64)
@@ -199,8 +199,8 @@ class _Canvas:
         length += (begin + length) % 2
         end = min(begin + length, N_SAMPLES)
         times = np.interp(origin + 2.0 * np.arange(end - begin), clock, places)
-        for k, lead in enumerate(leads):
-            edges = np.interp(record.edges[lead], places, clock)
+        for k in range(len(leads)):
+            edges = np.interp(borders[k], places, clock)
             _interpolate(source[k], times, self._signal[k, begin:end])
             in_example = (edges - origin) / 2 + begin
             _cover(in_example, classes[k], begin, end, self._labels[k])

@@ -15,7 +15,7 @@ from bench.beats.networks import RULES_FILE, held_out_networks
 from bench.beats.summary import as_json
 from ecgstore.arrays import Float32Array
 from ecgstore.beats import Beats
-from ecgstore.beats.unet import engine as delineator
+from ecgstore.beats.unet import evidence
 from ecgstore.config import Config
 from ecgstore.models.delineator.databases.annotated import AnnotatedRecord, annotation
 from ecgstore.models.delineator.databases.ludb import read_ludb
@@ -156,7 +156,7 @@ def test_a_broken_engine_is_not_timed(
 def test_records_are_analysed_by_the_network_that_holds_them_out(
     run_bench: RunBench, tmp_path: Path
 ) -> None:
-    package = Path(delineator.__file__).with_name(delineator.WEIGHTS)
+    package = Path(evidence.__file__).with_name(evidence.WEIGHTS)
     good = np.load(package)["weights"]
     write_fold(tmp_path, 0, good, ["101"], ["1"])
     write_fold(tmp_path, 1, np.zeros_like(good), ["1"], ["101"])
@@ -200,7 +200,7 @@ def test_thresholds_of_a_fold_do_not_depend_on_its_records(
     run_bench: RunBench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """They are read again where the records of the fold are judged."""
-    package = Path(delineator.__file__).with_name(delineator.WEIGHTS)
+    package = Path(evidence.__file__).with_name(evidence.WEIGHTS)
     good = np.load(package)["weights"]
     sinus = read_ludb(LUDB)[0]
     ludb = [without_p(sinus), without_p(sinus), sinus, sinus, sinus]

@@ -1,67 +1,17 @@
-"""Layers of the delineation network: one lead at a time, vectorised along time.
+"""Layers of the delineation network that do not mix rows, vectorised along time.
 
 Feature maps have the shape (n_leads, width, n_times + 2 * PAD) with zeros in the
 padding, so that convolutions need no test for the ends. Sums have a fixed order, and
-multiplications and additions are not fused, so that results are the same on every
+multiplications and additions are not fused here, so that results are the same on every
 machine. The innermost loops use rows of at most nine arrays: LLVM does not vectorise
 loops over more, because it must check at run time that no two of them overlap.
 """
 
-from typing import Final
-
 import numpy as np
 
 from ecgstore.arrays import BoolArray, Float32Array
+from ecgstore.beats.unet._mixing_kernels import PAD
 from ecgstore.system.kernels import kernel
-
-PAD: Final = 16
-"""Zeros before and after every row: half the width of the widest convolution."""
-
-
-@kernel
-def add_eight(
-    out: Float32Array,
-    w: Float32Array,
-    k: int,
-    x0: Float32Array,
-    x1: Float32Array,
-    x2: Float32Array,
-    x3: Float32Array,
-    x4: Float32Array,
-    x5: Float32Array,
-    x6: Float32Array,
-    x7: Float32Array,
-) -> None:
-    """Add eight rows to a row, each times its weight."""
-    w0, w1, w2, w3 = w[k], w[k + 1], w[k + 2], w[k + 3]
-    w4, w5, w6, w7 = w[k + 4], w[k + 5], w[k + 6], w[k + 7]
-    for t in range(len(out)):
-        out[t] += (
-            (w0 * x0[t] + w1 * x1[t])
-            + (w2 * x2[t] + w3 * x3[t])
-            + ((w4 * x4[t] + w5 * x5[t]) + (w6 * x6[t] + w7 * x7[t]))
-        )
-
-
-@kernel
-def add_mixed(
-    out: Float32Array, w: Float32Array, k: int, x: Float32Array, shift: int, n: int
-) -> None:
-    """Add weighted sums of the rows of `x` to each row of `out`.
-
-    The number of rows of `x` is a multiple of 8. The weights begin at `w[k]`, with
-    those of the first row of `out`. `x` is shifted by `shift`, at most PAD.
-    """
-    begin, end = PAD + shift, PAD + shift + n
-    width = len(x)
-    for j in range(0, width, 8):
-        x0, x1 = x[j][begin:end], x[j + 1][begin:end]
-        x2, x3 = x[j + 2][begin:end], x[j + 3][begin:end]
-        x4, x5 = x[j + 4][begin:end], x[j + 5][begin:end]
-        x6, x7 = x[j + 6][begin:end], x[j + 7][begin:end]
-        for i in range(len(out)):
-            row = out[i][PAD : PAD + n]
-            add_eight(row, w, k + i * width + j, x0, x1, x2, x3, x4, x5, x6, x7)
 
 
 @kernel
@@ -71,24 +21,6 @@ def fill_rows(out: Float32Array, values: Float32Array, k: int, n: int) -> None:
         row, value = out[i][PAD : PAD + n], values[k + i]
         for t in range(n):
             row[t] = value
-
-
-@kernel
-def copy_rows(out: Float32Array, x: Float32Array, n: int) -> None:
-    """Copy the rows of `x` to the first rows of `out`."""
-    for i in range(len(x)):
-        row, to = x[i][PAD : PAD + n], out[i][PAD : PAD + n]
-        for t in range(n):
-            to[t] = row[t]
-
-
-@kernel
-def rectify(x: Float32Array, n: int) -> None:
-    """Set negative features to 0."""
-    for i in range(len(x)):
-        row = x[i][PAD : PAD + n]
-        for t in range(n):
-            row[t] = max(row[t], np.float32(0))
 
 
 @kernel

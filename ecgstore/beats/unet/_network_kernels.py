@@ -6,23 +6,31 @@ import numpy as np
 
 from ecgstore.arrays import BoolArray, Float32Array
 from ecgstore.beats.unet._layers_kernels import (
-    PAD,
     add_doubled,
-    add_mixed,
     add_rectified,
-    copy_rows,
     depthwise_half,
     depthwise_seven,
     fill_rows,
     pool,
-    rectify,
     stem,
+)
+from ecgstore.beats.unet._mixing_kernels import (
+    LANES,
+    PAD,
+    add_mixed_rectified,
+    convolve_three,
+    mix,
+    mix_rectified,
 )
 from ecgstore.system.kernels import kernel
 
 N_CLASSES: Final = 7
 STEP: Final = 16
-"""The signal's length must be a multiple of this."""
+"""Samples of the spans in which a lead is usable or not."""
+
+LENGTH_UNIT: Final = 16 * LANES
+"""The signal's length must be a multiple of this: the slowest features, at a sixteenth
+of its rate, are computed in tiles."""
 
 N_WEIGHTS: Final = 49_415
 """Number of weights that `forward` reads."""
@@ -42,27 +50,24 @@ def _block(
     k: int,
     shared: Float32Array,
     y: Float32Array,
-    z: Float32Array,
     n: int,
 ) -> int:
     """Apply a residual block to all leads in place; return the end of its weights.
 
     Weights: depthwise, pointwise, shared (if `shared` has rows), biases.
     """
-    n_leads, width = x.shape[0], x.shape[1]
+    width = x.shape[1]
     k_point = k + 7 * width
     k_shared = k_point + width * width
-    k_bias = k_shared + width * len(shared)
-    common = z[width : 2 * width]
-    fill_rows(common, w, k_bias, n)
+    convolved, common = y[:width], y[width:]
     if len(shared):
-        add_mixed(common, w, k_shared, shared, 0, n)
-    for lead in range(n_leads):
-        depthwise_seven(x[lead], w, k, y, n)
-        copy_rows(z, common, n)
-        add_mixed(z[:width], w, k_point, y[:width], 0, n)
-        add_rectified(x[lead], z, n)
-    return int(k_bias + width)
+        mix(common, shared, w, k_shared, n)
+    else:
+        fill_rows(common, w, k_shared, n)
+    for lead in range(len(x)):
+        depthwise_seven(x[lead], w, k, convolved, n)
+        add_mixed_rectified(x[lead], common, convolved, w, k_point, n)
+    return int(k_shared + width * len(shared) + width)
 
 
 @kernel
@@ -72,13 +77,10 @@ def _down(
     """Halve the rate of all leads to `n` times; weights: depthwise, pointwise, bias."""
     width, width_out = x.shape[1], out.shape[1]
     k_point = k + 5 * width
-    k_bias = k_point + width * width_out
     for lead in range(len(x)):
         depthwise_half(x[lead], w, k, y, n)
-        fill_rows(out[lead], w, k_bias, n)
-        add_mixed(out[lead], w, k_point, y[:width], 0, n)
-        rectify(out[lead], n)
-    return int(k_bias + width_out)
+        mix_rectified(out[lead], y[:width], w, k_point, n)
+    return int(k_point + width * width_out + width_out)
 
 
 @kernel
@@ -87,12 +89,10 @@ def _up(
 ) -> int:
     """Double the rate of all leads from `n` times and add them to `out`."""
     width, width_out = x.shape[1], out.shape[1]
-    k_bias = k + width * width_out
     for lead in range(len(x)):
-        fill_rows(y[:width_out], w, k_bias, n)
-        add_mixed(y[:width_out], w, k, x[lead], 0, n)
+        mix(y[:width_out], x[lead], w, k, n)
         add_doubled(out[lead], y, n)
-    return int(k_bias + width_out)
+    return int(k + width * width_out + width_out)
 
 
 @kernel
@@ -105,19 +105,12 @@ def _context(
     n: int,
 ) -> int:
     """Set `x` to features of the record around each time, by dilated convolutions."""
-    k_bias = k + len(x) * len(shared)
-    fill_rows(x, w, k_bias, n)
-    add_mixed(x, w, k, shared, 0, n)
-    rectify(x, n)
-    k = k_bias + len(x)
+    mix_rectified(x, shared, w, k, n)
+    k += len(x) * len(shared) + len(x)
     for stage in range(_N_DILATIONS):
-        k_bias = k + 3 * len(x) * len(x)
-        fill_rows(y, w, k_bias, n)
-        for tap in range(3):
-            shift = (tap - 1) * (1 << stage)
-            add_mixed(y, w, k + tap * len(x) * len(x), x, shift, n)
+        convolve_three(y, x, w, k, 1 << stage, n)
         add_rectified(x, y, n)
-        k = k_bias + len(x)
+        k += 3 * len(x) * len(x) + len(x)
     return k
 
 
@@ -142,7 +135,7 @@ def forward(
     Parameters
     ----------
     signal : ndarray of shape (n_leads, n_samples)
-        At 250 Hz, scaled; n_samples is a multiple of `STEP`.
+        At 250 Hz, scaled; n_samples is a multiple of `LENGTH_UNIT`.
     usable : ndarray of shape (n_leads, n_samples / STEP)
         Whether each lead counts in each span of `STEP` samples.
     w : ndarray of shape (N_WEIGHTS,)
@@ -171,14 +164,10 @@ def forward(
     even = np.zeros(n_a + 2 * PAD, np.float32)
     odd = np.zeros(n_a + 2 * PAD, np.float32)
     # Scratch rows of each rate.
-    y_a = np.zeros((_A, n_a + 2 * PAD), np.float32)
-    z_a = np.zeros((2 * _A, n_a + 2 * PAD), np.float32)
-    y_b = np.zeros((_B, n_b + 2 * PAD), np.float32)
-    z_b = np.zeros((2 * _B, n_b + 2 * PAD), np.float32)
-    y_c = np.zeros((_C, n_c + 2 * PAD), np.float32)
-    z_c = np.zeros((2 * _C, n_c + 2 * PAD), np.float32)
-    y_d = np.zeros((_D, n_d + 2 * PAD), np.float32)
-    z_d = np.zeros((2 * _D, n_d + 2 * PAD), np.float32)
+    y_a = np.zeros((2 * _A, n_a + 2 * PAD), np.float32)
+    y_b = np.zeros((2 * _B, n_b + 2 * PAD), np.float32)
+    y_c = np.zeros((2 * _C, n_c + 2 * PAD), np.float32)
+    y_d = np.zeros((2 * _D, n_d + 2 * PAD), np.float32)
     shared_b = np.zeros((2 * _B, n_b + 2 * PAD), np.float32)
     shared_c = np.zeros((2 * _C, n_c + 2 * PAD), np.float32)
     shared_d = np.zeros((2 * _D, n_d + 2 * PAD), np.float32)
@@ -193,26 +182,24 @@ def forward(
             odd[PAD + t] = row[2 * t + 1]
         stem(even, odd, w, 0, a[lead], n_a)
     k = 10 * _A
-    k = _block(a, w, k, nothing, y_a, z_a, n_a)
+    k = _block(a, w, k, nothing, y_a, n_a)
     k = _down(a, w, k, y_b, b, n_b)
-    k = _block(b, w, k, nothing, y_b, z_b, n_b)
+    k = _block(b, w, k, nothing, y_b, n_b)
     k = _down(b, w, k, y_c, c, n_c)
     pool(c, usable, shared_c, n_c)
-    k = _block(c, w, k, shared_c, y_c, z_c, n_c)
+    k = _block(c, w, k, shared_c, y_c, n_c)
     k = _down(c, w, k, y_d, d, n_d)
     pool(d, usable, shared_d, n_d)
     k = _context(shared_d, w, k, context, context_y, n_d)
-    k = _block(d, w, k, context, y_d, z_d, n_d)
-    k = _block(d, w, k, nothing, y_d, z_d, n_d)
+    k = _block(d, w, k, context, y_d, n_d)
+    k = _block(d, w, k, nothing, y_d, n_d)
     k = _up(d, w, k, y_d, c, n_d)
-    k = _block(c, w, k, nothing, y_c, z_c, n_c)
+    k = _block(c, w, k, nothing, y_c, n_c)
     k = _up(c, w, k, y_c, b, n_c)
     pool(b, usable, shared_b, n_b)
-    k = _block(b, w, k, shared_b, y_b, z_b, n_b)
+    k = _block(b, w, k, shared_b, y_b, n_b)
     k = _up(b, w, k, y_b, a, n_b)
-    k = _block(a, w, k, nothing, y_a, z_a, n_a)
+    k = _block(a, w, k, nothing, y_a, n_a)
     for lead in range(n_leads):
-        fill_rows(out[lead], w, k + 3 * N_CLASSES * _A, n_a)
-        for tap in range(3):
-            add_mixed(out[lead], w, k + tap * N_CLASSES * _A, a[lead], tap - 1, n_a)
+        convolve_three(out[lead], a[lead], w, k, 1, n_a)
     return k + 3 * N_CLASSES * _A + N_CLASSES

@@ -6,7 +6,9 @@ import pytest
 from ecgstore.arrays import Float32Array, FloatArray, IntArray
 from ecgstore.beats.types import Beats
 from ecgstore.beats.unet import _decoding_kernels as decoding, _marks_kernels as kernels
-from ecgstore.beats.unet.engine import CELL_S, NETWORK_HZ, Evidence, decode
+from ecgstore.beats.unet.decoding import decode
+from ecgstore.beats.unet.evidence import CELL_S, Evidence
+from ecgstore.beats.unet.inputs import NETWORK_HZ
 from ecgstore.record import Mark
 
 WAVES = ((Mark.P_ON, decoding.P), (Mark.QRS_ON, decoding.QRS), (Mark.T_ON, decoding.T))

@@ -14,7 +14,9 @@ from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.beats import Beats, BeatStatus, find_beats
 from ecgstore.beats.engines import ENGINES
 from ecgstore.beats.unet._decoding_kernels import find_complexes
-from ecgstore.beats.unet.engine import Evidence, decode, find_beats_with, weights
+from ecgstore.beats.unet.decoding import decode
+from ecgstore.beats.unet.engine import find_beats_with
+from ecgstore.beats.unet.evidence import Evidence, weights
 from ecgstore.errors import ConfigError
 from ecgstore.features import compute
 from ecgstore.record import LEADS, Mark

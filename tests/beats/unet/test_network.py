@@ -14,11 +14,13 @@ from ecgstore.beats.unet import (
     _decoding_kernels as decoding,
     _layers_kernels as layers,
     _marks_kernels as marks_kernels,
+    _mixing_kernels as mixing,
     _network_kernels as unet,
     _scaling_kernels as scaling,
-    engine as delineator,
 )
-from ecgstore.beats.unet._layers_kernels import PAD
+from ecgstore.beats.unet._mixing_kernels import PAD
+from ecgstore.beats.unet.engine import find_beats_with
+from ecgstore.beats.unet.evidence import WEIGHTS, weights as bundled_weights
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.delineator.network import DelineatorNetwork, flat_weights
 from ecgstore.models.delineator.training import CLASS_WEIGHTS
@@ -60,10 +62,10 @@ def memory(x: Float32Array) -> Float32Array:
 
 
 @pytest.mark.parametrize("n_leads", [1, 2, 7, 12])
-@pytest.mark.parametrize("n_samples", [16, 480, 2496])
+@pytest.mark.parametrize("n_samples", [256, 512, 2304])
 def test_numba_equals_torch(n_leads: int, n_samples: int) -> None:
     network = network_with_random_weights()
-    x = real_leads(2496)[:, :n_samples].copy()
+    x = real_leads(2304)[:, :n_samples].copy()
     usable = np.zeros((1, 12, 1), np.float32)
     usable[0, np.random.default_rng(0).permutation(12)[:n_leads]] = 1
     with torch.no_grad():
@@ -85,20 +87,20 @@ def test_weights_of_another_network_are_refused() -> None:
     for n_weights in (0, unet.N_WEIGHTS - 1, unet.N_WEIGHTS + 1):
         weights = np.zeros(n_weights, np.float32)
         with pytest.raises(EcgStoreError, match="train them again"):
-            delineator.find_beats_with(weights, np.zeros((1, 5000)), 500.0)
+            find_beats_with(weights, np.zeros((1, 5000)), 500.0)
 
 
 @pytest.mark.parametrize("n_leads", [1, 3, 12])
 def test_numba_equals_torch_where_leads_are_silent(n_leads: int) -> None:
     """Also in spans without any usable lead."""
     network = network_with_random_weights()
-    x = real_leads(2496)[:n_leads].copy()
-    usable = np.random.default_rng(n_leads).random((n_leads, 156)) < 0.6
+    x = real_leads(2304)[:n_leads].copy()
+    usable = np.random.default_rng(n_leads).random((n_leads, 144)) < 0.6
     usable[:, 20:30] = False
     with torch.no_grad():
         mask = torch.from_numpy(usable.astype(np.float32))[None]
         expected = network(torch.from_numpy(x)[None], mask)[0].numpy()
-    logits = np.zeros((n_leads, 7, 1248 + 2 * PAD), np.float32)
+    logits = np.zeros((n_leads, 7, 1152 + 2 * PAD), np.float32)
     unet.forward(x, usable, flat_weights(network), memory(x), logits)
     assert np.isfinite(expected).all()
     np.testing.assert_allclose(logits[..., PAD:-PAD], expected, atol=1e-4, rtol=1e-4)
@@ -163,11 +165,7 @@ def test_layers_equal_plain_python() -> None:
     n = 21
     x, w = zero_padded(rng, 8, n + 2 * PAD), normal(rng, 400)
     wide = zero_padded(rng, 8, 2 * n + 2 * PAD)
-    out = zero_padded(rng, 3, n + 2 * PAD)
-    assert_equals_python(layers.add_mixed, out, w, 5, x, -1, n)
-    assert_equals_python(layers.fill_rows, out, w, 7, n)
-    assert_equals_python(layers.copy_rows, x, out, n)  # to the first three
-    assert_equals_python(layers.rectify, out, n)
+    assert_equals_python(layers.fill_rows, x.copy(), w, 7, n)
     assert_equals_python(layers.add_rectified, x, zero_padded(rng, 8, n + 2 * PAD), n)
     same = zero_padded(rng, 8, n + 2 * PAD)
     assert_equals_python(layers.depthwise_seven, x, w, 3, same, n)
@@ -183,16 +181,65 @@ def test_layers_equal_plain_python() -> None:
         assert_equals_python(layers._pool_usable, leads, usable, pooled, n)
         assert_equals_python(layers._pool_all, leads, pooled, n)
         usable[:] = True
-    rows = [normal(rng, n) for _ in range(9)]
-    assert_equals_python(layers.add_eight, rows[0], w, 11, *rows[1:])
+
+
+@pytest.mark.parametrize("n", [16, 48])
+@pytest.mark.parametrize("n_in", [8, 5])
+def test_mixtures_equal_matrix_products(n: int, n_in: int) -> None:
+    rng = np.random.default_rng(n)
+    x, out = (zero_padded(rng, rows, n + 2 * PAD) for rows in (n_in, 8))
+    initial = zero_padded(rng, 8, n + 2 * PAD)
+    w = normal(rng, 600)
+    inner = slice(PAD, PAD + n)
+
+    def check(got: Float32Array, expected: Float32Array) -> None:
+        np.testing.assert_allclose(got[:, inner], expected, rtol=1e-4, atol=1e-4)
+        assert not got[:, :PAD].any()
+        assert not got[:, -PAD:].any()
+
+    product = w[3 : 3 + 8 * n_in].reshape(8, n_in) @ x[:, inner]
+    biases = w[3 + 8 * n_in :][:8, None]
+    expected = product + biases
+    before = out.copy()
+    mixing.mix(out, x, w, 3, n)
+    check(out, expected)
+    mixing.mix_rectified(out, x, w, 3, n)
+    check(out, np.maximum(expected, 0))
+    out[:] = before
+    mixing.add_mixed_rectified(out, initial, x, w, 3, n)
+    expected = before[:, inner] + np.maximum(initial[:, inner] + product, 0)
+    check(out, expected)
+    for n_out, spacing in ((8, 16), (7, 1), (3, 4)):
+        taps = w[: 3 * n_out * n_in].reshape(3, n_out, n_in)
+        expected = w[3 * n_out * n_in :][:n_out, None] + sum(
+            taps[tap] @ x[:, PAD + (tap - 1) * spacing :][:, :n] for tap in range(3)
+        )
+        some = out[:n_out].copy()
+        mixing.convolve_three(some, x, w, 0, spacing, n)
+        check(some, expected)
+
+
+def test_multiplications_and_additions_are_fused_in_a_fixed_order() -> None:
+    """So the same bits come out on every machine."""
+    rng = np.random.default_rng(0)
+    x, w = zero_padded(rng, 3, 16 + 2 * PAD), normal(rng, 16)
+    out = np.zeros((4, 16 + 2 * PAD), np.float32)
+    mixing.mix(out, x, w, 0, 16)
+    for row in range(4):
+        total = np.full(16, w[12 + row])
+        for j in range(3):
+            # Exact in double precision, but for the rounding of the fused operation.
+            exact = np.float64(w[3 * row + j]) * x[j, PAD : PAD + 16] + total
+            total = exact.astype(np.float32)
+        np.testing.assert_array_equal(out[row, PAD : PAD + 16], total)
 
 
 def test_forward_equals_plain_python() -> None:
     """The layers that it calls are compiled here; they have a test of their own."""
     weights = flat_weights(network_with_random_weights())
-    x = real_leads(2496)[:2, :48].copy()
-    logits = np.zeros((2, 7, 24 + 2 * PAD), np.float32)
-    usable = np.ones((2, 3), np.bool_)
+    x = real_leads(2304)[:2, :256].copy()
+    logits = np.zeros((2, 7, 128 + 2 * PAD), np.float32)
+    usable = np.ones((2, 16), np.bool_)
     assert_equals_python(unet.forward, x, usable, weights, memory(x), logits)
 
 
@@ -311,7 +358,7 @@ def test_odds_of_qrs_are_those_of_training() -> None:
 
 
 def test_bundled_weights_describe_their_training() -> None:
-    path = files("ecgstore.beats.unet").joinpath(delineator.WEIGHTS)
+    path = files("ecgstore.beats.unet").joinpath(WEIGHTS)
     with path.open("rb") as file, np.load(file) as data:
         about = json.loads(str(data["about"]))
         weights = data["weights"]
@@ -324,7 +371,7 @@ def test_bundled_weights_describe_their_training() -> None:
     assert len(about["records"]) == 100 + 53 + 93
     digest = hashlib.sha256(weights.tobytes()).hexdigest()
     assert about["sha256"] == digest
-    np.testing.assert_array_equal(delineator.weights(), weights)
+    np.testing.assert_array_equal(bundled_weights(), weights)
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from ecgstore.arrays import BoolArray, FloatArray
-from ecgstore.beats.unet import _presence_kernels as presence, engine
-from ecgstore.beats.unet.engine import CELL_S
+from ecgstore.beats.unet import _presence_kernels as presence
+from ecgstore.beats.unet.decoding import RULES
+from ecgstore.beats.unet.evidence import CELL_S
+from ecgstore.beats.unet.p_waves import has_p_wave, p_wave_inputs
 from ecgstore.record import Mark
 from tests.beats.unet.kernels import assert_equals_python
 
@@ -20,7 +22,7 @@ def decided(
     r_s = 1 + np.cumsum(np.broadcast_to(rr_s, n_beats))
     marks[..., Mark.R_PEAK] = r_s / CELL_S
     marks[..., Mark.P_PEAK] = np.where(strength > 0, r_s - pr_s, np.nan) / CELL_S
-    return engine.has_p_wave(engine.p_wave_inputs(strength, marks))
+    return has_p_wave(p_wave_inputs(strength, marks), RULES.p_weights)
 
 
 STEADY = np.full(12, 0.16)

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from ecgstore.arrays import Float32Array
-from ecgstore.beats.unet import engine
-from ecgstore.beats.unet._network_kernels import STEP
+from ecgstore.beats.unet._network_kernels import N_WEIGHTS, STEP
+from ecgstore.beats.unet.inputs import LIMIT
 from ecgstore.models.delineator import disturbances, rhythms, samples, training
 from ecgstore.models.delineator.databases.annotated import (
     AnnotatedRecord,
@@ -156,7 +156,7 @@ def test_samples_are_repeatable_and_labelled(n_leads: int) -> None:
     signals, usable, labels = first
     assert signals.shape[:2] == usable.shape[:2] == (samples.BATCH[n_leads], n_leads)
     assert np.isfinite(signals).all()
-    assert np.abs(signals).max() <= engine.LIMIT
+    assert np.abs(signals).max() <= LIMIT
     assert labels.min() >= 0
     assert labels.sum(axis=2).max() <= 1 + 1e-5
     assert labels.sum(axis=2).mean() > 0.4
@@ -178,9 +178,9 @@ def test_every_source_and_number_of_leads_is_drawn() -> None:
 
 def test_without_p_waves_a_line_is_in_their_place() -> None:
     record = synthetic_record()
-    rhythm = rhythms.Rhythm(has_p_waves=False, has_f_waves=False, is_paced=False)
+    rhythm = rhythms.Rhythm(False, False, False, None)
     rng = np.random.default_rng(0)
-    signal, classes = rhythms.changed(record, np.arange(2), 0, rhythm, rng)
+    signal, _, classes = rhythms.changed(record, np.arange(2), 0, rhythm, rng)
     assert not np.isin(classes[0], (1, 2)).any()
     # What replaces the P wave from 200 to 240 is straight.
     np.testing.assert_allclose(np.diff(signal[:, 200:240], 2), 0, atol=1e-6)
@@ -188,11 +188,46 @@ def test_without_p_waves_a_line_is_in_their_place() -> None:
     assert np.isin(record.classes[0], (1, 2)).any()  # the record is not changed
 
 
+@pytest.mark.parametrize("place", [0.3, 0.9, 1.2])
+def test_p_waves_move_onto_t_waves(place: float) -> None:
+    """At the same times in all leads; nothing but the P waves moves."""
+    record = synthetic_record()
+    rhythm = rhythms.Rhythm(True, False, False, place)
+    rng = np.random.default_rng(0)
+    signal, edges, classes = rhythms.changed(record, np.arange(2), 0, rhythm, rng)
+    before_edges, before = record.edges[0], record.classes[0]
+    onsets = before_edges[:-1][before == 1][1:]  # the first beat has no T before it
+    moved = edges[0][:-1][classes[0] == 1][1:]
+    assert len(moved) == len(onsets) > 2
+    t_peaks = before_edges[:-1][before == 6][: len(moved)]
+    t_ends = before_edges[1:][before == 6][: len(moved)]
+    np.testing.assert_allclose(moved, t_peaks + place * (t_ends - t_peaks))
+    for lead in range(2):
+        assert (np.diff(edges[lead]) > 0).all()
+        assert len(edges[lead]) == len(classes[lead]) + 1
+        qrs = [
+            borders[:-1][spans == 3].tolist()
+            for borders, spans in (
+                (edges[lead], classes[lead]),
+                (record.edges[lead], record.classes[lead]),
+            )
+        ]
+        assert qrs[0] == qrs[1]
+        np.testing.assert_array_equal(edges[lead][:-1][classes[lead] == 1][1:], moved)
+    t_begin = int(before_edges[:-1][before == 5][0])
+    qrs_begin = int(before_edges[:-1][before == 3][1])
+    changed = np.flatnonzero(
+        (signal != record.signals[0, :2])[:, t_begin:qrs_begin].any(axis=0)
+    )
+    assert changed[0] + t_begin >= moved[0] - 10
+    assert (signal[:, :t_begin] == record.signals[0, :2, :t_begin]).all()
+
+
 def test_a_paced_complex_has_a_spike_before_it() -> None:
     record = synthetic_record()
-    rhythm = rhythms.Rhythm(has_p_waves=True, has_f_waves=False, is_paced=True)
+    rhythm = rhythms.Rhythm(True, False, True, None)
     rng = np.random.default_rng(0)
-    signal, _ = rhythms.changed(record, np.arange(3), 3, rhythm, rng)
+    signal, _, _ = rhythms.changed(record, np.arange(3), 3, rhythm, rng)
     added = np.abs(signal - record.signals[3, :3])
     place = int(added[0, :400].argmax())
     assert 280 - 25 <= place < 280  # the first complex begins at 280
@@ -256,7 +291,7 @@ def databases(monkeypatch: pytest.MonkeyPatch) -> Databases:
 
 def about(path: Path) -> Any:
     with np.load(path) as file:
-        assert file["weights"].shape == engine.weights().shape
+        assert file["weights"].shape == (N_WEIGHTS,)
         return json.loads(str(file["about"]))
 
 
