@@ -127,7 +127,7 @@ def compile_group(name: str) -> None:
 
 
 def _call_network() -> None:
-    leads = np.zeros((N_LEADS, network.LENGTH_UNIT), np.float32)
+    leads = np.zeros((N_LEADS, network.STEP), np.float32)
     usable = np.ones((N_LEADS, 1), np.bool_)
     class_probabilities(leads, usable, weights())
 

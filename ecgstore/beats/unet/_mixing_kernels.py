@@ -17,10 +17,10 @@ from ecgstore.arrays import Float32Array
 from ecgstore.system.kernels import kernel
 
 PAD: Final = 16
-"""Zeros before and after every row: the largest shift of a convolution, and a tile."""
+"""Zeros before and after every row: the largest shift of a convolution."""
 
 LANES: Final = 16
-"""Times of a tile; the length of all rows without their padding is a multiple."""
+"""Times of a tile."""
 
 _ROWS: Final = 4
 """Rows of a tile: with 16 times in vectors of 8, eight sums grow side by side, as many
@@ -146,15 +146,37 @@ _add_rectified = _mix_tile(_ROWS, "rows", "add rectified")
 
 
 @kernel
+def row_length(n: int) -> int:
+    """Return how long a row for `n` times is: whole tiles, and zeros on either side.
+
+    Examples
+    --------
+    >>> row_length(16), row_length(17)
+    (48, 64)
+    """
+    return -(-n // LANES) * LANES + 2 * PAD
+
+
+@kernel
+def _clear_rest(out: Float32Array, n: int) -> None:
+    """Set what the last tile wrote behind `n` times to 0: the rows end there."""
+    for i in range(len(out)):
+        row = out[i]
+        for t in range(PAD + n, row_length(n) - PAD):
+            row[t] = 0
+
+
+@kernel
 def mix(out: Float32Array, x: Float32Array, w: Float32Array, k: int, n: int) -> None:
     """Set each row of `out` to a bias plus a weighted sum of the rows of `x`.
 
     The weights begin at `w[k]`, with those of the first row of `out`; the biases follow
-    them. The number of rows of `out` is a multiple of 4, and `n` of 16.
+    them. The number of rows of `out` is a multiple of 4.
     """
     for t in range(PAD, PAD + n, LANES):
         for i in range(0, len(out), _ROWS):
             _set(out, i, t, out, x, w, k, 1, 0, 0)
+    _clear_rest(out, n)
 
 
 @kernel
@@ -165,6 +187,7 @@ def mix_rectified(
     for t in range(PAD, PAD + n, LANES):
         for i in range(0, len(out), _ROWS):
             _rectify(out, i, t, out, x, w, k, 1, 0, 0)
+    _clear_rest(out, n)
 
 
 @kernel
@@ -180,6 +203,7 @@ def add_mixed_rectified(
     for t in range(PAD, PAD + n, LANES):
         for i in range(0, len(out), _ROWS):
             _add_rectified(out, i, t, initial, x, w, k, 1, 0, 0)
+    _clear_rest(out, n)
 
 
 @kernel
@@ -198,3 +222,4 @@ def convolve_three(
             _set(out, i, t, out, x, w, k, 3, -spacing, spacing)
         if whole < len(out):
             _set_rest(out, whole, t, out, x, w, k, 3, -spacing, spacing)
+    _clear_rest(out, n)

@@ -15,22 +15,18 @@ from ecgstore.beats.unet._layers_kernels import (
     stem,
 )
 from ecgstore.beats.unet._mixing_kernels import (
-    LANES,
     PAD,
     add_mixed_rectified,
     convolve_three,
     mix,
     mix_rectified,
+    row_length,
 )
 from ecgstore.system.kernels import kernel
 
 N_CLASSES: Final = 7
 STEP: Final = 16
-"""Samples of the spans in which a lead is usable or not."""
-
-LENGTH_UNIT: Final = 16 * LANES
-"""The signal's length must be a multiple of this: the slowest features, at a sixteenth
-of its rate, are computed in tiles."""
+"""The signal's length must be a multiple of this."""
 
 N_WEIGHTS: Final = 49_415
 """Number of weights that `forward` reads."""
@@ -118,7 +114,7 @@ def memory_size(n_leads: int, n_samples: int) -> int:
     """Return how many numbers the features of all leads take."""
     features = ((_A, 2), (_B, 4), (_C, 8), (_D, 16))
     return n_leads * sum(
-        width * (n_samples // rate + 2 * PAD) for width, rate in features
+        width * row_length(n_samples // rate) for width, rate in features
     )
 
 
@@ -135,14 +131,14 @@ def forward(
     Parameters
     ----------
     signal : ndarray of shape (n_leads, n_samples)
-        At 250 Hz, scaled; n_samples is a multiple of `LENGTH_UNIT`.
+        At 250 Hz, scaled; n_samples is a multiple of `STEP`.
     usable : ndarray of shape (n_leads, n_samples / STEP)
         Whether each lead counts in each span of `STEP` samples.
     w : ndarray of shape (N_WEIGHTS,)
         All weights, in the order of use.
     memory : ndarray of shape (memory_size(n_leads, n_samples),)
         Zeros, or what an earlier call for an equal number of leads and samples left.
-    out : ndarray of shape (n_leads, 7, n_samples / 2 + 2 * PAD)
+    out : ndarray of shape (n_leads, 7, row_length(n_samples / 2))
 
     Returns
     -------
@@ -152,27 +148,33 @@ def forward(
     n_leads = len(signal)
     n_a = signal.shape[1] // 2
     n_b, n_c, n_d = n_a // 2, n_a // 4, n_a // 8
+    l_a, l_b, l_c, l_d = (
+        row_length(n_a),
+        row_length(n_b),
+        row_length(n_c),
+        row_length(n_d),
+    )
     # Only the padding must be zero, and nothing is ever written into it.
-    end_a = n_leads * _A * (n_a + 2 * PAD)
-    end_b = end_a + n_leads * _B * (n_b + 2 * PAD)
-    end_c = end_b + n_leads * _C * (n_c + 2 * PAD)
-    end_d = end_c + n_leads * _D * (n_d + 2 * PAD)
-    a = memory[:end_a].reshape((n_leads, _A, n_a + 2 * PAD))
-    b = memory[end_a:end_b].reshape((n_leads, _B, n_b + 2 * PAD))
-    c = memory[end_b:end_c].reshape((n_leads, _C, n_c + 2 * PAD))
-    d = memory[end_c:end_d].reshape((n_leads, _D, n_d + 2 * PAD))
-    even = np.zeros(n_a + 2 * PAD, np.float32)
-    odd = np.zeros(n_a + 2 * PAD, np.float32)
+    end_a = n_leads * _A * l_a
+    end_b = end_a + n_leads * _B * l_b
+    end_c = end_b + n_leads * _C * l_c
+    end_d = end_c + n_leads * _D * l_d
+    a = memory[:end_a].reshape((n_leads, _A, l_a))
+    b = memory[end_a:end_b].reshape((n_leads, _B, l_b))
+    c = memory[end_b:end_c].reshape((n_leads, _C, l_c))
+    d = memory[end_c:end_d].reshape((n_leads, _D, l_d))
+    even = np.zeros(l_a, np.float32)
+    odd = np.zeros(l_a, np.float32)
     # Scratch rows of each rate.
-    y_a = np.zeros((2 * _A, n_a + 2 * PAD), np.float32)
-    y_b = np.zeros((2 * _B, n_b + 2 * PAD), np.float32)
-    y_c = np.zeros((2 * _C, n_c + 2 * PAD), np.float32)
-    y_d = np.zeros((2 * _D, n_d + 2 * PAD), np.float32)
-    shared_b = np.zeros((2 * _B, n_b + 2 * PAD), np.float32)
-    shared_c = np.zeros((2 * _C, n_c + 2 * PAD), np.float32)
-    shared_d = np.zeros((2 * _D, n_d + 2 * PAD), np.float32)
-    context = np.zeros((_CONTEXT, n_d + 2 * PAD), np.float32)
-    context_y = np.zeros((_CONTEXT, n_d + 2 * PAD), np.float32)
+    y_a = np.zeros((2 * _A, l_a), np.float32)
+    y_b = np.zeros((2 * _B, l_b), np.float32)
+    y_c = np.zeros((2 * _C, l_c), np.float32)
+    y_d = np.zeros((2 * _D, l_d), np.float32)
+    shared_b = np.zeros((2 * _B, l_b), np.float32)
+    shared_c = np.zeros((2 * _C, l_c), np.float32)
+    shared_d = np.zeros((2 * _D, l_d), np.float32)
+    context = np.zeros((_CONTEXT, l_d), np.float32)
+    context_y = np.zeros((_CONTEXT, l_d), np.float32)
     nothing = np.zeros((0, 2 * PAD), np.float32)
 
     for lead in range(n_leads):

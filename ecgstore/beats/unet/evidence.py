@@ -13,7 +13,7 @@ from ecgstore.beats.unet import (
     _decoding_kernels as decoding,
     _network_kernels as network,
 )
-from ecgstore.beats.unet._mixing_kernels import PAD
+from ecgstore.beats.unet._mixing_kernels import PAD, row_length
 from ecgstore.beats.unet.inputs import NETWORK_HZ, NetworkInput
 
 CELL_S: Final = 2 / NETWORK_HZ
@@ -81,7 +81,7 @@ class _Memory(threading.local):
     ) -> tuple[Float32Array, Float32Array, Float32Array]:
         """Return the network's input, memory and output."""
         if (n_leads, n_samples) != self._size:
-            n_logits = n_samples // 2 + 2 * PAD
+            n_logits = row_length(n_samples // 2)
             self._arrays = (
                 np.zeros((n_leads, n_samples), np.float32),
                 np.zeros(network.memory_size(n_leads, n_samples), np.float32),
@@ -109,14 +109,12 @@ def class_probabilities(
     begin = 0
     while True:
         end = min(begin + PART, n_samples)
-        n = -(-(end - begin) // network.LENGTH_UNIT) * network.LENGTH_UNIT
+        n = -(-(end - begin) // network.STEP) * network.STEP
         part, memory, logits = _memory.of(n_leads, n)
         part[:, : end - begin] = x[:, begin:end]
         part[:, end - begin :] = x[:, end - 1 : end]  # avoids a step at the end
         first = begin // network.STEP
-        # Beyond the record's end, as in its last span.
-        numbers = np.arange(first, first + n // network.STEP)
-        spans = usable.take(np.minimum(numbers, usable.shape[1] - 1), axis=1)
+        spans = np.ascontiguousarray(usable[:, first : first + n // network.STEP])
         network.forward(part, spans, values, memory, logits)
         of_part = np.empty((n_leads, network.N_CLASSES, (end - begin) // 2), np.float32)
         decoding.to_probabilities(logits, PAD, of_part)
