@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import torch
 
-from ecgstore.errors import EcgStoreError, SchemaError
+from ecgstore.errors import SchemaError
+from ecgstore.models.file_content import damaged_file, read_content, wrong_file
 from ecgstore.system.atomic_files import replace_file
 from ecgstore.system.file_format import FileFormat
-from ecgstore.system.known_files import known_file, known_format
 
 _BEFORE_DIGEST: Final = b"\necgstore sha256 "
 _LINE_BYTES: Final = len(_BEFORE_DIGEST) + 64 + len(b"\n")
@@ -79,49 +79,22 @@ def read_torch_file(
     SchemaError
         If it is damaged, incomplete, or of another format or version.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(len(_BEGIN))
-            if content == _BEGIN:  # not a store of 100 GB, given by mistake
-                file.seek(0)
-                content = file.read()
-    except FileNotFoundError as error:
-        raise EcgStoreError(
-            f"{path}: no such file or folder; expected an {format_.name}, made by "
-            f"{format_.made_by}"
-        ) from error
-    except OSError as error:
-        raise EcgStoreError(
-            f"{path}: cannot be read ({error.strerror}); expected an {format_.name}"
-        ) from error
+    content = read_content(path, format_, len(_BEGIN), lambda begin: begin == _BEGIN)
     saved, line = memoryview(content)[:-_LINE_BYTES], content[-_LINE_BYTES:]
     has_digest = line.startswith(_BEFORE_DIGEST)
     if has_digest and line != _line_with_digest(saved):
-        raise SchemaError(
-            f"{path}: {format_.name} file that is damaged, its SHA-256 differs; "
-            f"restore it from a copy, or make it again with {format_.made_by}"
-        )
+        raise damaged_file(path, format_, "that is damaged, its SHA-256 differs")
     try:
         values = torch.load(io.BytesIO(content), device, weights_only=True)
     # A broken file is also an OSError, a struct.error, or an IndexError.
     except Exception as error:
-        known = known_file(path)
-        is_another = known not in ("", known_format(format_.name))
-        problem = (
-            f"is {known}"
-            if is_another
-            else f"no {format_.name} file, PyTorch cannot load it"
-        )
-        raise SchemaError(
-            f"{path}: {problem}; expected a file made by {format_.made_by}"
-        ) from error
+        raise wrong_file(path, format_, "PyTorch cannot load it") from error
     if not isinstance(values, dict):
         values = {}
     format_.check(path, values.get("format"), values.get("version"))
     if not has_digest:
-        raise SchemaError(
-            f"{path}: {format_.name} file without its SHA-256 at the end, it is "
-            f"damaged; restore it from a copy, or make it again with {format_.made_by}"
+        raise damaged_file(
+            path, format_, "without its SHA-256 at the end, it is damaged"
         )
     missing = [name for name in names if name not in values]
     if missing:

@@ -8,6 +8,9 @@ from typing import Final
 _HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _ZIP: Final = b"PK\x03\x04"
 _SQLITE: Final = b"SQLite format 3\0"
+_SAFETENSORS_LENGTH: Final = 8
+"""Bytes with the length of the JSON at the beginning of a file of safetensors."""
+
 _BEGINNING: Final = 4096
 """Bytes at the beginning of a file or of an entry that name its format."""
 
@@ -56,6 +59,10 @@ _FORMATS: Final = {
     ),
     "ecgstore comparison": (
         "the predictions of a comparison, for the user; no command reads them"
+    ),
+    "ecgstore trees": (
+        "boosted trees; ecgstore.models.tabular.forest_file.read_forest reads them, in "
+        "Python"
     ),
     "ecgstore standardisation": (
         "a fitted standardisation; its class's `load` reads it, in Python"
@@ -107,6 +114,8 @@ def _file(path: Path) -> str:
         return _hdf5(path)
     if begin.startswith(_ZIP):
         return _zip(path)
+    if begin[_SAFETENSORS_LENGTH:].startswith(b"{"):
+        return _named_in(begin.replace(b'\\"', b'"'))  # JSON in a text of JSON
     return _named_in(begin) if begin.startswith(b"{") else ""
 
 

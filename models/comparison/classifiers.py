@@ -13,7 +13,12 @@ from ecgstore.arrays import FloatArray
 from ecgstore.models.inference.run import run_network
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.tabular.fusion import train_fusion
-from ecgstore.models.tabular.table import DeepFeatures, FeatureSet, read_table
+from ecgstore.models.tabular.table import (
+    DeepFeatures,
+    FeatureSet,
+    columns_of,
+    read_table,
+)
 from ecgstore.models.tabular.trees import Trees
 from ecgstore.storage import Selection
 
@@ -51,8 +56,14 @@ def fit_trees(
     settings: TrainingSettings,
 ) -> Predict:
     """Train gradient-boosted trees; of the settings, they use the seed only."""
-    labels = training.store.labels(rows=training.rows, dtype=np.uint8)
-    trees = Trees(read_table(training, feature_sets, deep), labels, settings.seed)
+    store = training.store
+    trees = Trees(
+        read_table(training, feature_sets, deep),
+        columns_of(store, feature_sets, deep),
+        store.labels(rows=training.rows, dtype=np.uint8),
+        store.label_names,
+        settings.seed,
+    )
 
     def predict(records: Selection, deep: DeepFeatures | None) -> FloatArray:
         return trees.probabilities(read_table(records, feature_sets, deep))

@@ -12,7 +12,8 @@ from ecgstore import pipes
 from ecgstore.arrays import Float32Array
 from ecgstore.errors import EcgStoreError
 from ecgstore.pipes import Batch
-from ecgstore.storage import Selection
+from ecgstore.storage import Selection, Store
+from ecgstore.storage.deep_features.names import column_names
 
 FeatureSet = Literal["handcrafted", "deep", "age_sex"]
 FEATURE_SETS: Final[tuple[FeatureSet, ...]] = get_args(FeatureSet)
@@ -96,6 +97,28 @@ def _features_of(batch: Batch, feature_set: FeatureSet) -> Tensor:
     assert isinstance(age, Tensor)
     is_female = torch.tensor([_SEX.get(str(value), torch.nan) for value in sex])
     return torch.stack([age.to(torch.float32), is_female.to(device)], dim=1)
+
+
+def columns_of(
+    store: Store, feature_sets: Sequence[FeatureSet], deep: DeepFeatures | None
+) -> list[str]:
+    """Return the names of the columns of `read_table`.
+
+    Parameters
+    ----------
+    store : Store
+        The store of the records.
+    feature_sets : sequence of str
+        Some of `FEATURE_SETS`.
+    deep : DeepFeatures, optional
+        Needed for ``"deep"``.
+    """
+    names: dict[FeatureSet, Sequence[str]] = {
+        "handcrafted": store.feature_names,
+        "deep": [] if deep is None else column_names("deep", deep.values),
+        "age_sex": _FIELDS["age_sex"],
+    }
+    return [name for feature_set in feature_sets for name in names[feature_set]]
 
 
 def read_table(

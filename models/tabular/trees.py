@@ -1,11 +1,23 @@
 """Gradient-boosted trees on a table of features, one ensemble for each class."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from ecgstore.arrays import Float32Array, FloatArray, IntArray, UInt8Array
+from ecgstore.arrays import (
+    BoolArray,
+    Float32Array,
+    FloatArray,
+    Int32Array,
+    IntArray,
+    UInt8Array,
+)
+from ecgstore.models.tabular.forest import LEAF, Forest
 
 OPTIONS: Final[dict[str, Any]] = {
     "learning_rate": 0.08,
@@ -25,46 +37,142 @@ _MIN_LEAVES: Final = 8
 
 
 class Trees:
-    """scikit-learn's histogram gradient boosting, which splits on missing values too.
+    """Boosted trees, which scikit-learn trains, and which split on missing values too.
 
     Parameters
     ----------
     table : ndarray of shape (n_records, n_columns)
         Features of the training records, NaN where missing.
+    columns : sequence of str
+        Names of the features.
     labels : ndarray of shape (n_records, n_classes)
         1 where a record has a class.
+    label_names : sequence of str
+        Names of the classes.
     seed : int
         Seed of the columns that are tried at each split.
+
+    Attributes
+    ----------
+    forest : Forest
+        The trees; its columns are those that they split on.
     """
 
-    def __init__(self, table: Float32Array, labels: UInt8Array, seed: int) -> None:
-        self._rates = labels.mean(axis=0)
-        self._columns = _varying(table)
-        table = table[:, self._columns]
+    def __init__(
+        self,
+        table: Float32Array,
+        columns: Sequence[str],
+        labels: UInt8Array,
+        label_names: Sequence[str],
+        seed: int,
+    ) -> None:
+        varying = _varying(table)
         min_samples_leaf = max(2, min(_MIN_SAMPLES_LEAF, len(table) // _MIN_LEAVES))
-        self._classifiers = [
-            None
-            if len(np.unique(column)) < 2 or not len(self._columns)
-            else HistGradientBoostingClassifier(
-                **OPTIONS, min_samples_leaf=min_samples_leaf, random_state=seed
-            ).fit(table, column)
+        classes = [
+            _without_trees(column.mean())
+            if len(np.unique(column)) < 2 or not len(varying)
+            else _trained(
+                HistGradientBoostingClassifier(
+                    **OPTIONS, min_samples_leaf=min_samples_leaf, random_state=seed
+                ).fit(table[:, varying], column)
+            )
             for column in labels.T
         ]
+        names = [columns[place] for place in varying]
+        self.forest = _forest(classes, names, label_names)
+        self._places = self.forest.places(columns)
 
     def probabilities(self, table: Float32Array) -> FloatArray:
         """Return the probability of each class: (n_records, n_classes).
 
         It is 1 or 0 for a class that all or none of the training records have. If no
         column varied in training, it is the share of training records with the class.
+
+        Parameters
+        ----------
+        table : ndarray of shape (n_records, n_columns)
+            Features, in the order of those in training.
         """
-        table = table[:, self._columns]
-        columns = [
-            np.full(len(table), rate)
-            if classifier is None
-            else classifier.predict_proba(table)[:, 1]
-            for rate, classifier in zip(self._rates, self._classifiers, strict=True)
-        ]
-        return np.stack(columns, axis=1)
+        return self.forest.probabilities(table[:, self._places])
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Class:
+    """The trees of one class.
+
+    Attributes
+    ----------
+    baseline : float
+        Log-odds to which the trees add.
+    trees : list of ndarray of shape (n_nodes,)
+        The nodes of each tree, as scikit-learn stores them.
+    """
+
+    baseline: float
+    trees: list[NDArray[Any]]
+
+
+def _without_trees(rate: float) -> _Class:
+    """Return a class whose probability is the same for all records."""
+    return _Class(float(logit(rate)), [])
+
+
+def _trained(classifier: HistGradientBoostingClassifier) -> _Class:
+    """Return the trees of a trained classifier of two classes.
+
+    Notes
+    -----
+    scikit-learn has no public way to them: this function, and the names of the fields
+    of a node in `_forest`, are all that is taken of its private parts. The tests
+    compare the result with its own predictions.
+    """
+    return _Class(
+        classifier._baseline_prediction.item(),
+        [predictor.nodes for (predictor,) in classifier._predictors],
+    )
+
+
+def _forest(
+    classes: Sequence[_Class], columns: Sequence[str], label_names: Sequence[str]
+) -> Forest:
+    """Return the trees of all classes as one forest, with the columns that they use."""
+    trees = [tree for class_ in classes for tree in class_.trees]
+    sizes = [len(tree) for tree in trees]
+    begins = _begins(sizes)
+
+    def of_nodes(field: str, type_: str) -> NDArray[Any]:
+        """Return a field of all nodes."""
+        return np.concatenate(
+            [np.empty(0, type_), *(tree[field].astype(type_) for tree in trees)]
+        )
+
+    is_leaf = of_nodes("is_leaf", "bool")
+    feature = of_nodes("feature_idx", "int64")
+    used = np.unique(feature[~is_leaf])
+    first: IntArray = np.repeat(begins[:-1], sizes).astype(np.int64)
+    return Forest(
+        columns=tuple(columns[place] for place in used),
+        label_names=tuple(label_names),
+        feature=_where_split(is_leaf, np.searchsorted(used, feature)),
+        threshold=of_nodes("num_threshold", "float64"),
+        left=_where_split(is_leaf, of_nodes("left", "int64") + first),
+        right=_where_split(is_leaf, of_nodes("right", "int64") + first),
+        missing_left=of_nodes("missing_go_to_left", "bool"),
+        value=of_nodes("value", "float64"),
+        tree_begins=begins,
+        class_begins=_begins([len(class_.trees) for class_ in classes]),
+        baseline=np.array([class_.baseline for class_ in classes]),
+    )
+
+
+def _where_split(is_leaf: BoolArray, numbers: IntArray) -> Int32Array:
+    """Return numbers of the splits among all nodes, as a forest holds them."""
+    return np.where(is_leaf, LEAF, numbers).astype(np.int32)
+
+
+def _begins(sizes: Sequence[int]) -> Int32Array:
+    """Return where each of some groups begins, and where the last one ends."""
+    return np.cumsum([0, *sizes]).astype(np.int32)
 
 
 def _varying(table: Float32Array) -> IntArray:

@@ -13,6 +13,7 @@ from ecgstore.models.tabular.table import (
     FEATURE_SETS,
     DeepFeatures,
     FeatureSet,
+    columns_of,
     fields_of,
     read_table,
     table_of,
@@ -91,3 +92,13 @@ def test_infinite_features_are_missing() -> None:
     table = table_of(table_batch(), ("handcrafted",))
     expected = torch.tensor([[1, N], [N, N], [0, 0], [2, 3]])
     torch.testing.assert_close(table, expected, equal_nan=True)
+
+
+def test_every_column_has_a_name(store: Store, deep: DeepFeatures) -> None:
+    some = store.select(rows=[1, 2])
+    orders: list[tuple[FeatureSet, ...]] = [FEATURE_SETS, ("age_sex", "handcrafted")]
+    for feature_sets in orders:
+        names = columns_of(store, feature_sets, deep)
+        assert len({*names}) == read_table(some, feature_sets, deep).shape[1]
+    assert names == ["age", "sex", *store.feature_names]
+    assert columns_of(store, ("deep",), deep)[:2] == ["deep_000", "deep_001"]
