@@ -107,3 +107,28 @@ CLASSIFIERS: Final[Mapping[str, Classifier]] = {
     "trees-both": Classifier(fit_trees, ("handcrafted", "deep"), "trees on both"),
 }
 """The classifiers on tables of features, by name."""
+
+EXTRACTOR: Final = "extractor"
+"""The deep network on signals, whose outputs are deep features."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """A sum of logits of classifiers (`ecgstore.models.tabular.logit_fusion`).
+
+    Attributes
+    ----------
+    parts : tuple of str
+        Names of the classifiers, the strongest first, to which the others are added.
+    title : str
+        Name in tables and plots.
+    """
+
+    parts: tuple[str, ...]
+    title: str
+
+
+FUSED: Final[Mapping[str, Fused]] = {
+    "fused": Fused(("trees", "handcrafted", EXTRACTOR), "trees + networks"),
+}
+"""Sums of the logits of unlike classifiers, by name."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from ecgstore.arrays import FloatArray
 from ecgstore.models.comparison.baselines import BASELINES
-from ecgstore.models.comparison.classifiers import CLASSIFIERS
+from ecgstore.models.comparison.classifiers import CLASSIFIERS, EXTRACTOR, FUSED
 from ecgstore.models.comparison.run import ProtocolResult
 from ecgstore.models.comparison.settings import ComparisonSettings
 from ecgstore.scores.bootstrap import BootstrapResult, Estimate, paired_bootstrap
@@ -16,15 +16,18 @@ from ecgstore.storage import Store
 
 TITLES: Final[Mapping[str, str]] = {
     **{name: baseline.title for name, baseline in BASELINES.items()},
-    "extractor": "deep network",
+    EXTRACTOR: "deep network",
     **{name: classifier.title for name, classifier in CLASSIFIERS.items()},
+    **{name: fused.title for name, fused in FUSED.items()},
 }
 """Names of all classifiers in tables and plots, baselines included."""
 
 TITLES_EXPLAINED: Final = (
     '"deep network" is trained on signals, and its own probabilities are scored; '
     '"network on deep" is a small network trained on the outputs of the deep network, '
-    '"network on both" one on these outputs and handcrafted features'
+    '"network on both" one on these outputs and handcrafted features; "trees + '
+    'networks" adds the logits of the trees, of the network on handcrafted features '
+    "and of the deep network"
 )
 """What the names of classifiers mean that are easily mistaken for each other."""
 
@@ -32,12 +35,14 @@ PAIRS: Final = (
     ("both", "handcrafted"),
     ("both", "deep"),
     ("both", "extractor"),
+    ("fused", "trees"),
+    ("fused", "extractor"),
     ("trees-both", "trees"),
     ("trees-both", "extractor"),
     ("trees", "handcrafted"),
     ("deep", "extractor"),
 )
-"""The differences that are printed and plotted. The first two were chosen beforehand
+"""The differences that are printed and plotted. The first four were chosen beforehand
 to answer whether fusion helps; some of the others may be significant by chance."""
 
 

@@ -1,18 +1,26 @@
 """The predictions of every classifier for the test records of one outer fold."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logit
 
 from ecgstore.arrays import Float32Array, FloatArray, IntArray
 from ecgstore.models.comparison.baselines import BASELINES
-from ecgstore.models.comparison.classifiers import CLASSIFIERS, Classifier
+from ecgstore.models.comparison.classifiers import (
+    CLASSIFIERS,
+    EXTRACTOR,
+    FUSED,
+    Classifier,
+    Fused,
+)
 from ecgstore.models.comparison.cross_fitting import InnerFold
 from ecgstore.models.comparison.protocols import OuterFold
 from ecgstore.models.comparison.settings import DeepInputs
 from ecgstore.models.inference.run import Outputs, probabilities_of
 from ecgstore.models.settings import TrainingSettings
+from ecgstore.models.tabular.logit_fusion import fit_fusion
 from ecgstore.models.tabular.table import DeepFeatures
 from ecgstore.scores.thresholds import f1_thresholds
 from ecgstore.storage import Selection, Store
@@ -99,8 +107,8 @@ def predict_outer_fold(
     Returns
     -------
     dict
-        Predictions by name: the baselines, the extractors (``"extractor"``), and the
-        classifiers of `CLASSIFIERS`.
+        Predictions by name: the baselines, the extractors (`EXTRACTOR`), the
+        classifiers of `CLASSIFIERS`, and the sums of `FUSED`.
     """
     held_out = [
         (fold.held_out, _values(fold_outputs, fold.held_out, deep_inputs))
@@ -121,16 +129,35 @@ def predict_outer_fold(
         name: _with_threshold_half(baseline.predict(store, outer))
         for name, baseline in BASELINES.items()
     }
-    predictions["extractor"] = _of_extractors(fold)
+    parts = {EXTRACTOR: _of_extractors(fold)}
     for name, classifier in CLASSIFIERS.items():
         chosen = classifier.with_age_and_sex() if age_sex else classifier
-        predictions[name] = _of_classifier(fold, chosen, settings)
-    return predictions
+        parts[name] = _of_classifier(fold, chosen, settings)
+    for name, fused in FUSED.items():
+        if set(fused.parts) <= set(parts):
+            parts[name] = _of_fusion(fold, fused, parts)
+    return predictions | {name: _mean(fold, part) for name, part in parts.items()}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Parts:
+    """Probabilities of a classifier that was trained once for each inner fold.
+
+    Attributes
+    ----------
+    held_out : ndarray of shape (n_training_records, n_classes)
+        Each record by the training that did not use its inner fold.
+    test : list of ndarray of shape (n_test_records, n_classes)
+        By each of the trainings.
+    """
+
+    held_out: FloatArray
+    test: list[FloatArray]
 
 
 def _of_classifier(
     fold: _Fold, classifier: Classifier, settings: TrainingSettings
-) -> FoldPredictions:
+) -> _Parts:
     """Train a classifier for each inner fold; predict this fold and the test records.
 
     The classifier is trained on the other inner folds, and the deep features of
@@ -149,10 +176,10 @@ def _of_classifier(
             fitted(Selection(fold.store, fold.outer.test), test_deep),
         )
 
-    return _averaged(fold, predict)
+    return _predicted(fold, predict)
 
 
-def _of_extractors(fold: _Fold) -> FoldPredictions:
+def _of_extractors(fold: _Fold) -> _Parts:
     """Return the predictions of the extractors themselves."""
 
     def predict(number: int) -> tuple[FloatArray, FloatArray]:
@@ -162,30 +189,56 @@ def _of_extractors(fold: _Fold) -> FoldPredictions:
             probabilities_of(_values(outputs, fold.outer.test, "logits")),
         )
 
-    return _averaged(fold, predict)
+    return _predicted(fold, predict)
 
 
-def _averaged(
-    fold: _Fold, predict: Callable[[int], tuple[FloatArray, FloatArray]]
-) -> FoldPredictions:
-    """Return the mean over the inner folds, with thresholds from held-out records.
+def _of_fusion(fold: _Fold, fused: Fused, parts: Mapping[str, _Parts]) -> _Parts:
+    """Fit a sum of logits for each inner fold; predict this fold and the test records.
 
-    Parameters
-    ----------
-    fold : _Fold
-        The outer fold.
-    predict : callable
-        From the number of an inner fold to the probabilities of its held-out records
-        and of the test records.
+    It is fitted to the predictions of the other inner folds, each by a training that
+    did not use the record.
     """
-    labels = fold.store.labels(rows=fold.outer.training, dtype=np.uint8)
-    held_out = np.empty(labels.shape)
+    labels = fold.store.labels(rows=fold.outer.training, dtype=np.float64)
+    inner_of = np.empty(len(labels), np.int64)
+    for number, inner in enumerate(fold.inner):
+        inner_of[np.searchsorted(fold.outer.training, inner.held_out)] = number
+    held_out = [logit(parts[name].held_out) for name in fused.parts]
+
+    def predict(number: int) -> tuple[FloatArray, FloatArray]:
+        seen, own = inner_of != number, inner_of == number
+        fusion = fit_fusion([of[seen] for of in held_out], labels[seen], inner_of[seen])
+        test = [logit(parts[name].test[number]) for name in fused.parts]
+        return (
+            fusion.probabilities([of[own] for of in held_out]),
+            fusion.probabilities(test),
+        )
+
+    return _predicted(fold, predict)
+
+
+def _predicted(
+    fold: _Fold, predict: Callable[[int], tuple[FloatArray, FloatArray]]
+) -> _Parts:
+    """Return the predictions for every inner fold.
+
+    `predict` takes the number of an inner fold, and returns the probabilities of its
+    held-out records and of the test records.
+    """
+    n_classes = len(fold.store.label_names)
+    held_out = np.empty((len(fold.outer.training), n_classes))
     test = []
     for number, inner in enumerate(fold.inner):
         positions = np.searchsorted(fold.outer.training, inner.held_out)
         held_out[positions], test_probabilities = predict(number)
         test.append(test_probabilities)
-    return FoldPredictions(np.mean(test, axis=0), f1_thresholds(labels, held_out))
+    return _Parts(held_out, test)
+
+
+def _mean(fold: _Fold, parts: _Parts) -> FoldPredictions:
+    """Return the mean over the inner folds, with thresholds from held-out records."""
+    labels = fold.store.labels(rows=fold.outer.training, dtype=np.uint8)
+    thresholds = f1_thresholds(labels, parts.held_out)
+    return FoldPredictions(np.mean(parts.test, axis=0), thresholds)
 
 
 def _values(outputs: Outputs, rows: IntArray, deep_inputs: DeepInputs) -> Float32Array:

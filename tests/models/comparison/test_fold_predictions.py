@@ -10,7 +10,9 @@ from ecgstore.models.comparison import cross_fitting, fold_predictions
 from ecgstore.models.comparison.baselines import most_frequent_class, source_only
 from ecgstore.models.comparison.classifiers import (
     CLASSIFIERS,
+    EXTRACTOR,
     Classifier,
+    Fused,
     fit_network,
     fit_trees,
 )
@@ -151,6 +153,45 @@ def test_probabilities_are_means_over_the_inner_folds_each_with_its_extractor(
     np.testing.assert_allclose(
         predictions["extractor"].thresholds,
         f1_thresholds(labels, of_extractors[outer.training]),
+    )
+
+
+def test_a_sum_of_logits_is_fitted_without_the_fold_and_the_test_records(
+    store: Store, monkeypatch: pytest.MonkeyPatch, logits_of: Logits
+) -> None:
+    """Its inputs are, for each record, those of trainings that did not use it."""
+    outer = by_patient(store, 3)[0]
+    inner = inner_folds(store, outer, 3)
+    n_classes = len(store.label_names)
+    fits: list[tuple[np.ndarray, ...]] = []
+
+    class Noting:
+        def probabilities(self, logits: Sequence[np.ndarray]) -> np.ndarray:
+            return probabilities_of(np.mean(logits, axis=0))
+
+    def note(logits: Any, labels: np.ndarray, folds: np.ndarray) -> Noting:
+        fits.append((*logits, labels, folds))
+        return Noting()
+
+    monkeypatch.setattr(fold_predictions, "fit_fusion", note)
+    monkeypatch.setattr(fold_predictions, "CLASSIFIERS", {})
+    one = {"fused": Fused((EXTRACTOR,), "of this test")}
+    monkeypatch.setattr(fold_predictions, "FUSED", one)
+    outputs = outputs_of(store, outer, inner, logits_of)
+    predictions = predict_outer_fold(store, outer, inner, outputs, TrainingSettings())
+    for number, (logits, labels, folds) in enumerate(fits):
+        seen = np.setdiff1d(outer.training, inner[number].held_out)
+        np.testing.assert_array_equal(labels, store.labels(rows=seen))
+        for other, fold in enumerate(inner):
+            there = np.isin(seen, fold.held_out)
+            assert (folds[there] == other).all()
+            expected = logits_of(other, seen[there], n_classes)
+            np.testing.assert_allclose(logits[there], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        predictions["fused"].probabilities, predictions["extractor"].probabilities
+    )
+    np.testing.assert_allclose(
+        predictions["fused"].thresholds, predictions["extractor"].thresholds
     )
 
 
