@@ -20,7 +20,7 @@ That function takes the checked `signal`, `fs`, `max_beats` and `leads` of `find
 below, and returns the beats.
 """
 
-BEATS_VERSION: Final = 2
+BEATS_VERSION: Final = 3
 """Rises when an engine finds other beats or marks than before."""
 
 MIN_FS: Final = 50.0

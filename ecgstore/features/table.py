@@ -47,7 +47,7 @@ FEATURES: Final[tuple[Feature, ...]] = tuple(
 )
 """Every feature, in the order of the columns."""
 
-FEATURES_VERSION: Final = 2
+FEATURES_VERSION: Final = 3
 """Rises when features have other values than before, also because of other marks."""
 
 

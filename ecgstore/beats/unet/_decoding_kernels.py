@@ -23,6 +23,10 @@ _TAIL: Final = 0.02
 _BUMP: Final = 0.1
 """A wave also ends where its evidence rises by more than this: another one begins."""
 
+_CLEAR: Final = 0.3
+"""Evidence of a P wave that ends a T wave, if it is larger than that of the T wave: the
+P wave of a fast rhythm, or of a long PR interval, lies on it."""
+
 QRS_ODDS: Final = 2.0
 """Class weight of QRS complexes in training, relative to "no wave".
 
@@ -201,11 +205,13 @@ def place_wave(
     """Set the marks of the wave around `top`; return its first and last cell.
 
     Onset and offset are at their expected places under the evidence, after its odds
-    have been divided by `odds`. The peak is the boundary between the part before and
-    the part behind it with the fewest wrong cells, not its expected place: in a
-    biphasic wave that would lie between the two possible peaks.
+    have been divided by `odds`, given that there is a wave at `top`. The peak is the
+    boundary between the part before and the part behind it with the fewest wrong cells,
+    not its expected place: in a biphasic wave that would lie between the two possible
+    peaks.
     """
-    first, total = top, _unweighted(evidence[top], odds)
+    highest = _unweighted(evidence[top], odds)
+    first, total = top, highest
     while (
         first > low
         and evidence[first - 1] >= _TAIL
@@ -213,8 +219,8 @@ def place_wave(
     ):
         first -= 1
         total += _unweighted(evidence[first], odds)
-    marks[0] = top + 0.5 - total
-    last, total = top, _unweighted(evidence[top], odds)
+    marks[0] = top + 0.5 - total / highest
+    last, total = top, highest
     while (
         last < high - 1
         and evidence[last + 1] >= _TAIL
@@ -222,7 +228,7 @@ def place_wave(
     ):
         last += 1
         total += _unweighted(evidence[last], odds)
-    marks[2] = top - 0.5 + total
+    marks[2] = top - 0.5 + total / highest
     right, best, split = 0.0, 0.0, first
     for k in range(first, last + 1):
         right += 2 * before[k] - evidence[k]
@@ -236,6 +242,18 @@ def place_wave(
         part = min(max(above / max(above - below, 1e-6), 0.0), 1.0)
     marks[1] = min(max(split - 1 + part, marks[0]), marks[2])
     return first, last
+
+
+@kernel
+def _next_wave(evidence: Float32Array, other: Float32Array, top: int, high: int) -> int:
+    """Return where another wave begins on the descending limb of a wave, else `high`.
+
+    There its evidence is high enough, and larger than that of the wave with `top`.
+    """
+    for k in range(top + 1, high):
+        if other[k] >= _CLEAR and other[k] > evidence[k]:
+            return k
+    return high
 
 
 @kernel
@@ -340,7 +358,7 @@ def place_marks(
                     probabilities[lead, T],
                     top,
                     floor,
-                    next_begin,
+                    _next_wave(t[lead], p[lead], top, next_begin),
                     1.0,
                     marks[lead, b, 6:9],
                 )

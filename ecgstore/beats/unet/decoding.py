@@ -48,9 +48,9 @@ class Rules(NamedTuple):
 
 RULES: Final = Rules(
     qrs_high=0.4,
-    qrs_low=0.25,
+    qrs_low=0.15,
     qrs_mass=4.0,
-    p_weights=(-4.832, 0.483, 0.089, -1.513, -21.738, -0.889, 0.22),
+    p_weights=(-5.008, 0.441, 0.203, -1.561, -21.639, -0.945, 0.205),
 )
 """Chosen by ``python -m bench.beats.choose_rules``."""
 
