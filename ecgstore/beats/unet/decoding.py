@@ -47,10 +47,10 @@ class Rules(NamedTuple):
 
 
 RULES: Final = Rules(
-    qrs_high=0.4,
-    qrs_low=0.15,
-    qrs_mass=4.0,
-    p_weights=(-5.008, 0.441, 0.203, -1.561, -21.639, -0.945, 0.205),
+    qrs_high=0.5,
+    qrs_low=0.25,
+    qrs_mass=2.0,
+    p_weights=(-4.854, 0.568, 0.471, -1.319, -19.282, -1.29, 0.331),
 )
 """Chosen by ``python -m bench.beats.choose_rules``."""
 
