@@ -210,7 +210,7 @@ def place_wave(
     not its expected place: in a biphasic wave that would lie between the two possible
     peaks.
     """
-    highest = _unweighted(evidence[top], odds)
+    highest = max(_unweighted(evidence[top], odds), 1e-6)  # no division by zero
     first, total = top, highest
     while (
         first > low
