@@ -27,7 +27,7 @@ from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.features import FEATURES_VERSION, defined_features
 from ecgstore.label_tables import Description, RecordTables
-from ecgstore.record import N_LEADS
+from ecgstore.record import N_LEADS, lead_rows
 from ecgstore.signals.same_signal import same_signals
 from ecgstore.signals.signature import SIGNATURE, signature_array
 from ecgstore.splits import assign_folds, group_records, keep_folds
@@ -67,7 +67,9 @@ def plan(journal: Journal, partial: Path, config: Config, tables: RecordTables) 
             _text_widths(journal, config, tables),
             features=[
                 (feature.name, feature.unit)
-                for feature in defined_features(config.duration_s, config.fs)
+                for feature in defined_features(
+                    config.duration_s, config.fs, config.leads
+                )
             ],
             beats_status={status.name.lower(): int(status) for status in BeatStatus},
         ),
@@ -171,7 +173,8 @@ def _write_tables(
         for name in schema.HEADER_FLAGS:
             bits = np.array([getattr(row.entry, name) for row in block])
             flags = bits[:, np.newaxis] >> np.arange(N_LEADS) & 1
-            file[f"{schema.QUALITY}/{name}"][rows] = flags
+            chosen = flags[:, lead_rows(config.leads)]
+            file[f"{schema.QUALITY}/{name}"][rows] = chosen
     begin = 0
     for left_out in _blocks(all_left_out(journal)):
         rows = slice(begin, begin + len(left_out))

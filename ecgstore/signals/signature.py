@@ -58,7 +58,10 @@ and ``waves`` the square roots, with their sign, of the band-passed channels II 
 I + V4.
 """
 
-_I, _II, _V2, _V4 = map(LEADS.index, ("I", "II", "V2", "V4"))
+DESCRIBED_LEADS: Final = ("I", "II", "V2", "V4")
+"""The leads that signatures describe; the first two are in different channels."""
+
+_I, _II, _V2, _V4 = map(LEADS.index, DESCRIBED_LEADS)
 
 
 def signature(signal: FloatArray, fs: float) -> bytes:
