@@ -83,7 +83,7 @@ class Option:
     metavar : str
         Name of the value in the help of the command line.
     none : str
-        Text that stands for None.
+        Text that stands for None, or for a list without names.
     convert : callable or None
         Returns a value as the option's type, or raises a `ConfigError`.
     """
@@ -165,7 +165,7 @@ class Option:
         if isinstance(value, float):
             return f"{value:g}"
         if isinstance(value, tuple):
-            return ",".join(value) or "none"
+            return ",".join(value) or self.none
         return str(getattr(value, "name", value))
 
     def _has_type(self, value: Any) -> bool:

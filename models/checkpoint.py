@@ -3,7 +3,7 @@
 import hashlib
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -103,6 +103,9 @@ class Checkpoint:
     source: dict[str, str] | None = None
 
     def __post_init__(self) -> None:
+        if not self.model.leads:
+            named = replace(self.model, leads=self.config.leads)
+            object.__setattr__(self, "model", named)
         # Millions of Python integers take longer to load than the weights.
         arrays = {
             name: torch.from_numpy(np.asarray(self.origin[name], dtype).reshape(shape))
@@ -203,8 +206,16 @@ class Checkpoint:
         Raises
         ------
         EcgStoreError
-            If the store was built with other preprocessing options or classes.
+            If the store was built with other preprocessing options or classes, or lacks
+            leads that the network takes.
         """
+        missing = [lead for lead in self.model.leads if lead not in store.leads]
+        if missing:
+            raise EcgStoreError(
+                f"{store.path}: its leads are {', '.join(store.leads)}; the model was "
+                f"trained on {', '.join(self.model.leads)}: build the store with these "
+                "--leads"
+            )
         if store.label_names != self.label_names:
             raise EcgStoreError(
                 f"{store.path}: its classes are {', '.join(store.label_names)}; the "

@@ -46,9 +46,12 @@ def lists_seen_records(checkpoint: Checkpoint, store: Store) -> bool:
     """Return whether the checkpoint lists its records in a form that fits the store.
 
     In the store of its training these are rows, in any other one hashes of signals.
+    These are hashes of the leads of a store: a store of other leads has others.
     """
-    form = "rows" if checkpoint.fingerprint == store.fingerprint else "signals"
-    return f"training_{form}" in checkpoint.origin
+    if checkpoint.fingerprint == store.fingerprint:
+        return "training_rows" in checkpoint.origin
+    same_leads = checkpoint.config.leads == store.leads
+    return same_leads and "training_signals" in checkpoint.origin
 
 
 def seen_records(

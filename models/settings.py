@@ -1,12 +1,21 @@
 """Settings of a network and of its training, without loading PyTorch."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ecgstore.models.networks.names import MODELS, NormaliseBy
 from ecgstore.models.networks.own import model_name, short_name
 from ecgstore.options import check, option, to_dict
-from ecgstore.record import LEADS, lead_names
+from ecgstore.record import lead_names
+
+if TYPE_CHECKING:
+    from ecgstore.storage import Store
+
+
+def _some_leads(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names of leads as they are spelled; none for those of the store."""
+    return lead_names(names) if names else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +114,22 @@ class ModelSettings:
         none="the store's",
     )
     leads: tuple[str, ...] = option(
-        LEADS, "Leads to use, in this order.", convert=lead_names
+        (), "Leads to use, in this order.", none="the store's", convert=_some_leads
     )
 
     def __post_init__(self) -> None:
         check(self)
+
+    def for_store(self, store: "Store") -> Self:
+        """Return the settings with the leads by name, if they are those of the store.
+
+        Raises
+        ------
+        ConfigError
+            If the store lacks one of the leads.
+        """
+        numbers = store.lead_numbers(self.leads or store.leads)
+        return replace(self, leads=tuple(store.leads[number] for number in numbers))
 
     def to_dict(self) -> dict[str, Any]:
         """Return every setting, for JSON and files.

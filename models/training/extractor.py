@@ -64,9 +64,11 @@ def train_extractor(
         If no record is selected, or the state file was saved by a training with other
         settings or records.
     ConfigError
-        If the store's sampling rate is not a multiple of the model's.
+        If the store's sampling rate is not a multiple of the model's, or it lacks a
+        lead of the model.
     """
     store = training.store
+    model = model.for_store(store)
     source = source_of(model.model)
     sha256 = None if source is None else source["sha256"]
     network = _new_extractor(model, len(store.label_names), settings.seed, sha256)
