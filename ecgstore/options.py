@@ -83,7 +83,7 @@ class Option:
     metavar : str
         Name of the value in the help of the command line.
     none : str
-        Text that stands for None, or for a list without names.
+        Text that stands for None.
     convert : callable or None
         Returns a value as the option's type, or raises a `ConfigError`.
     """
@@ -165,7 +165,7 @@ class Option:
         if isinstance(value, float):
             return f"{value:g}"
         if isinstance(value, tuple):
-            return ",".join(value) or self.none
+            return ",".join(value) or "none"
         return str(getattr(value, "name", value))
 
     def _has_type(self, value: Any) -> bool:
@@ -218,8 +218,8 @@ def option(
     """Return a dataclass field that declares an option.
 
     The field's annotation is `bool`, `int`, `float`, `str`, ``tuple[str, ...]``, a
-    `Literal` of texts, which are the choices then, or any type with `convert`; a number
-    or a text may be None too. Parameters are the attributes of `Option`.
+    `Literal` of texts, which are the choices then, or any type with `convert`; a
+    number, a text or a list may be None too. Parameters are the attributes of `Option`.
     """
     declared = {
         "help": help,

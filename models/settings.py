@@ -1,6 +1,5 @@
 """Settings of a network and of its training, without loading PyTorch."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -11,11 +10,6 @@ from ecgstore.record import lead_names
 
 if TYPE_CHECKING:
     from ecgstore.storage import Store
-
-
-def _some_leads(names: Sequence[str]) -> tuple[str, ...]:
-    """Return names of leads as they are spelled; none for those of the store."""
-    return lead_names(names) if names else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,15 +107,18 @@ class ModelSettings:
         unit="Hz",
         none="the store's",
     )
-    leads: tuple[str, ...] = option(
-        (), "Leads to use, in this order.", none="the store's", convert=_some_leads
+    leads: tuple[str, ...] | None = option(
+        None,
+        "Leads to use, in this order.",
+        none="all of the store",
+        convert=lead_names,
     )
 
     def __post_init__(self) -> None:
         check(self)
 
     def for_store(self, store: "Store") -> Self:
-        """Return the settings with the leads by name, if they are those of the store.
+        """Return the settings with the names of the leads, also if none are given.
 
         Raises
         ------

@@ -71,7 +71,7 @@ class ComparisonSettings:
         check(self)
 
     def for_store(self, store: "Store") -> Self:
-        """Return the settings with the leads of the networks by name.
+        """Return the settings with the names of the leads, also if none are given.
 
         Raises
         ------

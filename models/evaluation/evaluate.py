@@ -180,7 +180,7 @@ def evaluate(
         Selection(store, np.union1d(test.rows, validation.rows)),
         batch_size=batch_size,
         transform=[checkpoint.decimate()],
-        leads=checkpoint.model.leads,
+        leads=checkpoint.leads,
         device=device,
         quiet=quiet,
     )

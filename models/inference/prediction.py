@@ -171,7 +171,7 @@ def predict(
     headers = given_headers(records, on_unreadable)
     device = available_device(device)
     network = checkpoint.network().to(device)
-    config = replace(checkpoint.config, leads=in_standard_order(checkpoint.model.leads))
+    config = replace(checkpoint.config, leads=in_standard_order(checkpoint.leads))
     if lead_names is not None:
         config = replace(config, lead_names=lead_names)
     return _predictions(checkpoint, config, network, headers, device, batch_size, quiet)
@@ -238,7 +238,7 @@ def _name_of(header: Path) -> str:
 
 def _batch(records: Sequence[NewRecord], checkpoint: Checkpoint) -> Batch:
     """Return the batch that a loader would return, with the leads of the model."""
-    leads = lead_rows(checkpoint.model.leads)
+    leads = lead_rows(checkpoint.leads)
     signals: NDArray[np.float32] = np.stack(
         [record.signal[leads] for record in records]
     )
@@ -254,6 +254,6 @@ def _batch(records: Sequence[NewRecord], checkpoint: Checkpoint) -> Batch:
         n_real_samples=torch.tensor(n_real),
         signals=torch.from_numpy(signals),
         missing_leads=missing,
-        leads=checkpoint.model.leads,
+        leads=checkpoint.leads,
         fs=checkpoint.config.fs,
     )

@@ -69,10 +69,13 @@ def train_extractor(
     """
     store = training.store
     model = model.for_store(store)
+    leads = model.leads or store.leads
     source = source_of(model.model)
     sha256 = None if source is None else source["sha256"]
-    network = _new_extractor(model, len(store.label_names), settings.seed, sha256)
-    network.leads, network.fs = model.leads, model.fs or store.config.fs
+    network = _new_extractor(
+        model, len(leads), len(store.label_names), settings.seed, sha256
+    )
+    network.leads, network.fs = leads, model.fs or store.config.fs
     history = fit(
         network,
         training,
@@ -80,7 +83,7 @@ def train_extractor(
         settings,
         transform=[Decimate.to(model.fs or store.config.fs, store.config.fs)],
         augmentation=pipes.Augment(*AUGMENTATIONS) if settings.augment else None,
-        leads=model.leads,
+        leads=leads,
         device=device,
         state_file=state_file,
         identity={
@@ -115,14 +118,18 @@ def train_extractor(
 
 
 def _new_extractor(
-    settings: ModelSettings, n_classes: int, seed: int, sha256: str | None
+    settings: ModelSettings,
+    n_leads: int,
+    n_classes: int,
+    seed: int,
+    sha256: str | None,
 ) -> Extractor:
     """Return an extractor with random weights that depend on the seed only."""
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         return create_model(
             settings.model,
-            len(settings.leads),
+            n_leads,
             n_classes,
             settings.normalise_by,
             sha256=sha256,
