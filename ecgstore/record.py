@@ -114,15 +114,20 @@ def lead_rows(leads: Iterable[str]) -> IntArray | slice:
 
 
 def print_columns(leads: Sequence[str]) -> list[Sequence[str]]:
-    """Return leads as the columns of a print, three one below the other.
+    """Return leads as the columns of a print.
 
-    Those of the twelve leads are the clinical ones.
+    Up to four leads are one column. More have three in a column: those of the twelve
+    are the clinical ones.
 
     Examples
     --------
     >>> print_columns(("I", "II", "III", "V2"))
-    [('I', 'II', 'III'), ('V2',)]
+    [('I', 'II', 'III', 'V2')]
+    >>> print_columns(("I", "II", "III", "V1", "V2"))
+    [('I', 'II', 'III'), ('V1', 'V2')]
     """
+    if len(leads) <= 4:
+        return [leads]
     return [leads[begin : begin + 3] for begin in range(0, len(leads), 3)]
 
 

@@ -1,7 +1,7 @@
 """The layout of an ECG print, in mm; nothing is drawn here.
 
 A print of the twelve leads has three rows of four, 2.5 s each, and one lead in full
-length below. Up to three leads are all in full length; others are in columns of three.
+length below. Up to four leads are all in full length; others are in columns of three.
 The origin of all coordinates is the lower left corner of the page.
 """
 

@@ -66,7 +66,7 @@ def ecg_paper(
     """Plot an ECG in the clinical format, at 25 mm/s and 10 mm/mV.
 
     Of twelve leads, there are three rows of four, 2.5 s each, and lead II in full
-    length below. One to three leads are shown in full length, more in columns of three.
+    length below. One to four leads are shown in full length, more in columns of three.
     Printed at its own size (297 mm wide), the figure and its grid of 1 mm and 5 mm are
     true to scale. The first 10 s are shown. Each panel is centred on its median, as on
     a recorder. Rows grow with their curves; curves beyond the largest row are cut off
