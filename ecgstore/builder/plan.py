@@ -28,7 +28,7 @@ from ecgstore.errors import EcgStoreError
 from ecgstore.features import FEATURES_VERSION, defined_features
 from ecgstore.label_tables import Description, RecordTables
 from ecgstore.record import N_LEADS, lead_rows
-from ecgstore.signals.same_signal import same_signals
+from ecgstore.signals.same_signal import least_similarity, same_signals
 from ecgstore.signals.signature import SIGNATURE, signature_array
 from ecgstore.splits import assign_folds, group_records, keep_folds
 from ecgstore.storage.format import schema
@@ -223,7 +223,8 @@ def _folds(
         sha256[rows] = [entry.sha256 for entry in block]
         signatures[rows] = signature_array([entry.signature for entry in block])
         labels[rows] = config.classes.labels([one.dx for one in known])
-    same = link_shared_files(journal.entries(Status.SELECTED), same_signals(signatures))
+    alike = same_signals(signatures, least_similarity(config.leads))
+    same = link_shared_files(journal.entries(Status.SELECTED), alike)
     _note_same_ecg(journal, sha256, same)
     groups = group_records(source, patient, sha256, same)
     if n_rows.max(initial=0) > 1:

@@ -10,7 +10,7 @@ from ecgstore.builder.rows import Window, with_windows
 from ecgstore.config import Config
 from ecgstore.errors import RecordError
 from ecgstore.record import LEADS, lead_mask
-from ecgstore.signals.signature import DESCRIBED_LEADS, signature
+from ecgstore.signals.signature import CHANNELS, signature
 from ecgstore.signals.stored_form import (
     absent_leads,
     check_usable,
@@ -116,16 +116,18 @@ def _to_describe(
     """Return a signal for its signature, with zeros in the leads that are absent.
 
     So a sum of two leads, of which one is there, describes that one. If a store has
-    none of the leads that signatures describe, others take their place.
+    none of the leads that a channel describes, another lead takes their place.
     """
     absent = absent_leads(config, missing)
     if not absent:
         return signal
     signal = signal.copy()
     signal[lead_mask(absent)] = 0.0
-    if not {*DESCRIBED_LEADS}.intersection(config.leads):
-        for place, lead in zip(DESCRIBED_LEADS, config.leads[:2], strict=False):
-            signal[LEADS.index(place)] = signal[LEADS.index(lead)]
+    described = {lead for channel in CHANNELS for lead in channel}
+    others = [lead for lead in config.leads if lead not in described]
+    for channel in CHANNELS:
+        if others and not {*channel}.intersection(config.leads):
+            signal[LEADS.index(channel[0])] = signal[LEADS.index(others.pop(0))]
     return signal
 
 

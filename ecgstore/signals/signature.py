@@ -58,10 +58,10 @@ and ``waves`` the square roots, with their sign, of the band-passed channels II 
 I + V4.
 """
 
-DESCRIBED_LEADS: Final = ("I", "II", "V2", "V4")
-"""The leads that signatures describe; the first two are in different channels."""
+CHANNELS: Final = (("II", "V2"), ("I", "V4"))
+"""The leads that each of the two channels of a signature describes."""
 
-_I, _II, _V2, _V4 = map(LEADS.index, DESCRIBED_LEADS)
+(_II, _V2), (_I, _V4) = (map(LEADS.index, names) for names in CHANNELS)
 
 
 def signature(signal: FloatArray, fs: float) -> bytes:

@@ -267,7 +267,9 @@ def test_records_of_the_leads_of_a_build_name_the_others() -> None:
     ]
 
 
-@pytest.mark.parametrize("leads", [("V1",), ("III", "V6"), ("II",), ("I", "II")])
+@pytest.mark.parametrize(
+    "leads", [("V1",), ("III", "V6"), ("II",), ("II", "V1"), ("V1", "V2"), ("I", "II")]
+)
 def test_copies_of_an_ecg_are_recognised_by_few_leads(
     write_record: WriteRecord, tmp_path: Path, leads: tuple[str, ...]
 ) -> None:
@@ -278,6 +280,19 @@ def test_copies_of_an_ecg_are_recognised_by_few_leads(
     write_record("A0003", counts(OTHER))
     with ecgstore.open(built(folder, tmp_path / "out.h5", leads=leads)) as store:
         assert store.table("records/same_ecg").tolist() == [0, 0, 2]
+
+
+@pytest.mark.parametrize("lead", ["II", "III", "V1"])
+def test_one_lead_links_no_other_records_than_twelve(
+    shared_data: Path, tmp_path: Path, lead: str
+) -> None:
+    """With the threshold of twelve leads, each of these links two strangers."""
+    folder, links = shared_data / "challenge-2020" / "training", []
+    for leads in (LEADS, (lead,)):
+        out = built(folder, tmp_path / "out.h5", leads=leads, beats="none")
+        with ecgstore.open(out) as store:
+            links.append(store.table("records/same_ecg").copy())
+    np.testing.assert_array_equal(*links)
 
 
 def test_features_of_an_array_are_those_of_the_store(stores: Path) -> None:
