@@ -111,7 +111,8 @@ def training_roles(checkpoint: Checkpoint, store: Store) -> UInt8Array:
     -------
     ndarray of shape (n_records,)
         Codes of `Seen`, by row of the store: training takes precedence over
-        validation; unknown if the checkpoint does not list its records.
+        validation; unknown if the checkpoint does not list its records, or lists those
+        of a store with other leads.
     """
     if not lists_seen_records(checkpoint, store):
         return np.full(len(store), Seen.UNKNOWN, np.uint8)
