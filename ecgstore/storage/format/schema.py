@@ -18,6 +18,9 @@ from ecgstore.system.file_format import FileFormat
 
 FORMAT: Final = FileFormat("ecgstore", 2, "`ecgstore build`", also_read=(1,))
 ALIGNMENT_BYTES: Final = 4096
+"""Rows of the signals begin at multiples of this, if they are as large."""
+
+_SMALL_ALIGNMENT_BYTES: Final = 8
 
 SIGNALS: Final = "signals"
 LABELS: Final = "labels"
@@ -94,6 +97,25 @@ BEAT: Final = Dimension("beat")
 MARK: Final = Dimension("mark", names=MARKS)
 ENTRY: Final = Dimension(f"{QUARANTINE}/entry")
 """Dimensions that are the same in every store; see `row_specs` for the others."""
+
+
+def alignment(row_nbytes: int) -> tuple[int, int]:
+    """Return the least size of what is aligned in a file, and to multiples of what.
+
+    Parameters
+    ----------
+    row_nbytes : int
+        Bytes of a row of the signals. Small ones, of few samples and leads, would take
+        a multiple of their size if each began at a multiple of 4096.
+
+    Examples
+    --------
+    >>> alignment(120_000), alignment(2000)
+    ((4096, 4096), (1, 8))
+    """
+    if row_nbytes >= ALIGNMENT_BYTES:
+        return ALIGNMENT_BYTES, ALIGNMENT_BYTES
+    return 1, _SMALL_ALIGNMENT_BYTES
 
 
 def extra_columns(config: Config) -> tuple[str, ...]:
