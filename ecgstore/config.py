@@ -11,7 +11,7 @@ from ecgstore.diagnoses import SELECT_RULES, ClassSet, class_set
 from ecgstore.errors import ConfigError, short_repr
 from ecgstore.lead_names import LeadNames, as_lead_names
 from ecgstore.options import check, option, overridden, to_dict, updated
-from ecgstore.record import N_LEADS
+from ecgstore.record import LEADS, N_LEADS, in_standard_order
 from ecgstore.windows import Windows, windows_text
 
 N_FOLDS: Final = 10
@@ -138,6 +138,12 @@ below high_hz (40.0)
         maximum=1_000_000_000,
         none="no limit",
     )
+    leads: tuple[str, ...] = option(
+        LEADS,
+        "Leads of the store; the others of a record do not matter, and it need not "
+        "have them.",
+        convert=in_standard_order,
+    )
     lead_names: LeadNames = option(
         LeadNames(),
         "TOML file that says which leads other names mean; see docs/format.md.",
@@ -146,8 +152,8 @@ below high_hz (40.0)
     )
     allow_missing_leads: bool = option(
         False,
-        "Store records that lack some of the twelve leads, as zeros, instead of "
-        "leaving them out.",
+        "Store records that lack some of the leads, as zeros, instead of leaving them "
+        "out.",
     )
     fs: float = option(
         500.0, "Sampling rate of the store.", minimum=50, maximum=20_000, unit="Hz"
@@ -308,8 +314,14 @@ below high_hz (40.0)
         return math.ceil(self.duration_s * 5)
 
     def to_json(self) -> str:
-        """Return every option as JSON; equal options give equal text."""
-        return json.dumps(to_dict(self), sort_keys=True, ensure_ascii=False)
+        """Return every option as JSON; equal options give equal text.
+
+        The twelve leads are not named, as in files that are older than the option.
+        """
+        values = to_dict(self)
+        if self.leads == LEADS:
+            del values["leads"]
+        return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Self:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import numpy as np
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.errors import EcgStoreError
 from ecgstore.features import q_s_peaks
-from ecgstore.record import LEADS, Mark
+from ecgstore.record import Mark
 from ecgstore.storage import Store
 from ecgstore.storage.deep_features.names import column_names
 from ecgstore.storage.format import schema
@@ -127,11 +127,13 @@ def _peaks(store: Store) -> Iterator[dict[str, Any]]:
                 "record_id": names[row],
                 "source": sources[row],
                 "r_peaks": r_peaks[position, :n_beats].tolist(),
-                "leads": _waves(signal, fiducials[position, :, :n_beats]),
+                "leads": _waves(signal, fiducials[position, :, :n_beats], store.leads),
             }
 
 
-def _waves(signal: FloatArray, marks: IntArray) -> dict[str, dict[str, list[Any]]]:
+def _waves(
+    signal: FloatArray, marks: IntArray, leads: Sequence[str]
+) -> dict[str, dict[str, list[Any]]]:
     """Return the peaks of every wave in every lead."""
     q_s = q_s_peaks(signal, marks)
     return {
@@ -142,7 +144,7 @@ def _waves(signal: FloatArray, marks: IntArray) -> dict[str, dict[str, list[Any]
             "S": _indices(q_s[number, :, 1]),
             "T": _indices(marks[number, :, Mark.T_PEAK]),
         }
-        for number, lead in enumerate(LEADS)
+        for number, lead in enumerate(leads)
     }
 
 

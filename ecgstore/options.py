@@ -218,8 +218,8 @@ def option(
     """Return a dataclass field that declares an option.
 
     The field's annotation is `bool`, `int`, `float`, `str`, ``tuple[str, ...]``, a
-    `Literal` of texts, which are the choices then, or any type with `convert`; a number
-    or a text may be None too. Parameters are the attributes of `Option`.
+    `Literal` of texts, which are the choices then, or any type with `convert`; a
+    number, a text or a list may be None too. Parameters are the attributes of `Option`.
     """
     declared = {
         "help": help,

@@ -38,7 +38,7 @@ class Reason(StrEnum):
     )
     MISSING_LEADS = (
         "missing_leads",
-        "one of the twelve standard leads is missing and cannot be derived, is perhaps "
+        "one of the store's leads is missing and cannot be derived, is perhaps "
         "inverted, or occurs twice",
     )
     UNKNOWN_UNIT = (

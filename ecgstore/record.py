@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from ecgstore.arrays import BoolArray, FloatArray
+from ecgstore.arrays import BoolArray, FloatArray, IntArray
 from ecgstore.errors import ConfigError
 from ecgstore.similar_names import did_you_mean
 
@@ -75,6 +75,60 @@ def lead_names(
             "once"
         )
     return leads
+
+
+def in_standard_order(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Return names of leads, spelled and ordered as in `LEADS`.
+
+    Raises
+    ------
+    ConfigError
+        As `lead_names`.
+
+    Examples
+    --------
+    >>> in_standard_order(["v2", "ii"])
+    ('II', 'V2')
+    """
+    chosen = lead_names(names)
+    return tuple(lead for lead in LEADS if lead in chosen)
+
+
+def lead_rows(leads: Iterable[str]) -> IntArray | slice:
+    """Return the rows of some leads in an array of all twelve, in their order.
+
+    Returns
+    -------
+    ndarray of shape (n_leads,) or slice
+        An index; a slice, which copies nothing, for `LEADS` themselves.
+
+    Examples
+    --------
+    >>> lead_rows(["V2", "I"])
+    array([7, 0])
+    """
+    names = tuple(leads)
+    if names == LEADS:
+        return slice(None)
+    return np.array([LEADS.index(lead) for lead in names])
+
+
+def print_columns(leads: Sequence[str]) -> list[Sequence[str]]:
+    """Return leads as the columns of a print.
+
+    Up to four leads are one column. More have three in a column: those of the twelve
+    are the clinical ones.
+
+    Examples
+    --------
+    >>> print_columns(("I", "II", "III", "V2"))
+    [('I', 'II', 'III', 'V2')]
+    >>> print_columns(("I", "II", "III", "V1", "V2"))
+    [('I', 'II', 'III'), ('V1', 'V2')]
+    """
+    if len(leads) <= 4:
+        return [leads]
+    return [leads[begin : begin + 3] for begin in range(0, len(leads), 3)]
 
 
 def lead_mask(leads: Iterable[str]) -> BoolArray:

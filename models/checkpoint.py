@@ -3,7 +3,7 @@
 import hashlib
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -103,6 +103,9 @@ class Checkpoint:
     source: dict[str, str] | None = None
 
     def __post_init__(self) -> None:
+        # By name, whatever the defaults of the settings are.
+        named = replace(self.model, leads=self.leads)
+        object.__setattr__(self, "model", named)
         # Millions of Python integers take longer to load than the weights.
         arrays = {
             name: torch.from_numpy(np.asarray(self.origin[name], dtype).reshape(shape))
@@ -131,7 +134,7 @@ class Checkpoint:
             "model": short_name(self.model.model),
             "classes": _shortened(self.label_names),
             "fs": f"{self.fs:g} Hz",
-            "leads": _shortened(self.model.leads),
+            "leads": _shortened(self.leads),
         }
         try:
             epochs, number = (self.origin["history"][n] for n in ("epochs", "best"))
@@ -149,13 +152,18 @@ class Checkpoint:
         """Return the network, in evaluation mode."""
         network = self._untrained_network()
         network.load_state_dict(self.weights)
-        network.leads, network.fs = self.model.leads, self.fs
+        network.leads, network.fs = self.leads, self.fs
         return network.eval()
 
     @property
     def fs(self) -> float:
         """Sampling rate in Hz of the signals that the network takes."""
         return self.model.fs or self.config.fs
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """Names of the leads that the network takes, in their order."""
+        return self.model.leads or self.config.leads
 
     def check_weights(self) -> None:
         """Refuse weights that the network cannot have.
@@ -174,7 +182,7 @@ class Checkpoint:
         """Return a new network of the checkpoint's model."""
         return create_model(
             self.model.model,
-            len(self.model.leads),
+            len(self.leads),
             len(self.label_names),
             self.model.normalise_by,
             sha256=None if self.source is None else self.source["sha256"],
@@ -203,8 +211,16 @@ class Checkpoint:
         Raises
         ------
         EcgStoreError
-            If the store was built with other preprocessing options or classes.
+            If the store was built with other preprocessing options or classes, or lacks
+            leads that the network takes.
         """
+        missing = [lead for lead in self.leads if lead not in store.leads]
+        if missing:
+            raise EcgStoreError(
+                f"{store.path}: its leads are {', '.join(store.leads)}; the model was "
+                f"trained on {', '.join(self.leads)}: build the store with these "
+                "--leads"
+            )
         if store.label_names != self.label_names:
             raise EcgStoreError(
                 f"{store.path}: its classes are {', '.join(store.label_names)}; the "

@@ -46,9 +46,12 @@ def lists_seen_records(checkpoint: Checkpoint, store: Store) -> bool:
     """Return whether the checkpoint lists its records in a form that fits the store.
 
     In the store of its training these are rows, in any other one hashes of signals.
+    These are hashes of the leads of a store: a store of other leads has others.
     """
-    form = "rows" if checkpoint.fingerprint == store.fingerprint else "signals"
-    return f"training_{form}" in checkpoint.origin
+    if checkpoint.fingerprint == store.fingerprint:
+        return "training_rows" in checkpoint.origin
+    same_leads = checkpoint.config.leads == store.leads
+    return same_leads and "training_signals" in checkpoint.origin
 
 
 def seen_records(
@@ -108,7 +111,8 @@ def training_roles(checkpoint: Checkpoint, store: Store) -> UInt8Array:
     -------
     ndarray of shape (n_records,)
         Codes of `Seen`, by row of the store: training takes precedence over
-        validation; unknown if the checkpoint does not list its records.
+        validation; unknown if the checkpoint does not list its records, or lists those
+        of a store with other leads.
     """
     if not lists_seen_records(checkpoint, store):
         return np.full(len(store), Seen.UNKNOWN, np.uint8)

@@ -1,12 +1,15 @@
 """Settings of a network and of its training, without loading PyTorch."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ecgstore.models.networks.names import MODELS, NormaliseBy
 from ecgstore.models.networks.own import model_name, short_name
 from ecgstore.options import check, option, to_dict
-from ecgstore.record import LEADS, lead_names
+from ecgstore.record import lead_names
+
+if TYPE_CHECKING:
+    from ecgstore.storage import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,12 +107,26 @@ class ModelSettings:
         unit="Hz",
         none="the store's",
     )
-    leads: tuple[str, ...] = option(
-        LEADS, "Leads to use, in this order.", convert=lead_names
+    leads: tuple[str, ...] | None = option(
+        None,
+        "Leads to use, in this order.",
+        none="all of the store",
+        convert=lead_names,
     )
 
     def __post_init__(self) -> None:
         check(self)
+
+    def for_store(self, store: "Store") -> Self:
+        """Return the settings with the names of the leads, also if none are given.
+
+        Raises
+        ------
+        ConfigError
+            If the store lacks one of the leads.
+        """
+        numbers = store.lead_numbers(self.leads or store.leads)
+        return replace(self, leads=tuple(store.leads[number] for number in numbers))
 
     def to_dict(self) -> dict[str, Any]:
         """Return every setting, for JSON and files.

@@ -72,7 +72,7 @@ class StoreDataset(Dataset[dict[str, Any]]):
     dtype : {"float32", "int16"}
         Signals in mV, or the stored counts.
     leads : iterable of str, optional
-        Names of the leads, in the order of the signals; all twelve if left out.
+        Names of the leads, in the order of the signals; all of the store if left out.
     window : tuple of int, optional
         (begin, end) in samples, `end` not included; all samples if left out. No other
         samples are read, and marks are counted from `begin`.

@@ -70,7 +70,7 @@ def loader(
         Signals in mV, or the stored counts of `Batch.mv_per_count` mV, which are faster
         to read.
     leads : iterable of str, optional
-        Names of the leads, in the order of the batch; all twelve if left out.
+        Names of the leads, in the order of the batch; all of the store if left out.
     window : tuple of int or RandomCrop, optional
         (begin, end) in samples, `end` not included, or a random crop; the whole record
         if left out. No other samples are read.

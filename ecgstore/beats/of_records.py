@@ -13,7 +13,6 @@ from ecgstore.beats.types import Beats
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.lead_names import LeadNames
-from ecgstore.record import LEADS, lead_names as standard_leads
 from ecgstore.signals.gaps import interpolate_gaps
 from ecgstore.signals.preprocess import bandpass
 from ecgstore.similar_names import did_you_mean
@@ -189,7 +188,7 @@ def beats_of_store(
     store: Store,
     record_ids: Iterable[str] | None = None,
     *,
-    leads: Iterable[str] = LEADS,
+    leads: Iterable[str] | None = None,
 ) -> Iterator[RecordBeats]:
     """Yield the beats of records in a store, found in the stored signals.
 
@@ -199,18 +198,18 @@ def beats_of_store(
         An open store.
     record_ids : iterable of str, optional
         The records; all by default.
-    leads : iterable of str
-        Some of the twelve leads; only they count.
+    leads : iterable of str, optional
+        Some of the store's leads; only they count. All by default.
 
     Raises
     ------
     ConfigError
-        If a lead is unknown or given twice.
+        If the store has no such lead, or one is given twice.
     RecordNotFoundError
         If there is no record of a name.
     """
-    names = standard_leads(leads)
-    places = [LEADS.index(lead) for lead in names]
+    places = store.lead_numbers(store.leads if leads is None else leads).tolist()
+    names = tuple(store.leads[place] for place in places)
     rows = range(len(store))
     chosen = rows if record_ids is None else [store.row(name) for name in record_ids]
     ids, padding = store.records.index, store.quality[schema.PAD_LENGTH].to_numpy()

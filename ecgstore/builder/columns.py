@@ -25,7 +25,9 @@ def check_columns(config: Config) -> None:
     ConfigError
         If one has the name of a column that every store has.
     """
-    features = (one.name for one in defined_features(config.duration_s, config.fs))
+    features = (
+        one.name for one in defined_features(config.duration_s, config.fs, config.leads)
+    )
     taken = schema.RESERVED_COLUMNS.union(features)
     for name in schema.extra_columns(config):
         if name in taken:

@@ -19,6 +19,7 @@ from ecgstore.builder.writer import RowWriter
 from ecgstore.config import Config
 from ecgstore.errors import RecordError, out_of_memory
 from ecgstore.features import measure as measure_features
+from ecgstore.record import lead_rows
 from ecgstore.signals.preprocess import first_seconds
 from ecgstore.signals.quality import Quality, measure
 from ecgstore.signals.stored_form import (
@@ -97,6 +98,7 @@ class Filler:
         with h5py.File(partial, "r", locking=False) as file:
             self._config = read_config(file, partial)
             self._leads = leads_of_build(self._config)
+            self._rows_of_leads = lead_rows(self._config.leads)
             self._specs = {
                 path: (file[path].dtype, file[path].shape[1:])
                 for path in written_by_fill(self._config)
@@ -207,7 +209,8 @@ class Filler:
         prepared = stored_form(
             samples, fs, config, missing_leads=missing, n_before=n_before
         )
-        block[schema.SIGNALS][position] = prepared.values
+        kept = self._rows_of_leads
+        block[schema.SIGNALS][position] = prepared.values[kept]
         block[schema.CHECKSUMS][position] = row_checksum(
             block[schema.SIGNALS][position]
         )
@@ -217,7 +220,10 @@ class Filler:
         window = first_seconds(samples[:, n_before:], fs, config.duration_s)
         quality = measure(window, fs)
         for name, value in self._quality(quality, prepared, measured.beats).items():
-            block[f"{schema.QUALITY}/{name}"][position] = value
+            per_lead = np.ndim(value) > 0
+            block[f"{schema.QUALITY}/{name}"][position] = (
+                value[kept] if per_lead else value
+            )
 
     def _quality(
         self, quality: Quality, prepared: StoredForm, beats: Beats

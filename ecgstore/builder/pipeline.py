@@ -31,6 +31,7 @@ from ecgstore.builder.table_use import table_uses
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, cause_of, require_type
 from ecgstore.label_tables import RecordTables, read_tables
+from ecgstore.options import to_dict
 from ecgstore.reasons import Reason
 from ecgstore.sources import describe_unreadable, header_files
 from ecgstore.storage.format import schema
@@ -457,7 +458,7 @@ def _identity(config: Config, inputs: Inputs) -> str:
     return json.dumps(
         {
             **inputs.identity,
-            "options": json.loads(config.to_json()),
+            "options": to_dict(config),
             "format_version": schema.FORMAT.version,
             "software": software(),
         },

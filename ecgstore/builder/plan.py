@@ -27,8 +27,8 @@ from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.features import FEATURES_VERSION, defined_features
 from ecgstore.label_tables import Description, RecordTables
-from ecgstore.record import N_LEADS
-from ecgstore.signals.same_signal import same_signals
+from ecgstore.record import N_LEADS, lead_rows
+from ecgstore.signals.same_signal import least_similarity, same_signals
 from ecgstore.signals.signature import SIGNATURE, signature_array
 from ecgstore.splits import assign_folds, group_records, keep_folds
 from ecgstore.storage.format import schema
@@ -67,7 +67,9 @@ def plan(journal: Journal, partial: Path, config: Config, tables: RecordTables) 
             _text_widths(journal, config, tables),
             features=[
                 (feature.name, feature.unit)
-                for feature in defined_features(config.duration_s, config.fs)
+                for feature in defined_features(
+                    config.duration_s, config.fs, config.leads
+                )
             ],
             beats_status={status.name.lower(): int(status) for status in BeatStatus},
         ),
@@ -171,7 +173,8 @@ def _write_tables(
         for name in schema.HEADER_FLAGS:
             bits = np.array([getattr(row.entry, name) for row in block])
             flags = bits[:, np.newaxis] >> np.arange(N_LEADS) & 1
-            file[f"{schema.QUALITY}/{name}"][rows] = flags
+            chosen = flags[:, lead_rows(config.leads)]
+            file[f"{schema.QUALITY}/{name}"][rows] = chosen
     begin = 0
     for left_out in _blocks(all_left_out(journal)):
         rows = slice(begin, begin + len(left_out))
@@ -220,7 +223,8 @@ def _folds(
         sha256[rows] = [entry.sha256 for entry in block]
         signatures[rows] = signature_array([entry.signature for entry in block])
         labels[rows] = config.classes.labels([one.dx for one in known])
-    same = link_shared_files(journal.entries(Status.SELECTED), same_signals(signatures))
+    alike = same_signals(signatures, least_similarity(config.leads))
+    same = link_shared_files(journal.entries(Status.SELECTED), alike)
     _note_same_ecg(journal, sha256, same)
     groups = group_records(source, patient, sha256, same)
     if n_rows.max(initial=0) > 1:

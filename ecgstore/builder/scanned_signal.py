@@ -1,6 +1,5 @@
 """Check the signal of a record, and all windows of it, while it is read once."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from ecgstore.arrays import BoolArray, FloatArray
@@ -11,8 +10,9 @@ from ecgstore.builder.rows import Window, with_windows
 from ecgstore.config import Config
 from ecgstore.errors import RecordError
 from ecgstore.record import LEADS, lead_mask
-from ecgstore.signals.signature import signature
+from ecgstore.signals.signature import CHANNELS, signature
 from ecgstore.signals.stored_form import (
+    absent_leads,
     check_usable,
     leads_to_leave_out,
     samples_to_store,
@@ -55,9 +55,9 @@ def scanned(
     else:
         windows = _checked_windows(header, one_pass, n_samples, config)
         lacking = {lead for one in windows for lead in one.missing_leads.split(",")}
-        missing = tuple(lead for lead in LEADS if lead in lacking)
+        missing = tuple(lead for lead in config.leads if lead in lacking)
         content = ""
-    found = signature(_without_nan(beginning, missing), fs)
+    found = signature(_to_describe(beginning, missing, config), fs)
     one_pass.read_rest()
     complete = replace(
         entry,
@@ -110,14 +110,24 @@ def _checked_windows(
     return windows
 
 
-def _without_nan(signal: FloatArray, missing_leads: Sequence[str]) -> FloatArray:
-    """Return a signal with zeros in the leads that it lacks.
+def _to_describe(
+    signal: FloatArray, missing: tuple[str, ...], config: Config
+) -> FloatArray:
+    """Return a signal for its signature, with zeros in the leads that are absent.
 
-    So a sum of two leads, of which one is there, describes that one.
+    So a sum of two leads, of which one is there, describes that one. If a store has
+    none of the leads that a channel describes, another lead takes their place.
     """
-    if missing_leads:
-        signal = signal.copy()
-        signal[lead_mask(missing_leads)] = 0.0
+    absent = absent_leads(config, missing)
+    if not absent:
+        return signal
+    signal = signal.copy()
+    signal[lead_mask(absent)] = 0.0
+    described = {lead for channel in CHANNELS for lead in channel}
+    others = [lead for lead in config.leads if lead not in described]
+    for channel in CHANNELS:
+        if others and not {*channel}.intersection(config.leads):
+            signal[LEADS.index(channel[0])] = signal[LEADS.index(others.pop(0))]
     return signal
 
 

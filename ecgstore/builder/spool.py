@@ -200,13 +200,6 @@ def _checked(
     values = signal.astype(dtype, copy=False)
     if mv_per_unit != 1.0:
         values = values * mv_per_unit
-    if np.isinf(values).any():
-        row = int(np.isinf(values).any(axis=1).argmax())
-        raise RecordError(
-            Reason.NOT_FINITE,
-            f"{where}: lead {header.channels[row][:20]} has an infinite sample; "
-            "expected numbers, NaN where a sample is missing",
-        )
     written = replace(header, n_samples=values.shape[1], dtype=dtype.str)
     return written, values
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from ecgstore.cli.output import echo
 from ecgstore.cli.tables import print_counts, print_table
+from ecgstore.record import LEADS
 
 
 def print_summary(summary: dict[str, Any]) -> None:
@@ -18,6 +19,8 @@ def print_summary(summary: dict[str, Any]) -> None:
         f"{summary['signals']['fs']:g} Hz, "
         f"{summary['n_features']} features, made by {summary['software']}"
     )
+    if summary["leads"] != [*LEADS]:
+        echo(f"  leads {', '.join(summary['leads'])}")
     engine = summary["beats_engine"]
     by = "not computed" if engine == "none" else f"by the engine {engine}"
     echo(f"  beats and waves {by}")

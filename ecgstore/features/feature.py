@@ -69,6 +69,8 @@ class Feature:
         `Definition` does.
     needs : Needs
         What a record must have at least; else the feature is NaN in every record.
+    lead : str
+        The lead whose feature it is; empty for a feature of the record.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Feature:
     undefined: str
     function: str
     needs: Needs
+    lead: str = ""
 
 
 class Values(dict[str, FloatArray]):
@@ -180,9 +183,7 @@ class FeatureGroup:
         ]
         if self.per_lead:
             features += [
-                _feature(
-                    self, definition, f"{lead}_", f"lead {lead}: {definition.formula}"
-                )
+                _feature(self, definition, lead, f"lead {lead}: {definition.formula}")
                 for lead in LEADS
                 for definition in self.definitions
             ]
@@ -251,12 +252,12 @@ class FeatureGroup:
 
 
 def _feature(
-    group: FeatureGroup, definition: Definition, prefix: str, formula: str
+    group: FeatureGroup, definition: Definition, lead: str, formula: str
 ) -> Feature:
-    """Return the feature of a definition in its group."""
+    """Return the feature of a definition in its group, of a lead or of the record."""
     value = definition.value
     return Feature(
-        prefix + definition.name,
+        f"{lead}_{definition.name}" if lead else definition.name,
         definition.unit,
         formula,
         definition.source,
@@ -264,4 +265,5 @@ def _feature(
         definition.undefined,
         group.function if value is None else value.__module__,
         definition.needs,
+        lead,
     )

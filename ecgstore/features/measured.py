@@ -1,22 +1,24 @@
 """Beats and features of one signal: of a record of a build, or of an array."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ecgstore.arrays import Float32Array, FloatArray, IntArray
+from ecgstore.arrays import Float32Array, FloatArray
 from ecgstore.beats import Beats, BeatStatus, find_beats
 from ecgstore.config import Config
 from ecgstore.errors import ConfigError
 from ecgstore.features.feature import Feature
 from ecgstore.features.table import compute, defined_columns, defined_features
-from ecgstore.record import LEADS, lead_mask, lead_names
+from ecgstore.record import LEADS, lead_mask, lead_names, lead_rows
 from ecgstore.signals.stored_form import (
     StoredForm,
     check_usable,
+    leads_to_leave_out,
     stored_form,
     stored_mv,
 )
@@ -35,9 +37,11 @@ class Measured(Mapping[str, float]):
 
     Attributes
     ----------
-    signal : ndarray of shape (12, n_samples)
-        Voltages in mV in the order of `LEADS`, float32, after preprocessing: what the
+    signal : ndarray of shape (n_leads, n_samples)
+        Voltages in mV in the order of `leads`, float32, after preprocessing: what the
         beats and features were computed from, and what a store holds.
+    leads : tuple of str
+        Names of the leads of the options, in standard order.
     fs : float
         Sampling rate of `signal` in Hz.
     beats : Beats
@@ -51,12 +55,14 @@ class Measured(Mapping[str, float]):
     def __init__(
         self,
         signal: Float32Array,
+        leads: tuple[str, ...],
         fs: float,
         beats: Beats,
         features: tuple[Feature, ...],
         row: Float32Array,
     ) -> None:
         self.signal = signal
+        self.leads = leads
         self.fs = fs
         self.beats = beats
         self.features = features
@@ -99,7 +105,7 @@ def features_of(
     signal: ArrayLike,
     fs: float,
     *,
-    leads: Iterable[str] = LEADS,
+    leads: Iterable[str] | None = None,
     unit: str = "mV",
     filter: bool = True,  # noqa: A002  # the word that users look for
     config: Config | None = None,
@@ -113,12 +119,13 @@ def features_of(
 
     Parameters
     ----------
-    signal : array_like of shape (12, n_samples)
+    signal : array_like of shape (n_leads, n_samples)
         Voltages; NaN where a sample is missing.
     fs : float
         Sampling rate in Hz.
-    leads : iterable of str
-        Names of the rows of `signal`: the twelve leads in any order.
+    leads : iterable of str, optional
+        Names of the rows of `signal`, in any order; all twelve if left out. Features
+        are those of a store of these leads.
     unit : {"mV", "uV", "V"}
         Unit of the voltages.
     filter : bool
@@ -126,7 +133,8 @@ def features_of(
         a raw signal is not filtered.
     config : Config, optional
         Options of a build, such as ``store.config``, or ``Config(duration_s=60)`` for
-        a minute instead of 10 s.
+        a minute instead of 10 s. Features are those of its leads then, which the signal
+        must have; others are not used.
 
     Returns
     -------
@@ -138,7 +146,7 @@ def features_of(
     ValueError
         If the signal has another shape, or the sampling rate is not positive.
     ConfigError
-        If a lead is missing or unknown, or the unit is unknown.
+        If a lead of `config` is missing, a lead is unknown, or the unit is unknown.
     RecordError
         If a build would leave the record out, with the reason.
 
@@ -153,18 +161,21 @@ def features_of(
     >>> measured.units["qrs_duration_ms"]
     'ms'
     """
-    config = Config() if config is None else config
-    voltages = _in_order(signal, fs, leads, unit)
-    check_usable(voltages, fs, config)
-    return measure(stored_form(voltages, fs, config, bandpass=filter), config)
+    names = LEADS if leads is None else lead_names(leads)
+    config = Config(leads=names) if config is None else config
+    voltages = _in_order(signal, fs, names, unit, config)
+    missing = leads_to_leave_out(voltages, fs, config)
+    check_usable(voltages, fs, config, missing)
+    form = stored_form(voltages, fs, config, bandpass=filter, missing_leads=missing)
+    return measure(form, config)
 
 
 def measure(form: StoredForm, config: Config) -> Measured:
-    """Return beats and features of a preprocessed signal, as a store holds it.
+    """Return beats and features of a preprocessed signal, as a store holds them.
 
     They are computed from the stored values, after rounding, so that they can be
-    computed again from a store alone. Leads that the record lacks have no marks, and
-    their features are NaN.
+    computed again from a store alone. Leads that the record lacks or the options leave
+    out have no marks, and their features are NaN.
 
     Parameters
     ----------
@@ -175,13 +186,17 @@ def measure(form: StoredForm, config: Config) -> Measured:
     """
     stored = stored_mv(form.values)[:, : form.n_real_samples]
     signal = stored.astype(np.float64)
-    if form.missing_leads:
-        signal[lead_mask(form.missing_leads)] = np.nan  # zeros would have a spectrum
+    if form.absent_leads:
+        signal[lead_mask(form.absent_leads)] = np.nan  # zeros would have a spectrum
     beats = _beats(signal, config)
     row = compute(signal, beats, config.fs, config.rr_convention)
-    features = defined_features(config.duration_s, config.fs)
-    columns = defined_columns(config.duration_s, config.fs)
-    return Measured(stored, config.fs, beats, features, row[columns])
+    features = defined_features(config.duration_s, config.fs, config.leads)
+    columns = defined_columns(config.duration_s, config.fs, config.leads)
+    if config.leads != LEADS:
+        rows = lead_rows(config.leads)
+        stored = stored[rows]
+        beats = replace(beats, fiducials=beats.fiducials[rows])
+    return Measured(stored, config.leads, config.fs, beats, features, row[columns])
 
 
 def _beats(signal: FloatArray, config: Config) -> Beats:
@@ -194,24 +209,27 @@ def _beats(signal: FloatArray, config: Config) -> Beats:
 
 
 def _in_order(
-    signal: ArrayLike, fs: float, leads: Iterable[str], unit: str
+    signal: ArrayLike, fs: float, names: Sequence[str], unit: str, config: Config
 ) -> FloatArray:
-    """Return voltages in mV in the order of `LEADS`."""
-    names = lead_names(leads)
-    missing = [lead for lead in LEADS if lead not in names]
-    if missing:
+    """Return voltages in mV in the order of `LEADS`; NaN in leads not given or used."""
+    missing = [lead for lead in config.leads if lead not in names]
+    if missing and not config.allow_missing_leads:
         raise ConfigError(
-            f"leads lack {', '.join(missing)}; the features need all twelve"
+            f"leads lack {', '.join(missing)}; expected those of the options, "
+            f"{', '.join(config.leads)}: Config(leads=...) names others"
         )
     if unit not in MV_PER_UNIT:
         raise ConfigError(f"unit is {unit!r}; expected one of {', '.join(MV_PER_UNIT)}")
     if not 0 < fs < np.inf:
         raise ValueError(f"fs is {fs!r}; expected a sampling rate in Hz")
     values = np.asarray(signal, np.float64)
-    if values.ndim != 2 or len(values) != len(LEADS):
+    if values.ndim != 2 or len(values) != len(names):
         raise ValueError(
-            f"signal is of shape {values.shape}; expected (12, n_samples): a row per "
-            "lead"
+            f"signal is of shape {values.shape}; expected ({len(names)}, n_samples): a "
+            f"row for each lead of {', '.join(names)}"
         )
-    rows: IntArray = np.array([names.index(lead) for lead in LEADS])
-    return values[rows] * MV_PER_UNIT[unit]
+    voltages = np.full((len(LEADS), values.shape[1]), np.nan)
+    for name, lead in zip(names, values, strict=True):
+        if name in config.leads:
+            voltages[LEADS.index(name)] = lead * MV_PER_UNIT[unit]
+    return voltages

@@ -12,9 +12,9 @@ _INTRODUCTION: Final = """\
 
 `/features` holds these {n} values per record as float32, in this order, except for
 features that no record of the store can have, because they need a longer signal or a
-higher sampling rate. A store of the default 10 s leaves out {left_out}; the attribute
-`names` lists the columns. They are computed from the filtered signal without its
-padding.
+higher sampling rate, or are those of a lead that the store has not. A store of the
+default 10 s leaves out {left_out}; the attribute `names` lists the columns. They are
+computed from the filtered signal without its padding.
 
 **Undefined values are NaN**; no feature raises an exception. The last column says when
 a value is undefined. In a record without beats, counts are 0, spectral features have

@@ -29,6 +29,7 @@ from ecgstore import features
 from ecgstore.arrays import Float32Array, FloatArray, IntArray
 from ecgstore.beats.types import Beats, BeatStatus
 from ecgstore.features.feature import Feature, FeatureGroup, Inputs, Values
+from ecgstore.record import LEADS
 
 
 def _find_groups() -> tuple[FeatureGroup, ...]:
@@ -52,11 +53,14 @@ FEATURES_VERSION: Final = 3
 
 
 @functools.lru_cache(maxsize=16)
-def defined_features(duration_s: float, fs: float) -> tuple[Feature, ...]:
+def defined_features(
+    duration_s: float, fs: float, leads: tuple[str, ...] = LEADS
+) -> tuple[Feature, ...]:
     """Return the features that can be defined in records of a duration.
 
     They are the columns of a store. The other ones are NaN in every record, whatever
-    its signal, such as those that need 20 min.
+    its signal, such as those that need 20 min, and those of leads that a store has not.
+    Features of the record that need several leads, such as the axis, stay.
 
     Parameters
     ----------
@@ -64,21 +68,31 @@ def defined_features(duration_s: float, fs: float) -> tuple[Feature, ...]:
         Duration of the longest record in s.
     fs : float
         Sampling rate in Hz.
+    leads : tuple of str
+        Leads of the records.
 
     Examples
     --------
     >>> kept = defined_features(10.0, 500.0)
     >>> [feature.name for feature in FEATURES if feature not in kept]
     ['hti', 'tinn_ms']
+    >>> len(kept), len(defined_features(10.0, 500.0, ("I", "II")))
+    (608, 178)
     """
-    return tuple(feature for feature in FEATURES if feature.needs.met(duration_s, fs))
+    columns = defined_columns(duration_s, fs, leads)
+    return tuple(FEATURES[column] for column in columns)
 
 
 @functools.lru_cache(maxsize=16)
-def defined_columns(duration_s: float, fs: float) -> IntArray:
+def defined_columns(
+    duration_s: float, fs: float, leads: tuple[str, ...] = LEADS
+) -> IntArray:
     """Return the columns of `defined_features` in the values of `compute`."""
     columns = np.flatnonzero(
-        [feature.needs.met(duration_s, fs) for feature in FEATURES]
+        [
+            feature.needs.met(duration_s, fs) and feature.lead in ("", *leads)
+            for feature in FEATURES
+        ]
     )
     columns.flags.writeable = False  # shared by all callers
     return columns

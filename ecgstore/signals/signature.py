@@ -58,7 +58,10 @@ and ``waves`` the square roots, with their sign, of the band-passed channels II 
 I + V4.
 """
 
-_I, _II, _V2, _V4 = map(LEADS.index, ("I", "II", "V2", "V4"))
+CHANNELS: Final = (("II", "V2"), ("I", "V4"))
+"""The leads that each of the two channels of a signature describes."""
+
+(_II, _V2), (_I, _V4) = (map(LEADS.index, names) for names in CHANNELS)
 
 
 def signature(signal: FloatArray, fs: float) -> bytes:

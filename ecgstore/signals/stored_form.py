@@ -16,7 +16,7 @@ from ecgstore.arrays import Float32Array, FloatArray
 from ecgstore.config import Config, signal_mb
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
-from ecgstore.record import LEADS, lead_mask
+from ecgstore.record import LEADS, lead_mask, lead_rows
 from ecgstore.signals.preprocess import (
     Preprocessed,
     before_filter,
@@ -43,14 +43,14 @@ class StoredForm:
         Samples per lead that were recorded; the rest is padding.
     saturated : ndarray of shape (12,)
         Fraction of samples outside the range of int16 counts, per lead.
-    missing_leads : tuple of str
-        Leads that the record lacks: zero in `values`.
+    absent_leads : tuple of str
+        Leads that the record lacks or the options leave out: zero in `values`.
     """
 
     values: NDArray[Any]
     n_real_samples: int
     saturated: Float32Array
-    missing_leads: tuple[str, ...] = ()
+    absent_leads: tuple[str, ...] = ()
 
 
 class Span(NamedTuple):
@@ -143,6 +143,8 @@ def leads_to_leave_out(
 ) -> tuple[str, ...]:
     """Return the leads without a valid sample, if the options allow to lack leads.
 
+    Of the leads of the options; the others are of no interest.
+
     Parameters
     ----------
     signal : ndarray of shape (12, n_samples)
@@ -161,10 +163,22 @@ def leads_to_leave_out(
     if not config.allow_missing_leads:
         return ()
     window = first_seconds(signal, fs, config.duration_s)
-    is_missing = np.isnan(window).all(axis=1)
+    is_missing = np.isnan(window[lead_rows(config.leads)]).all(axis=1)
     if is_missing.all():
         return ()
-    return tuple(LEADS[row] for row in np.flatnonzero(is_missing))
+    return tuple(config.leads[place] for place in np.flatnonzero(is_missing))
+
+
+def absent_leads(config: Config, missing_leads: Sequence[str]) -> tuple[str, ...]:
+    """Return the leads that a record lacks or the options leave out.
+
+    Examples
+    --------
+    >>> absent_leads(Config(leads=["I", "II", "V2"]), ["V2"])[:3]
+    ('III', 'aVR', 'aVL')
+    """
+    kept = {*config.leads}.difference(missing_leads)
+    return tuple(lead for lead in LEADS if lead not in kept)
 
 
 def check_usable(
@@ -184,7 +198,8 @@ def check_usable(
     config : Config
         Options of the build.
     missing_leads : sequence of str
-        Leads that the record lacks, which are not checked.
+        Leads that the record lacks, which are not checked, nor are those that the
+        options leave out.
 
     Raises
     ------
@@ -192,9 +207,10 @@ def check_usable(
         See `ecgstore.signals.quality.check`.
     """
     names: Sequence[str] = LEADS
-    if missing_leads:
-        names = [lead for lead in LEADS if lead not in missing_leads]
-        signal = signal[~lead_mask(missing_leads)]
+    absent = absent_leads(config, missing_leads)
+    if absent:
+        names = [lead for lead in LEADS if lead not in absent]
+        signal = signal[~lead_mask(absent)]
     check(
         first_seconds(signal, fs, config.duration_s),
         fs,
@@ -229,7 +245,8 @@ def stored_form(
     bandpass : bool
         False to skip the filter, for a signal that was filtered before.
     missing_leads : tuple of str
-        Leads that the record lacks: their samples become zero.
+        Leads that the record lacks: their samples become zero, and so do those of leads
+        that the options leave out.
     n_before : int
         Samples at the beginning of `signal` that precede what is stored; see `Span`.
 
@@ -244,9 +261,10 @@ def stored_form(
         "margin_s": config.margin_s,
         "max_gap_s": config.max_gap_s,
     }
-    if missing_leads:
+    absent = absent_leads(config, missing_leads)
+    if absent:
         signal = signal.copy()
-        signal[lead_mask(missing_leads)] = 0.0  # remains zero in all steps
+        signal[lead_mask(absent)] = 0.0  # remains zero in all steps
     if bandpass:
         prepared = preprocess(
             signal,
@@ -263,11 +281,9 @@ def stored_form(
     if config.dtype == "float32":
         none_saturated = np.zeros(len(signal), np.float32)
         values: NDArray[Any] = prepared.signal.astype(np.float32)
-        return StoredForm(
-            values, prepared.n_real_samples, none_saturated, missing_leads
-        )
+        return StoredForm(values, prepared.n_real_samples, none_saturated, absent)
     counts, saturated = to_int16(prepared.signal)
-    return StoredForm(counts, prepared.n_real_samples, saturated, missing_leads)
+    return StoredForm(counts, prepared.n_real_samples, saturated, absent)
 
 
 def stored_mv(values: NDArray[Any]) -> Float32Array:

@@ -102,7 +102,10 @@ ChooseLeads = Callable[[Sequence[Channel], str], ChosenLeads]
 
 
 def twelve_leads(
-    lead_names: LeadNames | None = None, *, allow_missing: bool = False
+    lead_names: LeadNames | None = None,
+    *,
+    allow_missing: bool = False,
+    only: Sequence[str] = LEADS,
 ) -> ChooseLeads:
     """Return the choice of the twelve standard leads, in the order of `LEADS`.
 
@@ -114,13 +117,20 @@ def twelve_leads(
         What names mean, besides the known spellings.
     allow_missing : bool
         Accept records that have some of the leads only; the others are NaN.
+    only : sequence of str
+        Some of the twelve: the others are NaN, whether a record has them or not, and
+        channels that none of these needs are not looked at.
     """
-    return functools.partial(_twelve, lead_names or LeadNames(), allow_missing)
+    return functools.partial(
+        _twelve, lead_names or LeadNames(), allow_missing, tuple(only)
+    )
 
 
 def leads_of_build(config: Config) -> ChooseLeads:
     """Return the choice of leads by the options of a build."""
-    return twelve_leads(config.lead_names, allow_missing=config.allow_missing_leads)
+    return twelve_leads(
+        config.lead_names, allow_missing=config.allow_missing_leads, only=config.leads
+    )
 
 
 def ecg_channels(lead_names: LeadNames | None = None) -> ChooseLeads:
@@ -141,12 +151,13 @@ def ecg_channels(lead_names: LeadNames | None = None) -> ChooseLeads:
 def _twelve(
     lead_names: LeadNames,
     allow_missing: bool,
+    only: tuple[str, ...],
     channels: Sequence[Channel],
     where: str,
 ) -> ChosenLeads:
     """Return the twelve leads; the units are checked when a record is scaled."""
     names = tuple([channel.name for channel in channels])
-    chosen = _twelve_or_problem(lead_names, allow_missing, names)
+    chosen = _twelve_or_problem(lead_names, allow_missing, only, names)
     if isinstance(chosen, str):
         raise RecordError(Reason.MISSING_LEADS, f"{where}: {chosen}")
     return chosen
@@ -154,42 +165,56 @@ def _twelve(
 
 @functools.lru_cache(maxsize=256)
 def _twelve_or_problem(
-    lead_names: LeadNames, allow_missing: bool, names: tuple[str, ...]
+    lead_names: LeadNames,
+    allow_missing: bool,
+    only: tuple[str, ...],
+    names: tuple[str, ...],
 ) -> ChosenLeads | str:
     """Return the twelve leads, or why not; most records have the same names."""
     found: dict[str, tuple[int, float]] = {}
     inverted: dict[str, str] = {}
+    twice: list[str] = []
     for position, name in enumerate(names):
         lead, is_inverted = lead_names.meaning(name)
         if lead not in LEADS:
             continue
         if is_inverted and not lead_names.has(name):
             inverted[lead] = name
-            continue
-        if lead in found:
+        elif lead in found:
+            twice.append(lead)
+        else:
+            found[lead] = position, -1.0 if is_inverted else 1.0
+    for lead in twice:
+        if lead in only:
             return f"has two leads {lead}; expected one of each"
-        found[lead] = position, -1.0 if is_inverted else 1.0
     for lead, name in inverted.items():
-        if lead not in found:
+        if lead in only and lead not in found:
             return (
                 f"has no lead {lead} but {name[:20]!r}, which may be inverted; a file "
                 f'of --lead-names can say so: "{name[:20]}" = "-{lead}"'
             )
-    derived = (
-        tuple(lead for lead in _DERIVED if lead not in found)
-        if {"I", "II"} <= found.keys()
-        else ()
-    )
-    missing = tuple(lead for lead in LEADS if lead not in found and lead not in derived)
-    if missing and not (allow_missing and found):
+    derived: tuple[str, ...] = ()
+    if {"I", "II"} <= found.keys() - {*twice}:
+        derived = tuple(lead for lead in _DERIVED if lead in only and lead not in found)
+    made = {*found, *derived}.intersection(only)
+    lacking = [lead for lead in only if lead not in made]
+    if lacking and not (allow_missing and made):
         present = [name[:20] for name in names[:20]]
         return (
-            f"has no lead {', '.join(missing)}; found {present} (--lead-names says "
+            f"has no lead {', '.join(lacking)}; found {present} (--lead-names says "
             "what other names mean, --allow-missing-leads keeps such records)"
         )
-    channels = tuple(found[lead][0] for lead in LEADS if lead in found)
-    signs = {lead: (channels.index(at), sign) for lead, (at, sign) in found.items()}
-    recipes = [_recipe(lead, signs, lead in derived) for lead in LEADS]
+    used = made.union(("I", "II") if derived else ())
+    channels = tuple(found[lead][0] for lead in LEADS if lead in found and lead in used)
+    signs = {
+        lead: (channels.index(at), sign)
+        for lead, (at, sign) in found.items()
+        if lead in used
+    }
+    recipes = [
+        _recipe(lead, signs, lead in derived) if lead in made else () for lead in LEADS
+    ]
+    missing = tuple(lead for lead in LEADS if lead not in made)
     return ChosenLeads(LEADS, channels, _unless_plain(recipes), derived, missing)
 
 
@@ -197,7 +222,7 @@ def _recipe(
     lead: str, signs: Mapping[str, tuple[int, float]], is_derived: bool
 ) -> Recipe:
     """Return how a lead is made of the channels read, by their number and sign."""
-    factors = {lead: 1.0} if lead in signs else {}
+    factors = {lead: 1.0}
     if is_derived:
         factors = dict(zip(("I", "II"), _DERIVED[lead], strict=True))
     return tuple(

@@ -177,6 +177,7 @@ class _Signal:
         self.checksum_differs = _flags(header.checksum_differs, channels)
         self.first_value_differs = _flags(header.first_value_differs, channels)
         self._path, self._begin = path, begin
+        self._where, self._names = f"record {header.record_id}", header.channels
         self._channels = [*channels]
         self._dtype, self._n_channels = np.dtype(header.dtype), len(header.channels)
 
@@ -195,7 +196,16 @@ class _Signal:
                 f"{printable(self._path)}: is shorter than its header says",
             )
         samples = np.frombuffer(data, self._dtype).reshape(-1, self._n_channels)
-        return np.ascontiguousarray(samples.T[self._channels], np.float64)
+        voltages = np.ascontiguousarray(samples.T[self._channels], np.float64)
+        infinite = np.isinf(voltages).any(axis=1)
+        if infinite.any():
+            name = self._names[self._channels[int(infinite.argmax())]]
+            raise RecordError(
+                Reason.NOT_FINITE,
+                f"{self._where}: lead {name[:20]} has an infinite sample; expected "
+                "numbers, NaN where a sample is missing",
+            )
+        return voltages
 
 
 def _flags(flags: Sequence[bool], channels: Sequence[int]) -> BoolArray:

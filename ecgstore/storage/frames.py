@@ -1,5 +1,6 @@
 """Make data frames of a store's tables."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from ecgstore.arrays import BoolArray, IntArray
 from ecgstore.errors import SchemaError
-from ecgstore.record import LEADS, lead_mask
+from ecgstore.record import lead_mask, lead_rows
 from ecgstore.storage.format import schema
 from ecgstore.storage.tables import Tables
 
@@ -31,8 +32,10 @@ def records_frame(tables: Tables) -> pd.DataFrame:
     return pd.DataFrame(columns).set_index("record_id")
 
 
-def missing_leads(tables: Tables) -> BoolArray | None:
-    """Return which leads each record lacks, of shape (n_records, 12); None if none.
+def missing_leads(tables: Tables, leads: Sequence[str]) -> BoolArray | None:
+    """Return which leads of a store each record lacks; None if none does.
+
+    The shape is (n_records, n_leads).
 
     Raises
     ------
@@ -44,7 +47,7 @@ def missing_leads(tables: Tables) -> BoolArray | None:
         return None
     texts, numbers = np.unique(_column(tables, path), return_inverse=True)
     masks = np.array([lead_mask(text.split(",")) for text in texts.tolist()])
-    return np.asarray(masks[numbers])
+    return np.asarray(masks[:, lead_rows(leads)][numbers])
 
 
 def same_ecg(tables: Tables) -> IntArray | None:
@@ -66,13 +69,15 @@ def same_ecg(tables: Tables) -> IntArray | None:
     return rows
 
 
-def quality_frame(tables: Tables, index: pd.Index) -> pd.DataFrame:
+def quality_frame(
+    tables: Tables, index: pd.Index, leads: Sequence[str]
+) -> pd.DataFrame:
     """Return the quality of every record; a per-lead quantity has a column per lead."""
     columns: dict[str, NDArray[Any]] = {}
     for dataset in schema.QUALITY_TABLE:
         values = _column(tables, f"{schema.QUALITY}/{dataset.name}")
         if dataset.per_lead:
-            for number, lead in enumerate(LEADS):
+            for number, lead in enumerate(leads):
                 columns[f"{dataset.name}_{lead}"] = values[:, number]
         else:
             columns[dataset.name] = values

@@ -7,18 +7,15 @@ from typing import Any, Final
 import numpy as np
 
 from ecgstore.arrays import Float32Array, FloatArray
-from ecgstore.record import LEADS
+from ecgstore.record import LEADS, print_columns
 
-_ROWS: Final = (
-    ("I", "aVR", "V1", "V4"),
-    ("II", "aVL", "V2", "V5"),
-    ("III", "aVF", "V3", "V6"),
-)
-_COLUMN_S: Final = 2.5
-_WIDTH: Final = 190.0
-"""Of a panel, in pixels."""
+_SHOWN_S: Final = 10.0
+_WIDTH: Final = 760.0
+"""Of the picture, in pixels."""
 
 _HEIGHT: Final = 80.0
+"""Of a panel, in pixels."""
+
 _LARGEST_PX_PER_MV: Final = 30.0
 _MOST_NAMES: Final = 12
 _TEXT: Final = 'font-family="sans-serif" font-size="10" fill="#444"'
@@ -49,42 +46,48 @@ def counts(names: Sequence[str], numbers: Iterable[int]) -> str:
     return ", ".join(shown)
 
 
-def picture(signal: Float32Array | FloatArray, fs: float) -> str:
-    """Return a small picture of twelve leads as SVG: three rows of four, 2.5 s each.
+def picture(
+    signal: Float32Array | FloatArray, fs: float, leads: Sequence[str] = LEADS
+) -> str:
+    """Return a small picture of the leads as SVG: of twelve, four columns of 2.5 s.
 
     The columns follow one another in time, and all leads have one scale. A panel is
     empty where the signal has ended or the lead is missing.
 
     Parameters
     ----------
-    signal : ndarray of shape (12, n_samples)
-        Voltages in mV in the order of `LEADS`; NaN where a sample is missing.
+    signal : ndarray of shape (n_leads, n_samples)
+        Voltages in mV; NaN where a sample is missing.
     fs : float
         Sampling rate in Hz.
+    leads : sequence of str
+        Names of the rows of `signal`.
     """
-    n_shown = round(_COLUMN_S * fs)
+    columns = print_columns(leads)
+    n_shown, panel_width = round(_SHOWN_S * fs / len(columns)), _WIDTH / len(columns)
     panels = [
-        (row, column, name, _centred(signal[LEADS.index(name)], column, n_shown))
-        for row, names in enumerate(_ROWS)
-        for column, name in enumerate(names)
+        (row, column, name, _centred(signal[leads.index(name)], column, n_shown))
+        for column, names in enumerate(columns)
+        for row, name in enumerate(names)
     ]
     highest = max((np.abs(mv).max() for *_, mv in panels if mv.size), default=0.0)
     scale = min(_LARGEST_PX_PER_MV, 0.48 * _HEIGHT / max(highest, 1e-9))
-    width, height = 4 * _WIDTH, 3 * _HEIGHT
+    width, height = _WIDTH, len(columns[0]) * _HEIGHT
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" '
         f'height="{height:g}" viewBox="0 0 {width:g} {height:g}" role="img" '
-        'aria-label="12-lead ECG"><rect width="100%" height="100%" fill="#fff8f6"/>'
+        f'aria-label="{len(leads)}-lead ECG">'
+        '<rect width="100%" height="100%" fill="#fff8f6"/>'
     ]
     for row, column, name, mv in panels:
-        left, zero = column * _WIDTH, (row + 0.5) * _HEIGHT
+        left, zero = column * panel_width, (row + 0.5) * _HEIGHT
         parts.append(
             f'<line x1="{left:g}" x2="{left:g}" y1="{zero - _HEIGHT / 2:g}" '
             f'y2="{zero + _HEIGHT / 2:g}" stroke="#eba49b"/>'
             f'<text x="{left + 4:g}" y="{zero - 28:g}" {_TEXT}>{name}</text>'
         )
         if mv.size:
-            x = left + np.arange(mv.size) * (_WIDTH / n_shown)
+            x = left + np.arange(mv.size) * (panel_width / n_shown)
             points = " ".join(
                 f"{at:.1f},{zero - scale * value:.1f}"
                 for at, value in zip(x.tolist(), mv.tolist(), strict=True)

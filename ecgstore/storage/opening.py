@@ -1,5 +1,6 @@
 """Open a finished store's file: check it, read its attributes, map its content."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,8 +145,10 @@ def _signal_offsets(signals: h5py.Dataset, path: Path) -> IntArray:
             raise ValueError(f"{signals.name} has rows at odd offsets")
     except ValueError as error:
         chunk = "x".join(map(str, (1, *signals.shape[1:])))
+        row_nbytes = math.prod(signals.shape[1:]) * signals.dtype.itemsize
+        threshold, interval = schema.alignment(row_nbytes)
         raise SchemaError(
-            f"{path}: {error}; restore the original layout with h5repack -t 4096 "
-            f"-a 4096 -f NONE -l signals:CHUNK={chunk}"
+            f"{path}: {error}; restore the original layout with h5repack -t "
+            f"{threshold} -a {interval} -f NONE -l signals:CHUNK={chunk}"
         ) from error
     return offsets

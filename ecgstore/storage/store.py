@@ -152,6 +152,7 @@ class Store(StoreFile):
             age=float(record["age"]),
             sex=str(record["sex"]),
             dx=_names(record["dx"]),
+            leads=self.leads,
             derived_leads=_names(record["derived_leads"]),
             missing_leads=_names(record["missing_leads"]),
             signal=self.signals([row])[0, :, : self.n_samples - padding],
@@ -187,16 +188,16 @@ class Store(StoreFile):
 
         Per-lead quantities have a column per lead, such as ``ksqi_V1``.
         """
-        return quality_frame(self._checked_tables(), self.records.index)
+        return quality_frame(self._checked_tables(), self.records.index, self.leads)
 
     @cached_property
     def missing_leads(self) -> BoolArray | None:
-        """Which leads each record lacks, of shape (n_records, 12); None if none does.
+        """Which of `leads` each record lacks, (n_records, n_leads); None if none does.
 
         Only builds with the option ``allow_missing_leads`` store such records. Their
         signals are zero in these leads, their marks -1, and their features NaN.
         """
-        return missing_leads(self._checked_tables())
+        return missing_leads(self._checked_tables(), self.leads)
 
     @cached_property
     def quarantine(self) -> pd.DataFrame:
@@ -446,14 +447,14 @@ class Store(StoreFile):
         ----------
         rows : sequence of int, ndarray, slice or Selection
             Row numbers in any order, which may be repeated, or a mask of all rows.
-        out : ndarray of shape (n_rows, 12, n_samples), optional
+        out : ndarray of shape (n_rows, n_leads, n_samples), optional
             Array for the result: C-contiguous, of type `dtype`.
         dtype : {"float32", "int16"}
             Voltages in mV, or stored counts of `scale_factor` mV.
 
         Returns
         -------
-        ndarray of shape (n_rows, 12, n_samples)
+        ndarray of shape (n_rows, n_leads, n_samples)
             `out` if given, else a new array.
 
         Raises
@@ -488,7 +489,7 @@ class Store(StoreFile):
 
         Returns
         -------
-        ndarray of shape (n_rows, 12, max_beats, 9)
+        ndarray of shape (n_rows, n_leads, max_beats, 9)
             In the order of `ecgstore.record.MARKS`; -1 where absent.
         """
         return self._read(schema.FIDUCIALS, rows)

@@ -1,14 +1,15 @@
 """An open store file: its attributes, tables, signals and attached deep features."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
-from ecgstore.arrays import Float32Array, UInt8Array
-from ecgstore.errors import SchemaError, StoreClosedError
-from ecgstore.record import LEADS
+from ecgstore.arrays import Float32Array, IntArray, UInt8Array
+from ecgstore.errors import ConfigError, SchemaError, StoreClosedError
+from ecgstore.record import lead_names
 from ecgstore.storage.deep_features.attached import AttachedFeatures, Origin
 from ecgstore.storage.deep_features.sidecar import open_sidecar
 from ecgstore.storage.format import schema
@@ -101,7 +102,31 @@ class StoreFile:
     @property
     def leads(self) -> tuple[str, ...]:
         """Names of the leads, in the order of every array."""
-        return LEADS
+        return self.config.leads
+
+    def lead_numbers(self, leads: str | Iterable[str]) -> IntArray:
+        """Return the positions of some leads in every array.
+
+        Parameters
+        ----------
+        leads : str or iterable of str
+            Names, each once, in any order.
+
+        Returns
+        -------
+        ndarray of shape (n_leads,)
+            Positions in `leads` of the store, in the order of the names.
+
+        Raises
+        ------
+        ConfigError
+            If the store has no such lead, one is named twice, or there is no name.
+        """
+        try:
+            names = lead_names(leads, self.leads)
+        except ConfigError as error:
+            raise ConfigError(f"{self.path}: {error}") from error
+        return np.array([self.leads.index(name) for name in names])
 
     def __len__(self) -> int:
         return self._n_rows

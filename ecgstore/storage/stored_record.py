@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ecgstore.arrays import Float32Array, IntArray
 from ecgstore.diagnoses import diagnoses
-from ecgstore.record import person_text
+from ecgstore.record import LEADS, person_text
 from ecgstore.storage import notebook
 
 
@@ -26,10 +26,12 @@ class StoredRecord:
         ``"male"``, ``"female"`` or ``"unknown"``.
     dx : tuple of str
         All codes of the record; digits are SNOMED CT.
+    leads : tuple of str
+        Names of the leads of the store, in the order of `signal` and `fiducials`.
     derived_leads, missing_leads : tuple of str
         Leads that were computed from I and II, and leads that the record lacks, which
         are zero in `signal`.
-    signal : ndarray of shape (12, n_real_samples)
+    signal : ndarray of shape (n_leads, n_real_samples)
         Filtered voltages in mV, float32, without the padding.
     fs : float
         Sampling rate in Hz.
@@ -39,7 +41,7 @@ class StoredRecord:
         Every handcrafted feature; NaN where undefined.
     r_peaks : ndarray of shape (n_beats,)
         Sample indices of the record's beats.
-    fiducials : ndarray of shape (12, n_beats, 9)
+    fiducials : ndarray of shape (n_leads, n_beats, 9)
         Sample indices of the marks of every beat, -1 where absent.
     targets : dict
         Every target of the store; NaN where missing.
@@ -53,6 +55,7 @@ class StoredRecord:
     age: float
     sex: str
     dx: tuple[str, ...]
+    leads: tuple[str, ...]
     derived_leads: tuple[str, ...]
     missing_leads: tuple[str, ...]
     signal: Float32Array
@@ -94,10 +97,12 @@ class StoredRecord:
             "beats": len(self.r_peaks),
             "row, fold": f"{self.row}, {self.fold}",
         }
+        if self.leads != LEADS:
+            rows["leads"] = ", ".join(self.leads)
         if self.derived_leads:
             rows["derived leads"] = ", ".join(self.derived_leads)
         if self.missing_leads:
             rows["missing leads"] = ", ".join(self.missing_leads)
-        return notebook.picture(self.signal, self.fs) + notebook.table(
+        return notebook.picture(self.signal, self.fs, self.leads) + notebook.table(
             rows, self.record_id
         )

@@ -41,6 +41,7 @@ def summarise(
                 "dtype": store.dtype,
                 "fs": store.config.fs,
             },
+            "leads": list(store.leads),
             "software": store.software,
             "fingerprint": store.fingerprint,
             "labels_beside": store.has_labels_beside,

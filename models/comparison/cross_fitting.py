@@ -80,6 +80,6 @@ def extract_unseen(
         checkpoint.network().to(device),
         Selection(store, np.union1d(inner.held_out, outer.test)),
         transform=[checkpoint.decimate()],
-        leads=model.leads,
+        leads=checkpoint.leads,
         device=device,
     )

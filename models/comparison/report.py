@@ -110,7 +110,7 @@ def _content(
         "format": "ecgstore comparison",
         "version": 1,
         "protocol": protocol,
-        "settings": settings.to_dict(),
+        "settings": settings.for_store(store).to_dict(),
         "store": {"name": store.path.name, "fingerprint": store.fingerprint},
         "software": {
             "ecgstore": __version__,

@@ -137,8 +137,10 @@ def compare(
     Raises
     ------
     EcgStoreError
-        If another process compares into this folder, or a file cannot be written.
+        If the store lacks a lead of the settings, another process compares into this
+        folder, or a file cannot be written.
     """
+    settings = settings.for_store(store)
     cache = folder / "extracted"
     folds = {
         name: PROTOCOLS[name].outer_folds(store, settings.n_folds)

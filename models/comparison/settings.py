@@ -1,11 +1,14 @@
 """Settings of a comparison, without loading PyTorch."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ecgstore.models.comparison.protocols import PROTOCOLS
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.options import check, group, option, to_dict
+
+if TYPE_CHECKING:
+    from ecgstore.storage import Store
 
 DeepInputs = Literal["logits", "features"]
 
@@ -66,6 +69,16 @@ class ComparisonSettings:
 
     def __post_init__(self) -> None:
         check(self)
+
+    def for_store(self, store: "Store") -> Self:
+        """Return the settings with the names of the leads, also if none are given.
+
+        Raises
+        ------
+        ConfigError
+            If the store lacks one of the leads.
+        """
+        return replace(self, model=self.model.for_store(store))
 
     def to_dict(self) -> dict[str, Any]:
         """Return every setting, for JSON."""

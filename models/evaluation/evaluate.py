@@ -180,7 +180,7 @@ def evaluate(
         Selection(store, np.union1d(test.rows, validation.rows)),
         batch_size=batch_size,
         transform=[checkpoint.decimate()],
-        leads=checkpoint.model.leads,
+        leads=checkpoint.leads,
         device=device,
         quiet=quiet,
     )
@@ -257,6 +257,12 @@ def _warnings(checkpoint: Checkpoint, validation: Selection) -> tuple[str, ...]:
     """Return reasons to distrust the scores."""
     store = validation.store
     if not lists_seen_records(checkpoint, store):
+        if checkpoint.config.leads != store.leads:
+            return (
+                "the model was trained on a store of other leads "
+                f"({', '.join(checkpoint.config.leads)}), whose records cannot be "
+                "recognised: records of this store may have been among them",
+            )
         return (
             "the checkpoint does not contain the signals it was trained on, so records "
             "of this store may have been among them",

@@ -81,7 +81,7 @@ def extract(
         store,
         batch_size,
         fields=("signals",),
-        leads=checkpoint.model.leads,
+        leads=checkpoint.leads,
         transform=[checkpoint.decimate()],
         device=device,
         rank=0,  # all records, in the order of their rows, also under torchrun

@@ -1,7 +1,8 @@
 """Predict records that are in no store, file by file.
 
 A record is read, checked and preprocessed by the functions of a build, with the options
-of the store that the network was trained on.
+of the store that the network was trained on, and with the leads that the network takes:
+a record need not have others.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +24,7 @@ from ecgstore.models.inference.run import probabilities_of
 from ecgstore.models.networks.extractor import Extractor
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.devices import available_device
-from ecgstore.record import LEADS, lead_mask
+from ecgstore.record import in_standard_order, lead_mask, lead_rows
 from ecgstore.signals.stored_form import (
     check_usable,
     leads_to_leave_out,
@@ -82,7 +83,8 @@ class NewRecord:
     record_id : str
         Its name in its header.
     signal : ndarray of shape (12, n_samples)
-        Voltages in mV, float32, bit-identical to those read from a store.
+        Voltages in mV in the order of `LEADS`, float32, bit-identical to those read
+        from a store; zero in leads that the options leave out.
     n_real_samples : int
         Samples that are not padding.
     missing_leads : tuple of str
@@ -169,7 +171,7 @@ def predict(
     headers = given_headers(records, on_unreadable)
     device = available_device(device)
     network = checkpoint.network().to(device)
-    config = checkpoint.config
+    config = replace(checkpoint.config, leads=in_standard_order(checkpoint.leads))
     if lead_names is not None:
         config = replace(config, lead_names=lead_names)
     return _predictions(checkpoint, config, network, headers, device, batch_size, quiet)
@@ -236,7 +238,7 @@ def _name_of(header: Path) -> str:
 
 def _batch(records: Sequence[NewRecord], checkpoint: Checkpoint) -> Batch:
     """Return the batch that a loader would return, with the leads of the model."""
-    leads = [LEADS.index(name) for name in checkpoint.model.leads]
+    leads = lead_rows(checkpoint.leads)
     signals: NDArray[np.float32] = np.stack(
         [record.signal[leads] for record in records]
     )
@@ -252,6 +254,6 @@ def _batch(records: Sequence[NewRecord], checkpoint: Checkpoint) -> Batch:
         n_real_samples=torch.tensor(n_real),
         signals=torch.from_numpy(signals),
         missing_leads=missing,
-        leads=checkpoint.model.leads,
+        leads=checkpoint.leads,
         fs=checkpoint.config.fs,
     )

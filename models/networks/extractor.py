@@ -92,7 +92,7 @@ class Extractor(Network):
             raise EcgStoreError(
                 f"the signals have the leads {', '.join(batch.leads)}; the network was "
                 f"trained on {', '.join(self.leads)}: read these, in this order "
-                "(leads=checkpoint.model.leads)"
+                "(leads=checkpoint.leads)"
             )
         signals = batch.in_mv().signals
         if signals is None:

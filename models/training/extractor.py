@@ -64,13 +64,18 @@ def train_extractor(
         If no record is selected, or the state file was saved by a training with other
         settings or records.
     ConfigError
-        If the store's sampling rate is not a multiple of the model's.
+        If the store's sampling rate is not a multiple of the model's, or it lacks a
+        lead of the model.
     """
     store = training.store
+    model = model.for_store(store)
+    leads = model.leads or store.leads
     source = source_of(model.model)
     sha256 = None if source is None else source["sha256"]
-    network = _new_extractor(model, len(store.label_names), settings.seed, sha256)
-    network.leads, network.fs = model.leads, model.fs or store.config.fs
+    network = _new_extractor(
+        model, len(leads), len(store.label_names), settings.seed, sha256
+    )
+    network.leads, network.fs = leads, model.fs or store.config.fs
     history = fit(
         network,
         training,
@@ -78,7 +83,7 @@ def train_extractor(
         settings,
         transform=[Decimate.to(model.fs or store.config.fs, store.config.fs)],
         augmentation=pipes.Augment(*AUGMENTATIONS) if settings.augment else None,
-        leads=model.leads,
+        leads=leads,
         device=device,
         state_file=state_file,
         identity={
@@ -113,14 +118,18 @@ def train_extractor(
 
 
 def _new_extractor(
-    settings: ModelSettings, n_classes: int, seed: int, sha256: str | None
+    settings: ModelSettings,
+    n_leads: int,
+    n_classes: int,
+    seed: int,
+    sha256: str | None,
 ) -> Extractor:
     """Return an extractor with random weights that depend on the seed only."""
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         return create_model(
             settings.model,
-            len(settings.leads),
+            n_leads,
             n_classes,
             settings.normalise_by,
             sha256=sha256,

@@ -266,6 +266,7 @@ def train_into(
     """
     state_file = folder / STATE
     is_first = is_first_process()
+    model = model.for_store(training.store)
     with (
         folder_for_files(folder),
         only_writer(folder, "training") if is_first else nullcontext(),

@@ -19,7 +19,6 @@ from ecgstore.pipes.reading.window import (
     window_begins,
     window_length,
 )
-from ecgstore.record import LEADS, lead_names
 from ecgstore.similar_names import did_you_mean
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
@@ -46,7 +45,7 @@ class RecordReader:
     dtype : {"float32", "int16"}
         Signals in mV, or the stored counts.
     leads : iterable of str, optional
-        Names of the leads, in the order of the batch; all twelve if left out.
+        Names of the leads, in the order of the batch; all of the store if left out.
     window : tuple of int or RandomCrop, optional
         The samples to read: (begin, end), `end` not included, or a random crop; all if
         left out. Marks are counted from the begin of the window.
@@ -80,9 +79,9 @@ class RecordReader:
             raise ValueError(
                 f"{store.path} holds float32 mV, not int16 counts; use dtype='float32'"
             )
-        self._leads = None if leads is None else lead_numbers(leads)
+        self._leads = None if leads is None else store.lead_numbers(leads)
         chosen = np.arange(store.n_leads) if self._leads is None else self._leads
-        self._lead_names = tuple(LEADS[number] for number in chosen)
+        self._lead_names = tuple(store.leads[number] for number in chosen)
         missing = store.missing_leads
         self._missing = None if missing is None else missing[:, chosen]
         self._fs = store.config.fs
@@ -188,17 +187,6 @@ class RecordReader:
         if values.dtype.kind == "S":
             return [value.decode() for value in values.tolist()]
         return torch.from_numpy(values)
-
-
-def lead_numbers(leads: Iterable[str]) -> IntArray:
-    """Return the positions of leads in a stored record.
-
-    Raises
-    ------
-    ValueError
-        If a name is not one of `LEADS` or repeated, or there are no names.
-    """
-    return np.array([LEADS.index(name) for name in lead_names(leads)])
 
 
 def _known_fields(

@@ -16,7 +16,6 @@ from ecgstore.pipes.transforms.augmentation import (
     clear_padding,
 )
 from ecgstore.pipes.transforms.statistics import Standardisation
-from ecgstore.record import LEADS, lead_names
 from ecgstore.storage import Selection
 from ecgstore.storage.format.schema import PAD_LENGTH
 from ecgstore.system.progress import with_progress
@@ -73,8 +72,8 @@ class Standardise(Standardisation):
         selection : Selection
             The training records, such as ``store.select(folds=range(8))``.
         leads : sequence of str, optional
-            Names of the leads, as in the batches to standardise; all twelve if left
-            out.
+            Names of the leads, as in the batches to standardise; all of the store if
+            left out.
         by : {"lead", "all_leads"}
             Statistics of every lead, or of the samples of all leads pooled.
 
@@ -91,11 +90,12 @@ class Standardise(Standardisation):
         STAN-CS-79-773).
         """
         _check_selection(selection, cls.__name__)
-        chosen = LEADS if leads is None else lead_names(leads)
+        store = selection.store
+        numbers = store.lead_numbers(store.leads if leads is None else leads).tolist()
+        chosen = tuple(store.leads[number] for number in numbers)
         if by not in ("lead", "all_leads"):
             raise ValueError(f"by is {by!r}; expected 'lead' or 'all_leads'")
         moments = _Moments(len(chosen))
-        numbers = [LEADS.index(name) for name in chosen]
         for signal, recorded in _real_signals(selection, numbers):
             moments.add_samples(signal, recorded)
         pooled = by == "all_leads"
@@ -105,8 +105,8 @@ class Standardise(Standardisation):
             sd=tuple(np.sqrt(variance).tolist()),
             leads=chosen,
             by=by,
-            fs=selection.store.config.fs,
-            fingerprint=selection.store.fingerprint,
+            fs=store.config.fs,
+            fingerprint=store.fingerprint,
             rows_sha256=selection.rows_sha256,
             n_records=len(selection),
         )

@@ -214,6 +214,8 @@ def test_options_of_an_unfinished_build_cannot_change(
     stopped_build(pipeline, "seal", few_records, out)
     with pytest.raises(EcgStoreError, match=r"options\.low_hz was 0\.5, now it is 1"):
         build(few_records, out, Config(beats="none", low_hz=1.0))
+    with pytest.raises(EcgStoreError, match=r"options\.leads was \['I', 'II', 'III'"):
+        build(few_records, out, Config(beats="none", leads=("II",)))
     other = tmp_path / "other"
     shutil.copytree(few_records, other)
     with pytest.raises(EcgStoreError, match="sources was "):

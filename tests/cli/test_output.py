@@ -65,6 +65,7 @@ def _summary(name: str) -> dict[str, object]:
         "size_bytes": 5,
         "signals": {"shape": [3, 12, 5000], "dtype": name, "fs": 500.0},
         "n_features": 2,
+        "leads": [name],
         "software": name,
         "beats_engine": name,
         "fingerprint": name,

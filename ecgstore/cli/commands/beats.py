@@ -148,7 +148,6 @@ class _Found:
     def __iter__(self) -> "Iterator[RecordBeats]":
         from ecgstore.beats.of_records import beats_of_record, beats_of_store
         from ecgstore.errors import EcgStoreError
-        from ecgstore.record import LEADS
         from ecgstore.sources import describe_unreadable, given_headers
         from ecgstore.storage import Store
         from ecgstore.system.progress import Progress
@@ -158,7 +157,7 @@ class _Found:
                 n_records = len(self._record_ids or store)
                 with Progress("beats", n_records, quiet=self._quiet) as progress:
                     for record in beats_of_store(
-                        store, self._record_ids, leads=self._leads or LEADS
+                        store, self._record_ids, leads=self._leads
                     ):
                         yield record
                         progress.update()

@@ -32,8 +32,7 @@ def info(
     store: Path, options: bool, records: bool, quarantine: bool, as_json: bool
 ) -> None:
     """Print a summary of STORE: counts by source, class and fold."""
-    import json
-
+    from ecgstore.options import to_dict
     from ecgstore.storage import Store
     from ecgstore.storage.summary import summarise
 
@@ -41,7 +40,7 @@ def info(
         raise click.UsageError("give one of --options, --records, --quarantine")
     if options:
         with Store(store) as opened:
-            print_json(json.loads(opened.config.to_json()))
+            print_json(to_dict(opened.config))
         return
     if not (records or quarantine):
         summary = summarise(store)

@@ -64,7 +64,7 @@ def plot(
     records: Path | None,
     out: Path | None,
 ) -> None:
-    """Plot RECORD of STORE as a 12-lead ECG on clinical grid paper.
+    """Plot RECORD of STORE as an ECG on clinical grid paper.
 
     25 mm/s and 10 mm/mV when printed at its own size, with P, QRS and T marked.
     """

@@ -87,14 +87,14 @@ def q_s_peaks(signal: FloatArray, fiducials: IntArray) -> IntArray:
 
     Parameters
     ----------
-    signal : ndarray of shape (12, n_samples)
+    signal : ndarray of shape (n_leads, n_samples)
         Voltages in mV.
-    fiducials : ndarray of shape (12, n_beats, 9)
+    fiducials : ndarray of shape (n_leads, n_beats, 9)
         Marks in the order of `Mark`; -1 where absent.
 
     Returns
     -------
-    ndarray of shape (12, n_beats, 2)
+    ndarray of shape (n_leads, n_beats, 2)
         Sample indices of the Q and the S wave; -1 where there is none, or where one of
         the three marks of the QRS complex is missing.
 

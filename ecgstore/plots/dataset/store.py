@@ -20,7 +20,7 @@ from ecgstore.plots.dataset.worst import (
 from ecgstore.plots.ecg.contact_sheet import SheetPanel, contact_sheet
 from ecgstore.plots.ecg.filtering import filter_effect
 from ecgstore.plots.ecg.paper import ecg_paper
-from ecgstore.record import lead_mask
+from ecgstore.record import lead_rows
 from ecgstore.signals.preprocess import before_filter
 from ecgstore.signals.stored_form import span_to_store
 from ecgstore.sources import leads_of_build, read_record, signal_sha256
@@ -57,6 +57,7 @@ def plot_record(store: Store, record_id: str) -> Figure:
     return ecg_paper(
         signal,
         record.fs,
+        leads=store.leads,
         title=_title(record),
         subtitle=_subtitle(store, record),
         filter_text=f"{store.config.low_hz:g}-{store.config.high_hz:g} Hz",
@@ -96,8 +97,8 @@ def plot_filter(
             "folder of the original with --records"
         )
     config = store.config
-    signal = original.signal
-    signal[lead_mask(record.missing_leads)] = 0.0  # as they are stored
+    signal = original.signal[lead_rows(store.leads)]
+    signal[np.isin(store.leads, record.missing_leads)] = 0.0  # as they are stored
     start_s = float(store.records[schema.START].iloc[record.row])
     span = span_to_store(
         round(start_s * original.fs), signal.shape[1], original.fs, config
@@ -116,6 +117,8 @@ def plot_filter(
         raw[:, : record.signal.shape[1]],
         record.signal.astype(np.float64),
         record.fs,
+        leads=_shown(store, ("I", "II", "V1", "V5")),
+        of=store.leads,
         title=f"{_title(record)}, before and after the filter",
         band=(config.low_hz, config.high_hz),
     )
@@ -187,10 +190,20 @@ def plot_worst(store: Store, n_records: int, diagnosis: str | None = None) -> Fi
                 _subtitle(store, record),
                 record.fiducials,
                 record.r_peaks,
+                store.leads,
             )
         )
     title = f"{store.path.name}: the worst of {len(rows)} {population}"
-    return contact_sheet(panels, title=title)
+    return contact_sheet(panels, leads=_shown(store, ("II", "V1")), title=title)
+
+
+def _shown(store: Store, leads: tuple[str, ...]) -> tuple[str, ...]:
+    """Return some leads, or as many of a store that has not all of them."""
+    if {*leads} <= {*store.leads}:
+        return leads
+    others = [lead for lead in store.leads if lead not in leads]
+    first = [lead for lead in leads if lead in store.leads]
+    return tuple((first + others)[: len(leads)])
 
 
 def _problems(store: Store, rows: IntArray) -> list[Problem]:

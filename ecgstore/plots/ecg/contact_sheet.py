@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.plots.style.colours import BLUE, GREEN, GREY, INK, VERMILION
 from ecgstore.plots.style.curves import centred
-from ecgstore.record import LEADS, MARKS, N_LEADS, Mark, lead_names
+from ecgstore.record import LEADS, MARKS, Mark, lead_names
 from ecgstore.system.visible import visible_lines
 
 _WAVES: Final = (
@@ -33,18 +33,20 @@ class SheetPanel:
 
     Attributes
     ----------
-    signal : ndarray of shape (12, n_samples)
-        Voltages in mV in the order of `LEADS`, without padding; NaN leaves a gap.
+    signal : ndarray of shape (n_leads, n_samples)
+        Voltages in mV, without padding; NaN leaves a gap.
     fs : float
         Sampling rate in Hz.
     title : str
         The record's name and the reason for showing it.
     subtitle : str
         Patient and diagnoses.
-    marks : ndarray of shape (12, n_beats, 9)
+    marks : ndarray of shape (n_leads, n_beats, 9)
         Sample index of each mark of `MARKS`, negative where there is none.
     r_peaks : ndarray of shape (n_beats,)
         Sample indices of the record's beats.
+    leads : tuple of str
+        Names of the rows of `signal` and `marks`.
     """
 
     signal: FloatArray
@@ -53,6 +55,7 @@ class SheetPanel:
     subtitle: str
     marks: IntArray
     r_peaks: IntArray
+    leads: tuple[str, ...] = LEADS
 
 
 def contact_sheet(
@@ -72,7 +75,7 @@ def contact_sheet(
     panels : sequence of SheetPanel
         At least one.
     leads : sequence of str
-        Names of the leads, from top to bottom.
+        Names of the leads to show, from top to bottom.
     title : str
         Title of the page.
 
@@ -84,7 +87,7 @@ def contact_sheet(
     Raises
     ------
     ValueError
-        If there is no panel, an array has a wrong shape, or a lead is unknown.
+        If there is no panel, an array has a wrong shape, or a record lacks a lead.
 
     Examples
     --------
@@ -96,7 +99,7 @@ def contact_sheet(
     2
     """
     _check(panels)
-    leads = lead_names(leads)
+    leads = lead_names(leads, panels[0].leads)
     n_columns = min(_COLUMNS, len(panels))
     n_rows = -(-len(panels) // n_columns)
     width, height = _PANEL_INCHES
@@ -130,15 +133,21 @@ def _check(panels: Sequence[SheetPanel]) -> None:
     if not panels:
         raise ValueError("panels is empty, expected at least one record")
     for panel in panels:
-        if panel.signal.ndim != 2 or len(panel.signal) != N_LEADS:
+        if panel.leads != panels[0].leads:
+            raise ValueError(
+                f"a panel has the leads {', '.join(panel.leads)}; expected those of "
+                f"the first one, {', '.join(panels[0].leads)}"
+            )
+        n_leads = len(panel.leads)
+        if panel.signal.ndim != 2 or len(panel.signal) != n_leads:
             raise ValueError(
                 f"signal has shape {panel.signal.shape}, "
-                f"expected ({N_LEADS}, n_samples)"
+                f"expected ({n_leads}, n_samples)"
             )
-        if panel.marks.ndim != 3 or panel.marks.shape[::2] != (N_LEADS, len(MARKS)):
+        if panel.marks.ndim != 3 or panel.marks.shape[::2] != (n_leads, len(MARKS)):
             raise ValueError(
                 f"marks has shape {panel.marks.shape}, "
-                f"expected ({N_LEADS}, n_beats, {len(MARKS)})"
+                f"expected ({n_leads}, n_beats, {len(MARKS)})"
             )
 
 
@@ -156,7 +165,7 @@ def _draw_panel(axes: Axes, panel: SheetPanel, leads: Sequence[str]) -> None:
     axes.set_xlim(-0.5, max(n_samples / panel.fs, 1.0))
     base = 0.0
     for name in leads:
-        number = LEADS.index(name)
+        number = panel.leads.index(name)
         curve = centred(panel.signal[number])
         highest = float(np.fmax.reduce(curve, initial=0.0))
         lowest = float(np.fmin.reduce(curve, initial=0.0))

@@ -11,7 +11,7 @@ from scipy.signal import welch
 from ecgstore.arrays import FloatArray
 from ecgstore.plots.style.colours import BLUE, GREY, ORANGE
 from ecgstore.plots.style.curves import centred
-from ecgstore.record import LEADS, N_LEADS, lead_names
+from ecgstore.record import LEADS, lead_names
 from ecgstore.system.visible import visible_lines
 
 _LEAST_DENSITY: Final = (
@@ -27,6 +27,7 @@ def filter_effect(
     fs: float,
     *,
     leads: Sequence[str] = ("I", "II", "V1", "V5"),
+    of: Sequence[str] = LEADS,
     title: str = "",
     band: tuple[float, float] | None = None,
 ) -> Figure:
@@ -39,13 +40,15 @@ def filter_effect(
 
     Parameters
     ----------
-    raw, filtered : ndarray of shape (12, n_samples)
+    raw, filtered : ndarray of shape (n_leads, n_samples)
         Voltages in mV before and after, at the same sampling rate and without
         padding.
     fs : float
         Sampling rate in Hz.
     leads : sequence of str
-        Names of the leads.
+        Names of the leads to show.
+    of : sequence of str
+        Names of the rows of the arrays.
     title : str
         Title of the figure.
     band : tuple of float, optional
@@ -59,11 +62,11 @@ def filter_effect(
     Raises
     ------
     ValueError
-        If the arrays' shapes differ or are not (12, n_samples), or if there is no
+        If the arrays' shapes differ or are not (n_leads, n_samples), or if there is no
         lead of a name.
     """
-    _check(raw, filtered)
-    leads = lead_names(leads)
+    _check(raw, filtered, len(of))
+    leads = lead_names(leads, of)
     figure = Figure(figsize=(12.0, 0.9 + 1.9 * len(leads)), dpi=150, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
     axes = figure.subplots(
@@ -73,8 +76,8 @@ def filter_effect(
         visible_lines(title), fontsize=13, fontweight="bold", parse_math=False
     )
     for (curves, spectra), name in zip(axes, leads, strict=True):
-        before = centred(raw[LEADS.index(name)])
-        after = np.asarray(filtered[LEADS.index(name)], dtype=np.float64)
+        before = centred(raw[of.index(name)])
+        after = np.asarray(filtered[of.index(name)], dtype=np.float64)
         _draw_curves(curves, before, after, fs, name)
         _draw_spectra(spectra, before, after, fs, band)
     duration_s = raw.shape[1] / fs
@@ -100,12 +103,12 @@ def filter_effect(
     return figure
 
 
-def _check(raw: FloatArray, filtered: FloatArray) -> None:
+def _check(raw: FloatArray, filtered: FloatArray, n_leads: int) -> None:
     """Refuse arrays of a wrong shape."""
     for name, array in (("raw", raw), ("filtered", filtered)):
-        if array.ndim != 2 or len(array) != N_LEADS:
+        if array.ndim != 2 or len(array) != n_leads:
             raise ValueError(
-                f"{name} has shape {array.shape}, expected ({N_LEADS}, n_samples)"
+                f"{name} has shape {array.shape}, expected ({n_leads}, n_samples)"
             )
     if raw.shape != filtered.shape:
         raise ValueError(

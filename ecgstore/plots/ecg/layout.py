@@ -1,6 +1,7 @@
 """The layout of an ECG print, in mm; nothing is drawn here.
 
-A print has three rows of four leads, 2.5 s each, and one lead in full length below.
+A print of the twelve leads has three rows of four, 2.5 s each, and one lead in full
+length below. Up to four leads are all in full length; others are in columns of three.
 The origin of all coordinates is the lower left corner of the page.
 """
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.plots.style.curves import centred
-from ecgstore.record import LEADS
+from ecgstore.record import LEADS, print_columns
 
 MM_PER_S: Final = 25.0
 MM_PER_MV: Final = 10.0
@@ -20,14 +21,7 @@ MM_PER_INCH: Final = 25.4
 POINTS_PER_MM: Final = 72.0 / MM_PER_INCH
 
 PRINTED_S: Final = 10.0
-COLUMN_S: Final = 2.5
-ROWS: Final = (
-    ("I", "aVR", "V1", "V4"),
-    ("II", "aVL", "V2", "V5"),
-    ("III", "aVF", "V3", "V6"),
-)
 RHYTHM_LEAD: Final = "II"
-N_ROWS: Final = len(ROWS) + 1
 
 PAGE_WIDTH: Final = 297.0  # A4, landscape
 GRID_LEFT: Final = 8.5
@@ -35,14 +29,16 @@ GRID_WIDTH: Final = 280.0
 TRACE_LEFT: Final = GRID_LEFT + 20.0  # the calibration pulse is left of it
 HEADER: Final = 24.0
 FOOTER: Final = 21.0
-_GRID_HEIGHT: Final = 165.0  # with header and footer: 210 mm, A4
+_ROW_HEIGHT: Final = 40.0  # at least; four rows with header and footer: 210 mm, A4
+_ROWS_AND: Final = 5.0
 
 _SQUARE: Final = 5.0  # rows begin and end on the thick lines of the grid
 _LEAST_ABOVE: Final = 15.0
 _LEAST_BELOW: Final = 10.0
 _MOST_ABOVE: Final = 45.0
 _MOST_BELOW: Final = 35.0
-_ABOVE_TRACES: Final = (6.0, 6.0, 6.0, 10.0)  # for names and beats
+_ABOVE_TRACES: Final = 6.0  # for names
+_ABOVE_LAST: Final = 10.0  # for names and beats
 _BELOW_TRACES: Final = 2.0
 
 
@@ -53,7 +49,9 @@ class Panel:
     Attributes
     ----------
     lead : int
-        The lead's index in `LEADS`.
+        The lead's row in the signal.
+    name : str
+        The lead's name.
     row : int
         The row, counted from the top.
     left, width : float
@@ -63,14 +61,18 @@ class Panel:
     shifted : bool
         Whether the panel begins earlier than its column, because the recording ends
         before the end of the column.
+    is_strip : bool
+        Whether it is the rhythm strip.
     """
 
     lead: int
+    name: str
     row: int
     left: float
     width: float
     start_s: float
     shifted: bool
+    is_strip: bool = False
 
     def x(self, samples: IntArray, fs: float) -> FloatArray:
         """Return the horizontal positions of samples in mm."""
@@ -84,12 +86,15 @@ class Panel:
         return np.arange(first, min(last + 1, n_samples))
 
 
-def panels(n_samples: int, fs: float) -> tuple[Panel, ...]:
+def panels(
+    n_samples: int, fs: float, leads: Sequence[str] = LEADS
+) -> tuple[Panel, ...]:
     """Return the panels of a print: one of each lead, and the rhythm strip at the end.
 
     The columns follow one another in time, as on a recorder. If the recording ends
-    before the end of a column, the column shows the last 2.5 s instead, so that no lead
-    is empty.
+    before the end of a column, the column shows the last seconds instead, so that no
+    lead is empty. A single column shows its leads in full length, without a strip. So
+    the last panel is always a lead in full length, in the last row.
 
     Parameters
     ----------
@@ -97,17 +102,24 @@ def panels(n_samples: int, fs: float) -> tuple[Panel, ...]:
         Samples per lead, without padding.
     fs : float
         Sampling rate in Hz.
+    leads : sequence of str
+        Names of the leads.
     """
-    width = COLUMN_S * MM_PER_S
-    latest_s = max(n_samples / fs - COLUMN_S, 0.0)
+    columns = print_columns(leads)
+    column_s = PRINTED_S / len(columns)
+    width = column_s * MM_PER_S
+    latest_s = max(n_samples / fs - column_s, 0.0)
     all_panels = []
-    for row, names in enumerate(ROWS):
-        for column, name in enumerate(names):
-            start_s = column * COLUMN_S
+    for row in range(len(columns[0])):
+        for column, names in enumerate(columns):
+            if row >= len(names):
+                continue
+            start_s = column * column_s
             shifted = start_s > latest_s + 1e-9
             all_panels.append(
                 Panel(
-                    lead=LEADS.index(name),
+                    lead=leads.index(names[row]),
+                    name=names[row],
                     row=row,
                     left=TRACE_LEFT + column * width,
                     width=width,
@@ -115,11 +127,12 @@ def panels(n_samples: int, fs: float) -> tuple[Panel, ...]:
                     shifted=shifted,
                 )
             )
-    strip_width = PRINTED_S * MM_PER_S
-    strip_lead = LEADS.index(RHYTHM_LEAD)
-    all_panels.append(
-        Panel(strip_lead, N_ROWS - 1, TRACE_LEFT, strip_width, 0.0, False)
-    )
+    if len(columns) > 1:
+        strip = RHYTHM_LEAD if RHYTHM_LEAD in leads else leads[0]
+        at, strip_width = leads.index(strip), PRINTED_S * MM_PER_S
+        all_panels.append(
+            Panel(at, strip, len(columns[0]), TRACE_LEFT, strip_width, 0.0, False, True)
+        )
     return tuple(all_panels)
 
 
@@ -155,20 +168,24 @@ class Trace:
         return float(np.fmin.reduce(self.mv, initial=0.0))
 
 
-def lay_out(signal: FloatArray, fs: float, n_samples: int) -> tuple[Trace, ...]:
+def lay_out(
+    signal: FloatArray, fs: float, n_samples: int, leads: Sequence[str] = LEADS
+) -> tuple[Trace, ...]:
     """Return the curves of all panels, for the first `n_samples` samples.
 
     Parameters
     ----------
-    signal : ndarray of shape (12, at least n_samples)
-        Voltages in mV in the order of `LEADS`; NaN where a sample is missing.
+    signal : ndarray of shape (n_leads, at least n_samples)
+        Voltages in mV; NaN where a sample is missing.
     fs : float
         Sampling rate in Hz.
     n_samples : int
         Samples per lead, without padding.
+    leads : sequence of str
+        Names of the rows of `signal`.
     """
     traces = []
-    for panel in panels(n_samples, fs):
+    for panel in panels(n_samples, fs, leads):
         samples = panel.samples(n_samples, fs)
         mv = centred(signal[panel.lead, samples])
         traces.append(Trace(panel, samples, panel.x(samples, fs), mv))
@@ -181,6 +198,9 @@ class Rows:
 
     above: tuple[float, ...]
     below: tuple[float, ...]
+
+    def __len__(self) -> int:
+        return len(self.above)
 
     @property
     def grid_height(self) -> float:
@@ -211,17 +231,18 @@ def fit_rows(traces: Sequence[Trace]) -> Rows:
 
     A row grows in steps of 5 mm with its curves, up to 45 mm above and 35 mm below its
     zero line; parts of a curve beyond that must be cut off. The remaining space of an
-    A4 page is added to the rows of the least height.
+    A4 page, if there are four rows, is added to the rows of the least height.
     """
-    above = np.array(_ABOVE_TRACES)
-    below = np.full(N_ROWS, _BELOW_TRACES)
-    for row in range(N_ROWS):
+    n_rows = traces[-1].panel.row + 1
+    above = np.array([*[_ABOVE_TRACES] * (n_rows - 1), _ABOVE_LAST])
+    below = np.full(n_rows, _BELOW_TRACES)
+    for row in range(n_rows):
         in_row = [trace for trace in traces if trace.panel.row == row]
         above[row] += MM_PER_MV * max(trace.highest_mv for trace in in_row)
         below[row] -= MM_PER_MV * min(trace.lowest_mv for trace in in_row)
     above = np.clip(np.ceil(above / _SQUARE) * _SQUARE, _LEAST_ABOVE, _MOST_ABOVE)
     below = np.clip(np.ceil(below / _SQUARE) * _SQUARE, _LEAST_BELOW, _MOST_BELOW)
-    while above.sum() + below.sum() < _GRID_HEIGHT:
+    while above.sum() + below.sum() < n_rows * _ROW_HEIGHT + _ROWS_AND:
         row = int(np.argmin(above + below))
         grown = above if above[row] <= below[row] + _SQUARE else below
         grown[row] += _SQUARE

@@ -17,7 +17,7 @@ from ecgstore.plots.ecg.layout import (
     Trace,
 )
 from ecgstore.plots.style.colours import BLUE, GREEN, GREY, VERMILION
-from ecgstore.record import LEADS, Mark
+from ecgstore.record import Mark
 
 _WAVES: Final = (
     ("P", (Mark.P_ON, Mark.P_PEAK, Mark.P_OFF), BLUE, 1.0),
@@ -53,7 +53,7 @@ def draw_marks(
             x = trace.panel.x(at, fs)
             y = rows.zero(row) + trace.mv[at - first] * MM_PER_MV
             shown = (y > rows.bottom(row)) & (y < rows.top(row))  # not if NaN
-            gid = f"{LEADS[trace.panel.lead]}-{name}-{part}"
+            gid = f"{trace.panel.name}-{name}-{part}"
             _draw_mark(axes, x[shown], y[shown], part, colour, half_mm, gid)
 
 

@@ -1,4 +1,4 @@
-"""A 12-lead ECG on clinical ECG paper, true to scale."""
+"""An ECG on clinical ECG paper, true to scale."""
 
 import textwrap
 from collections.abc import Sequence
@@ -18,7 +18,6 @@ from ecgstore.plots.ecg.layout import (
     MM_PER_INCH,
     MM_PER_MV,
     MM_PER_S,
-    N_ROWS,
     PAGE_WIDTH,
     POINTS_PER_MM,
     PRINTED_S,
@@ -36,7 +35,7 @@ from ecgstore.plots.ecg.marks import (
     height_of_beats,
 )
 from ecgstore.plots.style.colours import GREY, INK, VERMILION
-from ecgstore.record import LEADS, MARKS, N_LEADS
+from ecgstore.record import LEADS, MARKS, lead_names
 from ecgstore.system.visible import visible_lines
 
 _DPI: Final = 254  # ten pixels per mm: all grid lines have the same width
@@ -56,6 +55,7 @@ def ecg_paper(
     signal: FloatArray,
     fs: float,
     *,
+    leads: Sequence[str] = LEADS,
     title: str = "",
     subtitle: str = "",
     filter_text: str = "",
@@ -63,31 +63,34 @@ def ecg_paper(
     r_peaks: IntArray | None = None,
     n_real_samples: int | None = None,
 ) -> Figure:
-    """Plot a 12-lead ECG in the clinical format, at 25 mm/s and 10 mm/mV.
+    """Plot an ECG in the clinical format, at 25 mm/s and 10 mm/mV.
 
-    There are three rows of four leads, 2.5 s each, and lead II in full length below.
+    Of twelve leads, there are three rows of four, 2.5 s each, and lead II in full
+    length below. One to four leads are shown in full length, more in columns of three.
     Printed at its own size (297 mm wide), the figure and its grid of 1 mm and 5 mm are
     true to scale. The first 10 s are shown. Each panel is centred on its median, as on
     a recorder. Rows grow with their curves; curves beyond the largest row are cut off
     there, marked with a triangle and named below the grid. Where the real samples end,
-    the rhythm strip is hatched, and columns that would begin too late show the last
-    2.5 s instead, with the times.
+    leads in full length are hatched, and columns that would begin too late show the
+    last seconds instead, with the times.
 
     Parameters
     ----------
-    signal : ndarray of shape (12, n_samples)
-        Voltages in mV in the order of `LEADS`; NaN leaves a gap.
+    signal : ndarray of shape (n_leads, n_samples)
+        Voltages in mV; NaN leaves a gap.
     fs : float
         Sampling rate in Hz.
+    leads : sequence of str
+        Names of the rows of `signal`, such as ``store.leads``.
     title, subtitle : str
         Two lines above the grid, such as the record's name and its diagnoses.
     filter_text : str
         Pass-band of the filter for the line below the grid, such as ``"0.5-40 Hz"``.
-    marks : ndarray of shape (12, n_beats, 9), optional
+    marks : ndarray of shape (n_leads, n_beats, 9), optional
         Sample index of each mark of `MARKS`, negative where there is none.
     r_peaks : ndarray of shape (n_beats,), optional
-        Sample indices of the record's beats, shown above the rhythm strip; negative
-        ones are left out.
+        Sample indices of the record's beats, shown above the last row; negative ones
+        are left out.
     n_real_samples : int, optional
         Samples per lead before the padding; by default all.
 
@@ -99,21 +102,20 @@ def ecg_paper(
     Raises
     ------
     ValueError
-        If an array has a wrong shape, or a number is out of range.
+        If an array has a wrong shape, a number is out of range, or a lead is unknown.
     """
     signal = np.asarray(signal, dtype=np.float64)
-    _check(signal, fs, marks, r_peaks, n_real_samples)
+    leads = lead_names(leads)
+    _check(signal, fs, len(leads), marks, r_peaks, n_real_samples)
     n_samples = signal.shape[1] if n_real_samples is None else n_real_samples
-    traces = lay_out(signal, fs, n_samples)
+    traces = lay_out(signal, fs, n_samples, leads)
     rows = fit_rows(traces)
 
     figure, axes = _page(rows)
     _draw_grid(axes, rows)
-    for row in range(N_ROWS):
+    for row in range(len(rows)):
         _draw_calibration(axes, rows.zero(row))
-    cut_off = [
-        LEADS[trace.panel.lead] for trace in traces if _draw_trace(axes, rows, trace)
-    ]
+    cut_off = [trace.panel.name for trace in traces if _draw_trace(axes, rows, trace)]
     _draw_names(axes, rows, traces, fs, above_beats=r_peaks is not None)
     if marks is not None:
         for trace in traces:
@@ -137,23 +139,24 @@ def ecg_paper(
 def _check(
     signal: FloatArray,
     fs: float,
+    n_leads: int,
     marks: IntArray | None,
     r_peaks: IntArray | None,
     n_real_samples: int | None,
 ) -> None:
     """Refuse arrays of a wrong shape."""
-    if signal.ndim != 2 or len(signal) != N_LEADS:
+    if signal.ndim != 2 or len(signal) != n_leads:
         raise ValueError(
-            f"signal has shape {signal.shape}, expected ({N_LEADS}, n_samples)"
+            f"signal has shape {signal.shape}, expected ({n_leads}, n_samples)"
         )
     if not fs > 0:
         raise ValueError(f"fs is {fs!r}, expected a sampling rate in Hz above 0")
     if marks is not None and (
-        marks.ndim != 3 or marks.shape[0] != N_LEADS or marks.shape[2] != len(MARKS)
+        marks.ndim != 3 or marks.shape[0] != n_leads or marks.shape[2] != len(MARKS)
     ):
         raise ValueError(
             f"marks has shape {marks.shape}, "
-            f"expected ({N_LEADS}, n_beats, {len(MARKS)})"
+            f"expected ({n_leads}, n_beats, {len(MARKS)})"
         )
     if r_peaks is not None and r_peaks.ndim != 1:
         raise ValueError(f"r_peaks has shape {r_peaks.shape}, expected (n_beats,)")
@@ -219,8 +222,7 @@ def _draw_trace(axes: Axes, rows: Rows, trace: Trace) -> bool:
         solid_joinstyle="round",
         zorder=3,
     )
-    name = LEADS[panel.lead]
-    line.set_gid(f"rhythm-{name}" if panel.row == N_ROWS - 1 else f"lead-{name}")
+    line.set_gid(f"{'rhythm' if panel.is_strip else 'lead'}-{panel.name}")
     line.set_clip_path(
         Rectangle(
             (panel.left, bottom),
@@ -239,11 +241,11 @@ def _draw_names(
 
     The name of the rhythm strip is above the triangles of the beats, if there are any.
     """
-    for row in range(N_ROWS):
+    for row in range(len(rows)):
         in_row = [trace for trace in traces if trace.panel.row == row]
         highest = max(_highest_below_name(trace) for trace in in_row)
         y = min(rows.zero(row) + max(highest + 4.0, 9.0), rows.top(row) - 2.5)
-        if above_beats and row == N_ROWS - 1:
+        if above_beats and row == len(rows) - 1:
             y = max(y, height_of_beats(rows, traces[-1]) + 3.0)
         for trace in in_row:
             _draw_name(axes, trace.panel, y, len(trace.samples) / fs)
@@ -269,7 +271,7 @@ def _draw_name(axes: Axes, panel: Panel, y: float, shown_s: float) -> None:
     axes.text(
         panel.left + 1.0,
         y,
-        LEADS[panel.lead],
+        panel.name,
         fontsize=9,
         fontweight="bold",
         color=INK,

@@ -20,6 +20,7 @@ from ecgstore.storage.format.schema import (
     MIN_TEXT_BYTES,
     SHA256,
     SIGNALS,
+    alignment,
 )
 
 UNSEALED: Final = "-" * 64
@@ -40,8 +41,8 @@ def create_file(
     """Create an HDF5 file with allocated but unwritten datasets.
 
     Only features that every HDF5 library since 1.6 and pure Python readers support are
-    used. Chunks begin at multiples of 4096 bytes, so that a row can be read and written
-    in place without the HDF5 library.
+    used. Chunks begin at multiples of 4096 bytes, small ones of 8, so that a row can be
+    read and written in place without the HDF5 library.
 
     Parameters
     ----------
@@ -52,13 +53,15 @@ def create_file(
     attributes : Mapping
         Attributes of the file.
     """
+    rows = [spec.row_nbytes for spec in specs if spec.path == SIGNALS]
+    threshold, interval = alignment(rows[0] if rows else ALIGNMENT_BYTES)
     with h5py.File(
         path,
         "w",
         locking=False,
         libver=("earliest", "v108"),
-        alignment_threshold=ALIGNMENT_BYTES,
-        alignment_interval=ALIGNMENT_BYTES,
+        alignment_threshold=threshold,
+        alignment_interval=interval,
     ) as file:
         for name, value in attributes.items():
             set_attribute(file, name, value)

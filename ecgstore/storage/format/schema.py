@@ -11,13 +11,16 @@ from typing import Any, Final
 import numpy as np
 
 from ecgstore.config import Config
-from ecgstore.record import LEADS, MARKS, N_LEADS
+from ecgstore.record import MARKS
 from ecgstore.signals.quality import QUALITY_COLUMNS
 from ecgstore.storage.format.dataset_spec import DatasetSpec, Dimension
 from ecgstore.system.file_format import FileFormat
 
 FORMAT: Final = FileFormat("ecgstore", 2, "`ecgstore build`", also_read=(1,))
 ALIGNMENT_BYTES: Final = 4096
+"""Rows of the signals begin at multiples of this, if they are as large."""
+
+_SMALL_ALIGNMENT_BYTES: Final = 8
 
 SIGNALS: Final = "signals"
 LABELS: Final = "labels"
@@ -91,10 +94,28 @@ MIN_TEXT_BYTES: Final = 2
 
 RECORD: Final = Dimension("record")
 BEAT: Final = Dimension("beat")
-LEAD: Final = Dimension("lead", names=LEADS)
 MARK: Final = Dimension("mark", names=MARKS)
 ENTRY: Final = Dimension(f"{QUARANTINE}/entry")
 """Dimensions that are the same in every store; see `row_specs` for the others."""
+
+
+def alignment(row_nbytes: int) -> tuple[int, int]:
+    """Return the least size of what is aligned in a file, and to multiples of what.
+
+    Parameters
+    ----------
+    row_nbytes : int
+        Bytes of a row of the signals. Small ones, of few samples and leads, would take
+        a multiple of their size if each began at a multiple of 4096.
+
+    Examples
+    --------
+    >>> alignment(120_000), alignment(2000)
+    ((4096, 4096), (1, 8))
+    """
+    if row_nbytes >= ALIGNMENT_BYTES:
+        return ALIGNMENT_BYTES, ALIGNMENT_BYTES
+    return 1, _SMALL_ALIGNMENT_BYTES
 
 
 def extra_columns(config: Config) -> tuple[str, ...]:
@@ -140,7 +161,7 @@ class QualityDataset:
     name : str
         Name of the dataset.
     per_lead : bool
-        Shape (N, 12) instead of (N,).
+        Shape (N, L) for L leads instead of (N,).
     dtype : str
         NumPy name of the stored type.
     unit : str
@@ -157,8 +178,8 @@ class QualityDataset:
 
     @property
     def dtype_name(self) -> str:
-        """Type and shape as text, such as ``float32 (N, 12)``."""
-        return f"{np.dtype(self.dtype).name} {'(N, 12)' if self.per_lead else '(N,)'}"
+        """Type and shape as text, such as ``float32 (N, L)``."""
+        return f"{np.dtype(self.dtype).name} {'(N, L)' if self.per_lead else '(N,)'}"
 
 
 QUALITY_TABLE: Final[tuple[QualityDataset, ...]] = (
@@ -242,13 +263,14 @@ def row_specs(
         # By its type, readers that follow the CF conventions choose theirs.
         "scale_factor": np.float32(scale_factor) if has_dimensions else scale_factor,
         "fs": config.fs,
-        "leads": LEADS,
+        "leads": config.leads,
     }
     # Where it stands, readers that follow the CF conventions see no sample.
     absent = {"_FillValue": np.array(-1, index)} if has_dimensions else {}
     classes = config.classes.classes
     label_names = [one.name for one in classes]
     feature_names = [name for name, _ in features]
+    n_leads, lead = len(config.leads), Dimension("lead", names=config.leads)
     time = Dimension(
         "time",
         fs=config.fs,
@@ -260,10 +282,10 @@ def row_specs(
         DatasetSpec(
             SIGNALS,
             np.dtype(stored),
-            (n_rows, N_LEADS, config.n_samples),
+            (n_rows, n_leads, config.n_samples),
             True,
             signal_attributes,
-            (RECORD, LEAD, time),
+            (RECORD, lead, time),
         ),
         DatasetSpec(
             LABELS,
@@ -290,10 +312,10 @@ def row_specs(
         DatasetSpec(
             FIDUCIALS,
             np.dtype(index),
-            (n_rows, N_LEADS, config.max_beats, len(MARKS)),
+            (n_rows, n_leads, config.max_beats, len(MARKS)),
             True,
             {"marks": MARKS, **absent},
-            (RECORD, LEAD, BEAT, MARK),
+            (RECORD, lead, BEAT, MARK),
         ),
         DatasetSpec(
             R_PEAKS,
@@ -303,7 +325,7 @@ def row_specs(
             absent,
             (RECORD, BEAT),
         ),
-        *_quality_specs(n_rows, beats_status),
+        *_quality_specs((n_rows, n_leads), (RECORD, lead), beats_status),
         *(
             DatasetSpec(
                 f"{RECORDS}/{name}", np.dtype(dtype), (n_rows,), dimensions=(RECORD,)
@@ -367,10 +389,15 @@ def _target_specs(config: Config, n_rows: int) -> list[DatasetSpec]:
     ]
 
 
-def _quality_specs(n_rows: int, beats_status: Mapping[str, int]) -> list[DatasetSpec]:
-    """Return the datasets in `/quality`."""
+def _quality_specs(
+    shape: tuple[int, ...],
+    dimensions: tuple[Dimension, ...],
+    beats_status: Mapping[str, int],
+) -> list[DatasetSpec]:
+    """Return the datasets in `/quality`: of records and leads, or of records alone."""
     specs = []
     for dataset in QUALITY_TABLE:
+        n_axes = 2 if dataset.per_lead else 1
         attributes: dict[str, Any] = {
             "units": dataset.unit,
             "long_name": dataset.definition,
@@ -383,10 +410,10 @@ def _quality_specs(n_rows: int, beats_status: Mapping[str, int]) -> list[Dataset
             DatasetSpec(
                 f"{QUALITY}/{dataset.name}",
                 np.dtype(dataset.dtype),
-                (n_rows, N_LEADS) if dataset.per_lead else (n_rows,),
+                shape[:n_axes],
                 dataset.name not in HEADER_FLAGS,
                 attributes,
-                (RECORD, LEAD) if dataset.per_lead else (RECORD,),
+                dimensions[:n_axes],
             )
         )
     return specs

@@ -56,7 +56,10 @@ def untrained(config: Config = CONFIG, **model: object) -> Checkpoint:
     with torch.random.fork_rng([]):
         torch.manual_seed(1)
         network = create_model(
-            "cnn", len(chosen.leads), len(names), chosen.normalise_by
+            "cnn",
+            len(chosen.leads or config.leads),
+            len(names),
+            chosen.normalise_by,
         )
     return Checkpoint(
         model=chosen,
@@ -72,7 +75,7 @@ def outputs_for(store: Store, checkpoint: Checkpoint) -> Outputs:
         checkpoint.network(),
         store.select(),
         transform=[checkpoint.decimate()],
-        leads=checkpoint.model.leads,
+        leads=checkpoint.leads,
     )
 
 

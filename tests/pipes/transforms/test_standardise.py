@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,7 @@ class StoreOfLists:
         self.quality = pd.DataFrame({"pad_length": padding})
         self.config = ecgstore.Config()
         self.fingerprint = "lists"
+        self.leads = ecgstore.LEADS
         self._signals = np.zeros((len(records), 12, self.n_samples))
         for signal, record in zip(self._signals, records, strict=True):
             signal[:, : len(record)] = record
@@ -112,6 +113,9 @@ class StoreOfLists:
 
     def __len__(self) -> int:
         return len(self._signals)
+
+    def lead_numbers(self, leads: Sequence[str]) -> Any:
+        return np.array([self.leads.index(lead) for lead in leads])
 
     def signals(self, rows: Any) -> Any:
         self.rows_read += list(rows)

@@ -103,7 +103,7 @@ def test_attributes_of_the_datasets_have_the_documented_values(
             row = f"| `{name.decode()}` | {unit.decode()} |"
             assert row in PAGE.with_name("features.md").read_text()
         for name, dataset in file["quality"].items():
-            shape = "(N, 12)" if dataset.ndim == 2 else "(N,)"
+            shape = "(N, L)" if dataset.ndim == 2 else "(N,)"
             unit = dataset.attrs["units"].decode()
             meaning = dataset.attrs["long_name"].decode()
             row = f"| `{name}` | {dataset.dtype} {shape} | {unit} | {meaning} |"
