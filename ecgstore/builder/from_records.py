@@ -46,12 +46,12 @@ def build_from(
     ----------
     records : iterable of Record or tuple
         Every tuple is ``(record_id, signal, fs, leads, columns)``, where the last two
-        may be left out. `signal` is of shape (n_leads, n_samples), NaN where a sample
-        is missing; `fs` is in Hz; `leads` are the names of its rows, in any order, by
-        default the twelve of `LEADS`; and `columns` is a dict of what is known of the
-        record, as in a row of a table of labels: ``dx`` or ``codes``, a value for each
-        class, ``patient_id``, ``age``, ``sex``, and what the options `columns`,
-        `targets` and `folds_from` name.
+        may be left out. `signal` is of shape (n_leads, n_samples), NaN or masked where
+        a sample is missing; `fs` is in Hz; `leads` are the names of its rows, in any
+        order, by default the twelve of `LEADS`; and `columns` is a dict of what is
+        known of the record, as in a row of a table of labels: ``dx`` or ``codes``, a
+        value for each class, ``patient_id``, ``age``, ``sex``, and what the options
+        `columns`, `targets` and `folds_from` name.
     out : str or Path
         The store to create, usually ``*.h5``.
     config : Config, optional

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgstore.arrays import unmasked
 from ecgstore.errors import EcgStoreError, RecordError, short_repr
 from ecgstore.label_tables import GivenColumns
 from ecgstore.reasons import Reason
@@ -138,7 +139,7 @@ def _of_record(record: Record) -> _Given:
         checksum_differs=tuple(bool(record.checksum_differs[at]) for at in kept),
         first_value_differs=tuple(bool(record.first_value_differs[at]) for at in kept),
     )
-    signal = np.asarray(record.signal)
+    signal = unmasked(record.signal)
     has_all = signal.ndim and len(signal) == len(LEADS)
     return _Given(header, signal[kept] if has_all else signal, {})
 
@@ -179,7 +180,7 @@ def _checked(
     header = given.header
     where = f"record {header.record_id}"
     try:
-        signal = np.asarray(given.signal)
+        signal = unmasked(given.signal)
     except ValueError:  # rows of different lengths
         signal = np.empty(0, object)
     n_channels = len(header.channels)

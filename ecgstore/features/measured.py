@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ecgstore.arrays import Float32Array, FloatArray, IntArray
+from ecgstore.arrays import Float32Array, FloatArray, IntArray, unmasked
 from ecgstore.beats import Beats, BeatStatus, find_beats
 from ecgstore.config import Config
 from ecgstore.errors import ConfigError
@@ -114,7 +114,7 @@ def features_of(
     Parameters
     ----------
     signal : array_like of shape (12, n_samples)
-        Voltages; NaN where a sample is missing.
+        Voltages; NaN or masked where a sample is missing.
     fs : float
         Sampling rate in Hz.
     leads : iterable of str
@@ -207,7 +207,7 @@ def _in_order(
         raise ConfigError(f"unit is {unit!r}; expected one of {', '.join(MV_PER_UNIT)}")
     if not 0 < fs < np.inf:
         raise ValueError(f"fs is {fs!r}; expected a sampling rate in Hz")
-    values = np.asarray(signal, np.float64)
+    values = unmasked(signal).astype(np.float64, copy=False)
     if values.ndim != 2 or len(values) != len(LEADS):
         raise ValueError(
             f"signal is of shape {values.shape}; expected (12, n_samples): a row per "

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.signal import welch
 
-from ecgstore.arrays import FloatArray
+from ecgstore.arrays import FloatArray, unmasked
 from ecgstore.plots.style.colours import BLUE, GREY, ORANGE
 from ecgstore.plots.style.curves import centred
 from ecgstore.record import LEADS, N_LEADS, lead_names
@@ -62,6 +62,7 @@ def filter_effect(
         If the arrays' shapes differ or are not (12, n_samples), or if there is no
         lead of a name.
     """
+    raw, filtered = unmasked(raw), unmasked(filtered)
     _check(raw, filtered)
     leads = lead_names(leads)
     figure = Figure(figsize=(12.0, 0.9 + 1.9 * len(leads)), dpi=150, facecolor="white")

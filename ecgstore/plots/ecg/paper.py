@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ecgstore.arrays import FloatArray, IntArray
+from ecgstore.arrays import FloatArray, IntArray, unmasked
 from ecgstore.plots.ecg.layout import (
     FOOTER,
     GRID_LEFT,
@@ -101,7 +101,7 @@ def ecg_paper(
     ValueError
         If an array has a wrong shape, or a number is out of range.
     """
-    signal = np.asarray(signal, dtype=np.float64)
+    signal = unmasked(signal).astype(np.float64, copy=False)
     _check(signal, fs, marks, r_peaks, n_real_samples)
     n_samples = signal.shape[1] if n_real_samples is None else n_real_samples
     traces = lay_out(signal, fs, n_samples)
