@@ -15,6 +15,7 @@ Every message names the place and the problem, the expected value, and the remed
 """
 
 import os
+from collections.abc import Iterable
 from typing import Final
 
 from ecgstore.reasons import Reason
@@ -23,6 +24,12 @@ _PACKAGE: Final = __name__.partition(".")[0]
 
 _LONGEST_VALUE: Final = 300
 """Characters of a value in an error message."""
+
+_MOST_LISTED: Final = 20
+"""Names that are listed in an error message."""
+
+_LONGEST_LISTED: Final = 60
+"""Characters of one of them."""
 
 
 class EcgStoreError(Exception):
@@ -177,3 +184,26 @@ def short_repr(value: object) -> str:
         return "a very large number"
     text = text.replace("\n", " ")
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
+
+
+def short_list(names: Iterable[object]) -> str:
+    """Return names for an error message: the first of them, and how many there are.
+
+    Examples
+    --------
+    >>> short_list(["age", "sex"]), short_list([])
+    ('age, sex', 'none')
+    >>> short_list(range(1000))[-25:]
+    '17, 18, 19 and 980 others'
+    """
+    shown: list[str] = []
+    n_names = 0
+    for name in names:
+        if n_names < _MOST_LISTED:
+            text = str(name)
+            is_long = len(text) > _LONGEST_LISTED
+            shown.append(f"{text[:_LONGEST_LISTED]}..." if is_long else text)
+        n_names += 1
+    others = n_names - len(shown)
+    listed = ", ".join(shown) or "none"
+    return f"{listed} and {others} other{'s' * (others > 1)}" if others else listed

@@ -1,6 +1,14 @@
 """Suggest known names that are similar to a mistyped one."""
 
 from collections.abc import Iterable
+from itertools import islice
+from typing import Final
+
+_MOST_KNOWN: Final = 10_000
+"""Names that are compared; a table may have a million columns."""
+
+_LONGEST: Final = 100
+"""Characters of a name that is compared: the time grows with their square."""
 
 
 def did_you_mean(name: object, known: Iterable[object], n: int = 1) -> str:
@@ -31,9 +39,10 @@ def did_you_mean(name: object, known: Iterable[object], n: int = 1) -> str:
     """
     import difflib  # only for messages
 
-    if not isinstance(name, str):
+    if not isinstance(name, str) or len(name) > _LONGEST:
         return ""
-    folded = {str(one).casefold(): str(one) for one in known}
+    texts = map(str, islice(known, _MOST_KNOWN))
+    folded = {text.casefold(): text for text in texts if len(text) <= _LONGEST}
     similar = difflib.get_close_matches(name.casefold(), folded, n)
     if not similar:
         return ""

@@ -16,6 +16,7 @@ from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.system.atomic_files import replace_file
 from ecgstore.system.file_format import FileFormat
 from ecgstore.system.known_files import known_file, known_format
+from ecgstore.system.regular_files import require_regular_file
 
 _BEFORE_DIGEST: Final = b"\necgstore sha256 "
 _LINE_BYTES: Final = len(_BEFORE_DIGEST) + 64 + len(b"\n")
@@ -79,6 +80,7 @@ def read_torch_file(
     SchemaError
         If it is damaged, incomplete, or of another format or version.
     """
+    require_regular_file(path, SchemaError)
     try:
         with path.open("rb") as file:
             content = file.read(len(_BEGIN))

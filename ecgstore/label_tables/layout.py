@@ -7,7 +7,7 @@ from typing import Final
 
 from ecgstore.config import Config
 from ecgstore.diagnoses import ClassSet
-from ecgstore.errors import ConfigError
+from ecgstore.errors import ConfigError, short_list, short_repr
 from ecgstore.label_tables.keys import KEYS
 from ecgstore.similar_names import did_you_mean
 
@@ -98,18 +98,19 @@ def layout_of(
         column of patients.
     """
     keys = tuple(name for name in KEYS if name in columns)
-    listed = ", ".join(columns) or "none"
+    listed = short_list(columns)
     if not keys:
         raise ConfigError(
-            f"{path}: no column {', '.join(KEYS[:-1])} or {KEYS[-1]}; its columns are "
-            f"{listed}"
+            f"{path}: no column {', '.join(KEYS[:-1])} or {KEYS[-1]}; "
+            f"{_similar(columns, KEYS)}its columns are {listed}"
         )
     of_ptb_xl = not _PTB_XL.isdisjoint(columns)
     patient = _first(columns, _PATIENTS)
     if config is None:
         if not patient:
             raise ConfigError(
-                f"{path}: no column {' or '.join(_PATIENTS)}; its columns are {listed}"
+                f"{path}: no column {' or '.join(_PATIENTS)}; "
+                f"{_similar(columns, _PATIENTS)}its columns are {listed}"
             )
         return Layout(keys=keys, of_ptb_xl=of_ptb_xl, patient=patient, classes={})
     codes = _first(
@@ -141,6 +142,11 @@ def _first(columns: Sequence[str], names: Sequence[str]) -> str:
     return next((name for name in names if name in columns), "")
 
 
+def _similar(columns: Sequence[str], names: Sequence[str]) -> str:
+    """Return a question about a column whose name is like one that is needed."""
+    return next(filter(None, (did_you_mean(name, columns) for name in names)), "")
+
+
 def _class_columns(columns: Sequence[str], class_set: ClassSet) -> dict[str, str]:
     """Return the code of every column that has the name of a class or of a code.
 
@@ -168,7 +174,7 @@ def require_columns(config: Config, known: Mapping[str, Sequence[str]]) -> None:
     ConfigError
         Naming the option, and the columns that the tables have.
     """
-    everything = {name for columns in known.values() for name in columns}
+    everything = {name: None for columns in known.values() for name in columns}
     wanted = [
         ("label_column", config.label_column or ""),
         ("folds_from", config.folds_from or ""),
@@ -179,10 +185,10 @@ def require_columns(config: Config, known: Mapping[str, Sequence[str]]) -> None:
     for option, name in wanted:
         if name and name not in everything:
             where = "; ".join(
-                f"{path} has {', '.join(columns)}" for path, columns in known.items()
+                f"{path} has {short_list(columns)}" for path, columns in known.items()
             )
             raise ConfigError(
-                f"option {option} names the column {name!r}, which is in no table; "
-                f"{did_you_mean(name, everything)}expected one of a table of --labels: "
-                + (where or "there is none")
+                f"option {option} names the column {short_repr(name)}, which is in no "
+                f"table; {did_you_mean(name, everything)}expected one of a table of "
+                "--labels: " + (where or "there is none")
             )

@@ -167,8 +167,8 @@ class RowReader:
             return None
         if not (number.is_integer() and 0 <= number <= N_FOLDS):
             raise ConfigError(
-                f"{where} has the fold {cells[self._layout.fold]!r}; expected a whole "
-                f"number, 0 to {N_FOLDS - 1} or 1 to {N_FOLDS}"
+                f"{where} has the fold {short_repr(cells[self._layout.fold])}; "
+                f"expected a whole number, 0 to {N_FOLDS - 1} or 1 to {N_FOLDS}"
             )
         return int(number)
 

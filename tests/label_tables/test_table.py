@@ -338,3 +338,23 @@ def test_names_of_classes_come_before_codes(tmp_path: Path) -> None:
     )
     [row] = read(tmp_path, "record_id,A\nr,1\n", Config(classes=chosen)).rows
     assert chosen.label(row.codes).tolist() == [1, 0]
+
+
+def test_errors_about_wide_tables_are_short(tmp_path: Path) -> None:
+    wide = ",".join(f"c{number}" for number in range(50_000))
+    for table, config in (
+        (f"record_ids,{wide}\n", CODE15),
+        (f"record_id,{wide}\na\n", Config(columns=("c000",))),
+    ):
+        path = tmp_path / "labels.csv"
+        path.write_text(f"{table}a{',' * 50_000}\n")
+        with pytest.raises(ConfigError, match=r"did you mean .* others") as caught:
+            read_tables(config, labels=path)
+        assert len(str(caught.value)) < 3000
+
+
+def test_two_columns_of_one_name_are_refused_if_they_are_read(tmp_path: Path) -> None:
+    table = "record_id,note,dx,note,dx\na,1,164889003,2,426783006\n"
+    with pytest.raises(ConfigError, match="has 2 columns 'dx'; expected one"):
+        read(tmp_path, table, Config())
+    assert read(tmp_path, table.replace(",dx\n", ",x\n"), Config()).rows
