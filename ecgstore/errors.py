@@ -207,3 +207,14 @@ def short_list(names: Iterable[object]) -> str:
     others = n_names - len(shown)
     listed = ", ".join(shown) or "none"
     return f"{listed} and {others} other{'s' * (others > 1)}" if others else listed
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and what is counted, in the singular or in the plural.
+
+    Examples
+    --------
+    >>> counted(1, "record"), counted(0, "record"), counted(2, "table")
+    ('1 record', '0 records', '2 tables')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"

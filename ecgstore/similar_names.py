@@ -11,7 +11,9 @@ _LONGEST: Final = 100
 """Characters of a name that is compared: the time grows with their square."""
 
 
-def did_you_mean(name: object, known: Iterable[object], n: int = 1) -> str:
+def did_you_mean(
+    name: object, known: Iterable[object], n: int = 1, *, at_least: float = 0.6
+) -> str:
     """Return a question for an error message, with a space at its end.
 
     Parameters
@@ -22,6 +24,8 @@ def did_you_mean(name: object, known: Iterable[object], n: int = 1) -> str:
         The names that exist.
     n : int
         Largest number of names to suggest.
+    at_least : float
+        Least similarity, from 0 to 1.
 
     Returns
     -------
@@ -43,7 +47,7 @@ def did_you_mean(name: object, known: Iterable[object], n: int = 1) -> str:
         return ""
     texts = map(str, islice(known, _MOST_KNOWN))
     folded = {text.casefold(): text for text in texts if len(text) <= _LONGEST}
-    similar = difflib.get_close_matches(name.casefold(), folded, n)
+    similar = difflib.get_close_matches(name.casefold(), folded, n, at_least)
     if not similar:
         return ""
     return f"did you mean {', '.join(folded[one] for one in similar)}? "

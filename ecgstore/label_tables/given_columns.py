@@ -91,13 +91,14 @@ class GivenColumns:
         layout = layout_of(_TITLE, [_KEY, *self._names], self._config)
         options = self._config.columns, self._config.targets
         layout = replace(layout, keys=(_KEY,), columns=options[0], targets=options[1])
-        table = LabelTable(_TITLE, layout, [*self._names])
+        table = LabelTable(_TITLE, layout, [*self._names], is_given=True)
         table.rows, table.first_names = self._rows, self._record_ids
         table.numbers = {_KEY: self._numbers}
         for _, reader in self._readers.values():
-            for sex, number in reader.unknown_sexes.items():
-                known = table.unknown_sexes.get(sex, 0)
-                table.unknown_sexes[sex] = known + number
+            for column, counts in reader.not_understood.items():
+                known = table.not_understood.setdefault(column, {})
+                for value, number in counts.items():
+                    known[value] = known.get(value, 0) + number
         table.first_fold = first_fold(table)
         return table
 

@@ -14,14 +14,14 @@ from ecgstore.similar_names import did_you_mean
 _SOURCES: Final = ("source", "tranche_name")
 """Columns of databases, which `ecgstore classes` counts."""
 
-_PATIENTS: Final = ("patient_id", "subject_id")
+PATIENTS: Final = ("patient_id", "subject_id")
 _DX: Final = ("dx", "diagnosis", "diagnoses")
 """Columns that are read as the line ``#Dx`` of a header, abbreviations and all."""
 
-_CODES: Final = ("scp_codes", *_DX, "codes", "labels", "label", "classes")
+CODES: Final = ("scp_codes", *_DX, "codes", "labels", "label", "classes")
 """Columns of codes, if the options name none; the first one present is read."""
 
-_SEXES: Final = ("sex", "gender")
+SEXES: Final = ("sex", "gender")
 _MALE: Final = "is_male"
 _PTB_XL: Final = frozenset({"scp_codes", "strat_fold", "filename_hr"})
 """Columns by which PTB-XL's own table is known."""
@@ -105,16 +105,16 @@ def layout_of(
             f"{_similar(columns, KEYS)}its columns are {listed}"
         )
     of_ptb_xl = not _PTB_XL.isdisjoint(columns)
-    patient = _first(columns, _PATIENTS)
+    patient = _first(columns, PATIENTS)
     if config is None:
         if not patient:
             raise ConfigError(
-                f"{path}: no column {' or '.join(_PATIENTS)}; "
-                f"{_similar(columns, _PATIENTS)}its columns are {listed}"
+                f"{path}: no column {' or '.join(PATIENTS)}; "
+                f"{_similar(columns, PATIENTS)}its columns are {listed}"
             )
         return Layout(keys=keys, of_ptb_xl=of_ptb_xl, patient=patient, classes={})
     codes = _first(
-        columns, _CODES if config.label_column is None else (config.label_column,)
+        columns, CODES if config.label_column is None else (config.label_column,)
     )
     source = _first(columns, _SOURCES)
     used = {*keys, source, patient, codes, config.folds_from}
@@ -129,7 +129,7 @@ def layout_of(
             [name for name in columns if name not in used], config.classes
         ),
         age=_first(columns, ("age",)),
-        sex=_first(columns, _SEXES),
+        sex=_first(columns, SEXES),
         is_male=_first(columns, (_MALE,)),
         fold=_first(columns, (config.folds_from or "",)),
         columns=tuple(name for name in config.columns if name in columns),

@@ -37,8 +37,10 @@ class LabelTable:
         For each key column, the number of the row of each name.
     first_fold : int
         Number of the table's first fold: 0 or 1.
-    unknown_sexes : dict
-        Number of lines by sex that is not understood.
+    not_understood : dict
+        Number of lines by value that is not understood, by column.
+    is_given : bool
+        Whether a program gave the table with its records, instead of a file.
     """
 
     path: str
@@ -48,7 +50,8 @@ class LabelTable:
     first_names: list[str] = field(default_factory=list)
     numbers: dict[str, dict[str, int]] = field(default_factory=dict)
     first_fold: int = 0
-    unknown_sexes: dict[str, int] = field(default_factory=dict)
+    not_understood: dict[str, dict[str, int]] = field(default_factory=dict)
+    is_given: bool = False
 
     def find(self, record_id: str, path: str, base: str = "") -> tuple[int, str] | None:
         """Return the row of a record, and the column by which it was found.
@@ -114,7 +117,7 @@ def read_label_table(path: str | Path, config: Config | None) -> LabelTable:
         raise ConfigError(
             f"{path}: no rows; expected a record and what is known of it in each"
         )
-    table.unknown_sexes = reader.unknown_sexes
+    table.not_understood = reader.not_understood
     table.first_fold = first_fold(table)
     return table
 

@@ -148,7 +148,10 @@ def test_columns_are_those_of_tables(tmp_path: Path) -> None:
         (("a\nb", noise(), 500), "record_id"),
         (("a", noise(), 500, "I"), "record a has the leads 'I'"),
         (("a", noise(), 500, None, {"dx": object()}), "record a has .* in column dx"),
-        (("a", noise(), 500, None, {"AF": "maybe"}), "record a has 'maybe' in column"),
+        (
+            ("a", noise(), 500, None, {"AF": "maybe"}),
+            "record a has 'maybe' in column AF",
+        ),
         (("a", noise(), 500, None, ["AF"]), "record a has the columns"),
     ],
 )
@@ -305,3 +308,14 @@ def test_tables_in_files_add_to_the_columns(tmp_path: Path) -> None:
         assert store.labels()[:, store.label_names.index("AF")].tolist() == [1, 1]
     with pytest.raises(ConfigError, match="option columns names the column 'ward'"):
         run(given, tmp_path / "b.h5", Config(columns=("ward",)), labels=table)
+
+
+def test_columns_that_are_not_read_are_named(tmp_path: Path) -> None:
+    given = [
+        ("a", noise(1), 500, None, {"dx": "164889003", "patientid": 7, "Age": 70}),
+        ("b", noise(2), 500, None, {"dx": "426783006", "age": 700, "ward": "x"}),
+    ]
+    report = run(given, tmp_path / "out.h5")
+    text = "\n".join(report.warnings)
+    assert "nothing is read from 'patientid', 'Age', 'ward'; did you mean" in text
+    assert "1 value of age not understood: '700'; expected years" in text

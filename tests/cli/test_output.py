@@ -92,7 +92,8 @@ def _use(name: str) -> TableUse:
         rows_without_record=[name],
         records_without_row=[name],
         rows_of_several=[name],
-        unknown_sexes={name: 1},
+        not_understood={name: {name: 1}},
+        doubts=[name],
     )
 
 
