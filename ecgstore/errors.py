@@ -177,11 +177,15 @@ def short_repr(value: object) -> str:
     --------
     >>> short_repr("fs")
     "'fs'"
+    >>> short_repr(10**5000)
+    'a very large number'
     """
     try:
         text = repr(value)
     except ValueError:  # Python refuses to print an integer of thousands of digits
         return "a very large number"
+    except Exception:  # lists that are nested too deeply, and what cannot be printed
+        return f"a {type(value).__name__}"
     text = text.replace("\n", " ")
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 

@@ -79,7 +79,8 @@ def build_from(
     ------
     EcgStoreError
         If an item is no record, a column is not understood, or a build of files would
-        raise it. Records whose signals cannot be used are in quarantine instead.
+        raise it. Records whose signals cannot be used, and later ones of the same name,
+        are in quarantine instead.
     """
     config = Config() if config is None else config
     require_type("config", config, Config, "options, such as ecgstore.Config(fs=250)")
@@ -92,6 +93,11 @@ def build_from(
         )
     if isinstance(labels, str | Path):
         labels = [labels]
+    if not isinstance(records, Iterable):
+        raise EcgStoreError(
+            f"records is {short_repr(records)}; expected an iterable of records, such "
+            "as a list or a generator"
+        )
     open_inputs = bind(_spooled, records, config, source, unit, [*labels], quiet)
     return run_build(
         out, config, open_inputs, n_workers=n_workers, overwrite=overwrite, quiet=quiet
