@@ -126,11 +126,27 @@ def test_windows_leave_out_less_than_the_shortest_window(
         "every=20s,overlap=5s",
         "",
         "every=0s",
+        f"every={'9' * 400}s",
     ],
 )
 def test_windows_that_do_not_fit_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="option windows"):
         Config(windows=text)
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "text"),
+    [
+        (8.192, "every=8.192s"),
+        (8.19200001, "every=8.19200001s,overlap=0.1234567s"),
+        (10.0, "every=1234567.5s"),
+        (10.0, "every=10000000s"),
+    ],
+)
+def test_lengths_of_windows_are_exact(duration_s: float, text: str) -> None:
+    config = Config(duration_s=duration_s, windows=text)
+    assert config.windows == text
+    assert Config.from_json(config.to_json()) == config
 
 
 def test_rows_are_windows_in_the_order_of_time(
