@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ecgstore.arrays import unmasked
 from ecgstore.errors import EcgStoreError, RecordError, short_repr
 from ecgstore.label_tables import GivenColumns
+from ecgstore.lead_names import shown_lead
 from ecgstore.reasons import Reason
 from ecgstore.record import LEADS, Record
 from ecgstore.sources.spooled import SUFFIX, SpooledHeader, write_spooled
@@ -252,7 +253,7 @@ def _checked(
         row = int(np.isinf(values).any(axis=1).argmax())
         raise RecordError(
             Reason.NOT_FINITE,
-            f"{where}: lead {header.channels[row][:20]} has an infinite sample; "
+            f"{where}: lead {shown_lead(header.channels[row])} has an infinite sample; "
             "expected numbers, NaN where a sample is missing",
         )
     written = replace(header, n_samples=values.shape[1], dtype=dtype.str)
