@@ -29,7 +29,7 @@ from ecgstore.builder.scan import Folders, scan
 from ecgstore.builder.seal import seal
 from ecgstore.builder.table_use import table_uses
 from ecgstore.config import Config
-from ecgstore.errors import EcgStoreError, cause_of, require_type
+from ecgstore.errors import EcgStoreError, cause_of, counted, require_type
 from ecgstore.label_tables import RecordTables, read_tables
 from ecgstore.reasons import Reason
 from ecgstore.sources import describe_unreadable, header_files
@@ -509,7 +509,9 @@ def _check_any_selected(
     reasons = journal.count_by("reason", Status.QUARANTINED)
     entry = next(journal.entries(Status.QUARANTINED), None)
     if entry is not None:
-        advice = f"such as {entry.path}: {entry.detail}"
+        advice = f"such as {entry.path}: " + entry.detail.removeprefix(
+            f"{entry.path}: "
+        )
     elif journal.any_dx() or tables.tables:
         looked_at = f"the lines {', '.join(('Dx', *config.label_key))} of headers"
         for use in table_uses(journal.records, tables):
@@ -528,8 +530,8 @@ def _check_any_selected(
             "or --select all to store the records without labels"
         )
     raise EcgStoreError(
-        f"{where}: none of {journal.count()} records can be stored: "
-        f"{journal.count(Status.NOT_SELECTED)} are not selected"
+        f"{where}: none of {counted(journal.count(), 'record')} can be stored: "
+        f"{journal.count(Status.NOT_SELECTED)} not selected"
         + "".join(f", {count} {reason}" for reason, count in reasons.items())
         + f"; {advice}"
         + _unreadable(journal)

@@ -76,8 +76,9 @@ class TableUse:
             f"{what} from {', '.join(columns)}" for what, columns in self.read.items()
         )
         return (
-            f"{self.path}: {self.n_records_with_row} of {self.n_records} records have "
-            f"a row{f' (found {by})' if by else ''}; {read or 'nothing is read'}"
+            f"{self.path}: a row for {self.n_records_with_row} of "
+            f"{counted(self.n_records, 'record')}{f' (found {by})' if by else ''}; "
+            f"{read or 'nothing is read'}"
         )
 
     @property
@@ -87,12 +88,12 @@ class TableUse:
         for number, what, names in (
             (
                 self.n_rows - self.n_rows_used,
-                f"of {self.n_rows} rows are about no record found",
+                f"of {counted(self.n_rows, 'row')} about no record found",
                 self.rows_without_record,
             ),
             (
                 self.n_records - self.n_records_with_row,
-                "records found have no row",
+                f"of {counted(self.n_records, 'record')} without a row",
                 self.records_without_row,
             ),
         ):

@@ -204,7 +204,7 @@ def test_no_class_anywhere_is_an_error_that_says_what_was_looked_at(
     config = Config(beats="none", classes=class_set("ptbxl-super"))
     message = (
         "no header or table has a code of class set ptbxl-super .*lines Dx, Labels, "
-        r"Chagas label of headers, .*labels\.csv: 2 of 4 records have a row \(found 2 "
+        r"Chagas label of headers, .*labels\.csv: a row for 2 of 4 records \(found 2 "
         r"by record_id\); codes from codes; patients from patient_id\); choose other"
     )
     with pytest.raises(EcgStoreError, match=message):
@@ -248,7 +248,7 @@ class TestFolds:
         folds, warnings = self.build(build, folder, text)
         assert folds == [9, 9, 9, 0]
         [warning] = [line for line in warnings if "another fold" in line]
-        assert warning.startswith("1 records have another fold than in column fold")
+        assert warning.endswith("1 record moved to another fold")
 
     def test_never_separate_an_ecg(
         self, tmp_path: Path, write_record: WriteRecord, build: Build

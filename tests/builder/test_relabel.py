@@ -218,7 +218,7 @@ def test_the_command(
     table = write_table(tmp_path, "record_id,AF\nB,1\nZ,1\n")
     code, printed = run("label", built, "--labels", table, "--classes", "code15")
     assert code == 0
-    assert "1 of 4 records have a row (found 1 by record_id)" in printed
+    assert "a row for 1 of 4 records (found 1 by record_id)" in printed
     assert "2  AF" in printed
     code, printed = run("info", built)
     assert "labels in a file beside the store" in printed

@@ -281,11 +281,13 @@ def test_the_summary_says_what_was_cut(long_records: Path, tmp_path: Path) -> No
     command = ["build", str(long_records), "-o", out, "--beats", "none", "--quiet"]
     done = runner.invoke(cli, command)
     assert done.exit_code == 0, done.output
-    assert "2 records are longer than what is stored of them: 69.0 s" in done.output
+    assert (
+        "longer than what is stored of them: 2 records, of which 69.0 s" in done.output
+    )
     done = runner.invoke(cli, [*command, "--overwrite", "--windows", "every=10s"])
     assert done.exit_code == 0, done.output
     assert "longer" not in done.output
-    assert "11 windows of these records are stored, 0 are in quarantine" in done.output
+    assert "11 windows of these records stored, 0 in quarantine" in done.output
     for check in (["verify", out], ["info", out]):
         done = runner.invoke(cli, check)
         assert done.exit_code == 0, done.output

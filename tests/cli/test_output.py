@@ -115,6 +115,7 @@ def _report(name: str) -> report.ScanReport:
         n_unreadable_paths=1,
         reasons=counts,
         sources=counts,
+        unknown_patients=counts,
         classes=counts,
         unknown_codes=counts,
         unknown_words=counts,

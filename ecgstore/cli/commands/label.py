@@ -10,6 +10,7 @@ from ecgstore.cli.options.declared import declared_options, drop_unset
 from ecgstore.cli.output import echo, print_json
 from ecgstore.cli.tables import print_counts
 from ecgstore.config import LABEL_OPTIONS, Config
+from ecgstore.errors import counted
 
 
 @click.command(
@@ -64,8 +65,8 @@ def label(
         use = TableUse(**table)
         echo(use.sentence)
         for line in (*use.unmatched, *use.warnings(None)):
-            echo(f"  {line}")
+            echo(f"  {line.removeprefix(f'{use.path}: ')}")
     print_counts("records by class:", report.classes)
     if report.n_moved_folds:
-        echo(f"{report.n_moved_folds} records have another fold than before")
+        echo(f"another fold than before: {counted(report.n_moved_folds, 'record')}")
     echo(f"wrote {report.path}, which is used with {store} from now on")

@@ -15,6 +15,7 @@ from ecgstore.cli.options.common import (
 )
 from ecgstore.cli.output import ShownTable, echo
 from ecgstore.cli.torch_needed import needs_torch
+from ecgstore.errors import counted
 
 
 @click.command(
@@ -97,7 +98,8 @@ def predict(
             )
     if n_unusable:
         echo(
-            f"ecgstore: {n_unusable} of {n_records} records cannot be used; see "
+            f"ecgstore: {n_unusable} of {counted(n_records, 'record')} cannot be used; "
+            "see "
             "the columns status and detail",
             err=True,
         )
