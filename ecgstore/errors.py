@@ -222,3 +222,18 @@ def counted(number: int, noun: str) -> str:
     ('1 record', '0 records', '2 tables')
     """
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def without_place(detail: str, path: str) -> str:
+    """Return what is wrong with a file for a line that has its path already.
+
+    Examples
+    --------
+    >>> without_place("a/1.hea, line 1: is empty", "a/1.hea")
+    'line 1: is empty'
+    >>> without_place("a/1.mat: is empty", "a/1.hea")
+    'a/1.mat: is empty'
+    """
+    for mark in (": ", ", "):
+        detail = detail.removeprefix(f"{path}{mark}")
+    return detail

@@ -29,7 +29,13 @@ from ecgstore.builder.scan import Folders, scan
 from ecgstore.builder.seal import seal
 from ecgstore.builder.table_use import table_uses
 from ecgstore.config import Config
-from ecgstore.errors import EcgStoreError, cause_of, counted, require_type
+from ecgstore.errors import (
+    EcgStoreError,
+    cause_of,
+    counted,
+    require_type,
+    without_place,
+)
 from ecgstore.label_tables import RecordTables, read_tables
 from ecgstore.reasons import Reason
 from ecgstore.sources import describe_unreadable, header_files
@@ -509,9 +515,7 @@ def _check_any_selected(
     reasons = journal.count_by("reason", Status.QUARANTINED)
     entry = next(journal.entries(Status.QUARANTINED), None)
     if entry is not None:
-        advice = f"such as {entry.path}: " + entry.detail.removeprefix(
-            f"{entry.path}: "
-        )
+        advice = f"such as {entry.path}: {without_place(entry.detail, entry.path)}"
     elif journal.any_dx() or tables.tables:
         looked_at = f"the lines {', '.join(('Dx', *config.label_key))} of headers"
         for use in table_uses(journal.records, tables):

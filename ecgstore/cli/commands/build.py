@@ -13,7 +13,7 @@ from ecgstore.cli.output import echo, print_json
 from ecgstore.cli.summary import print_summary
 from ecgstore.cli.tables import print_counts
 from ecgstore.config import PRESETS, Config, make_config
-from ecgstore.errors import counted, short_list
+from ecgstore.errors import counted, short_list, without_place
 
 if TYPE_CHECKING:
     from ecgstore.builder import ScanReport
@@ -317,7 +317,7 @@ def _print_left_out(report: "ScanReport", out: Path | None) -> None:
     """Print which records are in quarantine, and why."""
     for record in report.left_out[:_MAX_LINES]:
         path = record["path"]
-        detail = record["detail"].removeprefix(f"{path}: ")
+        detail = without_place(record["detail"], path)
         echo(f"  left out: {path} ({record['reason']}): {detail}")
     n_more = len(report.left_out) - _MAX_LINES
     if n_more > 0:
