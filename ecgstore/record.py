@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from ecgstore.arrays import BoolArray, FloatArray
+from ecgstore.arrays import BoolArray, Float32Array, FloatArray
 from ecgstore.errors import ConfigError
 from ecgstore.similar_names import did_you_mean
 
@@ -87,6 +87,18 @@ def lead_mask(leads: Iterable[str]) -> BoolArray:
     """
     names = set(leads)
     return np.array([lead in names for lead in LEADS])
+
+
+def without_leads(
+    signal: FloatArray | Float32Array, leads: Iterable[str]
+) -> FloatArray:
+    """Return a copy of a signal that is NaN in some of `LEADS`: those not recorded.
+
+    Stores hold zeros there, which look like a flat line and have a spectrum.
+    """
+    copy = np.array(signal, np.float64)
+    copy[lead_mask(leads)] = np.nan
+    return copy
 
 
 class Mark(IntEnum):

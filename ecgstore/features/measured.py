@@ -13,7 +13,7 @@ from ecgstore.config import Config
 from ecgstore.errors import ConfigError
 from ecgstore.features.feature import Feature
 from ecgstore.features.table import compute, defined_columns, defined_features
-from ecgstore.record import LEADS, lead_mask, lead_names
+from ecgstore.record import LEADS, lead_names, without_leads
 from ecgstore.signals.stored_form import (
     StoredForm,
     check_usable,
@@ -174,9 +174,7 @@ def measure(form: StoredForm, config: Config) -> Measured:
         Options of the build.
     """
     stored = stored_mv(form.values)[:, : form.n_real_samples]
-    signal = stored.astype(np.float64)
-    if form.missing_leads:
-        signal[lead_mask(form.missing_leads)] = np.nan  # zeros would have a spectrum
+    signal = without_leads(stored, form.missing_leads)
     beats = _beats(signal, config)
     row = compute(signal, beats, config.fs, config.rr_convention)
     features = defined_features(config.duration_s, config.fs)

@@ -49,11 +49,13 @@ def counts(names: Sequence[str], numbers: Iterable[int]) -> str:
     return ", ".join(shown)
 
 
-def picture(signal: Float32Array | FloatArray, fs: float) -> str:
+def picture(
+    signal: Float32Array | FloatArray, fs: float, derived_leads: Iterable[str] = ()
+) -> str:
     """Return a small picture of twelve leads as SVG: three rows of four, 2.5 s each.
 
     The columns follow one another in time, and all leads have one scale. A panel is
-    empty where the signal has ended or the lead is missing.
+    empty where the signal has ended, and says so where the lead was not recorded.
 
     Parameters
     ----------
@@ -61,7 +63,10 @@ def picture(signal: Float32Array | FloatArray, fs: float) -> str:
         Voltages in mV in the order of `LEADS`; NaN where a sample is missing.
     fs : float
         Sampling rate in Hz.
+    derived_leads : iterable of str
+        Leads that are marked as computed from others.
     """
+    derived = set(derived_leads)
     n_shown = round(_COLUMN_S * fs)
     panels = [
         (row, column, name, _centred(signal[LEADS.index(name)], column, n_shown))
@@ -81,8 +86,13 @@ def picture(signal: Float32Array | FloatArray, fs: float) -> str:
         parts.append(
             f'<line x1="{left:g}" x2="{left:g}" y1="{zero - _HEIGHT / 2:g}" '
             f'y2="{zero + _HEIGHT / 2:g}" stroke="#eba49b"/>'
-            f'<text x="{left + 4:g}" y="{zero - 28:g}" {_TEXT}>{name}</text>'
+            f'<text x="{left + 4:g}" y="{zero - 28:g}" {_TEXT}>{name}'
+            f"{' (derived)' if name in derived else ''}</text>"
         )
+        if not mv.size and np.isnan(signal[LEADS.index(name)]).all():
+            parts.append(
+                f'<text x="{left + 4:g}" y="{zero:g}" {_TEXT}>not recorded</text>'
+            )
         if mv.size:
             x = left + np.arange(mv.size) * (_WIDTH / n_shown)
             points = " ".join(

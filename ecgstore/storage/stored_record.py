@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ecgstore.arrays import Float32Array, IntArray
 from ecgstore.diagnoses import diagnoses
-from ecgstore.record import person_text
+from ecgstore.record import person_text, without_leads
 from ecgstore.storage import notebook
 
 
@@ -98,6 +98,6 @@ class StoredRecord:
             rows["derived leads"] = ", ".join(self.derived_leads)
         if self.missing_leads:
             rows["missing leads"] = ", ".join(self.missing_leads)
-        return notebook.picture(self.signal, self.fs) + notebook.table(
-            rows, self.record_id
-        )
+        return notebook.picture(
+            without_leads(self.signal, self.missing_leads), self.fs, self.derived_leads
+        ) + notebook.table(rows, self.record_id)

@@ -124,10 +124,11 @@ def _draw_curves(
         axes.plot(
             seconds, curve[: len(seconds)], color=colour, linewidth=0.9, label=label
         )
+    is_missing = len(after) > 0 and bool(np.isnan(after).all())
     axes.text(
         0.006,
         0.95,
-        name,
+        f"{name}: not recorded" if is_missing else name,
         transform=axes.transAxes,
         fontweight="bold",
         va="top",

@@ -1,7 +1,7 @@
 """A 12-lead ECG on clinical ECG paper, true to scale."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import numpy as np
@@ -62,6 +62,7 @@ def ecg_paper(
     marks: IntArray | None = None,
     r_peaks: IntArray | None = None,
     n_real_samples: int | None = None,
+    derived_leads: Collection[str] = (),
 ) -> Figure:
     """Plot a 12-lead ECG in the clinical format, at 25 mm/s and 10 mm/mV.
 
@@ -76,7 +77,8 @@ def ecg_paper(
     Parameters
     ----------
     signal : ndarray of shape (12, n_samples)
-        Voltages in mV in the order of `LEADS`; NaN leaves a gap.
+        Voltages in mV in the order of `LEADS`; NaN leaves a gap, and a lead of NaN is
+        said not to be recorded.
     fs : float
         Sampling rate in Hz.
     title, subtitle : str
@@ -90,6 +92,8 @@ def ecg_paper(
         ones are left out.
     n_real_samples : int, optional
         Samples per lead before the padding; by default all.
+    derived_leads : collection of str
+        Leads that are marked as computed from others.
 
     Returns
     -------
@@ -114,7 +118,7 @@ def ecg_paper(
     cut_off = [
         LEADS[trace.panel.lead] for trace in traces if _draw_trace(axes, rows, trace)
     ]
-    _draw_names(axes, rows, traces, fs, above_beats=r_peaks is not None)
+    _draw_names(axes, rows, traces, fs, derived_leads, above_beats=r_peaks is not None)
     if marks is not None:
         for trace in traces:
             draw_marks(axes, rows, trace, marks[trace.panel.lead], fs)
@@ -233,7 +237,13 @@ def _draw_trace(axes: Axes, rows: Rows, trace: Trace) -> bool:
 
 
 def _draw_names(
-    axes: Axes, rows: Rows, traces: Sequence[Trace], fs: float, *, above_beats: bool
+    axes: Axes,
+    rows: Rows,
+    traces: Sequence[Trace],
+    fs: float,
+    derived: Collection[str],
+    *,
+    above_beats: bool,
 ) -> None:
     """Write the leads' names above the beginnings of the curves, aligned in each row.
 
@@ -246,7 +256,14 @@ def _draw_names(
         if above_beats and row == N_ROWS - 1:
             y = max(y, height_of_beats(rows, traces[-1]) + 3.0)
         for trace in in_row:
-            _draw_name(axes, trace.panel, y, len(trace.samples) / fs)
+            notes = ["derived"] if LEADS[trace.panel.lead] in derived else []
+            if trace.panel.shifted:
+                start_s = trace.panel.start_s
+                end_s = start_s + len(trace.samples) / fs
+                notes.append(f"{start_s:.3g} s to {end_s:.3g} s")
+            _draw_name(axes, trace.panel, y, ", ".join(notes))
+            if len(trace.mv) and np.isnan(trace.mv).all():
+                _write_not_recorded(axes, trace.panel, rows.zero(row))
 
 
 def _highest_below_name(trace: Trace) -> float:
@@ -256,8 +273,22 @@ def _highest_below_name(trace: Trace) -> float:
     return float(np.fmax.reduce(beginning, initial=0.0)) * MM_PER_MV
 
 
-def _draw_name(axes: Axes, panel: Panel, y: float, shown_s: float) -> None:
-    """Write a lead's name, and the time shown if it differs from that of the column."""
+def _write_not_recorded(axes: Axes, panel: Panel, zero: float) -> None:
+    """Write in place of a curve that there is none."""
+    axes.text(
+        panel.left + panel.width / 2,
+        zero,
+        "not recorded",
+        fontsize=8,
+        color=GREY,
+        ha="center",
+        va="center",
+        zorder=5,
+    )
+
+
+def _draw_name(axes: Axes, panel: Panel, y: float, note: str) -> None:
+    """Write a lead's name and a note, such as the time if it is not the column's."""
     axes.plot(
         [panel.left, panel.left],
         [y - 2.0, y + 2.0],
@@ -277,11 +308,11 @@ def _draw_name(axes: Axes, panel: Panel, y: float, shown_s: float) -> None:
         zorder=5,
         bbox=backing,
     )
-    if panel.shifted:
+    if note:
         axes.text(
             panel.left + _NAME_MM,
             y,
-            f"{panel.start_s:.3g} s to {panel.start_s + shown_s:.3g} s",
+            note,
             fontsize=7,
             color=GREY,
             va="center",
