@@ -1,8 +1,8 @@
 """Tables of labels: which columns are read, and how rows are found."""
 
-import importlib.util
 import math
 import pickle
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -212,10 +212,10 @@ class TestColumns:
             with pytest.raises(ConfigError, match=f"option {option} is"):
                 Config(**{option: (name,)})  # type: ignore[arg-type]
 
-    @pytest.mark.skipif(
-        importlib.util.find_spec("pyarrow") is not None, reason="pyarrow is installed"
-    )
-    def test_parquet_without_pyarrow_says_what_to_install(self, tmp_path: Path) -> None:
+    def test_parquet_without_pyarrow_says_what_to_install(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
         with pytest.raises(ConfigError, match=r"x\.parquet: reading .* needs pyarrow"):
             read_label_table(tmp_path / "x.parquet", CODE15)
 
@@ -241,6 +241,18 @@ class TestColumns:
         (tmp_path / "y.parquet").write_text("no")
         with pytest.raises(ConfigError, match="not a readable Parquet file"):
             read_label_table(tmp_path / "y.parquet", config)
+
+    def test_two_columns_of_one_name_in_parquet_are_refused(
+        self, tmp_path: Path
+    ) -> None:
+        pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+        from pyarrow import parquet
+
+        columns = [pyarrow.array(["A"]), pyarrow.array(["AF"]), pyarrow.array(["SB"])]
+        table = pyarrow.table(columns, names=["record_id", "labels", "labels"])
+        parquet.write_table(table, tmp_path / "x.parquet")
+        with pytest.raises(ConfigError, match="has 2 columns 'labels'"):
+            read_label_table(tmp_path / "x.parquet", CODE15)
 
 
 class TestDescribing:

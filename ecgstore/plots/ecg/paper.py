@@ -310,7 +310,7 @@ def _draw_name(axes: Axes, panel: Panel, y: float, note: str) -> None:
     )
     if note:
         axes.text(
-            panel.left + _NAME_MM,
+            panel.left + _NAME_MM + 1.0,
             y,
             note,
             fontsize=7,
