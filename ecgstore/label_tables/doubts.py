@@ -1,6 +1,8 @@
 """Columns that were perhaps meant to be read: their names are like those that are."""
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Final
 
 from ecgstore.config import Config
 from ecgstore.errors import ConfigError, short_list, short_repr
@@ -9,7 +11,10 @@ from ecgstore.label_tables.layout import CODES, PATIENTS, SEXES, Layout
 from ecgstore.label_tables.table import LabelTable
 from ecgstore.similar_names import did_you_mean
 
-_AS_GOOD_AS_SAME = 0.8
+_MOST_COMPARED: Final = 1000
+"""Columns that are compared: a table of features may have a million."""
+
+_AS_GOOD_AS_SAME: Final = 0.8
 """Similarity from which on another name is taken for a slip of the pen."""
 
 
@@ -119,9 +124,10 @@ def _has_labels(layout: Layout) -> bool:
 
 
 def _unread(table: LabelTable) -> list[str]:
-    """Return the columns from which nothing is read."""
+    """Return the columns from which nothing is read, the first ones of very many."""
     read = set(table.layout.names)
-    return [name for name in table.all_columns if name not in read]
+    unread = (name for name in table.all_columns if name not in read)
+    return [*islice(unread, _MOST_COMPARED)]
 
 
 def _known_names(layout: Layout) -> list[str]:
