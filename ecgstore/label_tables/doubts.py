@@ -32,6 +32,8 @@ def doubts_about(
     config : Config
         Options of the build.
     """
+    if table.only_patients:
+        return []
     layout = table.layout
     unread = _unread(table)
     doubts = []
@@ -104,7 +106,9 @@ def require_use(
                 f"({short_list(config.classes.names)}), patient_id, age or sex; its "
                 f"columns are {listed}"
             )
-        question = _first_similar(config.classes.names, _unread(table))
+        question = _first_similar(
+            config.classes.names, _unread(table), _AS_GOOD_AS_SAME
+        )
         if config.select == "all" and not has_labels and question:
             raise ConfigError(
                 f"{table.path}: no column is of codes or about a class of "
@@ -155,6 +159,9 @@ def _classes_without_column(tables: Sequence[LabelTable], config: Config) -> lis
     return [name for at, name in enumerate(config.classes.names) if at not in found]
 
 
-def _first_similar(names: Iterable[str], columns: Sequence[str]) -> str:
+def _first_similar(
+    names: Iterable[str], columns: Sequence[str], at_least: float = 0.6
+) -> str:
     """Return a question about the first name that a column is similar to."""
-    return next(filter(None, (did_you_mean(name, columns) for name in names)), "")
+    questions = (did_you_mean(name, columns, at_least=at_least) for name in names)
+    return next(filter(None, questions), "")

@@ -41,6 +41,8 @@ class LabelTable:
         Number of lines by value that is not understood, by column.
     is_given : bool
         Whether a program gave the table with its records, instead of a file.
+    only_patients : bool
+        Whether all but the patients is left alone.
     """
 
     path: str
@@ -52,6 +54,7 @@ class LabelTable:
     first_fold: int = 0
     not_understood: dict[str, dict[str, int]] = field(default_factory=dict)
     is_given: bool = False
+    only_patients: bool = False
 
     def find(self, record_id: str, path: str, base: str = "") -> tuple[int, str] | None:
         """Return the row of a record, and the column by which it was found.
@@ -109,7 +112,7 @@ def read_label_table(path: str | Path, config: Config | None) -> LabelTable:
     columns = table_columns(path)
     layout = layout_of(path, columns, config)
     reader = RowReader(layout, config)
-    table = LabelTable(str(path), layout, columns)
+    table = LabelTable(str(path), layout, columns, only_patients=config is None)
     table.numbers = {key: {} for key in layout.keys}
     for where, cells in read_table(path, layout.names):
         _add(table, where, cells, reader.row(where, cells))

@@ -150,6 +150,15 @@ def test_what_is_written_otherwise_is_named(tmp_path: Path, folder: Path) -> Non
     assert "Mary" not in str(report)
 
 
+def test_a_table_of_patients_need_not_be_read(tmp_path: Path, folder: Path) -> None:
+    table = write_table(tmp_path, "record_id,patient_id,scp_codes,age\nA,1,AF,old\n")
+    report = ecgstore.survey(
+        [folder], Config(beats="none"), patients=table, n_workers=1, quiet=True
+    )
+    assert report.tables[0]["doubts"] == []
+    assert report.tables[0]["not_understood"] == {}
+
+
 def test_two_tables_may_share_the_classes(tmp_path: Path, folder: Path) -> None:
     one = write_table(tmp_path, "record_id,AF,1dAVb,RBBB\nA,1,0,0\n")
     (tmp_path / "more").mkdir()
