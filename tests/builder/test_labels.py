@@ -183,8 +183,22 @@ def test_a_table_without_its_labels_is_an_error(
 ) -> None:
     table = write_table(tmp_path, f"record_id,{columns}\nA,1,0\n")
     config = Config(beats="none", classes=class_set("code15"), select=select)
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(EcgStoreError, match=message):
         ecgstore.survey([folder], config, labels=table, n_workers=1, quiet=True)
+
+
+def test_an_error_of_no_selected_record_names_similar_columns(
+    tmp_path: Path, write_record: WriteRecord
+) -> None:
+    records = write_record("A", dx="426783006").parent
+    table = write_table(tmp_path, "record_id,LBB,age\nA,1,50\n")
+    config = Config(beats="none", classes=class_set("code15"))
+    out = tmp_path / "out.h5"
+    message = r"no column is about a class of code15; did you mean LBB\?\); choose"
+    with pytest.raises(EcgStoreError, match=message):
+        ecgstore.build_store(
+            records, out, config, labels=table, n_workers=1, quiet=True
+        )
 
 
 def test_a_row_for_several_ecgs_is_a_warning(
