@@ -16,6 +16,9 @@ _MOST_BYTES: Final = 1 << 27
 _LONGEST_NAME: Final = 200
 """Bytes of a name."""
 
+_MOST_DIGITS: Final = 20
+"""Digits of the largest whole number of 64 bits."""
+
 _AT_ONCE: Final = 1000
 """Texts that are read at once: rows may share one long text."""
 
@@ -151,4 +154,4 @@ def _is_name(name: bytes) -> bool:
 def _is_number(name: str) -> bool:
     """Return whether a name can be one of a row."""
     digits = name.removeprefix("-")
-    return digits.isascii() and digits.isdigit() and len(digits) < 19
+    return digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS
