@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Final
 
 from ecgstore.config import Config
-from ecgstore.errors import ConfigError, short_list, short_repr
+from ecgstore.errors import ConfigError, counted, short_list, short_repr
 from ecgstore.label_tables.keys import KEYS
 from ecgstore.label_tables.layout import CODES, PATIENTS, SEXES, Layout
 from ecgstore.label_tables.table import LabelTable
@@ -38,19 +38,22 @@ def doubts_about(
     unread = _unread(table)
     doubts = []
     known = _known_names(layout)
-    if table.is_given:
+    if table.n_given:
         known += _classes_without_column(tables, config)
     similar = {
         name: did_you_mean(name, known, at_least=_AS_GOOD_AS_SAME) for name in unread
     }
-    if table.is_given:  # a program gives no column for nothing
-        shown = [*similar]
+    if table.n_given:  # a program gives no column for nothing
+        shown = [
+            f"{short_repr(name)} of {counted(table.n_given[name], 'record')}"
+            for name in similar
+        ]
     else:
-        shown = [name for name, question in similar.items() if question]
+        shown = [short_repr(name) for name, question in similar.items() if question]
     if shown:
         question = next(filter(None, similar.values()), "").strip()
         doubts.append(
-            f"nothing is read from {short_list(map(short_repr, shown))}"
+            f"nothing is read from {short_list(shown)}"
             + (f"; {question}" if question else "")
         )
     if layout.classes:
@@ -64,7 +67,7 @@ def doubts_about(
             )
     elif not any(_has_labels(one.layout) for one in tables):
         question = _first_similar(config.classes.names, unread).strip()
-        if question and not table.is_given:
+        if question and not table.n_given:
             doubts.append(
                 f"no column is about a class of {config.classes.name}; {question}"
             )

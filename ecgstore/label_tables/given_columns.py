@@ -46,7 +46,7 @@ class GivenColumns:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._names: dict[str, None] = {}  # as an ordered set
+        self._names: dict[str, int] = {}  # with the number of their records
         self._readers: dict[tuple[str, ...], tuple[Layout, RowReader]] = {}
         self._rows: list[TableRow] = []
         self._record_ids: list[str] = []
@@ -85,6 +85,8 @@ class GivenColumns:
         cells = {name: _cell(where, name, value) for name, value in columns.items()}
         if not cells:
             return
+        for name in cells:
+            self._names[name] = self._names.get(name, 0) + 1
         layout, reader = self._reader(tuple(cells))
         self._numbers[path] = len(self._rows)
         self._record_ids.append(record_id)
@@ -94,7 +96,6 @@ class GivenColumns:
     def _reader(self, names: tuple[str, ...]) -> tuple[Layout, RowReader]:
         """Return what columns of some names mean, and a reader of their rows."""
         if names not in self._readers:
-            self._names |= dict.fromkeys(names)
             # With all columns of the options, the rows of all readers look the same.
             options = (*self._config.columns, *self._config.targets)
             every = dict.fromkeys((_KEY, *names, *options))
@@ -110,7 +111,7 @@ class GivenColumns:
         layout = layout_of(_TITLE, [_KEY, *self._names], self._config)
         options = self._config.columns, self._config.targets
         layout = replace(layout, keys=(_KEY,), columns=options[0], targets=options[1])
-        table = LabelTable(_TITLE, layout, [*self._names], is_given=True)
+        table = LabelTable(_TITLE, layout, [*self._names], n_given=self._names)
         table.rows, table.first_names = self._rows, self._record_ids
         table.numbers = {_KEY: self._numbers}
         for _, reader in self._readers.values():

@@ -39,8 +39,8 @@ class LabelTable:
         Number of the table's first fold: 0 or 1.
     not_understood : dict
         Number of lines by value that is not understood, by column.
-    is_given : bool
-        Whether a program gave the table with its records, instead of a file.
+    n_given : dict
+        Number of records with which a program gave each column; empty for a file.
     only_patients : bool
         Whether all but the patients is left alone.
     """
@@ -53,7 +53,7 @@ class LabelTable:
     numbers: dict[str, dict[str, int]] = field(default_factory=dict)
     first_fold: int = 0
     not_understood: dict[str, dict[str, int]] = field(default_factory=dict)
-    is_given: bool = False
+    n_given: dict[str, int] = field(default_factory=dict)
     only_patients: bool = False
 
     def find(self, record_id: str, path: str, base: str = "") -> tuple[int, str] | None:
