@@ -294,8 +294,8 @@ below high_hz (40.0)
         self._require(
             "windows",
             is_whole or has_gaps,
-            f"windows of duration_s, {self.duration_s:g} s: every={self.duration_s:g}s "
-            "with any overlap, or a longer time without overlap, which leaves gaps",
+            f"windows as long as duration_s: {Windows(self.duration_s)} with any "
+            "overlap, or a longer time without overlap, which leaves gaps",
         )
 
     @property

@@ -15,6 +15,7 @@ Every message names the place and the problem, the expected value, and the remed
 """
 
 import os
+from collections.abc import Iterable
 from typing import Final
 
 from ecgstore.reasons import Reason
@@ -23,6 +24,12 @@ _PACKAGE: Final = __name__.partition(".")[0]
 
 _LONGEST_VALUE: Final = 300
 """Characters of a value in an error message."""
+
+_MOST_LISTED: Final = 20
+"""Names that are listed in an error message."""
+
+_LONGEST_LISTED: Final = 60
+"""Characters of one of them."""
 
 
 class EcgStoreError(Exception):
@@ -170,10 +177,63 @@ def short_repr(value: object) -> str:
     --------
     >>> short_repr("fs")
     "'fs'"
+    >>> short_repr(10**5000)
+    'a very large number'
     """
     try:
         text = repr(value)
     except ValueError:  # Python refuses to print an integer of thousands of digits
         return "a very large number"
+    except Exception:  # lists that are nested too deeply, and what cannot be printed
+        return f"a {type(value).__name__}"
     text = text.replace("\n", " ")
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
+
+
+def short_list(names: Iterable[object]) -> str:
+    """Return names for an error message: the first of them, and how many there are.
+
+    Examples
+    --------
+    >>> short_list(["age", "sex"]), short_list([])
+    ('age, sex', 'none')
+    >>> short_list(range(1000))[-25:]
+    '17, 18, 19 and 980 others'
+    """
+    shown: list[str] = []
+    n_names = 0
+    for name in names:
+        if n_names < _MOST_LISTED:
+            text = str(name)
+            is_long = len(text) > _LONGEST_LISTED
+            shown.append(f"{text[:_LONGEST_LISTED]}..." if is_long else text)
+        n_names += 1
+    others = n_names - len(shown)
+    listed = ", ".join(shown) or "none"
+    return f"{listed} and {others} other{'s' * (others > 1)}" if others else listed
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and what is counted, in the singular or in the plural.
+
+    Examples
+    --------
+    >>> counted(1, "record"), counted(0, "record"), counted(2, "table")
+    ('1 record', '0 records', '2 tables')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def without_place(detail: str, path: str) -> str:
+    """Return what is wrong with a file for a line that has its path already.
+
+    Examples
+    --------
+    >>> without_place("a/1.hea, line 1: is empty", "a/1.hea")
+    'line 1: is empty'
+    >>> without_place("a/1.mat: is empty", "a/1.hea")
+    'a/1.mat: is empty'
+    """
+    for mark in (": ", ", "):
+        detail = detail.removeprefix(f"{path}{mark}")
+    return detail

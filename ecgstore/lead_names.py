@@ -25,7 +25,39 @@ _SPELLINGS: Final[Mapping[str, str]] = {
 # No hyphen: a lead with a minus sign is another one.
 _PREFIX: Final = re.compile(r"(?:mdc_ecg_lead_|(?:ecg|ekg)[ _:]*(?:lead)?|lead)[ _:]*")
 
+_LONGEST_WORD: Final = 4
+"""Letters and digits of a word in the name of a lead that is shown in any case."""
+
+_LONGEST_NAME: Final = 30
+
+_WORDS: Final = re.compile(
+    "ableitung|airflow|annotations?|augmented|bipolar|brust|canal|channel|chest|"
+    "derivation|events?|frank|impedance|leads|marker|modified|pleth|precordial|"
+    "pressure|respiration|right|signal|status|trigger|unipolar"
+)
+"""Longer words that are in names of channels."""
+
 _EXAMPLE: Final = '"ECG 1" = "II", or "-aVR" = "-aVR" for an inverted lead'
+
+
+def shown_lead(name: str) -> str:
+    """Return the name of a lead as a message may show it.
+
+    A device lets people write what they like there, also a patient's name. So a name is
+    shown if it consists of short words and of those that are usual.
+
+    Examples
+    --------
+    >>> shown_lead("ECG V1"), shown_lead("chest 6"), shown_lead("Mary Poppins")
+    ('ECG V1', 'chest 6', 'a name of 12 characters')
+    """
+    words = re.split(r"[\W_]+", name)
+    is_usual = all(
+        len(word) <= _LONGEST_WORD or _WORDS.fullmatch(word.lower()) for word in words
+    )
+    if is_usual and len(name) <= _LONGEST_NAME and name.isprintable():
+        return name.strip() or "no name"
+    return f"a name of {len(name)} characters"
 
 
 class LeadMeaning(NamedTuple):

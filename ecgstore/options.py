@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args, get_or
 
 from ecgstore.errors import ConfigError, cause_of, short_repr
 from ecgstore.similar_names import did_you_mean
+from ecgstore.system.regular_files import require_regular_file
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -434,6 +435,7 @@ def read_toml(path: Path, what: str, example: str) -> dict[str, object]:
     ConfigError
         If the file cannot be read.
     """
+    require_regular_file(path)
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)

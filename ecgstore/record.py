@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from ecgstore.arrays import BoolArray, FloatArray, IntArray
+from ecgstore.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from ecgstore.errors import ConfigError
 from ecgstore.similar_names import did_you_mean
 
@@ -141,6 +141,21 @@ def lead_mask(leads: Iterable[str]) -> BoolArray:
     """
     names = set(leads)
     return np.array([lead in names for lead in LEADS])
+
+
+def without_leads(
+    signal: FloatArray | Float32Array,
+    leads: Iterable[str],
+    of: Sequence[str] = LEADS,
+) -> FloatArray:
+    """Return a copy of a signal of leads `of` that is NaN in some: those not recorded.
+
+    Stores hold zeros there, which look like a flat line and have a spectrum.
+    """
+    copy = np.array(signal, np.float64)
+    missing = set(leads)
+    copy[[lead in missing for lead in of]] = np.nan
+    return copy
 
 
 class Mark(IntEnum):

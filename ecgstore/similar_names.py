@@ -1,9 +1,19 @@
 """Suggest known names that are similar to a mistyped one."""
 
 from collections.abc import Iterable
+from itertools import islice
+from typing import Final
+
+_MOST_KNOWN: Final = 10_000
+"""Names that are compared; a table may have a million columns."""
+
+_LONGEST: Final = 100
+"""Characters of a name that is compared: the time grows with their square."""
 
 
-def did_you_mean(name: object, known: Iterable[object], n: int = 1) -> str:
+def did_you_mean(
+    name: object, known: Iterable[object], n: int = 1, *, at_least: float = 0.6
+) -> str:
     """Return a question for an error message, with a space at its end.
 
     Parameters
@@ -14,6 +24,8 @@ def did_you_mean(name: object, known: Iterable[object], n: int = 1) -> str:
         The names that exist.
     n : int
         Largest number of names to suggest.
+    at_least : float
+        Least similarity, from 0 to 1.
 
     Returns
     -------
@@ -31,10 +43,11 @@ def did_you_mean(name: object, known: Iterable[object], n: int = 1) -> str:
     """
     import difflib  # only for messages
 
-    if not isinstance(name, str):
+    if not isinstance(name, str) or len(name) > _LONGEST:
         return ""
-    folded = {str(one).casefold(): str(one) for one in known}
-    similar = difflib.get_close_matches(name.casefold(), folded, n)
+    texts = map(str, islice(known, _MOST_KNOWN))
+    folded = {text.casefold(): text for text in texts if len(text) <= _LONGEST}
+    similar = difflib.get_close_matches(name.casefold(), folded, n, at_least)
     if not similar:
         return ""
     return f"did you mean {', '.join(folded[one] for one in similar)}? "

@@ -1,8 +1,11 @@
 """How long records are divided into windows: the option ``windows`` of builds."""
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Final, Self
+
+import numpy as np
 
 from ecgstore.errors import ConfigError, short_repr
 
@@ -52,13 +55,13 @@ class Windows:
         match = _TEXT.fullmatch(text.strip())
         if match is not None:
             windows = cls(float(match["every"]), float(match["overlap"] or 0))
-            if windows.step_s >= _SHORTEST_STEP_S:
+            if _SHORTEST_STEP_S <= windows.step_s < math.inf:
                 return windows
         raise ConfigError(f"option windows is {short_repr(text)}; expected {_EXPECTED}")
 
     def __str__(self) -> str:
-        overlap = f",overlap={self.overlap_s:g}s" if self.overlap_s else ""
-        return f"every={self.every_s:g}s{overlap}"
+        overlap = f",overlap={_exact(self.overlap_s)}s" if self.overlap_s else ""
+        return f"every={_exact(self.every_s)}s{overlap}"
 
     @property
     def step_s(self) -> float:
@@ -106,6 +109,11 @@ class Windows:
         return f"{record_id}{_MARK}{start}"
 
 
+def _exact(value: float) -> str:
+    """Return the shortest decimal number that is read as the same value."""
+    return np.format_float_positional(value, trim="-")
+
+
 def recording_of(name: str) -> str:
     """Return the name of the record that a window is of.
 
@@ -129,5 +137,7 @@ def windows_text(text: str) -> str:
     --------
     >>> windows_text("every=10, overlap=5.0s")
     'every=10s,overlap=5s'
+    >>> windows_text("every=1234567.5"), windows_text("every=0.123456789")
+    ('every=1234567.5s', 'every=0.123456789s')
     """
     return str(Windows.of(text))

@@ -6,6 +6,7 @@ from pathlib import Path
 from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.system.file_format import FileFormat
 from ecgstore.system.known_files import known_file, known_format
+from ecgstore.system.regular_files import require_regular_file
 
 
 def read_content(
@@ -37,6 +38,7 @@ def read_content(
     EcgStoreError
         If there is no such file, or it cannot be read.
     """
+    require_regular_file(path, SchemaError)
     try:
         with path.open("rb") as file:
             content = file.read(n_begin)

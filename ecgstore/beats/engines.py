@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ecgstore.arrays import unmasked
 from ecgstore.beats.types import Beats
 from ecgstore.record import FRANK_LEADS, LEADS, lead_names
 
@@ -43,9 +44,9 @@ def find_beats(
     Parameters
     ----------
     signal : array_like of shape (n_leads, n_samples)
-        Voltages in mV, band-pass filtered, without padding; NaN where a sample is
-        missing. Leads that hold no voltages (NaN, infinities, a constant) are left out,
-        without an error.
+        Voltages in mV, band-pass filtered, without padding; NaN or masked where a
+        sample is missing. Leads that hold no voltages (NaN, infinities, a
+        constant) are left out, without an error.
     fs : float
         Sampling rate in Hz, at least 50.
     leads : iterable of str
@@ -78,7 +79,7 @@ def find_beats(
     <ecgstore.Beats: 11 beats, 192 marks, status ok>
     """
     names = lead_names(leads, KNOWN_LEADS)
-    signal = np.asarray(signal)  # converted piece by piece, if it is long
+    signal = unmasked(signal)  # converted piece by piece, if it is long
     if signal.ndim != 2 or len(signal) != len(names):
         raise ValueError(
             f"signal has the shape {signal.shape}; expected ({len(names)}, n_samples): "

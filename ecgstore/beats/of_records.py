@@ -11,8 +11,8 @@ from ecgstore.arrays import FloatArray
 from ecgstore.beats.engines import MIN_FS, find_beats
 from ecgstore.beats.types import Beats
 from ecgstore.config import Config
-from ecgstore.errors import EcgStoreError
-from ecgstore.lead_names import LeadNames
+from ecgstore.errors import EcgStoreError, short_list, short_repr
+from ecgstore.lead_names import LeadNames, shown_lead
 from ecgstore.signals.gaps import interpolate_gaps
 from ecgstore.signals.preprocess import bandpass
 from ecgstore.similar_names import did_you_mean
@@ -163,13 +163,14 @@ def _rows(
                 break
         else:
             raise EcgStoreError(
-                f"{where}: has no lead {name!r}; {did_you_mean(name, names)}expected "
-                f"some of {', '.join(names)}"
+                f"{where}: has no lead {short_repr(name)}; "
+                f"{did_you_mean(name, names)}expected some of "
+                f"{short_list(map(shown_lead, names))}"
             )
     if not rows or len(set(rows)) < len(rows):
         raise EcgStoreError(
-            f"{where}: leads are {wanted}; expected some of {', '.join(names)}, "
-            "each once"
+            f"{where}: leads are {short_repr(wanted)}; expected some of "
+            f"{short_list(map(shown_lead, names))}, each once"
         )
     return rows
 

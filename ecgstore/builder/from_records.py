@@ -46,12 +46,12 @@ def build_from(
     ----------
     records : iterable of Record or tuple
         Every tuple is ``(record_id, signal, fs, leads, columns)``, where the last two
-        may be left out. `signal` is of shape (n_leads, n_samples), NaN where a sample
-        is missing; `fs` is in Hz; `leads` are the names of its rows, in any order, by
-        default the twelve of `LEADS`; and `columns` is a dict of what is known of the
-        record, as in a row of a table of labels: ``dx`` or ``codes``, a value for each
-        class, ``patient_id``, ``age``, ``sex``, and what the options `columns`,
-        `targets` and `folds_from` name.
+        may be left out. `signal` is of shape (n_leads, n_samples), NaN or masked where
+        a sample is missing; `fs` is in Hz; `leads` are the names of its rows, in any
+        order, by default the twelve of `LEADS`; and `columns` is a dict of what is
+        known of the record, as in a row of a table of labels: ``dx`` or ``codes``, a
+        value for each class, ``patient_id``, ``age``, ``sex``, and what the options
+        `columns`, `targets` and `folds_from` name.
     out : str or Path
         The store to create, usually ``*.h5``.
     config : Config, optional
@@ -79,7 +79,8 @@ def build_from(
     ------
     EcgStoreError
         If an item is no record, a column is not understood, or a build of files would
-        raise it. Records whose signals cannot be used are in quarantine instead.
+        raise it. Records whose signals cannot be used, and later ones of the same name,
+        are in quarantine instead.
     """
     config = Config() if config is None else config
     require_type("config", config, Config, "options, such as ecgstore.Config(fs=250)")
@@ -92,6 +93,11 @@ def build_from(
         )
     if isinstance(labels, str | Path):
         labels = [labels]
+    if not isinstance(records, Iterable):
+        raise EcgStoreError(
+            f"records is {short_repr(records)}; expected an iterable of records, such "
+            "as a list or a generator"
+        )
     open_inputs = bind(_spooled, records, config, source, unit, [*labels], quiet)
     return run_build(
         out, config, open_inputs, n_workers=n_workers, overwrite=overwrite, quiet=quiet

@@ -10,6 +10,7 @@ from typing import Final
 
 from ecgstore.errors import EcgStoreError
 from ecgstore.system.atomic_files import publish
+from ecgstore.system.regular_files import require_regular_file
 
 _N_KEY_BYTES: Final = 32
 _MOST_BYTES: Final = 4096
@@ -68,6 +69,7 @@ def _read_or_create(path: Path) -> bytes:
     try:
         if not os.path.lexists(path):
             _create(path)
+        require_regular_file(path, PatientKeyError)
         with open(path, "rb") as file:
             key = file.read(_MOST_BYTES).strip()
     except OSError as error:

@@ -21,19 +21,18 @@ from ecgstore.builder.columns import check_columns
 from ecgstore.builder.compilation import compile_kernels
 from ecgstore.builder.fill import Block, Failure, Filler, blocks_to_do
 from ecgstore.builder.journal import Journal, Status
+from ecgstore.builder.none_selected import check_any_selected
 from ecgstore.builder.patient_key import PatientKey, default_key_file
 from ecgstore.builder.plan import plan, software, unfinished_plan
 from ecgstore.builder.report import ScanReport, make_report
 from ecgstore.builder.rows import leave_out, stored_rows
 from ecgstore.builder.scan import Folders, scan
 from ecgstore.builder.seal import seal
-from ecgstore.builder.table_use import table_uses
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, cause_of, require_type
 from ecgstore.label_tables import RecordTables, read_tables
 from ecgstore.options import to_dict
 from ecgstore.reasons import Reason
-from ecgstore.sources import describe_unreadable, header_files
 from ecgstore.storage.format import schema
 from ecgstore.system.atomic_files import FULL_DISK, is_same_file
 from ecgstore.system.identity import require_same
@@ -306,7 +305,7 @@ def _run(
         for path, count in times_changed.items():
             if count >= _MOST_CHANGES:
                 journal.quarantine(path, *_unstable(path))
-        _check_any_selected(journal, folders, config, tables)
+        check_any_selected(journal, folders, config, tables)
         digest = journal.digest()
         if digest != journal.planned or not partial.exists():
             partial.unlink(missing_ok=True)
@@ -493,52 +492,3 @@ def _parsed(identity: str) -> dict[str, Any]:
         return dict(json.loads(identity))
     except (TypeError, ValueError):
         return {}
-
-
-def _check_any_selected(
-    journal: Journal, folders: Folders, config: Config, tables: RecordTables
-) -> None:
-    """Raise an error if no record is selected, which says what was looked at."""
-    if journal.count(Status.SELECTED):
-        return
-    where = folders.title or ", ".join(map(str, folders.roots))
-    if not journal.count():
-        raise EcgStoreError(
-            f"{where}: no {header_files()} files below; expected records as header and "
-            "signal files, at any depth" + _unreadable(journal)
-        )
-    reasons = journal.count_by("reason", Status.QUARANTINED)
-    entry = next(journal.entries(Status.QUARANTINED), None)
-    if entry is not None:
-        advice = f"such as {entry.path}: {entry.detail}"
-    elif journal.any_dx() or tables.tables:
-        looked_at = f"the lines {', '.join(('Dx', *config.label_key))} of headers"
-        for use in table_uses(journal.records, tables):
-            looked_at += f", {use.sentence}"
-        advice = (
-            f"no header or table has a code of class set {config.classes.name} "
-            f"(looked at: {looked_at}); choose other --classes, or --select all"
-        )
-    elif set(journal.count_by("source", Status.NOT_SELECTED)) <= {
-        *config.exclude_sources
-    }:
-        advice = "all are of excluded sources; choose other --exclude-sources"
-    else:
-        advice = (
-            "no header has a diagnosis code; expected a line such as '#Dx: 426783006', "
-            "or --select all to store the records without labels"
-        )
-    raise EcgStoreError(
-        f"{where}: none of {journal.count()} records can be stored: "
-        f"{journal.count(Status.NOT_SELECTED)} are not selected"
-        + "".join(f", {count} {reason}" for reason, count in reasons.items())
-        + f"; {advice}"
-        + _unreadable(journal)
-    )
-
-
-def _unreadable(journal: Journal) -> str:
-    """Return the end of a sentence about folders that cannot be read; "" if all can."""
-    if not journal.count(Status.UNREADABLE):
-        return ""
-    return f"; {describe_unreadable(journal.unreadable())}"

@@ -19,6 +19,7 @@ from ecgstore.builder.columns import (
     texts_of,
 )
 from ecgstore.builder.journal import Entry, Status
+from ecgstore.builder.replaced_labels import what_is_replaced
 from ecgstore.builder.table_use import TableUse, table_uses
 from ecgstore.config import LABEL_OPTIONS, Config
 from ecgstore.errors import EcgStoreError
@@ -64,12 +65,15 @@ class LabelReport(NamedTuple):
     n_moved_folds : int
         Records that have another fold than before, because a table says so, or because
         their patients are known now.
+    replaced : list of str
+        What earlier labels beside the store had and these do not take over.
     """
 
     path: Path
     classes: dict[str, int]
     tables: list[dict[str, Any]]
     n_moved_folds: int
+    replaced: list[str]
 
 
 def label_store(
@@ -151,6 +155,7 @@ def _write(store: Store, asked: Config, tables: RecordTables) -> LabelReport:
         "config": config.to_json(),
         "fingerprint": UNSEALED,
     }
+    replaced = what_is_replaced(store.path, config, path)
     with replace_file(path, "wb") as unfinished:
         create_file(unfinished, label_specs(config, len(store), widths), attributes)
         with h5py.File(unfinished, "r+", locking=False) as file:
@@ -177,6 +182,7 @@ def _write(store: Store, asked: Config, tables: RecordTables) -> LabelReport:
         dict(zip(config.classes.names, counts, strict=True)),
         [use.to_json() for use in uses],
         int((folds != store.table(schema.FOLDS)).sum()),
+        replaced,
     )
 
 

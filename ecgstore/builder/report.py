@@ -11,6 +11,7 @@ from ecgstore.builder.rows import all_left_out, seconds_left_out
 from ecgstore.builder.table_use import table_uses
 from ecgstore.config import Config
 from ecgstore.diagnoses import code_names
+from ecgstore.errors import counted, short_list
 from ecgstore.label_tables import RecordTables
 from ecgstore.sources import describe_unreadable
 
@@ -55,6 +56,8 @@ class ScanReport:
         Records in quarantine by reason.
     sources : dict
         Usable records by source.
+    unknown_patients : dict
+        Usable records without a known patient by source; none of the sources without.
     classes : dict
         Usable records by class; a record can be in several.
     unknown_codes : dict
@@ -89,6 +92,7 @@ class ScanReport:
     n_unreadable_paths: int
     reasons: dict[str, int]
     sources: dict[str, int]
+    unknown_patients: dict[str, int]
     classes: dict[str, int]
     unknown_codes: dict[str, int]
     unknown_words: dict[str, int]
@@ -116,11 +120,14 @@ def make_report(journal: Journal, config: Config, tables: RecordTables) -> ScanR
     """
     classes: Counter[str] = Counter(dict.fromkeys(config.classes.names, 0))
     unknown: Counter[str] = Counter()
+    unknown_patients: Counter[str] = Counter()
     known = code_names(config.classes)
     for entry in journal.records():
-        codes = tables.describe(entry).dx
+        described = tables.describe(entry)
+        codes = described.dx
         unknown.update(code for code in codes if code not in known)
         if entry.status == Status.SELECTED:
+            unknown_patients[entry.source] += not described.patient_id
             for name, label in zip(
                 config.classes.names, config.classes.label(codes), strict=True
             ):
@@ -146,6 +153,7 @@ def make_report(journal: Journal, config: Config, tables: RecordTables) -> ScanR
         n_unreadable_paths=journal.count(Status.UNREADABLE),
         reasons=dict(journal.count_by("reason", Status.QUARANTINED)),
         sources=dict(sources),
+        unknown_patients=dict(sorted((+unknown_patients).items())),
         classes=dict(classes),
         unknown_codes=_most_frequent_first(unknown),
         unknown_words=_unknown_words(journal, tables),
@@ -157,7 +165,7 @@ def make_report(journal: Journal, config: Config, tables: RecordTables) -> ScanR
         tables=[use.to_json() for use in uses],
         warnings=[
             *(warning for use in uses for warning in use.warnings(config.limit)),
-            *_warnings(journal, config, tables),
+            *_warnings(journal, config, unknown_patients["ptb-xl"]),
             # With a limit, most records are not looked at.
             *([] if config.limit else _class_warnings(classes)),
         ],
@@ -182,33 +190,32 @@ def _most_frequent_first(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item)))
 
 
-def _warnings(journal: Journal, config: Config, tables: RecordTables) -> list[str]:
+def _warnings(journal: Journal, config: Config, n_unknown_of_ptb_xl: int) -> list[str]:
     """Return problems of the data that do not stop the build, one sentence each."""
     warnings = []
     if journal.count(Status.UNREADABLE):
         warnings.append(describe_unreadable(journal.unreadable()))
-    n_known: Counter[str] = Counter()
-    n_of_source: Counter[str] = Counter()
-    for entry in journal.entries(Status.SELECTED):
-        n_of_source[entry.source] += 1
-        n_known[entry.source] += tables.describe(entry).patient_id != ""
-    n_unknown = n_of_source["ptb-xl"] - n_known["ptb-xl"]
-    if n_unknown:
+    if n_unknown_of_ptb_xl:
         warnings.append(
-            f"the patients of {n_unknown} ptb-xl records are unknown, and some have "
-            "several: folds may share patients (--patients ptbxl_database.csv)"
+            f"some patients have several of the {n_unknown_of_ptb_xl} ptb-xl records "
+            "without a known patient: folds may share patients (--patients "
+            "ptbxl_database.csv)"
         )
     if journal.n_moved_folds:
         warnings.append(
-            f"{journal.n_moved_folds} records have another fold than in column "
-            f"{config.folds_from}, which would separate a patient or an ECG"
+            f"column {config.folds_from} would separate a patient or an ECG: "
+            f"{counted(journal.n_moved_folds, 'record')} moved to another fold"
         )
-    sources = {*n_of_source, *journal.count_by("source", Status.NOT_SELECTED)}
+    sources = {
+        source
+        for status in (Status.SELECTED, Status.NOT_SELECTED)
+        for source in journal.count_by("source", status)
+    }
     missing = set(config.exclude_sources) - sources
     if missing:
         warnings.append(
-            f"no record is from the excluded {', '.join(sorted(missing))}; the sources "
-            f"are {', '.join(sorted(sources))}"
+            f"no record is from the excluded {short_list(sorted(missing))}; the "
+            f"sources are {short_list(sorted(sources))}"
         )
     return warnings
 

@@ -7,10 +7,15 @@ from itertools import islice
 from typing import Any, Final
 
 from ecgstore.builder.journal import Entry, Status
+from ecgstore.errors import counted
 from ecgstore.label_tables import LabelTable, RecordTables
+from ecgstore.record import MAX_AGE
 
 _N_NAMED: Final = 3
 """Number of rows and records that are named."""
+
+_YEARS: Final = f"years from 0 to {MAX_AGE:g}"
+_SEXES: Final = "male, female, M or F, or a column is_male with true or false"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +42,11 @@ class TableUse:
         The first few of either.
     rows_of_several : list of str
         The first few rows that are about records of several names or sources.
-    unknown_sexes : dict
-        Number of lines by sex that is not understood.
+    not_understood : dict
+        Number of lines by age or sex that is not understood, by column; long values are
+        not shown.
+    doubts : list of str
+        What is doubtful about the columns.
     """
 
     path: str
@@ -51,7 +59,8 @@ class TableUse:
     rows_without_record: list[str]
     records_without_row: list[str]
     rows_of_several: list[str]
-    unknown_sexes: dict[str, int]
+    not_understood: dict[str, dict[str, int]]
+    doubts: list[str]
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts as plain values."""
@@ -67,8 +76,9 @@ class TableUse:
             f"{what} from {', '.join(columns)}" for what, columns in self.read.items()
         )
         return (
-            f"{self.path}: {self.n_records_with_row} of {self.n_records} records have "
-            f"a row{f' (found {by})' if by else ''}; {read or 'nothing is read'}"
+            f"{self.path}: a row for {self.n_records_with_row} of "
+            f"{counted(self.n_records, 'record')}{f' (found {by})' if by else ''}; "
+            f"{read or 'nothing is read'}"
         )
 
     @property
@@ -78,12 +88,12 @@ class TableUse:
         for number, what, names in (
             (
                 self.n_rows - self.n_rows_used,
-                f"of {self.n_rows} rows are about no record found",
+                f"of {counted(self.n_rows, 'row')} about no record found",
                 self.rows_without_record,
             ),
             (
                 self.n_records - self.n_records_with_row,
-                "records found have no row",
+                f"of {counted(self.n_records, 'record')} without a row",
                 self.records_without_row,
             ),
         ):
@@ -106,14 +116,14 @@ class TableUse:
                 f"{', '.join(self.rows_of_several)}; if they are not one ECG, give "
                 "their paths in a column path"
             )
-        if self.unknown_sexes:
-            shown = ", ".join(map(repr, [*self.unknown_sexes][:_N_NAMED]))
+        for column, values in self.not_understood.items():
+            such_as = ", ".join([*values][:_N_NAMED])
+            expected = _YEARS if column == "age" else _SEXES
             warnings.append(
-                f"{self.path}: {sum(self.unknown_sexes.values())} values of sex are "
-                f"not understood, such as {shown}; expected male, female, M or F, or "
-                "a column is_male"
+                f"{self.path}: {counted(sum(values.values()), 'value')} of {column} "
+                f"not understood: {such_as}; expected {expected}"
             )
-        return warnings
+        return [*warnings, *(f"{self.path}: {doubt}" for doubt in self.doubts)]
 
 
 def table_uses(
@@ -169,7 +179,8 @@ def _use(records: Iterable[Entry], tables: RecordTables, table: LabelTable) -> T
         rows_without_record=[*islice(without_record, _N_NAMED)],
         records_without_row=without_row,
         rows_of_several=[table.first_names[number] for number in several][:_N_NAMED],
-        unknown_sexes=table.unknown_sexes,
+        not_understood=table.not_understood,
+        doubts=tables.doubts_about(table),
     )
 
 

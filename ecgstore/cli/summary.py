@@ -4,6 +4,7 @@ from typing import Any
 
 from ecgstore.cli.output import echo
 from ecgstore.cli.tables import print_counts, print_table
+from ecgstore.errors import counted
 from ecgstore.record import LEADS
 
 
@@ -11,7 +12,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     """Print the result of `ecgstore.storage.summary.summarise`."""
     shape = " x ".join(map(str, summary["signals"]["shape"]))
     echo(
-        f"{summary['path']}: {summary['n_records']} records, "
+        f"{summary['path']}: {counted(summary['n_records'], 'record')}, "
         f"{summary['size_bytes'] / 1e6:.1f} MB"
     )
     echo(

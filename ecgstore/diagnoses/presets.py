@@ -35,6 +35,10 @@ from ecgstore.diagnoses.scp_ecg import SCP_CLASS_SETS
 from ecgstore.diagnoses.snomed import code_of, diagnoses
 from ecgstore.errors import ConfigError, cause_of, short_repr
 from ecgstore.similar_names import did_you_mean
+from ecgstore.system.regular_files import require_regular_file
+
+_MOST_BYTES: Final = 2**20
+"""Bytes of a file of a class set."""
 
 _HYBRID: Final = (
     DiagnosisClass("NSR", "sinus rhythm", ("426783006",)),
@@ -165,8 +169,13 @@ def class_set(name_or_path: str | Path) -> ClassSet:
 
 def _read_class_set(path: Path) -> ClassSet:
     """Return the class set in a TOML file; errors name the file."""
+    require_regular_file(path)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise ValueError(f"larger than {_MOST_BYTES:,} bytes")
+        content = tomllib.loads(data.decode("utf-8-sig").replace("\r\n", "\n"))
     # Besides TOMLDecodeError: numbers of thousands of digits, brackets that are nested
     # too deeply.
     except (OSError, ValueError, RecursionError) as error:

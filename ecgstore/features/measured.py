@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ecgstore.arrays import Float32Array, FloatArray
+from ecgstore.arrays import Float32Array, FloatArray, unmasked
 from ecgstore.beats import Beats, BeatStatus, find_beats
 from ecgstore.config import Config
 from ecgstore.errors import ConfigError
 from ecgstore.features.feature import Feature
 from ecgstore.features.table import compute, defined_columns, defined_features
-from ecgstore.record import LEADS, lead_mask, lead_names, lead_rows
+from ecgstore.record import LEADS, lead_names, lead_rows, without_leads
 from ecgstore.signals.stored_form import (
     StoredForm,
     check_usable,
@@ -120,7 +120,7 @@ def features_of(
     Parameters
     ----------
     signal : array_like of shape (n_leads, n_samples)
-        Voltages; NaN where a sample is missing.
+        Voltages; NaN or masked where a sample is missing.
     fs : float
         Sampling rate in Hz.
     leads : iterable of str, optional
@@ -185,9 +185,7 @@ def measure(form: StoredForm, config: Config) -> Measured:
         Options of the build.
     """
     stored = stored_mv(form.values)[:, : form.n_real_samples]
-    signal = stored.astype(np.float64)
-    if form.absent_leads:
-        signal[lead_mask(form.absent_leads)] = np.nan  # zeros would have a spectrum
+    signal = without_leads(stored, form.absent_leads)
     beats = _beats(signal, config)
     row = compute(signal, beats, config.fs, config.rr_convention)
     features = defined_features(config.duration_s, config.fs, config.leads)
@@ -222,7 +220,7 @@ def _in_order(
         raise ConfigError(f"unit is {unit!r}; expected one of {', '.join(MV_PER_UNIT)}")
     if not 0 < fs < np.inf:
         raise ValueError(f"fs is {fs!r}; expected a sampling rate in Hz")
-    values = np.asarray(signal, np.float64)
+    values = unmasked(signal).astype(np.float64, copy=False)
     if values.ndim != 2 or len(values) != len(names):
         raise ValueError(
             f"signal is of shape {values.shape}; expected ({len(names)}, n_samples): a "

@@ -15,6 +15,9 @@ _FALSE: Final = frozenset({"false", "no", "f", "n"})
 _THRESHOLD: Final = 0.5
 """Probabilities from here on mean that a record is in a class."""
 
+_PLAIN: Final = re.compile(r"\w{1,3}|[a-z]{1,8}|[+-]?\d{1,3}(\.\d{1,3})?", re.ASCII)
+"""Cells that are hardly a person's name: codes, short words and small numbers."""
+
 _FLOAT_INTEGER: Final = re.compile(r"(\d+)\.0+", re.ASCII)
 
 
@@ -102,3 +105,14 @@ def age_in(cell: str) -> float:
 def sex_in(cell: str) -> str:
     """Return ``"male"``, ``"female"`` or ``"unknown"``; see `SEXES`."""
     return SEXES.get(cell.lower(), "unknown")
+
+
+def shown(cell: str) -> str:
+    """Return a cell as a message may show it: a name in a wrong column stays hidden.
+
+    Examples
+    --------
+    >>> shown("X2"), shown("-3"), shown("Mary Poppins")
+    ("'X2'", "'-3'", 'a text of 12 characters')
+    """
+    return repr(cell) if _PLAIN.fullmatch(cell) else f"a text of {len(cell)} characters"

@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from ecgstore.diagnoses import is_text_code
-from ecgstore.errors import short_repr
+from ecgstore.label_tables.cells import shown
 
 _MOST_CHARACTERS: Final = 16_384
 """Length of a cell; real ones have up to some hundred characters."""
@@ -73,7 +73,7 @@ def read_codes(cell: str, min_likelihood: float = 0.0) -> tuple[str, ...]:
     while position < len(text):
         item = _ITEM.match(text, position)
         if item is None:
-            raise ValueError(f"cannot be read from {short_repr(text[position:])} on")
+            raise ValueError(f"cannot be read from character {position + 1} on")
         code = _code(item)
         if _is_likely(item["likelihood"], min_likelihood):
             codes[code] = None
@@ -100,7 +100,7 @@ def _code(item: re.Match[str]) -> str:
         utf_16 = code.encode("utf-16", "surrogatepass")
         code = utf_16.decode("utf-16", "replace").strip()
     if not is_text_code(code):
-        raise ValueError(f"has the code {short_repr(code)}, which no class can have")
+        raise ValueError(f"has the code {shown(code)}, which no class can have")
     return code
 
 
@@ -118,7 +118,7 @@ def _is_likely(likelihood: str | None, minimum: float) -> bool:
         value = float(likelihood)
     except ValueError:
         raise ValueError(
-            f"has the likelihood {short_repr(likelihood)}; expected a number"
+            f"has the likelihood {shown(likelihood)}; expected a number"
         ) from None
     # A likelihood that is not known, NaN, is like none.
     return not value < minimum

@@ -7,21 +7,21 @@ from typing import Final
 
 from ecgstore.config import Config
 from ecgstore.diagnoses import ClassSet
-from ecgstore.errors import ConfigError
+from ecgstore.errors import ConfigError, short_list, short_repr
 from ecgstore.label_tables.keys import KEYS
 from ecgstore.similar_names import did_you_mean
 
 _SOURCES: Final = ("source", "tranche_name")
 """Columns of databases, which `ecgstore classes` counts."""
 
-_PATIENTS: Final = ("patient_id", "subject_id")
+PATIENTS: Final = ("patient_id", "subject_id")
 _DX: Final = ("dx", "diagnosis", "diagnoses")
 """Columns that are read as the line ``#Dx`` of a header, abbreviations and all."""
 
-_CODES: Final = ("scp_codes", *_DX, "codes", "labels", "label", "classes")
+CODES: Final = ("scp_codes", *_DX, "codes", "labels", "label", "classes")
 """Columns of codes, if the options name none; the first one present is read."""
 
-_SEXES: Final = ("sex", "gender")
+SEXES: Final = ("sex", "gender")
 _MALE: Final = "is_male"
 _PTB_XL: Final = frozenset({"scp_codes", "strat_fold", "filename_hr"})
 """Columns by which PTB-XL's own table is known."""
@@ -98,22 +98,23 @@ def layout_of(
         column of patients.
     """
     keys = tuple(name for name in KEYS if name in columns)
-    listed = ", ".join(columns) or "none"
+    listed = short_list(columns)
     if not keys:
         raise ConfigError(
-            f"{path}: no column {', '.join(KEYS[:-1])} or {KEYS[-1]}; its columns are "
-            f"{listed}"
+            f"{path}: no column {', '.join(KEYS[:-1])} or {KEYS[-1]}; "
+            f"{_similar(columns, KEYS)}its columns are {listed}"
         )
     of_ptb_xl = not _PTB_XL.isdisjoint(columns)
-    patient = _first(columns, _PATIENTS)
+    patient = _first(columns, PATIENTS)
     if config is None:
         if not patient:
             raise ConfigError(
-                f"{path}: no column {' or '.join(_PATIENTS)}; its columns are {listed}"
+                f"{path}: no column {' or '.join(PATIENTS)}; "
+                f"{_similar(columns, PATIENTS)}its columns are {listed}"
             )
         return Layout(keys=keys, of_ptb_xl=of_ptb_xl, patient=patient, classes={})
     codes = _first(
-        columns, _CODES if config.label_column is None else (config.label_column,)
+        columns, CODES if config.label_column is None else (config.label_column,)
     )
     source = _first(columns, _SOURCES)
     used = {*keys, source, patient, codes, config.folds_from}
@@ -128,7 +129,7 @@ def layout_of(
             [name for name in columns if name not in used], config.classes
         ),
         age=_first(columns, ("age",)),
-        sex=_first(columns, _SEXES),
+        sex=_first(columns, SEXES),
         is_male=_first(columns, (_MALE,)),
         fold=_first(columns, (config.folds_from or "",)),
         columns=tuple(name for name in config.columns if name in columns),
@@ -139,6 +140,11 @@ def layout_of(
 def _first(columns: Sequence[str], names: Sequence[str]) -> str:
     """Return the first of some names that is a column; empty if none is."""
     return next((name for name in names if name in columns), "")
+
+
+def _similar(columns: Sequence[str], names: Sequence[str]) -> str:
+    """Return a question about a column whose name is like one that is needed."""
+    return next(filter(None, (did_you_mean(name, columns) for name in names)), "")
 
 
 def _class_columns(columns: Sequence[str], class_set: ClassSet) -> dict[str, str]:
@@ -168,7 +174,7 @@ def require_columns(config: Config, known: Mapping[str, Sequence[str]]) -> None:
     ConfigError
         Naming the option, and the columns that the tables have.
     """
-    everything = {name for columns in known.values() for name in columns}
+    everything = {name: None for columns in known.values() for name in columns}
     wanted = [
         ("label_column", config.label_column or ""),
         ("folds_from", config.folds_from or ""),
@@ -179,10 +185,10 @@ def require_columns(config: Config, known: Mapping[str, Sequence[str]]) -> None:
     for option, name in wanted:
         if name and name not in everything:
             where = "; ".join(
-                f"{path} has {', '.join(columns)}" for path, columns in known.items()
+                f"{path} has {short_list(columns)}" for path, columns in known.items()
             )
             raise ConfigError(
-                f"option {option} names the column {name!r}, which is in no table; "
-                f"{did_you_mean(name, everything)}expected one of a table of --labels: "
-                + (where or "there is none")
+                f"option {option} names the column {short_repr(name)}, which is in no "
+                f"table; {did_you_mean(name, everything)}expected one of a table of "
+                "--labels: " + (where or "there is none")
             )

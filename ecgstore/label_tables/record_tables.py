@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, Self
 from ecgstore.config import Config
 from ecgstore.errors import ConfigError
 from ecgstore.label_tables.cells import is_missing, number_in
+from ecgstore.label_tables.doubts import doubts_about, require_use
 from ecgstore.label_tables.given_columns import GivenColumns
 from ecgstore.label_tables.layout import require_columns
 from ecgstore.label_tables.row import TableRow
@@ -155,6 +156,10 @@ class RecordTables:
         """Return the row of a record in one table; see `LabelTable.find`."""
         return table.find(record.record_id, record.path, self._base)
 
+    def doubts_about(self, table: LabelTable) -> list[str]:
+        """Return what is doubtful about the columns of a table; see `doubts`."""
+        return doubts_about(table, self.tables, self._config)
+
     def for_selection(self) -> Self:
         """Return the tables with codes alone, for processes that select records.
 
@@ -267,12 +272,14 @@ def read_tables(
     Raises
     ------
     ConfigError
-        If a table cannot be read, or none has a column that the options name.
+        If a table cannot be read or says nothing, or none has a column that the options
+        name.
     """
     if isinstance(labels, str | Path):
         labels = [labels]
     tables = [read_label_table(path, config) for path in labels]
     require_columns(config, {table.path: table.all_columns for table in tables})
+    require_use(tables, tables, config)
     if patients is not None:
         tables.insert(0, read_patients(patients))
     return RecordTables(tables, config, base)
@@ -300,9 +307,10 @@ def tables_of_build(
         As `read_tables`.
     """
     own = given.table()
-    tables = [] if own is None else [own]
-    tables += [read_label_table(path, config) for path in labels]
+    files = [read_label_table(path, config) for path in labels]
+    tables = [*([] if own is None else [own]), *files]
     require_columns(config, {table.path: table.all_columns for table in tables})
+    require_use(files, tables, config)
     return RecordTables(tables, config, base)
 
 

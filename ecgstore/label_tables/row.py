@@ -7,13 +7,14 @@ from typing import Final, NamedTuple, TypeVar
 
 from ecgstore.config import N_FOLDS, Config
 from ecgstore.diagnoses import read_dx
-from ecgstore.errors import ConfigError, short_repr
+from ecgstore.errors import ConfigError
 from ecgstore.label_tables.cells import (
     age_in,
     identifier_in,
     is_missing,
     number_in,
     sex_in,
+    shown,
     truth_in,
 )
 from ecgstore.label_tables.code_cells import read_codes
@@ -21,6 +22,10 @@ from ecgstore.label_tables.layout import Layout
 
 _T = TypeVar("_T")
 
+_MOST_VALUES: Final = 20
+"""Different values of a column that are counted one by one."""
+
+_PTB_XL_ABOVE_89: Final = ("300", "300.0")
 _PTB_XL_SEXES: Final = {"0": "male", "0.0": "male", "1": "female", "1.0": "female"}
 
 
@@ -73,15 +78,16 @@ class RowReader:
 
     Attributes
     ----------
-    unknown_sexes : dict
-        Number of rows by sex that is not understood.
+    not_understood : dict
+        Number of rows by age or sex that is not understood, by column. Values are as
+        messages may show them.
     """
 
     def __init__(self, layout: Layout, config: Config | None) -> None:
         self._layout = layout
         self._needs_patient = config is None
         self._min_likelihood = 0.0 if config is None else config.min_likelihood
-        self.unknown_sexes: dict[str, int] = {}
+        self.not_understood: dict[str, dict[str, int]] = {}
 
     def row(self, where: str, cells: Mapping[str, str]) -> TableRow:
         """Return what the cells of a row say.
@@ -109,7 +115,7 @@ class RowReader:
             denied=tuple(intern(code) for code in denied if code not in codes),
             unknown=unknown,
             patient_id=patient,
-            age=age_in(cells[layout.age]) if layout.age else math.nan,
+            age=self._age(cells) if layout.age else math.nan,
             sex=self._sex(cells),
             fold=self._fold(where, cells),
             columns=tuple(
@@ -146,17 +152,37 @@ class RowReader:
         layout = self._layout
         if layout.is_male:
             is_male = {"true": True, "1": True, "false": False, "0": False}
-            known = is_male.get(cells[layout.is_male].lower().removesuffix(".0"))
+            cell = cells[layout.is_male]
+            known = is_male.get(cell.lower().removesuffix(".0"))
             if known is not None:
                 return "male" if known else "female"
+            if not is_missing(cell):
+                self._count(layout.is_male, cell)
         if not layout.sex or is_missing(cells[layout.sex]):
             return "unknown"
         cell = cells[layout.sex]
         sex = _PTB_XL_SEXES.get(cell) if layout.of_ptb_xl else None
         sex = sex or sex_in(cell)
         if sex == "unknown" and cell.lower() != sex:
-            self.unknown_sexes[cell] = self.unknown_sexes.get(cell, 0) + 1
+            self._count(layout.sex, cell)
         return sex
+
+    def _age(self, cells: Mapping[str, str]) -> float:
+        """Return the age in a row; NaN where it is missing or not understood."""
+        cell = cells[self._layout.age]
+        age = age_in(cell)
+        is_above_89 = self._layout.of_ptb_xl and cell in _PTB_XL_ABOVE_89
+        if math.isnan(age) and not (is_missing(cell) or is_above_89):
+            self._count(self._layout.age, cell)
+        return age
+
+    def _count(self, column: str, cell: str) -> None:
+        """Count a value that is not understood."""
+        counts = self.not_understood.setdefault(column, {})
+        value = shown(cell)
+        if value not in counts and len(counts) >= _MOST_VALUES:
+            value = "other values"
+        counts[value] = counts.get(value, 0) + 1
 
     def _fold(self, where: str, cells: Mapping[str, str]) -> int | None:
         """Return the fold in a row, as the table numbers it."""
@@ -167,8 +193,8 @@ class RowReader:
             return None
         if not (number.is_integer() and 0 <= number <= N_FOLDS):
             raise ConfigError(
-                f"{where} has the fold {cells[self._layout.fold]!r}; expected a whole "
-                f"number, 0 to {N_FOLDS - 1} or 1 to {N_FOLDS}"
+                f"{where} has the fold {shown(cells[self._layout.fold])}; "
+                f"expected a whole number, 0 to {N_FOLDS - 1} or 1 to {N_FOLDS}"
             )
         return int(number)
 
@@ -185,6 +211,6 @@ def _value(
         return read(cells[column])
     except ValueError as error:
         raise ConfigError(
-            f"{where} has {short_repr(cells[column])} in column {column}; expected "
+            f"{where} has {shown(cells[column])} in column {column}; expected "
             f"{expected}"
         ) from error

@@ -37,8 +37,12 @@ class LabelTable:
         For each key column, the number of the row of each name.
     first_fold : int
         Number of the table's first fold: 0 or 1.
-    unknown_sexes : dict
-        Number of lines by sex that is not understood.
+    not_understood : dict
+        Number of lines by value that is not understood, by column.
+    n_given : dict
+        Number of records with which a program gave each column; empty for a file.
+    only_patients : bool
+        Whether all but the patients is left alone.
     """
 
     path: str
@@ -48,7 +52,9 @@ class LabelTable:
     first_names: list[str] = field(default_factory=list)
     numbers: dict[str, dict[str, int]] = field(default_factory=dict)
     first_fold: int = 0
-    unknown_sexes: dict[str, int] = field(default_factory=dict)
+    not_understood: dict[str, dict[str, int]] = field(default_factory=dict)
+    n_given: dict[str, int] = field(default_factory=dict)
+    only_patients: bool = False
 
     def find(self, record_id: str, path: str, base: str = "") -> tuple[int, str] | None:
         """Return the row of a record, and the column by which it was found.
@@ -106,7 +112,7 @@ def read_label_table(path: str | Path, config: Config | None) -> LabelTable:
     columns = table_columns(path)
     layout = layout_of(path, columns, config)
     reader = RowReader(layout, config)
-    table = LabelTable(str(path), layout, columns)
+    table = LabelTable(str(path), layout, columns, only_patients=config is None)
     table.numbers = {key: {} for key in layout.keys}
     for where, cells in read_table(path, layout.names):
         _add(table, where, cells, reader.row(where, cells))
@@ -114,7 +120,7 @@ def read_label_table(path: str | Path, config: Config | None) -> LabelTable:
         raise ConfigError(
             f"{path}: no rows; expected a record and what is known of it in each"
         )
-    table.unknown_sexes = reader.unknown_sexes
+    table.not_understood = reader.not_understood
     table.first_fold = first_fold(table)
     return table
 

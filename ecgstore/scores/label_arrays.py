@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ecgstore.arrays import BoolArray, FloatArray
+from ecgstore.arrays import BoolArray, FloatArray, unmasked
 
 
 def as_labels(array: ArrayLike, name: str) -> BoolArray:
@@ -27,7 +27,7 @@ def as_labels(array: ArrayLike, name: str) -> BoolArray:
     >>> as_labels([[0, 1]], "labels")
     array([[False,  True]])
     """
-    values = np.asarray(array)
+    values = unmasked(array)
     if values.ndim != 2 or values.size == 0:
         raise ValueError(
             f"{name} has shape {values.shape}, expected (n_records, n_classes), at "
@@ -62,7 +62,7 @@ def as_probabilities(
     ValueError
         If the shape differs from `shape`, or a value is NaN, below 0 or above 1.
     """
-    values = np.asarray(array, dtype=np.float64)
+    values = unmasked(array).astype(np.float64, copy=False)
     check_shape(values, name, shape)
     valid = (values >= 0) & (values <= 1) | (allow_nan & np.isnan(values))
     if not valid.all():

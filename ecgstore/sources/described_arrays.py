@@ -5,12 +5,13 @@ TOML file, ``/`` and the number of the row in its array, or the name of its file
 """
 
 import fnmatch
+import io
 import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -27,10 +28,11 @@ from ecgstore.sources.chosen_signal import chosen_signal
 from ecgstore.sources.files import file_size, printable, read_start
 from ecgstore.sources.lead_choice import VOLTS, ChooseLeads, per_mv
 from ecgstore.sources.library_guard import check_size, guarded
+from ecgstore.sources.npy_file import NpyFile, open_npy
 from ecgstore.sources.record_signal import RecordSignal
 from ecgstore.sources.sampling_rate import check_sampling_rate
+from ecgstore.sources.whole_signal import WholeSignal
 
-_MOST_HEADER_BYTES: Final = 4096
 _MOST_CSV_BYTES: Final = 1 << 26
 _MOST_ROWS: Final = 1 << 24
 _MOST_BYTES: Final = 1 << 34
@@ -114,24 +116,25 @@ def open_record(path: str, choose: ChooseLeads) -> tuple[ArrayHeader, RecordSign
         raise RecordError(
             Reason.WRONG_SIGNAL_SIZE, f"{where}: holds no sample; expected an ECG"
         )
-    scale = layout.per_unit * per_mv(layout.unit)
-    signal = _ArraySignal(array, list(chosen.channels), scale)
-    return header, chosen_signal(signal, chosen)
+    scale, channels = layout.per_unit * per_mv(layout.unit), list(chosen.channels)
+    if isinstance(array, NpyFile):
+        return header, chosen_signal(_ArraySignal(array, channels, scale), chosen)
+    return header, chosen_signal(WholeSignal(array[channels] / scale), chosen)
 
 
 class _ArraySignal:
-    """Some channels of an array of shape (n_leads, n_samples)."""
+    """Some leads of an array of shape (n_leads, n_samples)."""
 
-    def __init__(self, array: Any, channels: list[int], scale: float) -> None:
-        self.n_samples = int(array.shape[1])
+    def __init__(self, array: NpyFile, channels: list[int], scale: float) -> None:
+        self.n_samples = array.shape[1]
         self.checksum_differs: BoolArray = np.zeros(len(channels), bool)
         self.first_value_differs = self.checksum_differs
         self._array, self._channels, self._scale = array, channels, scale
 
     def read(self, begin: int, end: int) -> FloatArray:
         """Return some samples of the channels, in mV."""
-        channels = [self._array[one, begin:end] for one in self._channels]
-        return np.array(channels, np.float64) / self._scale
+        values = self._array.read(self._channels, begin, end)
+        return values.astype(np.float64) / self._scale
 
 
 def _array_names(path: str, layout: ArrayLayout) -> list[str]:
@@ -167,22 +170,14 @@ def _header(layout: ArrayLayout, name: str, array: str) -> ArrayHeader:
     return ArrayHeader(record_id, layout.fs, array)
 
 
-def _leads_of(path: str, name: str, layout: ArrayLayout) -> Any:
+def _leads_of(path: str, name: str, layout: ArrayLayout) -> NpyFile | FloatArray:
     """Return the array of a record, of shape (n_leads, n_samples)."""
-    array = _csv(path, layout) if path.lower().endswith(".csv") else _npy(path, layout)
-    axes = [*layout.axes]
-    if "record" in axes:
-        place = axes.index("record")
-        is_row = name.isascii() and name.isdigit() and len(name) < 19
-        if not is_row or int(name) >= array.shape[place]:
-            raise RecordError(
-                Reason.UNREADABLE_HEADER,
-                f"{printable(path)}: has no row {short_repr(name)}; it has "
-                f"{array.shape[place]}, from 0",
-            )
-        array = array[(slice(None),) * place + (int(name),)]
-        axes.remove("record")
-    array = array if axes == ["lead", "sample"] else array.T
+    array: NpyFile | FloatArray
+    if path.lower().endswith(".csv"):
+        values = _csv(path, layout)
+        array = values if layout.axes[0] == "lead" else values.T
+    else:
+        array = _of_record(_npy(path, layout), name, layout)
     if array.shape[0] != len(layout.leads):
         raise RecordError(
             Reason.WRONG_SIGNAL_SIZE,
@@ -192,41 +187,60 @@ def _leads_of(path: str, name: str, layout: ArrayLayout) -> Any:
     return array
 
 
-def _npy(path: str, layout: ArrayLayout) -> Any:
+def _of_record(array: NpyFile, name: str, layout: ArrayLayout) -> NpyFile:
+    """Return the part of an array that is about a record, of (n_leads, n_samples)."""
+    axes = [*layout.axes]
+    if "record" in axes:
+        place = axes.index("record")
+        is_row = name.isascii() and name.isdigit() and len(name) < 19
+        if not is_row or int(name) >= array.shape[place]:
+            raise RecordError(
+                Reason.UNREADABLE_HEADER,
+                f"{printable(array.path)}: has no row {short_repr(name)}; it has "
+                f"{array.shape[place]}, from 0",
+            )
+        array = array.at(place, int(name))
+        axes.remove("record")
+    return array if axes == ["lead", "sample"] else array.transposed()
+
+
+def _npy(path: str, layout: ArrayLayout) -> NpyFile:
     """Return the array in a NumPy file, of which only what is used is read."""
     file_size(path, Reason.MISSING_SIGNAL_FILE)
-    what = f"a .npy file of numbers with {len(layout.axes)} axes"
-
-    def call() -> Any:
-        # Python's parser runs out of memory on long texts that are no header.
-        head = read_start(path, 12, Reason.UNREADABLE_SIGNAL)[0]
-        n_bytes = 2 if head[6:7] == b"\x01" else 4
-        if int.from_bytes(head[8 : 8 + n_bytes], "little") > _MOST_HEADER_BYTES:
-            raise ValueError
-        array = np.lib.format.open_memmap(path, mode="r")
-        if array.ndim != len(layout.axes) or array.dtype.kind not in "fiu":
-            raise ValueError
-        return array
-
-    array = guarded(path, Reason.UNREADABLE_SIGNAL, what, call)
-    n_rows = array.shape[layout.axes.index("record")] if array.ndim > 2 else 1
-    if n_rows > min(_MOST_ROWS, array.nbytes) or array.nbytes > n_rows * _MOST_BYTES:
+    n_axes = len(layout.axes)
+    what = f"a .npy file of numbers with {n_axes} axes"
+    array = guarded(
+        path, Reason.UNREADABLE_SIGNAL, what, lambda: open_npy(path, n_axes)
+    )
+    n_rows = array.shape[layout.axes.index("record")] if n_axes > 2 else 1
+    if n_rows > _MOST_ROWS or array.n_bytes > n_rows * _MOST_BYTES:
         raise RecordError(
             Reason.TOO_LARGE,
             f"{printable(path)}: has the shape {array.shape}; expected at most "
             f"{_MOST_ROWS} records with {_MOST_BYTES} bytes each",
         )
+    if not array.n_bytes:
+        raise RecordError(
+            Reason.WRONG_SIGNAL_SIZE,
+            f"{printable(path)}: has the shape {array.shape}; expected an ECG",
+        )
     return array
 
 
 def _csv(path: str, layout: ArrayLayout) -> FloatArray:
-    """Return the numbers in a CSV file."""
+    """Return the numbers in a CSV file; a line may be empty if others follow it."""
     check_size(path, _MOST_CSV_BYTES)
+    data = read_start(path, _MOST_CSV_BYTES, Reason.UNREADABLE_SIGNAL)[0]
 
     def call() -> FloatArray:
         import pandas as pd
 
-        table = pd.read_csv(path, header=None, skiprows=layout.header_lines)
+        table = pd.read_csv(
+            io.BytesIO(data.rstrip(b"\r\n")),
+            header=None,
+            skiprows=layout.header_lines,
+            skip_blank_lines=False,
+        )
         return table.to_numpy(np.float64)
 
     what = "a CSV file of numbers, separated by commas"

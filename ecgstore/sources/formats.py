@@ -175,8 +175,12 @@ def format_of(path: str) -> Source:
 def _file_and_format(path: str) -> tuple[str, Source | None]:
     """Return the file of a record and its format; None if no format has its suffix."""
     formats = known_formats()
-    for file in (path, os.path.dirname(path)):
-        format_ = formats.get(os.path.splitext(file)[1].lower())
-        if format_ is not None:
-            return file, format_
-    return path, None
+    found = [
+        (file, format_)
+        for file in (path, os.path.dirname(path))
+        if (format_ := formats.get(os.path.splitext(file)[1].lower())) is not None
+    ]
+    # A name of a row may end as a file does, and a folder too.
+    if len(found) > 1 and os.path.isfile(found[1][0]):
+        return found[1]
+    return found[0] if found else (path, None)

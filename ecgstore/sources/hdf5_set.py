@@ -1,11 +1,12 @@
 """Sets of 12-lead ECGs in one array of an HDF5 file, as CODE-15 % and SaMi-Trop.
 
-The dataset ``tracings`` has the shape (n_records, n_samples, 12), in mV at 400 Hz, with
-zeros before and behind shorter records. ``exam_id`` names its rows; without it, their
-numbers do. The path of a record is that of the file, ``/`` and the name of the row.
-Rows are read one by one.
+The dataset ``tracings`` has the shape (n_records, n_samples, 12), at 400 Hz, with zeros
+before and behind shorter records. It is in mV, or as its attributes ``unit`` and
+``per_unit`` say. ``exam_id`` names its rows; without it, their numbers do. The path of
+a record is that of the file, ``/`` and the name of the row. Rows are read one by one.
 """
 
+import functools
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,17 +15,22 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ecgstore.arrays import FloatArray, IntArray
-from ecgstore.errors import RecordError
+from ecgstore.arrays import FloatArray
+from ecgstore.errors import RecordError, short_repr
 from ecgstore.reasons import Reason
 from ecgstore.record import LEADS, N_LEADS
 from ecgstore.sources.chosen_signal import chosen_signal
 from ecgstore.sources.files import file_size, printable
-from ecgstore.sources.lead_choice import ChooseLeads
+from ecgstore.sources.lead_choice import VOLTS, ChooseLeads, per_mv
 from ecgstore.sources.library_guard import guarded
 from ecgstore.sources.record_signal import RecordSignal
+from ecgstore.sources.row_names import read_row_names, row_of_name, row_texts
 from ecgstore.sources.whole_signal import WholeSignal
+
+SUFFIX: Final = ".hdf5"
+"""Suffix of the files."""
 
 _TRACINGS: Final = "tracings"
 _NAMES: Final = "exam_id"
@@ -36,6 +42,9 @@ _MOST_CHUNK_BYTES: Final = 1 << 28
 
 _FILTERS: Final = frozenset({1, 2, 3, 32000})
 """Deflate, shuffle, Fletcher's checksum and LZF: what needs no plugin."""
+
+_OTHER_SCALES: Final = ("scale_factor", "add_offset")
+"""Attributes by which other programs scale values, which this format does not have."""
 
 _WHAT: Final = "an HDF5 file with tracings"
 
@@ -76,16 +85,14 @@ def discover(path: str) -> Iterable[str]:
     """Return the paths of the records in a file; see `Source`."""
 
     def call() -> list[str]:
-        with _opened(path) as file:
-            tracings = _tracings(file, path)
-            names = _names(file, tracings.shape[0])
-            # The last row of a file of CODE-15 % is empty and has no name.
-            if len(names) and names[-1] == 0 and not np.any(tracings[len(names) - 1]):
-                names = names[:-1]
-            return [f"{path}/{name}" for name in dict.fromkeys(names.tolist())]
+        try:
+            names = _row_names(path)
+        except _NoSetError:
+            return []
+        return [f"{path}/{name}" for name in dict.fromkeys(row_texts(names))]
 
     try:
-        return guarded(path, Reason.UNREADABLE_HEADER, _WHAT, lambda: _or_none(call))
+        return guarded(path, Reason.UNREADABLE_HEADER, _WHAT, call)
     except RecordError:
         return (path,)
 
@@ -93,12 +100,7 @@ def discover(path: str) -> Iterable[str]:
 def read_header(path: str) -> SetHeader:
     """Return the header of a record; see `Source`."""
     file, name = _split(path)
-
-    def call() -> None:
-        with _opened(file) as opened:
-            _row_of(opened, _tracings(opened, file), name, path)
-
-    guarded(file, Reason.UNREADABLE_HEADER, _WHAT, call)
+    guarded(file, Reason.UNREADABLE_HEADER, _WHAT, lambda: _row_of(file, name, path))
     return SetHeader(name)
 
 
@@ -108,10 +110,10 @@ def open_record(path: str, choose: ChooseLeads) -> tuple[SetHeader, RecordSignal
     chosen = choose(_CHANNELS, printable(path))
 
     def call() -> FloatArray:
+        row = _row_of(file, name, path)
         with _opened(file) as opened:
             tracings = _tracings(opened, file)
-            row = tracings[_row_of(opened, tracings, name, path)]
-            return np.asarray(row, np.float64)
+            return np.asarray(tracings[row], np.float64) / _per_mv(tracings, file)
 
     samples = guarded(file, Reason.UNREADABLE_SIGNAL, _WHAT, call)  # (n_samples, 12)
     inside = np.flatnonzero((samples != 0).any(axis=1))
@@ -124,20 +126,12 @@ def open_record(path: str, choose: ChooseLeads) -> tuple[SetHeader, RecordSignal
     return SetHeader(name), chosen_signal(WholeSignal(signal), chosen)
 
 
-def _or_none(call: Any) -> Any:
-    """Return what a function returns; nothing for a file that is no set."""
-    try:
-        return call()
-    except _NoSetError:
-        return []
-
-
 def _split(path: str) -> tuple[str, str]:
     """Return the file of a record, and its name in it."""
     file, name = os.path.split(path)
-    if os.path.splitext(name)[1]:  # the path of the file, found because it is damaged
-        return path, name
-    return file, name
+    if file.lower().endswith(SUFFIX) and not os.path.isdir(file):
+        return file, name
+    return path, name  # the path of the file, found because it is damaged
 
 
 @contextmanager
@@ -152,59 +146,128 @@ def _opened(path: str) -> Iterator[Any]:
 
 def _tracings(file: Any, path: str) -> Any:
     """Return the dataset of all records, once it is safe to read a row of it."""
-    tracings = _dataset(file, _TRACINGS)
-    if tracings is None:
+    if file.get(_TRACINGS, getlink=True) is None:
         raise _NoSetError
-    shape, dtype = tracings.shape, tracings.dtype
-    if len(shape) != 3 or shape[2] != N_LEADS or dtype.kind != "f":
-        raise _NoSetError
+    tracings = _dataset(file, _TRACINGS, path)
+    shape, where = tracings.shape, f"{printable(path)}: its {_TRACINGS}"
+    if len(shape) != 3 or shape[2] != N_LEADS:
+        raise RecordError(
+            Reason.WRONG_SIGNAL_SIZE,
+            f"{where} are of the shape {shape}; expected (records, samples, {N_LEADS})",
+        )
+    if tracings.dtype.kind not in "fiu":
+        raise RecordError(
+            Reason.UNREADABLE_SIGNAL,
+            f"{where} are of type {str(tracings.dtype)[:40]}; expected numbers",
+        )
+    _per_mv(tracings, path)
     n_bytes = int(np.prod((tracings.chunks or shape[1:]), dtype=object)) * 8
     too_many = shape[0] > min(_MOST_ROWS, file_size(path, Reason.UNREADABLE_HEADER))
     if too_many or max(n_bytes, shape[1] * N_LEADS * 8) > _MOST_CHUNK_BYTES:
         raise RecordError(
             Reason.TOO_LARGE,
-            f"{printable(path)}: tracings of the shape {shape} in chunks of "
-            f"{tracings.chunks}; expected at most {_MOST_ROWS} rows and "
-            f"{_MOST_CHUNK_BYTES} bytes in a row and in a chunk",
+            f"{where} are of the shape {shape} in chunks of {tracings.chunks}; "
+            f"expected at most {_MOST_ROWS} rows and {_MOST_CHUNK_BYTES} bytes in a "
+            "row and in a chunk",
         )
     return tracings
 
 
-def _dataset(file: Any, name: str) -> Any:
-    """Return a dataset that lies in its file and needs no plugin; None if none."""
+def _dataset(file: Any, name: str, path: str) -> Any:
+    """Return a dataset that lies in its file and needs no plugin."""
     import h5py
 
-    link = file.get(name, getlink=True)
-    if not isinstance(link, h5py.HardLink):
-        return None
-    dataset = file[name]
+    where = f"{printable(path)}: its {name}"
+    dataset = None
+    if isinstance(file.get(name, getlink=True), h5py.HardLink):
+        dataset = file[name]
     if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
-        return None
+        raise RecordError(
+            Reason.UNREADABLE_SIGNAL,
+            f"{where} is no dataset in this file itself; expected one, which is "
+            "neither virtual nor in another file",
+        )
     settings = dataset.id.get_create_plist()
     filters = {settings.get_filter(n)[0] for n in range(settings.get_nfilters())}
-    return dataset if filters <= _FILTERS else None
+    if not filters <= _FILTERS:
+        numbers = ", ".join(map(str, sorted(filters - _FILTERS)))
+        raise RecordError(
+            Reason.UNREADABLE_SIGNAL,
+            f"{where} is compressed by HDF5's filter {numbers}, which is not read; "
+            "expected deflate (gzip) or LZF: h5repack -f GZIP=4 writes such a file",
+        )
+    return dataset
 
 
-def _names(file: Any, n_rows: int) -> IntArray:
-    """Return the names of all rows."""
-    names = _dataset(file, _NAMES)
-    if names is None:
-        return np.arange(n_rows)
-    chunk = names.chunks or (0,)
-    if (
-        names.shape != (n_rows,)
-        or names.dtype.kind not in "iu"
-        or chunk[0] > _MOST_ROWS
-    ):
-        raise _NoSetError
-    read: IntArray = names[...]
-    return read
+def _per_mv(tracings: Any, path: str) -> float:
+    """Return how many of the stored values are a millivolt."""
+    where = f"{printable(path)}: its {_TRACINGS}"
+    attributes = {
+        name: _plain(tracings.attrs[name])
+        for name in ("unit", "units", "per_unit", *_OTHER_SCALES)
+        if name in tracings.attrs
+    }
+    unit = attributes.get("unit", attributes.get("units"))
+    per_unit = attributes.get("per_unit", 1)
+    problem = ""
+    if other := [name for name in _OTHER_SCALES if name in attributes]:
+        problem = f"have the attribute {other[0]}"
+    elif unit is None and tracings.dtype.kind != "f":
+        problem = f"are whole numbers, {tracings.dtype}, of no unit"
+    elif unit is not None and not (isinstance(unit, str) and unit in VOLTS):
+        problem = f"are in {short_repr(unit)}"
+    elif not (isinstance(per_unit, int | float) and 0 < per_unit < float("inf")):
+        problem = f"have {short_repr(per_unit)} values in a unit"
+    if problem:
+        raise RecordError(
+            Reason.UNKNOWN_UNIT,
+            f"{where} {problem}; expected floating-point numbers in mV, or an "
+            "attribute unit, which is mV, uV or V, and perhaps per_unit, the values in "
+            "a unit",
+        )
+    return float(per_unit) * per_mv("mV" if unit is None else unit)
 
 
-def _row_of(file: Any, tracings: Any, name: str, path: str) -> int:
+def _plain(value: Any) -> Any:
+    """Return the value of an attribute as a text or a number."""
+    if isinstance(value, np.ndarray | np.generic) and value.size == 1:
+        value = value.reshape(-1)[0].item() if value.ndim else value.item()
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _row_names(path: str) -> NDArray[Any]:
+    """Return the names of the rows that hold a record, as numbers or as bytes."""
+    status = os.stat(path)
+    return _row_names_of(path, (status.st_ino, status.st_size, status.st_mtime_ns))
+
+
+@functools.lru_cache(maxsize=4)
+def _row_names_of(path: str, stamp: tuple[int, ...]) -> NDArray[Any]:
+    """Return the names in a file that has not changed since, which has many records."""
+    with _opened(path) as file:
+        tracings = _tracings(file, path)
+        n_rows = tracings.shape[0]
+        names: NDArray[Any] = np.arange(n_rows)
+        if file.get(_NAMES, getlink=True) is not None:
+            dataset = _dataset(file, _NAMES, path)
+            names = read_row_names(dataset, n_rows, f"{printable(path)}: its {_NAMES}")
+            # The last row of a file of CODE-15 % is empty and has no name.
+            is_nameless = row_texts(names[-1:]) in (["0"], [""])
+            if is_nameless and not np.any(tracings[n_rows - 1]):
+                names = names[:-1]
+        if not len(names):
+            raise RecordError(
+                Reason.WRONG_SIGNAL_SIZE,
+                f"{printable(path)}: its {_TRACINGS} of the shape {tracings.shape} "
+                "hold no record; expected some",
+            )
+        return names
+
+
+def _row_of(file: str, name: str, path: str) -> int:
     """Return the row of a name."""
-    names = _names(file, tracings.shape[0])
-    rows = np.flatnonzero(names == int(name)) if _is_number(name) else names[:0]
+    file_size(file, Reason.UNREADABLE_HEADER)
+    rows = row_of_name(_row_names(file), name)
     if len(rows) != 1:
         raise RecordError(
             Reason.UNREADABLE_HEADER,
@@ -212,9 +275,3 @@ def _row_of(file: Any, tracings: Any, name: str, path: str) -> int:
             "one",
         )
     return int(rows[0])
-
-
-def _is_number(name: str) -> bool:
-    """Return whether a name can be one of a row."""
-    digits = name.removeprefix("-")
-    return digits.isascii() and digits.isdigit() and len(digits) < 19

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from ecgstore.config import Config
-from ecgstore.errors import RecordError
-from ecgstore.lead_names import LeadNames
+from ecgstore.errors import RecordError, short_list
+from ecgstore.lead_names import LeadNames, shown_lead
 from ecgstore.reasons import Reason
 from ecgstore.record import LEADS
 
@@ -199,7 +199,7 @@ def _twelve_or_problem(
     made = {*found, *derived}.intersection(only)
     lacking = [lead for lead in only if lead not in made]
     if lacking and not (allow_missing and made):
-        present = [name[:20] for name in names[:20]]
+        present = short_list(map(shown_lead, names))
         return (
             f"has no lead {', '.join(lacking)}; found {present} (--lead-names says "
             "what other names mean, --allow-missing-leads keeps such records)"
@@ -254,7 +254,7 @@ def _ecg(lead_names: LeadNames, channels: Sequence[Channel], where: str) -> Chos
         raise RecordError(
             Reason.MISSING_LEADS,
             f"{where}: has no channel with an ECG in mV, uV or V; found "
-            f"{left_out[:20]}",
+            f"{short_list(map(shown_lead, left_out))}",
         )
     return ChosenLeads(
         tuple(used),

@@ -54,7 +54,7 @@ class Source(Protocol):
     """A record format: finds the records in a file, reads their headers and samples.
 
     The path of a record is that of a file with the format's suffix, or, in a file of
-    many records, this path, ``/`` and a name without a dot. `RecordFormat` makes a
+    many records, this path, ``/`` and a name without one. `RecordFormat` makes a
     source of two functions.
     """
 

@@ -47,12 +47,15 @@ def counts(names: Sequence[str], numbers: Iterable[int]) -> str:
 
 
 def picture(
-    signal: Float32Array | FloatArray, fs: float, leads: Sequence[str] = LEADS
+    signal: Float32Array | FloatArray,
+    fs: float,
+    leads: Sequence[str] = LEADS,
+    derived_leads: Iterable[str] = (),
 ) -> str:
     """Return a small picture of the leads as SVG: of twelve, four columns of 2.5 s.
 
     The columns follow one another in time, and all leads have one scale. A panel is
-    empty where the signal has ended or the lead is missing.
+    empty where the signal has ended, and says so where the lead was not recorded.
 
     Parameters
     ----------
@@ -62,7 +65,10 @@ def picture(
         Sampling rate in Hz.
     leads : sequence of str
         Names of the rows of `signal`.
+    derived_leads : iterable of str
+        Leads that are marked as computed from others.
     """
+    derived = set(derived_leads)
     columns = print_columns(leads)
     n_shown, panel_width = round(_SHOWN_S * fs / len(columns)), _WIDTH / len(columns)
     panels = [
@@ -84,8 +90,13 @@ def picture(
         parts.append(
             f'<line x1="{left:g}" x2="{left:g}" y1="{zero - _HEIGHT / 2:g}" '
             f'y2="{zero + _HEIGHT / 2:g}" stroke="#eba49b"/>'
-            f'<text x="{left + 4:g}" y="{zero - 28:g}" {_TEXT}>{name}</text>'
+            f'<text x="{left + 4:g}" y="{zero - 28:g}" {_TEXT}>{name}'
+            f"{' (derived)' if name in derived else ''}</text>"
         )
+        if not mv.size and np.isnan(signal[leads.index(name)]).all():
+            parts.append(
+                f'<text x="{left + 4:g}" y="{zero:g}" {_TEXT}>not recorded</text>'
+            )
         if mv.size:
             x = left + np.arange(mv.size) * (panel_width / n_shown)
             points = " ".join(

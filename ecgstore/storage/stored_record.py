@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ecgstore.arrays import Float32Array, IntArray
 from ecgstore.diagnoses import diagnoses
-from ecgstore.record import LEADS, person_text
+from ecgstore.record import LEADS, person_text, without_leads
 from ecgstore.storage import notebook
 
 
@@ -103,6 +103,7 @@ class StoredRecord:
             rows["derived leads"] = ", ".join(self.derived_leads)
         if self.missing_leads:
             rows["missing leads"] = ", ".join(self.missing_leads)
-        return notebook.picture(self.signal, self.fs, self.leads) + notebook.table(
-            rows, self.record_id
-        )
+        signal = without_leads(self.signal, self.missing_leads, self.leads)
+        return notebook.picture(
+            signal, self.fs, self.leads, self.derived_leads
+        ) + notebook.table(rows, self.record_id)

@@ -7,14 +7,23 @@ Cells are written as they are, so that they read back the same: a name that begi
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from ecgstore.errors import ConfigError
+from ecgstore.errors import ConfigError, short_list, short_repr
+from ecgstore.similar_names import did_you_mean
 from ecgstore.system.atomic_files import replace_file
+from ecgstore.system.regular_files import require_regular_file
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
+
+_LONGEST_ROW: Final = 1 << 22
+"""Characters of a row that is read."""
+
+_DELIMITERS: Final = (",", ";", "\t")
+"""Separators of values: that of a file is the first one that its first line has."""
 
 
 def write_csv(
@@ -93,7 +102,8 @@ def read_csv_rows(
     Parameters
     ----------
     path : str or Path
-        A file with comma-separated values in UTF-8, whose first line names the columns.
+        A file in UTF-8, whose first line names the columns and tells the separator:
+        a comma, or, if it has none, a semicolon or a tab.
     *columns : tuple of str
         The names that each column may have; the first one present is read.
 
@@ -108,20 +118,19 @@ def read_csv_rows(
     Raises
     ------
     ConfigError
-        If the file cannot be read, a column is missing, or a row is too short.
+        If the file cannot be read, a column is missing or there twice, or a row has
+        another number of values.
     """
-    with _readable(path), Path(path).open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.reader(lines)
-        header = [name.strip() for name in next(reader, [])]
+    with _opened(path) as (header, rows):
         indices = [_column_index(path, header, names) for names in columns]
-        for row in reader:
+        for number, row in rows:
             if not row:
                 continue
-            where = f"{path}: line {reader.line_num}"
-            if len(row) <= max(indices):
+            where = f"{path}: line {number}"
+            if len(row) <= max(indices) or any(row[len(header) :]):
                 raise ConfigError(
                     f"{where} has {len(row)} values; expected {len(header)}, as in "
-                    "its first line"
+                    "its first line (a value with separators needs quotes)"
                 )
             yield where, {header[k]: row[k].strip() for k in indices}
 
@@ -134,15 +143,49 @@ def csv_columns(path: str | Path) -> list[str]:
     ConfigError
         If the file cannot be read.
     """
-    with _readable(path), Path(path).open(encoding="utf-8-sig", newline="") as lines:
-        return [name.strip() for name in next(csv.reader(lines), [])]
+    with _opened(path) as (header, _):
+        return header
+
+
+class _Lines:
+    """The lines of an open file, of which those of one row take little memory."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self.n_characters = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(_LONGEST_ROW + 1)
+        if not line:
+            raise StopIteration
+        self.n_characters += len(line)
+        if self.n_characters > _LONGEST_ROW:
+            raise csv.Error("a row is too long")
+        return line
 
 
 @contextmanager
-def _readable(path: str | Path) -> Iterator[None]:
-    """Convert the errors of reading a CSV file."""
+def _opened(
+    path: str | Path,
+) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
+    """Return the names of the columns, and the rows with the number of their line."""
+    require_regular_file(path)
     try:
-        yield
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            lines = _Lines(file)
+            first = next(lines, "")
+            delimiter = next((one for one in _DELIMITERS if one in first), ",")
+            reader = csv.reader(chain([first], lines), delimiter=delimiter)
+
+            def rows() -> Iterator[tuple[int, list[str]]]:
+                for row in reader:
+                    yield reader.line_num, row
+                    lines.n_characters = 0
+
+            yield [name.strip() for name in next(reader, [])], rows()
     except OSError as error:
         raise ConfigError(
             f"{path}: not a readable CSV file ({error.strerror}); check that it exists "
@@ -151,7 +194,8 @@ def _readable(path: str | Path) -> Iterator[None]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(
             f"{path}: not a readable CSV file; expected UTF-8 text with a line of "
-            f"column names, and at most {csv.field_size_limit()} characters per value"
+            f"column names, and at most {csv.field_size_limit()} characters per value "
+            f"and {_LONGEST_ROW} per row"
         ) from error
 
 
@@ -159,8 +203,25 @@ def _column_index(path: str | Path, header: list[str], names: tuple[str, ...]) -
     """Return the index of the column that has one of these names."""
     for name in names:
         if name in header:
+            check_once(path, name, header)
             return header.index(name)
     raise ConfigError(
-        f"{path}: no column {' or '.join(names)}; its columns are "
-        f"{', '.join(header) or 'none'}"
+        f"{path}: no column {' or '.join(names)}; {did_you_mean(names[0], header)}its "
+        f"columns are {short_list(header)}"
     )
+
+
+def check_once(path: str | Path, name: str, columns: Sequence[str]) -> None:
+    """Refuse a column whose name another one has, too.
+
+    Raises
+    ------
+    ConfigError
+        If several columns have the name.
+    """
+    number = columns.count(name)
+    if number > 1:
+        raise ConfigError(
+            f"{path}: has {number} columns {short_repr(name)}; expected one: rename or "
+            "remove the others"
+        )

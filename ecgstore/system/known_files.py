@@ -89,7 +89,9 @@ def known_file(path: str | Path) -> str:
     """
     path = Path(path)
     try:
-        return _folder(path) if path.is_dir() else _file(path)
+        if path.is_dir():
+            return _folder(path)
+        return _file(path) if path.is_file() else ""
     except (OSError, ValueError, zipfile.BadZipFile):
         return ""
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ecgstore.errors import ConfigError
-from ecgstore.system.csv_files import csv_columns, read_csv_rows
+from ecgstore.system.csv_files import check_once, csv_columns, read_csv_rows
+from ecgstore.system.regular_files import require_regular_file
 
 PARQUET_SUFFIXES: Final = (".parquet", ".pq")
 
@@ -36,7 +37,7 @@ def read_table(
     Parameters
     ----------
     path : str or Path
-        A CSV file in UTF-8 whose first line names the columns, or a Parquet file.
+        A CSV file, as `read_csv_rows` reads it, or a Parquet file.
     columns : sequence of str
         Names of the columns to read.
 
@@ -51,12 +52,16 @@ def read_table(
     Raises
     ------
     ConfigError
-        If the file cannot be read, a column is missing, or a row is too short.
+        If the file cannot be read, a column is missing or there twice, or a row has
+        another number of values.
     """
     if Path(path).suffix.lower() not in PARQUET_SUFFIXES:
         yield from read_csv_rows(path, *((name,) for name in columns))
         return
     with _opened(path) as file:
+        present = [str(name) for name in file.schema_arrow.names]
+        for name in columns:
+            check_once(path, name, present)
         number = 0
         for batch in file.iter_batches(columns=list(columns)):
             for row in batch.to_pylist():
@@ -77,6 +82,7 @@ def _opened(path: str | Path) -> Any:
             f"{path}: reading Parquet needs pyarrow, which is not installed; pip "
             "install pyarrow, or give the table as CSV"
         ) from error
+    require_regular_file(path)
     try:
         return ParquetFile(path)
     except (OSError, ArrowException) as error:

@@ -130,6 +130,7 @@ def predict(
     device: torch.device | str = "cpu",
     batch_size: int = 64,
     lead_names: LeadNames | None = None,
+    allow_missing_leads: bool | None = None,
     on_unreadable: OnUnreadable | None = None,
     quiet: bool = True,
 ) -> Iterator[Prediction]:
@@ -153,6 +154,9 @@ def predict(
     lead_names : LeadNames, optional
         What names of leads mean in these records, besides the known spellings; as in
         the build of the store that the network was trained on, if left out.
+    allow_missing_leads : bool, optional
+        Predict records that lack some of the leads, which are zero then; as in that
+        build, if left out. A network that has seen no such record may be far off.
     on_unreadable : callable, optional
         Called for what cannot be read below a folder, before the first prediction; see
         `ecgstore.sources.find_headers`.
@@ -174,6 +178,8 @@ def predict(
     config = replace(checkpoint.config, leads=in_standard_order(checkpoint.leads))
     if lead_names is not None:
         config = replace(config, lead_names=lead_names)
+    if allow_missing_leads is not None:
+        config = replace(config, allow_missing_leads=allow_missing_leads)
     return _predictions(checkpoint, config, network, headers, device, batch_size, quiet)
 
 

@@ -346,7 +346,7 @@ def test_records_that_could_not_be_read_are_tried_again(
             raise OSError("Input/output error")
 
         patch.setattr(scan, "open_record", failing)
-        patch.setattr(pipeline, "_check_any_selected", lambda *_: None)
+        patch.setattr(pipeline, "check_any_selected", lambda *_: None)
         stopped_build(pipeline, "seal", folder, out, ALL)
     with Journal(tmp_path / "out.h5.partial.scan") as journal:
         assert journal.count() == journal.count(Status.QUARANTINED)

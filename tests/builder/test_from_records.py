@@ -1,11 +1,13 @@
 """Stores of records that a program gives are those of the same records in files."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 import ecgstore
@@ -148,8 +150,11 @@ def test_columns_are_those_of_tables(tmp_path: Path) -> None:
         (("a\nb", noise(), 500), "record_id"),
         (("a", noise(), 500, "I"), "record a has the leads 'I'"),
         (("a", noise(), 500, None, {"dx": object()}), "record a has .* in column dx"),
-        (("a", noise(), 500, None, {"AF": "maybe"}), "record a has 'maybe' in column"),
-        (("a", noise(), 500, None, ["AF"]), "record a has the columns"),
+        (
+            ("a", noise(), 500, None, {"AF": "maybe"}),
+            "record a has 'maybe' in column AF",
+        ),
+        (("a", noise(), 500, None, ["AF"]), "record a has columns of type list"),
     ],
 )
 def test_what_is_no_record_is_an_error_that_names_it(
@@ -243,14 +248,21 @@ def raise_stop() -> None:
     raise Stop
 
 
-def test_records_of_one_name_in_a_known_source_are_one_ecg(tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["georgia", "my clinic"])
+def test_of_records_of_one_name_the_first_is_stored(
+    tmp_path: Path, source: str
+) -> None:
     given = [("a", noise(0), 500), ("a", noise(1), 500), ("b", noise(2), 500)]
-    report = run(given, tmp_path / "known.h5", source="georgia")
+    report = run(given, tmp_path / "out.h5", source=source)
     assert report.reasons == {"duplicate_record_id": 1}
-    report = run(given, tmp_path / "own.h5", source="my clinic")
-    assert report.n_selected == 3
-    with ecgstore.open(tmp_path / "own.h5") as store:
-        assert set(store.records["source"]) == {"my clinic"}
+    assert report.left_out[0]["detail"].startswith("record a: an earlier record")
+    with ecgstore.open(tmp_path / "out.h5") as store:
+        assert store.records["source"].to_dict() == {"a": source, "b": source}
+        stored = store["a"].signal[0]
+        of_first, of_second = (
+            np.corrcoef(stored, noise(seed)[0])[0, 1] for seed in (0, 1)
+        )
+        assert of_first > 0.3 > of_second
 
 
 def test_a_build_stopped_while_filling_keeps_its_rows(
@@ -305,3 +317,126 @@ def test_tables_in_files_add_to_the_columns(tmp_path: Path) -> None:
         assert store.labels()[:, store.label_names.index("AF")].tolist() == [1, 1]
     with pytest.raises(ConfigError, match="option columns names the column 'ward'"):
         run(given, tmp_path / "b.h5", Config(columns=("ward",)), labels=table)
+
+
+def test_columns_that_are_not_read_are_named(tmp_path: Path) -> None:
+    given = [
+        ("a", noise(1), 500, None, {"dx": "164889003", "patientid": 7, "Age": 70}),
+        ("b", noise(2), 500, None, {"dx": "426783006", "age": 700, "patientid": 8}),
+    ]
+    report = run(given, tmp_path / "out.h5")
+    text = "\n".join(report.warnings)
+    assert "nothing is read from 'patientid' of 2 records, 'Age' of 1 record" in text
+    assert "1 value of age not understood: '700'; expected years" in text
+
+
+def deep() -> Any:
+    """Return a list in a list, and so on."""
+    value: Any = []
+    for _ in range(100_000):
+        value = [value]
+    return value
+
+
+class Odd:
+    """A value that cannot be printed or converted."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+    def __float__(self) -> float:
+        raise OverflowError
+
+
+@pytest.mark.parametrize(
+    ("columns", "what"),
+    [
+        ({"device": "\udcff"}, "no valid Unicode in column device"),
+        ({"patient_id": "\udcff"}, "no valid Unicode in column patient_id"),
+        ({"codes": ["A", "\udcff"]}, "no valid Unicode in column codes"),
+        ({"device": "x" * 200_000}, "a text of 200000 characters in column device"),
+        ({"ef": 10**400}, "a text of 401 characters in column ef"),
+        ({"patient_id": 10**5000}, "a very large number in column patient_id"),
+        ({"codes": {"A": 10**5000}}, "a very large number in column codes"),
+        ({"codes": {"A": {1}}}, "a value of type set in column codes"),
+        ({"codes": {"A": Odd()}}, "a value of type Odd in column codes"),
+        ({"codes": [Odd()]}, "a value of type Odd in column codes"),
+        ({"codes": deep()}, "a value of type list in column codes"),
+        ({"device": Odd()}, "a value of type Odd in column device"),
+        ({"device": b"x"}, "a value of type bytes in column device"),
+        ({"\udcff": 1}, r"a column '\\udcff'"),
+        ({"x" * 300: 1}, "a column 'xxx"),
+        ({Odd(): 1}, "a column a Odd"),
+        (np.zeros(3), "columns of type ndarray"),
+        (Odd(), "columns of type Odd"),
+        (5, "columns of type int"),
+    ],
+)
+def test_odd_values_of_columns_are_errors_that_name_the_place(
+    tmp_path: Path, columns: Any, what: str
+) -> None:
+    config = Config(beats="none", select="all", columns=("device",), targets=("ef",))
+    others = {"device": "x", "ef": 1}
+    given = others | columns if isinstance(columns, dict) else columns
+    records = [("z", noise(1), 500, None, others), ("a", noise(), 500, None, given)]
+    with pytest.raises(EcgStoreError, match=f"record a has .*{what}") as caught:
+        run(records, tmp_path / "out.h5", config)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    "leads",
+    [
+        5,
+        {"I": 0},
+        {"I", "II"},
+        b"I",
+        [],
+        [1] * 12,
+        [Odd()] * 12,
+        ["x" * 999] * 12,
+        ["I"] * 5000,
+    ],
+)
+def test_odd_leads_are_errors_that_name_the_record(tmp_path: Path, leads: Any) -> None:
+    with pytest.raises(EcgStoreError, match="record a has the leads") as caught:
+        run([("a", noise(), 500, leads)], tmp_path / "out.h5")
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("fs", [10**400, Odd(), 1j, [1, 2]])
+def test_odd_rates_are_in_quarantine(tmp_path: Path, fs: Any) -> None:
+    report = run([("a", noise(), fs), ("b", noise(1), 500)], tmp_path / "out.h5")
+    assert report.reasons == {"bad_sampling_rate": 1}
+
+
+@pytest.mark.parametrize("records", [5, None, Odd()])
+def test_no_iterable_is_an_error(tmp_path: Path, records: Any) -> None:
+    with pytest.raises(EcgStoreError, match="expected an iterable of records"):
+        run(records, tmp_path / "out.h5")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fs": "fast"},
+        {"age": None},
+        {"notes": 5},
+        {"checksum_differs": np.zeros(2, bool)},
+        {"record_id": "a\nb"},
+        {"record_id": Odd()},
+    ],
+)
+def test_odd_fields_of_a_record_are_errors(
+    dozen_records: Path, tmp_path: Path, changes: Any
+) -> None:
+    record = replace(next(records_of(dozen_records)), **changes)
+    with pytest.raises(EcgStoreError, match="item 0 "):
+        run([record], tmp_path / "out.h5")
+
+
+def test_series_of_codes_are_lists(tmp_path: Path) -> None:
+    codes = pd.Series(["164889003", None])
+    run([("a", noise(), 500, None, {"dx": codes, "age": pd.NA})], tmp_path / "out.h5")
+    with ecgstore.open(tmp_path / "out.h5") as store:
+        assert store.records["dx"].tolist() == ["164889003"]

@@ -284,7 +284,7 @@ def test_segments_are_stored_as_their_record_only(
     assert stored(build(segment, tmp_path / "s.h5", FAST)) == [segment.name]
     # Those of a record in quarantine stay parts of it.
     (folder / f"seg2{suffixes[1]}").unlink()
-    with pytest.raises(EcgStoreError, match=r"none of 1 records.*1 missing_signal"):
+    with pytest.raises(EcgStoreError, match=r"none of 1 record .*1 missing_signal"):
         build(folder, tmp_path / "q.h5")
 
 

@@ -120,9 +120,85 @@ def test_what_was_found_is_reported(tmp_path: Path, folder: Path) -> None:
         "rows_without_record": ["E", "F"],
         "records_without_row": ["C", "D"],
         "rows_of_several": [],
-        "unknown_sexes": {"2": 1},
+        "not_understood": {"sex": {"'2'": 1}},
+        "doubts": [
+            "no column is about class 1dAVb, RBBB, LBBB, SB, ST: a record without "
+            "another label of it counts as negative"
+        ],
     }
-    assert any("1 values of sex are not understood" in line for line in report.warnings)
+    assert any("1 value of sex not understood: '2'" in line for line in report.warnings)
+
+
+def test_what_is_written_otherwise_is_named(tmp_path: Path, folder: Path) -> None:
+    """A misspelt column, and values that are no age and no sex; no one's name."""
+    table = write_table(
+        tmp_path,
+        "record_id,AF,1dAVb,RBBB,LBB,SB,ST,patientid,age,gender\n"
+        "A,1,0,0,1,0,0,7,250,Mary Poppins\nB,0,0,0,0,0,0,7,1950-02-03,f\n",
+    )
+    config = Config(beats="none", classes=class_set("code15"))
+    report = ecgstore.survey([folder], config, labels=table, n_workers=1, quiet=True)
+    [use] = report.tables
+    assert use["not_understood"] == {
+        "age": {"'250'": 1, "a text of 10 characters": 1},
+        "gender": {"a text of 12 characters": 1},
+    }
+    text = "\n".join(report.warnings)
+    assert "2 values of age not understood: '250', a text of 10 characters" in text
+    assert "nothing is read from 'patientid'; did you mean patient_id?" in text
+    assert "no column is about class LBBB; did you mean LBB?: a record" in text
+    assert "Mary" not in str(report)
+
+
+def test_a_table_of_patients_need_not_be_read(tmp_path: Path, folder: Path) -> None:
+    table = write_table(tmp_path, "record_id,patient_id,scp_codes,age\nA,1,AF,old\n")
+    report = ecgstore.survey(
+        [folder], Config(beats="none"), patients=table, n_workers=1, quiet=True
+    )
+    assert report.tables[0]["doubts"] == []
+    assert report.tables[0]["not_understood"] == {}
+
+
+def test_two_tables_may_share_the_classes(tmp_path: Path, folder: Path) -> None:
+    one = write_table(tmp_path, "record_id,AF,1dAVb,RBBB\nA,1,0,0\n")
+    (tmp_path / "more").mkdir()
+    two = write_table(tmp_path / "more", "record_id,LBBB,SB,ST\nA,1,0,0\n")
+    config = Config(beats="none", classes=class_set("code15"))
+    report = ecgstore.survey(
+        [folder], config, labels=[one, two], n_workers=1, quiet=True
+    )
+    assert [use["doubts"] for use in report.tables] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("select", "columns", "message"),
+    [
+        ("any", "LBB,ward", r"nothing is read from it .*did you mean LBB\? expected"),
+        ("any", "ward,room", r"nothing is read from it .*columns are record_id, ward"),
+        ("all", "LBB,age", r"all records would be negative; did you mean LBB\?"),
+    ],
+)
+def test_a_table_without_its_labels_is_an_error(
+    tmp_path: Path, folder: Path, select: str, columns: str, message: str
+) -> None:
+    table = write_table(tmp_path, f"record_id,{columns}\nA,1,0\n")
+    config = Config(beats="none", classes=class_set("code15"), select=select)
+    with pytest.raises(EcgStoreError, match=message):
+        ecgstore.survey([folder], config, labels=table, n_workers=1, quiet=True)
+
+
+def test_an_error_of_no_selected_record_names_similar_columns(
+    tmp_path: Path, write_record: WriteRecord
+) -> None:
+    records = write_record("A", dx="426783006").parent
+    table = write_table(tmp_path, "record_id,LBB,age\nA,1,50\n")
+    config = Config(beats="none", classes=class_set("code15"))
+    out = tmp_path / "out.h5"
+    message = r"no column is about a class of code15; did you mean LBB\?\); choose"
+    with pytest.raises(EcgStoreError, match=message):
+        ecgstore.build_store(
+            records, out, config, labels=table, n_workers=1, quiet=True
+        )
 
 
 def test_a_row_for_several_ecgs_is_a_warning(
@@ -151,7 +227,7 @@ def test_no_class_anywhere_is_an_error_that_says_what_was_looked_at(
     config = Config(beats="none", classes=class_set("ptbxl-super"))
     message = (
         "no header or table has a code of class set ptbxl-super .*lines Dx, Labels, "
-        r"Chagas label of headers, .*labels\.csv: 2 of 4 records have a row \(found 2 "
+        r"Chagas label of headers, .*labels\.csv: a row for 2 of 4 records \(found 2 "
         r"by record_id\); codes from codes; patients from patient_id\); choose other"
     )
     with pytest.raises(EcgStoreError, match=message):
@@ -195,7 +271,7 @@ class TestFolds:
         folds, warnings = self.build(build, folder, text)
         assert folds == [9, 9, 9, 0]
         [warning] = [line for line in warnings if "another fold" in line]
-        assert warning.startswith("1 records have another fold than in column fold")
+        assert warning.endswith("1 record moved to another fold")
 
     def test_never_separate_an_ecg(
         self, tmp_path: Path, write_record: WriteRecord, build: Build

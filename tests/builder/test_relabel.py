@@ -218,7 +218,7 @@ def test_the_command(
     table = write_table(tmp_path, "record_id,AF\nB,1\nZ,1\n")
     code, printed = run("label", built, "--labels", table, "--classes", "code15")
     assert code == 0
-    assert "1 of 4 records have a row (found 1 by record_id)" in printed
+    assert "a row for 1 of 4 records (found 1 by record_id)" in printed
     assert "2  AF" in printed
     code, printed = run("info", built)
     assert "labels in a file beside the store" in printed
@@ -246,3 +246,19 @@ def test_a_build_over_a_labelled_store_says_so(
     assert "out.labels.h5 holds labels of an older store" in printed
     assert run("label", built, "--remove")[0] == 0
     assert run("info", built)[0] == 0
+
+
+def test_what_earlier_labels_said_is_named(
+    tmp_path: Path, built: Path, run: Callable[..., tuple[int, str]]
+) -> None:
+    table = write_table(tmp_path, "record_id,AF,ef,age\nB,1,0.5,33\n")
+    first = ecgstore.label_store(built, table, classes="code15", targets=("ef",))
+    assert first.replaced == []
+    code, printed = run("label", built, "--classes", "cinc2020")
+    assert code == 0
+    gone = "classes code15, dx of 1 record, age of 1 record, ef of 1 record"
+    assert f"earlier labels are replaced: {gone}" in printed, printed
+    assert ecgstore.label_store(built, classes="cinc2020").replaced == []
+    label_file_path(built).write_bytes(b"damaged")
+    again = ecgstore.label_store(built, classes="cinc2020")
+    assert again.replaced == ["labels that cannot be read"]

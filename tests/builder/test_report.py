@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import ecgstore
+from ecgstore.cli import cli
 from ecgstore.config import Config
 from tests.builder.other_warnings import other_warnings
 
@@ -132,3 +134,33 @@ def test_classes_without_a_record_are_a_warning(
     assert 0 < len(empty) < len(report.classes)
     [warning] = report.warnings
     assert f"no record has class {', '.join(empty)}: " in warning
+
+
+def test_records_without_a_known_patient_are_counted_by_source(
+    tmp_path: Path, write_record: WriteRecord
+) -> None:
+    for source, names in {"georgia": "E1 E2 E3", "ludb": "1 2", "ptb": "S1"}.items():
+        for name in names.split():
+            write_record(name, folder=f"records/{source}")
+    table = tmp_path / "patients.csv"
+    table.write_text("record_id,patient_id\nE2,7\nS1,8\n")
+    command = ["build", str(tmp_path / "records"), "-o", str(tmp_path / "out.h5")]
+    options = ["--beats", "none", "--patients", str(table), "--workers", "1"]
+    done = CliRunner().invoke(cli, [*command, *options])
+    line = "records without a known patient: 2 of 3 georgia, 2 of 2 ludb;"
+    assert line in done.stdout
+
+
+def test_a_path_is_printed_once(tmp_path: Path, write_record: WriteRecord) -> None:
+    write_record("A1")
+    folder = write_record("A2").parent
+    (folder / "A2.hea").write_text("A2 12 fast 5000\n")
+    out = tmp_path / "out.h5"
+    command = ["build", str(folder), "-o", str(out), "--beats", "none"]
+    done = CliRunner().invoke(cli, [*command, "--workers", "1"])
+    [line] = [line for line in done.stdout.splitlines() if "left out" in line]
+    assert line.count("A2.hea") == 1, line
+    assert "found 2 records: 1 selected" in done.stdout
+    (folder / "A1.mat").unlink()
+    done = CliRunner().invoke(cli, [*command, "--workers", "1", "--overwrite"])
+    assert "none of 2 records can be stored" in str(done.exception)

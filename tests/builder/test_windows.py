@@ -126,11 +126,27 @@ def test_windows_leave_out_less_than_the_shortest_window(
         "every=20s,overlap=5s",
         "",
         "every=0s",
+        f"every={'9' * 400}s",
     ],
 )
 def test_windows_that_do_not_fit_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="option windows"):
         Config(windows=text)
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "text"),
+    [
+        (8.192, "every=8.192s"),
+        (8.19200001, "every=8.19200001s,overlap=0.1234567s"),
+        (10.0, "every=1234567.5s"),
+        (10.0, "every=10000000s"),
+    ],
+)
+def test_lengths_of_windows_are_exact(duration_s: float, text: str) -> None:
+    config = Config(duration_s=duration_s, windows=text)
+    assert config.windows == text
+    assert Config.from_json(config.to_json()) == config
 
 
 def test_rows_are_windows_in_the_order_of_time(
@@ -265,11 +281,13 @@ def test_the_summary_says_what_was_cut(long_records: Path, tmp_path: Path) -> No
     command = ["build", str(long_records), "-o", out, "--beats", "none", "--quiet"]
     done = runner.invoke(cli, command)
     assert done.exit_code == 0, done.output
-    assert "2 records are longer than what is stored of them: 69.0 s" in done.output
+    assert (
+        "longer than what is stored of them: 2 records, of which 69.0 s" in done.output
+    )
     done = runner.invoke(cli, [*command, "--overwrite", "--windows", "every=10s"])
     assert done.exit_code == 0, done.output
     assert "longer" not in done.output
-    assert "11 windows of these records are stored, 0 are in quarantine" in done.output
+    assert "11 windows of these records stored, 0 in quarantine" in done.output
     for check in (["verify", out], ["info", out]):
         done = runner.invoke(cli, check)
         assert done.exit_code == 0, done.output

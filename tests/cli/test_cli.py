@@ -397,9 +397,9 @@ def test_builds_say_what_is_copied_or_cannot_be_read(
     code, printed, errors = run("build", folder, *options, "--strict")
     assert code == 1
     assert "found 2 records: 1 selected" in printed
-    assert "1 records are copies of stored ECGs" in printed
+    assert "Challenge's form: 1 record\n" in printed
     assert "left out (1): 'records/loop' (" in errors
-    assert "1 folders cannot be read" in errors
+    assert "not readable: 1 folder" in errors
     (folder / "loop").unlink()
     assert run("build", folder, *options, "--strict", "--overwrite")[0] == 0
     code, printed, _ = run("classes", folder, "--json")

@@ -93,7 +93,8 @@ def _use(name: str) -> TableUse:
         rows_without_record=[name],
         records_without_row=[name],
         rows_of_several=[name],
-        unknown_sexes={name: 1},
+        not_understood={name: {name: 1}},
+        doubts=[name],
     )
 
 
@@ -115,6 +116,7 @@ def _report(name: str) -> report.ScanReport:
         n_unreadable_paths=1,
         reasons=counts,
         sources=counts,
+        unknown_patients=counts,
         classes=counts,
         unknown_codes=counts,
         unknown_words=counts,

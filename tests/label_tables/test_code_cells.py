@@ -71,9 +71,9 @@ def test_reads_an_array_as_numpy_prints_it() -> None:
     [
         ("{'NORM': 100.0", "does not end with its partner"),
         ("{'NORM': 100.0]", "does not end with its partner"),
-        ("{'NORM': __import__('os')}", "the likelihood '__import__\\('"),
+        ("{'NORM': __import__('os')}", "the likelihood a text of"),
         ("['NORM", "does not end"),
-        ("['A,B']", "the code 'A,B'"),
+        ("['A,B']", "the code a text of 3"),
         ("'NORM", "cannot be read from"),
         ("{'A': 'high'}", "cannot be read from|likelihood"),
         ("a" * 100, "the code"),

@@ -1,8 +1,8 @@
 """Tables of labels: which columns are read, and how rows are found."""
 
-import importlib.util
 import math
 import pickle
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -212,10 +212,10 @@ class TestColumns:
             with pytest.raises(ConfigError, match=f"option {option} is"):
                 Config(**{option: (name,)})  # type: ignore[arg-type]
 
-    @pytest.mark.skipif(
-        importlib.util.find_spec("pyarrow") is not None, reason="pyarrow is installed"
-    )
-    def test_parquet_without_pyarrow_says_what_to_install(self, tmp_path: Path) -> None:
+    def test_parquet_without_pyarrow_says_what_to_install(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
         with pytest.raises(ConfigError, match=r"x\.parquet: reading .* needs pyarrow"):
             read_label_table(tmp_path / "x.parquet", CODE15)
 
@@ -241,6 +241,18 @@ class TestColumns:
         (tmp_path / "y.parquet").write_text("no")
         with pytest.raises(ConfigError, match="not a readable Parquet file"):
             read_label_table(tmp_path / "y.parquet", config)
+
+    def test_two_columns_of_one_name_in_parquet_are_refused(
+        self, tmp_path: Path
+    ) -> None:
+        pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+        from pyarrow import parquet
+
+        columns = [pyarrow.array(["A"]), pyarrow.array(["AF"]), pyarrow.array(["SB"])]
+        table = pyarrow.table(columns, names=["record_id", "labels", "labels"])
+        parquet.write_table(table, tmp_path / "x.parquet")
+        with pytest.raises(ConfigError, match="has 2 columns 'labels'"):
+            read_label_table(tmp_path / "x.parquet", CODE15)
 
 
 class TestDescribing:
@@ -338,3 +350,23 @@ def test_names_of_classes_come_before_codes(tmp_path: Path) -> None:
     )
     [row] = read(tmp_path, "record_id,A\nr,1\n", Config(classes=chosen)).rows
     assert chosen.label(row.codes).tolist() == [1, 0]
+
+
+def test_errors_about_wide_tables_are_short(tmp_path: Path) -> None:
+    wide = ",".join(f"c{number}" for number in range(50_000))
+    for table, config in (
+        (f"record_ids,{wide}\n", CODE15),
+        (f"record_id,{wide}\na\n", Config(columns=("c000",))),
+    ):
+        path = tmp_path / "labels.csv"
+        path.write_text(f"{table}a{',' * 50_000}\n")
+        with pytest.raises(ConfigError, match=r"did you mean .* others") as caught:
+            read_tables(config, labels=path)
+        assert len(str(caught.value)) < 3000
+
+
+def test_two_columns_of_one_name_are_refused_if_they_are_read(tmp_path: Path) -> None:
+    table = "record_id,note,dx,note,dx\na,1,164889003,2,426783006\n"
+    with pytest.raises(ConfigError, match="has 2 columns 'dx'; expected one"):
+        read(tmp_path, table, Config())
+    assert read(tmp_path, table.replace(",dx\n", ",x\n"), Config()).rows

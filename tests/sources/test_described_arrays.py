@@ -2,8 +2,10 @@
 
 import json
 import math
+import os
 import random
 import warnings
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,71 @@ def test_a_file_for_each_record(tmp_path: Path) -> None:
     (tmp_path / "p1.csv").write_text(gap)
     with pytest.raises(RecordError, match="expected a CSV file of numbers"):
         read_record(path / "p1.csv")
+
+
+def test_an_empty_line_is_a_missing_sample(tmp_path: Path) -> None:
+    rows = [",".join(map(str, sample)) for sample in signals()[0].T[:900]]
+    rows[500] = ""
+    rows[501] = "," * 11
+    text = "\n".join(rows)
+    for name, ending in {"a": "", "b": "\n", "c": "\r\n\n\n"}.items():
+        (tmp_path / f"{name}.csv").write_bytes((text + ending).encode())
+    describe(tmp_path / "a.toml", files="*.csv", axes=["sample", "lead"])
+    expected = signals()[0, :, :900] / 200
+    expected[:, 500:502] = np.nan
+    for record in find_headers(tmp_path):
+        np.testing.assert_array_equal(read_record(record).signal, expected)
+
+
+@pytest.mark.parametrize("leads_first", [True, False])
+def test_an_array_that_becomes_shorter_while_it_is_read(
+    tmp_path: Path, leads_first: bool
+) -> None:
+    axes = ["record", "lead", "sample"] if leads_first else ["record", "sample", "lead"]
+    rows = signals() if leads_first else signals().transpose(0, 2, 1)
+    np.save(tmp_path / "signals.npy", rows)
+    path = describe(tmp_path / "a.toml", axes=axes)
+    _, signal = open_record(path / "3")
+    os.truncate(tmp_path / "signals.npy", 4096)  # a memory map would end the process
+    with pytest.raises(RecordError) as caught:
+        signal.read(0, N_SAMPLES)
+    assert caught.value.reason is Reason.TRUNCATED_SIGNAL_FILE
+    with pytest.raises(RecordError, match="shorter than its header says; expected"):
+        read_header(path)
+
+
+@pytest.mark.parametrize("order", [*permutations(("record", "lead", "sample"))])
+@pytest.mark.parametrize("fortran", [False, True])
+@pytest.mark.parametrize("n_records", [1, 700])
+def test_all_layouts(
+    tmp_path: Path, order: tuple[str, ...], fortran: bool, n_records: int
+) -> None:
+    values = np.random.default_rng(3).normal(size=(n_records, 12, 300))
+    places = [("record", "lead", "sample").index(axis) for axis in order]
+    array = values.transpose(places).astype("<f4")
+    np.save(tmp_path / "signals.npy", np.asarray(array, order="F" if fortran else "C"))
+    path = describe(tmp_path / "a.toml", axes=list(order), per_unit=1)
+    for row in {0, n_records - 1}:
+        signal = open_record(path / str(row))[1]
+        expected = values[row].astype("<f4").astype(float)
+        assert np.array_equal(signal.read(0, 300), expected)
+        assert np.array_equal(signal.read(7, 19), expected[:, 7:19])
+        assert signal.read(9, 9).shape == (12, 0)
+
+
+@pytest.mark.parametrize("shape", [(0, 12, 100), (3, 12, 0)])
+def test_an_array_without_a_record_is_in_quarantine(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    folder = tmp_path / "arrays"
+    folder.mkdir()
+    np.save(folder / "signals.npy", np.zeros(shape))
+    path = describe(folder / "a.toml")
+    assert [*find_headers(folder)] == [path]
+    with pytest.raises(RecordError) as caught:
+        read_header(path)
+    assert caught.value.reason is Reason.WRONG_SIGNAL_SIZE
+    assert f"has the shape {shape}" in str(caught.value)
 
 
 def test_a_build_stores_the_rows(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Sets of ECGs in HDF5 files: the layout of CODE-15 %."""
 
 import random
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -103,17 +104,179 @@ def test_rows_without_names_have_numbers(tmp_path: Path) -> None:
 
 def test_other_hdf5_files_are_no_records(tmp_path: Path, sample_store: Path) -> None:
     (tmp_path / "store.hdf5").write_bytes(sample_store.read_bytes())
-    write_set(tmp_path / "a.hdf5", np.zeros((3, 9, 11)), ids=None)
-    with h5py.File(tmp_path / "b.hdf5", "w") as file:
-        file["tracings"] = np.zeros((3, 9, 12), np.int16)  # of an unknown scale
-    with h5py.File(tmp_path / "c.hdf5", "w") as file:
-        file["tracings"] = h5py.ExternalLink(str(tmp_path / "other"), "/x")
-    with h5py.File(tmp_path / "d.hdf5", "w") as file:
-        outside = [(str(EXAMS), 0, 1 << 20)]
-        file.create_dataset("tracings", (9, 99, 12), "f4", external=outside)
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        file["signals"] = np.zeros((3, 9, 12))
     assert [*find_headers(tmp_path)] == []
     with pytest.raises(EcgStoreError, match=r"store\.hdf5: is a store"):
         find_headers(tmp_path / "store.hdf5")
+
+
+def refused(path: Path) -> RecordError:
+    """Return the error of reading a set, which is found though it is refused."""
+    assert [*find_headers(path.parent)] == [path]
+    with pytest.raises(RecordError) as caught:
+        read_header(path)
+    with pytest.raises(RecordError) as of_record:
+        read_record(path)
+    assert str(of_record.value) == str(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("tracings", "reason", "message"),
+    [
+        (np.zeros((3, 9, 11)), Reason.WRONG_SIGNAL_SIZE, r"\(3, 9, 11\); expected"),
+        (np.zeros((0, 9, 12)), Reason.WRONG_SIGNAL_SIZE, "hold no record"),
+        (np.zeros((3, 9, 12), np.int16), Reason.UNKNOWN_UNIT, "int16, of no unit"),
+        (np.zeros((3, 9, 12), "S2"), Reason.UNREADABLE_SIGNAL, "expected numbers"),
+        (h5py.ExternalLink("other", "/x"), Reason.UNREADABLE_SIGNAL, "no dataset in"),
+        (h5py.SoftLink("/x"), Reason.UNREADABLE_SIGNAL, "no dataset in this file"),
+    ],
+)
+def test_a_set_that_is_not_read_says_why(
+    tmp_path: Path, tracings: Any, reason: Reason, message: str
+) -> None:
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        file["tracings"] = tracings
+    error = refused(tmp_path / "a.hdf5")
+    assert error.reason is reason
+    assert re.search(message, str(error))
+
+
+def test_data_in_another_file_are_not_read(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        outside = [(str(EXAMS), 0, 1 << 20)]
+        file.create_dataset("tracings", (9, 99, 12), "f4", external=outside)
+    assert "no dataset in this file" in str(refused(tmp_path / "a.hdf5"))
+
+
+@pytest.mark.parametrize("name", ["tracings", "exam_id"])
+def test_filters_that_are_not_read_are_named(tmp_path: Path, name: str) -> None:
+    path = write_set(tmp_path / "a.hdf5", signals()[:3], ids=[7, 8, 9])
+    with h5py.File(path, "a") as file:
+        values = file[name][...].astype(np.int32)
+        del file[name]
+        file.create_dataset(name, data=values, scaleoffset=0)
+        file["tracings"].attrs["unit"] = "uV"
+    assert f"{name} is compressed by HDF5's filter 6" in str(refused(path))
+
+
+def test_a_refused_set_is_in_quarantine(tmp_path: Path) -> None:
+    folder = tmp_path / "sets"
+    folder.mkdir()
+    write_set(folder / "a.hdf5", signals()[:1], ids=None)
+    write_set(folder / "b.hdf5", signals()[:1], ids=None)
+    with h5py.File(folder / "b.hdf5", "a") as file:
+        file["exam_id"] = [1.5]
+    options = Config(beats="none", select="all")
+    report = ecgstore.build_store(
+        folder, tmp_path / "out.h5", options, n_workers=1, quiet=True
+    )
+    assert (report.n_selected, report.reasons) == (1, {"unreadable_header": 1})
+    assert "1.5 in row 0" in report.left_out[0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "names"),
+    [
+        (np.array([7.0, 8.0, 2.0**40, 0]), ["7", "8", str(2**40)]),
+        (np.array([7, 8, 9, 0], ">u2"), ["7", "8", "9"]),
+        (
+            np.array([7, 2**63 + 5, -(2**63) % 2**64, 0], "u8"),
+            ["7", str(2**63 + 5), str(2**63)],
+        ),
+        (
+            ["a 1", "JS00002.mat", "\u00e9.hea", ""],
+            ["a 1", "JS00002.mat", "\u00e9.hea"],
+        ),
+        (np.array([b"x1", b"y2", b"z.hdf5", b""]), ["x1", "y2", "z.hdf5"]),
+    ],
+)
+def test_names_of_other_types(tmp_path: Path, ids: Any, names: list[str]) -> None:
+    rows = np.concatenate([signals()[1:6:2], np.zeros((1, N_SAMPLES, 12))])
+    path = write_set(tmp_path / "a.hdf5", rows, ids=None)
+    with h5py.File(path, "a") as file:
+        file["exam_id"] = ids
+    found = [*find_headers(tmp_path)]
+    assert found == [path / name for name in names]
+    for row, record in enumerate(found):
+        header, signal = open_record(record)
+        assert header.record_id == names[row]
+        assert np.array_equal(signal.read(0, 99), signals()[2 * row + 1, :99].T)
+        assert header.files(record) == ["a.hdf5"]
+    options = Config(beats="none", select="all")
+    report = ecgstore.build_store(
+        tmp_path, tmp_path / "out.h5", options, n_workers=1, quiet=True
+    )
+    assert (report.n_selected, report.n_quarantined) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([7, 8], r"of the shape \(2,\); expected \(3,\)"),
+        ([7.0, 8.5, 9.0], "8.5 in row 1; expected whole numbers"),
+        ([7.0, np.nan, 9.0], "nan in row 1; expected whole numbers"),
+        (["a", "", "c"], "b'' in row 1; expected"),
+        (["a", "b/c", "c"], "row 1; expected"),
+        (["a", "..", "c"], "row 1; expected"),
+        (["a", "b\n", "c"], "row 1; expected"),
+        ([b"a", b"\xff", b"c"], "row 1; expected"),
+        (["a", "x" * 999, "c"], "row 1; expected"),
+        (np.zeros(3, "S999"), "texts of 999 bytes"),
+        (np.zeros(3, bool), "of type bool"),
+        (h5py.SoftLink("/x"), "no dataset in this file"),
+    ],
+)
+def test_names_that_no_record_can_have_are_refused(
+    tmp_path: Path, ids: Any, message: str
+) -> None:
+    path = write_set(tmp_path / "a.hdf5", signals()[:3], ids=None)
+    with h5py.File(path, "a") as file:
+        file["exam_id"] = ids
+    assert re.search(message, str(refused(path)))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "attributes", "per_mv"),
+    [
+        (np.int16, {"unit": "uV"}, 1000),
+        (np.int16, {"unit": "mV", "per_unit": 200}, 200),
+        (np.uint16, {"units": np.bytes_(b"mV"), "per_unit": np.array([400.0])}, 400),
+        (np.float32, {"unit": "\u00b5V"}, 1000),
+        (np.float64, {}, 1),
+    ],
+)
+def test_units_that_attributes_describe(
+    tmp_path: Path, dtype: Any, attributes: dict[str, Any], per_mv: float
+) -> None:
+    values = np.random.default_rng(1).integers(1, 900, (2, 900, 12)).astype(dtype)
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        file["tracings"] = values
+        file["tracings"].attrs.update(attributes)
+    for row, record in enumerate(find_headers(tmp_path)):
+        expected = values[row].T.astype(float) / per_mv
+        np.testing.assert_allclose(read_record(record).signal, expected)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"unit": "mmHg"},
+        {"unit": [1.0, 2.0]},
+        {"unit": "mV", "per_unit": 0},
+        {"unit": "mV", "per_unit": np.inf},
+        {"unit": "mV", "per_unit": "many"},
+        {"unit": "mV", "scale_factor": 0.1},
+    ],
+)
+def test_units_that_are_no_voltage_are_refused(
+    tmp_path: Path, attributes: dict[str, Any]
+) -> None:
+    path = write_set(tmp_path / "a.hdf5", signals()[:2], ids=None)
+    with h5py.File(path, "a") as file:
+        file["tracings"].attrs.update(attributes)
+    assert refused(path).reason is Reason.UNKNOWN_UNIT
 
 
 @pytest.mark.parametrize(
@@ -141,7 +304,7 @@ def test_claims_of_a_small_file_are_refused(
 def test_names_that_are_no_row_or_two_are_refused(tmp_path: Path) -> None:
     path = write_set(tmp_path / "a.hdf5", signals()[:3], ids=[7, 8, 7])
     assert [*find_headers(tmp_path)] == [path / "7", path / "8"]
-    for name in ("7", "9", "x", "9" * 400, "\u0667"):
+    for name in ("7", "9", "x", "9" * 20, "9" * 400, "\u0667"):
         with pytest.raises(RecordError, match="have this name"):
             read_header(path / name)
 

@@ -113,3 +113,48 @@ def test_unusable_files_are_errors_that_name_the_place(
     with pytest.raises(ConfigError, match=message) as caught:
         list(read_csv_rows(path, ("a",)))
     assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a,b,a\n1,2,3\n", r"has 2 columns 'a'; expected one"),
+        (b"a,b\n1,2,3\n", "line 2 has 3 values; expected 2"),
+        (b"A,b\n1,2\n", "no column a; did you mean A"),
+        (b"a," + b"x," * 3_000_000 + b"\n", "at most .* per row"),
+        (b"a\n" + b"1" * 5_000_000, "at most .* per row"),
+        (b"a\n" + b'"1\n",' * 1_000_000, "at most .* per row"),
+    ],
+)
+def test_rows_that_cannot_be_told_are_refused(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=message) as caught:
+        list(read_csv_rows(path, ("a",)))
+    assert len(str(caught.value)) < 2000
+
+
+def test_the_columns_of_a_wide_table_are_not_all_listed(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(",".join(f"column{number}" for number in range(100_000)))
+    with pytest.raises(ConfigError, match="and 99980 others") as caught:
+        list(read_csv_rows(path, ("a",)))
+    assert len(str(caught.value)) < 2000
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_the_first_line_tells_the_separator(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "table.csv"
+    others = [one for one in (",", ";", "\t") if one != separator]
+    cell = '"' + "".join(["1", *others, "2"]) + '"'
+    path.write_text(separator.join(["a", "b"]) + "\n" + separator.join([cell, "3"]))
+    rows = [row for _, row in read_csv_rows(path, ("b",), ("a",))]
+    assert rows == [{"b": "3", "a": cell.strip('"')}]
+
+
+def test_empty_values_behind_the_last_column_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n1,2,,\n\n3,4\n")
+    assert [row["b"] for _, row in read_csv_rows(path, ("b",))] == ["2", "4"]

@@ -147,7 +147,8 @@ class _Found:
 
     def __iter__(self) -> "Iterator[RecordBeats]":
         from ecgstore.beats.of_records import beats_of_record, beats_of_store
-        from ecgstore.errors import EcgStoreError
+        from ecgstore.errors import EcgStoreError, short_list
+        from ecgstore.lead_names import shown_lead
         from ecgstore.sources import describe_unreadable, given_headers
         from ecgstore.storage import Store
         from ecgstore.system.progress import Progress
@@ -182,7 +183,7 @@ class _Found:
                     self.fail(error)
                 else:
                     if record.left_out:
-                        left_out = ", ".join(record.left_out)
+                        left_out = short_list(map(shown_lead, record.left_out))
                         echo(f"{header}: no ECG, left out: {left_out}", err=True)
                     yield record
                 progress.update()

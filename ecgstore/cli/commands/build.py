@@ -13,6 +13,7 @@ from ecgstore.cli.output import echo, print_json
 from ecgstore.cli.summary import print_summary
 from ecgstore.cli.tables import print_counts
 from ecgstore.config import PRESETS, Config, make_config
+from ecgstore.errors import counted, short_list, without_place
 
 if TYPE_CHECKING:
     from ecgstore.builder import ScanReport
@@ -182,9 +183,9 @@ def build(
     n_left_out = report.n_quarantined + report.n_windows_left_out
     if strict and (n_left_out or report.n_unreadable_paths):
         echo(
-            f"ecgstore: {n_left_out} records{or_windows} are in quarantine and "
-            f"{report.n_unreadable_paths} folders cannot be read, which --strict does "
-            f"not allow; {out} is complete without them",
+            f"ecgstore: in quarantine: {counted(n_left_out, 'record')}{or_windows}; "
+            f"not readable: {counted(report.n_unreadable_paths, 'folder')}; --strict "
+            f"does not allow it; {out} is complete without them",
             err=True,
         )
         sys.exit(1)
@@ -202,26 +203,28 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
         print_json({"scan": report.to_json(), "store": summary})
         return
     echo(
-        f"found {report.n_found} records: {report.n_selected} selected, "
+        f"found {counted(report.n_found, 'record')}: {report.n_selected} selected, "
         f"{report.n_not_selected} not selected, {report.n_quarantined} in quarantine"
     )
     for line in _windows_and_cuts(report):
         echo(line)
     if report.n_copies:
         echo(
-            f"{report.n_copies} records are copies of stored ECGs, at another sampling "
-            "rate or in the Challenge's form; left out"
+            "left out as copies of stored ECGs, at another sampling rate or in the "
+            f"Challenge's form: {counted(report.n_copies, 'record')}"
         )
     if report.n_derived_leads:
         echo(
-            f"{report.n_derived_leads} records lack some of III, aVR, aVL and aVF, "
-            "which were derived from I and II (/records/derived_leads)"
+            "some of III, aVR, aVL and aVF were derived from I and II in "
+            f"{counted(report.n_derived_leads, 'record')} (/records/derived_leads)"
         )
     if report.n_missing_leads:
         echo(
-            f"{report.n_missing_leads} records lack other leads, which are zero in the "
-            "store (/records/missing_leads)"
+            "other leads are missing, and zero in the store, in "
+            f"{counted(report.n_missing_leads, 'record')} (/records/missing_leads)"
         )
+    if report.unknown_patients:
+        echo(_unknown_patients(report))
     if report.same_ecg:
         echo(_same_ecg(report.same_ecg))
     for table in report.tables:
@@ -263,15 +266,27 @@ def _windows_and_cuts(report: "ScanReport") -> list[str]:
     lines = []
     if report.n_windows_left_out or report.n_rows != report.n_selected:
         lines.append(
-            f"{report.n_rows} windows of these records are stored, "
-            f"{report.n_windows_left_out} are in quarantine"
+            f"{counted(report.n_rows, 'window')} of these records stored, "
+            f"{report.n_windows_left_out} in quarantine"
         )
     if report.n_cut:
         lines.append(
-            f"{report.n_cut} records are longer than what is stored of them: "
-            f"{_duration(report.cut_s)} are left out (--windows stores more)"
+            f"longer than what is stored of them: {counted(report.n_cut, 'record')}, "
+            f"of which {_duration(report.cut_s)} are left out (--windows stores more)"
         )
     return lines
+
+
+def _unknown_patients(report: "ScanReport") -> str:
+    """Return a sentence about the records whose patients are not known."""
+    counts = [
+        f"{number} of {report.sources[source]} {source}"
+        for source, number in report.unknown_patients.items()
+    ]
+    return (
+        f"records without a known patient: {short_list(counts)}; folds keep them "
+        "apart one by one (--patients or --labels names patients)"
+    )
 
 
 def _duration(seconds: float) -> str:
@@ -301,7 +316,9 @@ def _same_ecg(groups: list[list[str]]) -> str:
 def _print_left_out(report: "ScanReport", out: Path | None) -> None:
     """Print which records are in quarantine, and why."""
     for record in report.left_out[:_MAX_LINES]:
-        echo(f"  left out: {record['path']} ({record['reason']}): {record['detail']}")
+        path = record["path"]
+        detail = without_place(record["detail"], path)
+        echo(f"  left out: {path} ({record['reason']}): {detail}")
     n_more = len(report.left_out) - _MAX_LINES
     if n_more > 0:
         where = (

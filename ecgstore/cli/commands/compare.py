@@ -12,6 +12,7 @@ from ecgstore.cli.options.declared import declared_options, drop_unset
 from ecgstore.cli.output import echo
 from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
+from ecgstore.errors import counted
 from ecgstore.models.comparison.settings import ComparisonSettings
 from ecgstore.options import overridden, updated
 
@@ -137,9 +138,10 @@ def _print_protocol(protocol: str, estimates: "BootstrapResult", n_seeds: int) -
     from ecgstore.scores.table import SCORE_HEADINGS, SCORES_EXPLAINED
 
     echo(
-        f"protocol {protocol}: {estimates.n_records} records of {estimates.n_groups} "
-        f"patients, mean of {n_seeds} seed{'s' * (n_seeds > 1)}, {estimates.level:.0%} "
-        f"intervals; macro averages over {estimates.averaged_over}"
+        f"protocol {protocol}: {counted(estimates.n_records, 'record')} of "
+        f"{counted(estimates.n_groups, 'patient')}, mean of "
+        f"{counted(n_seeds, 'seed')}, {estimates.level:.0%} intervals; macro averages "
+        f"over {estimates.averaged_over}"
     )
     print_table(
         ["classifier", *SCORE_HEADINGS.values()],

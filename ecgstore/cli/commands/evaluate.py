@@ -20,6 +20,7 @@ from ecgstore.cli.output import echo
 from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
 from ecgstore.config import TEST_FOLD, VALIDATION_FOLD
+from ecgstore.errors import counted
 from ecgstore.scores.texts import number_text
 
 if TYPE_CHECKING:
@@ -157,7 +158,8 @@ def _print(evaluation: "Evaluation", folds: str) -> None:
         echo(f"warning: {warning}", err=True)
     intervals = evaluation.intervals
     echo(
-        f"{intervals.n_records} records of {intervals.n_groups} patients in {folds}; "
+        f"{counted(intervals.n_records, 'record')} of "
+        f"{counted(intervals.n_groups, 'patient')} in {folds}; "
         f"in brackets the {100 * intervals.level:g} % interval of "
         f"{intervals.n_resamples} resamples of the patients"
     )

@@ -14,6 +14,7 @@ from ecgstore.cli.options.common import (
 )
 from ecgstore.cli.output import echo
 from ecgstore.cli.torch_needed import needs_torch
+from ecgstore.errors import counted
 
 
 @click.command(
@@ -89,12 +90,16 @@ def extract(
         name = opened.attach(path, weights_sha256=digest)
         n_records, n_features = opened.attached[name].shape
         echo(path)
-        echo(f"  {n_records} records x {n_features} features of {name}")
+        echo(
+            f"  {counted(n_records, 'record')} x {counted(n_features, 'feature')} of "
+            f"{name}"
+        )
         seen = opened.attached_seen[name]
         if (seen == Seen.UNKNOWN).any():
             echo("  the checkpoint does not say which records it was trained on")
         else:
-            echo(f"  {(seen == Seen.UNSEEN).sum()} records are of unseen patients")
+            n_unseen = int((seen == Seen.UNSEEN).sum())
+            echo(f"  {counted(n_unseen, 'record')} of unseen patients")
         echo(f"  sha256 of the weights: {digest}")
         if csv is not None:
             export_attached(opened, name, csv)

@@ -10,6 +10,7 @@ from ecgstore.cli.options.declared import declared_options, drop_unset
 from ecgstore.cli.output import echo, print_json
 from ecgstore.cli.tables import print_counts
 from ecgstore.config import LABEL_OPTIONS, Config
+from ecgstore.errors import counted, short_list
 
 
 @click.command(
@@ -42,7 +43,8 @@ def label(
 
     They are written to a file beside the store (challenge.labels.h5 for challenge.h5),
     which every command and program that opens the store uses from then on. The store
-    itself does not change. What the tables do not say stays as the build stored it.
+    itself does not change. What the tables do not say stays as the build stored it:
+    labels of an earlier call are replaced, and what goes is named.
     """
     from ecgstore.builder.relabel import label_store
     from ecgstore.builder.table_use import TableUse
@@ -64,8 +66,10 @@ def label(
         use = TableUse(**table)
         echo(use.sentence)
         for line in (*use.unmatched, *use.warnings(None)):
-            echo(f"  {line}")
+            echo(f"  {line.removeprefix(f'{use.path}: ')}")
     print_counts("records by class:", report.classes)
     if report.n_moved_folds:
-        echo(f"{report.n_moved_folds} records have another fold than before")
+        echo(f"another fold than before: {counted(report.n_moved_folds, 'record')}")
+    if report.replaced:
+        echo(f"earlier labels are replaced: {short_list(report.replaced)}")
     echo(f"wrote {report.path}, which is used with {store} from now on")

@@ -37,7 +37,9 @@ Examples:
     "their leads.",
 )
 @click.option(
-    "--dx", metavar="CODE|NAME", help="With --worst: only records with this diagnosis."
+    "--dx",
+    metavar="CODE|NAME",
+    help="With --worst: only records of this class or with this diagnosis.",
 )
 @click.option(
     "--records",

@@ -15,6 +15,7 @@ from ecgstore.cli.options.common import (
 )
 from ecgstore.cli.output import ShownTable, echo
 from ecgstore.cli.torch_needed import needs_torch
+from ecgstore.errors import counted
 
 
 @click.command(
@@ -39,6 +40,13 @@ Examples:
 @BATCH_SIZE
 @LEAD_NAMES
 @click.option(
+    "--allow-missing-leads/--no-allow-missing-leads",
+    default=None,
+    help="Predict records that lack some of the leads, which are zero then; a network "
+    "that was trained without such records may be far off.  [default: as in the build "
+    "of the store that it was trained on]",
+)
+@click.option(
     "--strict", is_flag=True, help="Exit 1 if any record or folder cannot be used."
 )
 @QUIET
@@ -50,6 +58,7 @@ def predict(
     device: str | None,
     batch_size: int,
     lead_names: Path | None,
+    allow_missing_leads: bool | None,
     strict: bool,
     quiet: bool,
 ) -> None:
@@ -81,6 +90,7 @@ def predict(
         device=chosen_device(device),
         batch_size=batch_size,
         lead_names=None if lead_names is None else LeadNames.read(lead_names),
+        allow_missing_leads=allow_missing_leads,
         on_unreadable=lambda *problem: unreadable.append(problem),
         quiet=quiet,
     )
@@ -97,7 +107,8 @@ def predict(
             )
     if n_unusable:
         echo(
-            f"ecgstore: {n_unusable} of {n_records} records cannot be used; see "
+            f"ecgstore: {n_unusable} of {counted(n_records, 'record')} cannot be used; "
+            "see "
             "the columns status and detail",
             err=True,
         )

@@ -8,6 +8,7 @@ from ecgstore.cli.options.common import STORE
 from ecgstore.cli.options.declared import comma_separated
 from ecgstore.cli.options.folds import optional_folds
 from ecgstore.cli.output import echo
+from ecgstore.errors import counted
 
 
 @click.command(
@@ -70,4 +71,4 @@ def subset(
             query=query, folds=folds, sources=sources, classes=classes
         )
         write_subset(selection, out, overwrite=overwrite)
-        echo(f"wrote {len(selection)} of {len(opened)} records to {out}")
+        echo(f"wrote {len(selection)} of {counted(len(opened), 'record')} to {out}")

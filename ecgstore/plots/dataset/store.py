@@ -1,5 +1,6 @@
 """Plots that read their arrays from a store."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -7,9 +8,9 @@ from typing import Final
 import numpy as np
 from matplotlib.figure import Figure
 
-from ecgstore.arrays import IntArray
+from ecgstore.arrays import BoolArray, IntArray
 from ecgstore.diagnoses import code_of, diagnoses
-from ecgstore.errors import EcgStoreError
+from ecgstore.errors import EcgStoreError, counted
 from ecgstore.plots.dataset.balance import class_balance
 from ecgstore.plots.dataset.worst import (
     Problem,
@@ -20,10 +21,11 @@ from ecgstore.plots.dataset.worst import (
 from ecgstore.plots.ecg.contact_sheet import SheetPanel, contact_sheet
 from ecgstore.plots.ecg.filtering import filter_effect
 from ecgstore.plots.ecg.paper import ecg_paper
-from ecgstore.record import lead_rows
+from ecgstore.record import lead_rows, without_leads
 from ecgstore.signals.preprocess import before_filter
 from ecgstore.signals.stored_form import span_to_store
-from ecgstore.sources import leads_of_build, read_record, signal_sha256
+from ecgstore.sources import file_of, leads_of_build, read_record, signal_sha256
+from ecgstore.sources.spooled import SUFFIX as SPOOLED
 from ecgstore.storage import Store, StoredRecord
 from ecgstore.storage.format import schema
 
@@ -53,7 +55,9 @@ def plot_record(store: Store, record_id: str) -> Figure:
         If there is no such record.
     """
     record = store[record_id]
-    signal = store.signals([record.row])[0].astype(np.float64)
+    signal = without_leads(
+        store.signals([record.row])[0], record.missing_leads, store.leads
+    )
     return ecg_paper(
         signal,
         record.fs,
@@ -64,6 +68,7 @@ def plot_record(store: Store, record_id: str) -> Figure:
         marks=record.fiducials,
         r_peaks=record.r_peaks,
         n_real_samples=record.signal.shape[1],
+        derived_leads=record.derived_leads,
     )
 
 
@@ -114,8 +119,10 @@ def plot_filter(
     )
     raw = raw[:, n_before:]
     return filter_effect(
-        raw[:, : record.signal.shape[1]],
-        record.signal.astype(np.float64),
+        without_leads(
+            raw[:, : record.signal.shape[1]], record.missing_leads, store.leads
+        ),
+        without_leads(record.signal, record.missing_leads, store.leads),
         record.fs,
         leads=_shown(store, ("I", "II", "V1", "V5")),
         of=store.leads,
@@ -134,7 +141,7 @@ def plot_classes(store: Store) -> Figure:
             str(source): labels[sources == source].sum(axis=0).tolist()
             for source in sorted(set(sources))
         },
-        title=f"{store.path.name}: {len(store)} records by class",
+        title=f"{store.path.name}: {counted(len(store), 'record')} by class",
     )
 
 
@@ -154,7 +161,8 @@ def plot_worst(store: Store, n_records: int, diagnosis: str | None = None) -> Fi
     n_records : int
         Maximum number of records.
     diagnosis : str, optional
-        Select only records with this SNOMED CT code or abbreviation of the Challenge.
+        Select only records of this class of the store, or with this text code, SNOMED
+        CT code or abbreviation of the Challenge.
 
     Raises
     ------
@@ -164,13 +172,10 @@ def plot_worst(store: Store, n_records: int, diagnosis: str | None = None) -> Fi
         If no record has a problem or the diagnosis, or if the store has no beats.
     """
     rows = np.arange(len(store))
-    population = "records"
+    which = ""
     if diagnosis is not None:
-        code = code_of(diagnosis)
-        known = diagnoses()
-        population = f"records with {known[code].name if code in known else code}"
-        codes = store.records["dx"].str.split(",")
-        rows = np.flatnonzero([code in of_record for of_record in codes])
+        has_it, name = _diagnosed(store, diagnosis)
+        rows, which = np.flatnonzero(has_it), f" with {name}"
     if store.config.beats == "none":
         raise EcgStoreError(
             f"{store.path}: built without beats, so the agreement of the leads is "
@@ -178,13 +183,13 @@ def plot_worst(store: Store, n_records: int, diagnosis: str | None = None) -> Fi
         )
     selected = worst_records(_problems(store, rows), n_records)
     if not selected:
-        raise EcgStoreError(f"{store.path}: no {population} to plot")
+        raise EcgStoreError(f"{store.path}: no records{which} to plot")
     panels = []
     for position, problem in selected:
         record = store[store.records.index[rows[position]]]
         panels.append(
             SheetPanel(
-                record.signal.astype(np.float64),
+                without_leads(record.signal, record.missing_leads, store.leads),
                 record.fs,
                 f"{record.record_id}: {problem}",
                 _subtitle(store, record),
@@ -193,7 +198,7 @@ def plot_worst(store: Store, n_records: int, diagnosis: str | None = None) -> Fi
                 store.leads,
             )
         )
-    title = f"{store.path.name}: the worst of {len(rows)} {population}"
+    title = f"{store.path.name}: the worst of {counted(len(rows), 'record')}{which}"
     return contact_sheet(panels, leads=_shown(store, ("II", "V1")), title=title)
 
 
@@ -204,6 +209,20 @@ def _shown(store: Store, leads: tuple[str, ...]) -> tuple[str, ...]:
     others = [lead for lead in store.leads if lead not in leads]
     first = [lead for lead in leads if lead in store.leads]
     return tuple((first + others)[: len(leads)])
+
+
+def _diagnosed(store: Store, diagnosis: str) -> tuple[BoolArray, str]:
+    """Return which records have a diagnosis, and what it is called."""
+    for place, class_ in enumerate(store.config.classes.classes):
+        if class_.name.lower() == diagnosis.strip().lower():
+            labels = store.labels()[:, place] > 0
+            return labels, class_.description or class_.name
+    codes = [of_record.split(",") for of_record in store.records["dx"]]
+    is_text_code = any(diagnosis in of_record for of_record in codes)
+    code = diagnosis if is_text_code else code_of(diagnosis)
+    known = diagnoses()
+    name = known[code].name if code in known else code
+    return np.array([code in of_record for of_record in codes], bool), name
 
 
 def _problems(store: Store, rows: IntArray) -> list[Problem]:
@@ -241,10 +260,15 @@ def _subtitle(store: Store, record: StoredRecord) -> str:
 def _original(store: Store, record: StoredRecord, folders: list[Path]) -> Path:
     """Return the header file of the original of a stored record."""
     path = Path(store.records["path"].iloc[record.row])
+    if path.suffix == SPOOLED:
+        raise EcgStoreError(
+            f"{store.path}: {record.record_id} was given by a program, so there is no "
+            "file of the original"
+        )
     tails = [Path(*path.parts[begin:]) for begin in range(len(path.parts))]
     for folder in folders:
         for tail in tails:
-            if (folder / tail).is_file():
+            if os.path.isfile(file_of(str(folder / tail))):
                 return folder / tail
     raise EcgStoreError(
         f"{path}: the original of {record.record_id} is not in "

@@ -184,6 +184,8 @@ def _draw_panel(axes: Axes, panel: SheetPanel, leads: Sequence[str]) -> None:
         y = base - gap - highest + curve
         zero = base - gap - highest
         axes.plot(seconds, y, color=INK, linewidth=0.6, gid=f"lead-{name}")
+        if len(curve) and np.isnan(curve).all():
+            axes.text(0.0, zero, "not recorded", fontsize=8, color=GREY, va="center")
         axes.plot([-0.12, -0.12], [zero, zero + 1.0], color=GREY, linewidth=1.2)
         axes.text(-0.2, zero, name, fontsize=8, ha="right", va="center")
         for wave, of_wave, colour in _WAVES:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.signal import welch
 
-from ecgstore.arrays import FloatArray
+from ecgstore.arrays import FloatArray, unmasked
 from ecgstore.plots.style.colours import BLUE, GREY, ORANGE
 from ecgstore.plots.style.curves import centred
 from ecgstore.record import LEADS, lead_names
@@ -65,6 +65,7 @@ def filter_effect(
         If the arrays' shapes differ or are not (n_leads, n_samples), or if there is no
         lead of a name.
     """
+    raw, filtered = unmasked(raw), unmasked(filtered)
     _check(raw, filtered, len(of))
     leads = lead_names(leads, of)
     figure = Figure(figsize=(12.0, 0.9 + 1.9 * len(leads)), dpi=150, facecolor="white")
@@ -126,10 +127,11 @@ def _draw_curves(
         axes.plot(
             seconds, curve[: len(seconds)], color=colour, linewidth=0.9, label=label
         )
+    is_missing = len(after) > 0 and bool(np.isnan(after).all())
     axes.text(
         0.006,
         0.95,
-        name,
+        f"{name}: not recorded" if is_missing else name,
         transform=axes.transAxes,
         fontweight="bold",
         va="top",

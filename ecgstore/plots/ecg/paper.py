@@ -1,7 +1,7 @@
 """An ECG on clinical ECG paper, true to scale."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import numpy as np
@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ecgstore.arrays import FloatArray, IntArray
+from ecgstore.arrays import FloatArray, IntArray, unmasked
 from ecgstore.plots.ecg.layout import (
     FOOTER,
     GRID_LEFT,
@@ -62,6 +62,7 @@ def ecg_paper(
     marks: IntArray | None = None,
     r_peaks: IntArray | None = None,
     n_real_samples: int | None = None,
+    derived_leads: Collection[str] = (),
 ) -> Figure:
     """Plot an ECG in the clinical format, at 25 mm/s and 10 mm/mV.
 
@@ -77,7 +78,7 @@ def ecg_paper(
     Parameters
     ----------
     signal : ndarray of shape (n_leads, n_samples)
-        Voltages in mV; NaN leaves a gap.
+        Voltages in mV; NaN leaves a gap, and a lead of NaN is said not to be recorded.
     fs : float
         Sampling rate in Hz.
     leads : sequence of str
@@ -93,6 +94,8 @@ def ecg_paper(
         are left out.
     n_real_samples : int, optional
         Samples per lead before the padding; by default all.
+    derived_leads : collection of str
+        Leads that are marked as computed from others.
 
     Returns
     -------
@@ -104,7 +107,7 @@ def ecg_paper(
     ValueError
         If an array has a wrong shape, a number is out of range, or a lead is unknown.
     """
-    signal = np.asarray(signal, dtype=np.float64)
+    signal = unmasked(signal).astype(np.float64, copy=False)
     leads = lead_names(leads)
     _check(signal, fs, len(leads), marks, r_peaks, n_real_samples)
     n_samples = signal.shape[1] if n_real_samples is None else n_real_samples
@@ -116,7 +119,7 @@ def ecg_paper(
     for row in range(len(rows)):
         _draw_calibration(axes, rows.zero(row))
     cut_off = [trace.panel.name for trace in traces if _draw_trace(axes, rows, trace)]
-    _draw_names(axes, rows, traces, fs, above_beats=r_peaks is not None)
+    _draw_names(axes, rows, traces, fs, derived_leads, above_beats=r_peaks is not None)
     if marks is not None:
         for trace in traces:
             draw_marks(axes, rows, trace, marks[trace.panel.lead], fs)
@@ -235,7 +238,13 @@ def _draw_trace(axes: Axes, rows: Rows, trace: Trace) -> bool:
 
 
 def _draw_names(
-    axes: Axes, rows: Rows, traces: Sequence[Trace], fs: float, *, above_beats: bool
+    axes: Axes,
+    rows: Rows,
+    traces: Sequence[Trace],
+    fs: float,
+    derived: Collection[str],
+    *,
+    above_beats: bool,
 ) -> None:
     """Write the leads' names above the beginnings of the curves, aligned in each row.
 
@@ -248,7 +257,14 @@ def _draw_names(
         if above_beats and row == len(rows) - 1:
             y = max(y, height_of_beats(rows, traces[-1]) + 3.0)
         for trace in in_row:
-            _draw_name(axes, trace.panel, y, len(trace.samples) / fs)
+            notes = ["derived"] if trace.panel.name in derived else []
+            if trace.panel.shifted:
+                start_s = trace.panel.start_s
+                end_s = start_s + len(trace.samples) / fs
+                notes.append(f"{start_s:.3g} s to {end_s:.3g} s")
+            _draw_name(axes, trace.panel, y, ", ".join(notes))
+            if len(trace.mv) and np.isnan(trace.mv).all():
+                _write_not_recorded(axes, trace.panel, rows.zero(row))
 
 
 def _highest_below_name(trace: Trace) -> float:
@@ -258,8 +274,22 @@ def _highest_below_name(trace: Trace) -> float:
     return float(np.fmax.reduce(beginning, initial=0.0)) * MM_PER_MV
 
 
-def _draw_name(axes: Axes, panel: Panel, y: float, shown_s: float) -> None:
-    """Write a lead's name, and the time shown if it differs from that of the column."""
+def _write_not_recorded(axes: Axes, panel: Panel, zero: float) -> None:
+    """Write in place of a curve that there is none."""
+    axes.text(
+        panel.left + panel.width / 2,
+        zero,
+        "not recorded",
+        fontsize=8,
+        color=GREY,
+        ha="center",
+        va="center",
+        zorder=5,
+    )
+
+
+def _draw_name(axes: Axes, panel: Panel, y: float, note: str) -> None:
+    """Write a lead's name and a note, such as the time if it is not the column's."""
     axes.plot(
         [panel.left, panel.left],
         [y - 2.0, y + 2.0],
@@ -279,11 +309,11 @@ def _draw_name(axes: Axes, panel: Panel, y: float, shown_s: float) -> None:
         zorder=5,
         bbox=backing,
     )
-    if panel.shifted:
+    if note:
         axes.text(
-            panel.left + _NAME_MM,
+            panel.left + _NAME_MM + 1.0,
             y,
-            f"{panel.start_s:.3g} s to {panel.start_s + shown_s:.3g} s",
+            note,
             fontsize=7,
             color=GREY,
             va="center",

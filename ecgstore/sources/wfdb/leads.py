@@ -9,6 +9,7 @@ import numpy as np
 
 from ecgstore.arrays import FloatArray
 from ecgstore.errors import RecordError
+from ecgstore.lead_names import shown_lead
 from ecgstore.reasons import Reason
 from ecgstore.sources.lead_choice import VOLTS
 from ecgstore.sources.wfdb.header import LeadHeader
@@ -112,10 +113,11 @@ def _check_gain(lead: LeadHeader, gain: float, where: str) -> None:
     if lead.unit not in _UNITS_PER_MV:
         raise RecordError(
             Reason.UNKNOWN_UNIT,
-            f"{where}: lead {lead.name} is in {lead.unit[:20]!r}; expected mV, uV or V",
+            f"{where}: lead {shown_lead(lead.name)} is in {lead.unit[:20]!r}; expected "
+            "mV, uV or V",
         )
     raise RecordError(
         Reason.BAD_GAIN,
-        f"{where}: lead {lead.name} has {lead.adc_gain:g} counts per {lead.unit}; "
-        f"expected {_MIN_GAIN:g} to {_MAX_GAIN:g} counts per mV",
+        f"{where}: lead {shown_lead(lead.name)} has {lead.adc_gain:g} counts per "
+        f"{lead.unit}; expected {_MIN_GAIN:g} to {_MAX_GAIN:g} counts per mV",
     )

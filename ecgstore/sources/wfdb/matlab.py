@@ -207,15 +207,18 @@ def _to_counts(values: NDArray[Any], where: str) -> Int16Array:
     numbers[np.isnan(numbers)] = _MISSING
     counts = np.clip(numbers, _MISSING, -_MISSING - 1).astype(np.int16)
     if (counts != numbers).any():
-        raise _unreadable(
-            where, "values that are not 16-bit counts, which the header scales"
+        raise RecordError(
+            Reason.UNREADABLE_SIGNAL,
+            f"{where}: holds values that are not 16-bit counts; expected counts, which "
+            "the header scales",
         )
     counts.flags.writeable = False  # as those from a file: one kernel for both
     return counts
 
 
 def _unreadable(where: str, problem: str) -> RecordError:
-    """Return the error for a file that cannot be read as MATLAB 4."""
+    """Return the error for a file that does not begin as one of MATLAB 5."""
     return RecordError(
-        Reason.UNREADABLE_SIGNAL, f"{where}: expected a MATLAB 4 file; found {problem}"
+        Reason.UNREADABLE_SIGNAL,
+        f"{where}: expected a MATLAB 4 or MATLAB 5 file; found {problem}",
     )

@@ -13,6 +13,7 @@ from ecgstore.storage.format import schema
 from ecgstore.storage.format.dataset_spec import DatasetSpec
 from ecgstore.system.file_format import FileFormat
 from ecgstore.system.known_files import known_file
+from ecgstore.system.regular_files import require_regular_file
 
 
 @contextmanager
@@ -42,6 +43,7 @@ def open_hdf5(
     if path.is_dir():
         known = known_file(path) or "a folder"
         raise EcgStoreError(f"{path}: is {known}; expected {expected}")
+    require_regular_file(path, SchemaError)
     try:
         file = h5py.File(path, "r", locking=False)
     except OSError as error:

@@ -308,7 +308,7 @@ def test_command_prints_a_summary_and_writes_a_table(
         store.attach(out)
         values, names = store.attached["cnn"], store.records.index.to_list()
         n_unseen = int((store.attached_seen["cnn"] == 0).sum())
-    assert f"  {n_unseen} records are of unseen patients" in printed
+    assert f"  {n_unseen} records of unseen patients" in printed
     assert str(out) in printed
     assert f"{values.shape[0]} records x {values.shape[1]} features" in printed
     assert checkpoint.weights_sha256() in printed

@@ -126,6 +126,21 @@ def test_derived_and_missing_leads_are_those_of_a_build(
     np.testing.assert_allclose(np.array(predicted), expected, rtol=0, atol=1e-6)
 
 
+def test_missing_leads_can_be_allowed(
+    capsys: pytest.CaptureFixture[str],
+    checkpoint_file: Path,
+    write_record: WriteRecord,
+) -> None:
+    header = write_record("A0001", leads=ecgstore.LEADS[:6])
+    _, printed, _ = run(capsys, checkpoint_file, header)
+    assert "missing_leads" in printed
+    code, printed, _ = run(capsys, checkpoint_file, header, "--allow-missing-leads")
+    assert (code, ",ok," in printed) == (0, True)
+    checkpoint = Checkpoint.load(checkpoint_file)
+    [refused] = predict(checkpoint, header, allow_missing_leads=False)
+    assert refused.status == "missing_leads"
+
+
 def test_names_of_leads_can_be_mapped(
     capsys: pytest.CaptureFixture[str],
     checkpoint_file: Path,

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
+from click.testing import CliRunner
 
 import ecgstore
 from ecgstore.builder import survey
+from ecgstore.cli import cli
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, RecordError
 from ecgstore.reasons import Reason
@@ -409,3 +411,35 @@ def _error_of(path: Path) -> RecordError | None:
         except RecordError as error:
             return error
     return None
+
+
+@pytest.mark.parametrize(
+    ("label", "unit"),
+    [
+        (f"V6 {NAME}", "uV"),
+        (f"-V6 {NAME}", "uV"),
+        (NAME, "uV"),
+        (NAME, "mmHg"),
+        ("ECG V6", NAME[:8]),
+    ],
+)
+def test_a_name_in_the_label_of_a_lead_is_not_shown(
+    tmp_path: Path, label: str, unit: str
+) -> None:
+    folder = tmp_path / "edf"
+    folder.mkdir()
+    file = edf()
+    last = file.signals[-1]
+    last.label = label
+    last.physical_dimension = unit
+    file.write(folder / "a.edf")
+    record = folder / "a.edf"
+    out = tmp_path / "out.h5"
+    with pytest.raises(EcgStoreError) as caught:
+        ecgstore.build_store(folder, out, OPTIONS, n_workers=1, quiet=True)
+    errors = [str(caught.value)]
+    for leads in ("V7", "I,I", "I"):
+        done = CliRunner().invoke(cli, ["beats", str(record), "--leads", leads])
+        errors.append(done.stderr)
+    assert all("edf" in error for error in errors[:3])
+    assert not any(NAME[:8] in error for error in errors)
