@@ -18,8 +18,12 @@ from ecgstore.config import Config
 from ecgstore.record import LEADS
 from ecgstore.signals.preprocess import preprocess
 
-SAME_S: Final = 0.05
-"""Largest distance of a beat in the grid from that of the whole record, in s."""
+SAME_S: Final = (0.05, 0.15)
+"""Largest distances of a beat in the grid from that of the whole record, in s.
+
+The second is that of EC57. The R-peak of a wide complex lies where most leads have it,
+so with other leads it may lie more than 50 ms from it.
+"""
 
 GRID: Final = (
     ("I", "aVR", "V1", "V4"),
@@ -37,34 +41,45 @@ def measure_paper_grids(folder: Path, engine: Detect, config: Config) -> dict[st
     The records are those of the Challenge in a folder. The beats in the whole record
     are the reference.
     """
-    n_records = n_beats = n_found = n_invented = n_different = 0
+    n_records = n_beats = 0
+    found = dict.fromkeys(SAME_S, 0)
+    invented, different = found.copy(), found.copy()
     options = options_for(preprocess, config)
     for path, record in accepted_records(headers_in(folder), config):
         beats = []
         for signal in (record.signal, in_grid(record.signal, record.fs)):
             prepared = preprocess(signal, record.fs, **options)
             filtered = prepared.signal[:, : prepared.n_real_samples]
-            leads = Leads(path.stem, config.fs, filtered, filtered)
-            found = engine(leads).beats
-            beats.append(np.empty(0) if found is None else found)
+            detected = engine(Leads(path.stem, config.fs, filtered, filtered)).beats
+            beats.append(np.empty(0) if detected is None else detected)
         whole, grid = beats
-        n_same = len(match(whole, grid, SAME_S * config.fs))
         n_records += 1
         n_beats += len(whole)
-        n_found += n_same
-        n_invented += len(grid) - n_same
-        n_different += n_same < max(len(whole), len(grid))
-    results = {
-        "records": n_records,
-        "beats": n_beats,
-        "found": n_found,
-        "invented": n_invented,
-        "records_with_a_difference": n_different,
-    }
+        for same_s in SAME_S:
+            n_same = len(match(whole, grid, same_s * config.fs))
+            found[same_s] += n_same
+            invented[same_s] += len(grid) - n_same
+            different[same_s] += n_same < max(len(whole), len(grid))
     columns = ("beats of the whole records", "found", "invented", "records that differ")
-    cells = (n_beats, n_found, n_invented, f"{n_different} of {n_records}")
-    print_table("in paper layout", columns, {"ecgstore": [*map(str, cells)]})
-    return results
+    rows = {
+        f"within {1000 * same_s:g} ms": [
+            str(n_beats),
+            f"{found[same_s]} ({found[same_s] / n_beats:.2%})",
+            f"{invented[same_s]} ({invented[same_s] / n_beats:.2%})",
+            f"{different[same_s]} of {n_records}",
+        ]
+        for same_s in SAME_S
+    }
+    print_table("in paper layout", columns, rows)
+    within = {
+        f"{1000 * same_s:g}": {
+            "found": found[same_s],
+            "invented": invented[same_s],
+            "records_with_a_difference": different[same_s],
+        }
+        for same_s in SAME_S
+    }
+    return {"records": n_records, "beats": n_beats, "within_ms": within}
 
 
 def in_grid(signal: FloatArray, fs: float) -> FloatArray:

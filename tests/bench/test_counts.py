@@ -155,9 +155,18 @@ def test_beats_of_paper_layouts_are_compared_with_the_whole_record(
     assert found == {
         "records": 12,
         "beats": 12 * 9,
-        "found": 12 * 8,
-        "invented": 12 * 2,
-        "records_with_a_difference": 12,
+        "within_ms": {
+            "50": {
+                "found": 12 * 8,
+                "invented": 12 * 2,
+                "records_with_a_difference": 12,
+            },
+            "150": {
+                "found": 12 * 9,
+                "invented": 12,
+                "records_with_a_difference": 12,
+            },
+        },
     }
 
 
