@@ -1,6 +1,7 @@
 """Write beats and marks as CSV, JSON and annotations of WFDB."""
 
 import json
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -100,7 +101,18 @@ def _samples(marks: IntArray) -> list[int | None]:
     return [None if mark < 0 else mark for mark in marks.tolist()]
 
 
-def write_annotations(path: Path, record: RecordBeats) -> None:
+def refuse_existing(path: Path) -> None:
+    """Raise an error if there is a file: it may hold annotations of experts."""
+    if os.path.lexists(path):
+        raise EcgStoreError(
+            f"{path}: exists, and may hold the annotations of a database; give another "
+            "name, or replace it with --overwrite (in Python: overwrite=True)"
+        )
+
+
+def write_annotations(
+    path: Path, record: RecordBeats, *, overwrite: bool = False
+) -> None:
     """Write the marks of a record as annotations of WFDB.
 
     The symbols are those of LUDB and the QT Database: ``(``, ``p``, ``N`` or ``t``, and
@@ -113,14 +125,19 @@ def write_annotations(path: Path, record: RecordBeats) -> None:
         The file, such as ``A0001.atr``.
     record : RecordBeats
         The record.
+    overwrite : bool
+        Whether to replace a file that exists: beside a record of a database, it holds
+        the annotations of its experts.
 
     Raises
     ------
     EcgStoreError
-        If the record has no beats, or the file cannot be written.
+        If the record has no beats, or the file exists or cannot be written.
     """
     import wfdb
 
+    if not overwrite:
+        refuse_existing(path)
     marks = record.beats.fiducials
     lead, _, mark = np.nonzero(marks >= 0)
     sample = marks[marks >= 0]

@@ -74,6 +74,20 @@ def test_wfdb_reads_the_annotations(run: Run, tmp_path: Path) -> None:
     assert (symbols == "(").sum() == (marks[..., onsets] >= 0).sum()
 
 
+def test_annotations_of_others_are_not_replaced_by_accident(
+    run: Run, tmp_path: Path
+) -> None:
+    """Databases have theirs beside each record, under the name one would choose."""
+    name = f"{RECORD.stem}.atr"
+    for out in (tmp_path / name, tmp_path):
+        (tmp_path / name).write_bytes(b"by experts")
+        result = run("beats", RECORD, "-o", out, code=1)
+        assert f"{name}: exists, and may hold the annotations" in result.stderr
+        assert (tmp_path / name).read_bytes() == b"by experts"
+        run("beats", RECORD, "-o", out, "--overwrite")
+        assert len(wfdb.rdann(str(tmp_path / RECORD.stem), "atr").sample) > 100
+
+
 def test_a_folder_gets_a_file_per_record(run: Run, tmp_path: Path) -> None:
     run("beats", RECORD.parent, "-o", tmp_path / "new")
     names = {path.stem for path in RECORD.parent.glob("*.hea")}

@@ -33,7 +33,7 @@ Examples:
     "--out",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="A .csv, .json or .atr file, or a folder for an .atr file per record; files "
+    help="A .csv, .json or .atr file, or a folder for an .atr file per record; tables "
     "are replaced.  [default: CSV on standard output]",
 )
 @click.option(
@@ -55,6 +55,11 @@ Examples:
     is_flag=True,
     help="Do not filter: the records were band-pass filtered before.",
 )
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Replace annotation files that exist.",
+)
 @QUIET
 def beats(
     inputs: tuple[Path, ...],
@@ -63,6 +68,7 @@ def beats(
     leads: str | None,
     lead_names: Path | None,
     no_filter: bool,
+    overwrite: bool,
     quiet: bool,
 ) -> None:
     """Find the beats of INPUTS and mark P, QRS and T in every lead.
@@ -82,6 +88,7 @@ def beats(
     Records that cannot be used are named, and the exit status is then 1.
     """
     from ecgstore.beats.files import (
+        refuse_existing,
         write_annotations,
         write_beats_csv,
         write_beats_json,
@@ -101,6 +108,8 @@ def beats(
         with replace_file(out) as file:
             write(file, found)
     elif suffix == ".atr":
+        if not overwrite:
+            refuse_existing(out)
         records = list(found)
         if len(records) != 1 and not found.n_failed:
             raise EcgStoreError(
@@ -108,7 +117,7 @@ def beats(
                 f"{len(records)}; give a folder for one file each: -o annotations/"
             )
         for record in records:
-            write_annotations(out, record)
+            write_annotations(out, record, overwrite=overwrite)
     elif suffix:
         raise click.UsageError(
             f"{out} ends in {suffix}; expected .csv, .json or .atr, or a folder"
@@ -117,7 +126,8 @@ def beats(
         make_folder(out)
         for record in found:
             try:
-                write_annotations(out / f"{record.record_id}.atr", record)
+                path = out / f"{record.record_id}.atr"
+                write_annotations(path, record, overwrite=overwrite)
             except EcgStoreError as error:
                 found.fail(error)
     if found.n_failed:

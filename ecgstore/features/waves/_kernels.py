@@ -292,19 +292,22 @@ def _area(lead: FloatArray, begin: int, end: int, level: float) -> float:
 
 @kernel
 def _write_counts(marks: IntArray, places: IntArray, row: FloatArray) -> None:
-    """Write the fraction of beats with a P wave, and the flag of Q waves."""
+    """Write the fraction of beats with a P wave, and the flag of Q waves.
+
+    Beats without an R-peak, for which the lead is silent, do not count.
+    """
     n_r = 0
     n_p = 0
     n_qrs = 0
     n_q = 0
     for b in range(len(marks)):
         n_r += marks[b, R_PEAK] >= 0
-        n_p += marks[b, P_PEAK] >= 0
+        n_p += marks[b, R_PEAK] >= 0 and marks[b, P_PEAK] >= 0
         n_qrs += (
             marks[b, QRS_ON] >= 0 and marks[b, R_PEAK] >= 0 and marks[b, QRS_OFF] >= 0
         )
         n_q += places[b, 0] >= 0
-    row[P_PRESENCE] = n_p / len(marks) if n_r else math.nan
+    row[P_PRESENCE] = n_p / n_r if n_r else math.nan
     row[PATHOLOGICAL_Q] = math.nan
     if n_qrs:
         deep = 2 * n_q >= n_qrs and row[Q_AMPLITUDE] <= -MIN_Q_MV

@@ -157,7 +157,7 @@ _DEFINITIONS: Final = (
     Definition(
         "p_presence",
         "1",
-        "fraction of the beats with a P wave",
+        "fraction of the beats with an R peak in the lead that have a P wave",
         "ecgstore",
         (0, 1),
         "no beat has an R peak",

@@ -141,10 +141,10 @@ def plain_lead(
     deep = row["q_amplitude_mv"] <= -0.1
     wide = row["q_duration_ms"] >= 30 or math.isnan(r)
     t = row["t_amplitude_mv"]
-    has_r = (marks[:, Mark.R_PEAK] >= 0).any()
-    has_p = marks[:, Mark.P_PEAK] >= 0
+    has_r = marks[:, Mark.R_PEAK] >= 0
+    has_p = marks[has_r][:, Mark.P_PEAK] >= 0
     return row | {
-        "p_presence": float(has_p.mean()) if has_r else NAN,
+        "p_presence": float(has_p.mean()) if has_r.any() else NAN,
         "r_to_rs_ratio": heights[0] / heights.sum() if heights.any() else NAN,
         "t_to_r_ratio": t / r,
         "t_sign": NAN if math.isnan(t) else np.sign(t) * (abs(t) >= 0.1),

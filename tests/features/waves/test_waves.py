@@ -186,6 +186,17 @@ def test_missing_marks_are_left_out() -> None:
     assert undefined == no_t_off | QTC_NAMES
 
 
+def test_beats_for_which_a_lead_is_silent_are_not_without_p_waves() -> None:
+    """As on paper, where each lead is shown for a time."""
+    beats = marked()
+    beats.fiducials[:, 1:] = -1  # one of four beats in most leads
+    beats.fiducials[1] = marked().fiducials[1]
+    features = named(wave_features(signal_of(marked(), HEIGHTS), beats, FS))
+    for lead in ("", "II", "V5"):
+        assert features[lead]["p_presence"] == 1
+        assert features[lead]["pr_interval_ms"] == 150
+
+
 def test_p_features_are_undefined_without_p_waves() -> None:
     beats = marked()
     beats.fiducials[..., P_WAVE] = -1
