@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +36,13 @@ from ecgstore.sources import (
 )
 from ecgstore.sources.files import check_name, printable
 from ecgstore.system.workers import run_tasks
+
+_WRITE_S: Final = 1.0
+"""Least time between two writes of the journal, in s.
+
+Each waits for the disk as long as it takes to scan some records. A build that is killed
+scans again what was found since the last one.
+"""
 
 TASK_HEADERS: Final = 16
 """Headers per task: tens of ms of work, so that sending a task costs little."""
@@ -313,6 +321,9 @@ def scan(
     journal.begin_scan()
     chosen: set[str] = set()  # the selected ECGs, if their number is limited
     is_full = False
+    found: list[Entry] = []
+    kept: list[str] = []
+    written_at = time.monotonic()
     tasks = _tasks(journal, folders, waiting)
     for entries in run_tasks(make_worker, tasks, n_workers, preload):
         scanned = {entry.path: entry for entry in entries}
@@ -327,8 +338,12 @@ def scan(
                 is_full = len(chosen) == config.limit
             if is_full:
                 break
-        journal.add(entry for entry in group if entry.path in scanned)
-        journal.keep(entry.path for entry in group if entry.path not in scanned)
+        found += (entry for entry in group if entry.path in scanned)
+        kept += (entry.path for entry in group if entry.path not in scanned)
+        if time.monotonic() - written_at >= _WRITE_S:
+            journal.add(found)
+            journal.keep(kept)
+            found, kept, written_at = [], [], time.monotonic()
         on_progress(
             len(group),
             sum(entry.n_bytes for entry in group),
@@ -336,6 +351,8 @@ def scan(
         )
         if is_full:
             break
+    journal.add(found)
+    journal.keep(kept)
     journal.end_scan(config.fs)
 
 

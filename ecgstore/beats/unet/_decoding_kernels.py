@@ -284,15 +284,7 @@ def place_marks(
     mean = qrs[n_leads]
     marks[:] = np.nan
     strength[:] = 0
-    mean_before = np.zeros(n, np.float32)
-    n_usable = np.zeros(n, np.float32)
-    for lead in range(n_leads):
-        for k in range(n):
-            n_usable[k] += np.float32(usable[lead, k])
-    for lead in range(n_leads):
-        for k in range(n):
-            if usable[lead, k]:
-                mean_before[k] += probabilities[lead, QRS, k] / n_usable[k]
+    mean_before = np.empty(0, np.float32)  # computed if a lead needs it
     for lead in range(n_leads):
         floor = 0
         for b in range(n_beats):
@@ -319,6 +311,8 @@ def place_marks(
                 )
             else:
                 top = begins[b] + int(mean[begins[b] : ends[b]].argmax())
+                if len(mean_before) == 0:
+                    mean_before = _mean_before(probabilities, usable)
                 first, last = place_wave(
                     mean, mean_before, top, low, high, QRS_ODDS, marks[lead, b, 3:6]
                 )
@@ -367,6 +361,22 @@ def place_marks(
                 if _is_cut(usable[lead], begin, floor):
                     marks[lead, b, 6:9] = np.nan
                 floor += 1
+
+
+@kernel
+def _mean_before(probabilities: Float32Array, usable: BoolArray) -> Float32Array:
+    """Return the usable leads' mean probability of the part before an R-peak."""
+    n_leads, n = usable.shape
+    mean = np.zeros(n, np.float32)
+    n_usable = np.zeros(n, np.float32)
+    for lead in range(n_leads):
+        for k in range(n):
+            n_usable[k] += np.float32(usable[lead, k])
+    for lead in range(n_leads):
+        for k in range(n):
+            if usable[lead, k]:
+                mean[k] += probabilities[lead, QRS, k] / n_usable[k]
+    return mean
 
 
 @kernel

@@ -72,9 +72,38 @@ def _centre(row: Float32Array, usable: BoolArray, step: int) -> float:
             n += 1
     if n == 0:
         return 0.0
-    some = values[:n]
-    some.sort()
-    return float(some[(n - 1) // 2] + some[n // 2]) / 2
+    return _median(values, n)
+
+
+@kernel
+def _median(values: Float32Array, n: int) -> float:
+    """Return the median of the first `n` values, which change places."""
+    upper = n // 2
+    low, high = 0, n - 1
+    while low < high:  # Hoare's selection: values[upper] is where it would be in order
+        pivot = values[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while pivot < values[j]:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if upper <= j:
+            high = j
+        elif upper >= i:
+            low = i
+        else:
+            break
+    lower = values[upper]
+    if n % 2 == 0:
+        lower = values[0]
+        for k in range(1, upper):
+            lower = max(lower, values[k])
+    return float(lower + values[upper]) / 2
 
 
 @kernel
@@ -114,33 +143,63 @@ def _write_usual_ranges(
             largest = max(largest, np.float32(high - low))
             if n_whole >= min(_WINDOW, n_bins) - 1:
                 ranges[k] = high - low
-    scratch = np.empty(n_windows, np.float32)
-    overall = _median_of_known(ranges, 0, n_windows, scratch)
+    in_order = np.empty(n_windows, np.float32)
+    n_known = 0
+    for k in range(n_windows):
+        if ranges[k] >= 0:
+            in_order[n_known] = ranges[k]
+            n_known += 1
+    overall = _median(in_order, n_known) if n_known else 0.0
     if overall <= 0:
         overall = float(largest)
+    # Both ends of the windows around a bin move on by 0 or 1 from bin to bin.
+    first = until = n_known = 0
     for k in range(n_bins):
         centre = k - _WINDOW // 2  # the window whose middle is the bin's beginning
-        first = min(max(centre - _AROUND, 0), n_windows - 1)
-        until = min(max(centre + _AROUND + 1, first + 1), n_windows)
-        local = _median_of_known(ranges, first, until, scratch)
+        begin = min(max(centre - _AROUND, 0), n_windows - 1)
+        end = min(max(centre + _AROUND + 1, begin + 1), n_windows)
+        while until < end:
+            n_known = _insert(in_order, n_known, ranges[until])
+            until += 1
+        while first < begin:
+            n_known = _remove(in_order, n_known, ranges[first])
+            first += 1
+        local = _middle(in_order, n_known)
         out[k] = max(local, _LEAST_SHARE * overall) if local > 0 else overall
 
 
 @kernel
-def _median_of_known(
-    values: Float32Array, first: int, until: int, scratch: Float32Array
-) -> float:
-    """Return the median of the values that are not negative; 0 without one."""
-    n = 0
-    for k in range(first, until):
-        if values[k] >= 0:
-            scratch[n] = values[k]
-            n += 1
+def _insert(in_order: Float32Array, n: int, value: float) -> int:
+    """Insert a value into the first `n`, unless it is negative; return their number."""
+    if value < 0:
+        return n
+    k = n
+    while k > 0 and in_order[k - 1] > value:
+        in_order[k] = in_order[k - 1]
+        k -= 1
+    in_order[k] = value
+    return n + 1
+
+
+@kernel
+def _remove(in_order: Float32Array, n: int, value: float) -> int:
+    """Remove a value of the first `n`, unless it is negative; return their number."""
+    if value < 0:
+        return n
+    k = 0
+    while k < n - 1 and in_order[k] < value:
+        k += 1
+    for i in range(k, n - 1):
+        in_order[i] = in_order[i + 1]
+    return n - 1
+
+
+@kernel
+def _middle(in_order: Float32Array, n: int) -> float:
+    """Return the median of the first `n` values; 0 without one."""
     if n == 0:
         return 0.0
-    some = scratch[:n]
-    some.sort()
-    return float(some[(n - 1) // 2] + some[n // 2]) / 2
+    return float(in_order[(n - 1) // 2] + in_order[n // 2]) / 2
 
 
 @kernel

@@ -104,8 +104,8 @@ def class_probabilities(
     that overlap.
     """
     n_leads, n_samples = x.shape
-    n_cells = n_samples // 2
-    probabilities = np.empty((n_leads, network.N_CLASSES, n_cells), np.float32)
+    shape = (n_leads, network.N_CLASSES, n_samples // 2)
+    probabilities = np.empty(shape if n_samples > PART else 0, np.float32)
     begin = 0
     while True:
         end = min(begin + PART, n_samples)
@@ -118,6 +118,8 @@ def class_probabilities(
         network.forward(part, spans, values, memory, logits)
         of_part = np.empty((n_leads, network.N_CLASSES, (end - begin) // 2), np.float32)
         decoding.to_probabilities(logits, PAD, of_part)
+        if n_samples <= PART:
+            return of_part
         skipped = OVERLAP // 4 if begin else 0  # in cells
         probabilities[:, :, begin // 2 + skipped : end // 2] = of_part[:, :, skipped:]
         if end == n_samples:
