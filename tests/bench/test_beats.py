@@ -16,6 +16,7 @@ from bench.beats.summary import as_json
 from ecgstore.arrays import Float32Array
 from ecgstore.beats import Beats
 from ecgstore.beats.unet import evidence
+from ecgstore.beats.unet.decoding import RULES, Rules
 from ecgstore.config import Config
 from ecgstore.models.delineator.databases.annotated import AnnotatedRecord, annotation
 from ecgstore.models.delineator.databases.ludb import read_ludb
@@ -197,6 +198,17 @@ def test_records_that_no_network_was_trained_on_are_shared_out(tmp_path: Path) -
     assert "the package's own thresholds" in text
 
 
+def test_each_network_has_the_thresholds_of_its_own_fold(tmp_path: Path) -> None:
+    rules = [RULES._replace(qrs_mass=mass) for mass in (3.0, 4.0)]
+    for fold, (own, other) in enumerate((("7", "8"), ("8", "7"))):
+        write_fold(tmp_path, fold, np.zeros(3, np.float32), [other], [own])
+    content = {str(fold): one._asdict() for fold, one in enumerate(rules)}
+    (tmp_path / RULES_FILE).write_text(json.dumps(content))
+    network_of, _ = held_out_networks(tmp_path, [])
+    networks = [network_of(name) for name in ("7", "8")]
+    assert [network.rules for network in networks if network] == rules
+
+
 def test_thresholds_of_a_fold_do_not_depend_on_its_records(
     run_bench: RunBench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -231,6 +243,39 @@ def test_thresholds_of_a_fold_do_not_depend_on_its_records(
         "p_weights": tuple(second["1"]["p_weights"])
     }
     assert "thresholds chosen on other records" in text
+
+
+def test_each_lead_is_judged_by_its_own_annotation(tmp_path: Path) -> None:
+    package = Path(evidence.__file__).with_name(evidence.WEIGHTS)
+    record = read_ludb(LUDB)[0]
+    write_fold(tmp_path, 0, np.load(package)["weights"], [], [record.record_id])
+    cases = [*choose_rules._cases([("LUDB", record)], tmp_path)]
+    alone = [case for case in cases if case.setting == "LUDB, 1 lead"]
+    assert len(alone) == len(LEADS)
+    for case, own in zip(alone, record.annotations, strict=True):
+        (annotation_of_lead,) = case.annotations
+        assert annotation_of_lead is own
+
+
+def test_thresholds_of_complexes_are_chosen_without_the_fold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The fold with most beats decides for all others, and not for itself."""
+    one, other = choose_rules.QRS_RULES[3], choose_rules.QRS_RULES[8]
+    best, n_beats = {0: one, 1: other, 2: other}, {0: 100, 1: 10, 2: 10}
+
+    def counts(case: choose_rules.Case, mark: Mark, rules: Rules) -> tuple[int, ...]:
+        n = n_beats[case.fold]
+        is_best = all(getattr(rules, k) == v for k, v in best[case.fold].items())
+        return n, n, n if is_best else 0
+
+    monkeypatch.setattr(choose_rules, "_counts", counts)
+    cases = [
+        choose_rules.Case("LUDB", 1.0, fold, 500.0, None, np.empty((0, 0)), ())
+        for fold in best
+    ]
+    chosen = choose_rules._choose_qrs(cases, [0, 1, 2, -1])
+    assert chosen == [other, one, one, one]
 
 
 def without_p(record: AnnotatedRecord) -> AnnotatedRecord:

@@ -16,7 +16,7 @@ from ecgstore.builder import fill
 from ecgstore.config import Config
 from ecgstore.errors import ConfigError, EcgStoreError
 from ecgstore.record import LEADS, Record
-from ecgstore.sources import find_headers, read_record
+from ecgstore.sources import find_headers, read_record, twelve_leads
 from ecgstore.sources.spooled import write_spooled
 
 FAST = Config(beats="none")
@@ -108,6 +108,22 @@ def test_eight_leads_float32_and_other_names(tmp_path: Path) -> None:
     with ecgstore.open(tmp_path / "a.h5") as store:
         assert store["a"].signal.shape == (12, 5000)
         assert store.records["derived_leads"].iloc[0] == "III,aVR,aVL,aVF"
+
+
+def test_derived_and_missing_leads_of_a_record_stay_such(
+    write_record: Callable[..., Path], tmp_path: Path
+) -> None:
+    leads = [lead for lead in LEADS if lead not in ("III", "aVF", "V4")]
+    adc = np.rint(noise(2, len(leads)) * 1000)
+    record = read_record(
+        write_record("A", adc, leads=leads), twelve_leads(allow_missing=True)
+    )
+    config = replace(ALL, allow_missing_leads=True)
+    report = run([record], tmp_path / "given.h5", config)
+    assert report.n_derived_leads == 1
+    with ecgstore.open(tmp_path / "given.h5") as store:
+        assert store.records["derived_leads"].tolist() == ["III,aVF"]
+        assert store.records["missing_leads"].tolist() == ["V4"]
 
 
 def test_columns_are_those_of_tables(tmp_path: Path) -> None:

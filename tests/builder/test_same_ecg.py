@@ -70,6 +70,24 @@ def test_copies_share_a_fold_and_are_reported(
         assert first[others].equals(rows[others])
 
 
+def test_other_folds_do_not_separate_copies(
+    dozen_records: Path, folder: Path, tmp_path: Path
+) -> None:
+    one, other = (path.stem for path in originals(dozen_records))
+    build(folder, tmp_path / "out.h5")
+    table = tmp_path / "folds.csv"
+    rows = [(one, 3), ("first-250", 4), ("first-later", 4), (other, 5)]
+    lines = ["record_id,fold", *(f"{name},{fold}" for name, fold in rows)]
+    table.write_text("\n".join(lines))
+    ecgstore.label_store(tmp_path / "out.h5", table, folds_from="fold")
+    with ecgstore.open(tmp_path / "out.h5") as store:
+        folds = store.records["fold"]
+        first = [one, "first-250", "first-later"]
+        second = [other, "second-250", "second-later"]
+        assert folds[first].nunique() == folds[second].nunique() == 1
+        assert folds[one] == folds["first-250"]
+
+
 def test_same_ecgs_that_are_no_rows_are_refused(folder: Path, tmp_path: Path) -> None:
     build(folder, tmp_path / "out.h5")
     with h5py.File(tmp_path / "out.h5", "r+") as file:

@@ -117,6 +117,14 @@ def test_windows_leave_out_less_than_the_shortest_window(
     assert np.abs(steps - (10.0 - overlap) * fs).max(initial=0) <= 1
 
 
+def test_exactly_the_shortest_duration_is_one_more_window() -> None:
+    assert Windows(10.0).begins(2199, 100.0, 2.0) == [0, 1000]
+    assert Windows(10.0).begins(2200, 100.0, 2.0) == [0, 1000, 2000]
+    # All of a window that would be left is in the one before.
+    assert Windows(10.0, 5.0).begins(2000, 100.0, 2.0) == [0, 500, 1000]
+    assert Windows(10.0, 5.0).begins(2001, 100.0, 2.0) == [0, 500, 1000, 1500]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -83,6 +83,23 @@ def test_a_file_for_each_record(tmp_path: Path) -> None:
         read_record(path / "p1.csv")
 
 
+@pytest.mark.parametrize("axes", [*permutations(("record", "lead", "sample"))])
+def test_leads_are_known_by_their_names_in_any_order(
+    tmp_path: Path, axes: tuple[str, ...]
+) -> None:
+    given = ["V3", "II", "aVF", "I", "V6", "aVR", "V1", "III", "V5", "aVL", "V2", "V4"]
+    rows = signals()[:, [LEADS.index(lead) for lead in given]]
+    order = [("record", "lead", "sample").index(axis) for axis in axes]
+    np.save(tmp_path / "signals.npy", rows.transpose(order))
+    path = describe(tmp_path / "a.toml", axes=list(axes), leads=given)
+    np.savetxt(tmp_path / "p0.csv", rows[1].T, delimiter=",")
+    table = describe(
+        tmp_path / "b.toml", files="*.csv", axes=["sample", "lead"], leads=given
+    )
+    for record in (path / "1", table / "p0.csv"):
+        np.testing.assert_array_equal(read_record(record).signal, signals()[1] / 200)
+
+
 def test_an_empty_line_is_a_missing_sample(tmp_path: Path) -> None:
     rows = [",".join(map(str, sample)) for sample in signals()[0].T[:900]]
     rows[500] = ""

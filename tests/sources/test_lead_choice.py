@@ -107,18 +107,39 @@ def test_limb_leads_are_derived_where_absent(
     assert record.checksum_differs.shape == record.first_value_differs.shape == (12,)
 
 
-def test_flags_of_the_header_stay_with_their_leads(write_record: WriteRecord) -> None:
+@pytest.mark.parametrize("inverted", ["I", "II"])
+def test_leads_are_derived_from_an_inverted_lead_with_its_sign(
+    tmp_path: Path, inverted: str
+) -> None:
+    names = [f"x{lead}" if lead in FORMULAS else lead for lead in LEADS]
+    names[LEADS.index(inverted)] = f"-{inverted}"
+    path = renamed(tmp_path, names)
+    mapping = LeadNames.of({f"-{inverted}": f"-{inverted}"})
+    record = read_record(path, twelve_leads(mapping))
+    assert record.derived_leads == tuple(FORMULAS)
+    one, two = read_record(LUDB / "1.hea").signal[:2].copy()
+    (one if inverted == "I" else two)[:] *= -1
+    np.testing.assert_array_equal(record.signal[:2], [one, two])
+    for lead, formula in FORMULAS.items():
+        derived = record.signal[LEADS.index(lead)]
+        np.testing.assert_allclose(derived, formula(one, two), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("lead", "line"), [("V2", 6), ("I", 1)])
+def test_flags_of_the_header_stay_with_their_leads(
+    write_record: WriteRecord, lead: str, line: int
+) -> None:
+    """A lead that was derived from others has none."""
     path = without(write_record, "III", "aVR")
     text = path.read_text().splitlines()
-    line = 1 + LEADS.index("V2") - 2
     fields = text[line].split()
-    assert fields[-1] == "V2"
+    assert fields[-1] == lead
     fields[5:7] = "77", "77"
     text[line] = " ".join(fields)
     path.write_text("\n".join(text))
     record = read_record(path)
     for flags in (record.checksum_differs, record.first_value_differs):
-        assert np.flatnonzero(flags).tolist() == [LEADS.index("V2")]
+        assert np.flatnonzero(flags).tolist() == [LEADS.index(lead)]
 
 
 @pytest.mark.parametrize("absent", [("II",), ("V6",), ("I", "aVL", "V1"), LEADS[1:]])
@@ -135,6 +156,20 @@ def test_other_leads_are_missing_where_that_is_allowed(
     is_nan = [lead in absent for lead in LEADS]
     np.testing.assert_array_equal(np.isnan(record.signal).all(axis=1), is_nan)
     np.testing.assert_array_equal(np.isnan(record.signal).any(axis=1), is_nan)
+
+
+@pytest.mark.parametrize("only", [("III",), ("aVR", "V2"), ("I", "aVF")])
+@pytest.mark.parametrize("absent", [(), ("III", "aVR", "aVL", "aVF")])
+def test_leads_that_are_left_out_are_missing_though_others_need_them(
+    write_record: WriteRecord, only: tuple[str, ...], absent: tuple[str, ...]
+) -> None:
+    record = read_record(without(write_record, *absent), twelve_leads(only=only))
+    whole = read_record(without(write_record, *absent)).signal
+    rows = [LEADS.index(lead) for lead in only]
+    others = np.setdiff1d(np.arange(12), rows)
+    np.testing.assert_array_equal(record.signal[rows], whole[rows])
+    assert np.isnan(record.signal[others]).all()
+    assert record.missing_leads == tuple(LEADS[row] for row in others)
 
 
 def test_a_record_without_any_of_the_leads_is_refused(tmp_path: Path) -> None:

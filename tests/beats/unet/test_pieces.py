@@ -124,6 +124,31 @@ def test_a_beat_at_a_border_is_found_once(
     np.testing.assert_array_equal(first.fiducials, beats.fiducials[:, :150])
 
 
+@pytest.mark.parametrize("rest_s", [1.0, 2.0, 7.0, 31.0, 33.0, 99.0])
+def test_a_last_piece_of_any_length_is_analysed(
+    monkeypatch: pytest.MonkeyPatch, rest_s: float
+) -> None:
+    monkeypatch.setattr(pieces, "PIECE_S", 100.0)
+    n_samples = round((200 + rest_s) * FS)
+    every = made_up_beats(0)
+    inside = every.r_peaks < n_samples
+    expected = every.r_peaks[inside], every.fiducials[:, inside]
+
+    def find(part: FloatArray) -> Beats:
+        begin, end = part[0].astype(int)
+        here = (every.r_peaks >= begin) & (every.r_peaks < end)
+        r_peaks, marks = every.r_peaks[here] - begin, every.fiducials[:, here] - begin
+        return Beats(r_peaks, marks, BeatStatus.OK)
+
+    def read(begin: int, end: int) -> FloatArray:
+        assert 0 <= begin < end <= n_samples
+        return np.array([[begin, end]], np.float64)
+
+    beats = find_in_pieces(find, read, n_samples, FS, None)
+    np.testing.assert_array_equal(beats.r_peaks, expected[0])
+    np.testing.assert_array_equal(beats.fiducials[:, 1:-1], expected[1][:, 1:-1])
+
+
 def test_overlapping_waves_at_a_border_are_dropped() -> None:
     before = np.array([[1, 2, 3, 10, 20, 30, 40, 50, 60]])
     after = np.array([[55, 60, 65, 70, 80, 90, 100, 110, 120]])

@@ -9,6 +9,8 @@ import pytest
 from ecgstore.arrays import BoolArray, FloatArray, IntArray
 from ecgstore.beats import Beats, BeatStatus, find_beats
 from ecgstore.beats.unet import _silence_kernels as kernels
+from ecgstore.beats.unet._network_kernels import STEP
+from ecgstore.beats.unet.inputs import NETWORK_HZ, network_input
 from ecgstore.beats.unet.silence import silent_spans
 from ecgstore.record import LEADS, Mark
 from ecgstore.sample import sample_folder
@@ -134,6 +136,29 @@ def test_a_gap_is_no_part_of_a_lead() -> None:
     assert np.flatnonzero(~has_r).tolist() == [4]
     own = beats.fiducials[3]
     assert ((own < r - 80) | (own >= r + 80)).all()
+
+
+@pytest.mark.parametrize("fs", [100.0, 250.0, 360.0, 500.0, 1000.0])
+def test_no_span_of_the_input_is_made_of_missing_samples(fs: float) -> None:
+    """Wherever in a span the gap begins and ends."""
+    whole = np.random.default_rng(7).normal(size=(2, round(8 * fs)))
+    place = np.arange(round(8 * NETWORK_HZ)) * fs / NETWORK_HZ
+    place = place[place <= whole.shape[1] - 1]
+    before = np.floor(place + 1e-9).astype(int)
+    behind = np.ceil(place - 1e-9).astype(int)
+    for shift in range(round(2 * SPAN_S * fs)):
+        signal = whole.copy()
+        begin = round(3 * fs) + shift
+        signal[1, begin : begin + round(0.9 * fs)] = np.nan
+        missing = np.isnan(signal[1])
+        record = network_input(signal, fs)
+        assert record is not None
+        made = np.flatnonzero(missing[before] | missing[behind])
+        spans = np.unique(made // STEP)
+        assert not record.usable[1, spans].any()
+        assert record.usable[1, : spans[0] - 1].all()
+        assert record.usable[1, spans[-1] + 2 :].all()
+        assert record.usable[0].all()
 
 
 def test_no_real_lead_is_silent(shared_data: Path) -> None:

@@ -125,3 +125,14 @@ def test_certain_classifiers_have_finite_logits() -> None:
     fusion = fit_fusion([sure, true], labels, folds_of(200))
     assert np.isfinite(fusion.logits([sure, true])).all()
     assert np.abs(fusion.centres).max() <= LARGEST_LOGIT
+
+
+def test_a_contrary_classifier_is_not_subtracted() -> None:
+    """Weights that all classes share are not negative; without folds, all share one."""
+    rng = np.random.default_rng(3)
+    labels = (rng.random((400, 2)) < 0.5).astype(float)
+    good = 2 * labels - 1 + rng.normal(0, 2, labels.shape)
+    contrary = 1 - 2 * labels + rng.normal(0, 2, labels.shape)
+    fusion = fit_fusion([good, contrary], labels, np.zeros(400, np.int64))
+    assert fusion.strength == np.inf
+    np.testing.assert_allclose(fusion.weights, [[1, 1], [0, 0]], atol=1e-6)
