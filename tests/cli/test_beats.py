@@ -81,10 +81,11 @@ def test_annotations_of_others_are_not_replaced_by_accident(
     name = f"{RECORD.stem}.atr"
     for out in (tmp_path / name, tmp_path):
         (tmp_path / name).write_bytes(b"by experts")
-        result = run("beats", RECORD, "-o", out, code=1)
-        assert f"{name}: exists, and may hold the annotations" in result.stderr
+        code, _, errors = run("beats", RECORD, "-o", out)
+        assert code == 1
+        assert f"{name}: exists, and may hold the annotations" in errors
         assert (tmp_path / name).read_bytes() == b"by experts"
-        run("beats", RECORD, "-o", out, "--overwrite")
+        assert run("beats", RECORD, "-o", out, "--overwrite")[0] == 0
         assert len(wfdb.rdann(str(tmp_path / RECORD.stem), "atr").sample) > 100
 
 
