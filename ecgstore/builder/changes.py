@@ -8,7 +8,7 @@ from pathlib import Path
 import google_crc32c
 
 from ecgstore.arrays import FloatArray
-from ecgstore.builder.journal import Entry
+from ecgstore.builder.entry import Entry
 from ecgstore.record import Record
 from ecgstore.sources import RecordHeader, file_of
 from ecgstore.sources.files import with_its_suffix

@@ -12,7 +12,7 @@ import numpy as np
 from ecgstore.arrays import FloatArray, UInt8Array
 from ecgstore.beats import Beats
 from ecgstore.builder.changes import content_checksum, is_unchanged
-from ecgstore.builder.journal import Entry
+from ecgstore.builder.entry import Entry
 from ecgstore.builder.pieces import OnePass
 from ecgstore.builder.rows import Row
 from ecgstore.builder.writer import RowWriter

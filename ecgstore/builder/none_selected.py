@@ -1,6 +1,7 @@
 """End a build in which no record is selected, and say what was looked at."""
 
-from ecgstore.builder.journal import Journal, Status
+from ecgstore.builder.entry import Status
+from ecgstore.builder.journal import Journal
 from ecgstore.builder.scan import Folders
 from ecgstore.builder.table_use import table_uses
 from ecgstore.config import Config

@@ -19,8 +19,9 @@ import numpy as np
 
 from ecgstore.builder.columns import check_columns
 from ecgstore.builder.compilation import compile_kernels
+from ecgstore.builder.entry import Status
 from ecgstore.builder.fill import Block, Failure, Filler, blocks_to_do
-from ecgstore.builder.journal import Journal, Status
+from ecgstore.builder.journal import Journal
 from ecgstore.builder.none_selected import check_any_selected
 from ecgstore.builder.patient_key import PatientKey, default_key_file
 from ecgstore.builder.plan import plan, software, unfinished_plan

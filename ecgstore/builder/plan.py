@@ -20,7 +20,8 @@ from ecgstore.builder.columns import (
     text_widths,
     texts_of,
 )
-from ecgstore.builder.journal import Journal, Status
+from ecgstore.builder.entry import Status
+from ecgstore.builder.journal import Journal
 from ecgstore.builder.rows import OF_ROWS, Row, all_left_out, stored_rows
 from ecgstore.builder.shared_files import link_shared_files
 from ecgstore.config import Config

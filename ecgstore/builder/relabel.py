@@ -18,7 +18,7 @@ from ecgstore.builder.columns import (
     text_widths,
     texts_of,
 )
-from ecgstore.builder.journal import Entry, Status
+from ecgstore.builder.entry import Entry, Status
 from ecgstore.builder.replaced_labels import what_is_replaced
 from ecgstore.builder.table_use import TableUse, table_uses
 from ecgstore.config import LABEL_OPTIONS, Config

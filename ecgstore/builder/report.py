@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any, Final
 
-from ecgstore.builder.journal import Journal, Status
+from ecgstore.builder.entry import Status
+from ecgstore.builder.journal import Journal
 from ecgstore.builder.rows import all_left_out, seconds_left_out
 from ecgstore.builder.table_use import table_uses
 from ecgstore.config import Config

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from ecgstore.builder.journal import Entry, Journal, Status
+from ecgstore.builder.entry import Entry, Status
+from ecgstore.builder.journal import Journal
 from ecgstore.config import Config
 from ecgstore.signals.gaps import whole_samples
 

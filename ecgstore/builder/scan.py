@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from ecgstore.builder.changes import is_unchanged, stamp
-from ecgstore.builder.journal import Entry, Journal, Status, ecg_key
+from ecgstore.builder.entry import Entry, Status, ecg_key
+from ecgstore.builder.journal import Journal
 from ecgstore.builder.patient_key import PatientKey, PatientKeyError
 from ecgstore.builder.scanned_signal import scanned
 from ecgstore.config import Config

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.builder.changes import content_checksum
-from ecgstore.builder.journal import Entry
+from ecgstore.builder.entry import Entry
 from ecgstore.builder.pieces import OnePass
 from ecgstore.builder.rows import Window, with_windows
 from ecgstore.config import Config

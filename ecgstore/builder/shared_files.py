@@ -13,7 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ecgstore.arrays import IntArray
-from ecgstore.builder.journal import Entry
+from ecgstore.builder.entry import Entry
 from ecgstore.sources import file_of, known_formats
 
 _NO_FILE: Final = "~"  # in a header of WFDB, in place of a file

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Final
 
-from ecgstore.builder.journal import Entry, Status
+from ecgstore.builder.entry import Entry, Status
 from ecgstore.errors import counted
 from ecgstore.label_tables import LabelTable, RecordTables
 from ecgstore.record import MAX_AGE

@@ -14,7 +14,8 @@ import pytest
 
 import ecgstore
 from ecgstore.builder import changes, fill, pipeline, scan
-from ecgstore.builder.journal import Journal, Status
+from ecgstore.builder.entry import Status
+from ecgstore.builder.journal import Journal
 from ecgstore.builder.plan import plan
 from ecgstore.builder.writer import RowWriter
 from ecgstore.config import Config

@@ -13,7 +13,8 @@ import pytest
 
 import ecgstore
 from ecgstore.builder import fill, pipeline
-from ecgstore.builder.journal import Entry, Journal, Status, ecg_key
+from ecgstore.builder.entry import Entry, Status, ecg_key
+from ecgstore.builder.journal import Journal
 from ecgstore.builder.scan import Folders
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError

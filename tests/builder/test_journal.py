@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ecgstore.builder import pipeline
-from ecgstore.builder.journal import Entry, Journal, Status
+from ecgstore.builder.entry import Entry, Status
+from ecgstore.builder.journal import Journal
 
 StoppedBuild = Callable[..., None]
 

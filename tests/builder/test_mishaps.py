@@ -13,7 +13,8 @@ import pytest
 
 import ecgstore
 from ecgstore.builder import pipeline
-from ecgstore.builder.journal import Entry, Journal
+from ecgstore.builder.entry import Entry
+from ecgstore.builder.journal import Journal
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from tests.full_disk import full_disk

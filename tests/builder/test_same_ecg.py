@@ -13,7 +13,8 @@ import pytest
 import scipy.signal
 
 import ecgstore
-from ecgstore.builder.journal import Entry, Journal, Status
+from ecgstore.builder.entry import Entry, Status
+from ecgstore.builder.journal import Journal
 from ecgstore.builder.report import ScanReport
 from ecgstore.builder.shared_files import link_shared_files
 from ecgstore.config import Config

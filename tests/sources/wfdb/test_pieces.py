@@ -11,7 +11,7 @@ import pytest
 import wfdb
 
 from ecgstore.builder import pieces, scan
-from ecgstore.builder.journal import Status
+from ecgstore.builder.entry import Status
 from ecgstore.config import Config
 from ecgstore.errors import RecordError
 from ecgstore.label_tables import RecordTables
