@@ -10,6 +10,7 @@
     unit = "mV"
     per_unit = 200                       # values in a unit; 1 if left out
     header_lines = 1                     # of CSV files; 0 if left out
+    dataset = "ecg"                      # of HDF5 files (.h5, .hdf5): which one
 """
 
 import os
@@ -43,6 +44,7 @@ class ArrayLayout:
     unit: str
     per_unit: float
     header_lines: int
+    dataset: str
 
 
 def read_layout(path: str) -> ArrayLayout:
@@ -67,6 +69,7 @@ def read_layout(path: str) -> ArrayLayout:
         unit=table["unit"],
         per_unit=float(table.get("per_unit", 1)),
         header_lines=table.get("header_lines", 0),
+        dataset=table.get("dataset", ""),
     )
 
 
@@ -83,8 +86,12 @@ def _problem(table: Mapping[str, Any]) -> str:
             lambda value: type(value) is int and 0 <= value < 1000,
             "lines",
         ),
+        "dataset": (
+            lambda value: isinstance(value, str) and 0 < len(value) <= 1000,
+            "the name of a dataset in HDF5 files",
+        ),
     }
-    optional = {"per_unit", "header_lines"}
+    optional = {"per_unit", "header_lines", "dataset"}
     for name in table:
         if name not in checks:
             return f"has {short_repr(name)}; expected {', '.join(checks)}"
@@ -96,14 +103,23 @@ def _problem(table: Mapping[str, Any]) -> str:
             return f"{name} is {short_repr(table[name])}; expected {expected}"
     if table["files"].lower().endswith(".csv") and "record" in table["axes"]:
         return "describes CSV files with several records; expected a file for each"
+    if is_hdf5(table["files"]) != ("dataset" in table):
+        return "expected a dataset for HDF5 files (.h5, .hdf5), and for no others"
     return ""
+
+
+def is_hdf5(name: str) -> bool:
+    """Return whether the name of a file is that of an HDF5 file."""
+    return name.lower().endswith((".h5", ".hdf5"))
 
 
 def _is_name(value: object) -> bool:
     """Return whether a value names arrays in one folder."""
     if not isinstance(value, str):
         return False
-    return value == os.path.basename(value) and value.lower().endswith((".npy", ".csv"))
+    return value == os.path.basename(value) and value.lower().endswith(
+        (".npy", ".csv", ".h5", ".hdf5")
+    )
 
 
 def _is_axes(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""ECGs in plain arrays, ``.npy`` or ``.csv``, with a TOML file that describes them.
+"""ECGs in plain arrays, ``.npy``, ``.csv`` or HDF5, with a TOML file on them.
 
 `ecgstore.sources.array_layout` shows such a file. The path of a record is that of the
 TOML file, ``/`` and the number of the row in its array, or the name of its file.
@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -22,10 +22,12 @@ from ecgstore.sources.array_layout import (
     MOST_TOML_BYTES,
     TABLE,
     ArrayLayout,
+    is_hdf5,
     read_layout,
 )
 from ecgstore.sources.chosen_signal import chosen_signal
 from ecgstore.sources.files import file_size, printable, read_start
+from ecgstore.sources.hdf5_dataset import check_bytes, opened_hdf5, own_dataset
 from ecgstore.sources.lead_choice import VOLTS, ChooseLeads, per_mv
 from ecgstore.sources.library_guard import check_size, guarded
 from ecgstore.sources.npy_file import NpyFile, open_npy
@@ -33,6 +35,7 @@ from ecgstore.sources.record_signal import RecordSignal
 from ecgstore.sources.sampling_rate import check_sampling_rate
 from ecgstore.sources.whole_signal import WholeSignal
 
+_HDF5: Final = "an HDF5 file with the dataset that its description names"
 _MOST_CSV_BYTES: Final = 1 << 26
 _MOST_ROWS: Final = 1 << 24
 _MOST_BYTES: Final = 1 << 34
@@ -76,10 +79,10 @@ def discover(path: str) -> Iterable[str]:
         if "record" not in layout.axes:
             return [f"{path}/{name}" for name in names] or (path,)
         [name] = names
-        array = _npy(os.path.join(os.path.dirname(path), name), layout)
+        n_rows = _n_rows(os.path.join(os.path.dirname(path), name), layout)
     except (RecordError, ValueError):
         return (path,)
-    return (f"{path}/{row}" for row in range(array.shape[layout.axes.index("record")]))
+    return (f"{path}/{row}" for row in range(n_rows))
 
 
 def read_header(path: str) -> ArrayHeader:
@@ -91,7 +94,7 @@ def read_header(path: str) -> ArrayHeader:
     layout = read_layout(path)
     found = _array_names(path, layout)
     if "record" in layout.axes and len(found) == 1:
-        _npy(os.path.join(os.path.dirname(path), found[0]), layout)
+        _n_rows(os.path.join(os.path.dirname(path), found[0]), layout)
     raise RecordError(
         Reason.MISSING_SIGNAL_FILE,
         f"{printable(path)}: files = {layout.files!r} finds {len(found)} files beside "
@@ -176,6 +179,8 @@ def _leads_of(path: str, name: str, layout: ArrayLayout) -> NpyFile | FloatArray
     if path.lower().endswith(".csv"):
         values = _csv(path, layout)
         array = values if layout.axes[0] == "lead" else values.T
+    elif is_hdf5(path):
+        array = _hdf5(path, name, layout)
     else:
         array = _of_record(_npy(path, layout), name, layout)
     if array.shape[0] != len(layout.leads):
@@ -187,19 +192,82 @@ def _leads_of(path: str, name: str, layout: ArrayLayout) -> NpyFile | FloatArray
     return array
 
 
+def _n_rows(path: str, layout: ArrayLayout) -> int:
+    """Return the number of records in an array of many."""
+    axis = layout.axes.index("record")
+    if not is_hdf5(path):
+        return _npy(path, layout).shape[axis]
+
+    def call() -> int:
+        with opened_hdf5(path) as file:
+            return int(_described(file, path, layout).shape[axis])
+
+    return guarded(path, Reason.UNREADABLE_SIGNAL, _HDF5, call)
+
+
+def _hdf5(path: str, name: str, layout: ArrayLayout) -> FloatArray:
+    """Return a record of an HDF5 file, of shape (n_leads, n_samples)."""
+
+    def call() -> FloatArray:
+        with opened_hdf5(path) as file:
+            dataset = _described(file, path, layout)
+            axes, index = [*layout.axes], [slice(None)] * dataset.ndim
+            if "record" in axes:
+                place = axes.index("record")
+                row = _row(name, dataset.shape[place], path)
+                index[place] = slice(row, row + 1)
+            values = np.asarray(dataset[tuple(index)], np.float64)
+            if "record" in axes:
+                values = values.squeeze(place)
+                axes.remove("record")
+            return values if axes == ["lead", "sample"] else values.T
+
+    return guarded(path, Reason.UNREADABLE_SIGNAL, _HDF5, call)
+
+
+def _described(file: Any, path: str, layout: ArrayLayout) -> Any:
+    """Return the dataset that a layout names, once it has its axes."""
+    dataset = own_dataset(file, layout.dataset, path)
+    where, shape = f"{printable(path)}: its {printable(layout.dataset)}", dataset.shape
+    if len(shape) != len(layout.axes) or not dataset.size:
+        raise RecordError(
+            Reason.WRONG_SIGNAL_SIZE,
+            f"{where} is of the shape {shape}; expected {', '.join(layout.axes)}",
+        )
+    if dataset.dtype.kind not in "fiu":
+        raise RecordError(
+            Reason.UNREADABLE_SIGNAL,
+            f"{where} is of type {str(dataset.dtype)[:40]}; expected numbers",
+        )
+    n_rows = shape[layout.axes.index("record")] if "record" in layout.axes else 1
+    if n_rows > min(_MOST_ROWS, file_size(path, Reason.MISSING_SIGNAL_FILE)):
+        raise RecordError(
+            Reason.TOO_LARGE,
+            f"{where} is of the shape {shape}; expected at most {_MOST_ROWS} records, "
+            "and no more than the file has bytes",
+        )
+    check_bytes(dataset, layout.dataset, path, math.prod(shape) // n_rows)
+    return dataset
+
+
+def _row(name: str, n_rows: int, path: str) -> int:
+    """Return the number of a row, if there is one of this name."""
+    is_row = name.isascii() and name.isdigit() and len(name) < 19
+    if not is_row or int(name) >= n_rows:
+        raise RecordError(
+            Reason.UNREADABLE_HEADER,
+            f"{printable(path)}: has no row {short_repr(name)}; it has {n_rows}, "
+            "from 0",
+        )
+    return int(name)
+
+
 def _of_record(array: NpyFile, name: str, layout: ArrayLayout) -> NpyFile:
     """Return the part of an array that is about a record, of (n_leads, n_samples)."""
     axes = [*layout.axes]
     if "record" in axes:
         place = axes.index("record")
-        is_row = name.isascii() and name.isdigit() and len(name) < 19
-        if not is_row or int(name) >= array.shape[place]:
-            raise RecordError(
-                Reason.UNREADABLE_HEADER,
-                f"{printable(array.path)}: has no row {short_repr(name)}; it has "
-                f"{array.shape[place]}, from 0",
-            )
-        array = array.at(place, int(name))
+        array = array.at(place, _row(name, array.shape[place], array.path))
         axes.remove("record")
     return array if axes == ["lead", "sample"] else array.transposed()
 

@@ -8,8 +8,7 @@ a record is that of the file, ``/`` and the name of the row. Rows are read one b
 
 import functools
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -23,6 +22,7 @@ from ecgstore.reasons import Reason
 from ecgstore.record import LEADS, N_LEADS
 from ecgstore.sources.chosen_signal import chosen_signal
 from ecgstore.sources.files import file_size, printable
+from ecgstore.sources.hdf5_dataset import check_bytes, opened_hdf5, own_dataset
 from ecgstore.sources.lead_choice import VOLTS, ChooseLeads, per_mv
 from ecgstore.sources.library_guard import guarded
 from ecgstore.sources.record_signal import RecordSignal
@@ -37,11 +37,6 @@ _NAMES: Final = "exam_id"
 _FS: Final = 400.0
 
 _MOST_ROWS: Final = 1 << 24
-_MOST_CHUNK_BYTES: Final = 1 << 28
-"""Bytes of a row, and of a chunk, which HDF5 reads as a whole."""
-
-_FILTERS: Final = frozenset({1, 2, 3, 32000})
-"""Deflate, shuffle, Fletcher's checksum and LZF: what needs no plugin."""
 
 _OTHER_SCALES: Final = ("scale_factor", "add_offset")
 """Attributes by which other programs scale values, which this format does not have."""
@@ -111,7 +106,7 @@ def open_record(path: str, choose: ChooseLeads) -> tuple[SetHeader, RecordSignal
 
     def call() -> FloatArray:
         row = _row_of(file, name, path)
-        with _opened(file) as opened:
+        with opened_hdf5(file) as opened:
             tracings = _tracings(opened, file)
             return np.asarray(tracings[row], np.float64) / _per_mv(tracings, file)
 
@@ -134,21 +129,11 @@ def _split(path: str) -> tuple[str, str]:
     return path, name  # the path of the file, found because it is damaged
 
 
-@contextmanager
-def _opened(path: str) -> Iterator[Any]:
-    """Open a regular file with h5py."""
-    import h5py
-
-    file_size(path, Reason.UNREADABLE_HEADER)
-    with h5py.File(path, "r", locking=False) as file:
-        yield file
-
-
 def _tracings(file: Any, path: str) -> Any:
     """Return the dataset of all records, once it is safe to read a row of it."""
     if file.get(_TRACINGS, getlink=True) is None:
         raise _NoSetError
-    tracings = _dataset(file, _TRACINGS, path)
+    tracings = own_dataset(file, _TRACINGS, path)
     shape, where = tracings.shape, f"{printable(path)}: its {_TRACINGS}"
     if len(shape) != 3 or shape[2] != N_LEADS:
         raise RecordError(
@@ -161,42 +146,14 @@ def _tracings(file: Any, path: str) -> Any:
             f"{where} are of type {str(tracings.dtype)[:40]}; expected numbers",
         )
     _per_mv(tracings, path)
-    n_bytes = int(np.prod((tracings.chunks or shape[1:]), dtype=object)) * 8
-    too_many = shape[0] > min(_MOST_ROWS, file_size(path, Reason.UNREADABLE_HEADER))
-    if too_many or max(n_bytes, shape[1] * N_LEADS * 8) > _MOST_CHUNK_BYTES:
+    if shape[0] > min(_MOST_ROWS, file_size(path, Reason.UNREADABLE_HEADER)):
         raise RecordError(
             Reason.TOO_LARGE,
-            f"{where} are of the shape {shape} in chunks of {tracings.chunks}; "
-            f"expected at most {_MOST_ROWS} rows and {_MOST_CHUNK_BYTES} bytes in a "
-            "row and in a chunk",
+            f"{where} are of the shape {shape}; expected at most {_MOST_ROWS} rows, "
+            "and no more than the file has bytes",
         )
+    check_bytes(tracings, _TRACINGS, path, shape[1] * N_LEADS)
     return tracings
-
-
-def _dataset(file: Any, name: str, path: str) -> Any:
-    """Return a dataset that lies in its file and needs no plugin."""
-    import h5py
-
-    where = f"{printable(path)}: its {name}"
-    dataset = None
-    if isinstance(file.get(name, getlink=True), h5py.HardLink):
-        dataset = file[name]
-    if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
-        raise RecordError(
-            Reason.UNREADABLE_SIGNAL,
-            f"{where} is no dataset in this file itself; expected one, which is "
-            "neither virtual nor in another file",
-        )
-    settings = dataset.id.get_create_plist()
-    filters = {settings.get_filter(n)[0] for n in range(settings.get_nfilters())}
-    if not filters <= _FILTERS:
-        numbers = ", ".join(map(str, sorted(filters - _FILTERS)))
-        raise RecordError(
-            Reason.UNREADABLE_SIGNAL,
-            f"{where} is compressed by HDF5's filter {numbers}, which is not read; "
-            "expected deflate (gzip) or LZF: h5repack -f GZIP=4 writes such a file",
-        )
-    return dataset
 
 
 def _per_mv(tracings: Any, path: str) -> float:
@@ -244,12 +201,12 @@ def _row_names(path: str) -> NDArray[Any]:
 @functools.lru_cache(maxsize=4)
 def _row_names_of(path: str, stamp: tuple[int, ...]) -> NDArray[Any]:
     """Return the names in a file that has not changed since, which has many records."""
-    with _opened(path) as file:
+    with opened_hdf5(path) as file:
         tracings = _tracings(file, path)
         n_rows = tracings.shape[0]
         names: NDArray[Any] = np.arange(n_rows)
         if file.get(_NAMES, getlink=True) is not None:
-            dataset = _dataset(file, _NAMES, path)
+            dataset = own_dataset(file, _NAMES, path)
             names = read_row_names(dataset, n_rows, f"{printable(path)}: its {_NAMES}")
             # The last row of a file of CODE-15 % is empty and has no name.
             is_nameless = row_texts(names[-1:]) in (["0"], [""])
