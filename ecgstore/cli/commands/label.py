@@ -67,6 +67,16 @@ def label(
         echo(use.sentence)
         for line in (*use.unmatched, *use.warnings(None)):
             echo(f"  {line.removeprefix(f'{use.path}: ')}")
+    print_counts(
+        "codes in no table of diagnoses and not in the classes (kept in /records/dx):",
+        report.unknown_codes,
+    )
+    print_counts(
+        "words that are no diagnosis ecgstore knows (not stored):",
+        report.unknown_words,
+    )
+    for warning in report.warnings:
+        echo(f"warning: {warning}", err=True)
     print_counts("records by class:", report.classes)
     if report.n_moved_folds:
         echo(f"another fold than before: {counted(report.n_moved_folds, 'record')}")
