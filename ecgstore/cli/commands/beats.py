@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ecgstore.cli.options.common import LEAD_NAMES, QUIET
+from ecgstore.cli.options.declared import comma_separated
 from ecgstore.cli.output import ShownTable, echo
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ Examples:
 )
 @click.option(
     "--leads",
+    multiple=True,
+    callback=comma_separated,
     metavar="NAMES",
     help="Leads to use, separated by commas, in the order of the marks: names as in "
     "the record, or standard leads.  [default: all channels with an ECG]",
@@ -65,7 +68,7 @@ def beats(
     inputs: tuple[Path, ...],
     out: Path | None,
     record_ids: tuple[str, ...],
-    leads: str | None,
+    leads: tuple[str, ...] | None,
     lead_names: Path | None,
     no_filter: bool,
     overwrite: bool,
@@ -97,7 +100,7 @@ def beats(
     from ecgstore.lead_names import LeadNames
     from ecgstore.system.atomic_files import make_folder, replace_file
 
-    chosen = None if leads is None else [name.strip() for name in leads.split(",")]
+    chosen = None if leads is None else [*leads]
     names = LeadNames() if lead_names is None else LeadNames.read(lead_names)
     found = _Found(inputs, chosen, names, record_ids, not no_filter, quiet)
     suffix = "" if out is None else out.suffix.lower()
