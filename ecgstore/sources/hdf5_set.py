@@ -281,7 +281,7 @@ def _rows(path: str) -> _Rows:
 
 @functools.lru_cache(maxsize=4)
 def _rows_of(path: str, stamp: tuple[int, ...]) -> _Rows:
-    """Return names and rate in a file that has not changed since: it has many records."""
+    """Return names and rate in a file that has not changed since; it may have many."""
     with _opened(path) as file:
         tracings = _tracings(file, path)
         n_rows = tracings.shape[0]
