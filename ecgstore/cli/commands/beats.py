@@ -88,7 +88,8 @@ def beats(
     names them. Annotations have the symbols of LUDB and the QT Database, ( p ) ( N )
     ( t ), and as channel the lead's position in the record.
 
-    Records that cannot be used are named, and the exit status is then 1.
+    Records without beats are named. Records that cannot be used are, too, and the exit
+    status is then 1.
     """
     from ecgstore.beats.files import (
         refuse_existing,
@@ -173,6 +174,7 @@ class _Found:
                     for record in beats_of_store(
                         store, self._record_ids, leads=self._leads
                     ):
+                        _say_if_none(f"{path}, record {record.record_id}", record)
                         yield record
                         progress.update()
         if not self._paths:
@@ -198,6 +200,7 @@ class _Found:
                     if record.left_out:
                         left_out = short_list(map(shown_lead, record.left_out))
                         echo(f"{header}: no ECG, left out: {left_out}", err=True)
+                    _say_if_none(header, record)
                     yield record
                 progress.update()
 
@@ -205,6 +208,17 @@ class _Found:
         """Print why something cannot be used."""
         echo(f"ecgstore: {problem}", err=True)
         self.n_failed += 1
+
+
+def _say_if_none(name: object, record: "RecordBeats") -> None:
+    """Say so if a record has no beats: its part of a table is empty."""
+    if not len(record.beats.r_peaks):
+        seconds = record.n_samples / record.fs
+        echo(
+            f"{name}: no beats were found in its {seconds:g} s: the leads are flat, "
+            "have no common beat, or are too short",
+            err=True,
+        )
 
 
 def _is_store(path: Path) -> bool:
