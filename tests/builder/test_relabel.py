@@ -309,3 +309,15 @@ def test_what_is_not_understood_is_counted(
     assert code == 0
     assert "no diagnosis ecgstore knows (not stored):\n        1  4.26" in printed
     assert "no record is in another class" not in printed
+
+
+def test_quiet_prints_warnings_only(
+    tmp_path: Path, built: Path, run: Callable[..., tuple[int, str]]
+) -> None:
+    table = write_table(tmp_path, "record_id,AF\nB,1\n")
+    assert run("label", built, "--labels", table, "--quiet") == (0, "")
+    table = write_table(tmp_path, "record_id,AF\nB,0\n")
+    code, printed = run("label", built, "--labels", table, "--quiet")
+    assert (code, printed.count("\n")) == (0, 1)
+    assert printed.startswith("warning: no record is in another class than before")
+    assert run("label", built, "--remove", "--quiet") == (0, "")
