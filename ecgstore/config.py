@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+from ecgstore.chosen_leads import in_standard_order
 from ecgstore.diagnoses import SELECT_RULES, ClassSet, class_set
 from ecgstore.errors import ConfigError, short_repr
 from ecgstore.lead_names import LeadNames, as_lead_names
 from ecgstore.options import check, option, overridden, to_dict, updated
-from ecgstore.record import LEADS, N_LEADS, in_standard_order
+from ecgstore.record import LEADS, N_LEADS
 from ecgstore.windows import Windows, windows_text
 
 N_FOLDS: Final = 10

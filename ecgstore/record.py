@@ -8,8 +8,6 @@ from typing import Final
 import numpy as np
 
 from ecgstore.arrays import BoolArray, Float32Array, FloatArray, IntArray
-from ecgstore.errors import ConfigError
-from ecgstore.similar_names import did_you_mean
 
 LEADS: Final = (
     "I",
@@ -38,60 +36,6 @@ MAX_AGE: Final = 150.0
 
 SEXES: Final = {"m": "male", "male": "male", "f": "female", "female": "female"}
 """Values of `Record.sex` by what headers and tables say, in lower case."""
-
-
-def lead_names(
-    names: str | Iterable[str], known: Sequence[str] = LEADS
-) -> tuple[str, ...]:
-    """Return names of leads, spelled as in `LEADS`.
-
-    Parameters
-    ----------
-    names : str or iterable of str
-        One or more leads without repeats, in any order and in upper or lower case.
-    known : sequence of str
-        The names that are accepted.
-
-    Raises
-    ------
-    ConfigError
-        If a name is unknown or repeated, or there is no name.
-
-    Examples
-    --------
-    >>> lead_names(["v2", "ii", "aVR"])
-    ('V2', 'II', 'aVR')
-    """
-    requested = [names] if isinstance(names, str) else list(names)
-    spelled = {lead.lower(): lead for lead in known}
-    leads = tuple(spelled.get(str(name).lower(), "") for name in requested)
-    if not all(leads) or not leads or len(set(leads)) != len(leads):
-        unknown = [
-            name for name, lead in zip(requested, leads, strict=True) if not lead
-        ]
-        hint = did_you_mean(unknown[0], known) if unknown else ""
-        raise ConfigError(
-            f"leads are {requested!r}; {hint}expected some of {', '.join(known)}, each "
-            "once"
-        )
-    return leads
-
-
-def in_standard_order(names: str | Iterable[str]) -> tuple[str, ...]:
-    """Return names of leads, spelled and ordered as in `LEADS`.
-
-    Raises
-    ------
-    ConfigError
-        As `lead_names`.
-
-    Examples
-    --------
-    >>> in_standard_order(["v2", "ii"])
-    ('II', 'V2')
-    """
-    chosen = lead_names(names)
-    return tuple(lead for lead in LEADS if lead in chosen)
 
 
 def lead_rows(leads: Iterable[str]) -> IntArray | slice:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from ecgstore.chosen_leads import lead_names
 from ecgstore.models.networks.names import MODELS, NormaliseBy
 from ecgstore.models.networks.own import model_name, short_name
 from ecgstore.options import check, option, to_dict
-from ecgstore.record import lead_names
 
 if TYPE_CHECKING:
     from ecgstore.storage import Store

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from ecgstore.arrays import unmasked
 from ecgstore.beats.types import Beats
-from ecgstore.record import FRANK_LEADS, LEADS, lead_names
+from ecgstore.chosen_leads import lead_names
+from ecgstore.record import FRANK_LEADS, LEADS
 
 ENGINES: Final = {
     "ecgstore": "ecgstore.beats.unet.engine",

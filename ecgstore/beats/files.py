@@ -15,6 +15,7 @@ from ecgstore.errors import EcgStoreError
 from ecgstore.record import MARKS, Mark
 from ecgstore.system.atomic_files import replace_file
 from ecgstore.system.csv_files import write_csv_rows
+from ecgstore.system.visible import visible
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -41,6 +42,9 @@ SYMBOLS: Final = np.array([(_PEAKS | _ENDS)[mark] for mark in Mark])
 def write_beats_csv(file: "SupportsWrite[str]", records: Iterable[RecordBeats]) -> None:
     """Write a table with a row for every beat and lead; absent marks are empty.
 
+    Names of leads, which devices write, are as `ecgstore.system.visible` shows them: a
+    pipe may lead to a terminal.
+
     Parameters
     ----------
     file : text file
@@ -60,7 +64,7 @@ def _rows(records: Iterable[RecordBeats]) -> Iterator[list[Any]]:
                 record.leads, beats.fiducials[:, number], strict=True
             ):
                 about = [record.record_id, record.source, record.fs]
-                yield [*about, number, beat, lead, *_samples(marks)]
+                yield [*about, number, beat, visible(lead), *_samples(marks)]
 
 
 def write_beats_json(
@@ -87,10 +91,12 @@ def _for_json(record: RecordBeats) -> dict[str, Any]:
         "fs": record.fs,
         "n_samples": record.n_samples,
         "status": beats.status.name.lower(),
-        "left_out": list(record.left_out),
+        "left_out": [*map(visible, record.left_out)],
         "beats": beats.r_peaks.tolist(),
         "leads": {
-            lead: {name: _samples(marks[:, mark]) for mark, name in enumerate(MARKS)}
+            visible(lead): {
+                name: _samples(marks[:, mark]) for mark, name in enumerate(MARKS)
+            }
             for lead, marks in zip(record.leads, beats.fiducials, strict=True)
         },
     }

@@ -10,6 +10,7 @@ import numpy as np
 from ecgstore.arrays import FloatArray
 from ecgstore.beats.engines import MIN_FS, find_beats
 from ecgstore.beats.types import Beats
+from ecgstore.chosen_leads import ALMOST_SAME
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, short_list, short_repr
 from ecgstore.lead_names import LeadNames, shown_lead
@@ -164,15 +165,22 @@ def _rows(
         else:
             raise EcgStoreError(
                 f"{where}: has no lead {short_repr(name)}; "
-                f"{did_you_mean(name, names)}expected some of "
+                f"{did_you_mean(name, names, at_least=ALMOST_SAME)}expected some of "
                 f"{short_list(map(shown_lead, names))}"
             )
     if not rows or len(set(rows)) < len(rows):
         raise EcgStoreError(
-            f"{where}: leads are {short_repr(wanted)}; expected some of "
+            f"{where}: leads are {short_repr(wanted)}; {_twice(rows, names)}expected "
+            "some of "
             f"{short_list(map(shown_lead, names))}, each once"
         )
     return rows
+
+
+def _twice(rows: Sequence[int], names: Sequence[str]) -> str:
+    """Return which leads are chosen twice, as the beginning of half a sentence."""
+    twice = dict.fromkeys(row for row in rows if rows.count(row) > 1)
+    return "".join(f"{shown_lead(names[row])} is there twice; " for row in twice)
 
 
 def _filtered(voltages: FloatArray, fs: float, config: Config) -> FloatArray:

@@ -19,6 +19,12 @@ from ecgstore.builder.columns import (
     texts_of,
 )
 from ecgstore.builder.entry import Entry, Status
+from ecgstore.builder.not_understood import (
+    names_as_codes,
+    require_understood,
+    unknown_codes,
+    unknown_words,
+)
 from ecgstore.builder.replaced_labels import what_is_replaced
 from ecgstore.builder.table_use import TableUse, table_uses
 from ecgstore.config import LABEL_OPTIONS, Config
@@ -67,6 +73,11 @@ class LabelReport(NamedTuple):
         their patients are known now.
     replaced : list of str
         What earlier labels beside the store had and these do not take over.
+    unknown_codes, unknown_words : dict
+        Rows of the tables by code in no table of diagnoses and not in the classes, and
+        by word that is no diagnosis ecgstore knows. Longer texts are not shown.
+    warnings : list of str
+        What may be a mistake.
     """
 
     path: Path
@@ -74,6 +85,9 @@ class LabelReport(NamedTuple):
     tables: list[dict[str, Any]]
     n_moved_folds: int
     replaced: list[str]
+    unknown_codes: dict[str, int]
+    unknown_words: dict[str, int]
+    warnings: list[str]
 
 
 def label_store(
@@ -101,8 +115,8 @@ def label_store(
     Raises
     ------
     EcgStoreError
-        If there is no such store, a table or an option is wrong, or no record is in any
-        class and there are no targets.
+        If there is no such store, a table or an option is wrong, nothing in a table of
+        codes is understood, or no record is in any class and there are no targets.
     """
     unknown = [name for name in options if name not in LABEL_OPTIONS]
     if unknown:
@@ -134,6 +148,7 @@ def _write(store: Store, asked: Config, tables: RecordTables) -> LabelReport:
             f"{unused[0]}: has no row for any record of {store.path}, so nothing was "
             "written; expected the table of these records"
         )
+    require_understood(tables.tables, config.classes)
     if not multi_hot.any() and not config.targets:
         raise EcgStoreError(_no_class(store, config, uses))
     folds = _folds(store, known, multi_hot)
@@ -177,13 +192,32 @@ def _write(store: Store, asked: Config, tables: RecordTables) -> LabelReport:
             )
             file.attrs.modify("fingerprint", encoded(digest))
     counts = multi_hot.sum(axis=0, dtype=int).tolist()
+    unknown = unknown_codes(tables.tables, config.classes)
     return LabelReport(
         path,
         dict(zip(config.classes.names, counts, strict=True)),
         [use.to_json() for use in uses],
         int((folds != store.table(schema.FOLDS)).sum()),
         replaced,
+        unknown,
+        unknown_words(tables.tables),
+        [
+            *names_as_codes(tables.tables, config.classes, unknown),
+            *_no_change(store, config, tables, multi_hot),
+        ],
     )
+
+
+def _no_change(
+    store: Store, config: Config, tables: RecordTables, labels: UInt8Array
+) -> list[str]:
+    """Return a sentence if labels from tables are those that the build stored."""
+    layouts = [table.layout for table in tables.tables]
+    has_labels = any(layout.codes or layout.classes for layout in layouts)
+    is_same = config.classes == store.config.classes
+    if has_labels and is_same and np.array_equal(labels, store.table(schema.LABELS)):
+        return ["no record is in another class than before: the tables change no label"]
+    return []
 
 
 def _entries(store: Store) -> Iterator[Entry]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ecgstore.builder.entry import Status
 from ecgstore.builder.journal import Journal
+from ecgstore.builder.not_understood import most_frequent_first
 from ecgstore.builder.rows import all_left_out, seconds_left_out
 from ecgstore.builder.table_use import table_uses
 from ecgstore.config import Config
@@ -156,7 +157,7 @@ def make_report(journal: Journal, config: Config, tables: RecordTables) -> ScanR
         sources=dict(sources),
         unknown_patients=dict(sorted((+unknown_patients).items())),
         classes=dict(classes),
-        unknown_codes=_most_frequent_first(unknown),
+        unknown_codes=most_frequent_first(unknown),
         unknown_words=_unknown_words(journal, tables),
         left_out=[
             {"path": one.path, "reason": one.reason, "detail": one.detail}
@@ -183,12 +184,7 @@ def _unknown_words(journal: Journal, tables: RecordTables) -> dict[str, int]:
         words.update(
             {_OTHER_WORDS if is_full and text not in words else text for text in texts}
         )
-    return _most_frequent_first(words)
-
-
-def _most_frequent_first(counts: Counter[str]) -> dict[str, int]:
-    """Return counts in order, the largest first."""
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item)))
+    return most_frequent_first(words)
 
 
 def _warnings(journal: Journal, config: Config, n_unknown_of_ptb_xl: int) -> list[str]:

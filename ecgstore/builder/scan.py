@@ -18,6 +18,7 @@ from ecgstore.builder.entry import Entry, Status, ecg_key
 from ecgstore.builder.journal import Journal
 from ecgstore.builder.patient_key import PatientKey, PatientKeyError
 from ecgstore.builder.scanned_signal import scanned
+from ecgstore.chosen_leads import if_a_lead
 from ecgstore.config import Config
 from ecgstore.diagnoses import selects
 from ecgstore.errors import EcgStoreError, RecordError, out_of_memory, short_repr
@@ -101,7 +102,7 @@ class Folders:
             if not os.path.exists(root):
                 raise EcgStoreError(
                     f"{root}: no such folder; expected a folder with {header_files()} "
-                    "files"
+                    f"files{if_a_lead(root)}"
                 )
             for other in roots[:number]:
                 if root.is_relative_to(other) or other.is_relative_to(root):

@@ -41,7 +41,7 @@ class TableUse:
     rows_without_record, records_without_row : list of str
         The first few of either.
     rows_of_several : list of str
-        The first few rows that are about records of several names or sources.
+        The first few rows that are about several stored records of different ECGs.
     not_understood : dict
         Number of lines by age or sex that is not understood, by column; long values are
         not shown.
@@ -143,7 +143,8 @@ def table_uses(
 
 def _use(records: Iterable[Entry], tables: RecordTables, table: LabelTable) -> TableUse:
     """Count the rows and the records of one table."""
-    ecg_of_row: dict[int, tuple[str, str]] = {}
+    used: set[int] = set()
+    stored: dict[int, tuple[str, str]] = {}
     found_by: Counter[str] = Counter()
     several: dict[int, None] = {}
     without_row: list[str] = []
@@ -157,21 +158,17 @@ def _use(records: Iterable[Entry], tables: RecordTables, table: LabelTable) -> T
             continue
         number, column = found
         found_by[column] += 1
+        used.add(number)
         ecg = (entry.source, entry.sha256)
-        is_stored = entry.status == Status.SELECTED
-        if is_stored and ecg_of_row.get(number, ecg) != ecg:
+        if entry.status == Status.SELECTED and stored.setdefault(number, ecg) != ecg:
             several[number] = None
-        if is_stored or number not in ecg_of_row:
-            ecg_of_row[number] = ecg
     without_record = (
-        name
-        for number, name in enumerate(table.first_names)
-        if number not in ecg_of_row
+        name for number, name in enumerate(table.first_names) if number not in used
     )
     return TableUse(
         path=table.path,
         n_rows=len(table.rows),
-        n_rows_used=len(ecg_of_row),
+        n_rows_used=len(used),
         n_records=n_records,
         n_records_with_row=found_by.total(),
         found_by=dict(found_by),

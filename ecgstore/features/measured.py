@@ -10,11 +10,12 @@ from numpy.typing import ArrayLike
 
 from ecgstore.arrays import Float32Array, FloatArray, unmasked
 from ecgstore.beats import Beats, BeatStatus, find_beats
+from ecgstore.chosen_leads import lead_names
 from ecgstore.config import Config
 from ecgstore.errors import ConfigError
 from ecgstore.features.feature import Feature
 from ecgstore.features.table import compute, defined_columns, defined_features
-from ecgstore.record import LEADS, lead_names, lead_rows, without_leads
+from ecgstore.record import LEADS, lead_rows, without_leads
 from ecgstore.signals.stored_form import (
     StoredForm,
     check_usable,

@@ -10,6 +10,7 @@ from ecgstore.diagnoses import ClassSet
 from ecgstore.errors import ConfigError, short_list, short_repr
 from ecgstore.label_tables.keys import KEYS
 from ecgstore.similar_names import did_you_mean
+from ecgstore.system.csv_files import named_columns
 
 _SOURCES: Final = ("source", "tranche_name")
 """Columns of databases, which `ecgstore classes` counts."""
@@ -98,11 +99,10 @@ def layout_of(
         column of patients.
     """
     keys = tuple(name for name in KEYS if name in columns)
-    listed = short_list(columns)
     if not keys:
         raise ConfigError(
             f"{path}: no column {', '.join(KEYS[:-1])} or {KEYS[-1]}; "
-            f"{_similar(columns, KEYS)}its columns are {listed}"
+            f"{named_columns(KEYS, columns)}"
         )
     of_ptb_xl = not _PTB_XL.isdisjoint(columns)
     patient = _first(columns, PATIENTS)
@@ -110,7 +110,7 @@ def layout_of(
         if not patient:
             raise ConfigError(
                 f"{path}: no column {' or '.join(PATIENTS)}; "
-                f"{_similar(columns, PATIENTS)}its columns are {listed}"
+                f"{named_columns(PATIENTS, columns)}"
             )
         return Layout(keys=keys, of_ptb_xl=of_ptb_xl, patient=patient, classes={})
     codes = _first(
@@ -140,11 +140,6 @@ def layout_of(
 def _first(columns: Sequence[str], names: Sequence[str]) -> str:
     """Return the first of some names that is a column; empty if none is."""
     return next((name for name in names if name in columns), "")
-
-
-def _similar(columns: Sequence[str], names: Sequence[str]) -> str:
-    """Return a question about a column whose name is like one that is needed."""
-    return next(filter(None, (did_you_mean(name, columns) for name in names)), "")
 
 
 def _class_columns(columns: Sequence[str], class_set: ClassSet) -> dict[str, str]:

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ecgstore.arrays import BoolArray, FloatArray
-from ecgstore.errors import RecordError, short_repr
+from ecgstore.errors import RecordError, counted, short_repr
 from ecgstore.reasons import Reason
 from ecgstore.sources.array_layout import (
     MOST_TOML_BYTES,
@@ -311,5 +311,9 @@ def _csv(path: str, layout: ArrayLayout) -> FloatArray:
         )
         return table.to_numpy(np.float64)
 
-    what = "a CSV file of numbers, separated by commas"
+    what = (
+        "a CSV file of numbers, separated by commas and with decimal points, after "
+        f"{counted(layout.header_lines, 'line')} of column names (header_lines in the "
+        "description)"
+    )
     return guarded(path, Reason.UNREADABLE_SIGNAL, what, call)

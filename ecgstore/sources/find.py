@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from ecgstore.chosen_leads import if_a_lead
 from ecgstore.errors import EcgStoreError
 from ecgstore.sources.files import in_proc_or_sys
 from ecgstore.sources.formats import file_of, format_of, header_files, known_formats
@@ -66,7 +67,7 @@ def find_headers(
     if not os.path.exists(file):
         raise EcgStoreError(
             f"{root}: no such folder or file; give the folder that holds the records' "
-            f"{header_files()} files, or one such file"
+            f"{header_files()} files, or one such file{if_a_lead(root)}"
         )
     if os.path.splitext(file)[1].lower() in known_formats():
         if file != name:

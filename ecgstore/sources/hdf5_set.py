@@ -1,9 +1,10 @@
 """Sets of 12-lead ECGs in one array of an HDF5 file, as CODE-15 % and SaMi-Trop.
 
-The dataset ``tracings`` has the shape (n_records, n_samples, 12), at 400 Hz, with zeros
-before and behind shorter records. It is in mV, or as its attributes ``unit`` and
-``per_unit`` say. ``exam_id`` names its rows; without it, their numbers do. The path of
-a record is that of the file, ``/`` and the name of the row. Rows are read one by one.
+The dataset ``tracings`` has the shape (n_records, n_samples, 12), with zeros before and
+behind shorter records. It is at 400 Hz, or at the rate of its attribute ``fs``; in mV,
+or as its attributes ``unit`` and ``per_unit`` say. ``exam_id`` names its rows; without
+it, their numbers do. The path of a record is that of the file, ``/`` and the name of
+the row. Rows are read one by one.
 """
 
 import functools
@@ -27,6 +28,7 @@ from ecgstore.sources.lead_choice import VOLTS, ChooseLeads, per_mv
 from ecgstore.sources.library_guard import guarded
 from ecgstore.sources.record_signal import RecordSignal
 from ecgstore.sources.row_names import read_row_names, row_of_name, row_texts
+from ecgstore.sources.sampling_rate import check_sampling_rate
 from ecgstore.sources.whole_signal import WholeSignal
 
 SUFFIX: Final = ".hdf5"
@@ -40,6 +42,9 @@ _MOST_ROWS: Final = 1 << 24
 
 _OTHER_SCALES: Final = ("scale_factor", "add_offset")
 """Attributes by which other programs scale values, which this format does not have."""
+
+_RATES: Final = ("fs", "sampling_frequency", "sampling_rate")
+"""Attributes that say the sampling rate in Hz; all are read in any case."""
 
 _WHAT: Final = "an HDF5 file with tracings"
 
@@ -72,6 +77,13 @@ class _Channel(NamedTuple):
 _CHANNELS: Final = tuple(map(_Channel, LEADS))
 
 
+class _Rows(NamedTuple):
+    """Names of the rows that hold a record, as numbers or bytes, and their rate."""
+
+    names: NDArray[Any]
+    fs: float
+
+
 class _NoSetError(Exception):
     """An HDF5 file holds something else."""
 
@@ -81,7 +93,7 @@ def discover(path: str) -> Iterable[str]:
 
     def call() -> list[str]:
         try:
-            names = _row_names(path)
+            names = _rows(path).names
         except _NoSetError:
             return []
         return [f"{path}/{name}" for name in dict.fromkeys(row_texts(names))]
@@ -95,13 +107,18 @@ def discover(path: str) -> Iterable[str]:
 def read_header(path: str) -> SetHeader:
     """Return the header of a record; see `Source`."""
     file, name = _split(path)
-    guarded(file, Reason.UNREADABLE_HEADER, _WHAT, lambda: _row_of(file, name, path))
-    return SetHeader(name)
+
+    def call() -> SetHeader:
+        _row_of(file, name, path)
+        return SetHeader(name, _rows(file).fs)
+
+    return guarded(file, Reason.UNREADABLE_HEADER, _WHAT, call)
 
 
 def open_record(path: str, choose: ChooseLeads) -> tuple[SetHeader, RecordSignal]:
     """Return header and signal of a record; see `Source`."""
     file, name = _split(path)
+    header = read_header(path)
     chosen = choose(_CHANNELS, printable(path))
 
     def call() -> FloatArray:
@@ -118,7 +135,7 @@ def open_record(path: str, choose: ChooseLeads) -> tuple[SetHeader, RecordSignal
             f"{printable(path)}: holds zeros only; expected an ECG between zeros",
         )
     signal = samples[inside[0] : inside[-1] + 1, list(chosen.channels)].T
-    return SetHeader(name), chosen_signal(WholeSignal(signal), chosen)
+    return header, chosen_signal(WholeSignal(signal), chosen)
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -159,11 +176,7 @@ def _tracings(file: Any, path: str) -> Any:
 def _per_mv(tracings: Any, path: str) -> float:
     """Return how many of the stored values are a millivolt."""
     where = f"{printable(path)}: its {_TRACINGS}"
-    attributes = {
-        name: _plain(tracings.attrs[name])
-        for name in ("unit", "units", "per_unit", *_OTHER_SCALES)
-        if name in tracings.attrs
-    }
+    attributes = _attributes(tracings, "unit", "units", "per_unit", *_OTHER_SCALES)
     unit = attributes.get("unit", attributes.get("units"))
     per_unit = attributes.get("per_unit", 1)
     problem = ""
@@ -185,22 +198,47 @@ def _per_mv(tracings: Any, path: str) -> float:
     return float(per_unit) * per_mv("mV" if unit is None else unit)
 
 
+def _sampling_rate(tracings: Any, path: str) -> float:
+    """Return the sampling rate in Hz."""
+    rates = _attributes(tracings, *_RATES)
+    fs = next(iter(rates.values()), _FS)
+    where = f"{printable(path)}: its {_TRACINGS}"
+    if isinstance(fs, bool) or not isinstance(fs, int | float):
+        raise RecordError(
+            Reason.BAD_SAMPLING_RATE,
+            f"{where} have the attribute {next(iter(rates))} = {short_repr(fs)}; "
+            "expected a number, in Hz",
+        )
+    check_sampling_rate(fs, where)
+    return float(fs)
+
+
+def _attributes(tracings: Any, *names: str) -> dict[str, Any]:
+    """Return the values of some attributes, which may be written in any case."""
+    spelled = {name.lower(): name for name in tracings.attrs}
+    spelled |= {name: name for name in tracings.attrs}
+    return {
+        name: _plain(tracings.attrs[spelled[name]]) for name in names if name in spelled
+    }
+
+
 def _plain(value: Any) -> Any:
     """Return the value of an attribute as a text or a number."""
     if isinstance(value, np.ndarray | np.generic) and value.size == 1:
-        value = value.reshape(-1)[0].item() if value.ndim else value.item()
+        value = value.reshape(-1)[0]
+        value = value.item() if isinstance(value, np.generic) else value
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def _row_names(path: str) -> NDArray[Any]:
-    """Return the names of the rows that hold a record, as numbers or as bytes."""
+def _rows(path: str) -> _Rows:
+    """Return the names of the rows that hold a record, and their sampling rate."""
     status = os.stat(path)
-    return _row_names_of(path, (status.st_ino, status.st_size, status.st_mtime_ns))
+    return _rows_of(path, (status.st_ino, status.st_size, status.st_mtime_ns))
 
 
 @functools.lru_cache(maxsize=4)
-def _row_names_of(path: str, stamp: tuple[int, ...]) -> NDArray[Any]:
-    """Return the names in a file that has not changed since, which has many records."""
+def _rows_of(path: str, stamp: tuple[int, ...]) -> _Rows:
+    """Return names and rate in a file that has not changed since; it may have many."""
     with opened_hdf5(path) as file:
         tracings = _tracings(file, path)
         n_rows = tracings.shape[0]
@@ -218,13 +256,13 @@ def _row_names_of(path: str, stamp: tuple[int, ...]) -> NDArray[Any]:
                 f"{printable(path)}: its {_TRACINGS} of the shape {tracings.shape} "
                 "hold no record; expected some",
             )
-        return names
+        return _Rows(names, _sampling_rate(tracings, path))
 
 
 def _row_of(file: str, name: str, path: str) -> int:
     """Return the row of a name."""
     file_size(file, Reason.UNREADABLE_HEADER)
-    rows = row_of_name(_row_names(file), name)
+    rows = row_of_name(_rows(file).names, name)
     if len(rows) != 1:
         raise RecordError(
             Reason.UNREADABLE_HEADER,

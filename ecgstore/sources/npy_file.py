@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgstore.errors import RecordError
+from ecgstore.errors import RecordError, short_repr
 from ecgstore.reasons import Reason
 from ecgstore.sources.files import printable, read_range, read_start
 
@@ -113,9 +113,9 @@ def open_npy(path: str, n_axes: int) -> NpyFile:
     Raises
     ------
     RecordError
-        If the file is too short for its array.
+        If the file is too short for its array, or this has other axes or no numbers.
     ValueError
-        If it is no array of real numbers with that many axes.
+        If it is no such file.
     """
     # Python's parser runs out of memory on long texts that are no header.
     data, size = read_start(path, 12 + _MOST_HEADER_BYTES, Reason.UNREADABLE_SIGNAL)
@@ -128,7 +128,14 @@ def open_npy(path: str, n_axes: int) -> NpyFile:
     else:
         raise ValueError(path)
     shape, is_fortran, dtype = header
-    if len(shape) != n_axes or min(shape) < 0 or dtype.kind not in "fiu":
+    if len(shape) != n_axes or dtype.kind not in "fiu":
+        raise RecordError(
+            Reason.UNREADABLE_SIGNAL,
+            f"{printable(path)}: holds an array of the shape {short_repr(shape)} and "
+            f"the type {short_repr(str(dtype))}; expected a .npy file of numbers, "
+            f"integer or floating-point, with {n_axes} axes, as its description says",
+        )
+    if min(shape) < 0:
         raise ValueError(path)
     n_before = [math.prod(shape[:axis]) for axis in range(n_axes)]
     n_behind = [math.prod(shape[axis + 1 :]) for axis in range(n_axes)]

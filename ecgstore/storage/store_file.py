@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import Float32Array, IntArray, UInt8Array
+from ecgstore.chosen_leads import lead_names
 from ecgstore.errors import ConfigError, SchemaError, StoreClosedError
-from ecgstore.record import lead_names
 from ecgstore.storage.deep_features.attached import AttachedFeatures, Origin
 from ecgstore.storage.deep_features.sidecar import open_sidecar
 from ecgstore.storage.format import schema

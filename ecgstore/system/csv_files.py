@@ -5,6 +5,7 @@ Cells are written as they are, so that they read back the same: a name that begi
 """
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -206,9 +207,38 @@ def _column_index(path: str | Path, header: list[str], names: tuple[str, ...]) -
             check_once(path, name, header)
             return header.index(name)
     raise ConfigError(
-        f"{path}: no column {' or '.join(names)}; {did_you_mean(names[0], header)}its "
-        f"columns are {short_list(header)}"
+        f"{path}: no column {' or '.join(names)}; {named_columns(names[:1], header)}"
     )
+
+
+def named_columns(wanted: Iterable[str], columns: Sequence[str]) -> str:
+    """Return the end of a message about a column that a table lacks.
+
+    Parameters
+    ----------
+    wanted : iterable of str
+        The columns that are wanted: one of the table may be similar.
+    columns : sequence of str
+        The columns that the table has.
+
+    Examples
+    --------
+    >>> named_columns(["age"], ["agee", "sex"])
+    'did you mean agee? its columns are agee, sex'
+    >>> named_columns(["age"], ["age|sex"])
+    'its columns are age|sex; expected names in the first line, separated by commas, \
+semicolons or tabs'
+    """
+    listed = f"its columns are {short_list(columns)}"
+    first = columns[0] if columns else ""
+    is_split = len(columns) > 1 or re.fullmatch(r"[\w.-]+", first)
+    if not is_split or first.lower().startswith("sep="):
+        return (
+            f"{listed}; expected names in the first line, separated by commas, "
+            "semicolons or tabs"
+        )
+    questions = (did_you_mean(name, columns) for name in wanted)
+    return next(filter(None, questions), "") + listed
 
 
 def check_once(path: str | Path, name: str, columns: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecgstore.arrays import Float32Array, FloatArray
+from ecgstore.chosen_leads import in_standard_order
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, RecordError, out_of_memory
 from ecgstore.lead_names import LeadNames
@@ -24,7 +25,7 @@ from ecgstore.models.inference.run import probabilities_of
 from ecgstore.models.networks.extractor import Extractor
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.devices import available_device
-from ecgstore.record import in_standard_order, lead_mask, lead_rows
+from ecgstore.record import lead_mask, lead_rows
 from ecgstore.signals.stored_form import (
     check_usable,
     leads_to_leave_out,

@@ -8,7 +8,11 @@ from ecgstore.models.array_files import read_arrays, write_arrays
 from ecgstore.models.tabular.forest import TYPES, Forest
 from ecgstore.system.file_format import FileFormat
 
-FORMAT: Final = FileFormat("ecgstore trees", 1, "`write_forest`")
+FORMAT: Final = FileFormat(
+    "ecgstore trees",
+    1,
+    "`write_forest(path, forest)` of ecgstore.models.tabular.forest_file, in Python",
+)
 _NAMES: Final = ("columns", "label_names")
 
 

@@ -220,6 +220,30 @@ def test_a_row_for_several_ecgs_is_a_warning(
     assert "such as 7;" in warning
 
 
+@pytest.mark.parametrize("stored", ["code15", "ludb"])
+def test_a_row_of_a_stored_and_an_unselected_record_is_no_warning(
+    tmp_path: Path, write_record: WriteRecord, stored: str
+) -> None:
+    """Whichever of the two is found first: the row is taken for one record only."""
+    for source in ("code15", "ludb"):
+        signal = None if source == stored else np.ones((12, 5000))
+        write_record("7", signal, folder=f"records/{source}")
+    table = write_table(tmp_path, "exam_id,AF\n7,1\n")
+    other = "ludb" if stored == "code15" else "code15"
+    config = Config(beats="none", classes=class_set("code15"), exclude_sources=(other,))
+    report = ecgstore.build_store(
+        [tmp_path / "records"],
+        tmp_path / "out.h5",
+        config,
+        labels=table,
+        n_workers=1,
+        quiet=True,
+    )
+    assert (report.n_selected, report.n_not_selected) == (1, 1)
+    assert report.tables[0]["n_records_with_row"] == 2
+    assert not [line for line in report.warnings if "a row is taken" in line]
+
+
 def test_no_class_anywhere_is_an_error_that_says_what_was_looked_at(
     tmp_path: Path, folder: Path, build: Build
 ) -> None:

@@ -262,3 +262,62 @@ def test_what_earlier_labels_said_is_named(
     label_file_path(built).write_bytes(b"damaged")
     again = ecgstore.label_store(built, classes="cinc2020")
     assert again.replaced == ["labels that cannot be read"]
+
+
+@pytest.mark.parametrize(
+    ("column", "rows", "shown"),
+    [
+        (
+            "label",
+            "A,AF\nB,AF",
+            "AF (2); column label holds codes, and has AF, the name",
+        ),
+        ("dx", "A,Afib1\nB,4.26783006e8", "4.26783006e8 (1), [other texts] (1)"),
+        ("dx", "A,Mary Poppins", "[other texts] (1)"),
+    ],
+)
+def test_a_table_that_is_not_understood_writes_nothing(
+    tmp_path: Path,
+    built: Path,
+    run: Callable[..., tuple[int, str]],
+    column: str,
+    rows: str,
+    shown: str,
+) -> None:
+    table = write_table(tmp_path, f"record_id,{column}\n{rows}\n")
+    code, printed = run("label", built, "--labels", table)
+    assert code == 1
+    assert f"nothing in its column {column} is understood, so" in printed
+    assert shown in printed
+    assert "Mary" not in printed
+    assert not label_file_path(built).exists()
+
+
+def test_what_is_not_understood_is_counted(
+    tmp_path: Path, built: Path, run: Callable[..., tuple[int, str]]
+) -> None:
+    table = write_table(
+        tmp_path, "record_id,label\nA,164889003\nB,QQQ\nC,QQQ\nD,Mary Poppins\n"
+    )
+    code, printed = run("label", built, "--labels", table)
+    assert code == 0
+    assert "kept in /records/dx):\n        2  QQQ\n        1  [other texts]" in printed
+    assert "warning: no record is in another class than before" in printed
+    assert "Mary" not in printed
+    table = write_table(tmp_path, "record_id,dx\nB,AF\nC,4.26783006e8\n")
+    code, printed = run("label", built, "--labels", table)
+    assert code == 0
+    assert "no diagnosis ecgstore knows (not stored):\n        1  4.26" in printed
+    assert "no record is in another class" not in printed
+
+
+def test_quiet_prints_warnings_only(
+    tmp_path: Path, built: Path, run: Callable[..., tuple[int, str]]
+) -> None:
+    table = write_table(tmp_path, "record_id,AF\nB,1\n")
+    assert run("label", built, "--labels", table, "--quiet") == (0, "")
+    table = write_table(tmp_path, "record_id,AF\nB,0\n")
+    code, printed = run("label", built, "--labels", table, "--quiet")
+    assert (code, printed.count("\n")) == (0, 1)
+    assert printed.startswith("warning: no record is in another class than before")
+    assert run("label", built, "--remove", "--quiet") == (0, "")

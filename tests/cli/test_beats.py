@@ -238,7 +238,10 @@ def test_leads_are_chosen_by_their_own_or_the_standard_names(
         assert [line.split(",")[5] for line in lines] == expected
     for wanted, message in (
         ("II", "has no lead 'II'; "),
-        ("v5,V5", "leads are ['v5', 'V5']; expected some of mlii, Lead V5"),
+        (
+            "v5,V5",
+            "leads are ['v5', 'V5']; v5 is there twice; expected some of mlii, Lead V5",
+        ),
     ):
         code, _, errors = run("beats", record, "--quiet", "--leads", wanted)
         assert code == 1
@@ -256,3 +259,34 @@ def test_real_records_of_two_leads(shared_data: Path) -> None:
     marked = reference.sample[np.isin(reference.symbol, ["N", "V", "A"])][2:-2]
     distance = np.abs(beats.beats.r_peaks[:, np.newaxis] - marked).min(axis=0)
     assert (distance <= 20).mean() > 0.99
+
+
+def test_escapes_in_names_of_leads_are_visible_everywhere(
+    run: Run, tmp_path: Path
+) -> None:
+    record = holter(tmp_path, {"A": "mV", "B": "mV"})
+    text = (
+        record.read_text().replace(" A\n", " V\x1b[31m1\n").replace(" B\n", " \x9bX\n")
+    )
+    record.write_text(text)
+    _, printed, _ = run("beats", record, "--quiet")
+    for suffix in (".csv", ".json"):
+        out = tmp_path / f"beats{suffix}"
+        assert run("beats", record, "-o", out, "--quiet")[0] == 0
+        assert out.read_text().replace("\n", "").isprintable()
+    assert printed.replace("\n", "").isprintable()
+    assert {line.split(",")[5] for line in printed.splitlines()[1:]} == {
+        r"V\x1b[31m1",
+        r"\x9bX",
+    }
+
+
+def test_a_record_without_beats_is_named(run: Run, tmp_path: Path) -> None:
+    wfdb.wrsamp(
+        "short", 500, ["mV"], ["II"], np.zeros((10, 1)), fmt=["16"],
+        write_dir=str(tmp_path),
+    )  # fmt: skip
+    record = tmp_path / "short.hea"
+    code, printed, errors = run("beats", record, "--quiet")
+    assert (code, printed.count("\n")) == (0, 1)
+    assert errors.startswith(f"{record}: no beats were found in its 0.02 s")

@@ -164,6 +164,19 @@ class TestColumns:
         ("text", "message"),
         [
             ("name,AF\nA,1\n", "no column record_id, .* or path; its columns are name"),
+            (
+                "record_id|dx\nA|AF\n",
+                r"path; its columns are record_id\|dx; .* commas, s",
+            ),
+            (
+                "record_id dx\nA AF\n",
+                "path; its columns are record_id dx; .* commas, s",
+            ),
+            ("\nrecord_id,dx\nA,AF\n", "its columns are none; expected names in the f"),
+            (
+                "sep=;\nrecord_id;dx\nA;AF\n",
+                "are sep=, .*; expected names in the first",
+            ),
             ("record_id,AF\n", "no rows"),
             ("record_id,AF\nA,2\n", "line 2 has '2' in column AF; expected 0, 1"),
             ("record_id,AF\nA,maybe\n", "line 2 has 'maybe' in column AF"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import save
 
 from ecgstore.errors import EcgStoreError, SchemaError
@@ -63,8 +64,6 @@ def test_what_is_read_is_what_was_written(path: Path) -> None:
 
 
 def test_other_readers_of_safetensors_read_it(path: Path) -> None:
-    from safetensors import safe_open
-
     with safe_open(path, framework="np") as file:
         assert np.array_equal(file.get_tensor("numbers"), ARRAYS["numbers"])
 
@@ -100,6 +99,33 @@ def test_a_flag_is_0_or_1(path: Path) -> None:
     content[content.rindex(b"\1\0\1")] = 2
     path.write_bytes(content)
     assert "array 'flags' is neither true nor false" in refused(path)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"numbers": np.arange(2, dtype="i4"), "pulses": np.arange(2, 5, dtype="i4")},
+        {"numbers": np.arange(3, dtype="f4"), "pulses": np.arange(3, 5, dtype="i4")},
+        {"numbers": np.arange(3, dtype="i4"), "pulse": np.arange(3, 5, dtype="i4")},
+    ],
+)
+def test_the_digest_covers_shapes_types_and_names(
+    path: Path, others: dict[str, Any]
+) -> None:
+    """The bytes of two neighbouring arrays are the same with another boundary."""
+    whole = {
+        "numbers": np.arange(3, dtype=np.int32),
+        "pulses": np.arange(3, 5, dtype=np.int32),
+    }
+    types = {name: array.dtype.type for name, array in others.items()}
+    write_arrays(path, FORMAT, whole, {})
+    with safe_open(path, framework="np") as file:
+        head = json.loads(file.metadata()["ecgstore"])
+    write_header(path, head, **others)
+    with pytest.raises(SchemaError, match="damaged, its SHA-256 differs"):
+        read_arrays(path, FORMAT, types)
+    write_header(path, head, **whole)
+    read_arrays(path, FORMAT, dict.fromkeys(whole, np.int32))
 
 
 def test_every_change_is_noticed(path: Path) -> None:

@@ -303,3 +303,35 @@ def test_a_description_that_takes_long_to_parse_is_refused(tmp_path: Path) -> No
     with pytest.raises(RecordError) as caught:
         read_header(path)
     assert caught.value.reason is Reason.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("array", "has"),
+    [
+        (np.zeros((12, 100)), r"shape \(12, 100\) and the type 'float64'"),
+        (
+            np.zeros((2, 12, 9), complex),
+            r"shape \(2, 12, 9\) and the type 'complex128'",
+        ),
+        (np.full((2, 12, 9), "0.1"), "the type '<U3'"),
+    ],
+)
+def test_an_array_of_other_axes_or_types_is_described(
+    tmp_path: Path, array: Any, has: str
+) -> None:
+    np.save(tmp_path / "signals.npy", array)
+    with pytest.raises(RecordError, match=has) as caught:
+        read_header(describe(tmp_path / "a.toml"))
+    assert "with 3 axes" in str(caught.value)
+    assert "damaged" not in str(caught.value)
+
+
+@pytest.mark.parametrize("lines", [[";".join("1" * 12)], [",".join(LEADS)]])
+def test_a_csv_array_of_another_form_says_what_is_read(
+    tmp_path: Path, lines: list[str]
+) -> None:
+    (tmp_path / "a.csv").write_text("\n".join([*lines, ",".join("1" * 12), ""]))
+    path = describe(tmp_path / "a.toml", files="*.csv", axes=["sample", "lead"])
+    expected = r"separated by commas .* after 0 lines of column names \(header_lines"
+    with pytest.raises(RecordError, match=expected):
+        read_record(path / "a.csv")

@@ -244,6 +244,8 @@ def test_names_that_no_record_can_have_are_refused(
         (np.int16, {"unit": "mV", "per_unit": 200}, 200),
         (np.uint16, {"units": np.bytes_(b"mV"), "per_unit": np.array([400.0])}, 400),
         (np.float32, {"unit": "\u00b5V"}, 1000),
+        (np.float32, {"Unit": "uV"}, 1000),
+        (np.int16, {"UNITS": np.array(["uV"], h5py.string_dtype())}, 1000),
         (np.float64, {}, 1),
     ],
 )
@@ -347,3 +349,25 @@ def _read(path: Path) -> None:
     except RecordError as error:
         if error.reason is Reason.UNEXPECTED_ERROR or error.__cause__ is not None:
             raise
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{"fs": 500}, {"FS": np.array([500.0])}, {"Sampling_Frequency": np.int16(500)}],
+)
+def test_the_rate_is_that_of_the_attribute(
+    tmp_path: Path, attributes: dict[str, Any]
+) -> None:
+    path = write_set(tmp_path / "a.hdf5", signals()[:2], ids=None)
+    with h5py.File(path, "a") as file:
+        file["tracings"].attrs.update(attributes)
+    assert read_header(path / "0").fs == 500.0
+    assert open_record(path / "1")[0].fs == 500.0
+
+
+@pytest.mark.parametrize("fs", [0, np.nan, "fast", [1.0, 2.0]])
+def test_rates_that_no_ecg_has_are_refused(tmp_path: Path, fs: Any) -> None:
+    path = write_set(tmp_path / "a.hdf5", signals()[:2], ids=None)
+    with h5py.File(path, "a") as file:
+        file["tracings"].attrs["fs"] = fs
+    assert refused(path).reason is Reason.BAD_SAMPLING_RATE

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ecgstore.cli.options.common import LEAD_NAMES, QUIET
+from ecgstore.cli.options.declared import comma_separated
 from ecgstore.cli.output import ShownTable, echo
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ Examples:
 )
 @click.option(
     "--leads",
+    multiple=True,
+    callback=comma_separated,
     metavar="NAMES",
     help="Leads to use, separated by commas, in the order of the marks: names as in "
     "the record, or standard leads.  [default: all channels with an ECG]",
@@ -65,7 +68,7 @@ def beats(
     inputs: tuple[Path, ...],
     out: Path | None,
     record_ids: tuple[str, ...],
-    leads: str | None,
+    leads: tuple[str, ...] | None,
     lead_names: Path | None,
     no_filter: bool,
     overwrite: bool,
@@ -85,7 +88,8 @@ def beats(
     names them. Annotations have the symbols of LUDB and the QT Database, ( p ) ( N )
     ( t ), and as channel the lead's position in the record.
 
-    Records that cannot be used are named, and the exit status is then 1.
+    Records without beats are named. Records that cannot be used are, too, and the exit
+    status is then 1.
     """
     from ecgstore.beats.files import (
         refuse_existing,
@@ -97,7 +101,7 @@ def beats(
     from ecgstore.lead_names import LeadNames
     from ecgstore.system.atomic_files import make_folder, replace_file
 
-    chosen = None if leads is None else [name.strip() for name in leads.split(",")]
+    chosen = None if leads is None else [*leads]
     names = LeadNames() if lead_names is None else LeadNames.read(lead_names)
     found = _Found(inputs, chosen, names, record_ids, not no_filter, quiet)
     suffix = "" if out is None else out.suffix.lower()
@@ -170,6 +174,7 @@ class _Found:
                     for record in beats_of_store(
                         store, self._record_ids, leads=self._leads
                     ):
+                        _say_if_none(f"{path}, record {record.record_id}", record)
                         yield record
                         progress.update()
         if not self._paths:
@@ -195,6 +200,7 @@ class _Found:
                     if record.left_out:
                         left_out = short_list(map(shown_lead, record.left_out))
                         echo(f"{header}: no ECG, left out: {left_out}", err=True)
+                    _say_if_none(header, record)
                     yield record
                 progress.update()
 
@@ -202,6 +208,17 @@ class _Found:
         """Print why something cannot be used."""
         echo(f"ecgstore: {problem}", err=True)
         self.n_failed += 1
+
+
+def _say_if_none(name: object, record: "RecordBeats") -> None:
+    """Say so if a record has no beats: its part of a table is empty."""
+    if not len(record.beats.r_peaks):
+        seconds = record.n_samples / record.fs
+        echo(
+            f"{name}: no beats were found in its {seconds:g} s: the leads are flat, "
+            "have no common beat, or are too short",
+            err=True,
+        )
 
 
 def _is_store(path: Path) -> bool:

@@ -36,15 +36,22 @@ Examples:
 )
 @declared_options(Config(), only=LABEL_OPTIONS, with_file=False)
 @JSON
+@click.option("--quiet", is_flag=True, help="Print warnings only.")
 def label(
-    store: Path, labels: tuple[Path, ...], remove: bool, as_json: bool, **flags: Any
+    store: Path,
+    labels: tuple[Path, ...],
+    remove: bool,
+    as_json: bool,
+    quiet: bool,
+    **flags: Any,
 ) -> None:
     """Give STORE other labels, targets or columns without building it again.
 
     They are written to a file beside the store (challenge.labels.h5 for challenge.h5),
-    which every command and program that opens the store uses from then on. The store
-    itself does not change. What the tables do not say stays as the build stored it:
-    labels of an earlier call are replaced, and what goes is named.
+    which every command and program that opens the store uses from then on: it has this
+    name only, so there is no option -o. The store itself does not change. What the
+    tables do not say stays as the build stored it: labels of an earlier call are
+    replaced, and what goes is named.
     """
     from ecgstore.builder.relabel import label_store
     from ecgstore.builder.table_use import TableUse
@@ -54,7 +61,9 @@ def label(
     if remove:
         if labels or options:
             raise click.UsageError("--remove takes no other options")
-        echo(f"removed {remove_label_file(store)}")
+        removed = remove_label_file(store)
+        if not quiet:
+            echo(f"removed {removed}")
         return
     if not (labels or options):
         raise click.UsageError("give --labels, --classes or both, or --remove")
@@ -62,11 +71,23 @@ def label(
     if as_json:
         print_json({**report._asdict(), "path": str(report.path)})
         return
+    for warning in report.warnings:
+        echo(f"warning: {warning}", err=True)
+    if quiet:
+        return
     for table in report.tables:
         use = TableUse(**table)
         echo(use.sentence)
         for line in (*use.unmatched, *use.warnings(None)):
             echo(f"  {line.removeprefix(f'{use.path}: ')}")
+    print_counts(
+        "codes in no table of diagnoses and not in the classes (kept in /records/dx):",
+        report.unknown_codes,
+    )
+    print_counts(
+        "words that are no diagnosis ecgstore knows (not stored):",
+        report.unknown_words,
+    )
     print_counts("records by class:", report.classes)
     if report.n_moved_folds:
         echo(f"another fold than before: {counted(report.n_moved_folds, 'record')}")

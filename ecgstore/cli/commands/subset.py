@@ -40,10 +40,15 @@ Examples:
     help="Folds to keep, such as 9, 0,3 or 0-7.",
 )
 @click.option(
-    "--sources", callback=comma_separated, metavar="NAME,...", help="Sources to keep."
+    "--sources",
+    multiple=True,
+    callback=comma_separated,
+    metavar="NAME,...",
+    help="Sources to keep.",
 )
 @click.option(
     "--classes",
+    multiple=True,
     callback=comma_separated,
     metavar="NAME,...",
     help="Keep records in any of these classes of the store.",

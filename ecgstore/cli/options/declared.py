@@ -59,12 +59,16 @@ def drop_unset(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def comma_separated(
-    context: click.Context, parameter: click.Parameter, value: str | None
+    context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
 ) -> tuple[str, ...] | None:
-    """Return the names in a text with commas between them; a callback of click."""
-    if value is None:
+    """Return the names in texts with commas between them; a callback of click.
+
+    The option may be repeated, and then has all of the names. None without it.
+    """
+    if not value:
         return None
-    return tuple(filter(None, (name.strip() for name in value.split(","))))
+    texts = ",".join(value).split(",")
+    return tuple(filter(None, (name.strip() for name in texts)))
 
 
 def _flag(option: Option) -> Callable[[Command], Command]:
@@ -78,6 +82,7 @@ def _flag(option: Option) -> Callable[[Command], Command]:
         f"--{flag}",
         option.name,
         type=_type(option),
+        multiple=option.type is tuple,
         callback=comma_separated if option.type is tuple else None,
         metavar=_metavar(option),
         help=_help(option),

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ecgstore.arrays import FloatArray, IntArray
+from ecgstore.chosen_leads import lead_names
 from ecgstore.plots.style.colours import BLUE, GREEN, GREY, INK, VERMILION
 from ecgstore.plots.style.curves import centred
-from ecgstore.record import LEADS, MARKS, Mark, lead_names
+from ecgstore.record import LEADS, MARKS, Mark
 from ecgstore.system.visible import visible_lines
 
 _WAVES: Final = (

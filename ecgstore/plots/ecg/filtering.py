@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from scipy.signal import welch
 
 from ecgstore.arrays import FloatArray, unmasked
+from ecgstore.chosen_leads import lead_names
 from ecgstore.plots.style.colours import BLUE, GREY, ORANGE
 from ecgstore.plots.style.curves import centred
-from ecgstore.record import LEADS, lead_names
+from ecgstore.record import LEADS
 from ecgstore.system.visible import visible_lines
 
 _LEAST_DENSITY: Final = (

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ecgstore.arrays import FloatArray, IntArray, unmasked
+from ecgstore.chosen_leads import lead_names
 from ecgstore.plots.ecg.layout import (
     FOOTER,
     GRID_LEFT,
@@ -35,7 +36,7 @@ from ecgstore.plots.ecg.marks import (
     height_of_beats,
 )
 from ecgstore.plots.style.colours import GREY, INK, VERMILION
-from ecgstore.record import LEADS, MARKS, lead_names
+from ecgstore.record import LEADS, MARKS
 from ecgstore.system.visible import visible_lines
 
 _DPI: Final = 254  # ten pixels per mm: all grid lines have the same width
