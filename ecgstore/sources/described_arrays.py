@@ -5,7 +5,6 @@ TOML file, ``/`` and the number of the row in its array, or the name of its file
 """
 
 import fnmatch
-import io
 import math
 import os
 from collections.abc import Iterable
@@ -25,18 +24,19 @@ from ecgstore.sources.array_layout import (
     read_layout,
 )
 from ecgstore.sources.chosen_signal import chosen_signal
+from ecgstore.sources.csv_array import read_csv_array
 from ecgstore.sources.files import file_size, printable, read_start
 from ecgstore.sources.lead_choice import VOLTS, ChooseLeads, per_mv
-from ecgstore.sources.library_guard import check_size, guarded
+from ecgstore.sources.library_guard import guarded
 from ecgstore.sources.npy_file import NpyFile, open_npy
 from ecgstore.sources.record_signal import RecordSignal
 from ecgstore.sources.sampling_rate import check_sampling_rate
 from ecgstore.sources.whole_signal import WholeSignal
 
-_MOST_CSV_BYTES: Final = 1 << 26
 _MOST_ROWS: Final = 1 << 24
+_MOST_ROW_BYTES: Final = 1 << 28
 _MOST_BYTES: Final = 1 << 34
-"""Bytes of a record in an array: all of them are read, and a sparse file has any."""
+"""Bytes of a record in a file: all of them are read, and a sparse file has any."""
 
 
 class _Channel(NamedTuple):
@@ -174,8 +174,7 @@ def _leads_of(path: str, name: str, layout: ArrayLayout) -> NpyFile | FloatArray
     """Return the array of a record, of shape (n_leads, n_samples)."""
     array: NpyFile | FloatArray
     if path.lower().endswith(".csv"):
-        values = _csv(path, layout)
-        array = values if layout.axes[0] == "lead" else values.T
+        array = read_csv_array(path, layout)
     else:
         array = _of_record(_npy(path, layout), name, layout)
     if array.shape[0] != len(layout.leads):
@@ -212,12 +211,14 @@ def _npy(path: str, layout: ArrayLayout) -> NpyFile:
     array = guarded(
         path, Reason.UNREADABLE_SIGNAL, what, lambda: open_npy(path, n_axes)
     )
-    n_rows = array.shape[layout.axes.index("record")] if n_axes > 2 else 1
-    if n_rows > _MOST_ROWS or array.n_bytes > n_rows * _MOST_BYTES:
+    n_rows, most_bytes = 1, _MOST_BYTES
+    if "record" in layout.axes:
+        n_rows, most_bytes = array.shape[layout.axes.index("record")], _MOST_ROW_BYTES
+    if n_rows > _MOST_ROWS or array.n_bytes > n_rows * most_bytes:
         raise RecordError(
             Reason.TOO_LARGE,
             f"{printable(path)}: has the shape {array.shape}; expected at most "
-            f"{_MOST_ROWS} records with {_MOST_BYTES} bytes each",
+            f"{_MOST_ROWS} records with {most_bytes} bytes each",
         )
     if not array.n_bytes:
         raise RecordError(
@@ -225,23 +226,3 @@ def _npy(path: str, layout: ArrayLayout) -> NpyFile:
             f"{printable(path)}: has the shape {array.shape}; expected an ECG",
         )
     return array
-
-
-def _csv(path: str, layout: ArrayLayout) -> FloatArray:
-    """Return the numbers in a CSV file; a line may be empty if others follow it."""
-    check_size(path, _MOST_CSV_BYTES)
-    data = read_start(path, _MOST_CSV_BYTES, Reason.UNREADABLE_SIGNAL)[0]
-
-    def call() -> FloatArray:
-        import pandas as pd
-
-        table = pd.read_csv(
-            io.BytesIO(data.rstrip(b"\r\n")),
-            header=None,
-            skiprows=layout.header_lines,
-            skip_blank_lines=False,
-        )
-        return table.to_numpy(np.float64)
-
-    what = "a CSV file of numbers, separated by commas"
-    return guarded(path, Reason.UNREADABLE_SIGNAL, what, call)
