@@ -37,6 +37,9 @@ _PLAIN: Final = re.compile(r"[\s,]*(?:[1-9]\d{0,17}(?:[\s,]+|$))*", re.ASCII)
 _NUMBER: Final = re.compile(r"0*([1-9]\d{0,17})(?:\.0*)?", re.ASCII)
 _SHORTEST_CODE: Final = 6
 
+# Other programs write -1 for a missing code; a code with a minus sign is none.
+_NEGATIVE: Final = re.compile(r"(?<![\w.)\]])[-\u2212]\d[\w.]*", re.ASCII)
+
 # Words between diagnoses, and in front of codes as in "SNOMED CT: 426783006".
 _LINKS: Final = frozenset({"and", "ct", "sct", "snomed", "snomedct"})
 
@@ -82,7 +85,7 @@ def read_dx(text: str) -> Dx:
     line ends, and also slashes and blanks where everything between them is understood.
     Brackets and quotes do not matter. ``Unknown``, ``n/a`` and the like are no
     diagnosis. What is not understood is returned as it is, not guessed: ``AF?`` or ``no
-    AF`` is not AF.
+    AF`` is not AF, and ``-426783006`` is no code.
 
     Parameters
     ----------
@@ -129,6 +132,10 @@ def _beginning(text: str) -> str:
 
 def _read_part(part: str) -> tuple[list[str], str]:
     """Return the codes between two separators, and what was not understood of it."""
+    negative = _NEGATIVE.findall(part)
+    if negative:
+        found, unknown = _read_part(_NEGATIVE.sub(" ", part))
+        return found, _shown(" ".join([*negative, unknown]))
     words = words_of(part)
     if " ".join(words) in _NOTHING:
         return [], ""
