@@ -383,6 +383,8 @@ class Odd:
         ({"\udcff": 1}, r"a column '\\udcff'"),
         ({"x" * 300: 1}, "a column 'xxx"),
         ({Odd(): 1}, "a column a Odd"),
+        ({"ef": 1e39}, "column ef; expected a number of at most 3.4e.38"),
+        ({"ef": -(10**300)}, "column ef; expected a number of at most 3.4e.38"),
         (np.zeros(3), "columns of type ndarray"),
         (Odd(), "columns of type Odd"),
         (5, "columns of type int"),
