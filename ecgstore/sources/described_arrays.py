@@ -10,9 +10,10 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.errors import RecordError, short_repr
@@ -26,6 +27,7 @@ from ecgstore.sources.array_layout import (
 from ecgstore.sources.chosen_signal import chosen_signal
 from ecgstore.sources.csv_array import read_csv_array
 from ecgstore.sources.files import file_size, printable, read_start
+from ecgstore.sources.finite import check_finite
 from ecgstore.sources.lead_choice import VOLTS, ChooseLeads, per_mv
 from ecgstore.sources.library_guard import guarded
 from ecgstore.sources.npy_file import NpyFile, open_npy
@@ -117,24 +119,44 @@ def open_record(path: str, choose: ChooseLeads) -> tuple[ArrayHeader, RecordSign
             Reason.WRONG_SIGNAL_SIZE, f"{where}: holds no sample; expected an ECG"
         )
     scale, channels = layout.per_unit * per_mv(layout.unit), list(chosen.channels)
+    names = [layout.leads[channel] for channel in channels]
     if isinstance(array, NpyFile):
-        return header, chosen_signal(_ArraySignal(array, channels, scale), chosen)
-    return header, chosen_signal(WholeSignal(array[channels] / scale), chosen)
+        parts = _ArraySignal(array, channels, scale, names, where)
+        return header, chosen_signal(parts, chosen)
+    signal = _in_mv(array[channels], scale)
+    check_finite(signal, names, where)
+    return header, chosen_signal(WholeSignal(signal), chosen)
 
 
 class _ArraySignal:
     """Some leads of an array of shape (n_leads, n_samples)."""
 
-    def __init__(self, array: NpyFile, channels: list[int], scale: float) -> None:
+    def __init__(
+        self,
+        array: NpyFile,
+        channels: list[int],
+        scale: float,
+        names: list[str],
+        where: str,
+    ) -> None:
         self.n_samples = array.shape[1]
         self.checksum_differs: BoolArray = np.zeros(len(channels), bool)
         self.first_value_differs = self.checksum_differs
         self._array, self._channels, self._scale = array, channels, scale
+        self._names, self._where = names, where
 
     def read(self, begin: int, end: int) -> FloatArray:
         """Return some samples of the channels, in mV."""
         values = self._array.read(self._channels, begin, end)
-        return values.astype(np.float64) / self._scale
+        signal = _in_mv(values, self._scale)
+        check_finite(signal, self._names, self._where)
+        return signal
+
+
+def _in_mv(values: NDArray[Any], scale: float) -> FloatArray:
+    """Return values in mV; infinite where they are too large for that."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float64) / scale
 
 
 def _array_names(path: str, layout: ArrayLayout) -> list[str]:

@@ -23,6 +23,7 @@ from ecgstore.reasons import Reason
 from ecgstore.record import LEADS, N_LEADS
 from ecgstore.sources.chosen_signal import chosen_signal
 from ecgstore.sources.files import file_size, printable
+from ecgstore.sources.finite import check_finite
 from ecgstore.sources.lead_choice import VOLTS, ChooseLeads, per_mv
 from ecgstore.sources.library_guard import guarded
 from ecgstore.sources.record_signal import RecordSignal
@@ -123,6 +124,8 @@ def open_record(path: str, choose: ChooseLeads) -> tuple[SetHeader, RecordSignal
             f"{printable(path)}: holds zeros only; expected an ECG between zeros",
         )
     signal = samples[inside[0] : inside[-1] + 1, list(chosen.channels)].T
+    names = [_CHANNELS[channel].name for channel in chosen.channels]
+    check_finite(signal, names, printable(path))
     return SetHeader(name), chosen_signal(WholeSignal(signal), chosen)
 
 

@@ -349,3 +349,23 @@ def test_a_row_of_an_array_that_is_too_long_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="268435456 bytes each") as caught:
         read_record(path / "5")
     assert caught.value.reason == Reason.TOO_LARGE
+
+
+@pytest.mark.parametrize(("value", "unit"), [(np.inf, "mV"), (1e308, "V")])
+@pytest.mark.parametrize("suffix", ["npy", "csv"])
+def test_an_infinite_sample_is_not_finite(
+    tmp_path: Path, value: float, unit: str, suffix: str
+) -> None:
+    values = signals()[0].T
+    values[700, 4] = value
+    np.save(tmp_path / "p.npy", values)
+    np.savetxt(tmp_path / "p.csv", values, delimiter=",")
+    path = describe(
+        tmp_path / "a.toml", files=f"p.{suffix}", axes=["sample", "lead"], unit=unit,
+        per_unit=0.5,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RecordError, match="lead aVL has an infinite") as caught:
+            read_record(path / f"p.{suffix}")
+    assert caught.value.reason == Reason.NOT_FINITE
