@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.errors import RecordError, short_repr
+from ecgstore.lead_names import shown_unit
 from ecgstore.reasons import Reason
 from ecgstore.sources.array_layout import (
     MOST_TOML_BYTES,
@@ -111,7 +112,8 @@ def open_record(path: str, choose: ChooseLeads) -> tuple[ArrayHeader, RecordSign
     check_sampling_rate(layout.fs, where)
     if layout.unit not in VOLTS:
         raise RecordError(
-            Reason.UNKNOWN_UNIT, f"{where}: is in {layout.unit!r}; expected mV, uV or V"
+            Reason.UNKNOWN_UNIT,
+            f"{where}: is in {shown_unit(layout.unit)}; expected mV, uV or V",
         )
     array = _leads_of(os.path.join(os.path.dirname(file), header.array), name, layout)
     if not array.shape[1]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ecgstore.arrays import FloatArray
 from ecgstore.errors import RecordError, short_repr
+from ecgstore.lead_names import shown_unit
 from ecgstore.reasons import Reason
 from ecgstore.record import LEADS, N_LEADS
 from ecgstore.sources.chosen_signal import chosen_signal
@@ -218,7 +219,7 @@ def _per_mv(tracings: Any, path: str) -> float:
     elif unit is None and tracings.dtype.kind != "f":
         problem = f"are whole numbers, {tracings.dtype}, of no unit"
     elif unit is not None and not (isinstance(unit, str) and unit in VOLTS):
-        problem = f"are in {short_repr(unit)}"
+        problem = f"are in {shown_unit(unit)}"
     elif not (isinstance(per_unit, int | float) and 0 < per_unit < float("inf")):
         problem = f"have {short_repr(per_unit)} values in a unit"
     if problem:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from ecgstore.arrays import FloatArray
 from ecgstore.errors import RecordError
-from ecgstore.lead_names import shown_lead
+from ecgstore.lead_names import shown_lead, shown_unit
 from ecgstore.reasons import Reason
 from ecgstore.sources.chosen_signal import chosen_signal
 from ecgstore.sources.files import printable
@@ -94,7 +94,7 @@ class HospitalFormat:
                 raise RecordError(
                     Reason.UNKNOWN_UNIT,
                     f"{where}: lead {shown_lead(channel.name)} is in "
-                    f"{shown_lead(channel.unit)}; expected mV, uV or V",
+                    f"{shown_unit(channel.unit)}; expected mV, uV or V",
                 )
         fs, n_samples = channels[0].fs, len(channels[0].samples)
         if {(one.fs, len(one.samples)) for one in channels} != {(fs, n_samples)}:
