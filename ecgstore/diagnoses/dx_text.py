@@ -1,10 +1,11 @@
 """Read the diagnoses in a text, in whatever spelling: codes, abbreviations or names."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from ecgstore.diagnoses.scp_ecg import scp_statements
 from ecgstore.diagnoses.snomed import code_by_words, words_of
 from ecgstore.system.visible import visible
 
@@ -101,6 +102,37 @@ def read_dx(text: str) -> Dx:
     Dx(codes=('164889003', '59118001', '270492004'), unknown=('foo',))
     """
     return (_read if len(text) > _LONGEST_KEPT else _read_kept)(text)
+
+
+def shown_dx(text: str, where: str) -> str:
+    """Return a part that is not understood as a message may show it.
+
+    Free text may hold a person's name, so that only numbers and known codes are shown.
+
+    Parameters
+    ----------
+    text : str
+        One of `Dx.unknown`.
+    where : str
+        The place of the text, which is named instead.
+
+    Examples
+    --------
+    >>> shown_dx("AF?", "headers"), shown_dx("-1", "headers")
+    ('AF?', '-1')
+    >>> shown_dx("Mary Poppins", "headers")
+    '[texts in headers]'
+    """
+    known = code_by_words()
+    words = re.findall(r"[^\W_]+", text)
+    if all(_is_shown(word, known) for word in words):
+        return text
+    return f"[texts in {where}]"
+
+
+def _is_shown(word: str, known: Mapping[str, str]) -> bool:
+    """Return whether a word is a number or a known code."""
+    return word.isdecimal() or word.lower() in known or word in scp_statements()
 
 
 def _read(text: str) -> Dx:
