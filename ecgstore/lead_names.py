@@ -30,7 +30,7 @@ _MOST_DIGITS: Final = 4
 
 _UNITS: Final = frozenset((
     "mv", "uv", "nv", "kv", "v", "\u00b5v", "\u03bcv", "mv/s", "mmhg", "cmh2o", "kpa",
-    "bpm", "hz", "ohm", "mohm", "kohm", "nu", "adu", "counts", "lsb", "%", "degc",
+    "bpm", "hz", "ohm", "mohm", "kohm", "nu", "adu", "counts", "lsb", "%", "?",
 ))  # fmt: skip
 """Usual units of channels, in lower case."""
 

@@ -10,12 +10,14 @@ from ecgstore.lead_names import shown_lead
 from ecgstore.reasons import Reason
 
 
-def check_finite(signal: FloatArray, names: Sequence[str], where: str) -> None:
+def check_finite(
+    signal: FloatArray | Sequence[FloatArray], names: Sequence[str], where: str
+) -> None:
     """Refuse a signal with an infinite sample; NaN is a missing one.
 
     Parameters
     ----------
-    signal : ndarray of shape (n_channels, n_samples)
+    signal : ndarray of shape (n_channels, n_samples), or sequence of its rows
         Voltages.
     names : sequence of str
         Names of the channels.
@@ -27,11 +29,10 @@ def check_finite(signal: FloatArray, names: Sequence[str], where: str) -> None:
     RecordError
         With `Reason.NOT_FINITE`; the message names the channel.
     """
-    infinite = np.isinf(signal).any(axis=1)
-    if infinite.any():
-        name = shown_lead(names[int(infinite.argmax())])
-        raise RecordError(
-            Reason.NOT_FINITE,
-            f"{where}: lead {name} has an infinite sample; expected numbers, NaN where "
-            "a sample is missing",
-        )
+    for channel, name in zip(signal, names, strict=True):
+        if np.isinf(channel).any():
+            raise RecordError(
+                Reason.NOT_FINITE,
+                f"{where}: lead {shown_lead(name)} has an infinite sample; expected "
+                "numbers, NaN where a sample is missing",
+            )

@@ -12,6 +12,7 @@ from ecgstore.lead_names import shown_lead, shown_unit
 from ecgstore.reasons import Reason
 from ecgstore.sources.chosen_signal import chosen_signal
 from ecgstore.sources.files import printable
+from ecgstore.sources.finite import check_finite
 from ecgstore.sources.hospital.header import HospitalHeader, record_id_of
 from ecgstore.sources.lead_choice import VOLTS, ChooseLeads
 from ecgstore.sources.record_signal import RecordSignal
@@ -108,9 +109,9 @@ class HospitalFormat:
             raise RecordError(
                 Reason.WRONG_SIGNAL_SIZE, f"{where}: holds no sample; expected an ECG"
             )
-        signal = WholeSignal(
-            [channel.samples for channel in channels], record.checksum_differs
-        )
+        samples = [channel.samples for channel in channels]
+        check_finite(samples, [channel.name for channel in channels], where)
+        signal = WholeSignal(samples, record.checksum_differs)
         return _header(path, record, fs), chosen_signal(signal, chosen)
 
     def parts(self, path: str) -> frozenset[str]:
