@@ -25,17 +25,25 @@ _SPELLINGS: Final[Mapping[str, str]] = {
 # No hyphen: a lead with a minus sign is another one.
 _PREFIX: Final = re.compile(r"(?:mdc_ecg_lead_|(?:ecg|ekg)[ _:]*(?:lead)?|lead)[ _:]*")
 
-_LONGEST_WORD: Final = 4
-"""Letters and digits of a word in the name of a lead that is shown in any case."""
-
 _LONGEST_NAME: Final = 30
+_MOST_DIGITS: Final = 4
 
+_UNITS: Final = frozenset((
+    "mv", "uv", "nv", "kv", "v", "\u00b5v", "\u03bcv", "mv/s", "mmhg", "cmh2o", "kpa",
+    "bpm", "hz", "ohm", "mohm", "kohm", "nu", "adu", "counts", "lsb", "%", "?",
+))  # fmt: skip
+"""Usual units of channels, in lower case."""
+
+# No first name or surname, except where a lead has it, too.
 _WORDS: Final = re.compile(
-    "ableitung|airflow|annotations?|augmented|bipolar|brust|canal|channel|chest|"
-    "derivation|events?|frank|impedance|leads|marker|modified|pleth|precordial|"
-    "pressure|respiration|right|signal|status|trigger|unipolar"
+    r"mli{1,3}|a?v[rlf]|v[1-9]r?|v1[0-9]|mcl[1-6]|c[1-9]|c[bcmrs][1-6]|ml[1-6]|"
+    r"d[1-9]|mdc|(?:ecg|ekg|eeg|emg|eog|ppg|leads?|channel|chan|ch)\d{0,2}|\d{1,3}|"
+    r"(?:resp|abp|nibp|ibp|art|pap|cvp|icp|pleth|spo2|sao2|etco2|co2|acc|temp)\d?|"
+    "ableitung|airflow|annotations?|augmented|bipolar|brust|canal|chest|derivation|"
+    "events?|impedance|left|marker|mod|modified|precordial|pressure|pulse|"
+    "respiration|rhythm|right|signal|status|trigger|unipolar"
 )
-"""Longer words that are in names of channels."""
+"""Words in names of channels, besides leads and units."""
 
 _EXAMPLE: Final = '"ECG 1" = "II", or "-aVR" = "-aVR" for an inverted lead'
 
@@ -44,20 +52,39 @@ def shown_lead(name: str) -> str:
     """Return the name of a lead as a message may show it.
 
     A device lets people write what they like there, also a patient's name. So a name is
-    shown if it consists of short words and of those that are usual.
+    shown if all its words are usual in names of leads and other channels.
 
     Examples
     --------
-    >>> shown_lead("ECG V1"), shown_lead("chest 6"), shown_lead("Mary Poppins")
-    ('ECG V1', 'chest 6', 'a name of 12 characters')
+    >>> shown_lead("ECG V1"), shown_lead("chest 6"), shown_lead("Kim Li")
+    ('ECG V1', 'chest 6', 'a name of 6 characters')
     """
-    words = re.split(r"[\W_]+", name)
     is_usual = all(
-        len(word) <= _LONGEST_WORD or _WORDS.fullmatch(word.lower()) for word in words
+        word in _SPELLINGS or word in _UNITS or _WORDS.fullmatch(word)
+        for word in filter(None, re.split(r"[\W_]+", name.lower()))
     )
-    if is_usual and len(name) <= _LONGEST_NAME and name.isprintable():
+    is_short = len(name) <= _LONGEST_NAME
+    n_digits = sum(character.isdigit() for character in name)
+    if is_usual and is_short and n_digits <= _MOST_DIGITS and name.isprintable():
         return name.strip() or "no name"
     return f"a name of {len(name)} characters"
+
+
+def shown_unit(unit: object) -> str:
+    """Return the unit of a channel as a message may show it: if it is a usual one.
+
+    Examples
+    --------
+    >>> shown_unit("mmHg"), shown_unit("Jane"), shown_unit(5)
+    ("'mmHg'", 'a unit of 4 characters', 'a unit of type int')
+    """
+    if not isinstance(unit, str):
+        return f"a unit of type {type(unit).__name__}"
+    if not unit.strip():
+        return "no unit"
+    if unit.strip().lower() in _UNITS:
+        return repr(unit)
+    return f"a unit of {len(unit)} characters"
 
 
 class LeadMeaning(NamedTuple):

@@ -513,7 +513,7 @@ def test_quarantine_and_unknown_codes_are_printed(
         ["1", "44444"],
     ]
     words = next(place for place, line in enumerate(lines) if "words in Dx" in line)
-    assert lines[words + 1].split() == ["1", "foo"]
+    assert lines[words + 1].split() == ["1", "[texts", "in", "headers]"]
     assert "  left out: records/A0002.hea (too_short): the record has 100" in printed
     printed, _ = run(capsys, "info", out, "--quarantine")
     head, line = printed.splitlines()

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from ecgstore.errors import ConfigError
-from ecgstore.lead_names import STANDARD_LEADS, LeadMeaning, LeadNames, meaning_of
+from ecgstore.lead_names import (
+    STANDARD_LEADS,
+    LeadMeaning,
+    LeadNames,
+    meaning_of,
+    shown_lead,
+    shown_unit,
+)
 
 FILE = Path(__file__).parent / "data" / "leads" / "lead-names.toml"
 PREFIXES = (
@@ -74,3 +81,28 @@ def test_mistakes_in_a_file_are_named(tmp_path: Path, text: str, message: str) -
     assert str(caught.value).startswith(f"{file}: {message}")
     with pytest.raises(ConfigError, match="expected lines such as"):
         LeadNames.read(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["aVR", "v6", "MLII", "MCL1", "V4R", "CM5", "CC5", "ML5", "V2-V3", "vx", "D3", "Z",
+     "ECG1", "EKG lead 2", "MDC_ECG_LEAD_V1", "ch 3", "Resp", "ABP [mmHg]", "PLETH",
+     "SpO2 [%]", "mod.V1"],
+)  # fmt: skip
+def test_usual_names_of_channels_are_shown(name: str) -> None:
+    assert shown_lead(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Jane Doe", "Kim Li", "MARY", "Li", "ECG Jane", "01.02.60", "12345", "V1 Doe",
+     "Jos\u00e9", "\u674e\u660e"],
+)  # fmt: skip
+def test_what_may_be_a_person_is_not_shown(name: str) -> None:
+    assert shown_lead(name) == f"a name of {len(name)} characters"
+    assert shown_unit(name) == f"a unit of {len(name)} characters"
+
+
+@pytest.mark.parametrize("unit", ["mmHg", "%", "\u00b5V", "NU", "bpm"])
+def test_usual_units_are_shown(unit: str) -> None:
+    assert shown_unit(unit) == repr(unit)

@@ -12,7 +12,7 @@ from ecgstore.builder.not_understood import most_frequent_first
 from ecgstore.builder.rows import all_left_out, seconds_left_out
 from ecgstore.builder.table_use import table_uses
 from ecgstore.config import Config
-from ecgstore.diagnoses import code_names
+from ecgstore.diagnoses import code_names, shown_dx
 from ecgstore.errors import counted, short_list
 from ecgstore.label_tables import RecordTables
 from ecgstore.sources import describe_unreadable
@@ -65,7 +65,8 @@ class ScanReport:
     unknown_codes : dict
         Records found by code, for codes in no table of codes and not in the class set.
     unknown_words : dict
-        Records found by text, for texts among the diagnoses that are not understood.
+        Records found by text, for texts among the diagnoses that are not understood;
+        those that may hold a name are counted by their place.
     left_out : list of dict
         Path, reason and detail of every record, and of every window of a usable
         record, in quarantine.
@@ -177,9 +178,12 @@ def make_report(journal: Journal, config: Config, tables: RecordTables) -> ScanR
 def _unknown_words(journal: Journal, tables: RecordTables) -> dict[str, int]:
     """Return the number of records by text that is no diagnosis ecgstore knows."""
     words: Counter[str] = Counter()
-    of_headers = (texts.split("\n") for texts in journal.unknown_dx())
-    of_tables = (row.unknown for table in tables.tables for row in table.rows)
-    for texts in chain(of_headers, of_tables):
+    of_headers = ((texts.split("\n"), "headers") for texts in journal.unknown_dx())
+    of_tables = (
+        (row.unknown, table.path) for table in tables.tables for row in table.rows
+    )
+    for unknown, where in chain(of_headers, of_tables):
+        texts = {shown_dx(text, where) for text in unknown}
         is_full = len(words) >= _MOST_WORDS
         words.update(
             {_OTHER_WORDS if is_full and text not in words else text for text in texts}

@@ -12,7 +12,7 @@ from .counts import (
     code_names as code_names,
     count_diagnoses as count_diagnoses,
 )
-from .dx_text import Dx as Dx, read_dx as read_dx
+from .dx_text import Dx as Dx, read_dx as read_dx, shown_dx as shown_dx
 from .presets import CLASS_SETS as CLASS_SETS, class_set as class_set
 from .scp_ecg import ScpStatement as ScpStatement, scp_statements as scp_statements
 from .snomed import Diagnosis as Diagnosis, code_of as code_of, diagnoses as diagnoses

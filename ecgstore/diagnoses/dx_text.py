@@ -1,10 +1,11 @@
 """Read the diagnoses in a text, in whatever spelling: codes, abbreviations or names."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from ecgstore.diagnoses.scp_ecg import scp_statements
 from ecgstore.diagnoses.snomed import code_by_words, words_of
 from ecgstore.system.visible import visible
 
@@ -36,6 +37,9 @@ _PLAIN: Final = re.compile(r"[\s,]*(?:[1-9]\d{0,17}(?:[\s,]+|$))*", re.ASCII)
 # to 18 digits. Shorter numbers are read only where nothing else is in a part.
 _NUMBER: Final = re.compile(r"0*([1-9]\d{0,17})(?:\.0*)?", re.ASCII)
 _SHORTEST_CODE: Final = 6
+
+# Other programs write -1 for a missing code; a code with a minus sign is none.
+_NEGATIVE: Final = re.compile(r"(?<![\w.)\]])[-\u2212]\d[\w.]*", re.ASCII)
 
 # Words between diagnoses, and in front of codes as in "SNOMED CT: 426783006".
 _LINKS: Final = frozenset({"and", "ct", "sct", "snomed", "snomedct"})
@@ -82,7 +86,7 @@ def read_dx(text: str) -> Dx:
     line ends, and also slashes and blanks where everything between them is understood.
     Brackets and quotes do not matter. ``Unknown``, ``n/a`` and the like are no
     diagnosis. What is not understood is returned as it is, not guessed: ``AF?`` or ``no
-    AF`` is not AF.
+    AF`` is not AF, and ``-426783006`` is no code.
 
     Parameters
     ----------
@@ -98,6 +102,37 @@ def read_dx(text: str) -> Dx:
     Dx(codes=('164889003', '59118001', '270492004'), unknown=('foo',))
     """
     return (_read if len(text) > _LONGEST_KEPT else _read_kept)(text)
+
+
+def shown_dx(text: str, where: str) -> str:
+    """Return a part that is not understood as a message may show it.
+
+    Free text may hold a person's name, so that only numbers and known codes are shown.
+
+    Parameters
+    ----------
+    text : str
+        One of `Dx.unknown`.
+    where : str
+        The place of the text, which is named instead.
+
+    Examples
+    --------
+    >>> shown_dx("AF?", "headers"), shown_dx("-1", "headers")
+    ('AF?', '-1')
+    >>> shown_dx("Mary Poppins", "headers")
+    '[texts in headers]'
+    """
+    known = code_by_words()
+    words = re.findall(r"[^\W_]+", text)
+    if all(_is_shown(word, known) for word in words):
+        return text
+    return f"[texts in {where}]"
+
+
+def _is_shown(word: str, known: Mapping[str, str]) -> bool:
+    """Return whether a word is a number or a known code."""
+    return word.isdecimal() or word.lower() in known or word in scp_statements()
 
 
 def _read(text: str) -> Dx:
@@ -129,6 +164,10 @@ def _beginning(text: str) -> str:
 
 def _read_part(part: str) -> tuple[list[str], str]:
     """Return the codes between two separators, and what was not understood of it."""
+    negative = _NEGATIVE.findall(part)
+    if negative:
+        found, unknown = _read_part(_NEGATIVE.sub(" ", part))
+        return found, _shown(" ".join([*negative, unknown]))
     words = words_of(part)
     if " ".join(words) in _NOTHING:
         return [], ""

@@ -4,6 +4,8 @@ import math
 import re
 from typing import Final
 
+import numpy as np
+
 from ecgstore.record import MAX_AGE, SEXES
 
 _MISSING: Final = frozenset({"", "nan", "na", "n/a", "none", "null", "<na>"})
@@ -17,6 +19,9 @@ _THRESHOLD: Final = 0.5
 
 _PLAIN: Final = re.compile(r"\w{1,3}|[a-z]{1,8}|[+-]?\d{1,3}(\.\d{1,3})?", re.ASCII)
 """Cells that are hardly a person's name: codes, short words and small numbers."""
+
+MAX_TARGET: Final = float(np.finfo(np.float32).max)
+"""Largest size of a target: stores hold them as float32."""
 
 _FLOAT_INTEGER: Final = re.compile(r"(\d+)\.0+", re.ASCII)
 
@@ -51,6 +56,25 @@ def number_in(cell: str) -> float:
         raise ValueError(cell)
     value = float(cell)
     if math.isinf(value):
+        raise ValueError(cell)
+    return value
+
+
+def target_in(cell: str) -> float:
+    """Return the value of a target; NaN if it is missing.
+
+    Raises
+    ------
+    ValueError
+        If it is no number, or too large for a store.
+
+    Examples
+    --------
+    >>> target_in("55.5")
+    55.5
+    """
+    value = number_in(cell)
+    if abs(value) > MAX_TARGET:
         raise ValueError(cell)
     return value
 

@@ -9,12 +9,14 @@ from ecgstore.config import N_FOLDS, Config
 from ecgstore.diagnoses import read_dx
 from ecgstore.errors import ConfigError
 from ecgstore.label_tables.cells import (
+    MAX_TARGET,
     age_in,
     identifier_in,
     is_missing,
     number_in,
     sex_in,
     shown,
+    target_in,
     truth_in,
 )
 from ecgstore.label_tables.code_cells import read_codes
@@ -24,6 +26,8 @@ _T = TypeVar("_T")
 
 _MOST_VALUES: Final = 20
 """Different values of a column that are counted one by one."""
+
+_A_TARGET: Final = f"a number of at most {MAX_TARGET:.1e}, or blank"
 
 _PTB_XL_ABOVE_89: Final = ("300", "300.0")
 _PTB_XL_SEXES: Final = {"0": "male", "0.0": "male", "1": "female", "1.0": "female"}
@@ -123,7 +127,7 @@ class RowReader:
                 for name in layout.columns
             ),
             targets=tuple(
-                _value(number_in, where, name, cells, "a number or blank")
+                _value(target_in, where, name, cells, _A_TARGET)
                 for name in layout.targets
             ),
             source=intern(cells[layout.source]) if layout.source else "",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ecgstore.config import N_FOLDS, Config
-from ecgstore.errors import ConfigError
+from ecgstore.errors import ConfigError, short_list
 from ecgstore.label_tables.keys import names_in, tails, without_suffix
 from ecgstore.label_tables.layout import Layout, layout_of
 from ecgstore.label_tables.row import RowReader, TableRow
@@ -160,11 +160,17 @@ def _joined(where: str, name: str, before: TableRow, row: TableRow) -> TableRow:
             f"{where} gives record {name} to another patient than an earlier line; "
             "expected one"
         )
+    contrary = {*before.codes} & {*row.denied} | {*before.denied} & {*row.codes}
+    if contrary:
+        raise ConfigError(
+            f"{where} says that record {name} is in a class, and an earlier line that "
+            "it is not, or the other way round; expected one of them for "
+            f"{short_list(sorted(contrary))}"
+        )
     codes = tuple(dict.fromkeys((*before.codes, *row.codes)))
-    denied = tuple(dict.fromkeys((*before.denied, *row.denied)))
     joined = row._replace(
         codes=codes,
-        denied=tuple(code for code in denied if code not in codes),
+        denied=tuple(dict.fromkeys((*before.denied, *row.denied))),
         unknown=tuple(dict.fromkeys((*before.unknown, *row.unknown))),
     )
     # By their texts, in which NaN is equal to itself.

@@ -5,7 +5,6 @@ TOML file, ``/`` and the number of the row in its array, or the name of its file
 """
 
 import fnmatch
-import io
 import math
 import os
 from collections.abc import Iterable
@@ -14,9 +13,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgstore.arrays import BoolArray, FloatArray
-from ecgstore.errors import RecordError, counted, short_repr
+from ecgstore.errors import RecordError, short_repr
+from ecgstore.lead_names import shown_unit
 from ecgstore.reasons import Reason
 from ecgstore.sources.array_layout import (
     MOST_TOML_BYTES,
@@ -26,20 +27,22 @@ from ecgstore.sources.array_layout import (
     read_layout,
 )
 from ecgstore.sources.chosen_signal import chosen_signal
+from ecgstore.sources.csv_array import read_csv_array
 from ecgstore.sources.files import file_size, printable, read_start
+from ecgstore.sources.finite import check_finite
 from ecgstore.sources.hdf5_dataset import check_bytes, opened_hdf5, own_dataset
 from ecgstore.sources.lead_choice import VOLTS, ChooseLeads, per_mv
-from ecgstore.sources.library_guard import check_size, guarded
+from ecgstore.sources.library_guard import guarded
 from ecgstore.sources.npy_file import NpyFile, open_npy
 from ecgstore.sources.record_signal import RecordSignal
 from ecgstore.sources.sampling_rate import check_sampling_rate
 from ecgstore.sources.whole_signal import WholeSignal
 
 _HDF5: Final = "an HDF5 file with the dataset that its description names"
-_MOST_CSV_BYTES: Final = 1 << 26
 _MOST_ROWS: Final = 1 << 24
+_MOST_ROW_BYTES: Final = 1 << 28
 _MOST_BYTES: Final = 1 << 34
-"""Bytes of a record in an array: all of them are read, and a sparse file has any."""
+"""Bytes of a record in a file: all of them are read, and a sparse file has any."""
 
 
 class _Channel(NamedTuple):
@@ -112,7 +115,8 @@ def open_record(path: str, choose: ChooseLeads) -> tuple[ArrayHeader, RecordSign
     check_sampling_rate(layout.fs, where)
     if layout.unit not in VOLTS:
         raise RecordError(
-            Reason.UNKNOWN_UNIT, f"{where}: is in {layout.unit!r}; expected mV, uV or V"
+            Reason.UNKNOWN_UNIT,
+            f"{where}: is in {shown_unit(layout.unit)}; expected mV, uV or V",
         )
     array = _leads_of(os.path.join(os.path.dirname(file), header.array), name, layout)
     if not array.shape[1]:
@@ -120,24 +124,44 @@ def open_record(path: str, choose: ChooseLeads) -> tuple[ArrayHeader, RecordSign
             Reason.WRONG_SIGNAL_SIZE, f"{where}: holds no sample; expected an ECG"
         )
     scale, channels = layout.per_unit * per_mv(layout.unit), list(chosen.channels)
+    names = [layout.leads[channel] for channel in channels]
     if isinstance(array, NpyFile):
-        return header, chosen_signal(_ArraySignal(array, channels, scale), chosen)
-    return header, chosen_signal(WholeSignal(array[channels] / scale), chosen)
+        parts = _ArraySignal(array, channels, scale, names, where)
+        return header, chosen_signal(parts, chosen)
+    signal = _in_mv(array[channels], scale)
+    check_finite(signal, names, where)
+    return header, chosen_signal(WholeSignal(signal), chosen)
 
 
 class _ArraySignal:
     """Some leads of an array of shape (n_leads, n_samples)."""
 
-    def __init__(self, array: NpyFile, channels: list[int], scale: float) -> None:
+    def __init__(
+        self,
+        array: NpyFile,
+        channels: list[int],
+        scale: float,
+        names: list[str],
+        where: str,
+    ) -> None:
         self.n_samples = array.shape[1]
         self.checksum_differs: BoolArray = np.zeros(len(channels), bool)
         self.first_value_differs = self.checksum_differs
         self._array, self._channels, self._scale = array, channels, scale
+        self._names, self._where = names, where
 
     def read(self, begin: int, end: int) -> FloatArray:
         """Return some samples of the channels, in mV."""
         values = self._array.read(self._channels, begin, end)
-        return values.astype(np.float64) / self._scale
+        signal = _in_mv(values, self._scale)
+        check_finite(signal, self._names, self._where)
+        return signal
+
+
+def _in_mv(values: NDArray[Any], scale: float) -> FloatArray:
+    """Return values in mV; infinite where they are too large for that."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float64) / scale
 
 
 def _array_names(path: str, layout: ArrayLayout) -> list[str]:
@@ -177,8 +201,7 @@ def _leads_of(path: str, name: str, layout: ArrayLayout) -> NpyFile | FloatArray
     """Return the array of a record, of shape (n_leads, n_samples)."""
     array: NpyFile | FloatArray
     if path.lower().endswith(".csv"):
-        values = _csv(path, layout)
-        array = values if layout.axes[0] == "lead" else values.T
+        array = read_csv_array(path, layout)
     elif is_hdf5(path):
         array = _hdf5(path, name, layout)
     else:
@@ -280,12 +303,14 @@ def _npy(path: str, layout: ArrayLayout) -> NpyFile:
     array = guarded(
         path, Reason.UNREADABLE_SIGNAL, what, lambda: open_npy(path, n_axes)
     )
-    n_rows = array.shape[layout.axes.index("record")] if n_axes > 2 else 1
-    if n_rows > _MOST_ROWS or array.n_bytes > n_rows * _MOST_BYTES:
+    n_rows, most_bytes = 1, _MOST_BYTES
+    if "record" in layout.axes:
+        n_rows, most_bytes = array.shape[layout.axes.index("record")], _MOST_ROW_BYTES
+    if n_rows > _MOST_ROWS or array.n_bytes > n_rows * most_bytes:
         raise RecordError(
             Reason.TOO_LARGE,
             f"{printable(path)}: has the shape {array.shape}; expected at most "
-            f"{_MOST_ROWS} records with {_MOST_BYTES} bytes each",
+            f"{_MOST_ROWS} records with {most_bytes} bytes each",
         )
     if not array.n_bytes:
         raise RecordError(
@@ -293,27 +318,3 @@ def _npy(path: str, layout: ArrayLayout) -> NpyFile:
             f"{printable(path)}: has the shape {array.shape}; expected an ECG",
         )
     return array
-
-
-def _csv(path: str, layout: ArrayLayout) -> FloatArray:
-    """Return the numbers in a CSV file; a line may be empty if others follow it."""
-    check_size(path, _MOST_CSV_BYTES)
-    data = read_start(path, _MOST_CSV_BYTES, Reason.UNREADABLE_SIGNAL)[0]
-
-    def call() -> FloatArray:
-        import pandas as pd
-
-        table = pd.read_csv(
-            io.BytesIO(data.rstrip(b"\r\n")),
-            header=None,
-            skiprows=layout.header_lines,
-            skip_blank_lines=False,
-        )
-        return table.to_numpy(np.float64)
-
-    what = (
-        "a CSV file of numbers, separated by commas and with decimal points, after "
-        f"{counted(layout.header_lines, 'line')} of column names (header_lines in the "
-        "description)"
-    )
-    return guarded(path, Reason.UNREADABLE_SIGNAL, what, call)

@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 
 from ecgstore.arrays import FloatArray
 from ecgstore.errors import RecordError, short_repr
+from ecgstore.lead_names import shown_unit
 from ecgstore.reasons import Reason
 from ecgstore.record import LEADS, N_LEADS
 from ecgstore.sources.chosen_signal import chosen_signal
 from ecgstore.sources.files import file_size, printable
+from ecgstore.sources.finite import check_finite
 from ecgstore.sources.hdf5_dataset import check_bytes, opened_hdf5, own_dataset
 from ecgstore.sources.lead_choice import VOLTS, ChooseLeads, per_mv
 from ecgstore.sources.library_guard import guarded
@@ -135,6 +137,8 @@ def open_record(path: str, choose: ChooseLeads) -> tuple[SetHeader, RecordSignal
             f"{printable(path)}: holds zeros only; expected an ECG between zeros",
         )
     signal = samples[inside[0] : inside[-1] + 1, list(chosen.channels)].T
+    names = [_CHANNELS[channel].name for channel in chosen.channels]
+    check_finite(signal, names, printable(path))
     return header, chosen_signal(WholeSignal(signal), chosen)
 
 
@@ -185,7 +189,7 @@ def _per_mv(tracings: Any, path: str) -> float:
     elif unit is None and tracings.dtype.kind != "f":
         problem = f"are whole numbers, {tracings.dtype}, of no unit"
     elif unit is not None and not (isinstance(unit, str) and unit in VOLTS):
-        problem = f"are in {short_repr(unit)}"
+        problem = f"are in {shown_unit(unit)}"
     elif not (isinstance(per_unit, int | float) and 0 < per_unit < float("inf")):
         problem = f"have {short_repr(per_unit)} values in a unit"
     if problem:

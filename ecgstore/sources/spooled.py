@@ -15,6 +15,7 @@ from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
 from ecgstore.sources.chosen_signal import chosen_signal
 from ecgstore.sources.files import printable, read_range, read_start
+from ecgstore.sources.finite import check_finite
 from ecgstore.sources.lead_choice import ChooseLeads
 from ecgstore.sources.record_signal import RecordSignal
 from ecgstore.sources.sampling_rate import check_sampling_rate
@@ -197,14 +198,8 @@ class _Signal:
             )
         samples = np.frombuffer(data, self._dtype).reshape(-1, self._n_channels)
         voltages = np.ascontiguousarray(samples.T[self._channels], np.float64)
-        infinite = np.isinf(voltages).any(axis=1)
-        if infinite.any():
-            name = self._names[self._channels[int(infinite.argmax())]]
-            raise RecordError(
-                Reason.NOT_FINITE,
-                f"{self._where}: lead {name[:20]} has an infinite sample; expected "
-                "numbers, NaN where a sample is missing",
-            )
+        names = [self._names[channel] for channel in self._channels]
+        check_finite(voltages, names, self._where)
         return voltages
 
 

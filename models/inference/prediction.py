@@ -63,7 +63,8 @@ class Prediction:
     status : str
         "ok", or the code of the `Reason` why a build would leave the record out.
     detail : str
-        Description of the problem; empty if there is none.
+        Description of the problem, or the leads that a predicted record lacks; empty
+        if there is neither.
     probabilities : ndarray of shape (n_classes,) or None
         Probability of each class of the checkpoint; None if the record is not usable.
     """
@@ -219,7 +220,11 @@ def _predictions(
         for path, result in zip(paths, results, strict=True):
             name = printable(str(path))
             if isinstance(result, NewRecord):
-                yield Prediction(result.record_id, name, OK, "", next(probabilities))
+                lacking = [one for one in config.leads if one in result.missing_leads]
+                detail = f"without leads {', '.join(lacking)}" if lacking else ""
+                yield Prediction(
+                    result.record_id, name, OK, detail, next(probabilities)
+                )
             else:
                 detail = " ".join(result.detail.split())[:_LONGEST_DETAIL]
                 yield Prediction(_name_of(path), name, result.reason, detail, None)

@@ -18,7 +18,8 @@ def write_predictions(
     """Write predictions as CSV, each as soon as it is available.
 
     The columns are record_id, path, status, detail, and the probability of each class
-    with six decimals, empty for a record that cannot be used.
+    with six decimals, empty for a record that cannot be used. The detail is the problem
+    of such a record, or the leads that another lacks.
 
     Parameters
     ----------

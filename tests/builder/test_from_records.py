@@ -383,6 +383,8 @@ class Odd:
         ({"\udcff": 1}, r"a column '\\udcff'"),
         ({"x" * 300: 1}, "a column 'xxx"),
         ({Odd(): 1}, "a column a Odd"),
+        ({"ef": 1e39}, "column ef; expected a number of at most 3.4e.38"),
+        ({"ef": -(10**300)}, "column ef; expected a number of at most 3.4e.38"),
         (np.zeros(3), "columns of type ndarray"),
         (Odd(), "columns of type Odd"),
         (5, "columns of type int"),
@@ -456,3 +458,15 @@ def test_series_of_codes_are_lists(tmp_path: Path) -> None:
     run([("a", noise(), 500, None, {"dx": codes, "age": pd.NA})], tmp_path / "out.h5")
     with ecgstore.open(tmp_path / "out.h5") as store:
         assert store.records["dx"].tolist() == ["164889003"]
+
+
+def test_a_negative_number_is_no_diagnosis(tmp_path: Path) -> None:
+    given: list[Any] = [-426783006, [-1, 164889003], "164889003"]
+    records = [
+        (f"r{number}", noise(number), 500, None, {"dx": dx})
+        for number, dx in enumerate(given)
+    ]
+    report = run(records, tmp_path / "a.h5", Config(beats="none", select="all"))
+    assert report.unknown_words == {"-1": 1, "-426783006": 1}
+    with ecgstore.open(tmp_path / "a.h5") as store:
+        assert store.records["dx"].tolist() == ["", "164889003", "164889003"]

@@ -82,13 +82,13 @@ def test_diagnoses_in_words_are_understood_or_counted(
 ) -> None:
     folder = write_record("A0001", dx="Normal;RBBB").parent
     write_record("A0002", dx="AF/foo")
-    write_record("A0003", dx="bar, foo,AF,foo")
-    write_record("A0004", np.zeros((12, 100), np.int16), dx="AF,foo")
+    write_record("A0003", dx="bar, foo,AF,foo,AF?,-1")
+    write_record("A0004", np.zeros((12, 100), np.int16), dx="AF,foo,AF?")
     write_record("A0005", dx="Unknown")
     surveyed = ecgstore.survey([folder], FAST, n_workers=1, quiet=True)
     assert surveyed.n_not_selected == 2
     report = build(folder, tmp_path / "o.h5")
-    words = [("foo", 2), ("AF/foo", 1), ("bar", 1)]  # the most frequent first
+    words = [("[texts in headers]", 3), ("AF?", 2), ("-1", 1)]  # by frequency
     assert list(report.unknown_words.items()) == words
     assert surveyed.unknown_words == report.unknown_words
     assert report.to_json()["unknown_words"] == dict(words)
@@ -104,11 +104,11 @@ def test_the_number_of_different_unknown_words_is_bounded(
     tmp_path: Path, write_record: WriteRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ecgstore.builder.report._MOST_WORDS", 2)
-    folder = write_record("A0001", dx="AF,a,b").parent
+    folder = write_record("A0001", dx="AF,AF?,-1").parent
     for number in range(2, 5):
-        write_record(f"A000{number}", dx=f"AF,a,c{number},d{number}")
+        write_record(f"A000{number}", dx=f"AF,AF?,-{number},-5{number}")
     surveyed = ecgstore.survey([folder], FAST, n_workers=1, quiet=True)
-    assert surveyed.unknown_words == {"a": 4, "[other words]": 3, "b": 1}
+    assert surveyed.unknown_words == {"AF?": 4, "[other words]": 3, "-1": 1}
 
 
 def test_quarantine_uses_the_record_name_of_the_header(

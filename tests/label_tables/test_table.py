@@ -155,6 +155,22 @@ class TestColumns:
         [row] = read(tmp_path, text, Config(label_column="dx")).rows
         assert row.codes == ("AF", "426783006", "oops")
 
+    @pytest.mark.parametrize(
+        ("dx", "codes", "unknown"),
+        [
+            ("-426783006", (), ("-426783006",)),
+            ("-1", (), ("-1",)),
+            ("['-426783006.0', 164889003]", ("164889003",), ("-426783006.0",)),
+            ("164889003 -1", ("164889003",), ("-1",)),
+            ("SNOMED CT: 164889003 - AF", ("164889003",), ()),
+        ],
+    )
+    def test_a_negative_number_is_no_code(
+        self, tmp_path: Path, dx: str, codes: tuple[str], unknown: tuple[str]
+    ) -> None:
+        [row] = read(tmp_path, f'record,dx\nA,"{dx}"\n', Config()).rows
+        assert (row.codes, row.unknown) == (codes, unknown)
+
     def test_lines_about_one_record_are_joined(self, tmp_path: Path) -> None:
         text = "record_id,codes,age\nA,X,5\nB,Z,\nA,Y,5\nB,Z,\n"
         one, two = read(tmp_path, text).rows
@@ -182,9 +198,13 @@ class TestColumns:
             ("record_id,AF\nA,maybe\n", "line 2 has 'maybe' in column AF"),
             ("record_id,AF\n,1\n", "line 2 has an empty record"),
             ("record_id,AF,age\nA,1,5\nA,1,6\n", "line 3 says something else of rec"),
+            ("record_id,AF\nA,1\nA,0\n", "line 3 says that record A is in .* AF$"),
+            ("record_id,AF,ST\nA,0,1\nA,1,\n", "line 3 says that record A is in "),
             ("record_id,codes\nA,['A\n", "line 2: column codes begins with"),
             ("record_id,ef\nA,high\n", "line 2 has 'high' in column ef; expected a n"),
             ("record_id,ef\nA,inf\n", "line 2 has 'inf' in column ef"),
+            ("record_id,ef\nA,1e39\n", "in column ef; expected a number of at most 3"),
+            ("record_id,ef\nA,-1e300\n", "in column ef; expected a number of at most"),
             ("record_id,fold\nA,11\n", "line 2 has the fold '11'; expected a whole"),
             ("record_id,fold\nA,1.5\n", "line 2 has the fold '1.5'"),
             ("record_id,fold\nA,0\nB,10\n", "folds from 0 to 10, which are more"),

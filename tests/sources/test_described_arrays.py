@@ -69,7 +69,7 @@ def test_a_file_for_each_record(tmp_path: Path) -> None:
     for row, signal in enumerate(signals()[:2]):
         text = "\n".join(",".join(map(str, sample)) for sample in signal.T)
         (tmp_path / f"p{row}.csv").write_text(f"{','.join(LEADS)}\n{text}\n")
-    gap = (tmp_path / "p1.csv").read_text().replace("\n", "\nx,", 1)
+    gap = (tmp_path / "p1.csv").read_text().replace("\n", "\nx", 1)
     path = describe(
         tmp_path / "a.toml", files="p*.csv", axes=["sample", "lead"], header_lines=1,
         unit="uV", per_unit=0.2,
@@ -335,3 +335,69 @@ def test_a_csv_array_of_another_form_says_what_is_read(
     expected = r"separated by commas .* after 0 lines of column names \(header_lines"
     with pytest.raises(RecordError, match=expected):
         read_record(path / "a.csv")
+
+
+@pytest.mark.parametrize("axes", [["sample", "lead"], ["lead", "sample"]])
+def test_a_long_line_of_a_csv_file_is_refused_before_it_is_parsed(
+    tmp_path: Path, axes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "p.csv").write_text("1," * 50_000)
+    path = describe(tmp_path / "a.toml", files="p.csv", axes=axes)
+    monkeypatch.setattr("pandas.read_csv", None)
+    numbers = "50001 columns" if axes[0] == "sample" else "1 lines"
+    with pytest.raises(RecordError, match=f"has {numbers}.*expected 12,") as caught:
+        read_record(path / "p.csv")
+    assert caught.value.reason == Reason.WRONG_SIGNAL_SIZE
+
+
+def test_empty_lines_of_a_csv_file_take_no_memory(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("," * 11 + "\n" * 3_000_000 + "1")
+    path = describe(tmp_path / "a.toml", files="p.csv", axes=["sample", "lead"])
+    with pytest.raises(RecordError, match="has 36000012 values; expected at most"):
+        read_record(path / "p.csv")
+
+
+def test_lines_of_leads_in_a_csv_file(tmp_path: Path) -> None:
+    rows = [",".join(map(str, lead)) for lead in signals()[0]]
+    rows[3] = ""
+    rows[5] = rows[5].rpartition(",")[0]
+    rows[7] = rows[7].rpartition(",")[0] + ","
+    (tmp_path / "p.csv").write_bytes("\r\n".join(["a", "b,b", *rows, ""]).encode())
+    path = describe(
+        tmp_path / "a.toml", files="p.csv", axes=["lead", "sample"], header_lines=2
+    )
+    expected = signals()[0] / 200
+    expected[3], expected[5, -1], expected[7, -1] = np.nan, np.nan, np.nan
+    np.testing.assert_array_equal(read_record(path / "p.csv").signal, expected)
+
+
+def test_a_row_of_an_array_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    header = {"descr": "<i2", "fortran_order": False, "shape": (1000, 12, 50_000_000)}
+    with (tmp_path / "signals.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        file.truncate(file.tell() + 2 * 12 * 50_000_000 * 1000)
+    path = describe(tmp_path / "a.toml")
+    assert [*find_headers(tmp_path)] == [path]
+    with pytest.raises(RecordError, match="268435456 bytes each") as caught:
+        read_record(path / "5")
+    assert caught.value.reason == Reason.TOO_LARGE
+
+
+@pytest.mark.parametrize(("value", "unit"), [(np.inf, "mV"), (1e308, "V")])
+@pytest.mark.parametrize("suffix", ["npy", "csv"])
+def test_an_infinite_sample_is_not_finite(
+    tmp_path: Path, value: float, unit: str, suffix: str
+) -> None:
+    values = signals()[0].T
+    values[700, 4] = value
+    np.save(tmp_path / "p.npy", values)
+    np.savetxt(tmp_path / "p.csv", values, delimiter=",")
+    path = describe(
+        tmp_path / "a.toml", files=f"p.{suffix}", axes=["sample", "lead"], unit=unit,
+        per_unit=0.5,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RecordError, match="lead aVL has an infinite") as caught:
+            read_record(path / f"p.{suffix}")
+    assert caught.value.reason == Reason.NOT_FINITE

@@ -371,3 +371,17 @@ def test_rates_that_no_ecg_has_are_refused(tmp_path: Path, fs: Any) -> None:
     with h5py.File(path, "a") as file:
         file["tracings"].attrs["fs"] = fs
     assert refused(path).reason is Reason.BAD_SAMPLING_RATE
+
+
+def test_an_infinite_sample_is_in_quarantine(tmp_path: Path) -> None:
+    tracings = signals()
+    tracings[1, 700, 4] = -np.inf
+    folder = tmp_path / "set"
+    folder.mkdir()
+    write_set(folder / "a.hdf5", tracings, IDS)
+    options = Config(beats="none", select="all")
+    report = ecgstore.build_store(
+        folder, tmp_path / "out.h5", options, n_workers=1, quiet=True
+    )
+    assert report.reasons == {"not_finite": 1}
+    assert "lead aVL has an infinite sample" in report.left_out[0]["detail"]

@@ -77,6 +77,7 @@ def _records(
     sources: Iterable[Path], config: Config, unreadable: list[Path]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield source and diagnoses of every record of the folders and files."""
+    from ecgstore.diagnoses import shown_dx
     from ecgstore.errors import RecordError
     from ecgstore.label_tables import header_labels, read_label_table
     from ecgstore.sources import find_headers, read_header, source_name
@@ -86,7 +87,8 @@ def _records(
     for root in sources:
         if root.suffix.lower() in TABLE_SUFFIXES:
             for row in read_label_table(root, config).rows:
-                yield row.source or root.stem, (*row.codes, *row.unknown)
+                unknown = [shown_dx(text, str(root)) for text in row.unknown]
+                yield row.source or root.stem, (*row.codes, *unknown)
             continue
         headers = find_headers(
             root, lambda path, problem: unreadable.append(Path(path))
@@ -98,8 +100,11 @@ def _records(
                 unreadable.append(path)
                 continue
             labels = header_labels(header.notes, config.label_key)
-            codes = (*header.dx, *labels.codes, *header.dx_unknown, *labels.unknown)
-            yield source_name(path, root), codes
+            unknown = [
+                shown_dx(text, "headers")
+                for text in (*header.dx_unknown, *labels.unknown)
+            ]
+            yield source_name(path, root), (*header.dx, *labels.codes, *unknown)
 
 
 def _print_sets(as_json: bool) -> None:

@@ -69,9 +69,10 @@ def predict(
     the network was trained on; the diagnoses in their headers are not used.
 
     The table has the columns record_id, path, status, detail, and one per class. A
-    record that cannot be used has its reason as status, and no probabilities. Every
-    record is predicted, also if one ECG is there twice, as in PTB-XL at two rates; the
-    segments of a multi-segment record only if they are given by name.
+    record that cannot be used has its reason as status, and no probabilities; the
+    detail of one that lacks leads names them. Every record is predicted, also if one
+    ECG is there twice, as in PTB-XL at two rates; the segments of a multi-segment
+    record only if they are given by name.
     """
     with needs_torch():
         from ecgstore.models.checkpoint import Checkpoint

@@ -8,10 +8,11 @@ from typing import Final, NamedTuple
 
 from ecgstore.arrays import FloatArray
 from ecgstore.errors import RecordError
-from ecgstore.lead_names import shown_lead
+from ecgstore.lead_names import shown_lead, shown_unit
 from ecgstore.reasons import Reason
 from ecgstore.sources.chosen_signal import chosen_signal
 from ecgstore.sources.files import printable
+from ecgstore.sources.finite import check_finite
 from ecgstore.sources.hospital.header import HospitalHeader, record_id_of
 from ecgstore.sources.lead_choice import VOLTS, ChooseLeads
 from ecgstore.sources.record_signal import RecordSignal
@@ -94,7 +95,7 @@ class HospitalFormat:
                 raise RecordError(
                     Reason.UNKNOWN_UNIT,
                     f"{where}: lead {shown_lead(channel.name)} is in "
-                    f"{shown_lead(channel.unit)}; expected mV, uV or V",
+                    f"{shown_unit(channel.unit)}; expected mV, uV or V",
                 )
         fs, n_samples = channels[0].fs, len(channels[0].samples)
         if {(one.fs, len(one.samples)) for one in channels} != {(fs, n_samples)}:
@@ -108,9 +109,9 @@ class HospitalFormat:
             raise RecordError(
                 Reason.WRONG_SIGNAL_SIZE, f"{where}: holds no sample; expected an ECG"
             )
-        signal = WholeSignal(
-            [channel.samples for channel in channels], record.checksum_differs
-        )
+        samples = [channel.samples for channel in channels]
+        check_finite(samples, [channel.name for channel in channels], where)
+        signal = WholeSignal(samples, record.checksum_differs)
         return _header(path, record, fs), chosen_signal(signal, chosen)
 
     def parts(self, path: str) -> frozenset[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ecgstore.arrays import FloatArray
 from ecgstore.errors import RecordError
-from ecgstore.lead_names import shown_lead
+from ecgstore.lead_names import shown_lead, shown_unit
 from ecgstore.reasons import Reason
 from ecgstore.sources.lead_choice import VOLTS
 from ecgstore.sources.wfdb.header import LeadHeader
@@ -113,8 +113,8 @@ def _check_gain(lead: LeadHeader, gain: float, where: str) -> None:
     if lead.unit not in _UNITS_PER_MV:
         raise RecordError(
             Reason.UNKNOWN_UNIT,
-            f"{where}: lead {shown_lead(lead.name)} is in {lead.unit[:20]!r}; expected "
-            "mV, uV or V",
+            f"{where}: lead {shown_lead(lead.name)} is in "
+            f"{shown_unit(lead.unit)}; expected mV, uV or V",
         )
     raise RecordError(
         Reason.BAD_GAIN,

@@ -317,6 +317,16 @@ def test_leads_without_number_are_refused(
         read_header(tmp_path / "a.xml")
 
 
+def test_infinite_samples_are_refused(folder: Path, tmp_path: Path) -> None:
+    text = (folder / "Example.aecg.xml").read_text(encoding="latin-1")
+    changed = text.replace("<digits> -2 ", "<digits> 1e999 ", 1)
+    assert changed != text
+    (tmp_path / "a.xml").write_text(changed, encoding="latin-1")
+    with pytest.raises(RecordError, match="lead I has an infinite sample") as caught:
+        read_record(tmp_path / "a.xml")
+    assert caught.value.reason is Reason.NOT_FINITE
+
+
 def _lead_of_scp(content: bytes | bytearray, lead: int) -> int:
     """Return where section 3 of an SCP file says which samples a lead has."""
     place = 6 + 16 + 3 * 10  # the pointer to section 3, in section 0
