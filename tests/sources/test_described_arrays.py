@@ -332,7 +332,7 @@ def test_a_csv_array_of_another_form_says_what_is_read(
 ) -> None:
     (tmp_path / "a.csv").write_text("\n".join([*lines, ",".join("1" * 12), ""]))
     path = describe(tmp_path / "a.toml", files="*.csv", axes=["sample", "lead"])
-    expected = r"separated by commas .* after 0 lines of column names \(header_lines"
+    expected = r"separated by commas.*\(header_lines"
     with pytest.raises(RecordError, match=expected):
         read_record(path / "a.csv")
 
