@@ -30,7 +30,7 @@ from ecgstore.sources.chosen_signal import chosen_signal
 from ecgstore.sources.csv_array import read_csv_array
 from ecgstore.sources.files import file_size, printable, read_start
 from ecgstore.sources.finite import check_finite
-from ecgstore.sources.hdf5_dataset import check_bytes, opened_hdf5, own_dataset
+from ecgstore.sources.hdf5_dataset import check_numbers, opened_hdf5, own_dataset
 from ecgstore.sources.lead_choice import VOLTS, ChooseLeads, per_mv
 from ecgstore.sources.library_guard import guarded
 from ecgstore.sources.npy_file import NpyFile, open_npy
@@ -257,19 +257,8 @@ def _described(file: Any, path: str, layout: ArrayLayout) -> Any:
             Reason.WRONG_SIGNAL_SIZE,
             f"{where} is of the shape {shape}; expected {', '.join(layout.axes)}",
         )
-    if dataset.dtype.kind not in "fiu":
-        raise RecordError(
-            Reason.UNREADABLE_SIGNAL,
-            f"{where} is of type {str(dataset.dtype)[:40]}; expected numbers",
-        )
     n_rows = shape[layout.axes.index("record")] if "record" in layout.axes else 1
-    if n_rows > min(_MOST_ROWS, file_size(path, Reason.MISSING_SIGNAL_FILE)):
-        raise RecordError(
-            Reason.TOO_LARGE,
-            f"{where} is of the shape {shape}; expected at most {_MOST_ROWS} records, "
-            "and no more than the file has bytes",
-        )
-    check_bytes(dataset, layout.dataset, path, math.prod(shape) // n_rows)
+    check_numbers(dataset, layout.dataset, path, n_rows)
     return dataset
 
 

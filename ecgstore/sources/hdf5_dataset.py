@@ -12,6 +12,8 @@ from ecgstore.sources.files import file_size, printable
 MOST_BYTES: Final = 1 << 28
 """Bytes of a record, and of a chunk, which HDF5 reads as a whole."""
 
+_MOST_ROWS: Final = 1 << 24
+
 _FILTERS: Final = frozenset({1, 2, 3, 32000})
 """Deflate, shuffle, Fletcher's checksum and LZF: what needs no plugin."""
 
@@ -61,13 +63,40 @@ def own_dataset(file: Any, name: str, path: str) -> Any:
     return dataset
 
 
-def check_bytes(dataset: Any, name: str, path: str, n_values: int) -> None:
-    """Refuse a dataset of which a part of `n_values`, or a chunk, is too large."""
-    chunk = math.prod(dataset.chunks or (0,))
-    if max(chunk, n_values) * 8 > MOST_BYTES:
+def check_numbers(dataset: Any, name: str, path: str, n_rows: int) -> None:
+    """Refuse a dataset that holds no numbers, or too many in a row or a chunk.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        One of `own_dataset`, of any shape.
+    name, path : str
+        Its name and its file.
+    n_rows : int
+        Number of its records; 0 is allowed.
+
+    Raises
+    ------
+    RecordError
+        If it holds other things than numbers, more rows than the file has bytes, or
+        more than `MOST_BYTES` in a row or in a chunk.
+    """
+    where, shape = f"{printable(path)}: its {printable(name)}", dataset.shape
+    if dataset.dtype.kind not in "fiu":
+        raise RecordError(
+            Reason.UNREADABLE_SIGNAL,
+            f"{where} is of type {str(dataset.dtype)[:40]}; expected numbers",
+        )
+    if n_rows > min(_MOST_ROWS, file_size(path, Reason.UNREADABLE_HEADER)):
         raise RecordError(
             Reason.TOO_LARGE,
-            f"{printable(path)}: its {printable(name)} is of the shape {dataset.shape} "
-            f"in chunks of {dataset.chunks}; expected at most {MOST_BYTES} bytes in a "
-            "record and in a chunk",
+            f"{where} is of the shape {shape}; expected at most {_MOST_ROWS} records, "
+            "and no more than the file has bytes",
+        )
+    chunk, row = math.prod(dataset.chunks or (0,)), math.prod(shape) // max(n_rows, 1)
+    if max(chunk, row) * 8 > MOST_BYTES:
+        raise RecordError(
+            Reason.TOO_LARGE,
+            f"{where} is of the shape {shape} in chunks of {dataset.chunks}; expected "
+            f"at most {MOST_BYTES} bytes in a record and in a chunk",
         )

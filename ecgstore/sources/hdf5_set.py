@@ -25,7 +25,7 @@ from ecgstore.record import LEADS, N_LEADS
 from ecgstore.sources.chosen_signal import chosen_signal
 from ecgstore.sources.files import file_size, printable
 from ecgstore.sources.finite import check_finite
-from ecgstore.sources.hdf5_dataset import check_bytes, opened_hdf5, own_dataset
+from ecgstore.sources.hdf5_dataset import check_numbers, opened_hdf5, own_dataset
 from ecgstore.sources.lead_choice import VOLTS, ChooseLeads, per_mv
 from ecgstore.sources.library_guard import guarded
 from ecgstore.sources.record_signal import RecordSignal
@@ -40,7 +40,6 @@ _TRACINGS: Final = "tracings"
 _NAMES: Final = "exam_id"
 _FS: Final = 400.0
 
-_MOST_ROWS: Final = 1 << 24
 
 _OTHER_SCALES: Final = ("scale_factor", "add_offset")
 """Attributes by which other programs scale values, which this format does not have."""
@@ -161,19 +160,8 @@ def _tracings(file: Any, path: str) -> Any:
             Reason.WRONG_SIGNAL_SIZE,
             f"{where} are of the shape {shape}; expected (records, samples, {N_LEADS})",
         )
-    if tracings.dtype.kind not in "fiu":
-        raise RecordError(
-            Reason.UNREADABLE_SIGNAL,
-            f"{where} are of type {str(tracings.dtype)[:40]}; expected numbers",
-        )
+    check_numbers(tracings, _TRACINGS, path, shape[0])
     _per_mv(tracings, path)
-    if shape[0] > min(_MOST_ROWS, file_size(path, Reason.UNREADABLE_HEADER)):
-        raise RecordError(
-            Reason.TOO_LARGE,
-            f"{where} are of the shape {shape}; expected at most {_MOST_ROWS} rows, "
-            "and no more than the file has bytes",
-        )
-    check_bytes(tracings, _TRACINGS, path, shape[1] * N_LEADS)
     return tracings
 
 
