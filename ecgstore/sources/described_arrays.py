@@ -234,15 +234,13 @@ def _hdf5(path: str, name: str, layout: ArrayLayout) -> FloatArray:
     def call() -> FloatArray:
         with opened_hdf5(path) as file:
             dataset = _described(file, path, layout)
-            axes, index = [*layout.axes], [slice(None)] * dataset.ndim
+            axes: list[str] = [*layout.axes]
+            index: list[int | slice] = [slice(None)] * len(axes)
             if "record" in axes:
                 place = axes.index("record")
-                row = _row(name, dataset.shape[place], path)
-                index[place] = slice(row, row + 1)
-            values = np.asarray(dataset[tuple(index)], np.float64)
-            if "record" in axes:
-                values = values.squeeze(place)
+                index[place] = _row(name, dataset.shape[place], path)
                 axes.remove("record")
+            values = np.asarray(dataset[tuple(index)], np.float64)
             return values if axes == ["lead", "sample"] else values.T
 
     return guarded(path, Reason.UNREADABLE_SIGNAL, _HDF5, call)

@@ -353,6 +353,45 @@ def test_edges_do_not_depend_on_the_class_weights_of_training() -> None:
     np.testing.assert_allclose(marks, [9.5 - 2 / 3, 14.5, 19.5 + 2 / 3], atol=1e-6)
 
 
+@pytest.mark.parametrize("certainty", [1.0, 0.45])
+def test_edges_are_placed_given_that_there_is_a_wave(certainty: float) -> None:
+    """An uncertain wave is as long as a certain one."""
+    before, after = np.zeros((2, 40), np.float32)
+    before[10:15] = after[15:20] = certainty
+    marks = np.zeros(3)
+    decoding.place_wave(before + after, before, 12, 0, 40, 1.0, marks)
+    np.testing.assert_allclose(marks, [9.5, 14.5, 19.5], atol=1e-6)
+
+
+@pytest.mark.parametrize(("evidence_of_p", "is_found"), [(0.5, True), (0.2, False)])
+def test_a_t_wave_ends_where_a_p_wave_has_more_evidence(
+    evidence_of_p: float, is_found: bool
+) -> None:
+    """Else its descending limb, of little evidence, would hide the P wave on it."""
+    probabilities = np.zeros((1, 7, 130), np.float32)
+    for begin in (20, 100):
+        probabilities[0, decoding.QRS, begin : begin + 4] = 1
+        probabilities[0, decoding.QRS + 1, begin + 4 : begin + 8] = 1
+    probabilities[0, decoding.T, 40:50] = 0.9
+    probabilities[0, decoding.T + 1, 50:60] = 0.9
+    probabilities[0, decoding.T + 1, 60:95] = 0.1
+    probabilities[0, decoding.P, 70:75] = evidence_of_p
+    probabilities[0, decoding.P + 1, 75:80] = evidence_of_p
+    usable = np.ones((1, 130), np.bool_)
+    waves = np.empty((3, 2, 130), np.float32)
+    for wave, name in zip(waves, (1, 3, 5), strict=True):
+        decoding.wave_evidence(probabilities, usable, name, wave)
+    strength, marks = np.empty((1, 2)), np.empty((1, 2, 9))
+    begins, ends = np.array([20, 100]), np.array([28, 108])
+    decoding.place_marks(
+        probabilities, usable, *waves, begins, ends, 0.1, 0.5, strength, marks
+    )
+    assert (strength[0, 1] > 0) == is_found
+    if is_found:
+        np.testing.assert_allclose(marks[0, 1, :3], [69.5, 74.5, 79.5], atol=0.5)
+        assert marks[0, 0, 8] <= 70
+
+
 def test_odds_of_qrs_are_those_of_training() -> None:
     weights = CLASS_WEIGHTS
     assert weights[decoding.QRS] == weights[decoding.QRS + 1] == decoding.QRS_ODDS
