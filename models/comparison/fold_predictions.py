@@ -134,8 +134,7 @@ def predict_outer_fold(
         chosen = classifier.with_age_and_sex() if age_sex else classifier
         parts[name] = _of_classifier(fold, chosen, settings)
     for name, fused in FUSED.items():
-        if set(fused.parts) <= set(parts):
-            parts[name] = _of_fusion(fold, fused, parts)
+        parts[name] = _of_fusion(fold, fused, parts)
     return predictions | {name: _mean(fold, part) for name, part in parts.items()}
 
 

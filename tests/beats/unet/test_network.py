@@ -384,7 +384,17 @@ def test_a_t_wave_ends_where_a_p_wave_has_more_evidence(
     strength, marks = np.empty((1, 2)), np.empty((1, 2, 9))
     begins, ends = np.array([20, 100]), np.array([28, 108])
     decoding.place_marks(
-        probabilities, usable, *waves, begins, ends, 0.1, 0.5, strength, marks
+        probabilities,
+        usable,
+        waves[0],
+        waves[1],
+        waves[2],
+        begins,
+        ends,
+        0.1,
+        0.5,
+        strength,
+        marks,
     )
     assert (strength[0, 1] > 0) == is_found
     if is_found:

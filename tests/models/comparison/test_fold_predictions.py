@@ -100,6 +100,7 @@ def test_probabilities_are_means_over_the_inner_folds_each_with_its_extractor(
 
     noting = Classifier(fit, ("deep",), "of this test")
     monkeypatch.setattr(fold_predictions, "CLASSIFIERS", {"noting": noting})
+    monkeypatch.setattr(fold_predictions, "FUSED", {})
     outer = by_patient(store, 3)[0]
     inner = inner_folds(store, outer, 3)
     settings = TrainingSettings(seed=5)
