@@ -28,12 +28,15 @@ _LENGTH_BYTES: Final = 8
 """Bytes at the beginning that hold the length of the header, which is JSON."""
 
 _MOST_HEADER: Final = 2**20
-_MOST_BYTES: Final = 2**28
-"""Bytes of the longest header and of the largest file that are read: more than any
-table of features needs, and less than would harm a machine."""
+_MOST_BYTES: Final = 2**32
+"""Bytes of the longest header and of the largest file that are read: a billion weights
+are more than networks on ECGs have."""
+
+_MOST_DIMENSIONS: Final = 8
 
 _TYPES: Final = {
     "BOOL": np.dtype(np.bool_),
+    "U8": np.dtype(np.uint8),
     "I32": np.dtype(np.int32),
     "I64": np.dtype(np.int64),
     "F32": np.dtype(np.float32),
@@ -54,7 +57,7 @@ def write_arrays(
     format_ : FileFormat
         The format, which is stored in the file.
     arrays : Mapping
-        Arrays of one dimension by name.
+        Arrays by name.
     description : Mapping
         Values of JSON that describe them, by name.
 
@@ -66,7 +69,7 @@ def write_arrays(
     head = {"format": format_.name, "version": format_.version, **description}
     text = json.dumps({**head, "sha256": _digest(head, arrays)})
     content = save(
-        {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+        {name: np.asarray(array, order="C") for name, array in arrays.items()},
         {_ENTRY: text},
     )
     if not _begins_right(content[: _LENGTH_BYTES + 1]) or len(content) > _MOST_BYTES:
@@ -81,7 +84,7 @@ def write_arrays(
 
 
 def read_arrays(
-    path: Path, format_: FileFormat, types: Mapping[str, type[np.generic]]
+    path: Path, format_: FileFormat, types: Mapping[str, type[np.generic]] | None = None
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Return the arrays of a file of a known format, and what describes them.
 
@@ -91,13 +94,14 @@ def read_arrays(
         The file.
     format_ : FileFormat
         The format that the file must have.
-    types : Mapping
-        Types of its arrays by name: all that it must have, and no others.
+    types : Mapping, optional
+        Types of its arrays by name: all that it must have, and no others. If left out,
+        the caller checks them.
 
     Returns
     -------
     arrays : dict
-        Arrays of one dimension in memory of their own, by name.
+        Arrays by name, which cannot be written to.
     description : dict
         As `write_arrays` was given it.
 
@@ -130,7 +134,7 @@ def read_arrays(
     format_.check(path, head.pop("format", None), head.pop("version", None))
     if sha256 is None:
         raise damaged_file(path, format_, "without its SHA-256, it is damaged")
-    for name in sorted({*types, *arrays}):
+    for name in () if types is None else sorted({*types, *arrays}):
         has = str(arrays[name].dtype) if name in arrays else "missing"
         needs = np.dtype(types[name]).name if name in types else "no such array"
         if has != needs:
@@ -158,16 +162,16 @@ def _head(content: bytes) -> dict[str, Any]:
 
 
 def _array(name: str, read: Mapping[str, Any]) -> NDArray[Any]:
-    """Return an array of one dimension, from what safetensors has read."""
+    """Return an array, from what safetensors has read."""
     type_, shape, data = (read[key] for key in ("dtype", "shape", "data"))
-    if type_ not in _TYPES or len(shape) != 1:
+    if type_ not in _TYPES or len(shape) > _MOST_DIMENSIONS:
         raise SchemaError(
-            f"whose array {short_repr(name)} is {type_} of shape {tuple(shape)}, not "
-            f"one of {', '.join(_TYPES)} of one dimension"
+            f"whose array {short_repr(name)} is {type_} of {len(shape)} dimensions, "
+            f"not one of {', '.join(_TYPES)} of at most {_MOST_DIMENSIONS}"
         )
     if type_ == "BOOL" and np.frombuffer(data, np.uint8).max(initial=0) > 1:
         raise SchemaError(f"whose array {short_repr(name)} is neither true nor false")
-    return np.frombuffer(data, _TYPES[type_])
+    return np.frombuffer(data, _TYPES[type_]).reshape(shape)
 
 
 def _digest(head: Mapping[str, Any], arrays: Arrays) -> str:
@@ -175,5 +179,5 @@ def _digest(head: Mapping[str, Any], arrays: Arrays) -> str:
     described = {name: [str(a.dtype), a.shape] for name, a in arrays.items()}
     digest = hashlib.sha256(json.dumps([head, described], sort_keys=True).encode())
     for name in sorted(arrays):
-        digest.update(np.ascontiguousarray(arrays[name]).data)
+        digest.update(np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8))
     return digest.hexdigest()

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, SchemaError, cause_of, short_repr
+from ecgstore.models.array_files import read_arrays, write_arrays
 from ecgstore.models.networks.create import create_model
 from ecgstore.models.networks.extractor import Extractor
 from ecgstore.models.networks.names import MODELS
 from ecgstore.models.networks.own import name_to_run, short_name
 from ecgstore.models.settings import ModelSettings
-from ecgstore.models.torch_files import read_torch_file, write_torch_file
 from ecgstore.models.weights import check_weights
 from ecgstore.pipes.transforms.decimate import Decimate
 from ecgstore.system.file_format import FileFormat
@@ -27,15 +27,11 @@ from ecgstore.system.known_files import known_file
 if TYPE_CHECKING:
     from ecgstore.storage import Store
 
-FORMAT: Final = FileFormat("ecgstore model", 3, "`ecgstore train`")
-_NAMES: Final = (
-    "model",
-    "weights",
-    "label_names",
-    "config",
-    "fingerprint",
-    "origin",
-)
+FORMAT: Final = FileFormat("ecgstore model", 4, "`ecgstore train`")
+
+_WEIGHTS: Final = "weights/"
+_ORIGIN: Final = "origin/"
+"""Beginnings of the names of arrays in a file."""
 
 _SEEN_RECORDS: Final[dict[str, tuple[type, tuple[int, ...]]]] = {
     "training_rows": (np.int64, (-1,)),
@@ -45,7 +41,7 @@ _SEEN_RECORDS: Final[dict[str, tuple[type, tuple[int, ...]]]] = {
 }
 """Types and shapes of the arrays that list training and validation records."""
 
-BEST: Final = "best.pt"
+MODEL_FILE: Final = "model.safetensors"
 """The checkpoint in the folder of a training."""
 
 PREPROCESSING: Final = (
@@ -106,7 +102,6 @@ class Checkpoint:
         # By name, whatever the defaults of the settings are.
         named = replace(self.model, leads=self.leads)
         object.__setattr__(self, "model", named)
-        # Millions of Python integers take longer to load than the weights.
         arrays = {
             name: torch.from_numpy(np.asarray(self.origin[name], dtype).reshape(shape))
             for name, (dtype, shape) in _SEEN_RECORDS.items()
@@ -236,20 +231,36 @@ class Checkpoint:
                 )
 
     def save(self, path: str | Path) -> None:
-        """Write the checkpoint to a file, which appears whole or not at all."""
-        write_torch_file(
-            Path(path),
-            FORMAT,
-            {
-                "model": self.model.to_dict(),
-                "weights": self.weights,
-                "label_names": list(self.label_names),
-                "config": self.config.to_json(),
-                "fingerprint": self.fingerprint,
-                "origin": self.origin,
-                **({} if self.source is None else {"source": self.source}),
+        """Write the checkpoint to a file, which appears whole or not at all.
+
+        Raises
+        ------
+        EcgStoreError
+            If it cannot be written.
+        """
+        listed = {
+            name: value
+            for name, value in self.origin.items()
+            if isinstance(value, Tensor)
+        }
+        arrays = {
+            prefix + name: tensor.detach().cpu().numpy()
+            for prefix, tensors in ((_WEIGHTS, self.weights), (_ORIGIN, listed))
+            for name, tensor in tensors.items()
+        }
+        described = {
+            "model": self.model.to_dict(),
+            "label_names": list(self.label_names),
+            "config": self.config.to_json(),
+            "fingerprint": self.fingerprint,
+            "origin": {
+                name: value
+                for name, value in self.origin.items()
+                if name not in listed
             },
-        )
+            **({} if self.source is None else {"source": self.source}),
+        }
+        write_arrays(Path(path), FORMAT, arrays, described)
 
     @classmethod
     def load(cls, path: str | Path, *, model: str | None = None) -> Self:
@@ -258,7 +269,7 @@ class Checkpoint:
         Parameters
         ----------
         path : str or Path
-            The file, or the folder of a training, which has a ``best.pt``.
+            The file, or the folder of a training, which has a ``model.safetensors``.
         model : str, optional
             A network of one's own, as ``FILE.py:NAME``; needed unless it is registered.
             The file is run only if it is the one that was trained.
@@ -273,26 +284,29 @@ class Checkpoint:
         """
         path = Path(path)
         if path.is_dir():
-            if not (path / BEST).exists() and (known := known_file(path)):
+            if not (path / MODEL_FILE).exists() and (known := known_file(path)):
                 raise EcgStoreError(
                     f"{path}: is {known}; expected an {FORMAT.name}, or the folder of "
-                    f"a training, which has a {BEST}"
+                    f"a training, which has a {MODEL_FILE}"
                 )
-            path = path / BEST
-        content = read_torch_file(path, FORMAT, names=_NAMES)
+            path = path / MODEL_FILE
+        arrays, content = read_arrays(path, FORMAT)
         name, source = _own_network(path, content, model)
         try:
-            values = {**content["model"], **({} if name is None else {"model": name})}
+            tensors = {
+                name: torch.from_numpy(array.copy()) for name, array in arrays.items()
+            }
+            values = {**_typed(content, "model", dict), **({} if name is None else {"model": name})}
             if name is None and values["model"] not in MODELS:
                 # Never a name from the file: that of another file would be run.
                 raise SchemaError("its network is not a built-in one")
             checkpoint = cls(
                 model=ModelSettings(**{**values, "leads": tuple(values["leads"])}),
-                weights=content["weights"],
+                weights=_named(tensors, _WEIGHTS),
                 label_names=_names(content),
                 config=Config.from_json(_typed(content, "config", str)),
                 fingerprint=_typed(content, "fingerprint", str),
-                origin=_typed(content, "origin", dict),
+                origin={**_typed(content, "origin", dict), **_seen(tensors)},
                 source=source,
             )
             checkpoint.check_weights()
@@ -343,9 +357,32 @@ def _own_network(
     return None, None
 
 
+def _named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with a prefix, without it."""
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def _seen(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the lists of training and validation records in a file."""
+    seen = _named(tensors, _ORIGIN)
+    for name, tensor in seen.items():
+        dtype, shape = _SEEN_RECORDS.get(name, (None, ()))
+        array = tensor.numpy()
+        if array.dtype != dtype or array.reshape(-1, *shape[1:]).shape != array.shape:
+            raise SchemaError(
+                f"{name} is {array.dtype} of shape {array.shape}, which is no list of "
+                "records"
+            )
+    return seen
+
+
 def _typed(content: Mapping[str, Any], name: str, type_: type) -> Any:
     """Return an entry of a file, if it is of a type."""
-    value = content[name]
+    value = content.get(name)
     if type(value) is not type_:
         raise SchemaError(f"{name} is not of type {type_.__name__}")
     return value

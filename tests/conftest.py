@@ -62,7 +62,7 @@ def sample_checkpoint(
             ModelSettings(model="cnn", fs=100.0),
             TrainingSettings(epochs=1, batch_size=16, precision="float32"),
         )
-    path = tmp_path_factory.mktemp("checkpoint") / "best.pt"
+    path = tmp_path_factory.mktemp("checkpoint") / "model.safetensors"
     checkpoint.save(path)
     return path
 

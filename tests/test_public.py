@@ -168,7 +168,7 @@ def test_python_in_pages_runs(
     for name in ("challenge.h5", "demo.h5"):
         shutil.copy(sample_store, tmp_path / name)
     (tmp_path / "runs" / "cnn").mkdir(parents=True)
-    shutil.copy(sample_checkpoint, tmp_path / "runs" / "cnn" / "best.pt")
+    shutil.copy(sample_checkpoint, tmp_path / "runs" / "cnn" / "model.safetensors")
     monkeypatch.chdir(tmp_path)
     blocks = blocks_of(ROOT / page)
     names: dict[str, object] = {}

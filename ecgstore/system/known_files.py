@@ -55,7 +55,7 @@ _FORMATS: Final = {
     ),
     "ecgstore training state": (
         "the state of a training; `ecgstore train -o FOLDER --resume` resumes it, and "
-        "best.pt beside it, written at the end, is the checkpoint"
+        "model.safetensors beside it, written at the end, is the checkpoint"
     ),
     "ecgstore comparison": (
         "the predictions of a comparison, for the user; no command reads them"
@@ -99,7 +99,7 @@ def known_file(path: str | Path) -> str:
 def _folder(path: Path) -> str:
     """Return what a folder is, by the files in it."""
     names = set(os.listdir(path))
-    if "best.pt" in names:
+    if "model.safetensors" in names:
         return _TRAINING
     if "last.pt" in names:
         return _UNFINISHED_TRAINING

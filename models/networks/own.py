@@ -247,7 +247,7 @@ def _check_source(where: str, found: str, expected: str | None) -> None:
         raise EcgStoreError(
             f"{where}: its source has changed since the training (SHA-256 "
             f"{found[:12] or 'unknown'}, expected {expected[:12]}); use the source of "
-            "the training: `ecgstore train` has written a copy beside best.pt"
+            "the training: `ecgstore train` has written a copy beside model.safetensors"
         )
 
 

@@ -11,7 +11,7 @@ import torch
 
 from ecgstore.config import N_FOLDS, TEST_FOLD, VALIDATION_FOLD
 from ecgstore.errors import EcgStoreError, SchemaError, require_type
-from ecgstore.models.checkpoint import BEST
+from ecgstore.models.checkpoint import MODEL_FILE
 from ecgstore.models.distributed import is_first_process
 from ecgstore.models.networks.own import name_to_run, source_of
 from ecgstore.models.settings import ModelSettings, TrainingSettings
@@ -47,7 +47,7 @@ def train(
     """Train an extractor on folds of a store into a folder, or resume a training.
 
     The training folds are those that are neither validation nor test folds. The folder
-    gets ``best.pt``, the checkpoint of the best epoch, and other files: see
+    gets ``model.safetensors``, the checkpoint of the best epoch, and other files: see
     `train_into`.
 
     A training is resumed with ``train(folder, resume=True)``; whatever else is given
@@ -238,7 +238,7 @@ def train_into(
 ) -> History:
     """Train an extractor; write its checkpoint, history and curves to a folder.
 
-    ``best.pt`` has the weights of the best epoch, ``last.pt`` the state that a stopped
+    ``model.safetensors`` has the weights of the best epoch, ``last.pt`` the state that a stopped
     training is resumed from, ``history.csv`` and ``curves.png`` the losses and scores
     of all epochs so far. A network of one's own is there as a copy of its file. If
     TensorBoard is installed, its event files are written too.
@@ -306,7 +306,7 @@ def train_into(
             quiet=quiet,
         )
         if is_first:
-            checkpoint.save(folder / BEST)
+            checkpoint.save(folder / MODEL_FILE)
             _copy_source(folder, source)
             _write_history(folder, history)
     return history

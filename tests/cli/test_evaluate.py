@@ -124,6 +124,6 @@ def test_older_files_stay_until_new_ones_are_complete(
 
 @pytest.mark.parametrize("folds", ["", "x", "9,", "3-", "3-1", "10", "0-10", "-1"])
 def test_folds_must_be_numbers(evaluated: Run, sample_store: Path, folds: str) -> None:
-    code, _, errors = evaluated("best.pt", sample_store, f"--folds={folds}")
+    code, _, errors = evaluated("model.safetensors", sample_store, f"--folds={folds}")
     assert code == 2
     assert "--folds" in errors

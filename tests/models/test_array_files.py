@@ -23,8 +23,8 @@ TYPES: dict[str, type[np.generic]] = {
 }
 ARRAYS = {
     "flags": np.array([True, False, True]),
-    "none": np.empty(0),
-    "numbers": np.arange(5, dtype=np.int32)[::-1],
+    "none": np.empty((0, 3)),
+    "numbers": np.arange(6, dtype=np.int32).reshape(2, 3)[::-1],
 }
 DESCRIPTION = {"names": ["a", "\u00e4\u2028", "\ud800"], "n": 3}
 
@@ -88,10 +88,22 @@ def test_arrays_of_other_names_and_types_are_named(path: Path) -> None:
         assert message in refused(path)
 
 
-@pytest.mark.parametrize("change", [np.zeros((1, 1)), np.zeros(1, "f2"), np.array(1.0)])
-def test_arrays_of_other_dimensions_are_refused(path: Path, change: Any) -> None:
+@pytest.mark.parametrize("change", [np.zeros((1,) * 9), np.zeros(1, "f2")])
+def test_arrays_of_other_types_or_many_dimensions_are_refused(
+    path: Path, change: Any
+) -> None:
     write_header(path, {}, none=change)
     assert "array 'none' is F" in refused(path)
+
+
+def test_arrays_keep_their_shape(path: Path) -> None:
+    shapes: list[tuple[int, ...]] = [(), (1,), (2, 0), (2, 3, 1)]
+    written = {str(shape): np.ones(shape) for shape in shapes}
+    write_arrays(path, FORMAT, written, {})
+    arrays, _ = read_arrays(path, FORMAT)
+    assert {name: array.shape for name, array in arrays.items()} == {
+        str(shape): shape for shape in shapes
+    }
 
 
 def test_a_flag_is_0_or_1(path: Path) -> None:

@@ -65,8 +65,8 @@ def test_a_network_is_trained_and_predicts_with_the_leads_of_its_store(
 ) -> None:
     path = stores / f"{number}.h5"
     checkpoint = trained(path)
-    checkpoint.save(tmp_path / "best.pt")
-    checkpoint = Checkpoint.load(tmp_path / "best.pt")
+    checkpoint.save(tmp_path / "model.safetensors")
+    checkpoint = Checkpoint.load(tmp_path / "model.safetensors")
     with Store(path) as store:
         leads = store.leads
         assert checkpoint.leads == checkpoint.model.leads == leads

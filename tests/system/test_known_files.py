@@ -43,7 +43,7 @@ def test_folders_are_known_by_what_they_hold(tmp_path: Path) -> None:
     assert known_file(tmp_path).startswith("the folder of a comparison")
     (tmp_path / "last.pt").touch()
     assert "training that is not finished" in known_file(tmp_path)
-    (tmp_path / "best.pt").touch()
+    (tmp_path / "model.safetensors").touch()
     assert known_file(tmp_path).startswith("the folder of a training; ")
 
 

@@ -32,7 +32,7 @@ _PLOTS: Final = ("reliability.png", "confusion.png")
 @click.command(
     epilog="""\b
 Examples:
-  ecgstore evaluate runs/resnet18/best.pt challenge.h5
+  ecgstore evaluate runs/resnet18/model.safetensors challenge.h5
   ecgstore evaluate runs/resnet18 ludb.h5 --folds 0-7,9 --json ludb.json
   ecgstore evaluate runs/resnet18 challenge.h5 --csv scores.csv --plots plots/
 """
@@ -88,7 +88,7 @@ def evaluate(
 ) -> None:
     """Evaluate CHECKPOINT on folds of STORE, with bootstrap intervals.
 
-    CHECKPOINT is a best.pt, or the folder of a training. The bootstrap resamples
+    CHECKPOINT is a model.safetensors, or the folder of a training. The bootstrap resamples
     patients, not records. The threshold of each class is the one with the best F1 on
     the validation folds. Folds with patients of the training records are refused.
     """

@@ -21,7 +21,7 @@ from ecgstore.errors import counted
     epilog="""\b
 Examples:
   ecgstore extract runs/resnet18 challenge.h5
-  ecgstore extract runs/resnet18/best.pt challenge.h5 --csv deep.csv
+  ecgstore extract runs/resnet18/model.safetensors challenge.h5 --csv deep.csv
   ecgstore extract runs/seed1 challenge.h5 -o challenge.seed1.features.h5
 
 \b
@@ -63,7 +63,7 @@ def extract(
 ) -> None:
     """Write deep features of every record to a file beside STORE.
 
-    CHECKPOINT is a best.pt, or the folder of a training. Do not evaluate on the
+    CHECKPOINT is a model.safetensors, or the folder of a training. Do not evaluate on the
     records that the network was trained on: the file marks them.
     """
     from ecgstore.export import export_attached

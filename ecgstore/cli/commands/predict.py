@@ -21,7 +21,7 @@ from ecgstore.errors import counted
 @click.command(
     epilog="""\b
 Examples:
-  ecgstore predict runs/resnet18/best.pt new_records/ -o probabilities.csv
+  ecgstore predict runs/resnet18/model.safetensors new_records/ -o probabilities.csv
   ecgstore predict runs/resnet18 A0001.hea A0002.mat
   ecgstore predict runs/resnet18 new_records/ -o probabilities.csv --strict
 """
@@ -64,7 +64,7 @@ def predict(
 ) -> None:
     """Write the probability of every class for new RECORDS.
 
-    CHECKPOINT is a best.pt, or the folder of a training. RECORDS are folders, .hea
+    CHECKPOINT is a model.safetensors, or the folder of a training. RECORDS are folders, .hea
     files, or .mat or .dat files beside one. They are preprocessed like the store that
     the network was trained on; the diagnoses in their headers are not used.
 

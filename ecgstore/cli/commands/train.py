@@ -48,7 +48,7 @@ Examples:
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar="FOLDER",
-    help="Folder for best.pt, last.pt, history.csv and curves.png.",
+    help="Folder for model.safetensors, last.pt, history.csv and curves.png.",
 )
 @folds_option(
     "--validation-folds",
@@ -89,7 +89,7 @@ def train(
     if store is None and not resume:
         raise click.UsageError("Missing argument 'STORE'.")
     with needs_torch():
-        from ecgstore.models.checkpoint import BEST
+        from ecgstore.models.checkpoint import MODEL_FILE
         from ecgstore.models.distributed import is_first_process, process_group
         from ecgstore.models.training.run import saved_training, train as train_on
     from ecgstore.storage import Store
@@ -122,7 +122,7 @@ def train(
         f"{_validation(best)}; at most {waiting:.1%} of an epoch was spent waiting for "
         "data"
     )
-    echo(f"weights: {out / BEST}; history.csv and curves.png are beside it")
+    echo(f"weights: {out / MODEL_FILE}; history.csv and curves.png are beside it")
 
 
 def _if_given(name: str, folds: tuple[int, ...]) -> tuple[int, ...] | None:

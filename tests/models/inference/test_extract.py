@@ -139,7 +139,7 @@ def test_another_hdf5_reader_reads_the_file(features_file: Path) -> None:
 def test_features_are_bit_identical_when_extracted_again(
     store: ecgstore.Store, checkpoint: Checkpoint, features_file: Path, tmp_path: Path
 ) -> None:
-    checkpoint.save(tmp_path / "best.pt")
+    checkpoint.save(tmp_path / "model.safetensors")
     again = extract(store, Checkpoint.load(tmp_path), tmp_path / "again.h5")
     assert again.read_bytes() == features_file.read_bytes()
 
@@ -299,7 +299,7 @@ def test_command_prints_a_summary_and_writes_a_table(
     features_file: Path,
     tmp_path: Path,
 ) -> None:
-    checkpoint.save(tmp_path / "best.pt")
+    checkpoint.save(tmp_path / "model.safetensors")
     out, table = tmp_path / "f.h5", tmp_path / "deep.csv"
     arguments = ["extract", tmp_path, sample_store, "-o", out, "--device", "cpu"]
     code, printed, errors = run(capsys, *arguments, "--csv", table, "--quiet")
@@ -332,11 +332,11 @@ def test_command_prints_a_summary_and_writes_a_table(
     [
         (["nowhere.pt", "STORE"], 1, "nowhere.pt: no such file"),
         (["STORE", "STORE"], 1, "is a store"),
-        (["best.pt", "nowhere.h5"], 1, "nowhere.h5: no such file"),
-        (["best.pt", "STORE", "--device", "nonsense"], 1, "device is 'nonsense'"),
-        (["best.pt", "STORE", "--batch-size", "0"], 2, "--batch-size"),
-        (["best.pt", "STORE", "-o", "nowhere/f.h5"], 1, "cannot be written"),
-        (["best.pt"], 2, "STORE"),
+        (["model.safetensors", "nowhere.h5"], 1, "nowhere.h5: no such file"),
+        (["model.safetensors", "STORE", "--device", "nonsense"], 1, "device is 'nonsense'"),
+        (["model.safetensors", "STORE", "--batch-size", "0"], 2, "--batch-size"),
+        (["model.safetensors", "STORE", "-o", "nowhere/f.h5"], 1, "cannot be written"),
+        (["model.safetensors"], 2, "STORE"),
     ],
 )
 def test_errors_are_one_line(
@@ -350,7 +350,7 @@ def test_errors_are_one_line(
     message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    checkpoint.save(tmp_path / "best.pt")
+    checkpoint.save(tmp_path / "model.safetensors")
     words = [sample_store if word == "STORE" else word for word in arguments]
     exit_code, _, errors = run(capsys, "extract", *words)
     assert exit_code == code
@@ -358,14 +358,14 @@ def test_errors_are_one_line(
     if code == 1:
         assert errors.startswith("ecgstore: ")
         assert errors.count("\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
 
 
 def test_without_torch_the_error_says_what_to_install(sample_store: Path) -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "from ecgstore.cli import main\n"
-        f"main(['extract', 'best.pt', {str(sample_store)!r}])\n"
+        f"main(['extract', 'model.safetensors', {str(sample_store)!r}])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False

@@ -482,7 +482,7 @@ def test_without_torch_the_error_says_what_to_install() -> None:
         code = (
             "import sys; sys.modules['torch'] = None\n"
             "from ecgstore.cli import main\n"
-            f"main(['{command}', 'best.pt', 'records'])\n"
+            f"main(['{command}', 'model.safetensors', 'records'])\n"
         )
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=False

@@ -173,7 +173,7 @@ def test_names_that_cannot_be_registered(name: str) -> None:
 
 def test_a_checkpoint_is_loaded_with_the_file_that_the_user_names(file: Path) -> None:
     model = f"{file}:Mine"
-    path = saved(model, file.with_name("best.pt"))
+    path = saved(model, file.with_name("model.safetensors"))
     checkpoint = Checkpoint.load(path, model=model)
     assert checkpoint.network().n_features == 4
     assert runs(file) == 1
@@ -184,7 +184,7 @@ def test_a_checkpoint_is_loaded_with_the_file_that_the_user_names(file: Path) ->
 
 def test_a_checkpoint_chooses_no_code(file: Path) -> None:
     model = f"{file}:Mine"
-    path = saved(model, file.with_name("best.pt"))
+    path = saved(model, file.with_name("model.safetensors"))
     content = torch.load(path, weights_only=True)
     assert content["model"]["model"] == "Mine"
     own._modules.clear()
@@ -205,7 +205,7 @@ def test_a_checkpoint_chooses_no_code(file: Path) -> None:
 
 def test_a_file_that_has_changed_is_not_run(file: Path) -> None:
     model = f"{file}:Mine"
-    path = saved(model, file.with_name("best.pt"))
+    path = saved(model, file.with_name("model.safetensors"))
     checkpoint = Checkpoint.load(path, model=model)
     file.write_text(file.read_text() + "# changed\n")
     for load in (lambda: Checkpoint.load(path, model=model), checkpoint.network):
@@ -219,7 +219,7 @@ def test_a_file_that_has_changed_is_not_run(file: Path) -> None:
 
 def test_a_registered_network_is_compared_too(tmp_path: Path) -> None:
     register("frames", Frames)
-    path = saved("frames", tmp_path / "best.pt")
+    path = saved("frames", tmp_path / "model.safetensors")
     assert Checkpoint.load(path).network().n_features == 1
     register("frames", Pooled)
     with pytest.raises(EcgStoreError, match="'frames': its source has changed"):

@@ -49,7 +49,7 @@ def test_a_folder_with_a_training_is_not_overwritten(
     with pytest.raises(EcgStoreError, match="resume it with --resume"):
         train_into(folder, training, validation, MODEL, SETTINGS)
     weights = Checkpoint.load(folder).weights
-    (folder / "best.pt").unlink()
+    (folder / "model.safetensors").unlink()
     history = train_into(folder, training, validation, MODEL, SETTINGS, resume=True)
     assert len(history.epochs) == 2
     assert digest(Checkpoint.load(folder).weights) == digest(weights)

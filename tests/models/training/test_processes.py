@@ -113,7 +113,7 @@ def test_only_the_first_process_writes(ranks: Ranks) -> None:
     names = sorted(path.name for path in ranks.folder.iterdir())
     assert names == ["last.pt", "rank_0.pt", "rank_1.pt", "run"]
     assert {path.name for path in (ranks.folder / "run").iterdir()} >= {
-        "best.pt",
+        "model.safetensors",
         "last.pt",
         "history.csv",
         "curves.png",
