@@ -64,12 +64,14 @@ def test_a_checkpoint_describes_its_training(
 ) -> None:
     checkpoint.save(tmp_path / "model.safetensors")
     loaded = Checkpoint.load(tmp_path / "model.safetensors")
-    assert digest(loaded.weights) == digest(checkpoint.weights)
+    assert loaded.weights_sha256() == checkpoint.weights_sha256()
     assert loaded.model == MODEL
     assert loaded.config == training.store.config
     assert loaded.label_names == training.store.label_names
     assert loaded.fingerprint == training.store.fingerprint
-    assert digest(loaded.origin) == digest(checkpoint.origin)
+    assert digest(dict(sorted(loaded.origin.items()))) == digest(
+        dict(sorted(checkpoint.origin.items()))
+    )
     assert loaded.origin["settings"] == SETTINGS.to_dict()
     for part, selection in (("training", training), ("validation", validation)):
         rows = loaded.origin[f"{part}_rows"]
@@ -109,7 +111,7 @@ def test_a_checkpoint_is_loaded_from_its_folder(
         with pytest.raises(EcgStoreError, match="expected an ecgstore model"):
             Checkpoint.load(path)
     checkpoint.save(tmp_path / "model.safetensors")
-    assert digest(Checkpoint.load(tmp_path).weights) == digest(checkpoint.weights)
+    assert Checkpoint.load(tmp_path).weights_sha256() == checkpoint.weights_sha256()
     torch.save({"format": "ecgstore training state"}, tmp_path / "last.pt")
     with pytest.raises(SchemaError, match="is the state of a training"):
         Checkpoint.load(tmp_path / "last.pt")
@@ -152,7 +154,7 @@ def test_a_file_of_pytorch_is_refused_without_being_read(
 ) -> None:
     """Pickles, which could run code, are in no format that is read."""
     torch.save({"format": "ecgstore model"}, tmp_path / "model.safetensors")
-    with pytest.raises(SchemaError, match="is a checkpoint; .*expected a file made by"):
+    with pytest.raises(SchemaError, match="no ecgstore model file, safetensors finds"):
         Checkpoint.load(tmp_path)
 
 
