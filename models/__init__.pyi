@@ -5,11 +5,11 @@ from .devices import chosen_device as chosen_device
 from .evaluation.evaluate import evaluate as evaluate
 from .inference.extraction import extract as extract
 from .inference.prediction import predict as predict
-from .inference.run import run_network as run_network
 from .networks.create import create_model as create_model
 from .networks.extractor import Extractor as Extractor
 from .networks.names import MODELS as MODELS
 from .networks.own import register as register
+from .running import run_network as run_network
 from .settings import (
     ModelSettings as ModelSettings,
     TrainingSettings as TrainingSettings,

@@ -7,7 +7,8 @@ SHA-256 over all of it and the arrays. So every damage is noticed.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
-from ecgstore.errors import EcgStoreError, SchemaError, short_repr
+from ecgstore.errors import EcgStoreError, SchemaError, cause_of, short_repr
 from ecgstore.models.file_content import damaged_file, read_content, wrong_file
 from ecgstore.system.atomic_files import replace_file
 from ecgstore.system.file_format import FileFormat
@@ -26,6 +27,9 @@ Arrays = Mapping[str, NDArray[Any]]
 _ENTRY: Final = "ecgstore"
 _LENGTH_BYTES: Final = 8
 """Bytes at the beginning that hold the length of the header, which is JSON."""
+
+_LONGEST_REASON: Final = 300
+"""Characters of the reason in a message about unusable content."""
 
 _MOST_HEADER: Final = 2**20
 _MOST_BYTES: Final = 2**32
@@ -143,6 +147,27 @@ def read_arrays(
                 f"{has}; expected {needs}, as in a file made by {format_.made_by}"
             )
     return arrays, head
+
+
+@contextmanager
+def unusable_content(path: Path, format_: FileFormat) -> Iterator[None]:
+    """Turn any error into one that says that a file has unusable content.
+
+    For values of other types than those that were written: they raise many types of
+    errors, also of PyTorch. Errors that already name the file pass.
+    """
+    try:
+        yield
+    except OSError:  # of the machine: the file has been read
+        raise
+    except Exception as error:
+        if isinstance(error, EcgStoreError) and str(error).startswith(f"{path}: "):
+            raise
+        reason = cause_of(error).partition("\n")[0][:_LONGEST_REASON]
+        raise SchemaError(
+            f"{path}: {format_.name} file with unusable content ({reason}); expected a "
+            f"file made by {format_.made_by}"
+        ) from error
 
 
 def _begins_right(begin: bytes) -> bool:

@@ -2,22 +2,30 @@
 
 import hashlib
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from ecgstore.arrays import FloatArray
 from ecgstore.config import Config
-from ecgstore.errors import EcgStoreError, SchemaError, cause_of, short_repr
-from ecgstore.models.array_files import read_arrays, write_arrays
+from ecgstore.errors import EcgStoreError, SchemaError, short_repr
+from ecgstore.models.array_files import (
+    Arrays,
+    read_arrays,
+    unusable_content,
+    write_arrays,
+)
 from ecgstore.models.networks.create import create_model
 from ecgstore.models.networks.extractor import Extractor
 from ecgstore.models.networks.names import MODELS
 from ecgstore.models.networks.own import name_to_run, short_name
+from ecgstore.models.running import NetworkRunner
 from ecgstore.models.settings import ModelSettings
 from ecgstore.models.weights import check_weights
 from ecgstore.pipes.transforms.decimate import Decimate
@@ -53,9 +61,6 @@ PREPROCESSING: Final = (
     "max_gap_s",
 )
 """Options that must be those of the training; extractors accept any duration."""
-
-_LONGEST_REASON: Final = 300
-"""Characters of the reason in a message about unusable content."""
 
 
 _MOST_NAMES: Final = 12
@@ -143,6 +148,41 @@ class Checkpoint:
         except (KeyError, IndexError, TypeError, ValueError):
             return summary  # made by hand
 
+    @property
+    def name(self) -> str:
+        """Name of the network."""
+        return short_name(self.model.model)
+
+    @property
+    def needs_features(self) -> bool:
+        """Whether handcrafted features are among its inputs: never."""
+        return False
+
+    @property
+    def thresholds(self) -> FloatArray | None:
+        """None: thresholds are chosen when it is evaluated."""
+        return None
+
+    def settings_dict(self) -> dict[str, Any]:
+        """Return the settings of the network, for JSON."""
+        return self.model.to_dict()
+
+    def runner(
+        self, feature_names: Sequence[str], device: torch.device | str
+    ) -> NetworkRunner:
+        """Return the network with its sampling rate and leads, ready for batches.
+
+        Parameters
+        ----------
+        feature_names : sequence of str
+            Not used.
+        device : torch.device or str
+            Device of the network.
+        """
+        del feature_names
+        network = self.network().to(device)
+        return NetworkRunner(network, [self.decimate()], self.leads)
+
     def network(self) -> Extractor:
         """Return the network, in evaluation mode."""
         network = self._untrained_network()
@@ -209,26 +249,7 @@ class Checkpoint:
             If the store was built with other preprocessing options or classes, or lacks
             leads that the network takes.
         """
-        missing = [lead for lead in self.leads if lead not in store.leads]
-        if missing:
-            raise EcgStoreError(
-                f"{store.path}: its leads are {', '.join(store.leads)}; the model was "
-                f"trained on {', '.join(self.leads)}: build the store with these "
-                "--leads"
-            )
-        if store.label_names != self.label_names:
-            raise EcgStoreError(
-                f"{store.path}: its classes are {', '.join(store.label_names)}; the "
-                f"model was trained on {', '.join(self.label_names)}: build the store "
-                "with the same --classes"
-            )
-        for name in PREPROCESSING:
-            trained_on, value = getattr(self.config, name), getattr(store.config, name)
-            if value != trained_on:
-                raise EcgStoreError(
-                    f"{store.path}: its {name} is {value}; the model was trained on "
-                    f"{name} {trained_on}: build the store with the same options"
-                )
+        check_store(self, store)
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint to a file, which appears whole or not at all.
@@ -238,6 +259,10 @@ class Checkpoint:
         EcgStoreError
             If it cannot be written.
         """
+        write_arrays(Path(path), FORMAT, *self.content())
+
+    def content(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Return the arrays by name, and the rest as values of JSON."""
         listed = {
             name: value
             for name, value in self.origin.items()
@@ -254,13 +279,11 @@ class Checkpoint:
             "config": self.config.to_json(),
             "fingerprint": self.fingerprint,
             "origin": {
-                name: value
-                for name, value in self.origin.items()
-                if name not in listed
+                name: value for name, value in self.origin.items() if name not in listed
             },
             **({} if self.source is None else {"source": self.source}),
         }
-        write_arrays(Path(path), FORMAT, arrays, described)
+        return arrays, described
 
     @classmethod
     def load(cls, path: str | Path, *, model: str | None = None) -> Self:
@@ -291,35 +314,102 @@ class Checkpoint:
                 )
             path = path / MODEL_FILE
         arrays, content = read_arrays(path, FORMAT)
+        with unusable_content(path, FORMAT):
+            return cls.from_content(path, arrays, content, model)
+
+    @classmethod
+    def from_content(
+        cls,
+        path: Path,
+        arrays: Arrays,
+        content: Mapping[str, Any],
+        model: str | None = None,
+    ) -> Self:
+        """Return the checkpoint of what `content` returned, from a file.
+
+        Parameters
+        ----------
+        path : Path
+            The file, for messages.
+        arrays, content : Mapping
+            What the file has.
+        model : str, optional
+            As in `load`.
+
+        Raises
+        ------
+        Exception
+            Of many types, if the file was not written by `save`.
+        """
         name, source = _own_network(path, content, model)
-        try:
-            tensors = {
-                name: torch.from_numpy(array.copy()) for name, array in arrays.items()
-            }
-            values = {**_typed(content, "model", dict), **({} if name is None else {"model": name})}
-            if name is None and values["model"] not in MODELS:
-                # Never a name from the file: that of another file would be run.
-                raise SchemaError("its network is not a built-in one")
-            checkpoint = cls(
-                model=ModelSettings(**{**values, "leads": tuple(values["leads"])}),
-                weights=_named(tensors, _WEIGHTS),
-                label_names=_names(content),
-                config=Config.from_json(_typed(content, "config", str)),
-                fingerprint=_typed(content, "fingerprint", str),
-                origin={**_typed(content, "origin", dict), **_seen(tensors)},
-                source=source,
-            )
-            checkpoint.check_weights()
-        except OSError:  # of the machine: the file has been read
-            raise
-        # From files that `save` did not write: many types of errors, also of PyTorch.
-        except Exception as error:
-            reason = cause_of(error).partition("\n")[0][:_LONGEST_REASON]
-            raise SchemaError(
-                f"{path}: {FORMAT.name} file with unusable content ({reason}); "
-                f"expected a file made by {FORMAT.made_by}"
-            ) from error
+        tensors = {
+            name: torch.from_numpy(array.copy()) for name, array in arrays.items()
+        }
+        values = {
+            **_typed(content, "model", dict),
+            **({} if name is None else {"model": name}),
+        }
+        if name is None and values["model"] not in MODELS:
+            # Never a name from the file: that of another file would be run.
+            raise SchemaError("its network is not a built-in one")
+        checkpoint = cls(
+            model=ModelSettings(**{**values, "leads": tuple(values["leads"])}),
+            weights=_named(tensors, _WEIGHTS),
+            label_names=_names(content),
+            config=Config.from_json(_typed(content, "config", str)),
+            fingerprint=_typed(content, "fingerprint", str),
+            origin={**_typed(content, "origin", dict), **_seen(arrays)},
+            source=source,
+        )
+        checkpoint.check_weights()
         return checkpoint
+
+
+def check_store(model: "_Trained", store: "Store") -> None:
+    """Raise an error if the preprocessing or the classes of a store differ.
+
+    Parameters
+    ----------
+    model : Checkpoint or Hybrid
+        What was trained.
+    store : Store
+        The store.
+
+    Raises
+    ------
+    EcgStoreError
+        As `Checkpoint.check`.
+    """
+    missing = [lead for lead in model.leads if lead not in store.leads]
+    if missing:
+        raise EcgStoreError(
+            f"{store.path}: its leads are {', '.join(store.leads)}; the model was "
+            f"trained on {', '.join(model.leads)}: build the store with these --leads"
+        )
+    if store.label_names != model.label_names:
+        raise EcgStoreError(
+            f"{store.path}: its classes are {', '.join(store.label_names)}; the model "
+            f"was trained on {', '.join(model.label_names)}: build the store with the "
+            "same --classes"
+        )
+    for name in PREPROCESSING:
+        trained_on, value = getattr(model.config, name), getattr(store.config, name)
+        if value != trained_on:
+            raise EcgStoreError(
+                f"{store.path}: its {name} is {value}; the model was trained on "
+                f"{name} {trained_on}: build the store with the same options"
+            )
+
+
+class _Trained(Protocol):
+    """What `check_store` asks of a model."""
+
+    @property
+    def leads(self) -> tuple[str, ...]: ...
+    @property
+    def label_names(self) -> tuple[str, ...]: ...
+    @property
+    def config(self) -> Config: ...
 
 
 def _shortened(names: tuple[str, ...]) -> str:
@@ -366,18 +456,37 @@ def _named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     }
 
 
-def _seen(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the lists of training and validation records in a file."""
-    seen = _named(tensors, _ORIGIN)
-    for name, tensor in seen.items():
+def _seen(arrays: Arrays) -> dict[str, Tensor]:
+    """Return the lists of training and validation records among a file's arrays."""
+    named = {
+        name.removeprefix(_ORIGIN): array
+        for name, array in arrays.items()
+        if name.startswith(_ORIGIN)
+    }
+    return seen_tensors(named)
+
+
+def seen_tensors(arrays: Arrays) -> dict[str, Tensor]:
+    """Return lists of seen records as tensors, if they are such lists.
+
+    Parameters
+    ----------
+    arrays : Mapping
+        Lists by their names in `Checkpoint.origin`.
+
+    Raises
+    ------
+    SchemaError
+        If one has another name, type or shape.
+    """
+    for name, array in arrays.items():
         dtype, shape = _SEEN_RECORDS.get(name, (None, ()))
-        array = tensor.numpy()
-        if array.dtype != dtype or array.reshape(-1, *shape[1:]).shape != array.shape:
+        if array.dtype != dtype or array.shape[1:] != shape[1:] or not array.ndim:
             raise SchemaError(
                 f"{name} is {array.dtype} of shape {array.shape}, which is no list of "
                 "records"
             )
-    return seen
+    return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
 
 
 def _typed(content: Mapping[str, Any], name: str, type_: type) -> Any:

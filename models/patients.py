@@ -7,18 +7,17 @@ from ecgstore.splits import assign_folds
 from ecgstore.storage import Store
 
 
-def folds_of(store: Store, rows: IntArray, n_folds: int) -> list[IntArray]:
-    """Split rows into folds by patient, balanced in classes and sources.
-
-    Returns
-    -------
-    list of ndarray
-        The rows of each fold, increasing.
-    """
-    fold = assign_folds(
+def fold_numbers(store: Store, rows: IntArray, n_folds: int) -> IntArray:
+    """Return the fold of each row: by patient, balanced in classes and sources."""
+    return assign_folds(
         store.labels(rows=rows, dtype=np.uint8),
         store.groups(rows),
         n_folds,
         strata=store.records["source"].to_numpy()[rows],
-    )
+    ).astype(np.int64)
+
+
+def folds_of(store: Store, rows: IntArray, n_folds: int) -> list[IntArray]:
+    """Return the rows of each fold of `fold_numbers`, increasing."""
+    fold = fold_numbers(store, rows, n_folds)
     return [rows[fold == number] for number in range(n_folds)]

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from ecgstore.arrays import FloatArray
-from ecgstore.models.inference.run import run_network
+from ecgstore.models.running import run_network
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.tabular.fusion import train_fusion
 from ecgstore.models.tabular.table import (

@@ -16,8 +16,8 @@ import torch
 
 from ecgstore.arrays import IntArray
 from ecgstore.models.comparison.protocols import OuterFold
-from ecgstore.models.inference.run import Outputs, run_network
 from ecgstore.models.patients import folds_of
+from ecgstore.models.running import Outputs, run_network
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.training.extractor import train_extractor
 from ecgstore.storage import Selection, Store

@@ -18,7 +18,7 @@ from ecgstore.models.comparison.classifiers import (
 from ecgstore.models.comparison.cross_fitting import InnerFold
 from ecgstore.models.comparison.protocols import OuterFold
 from ecgstore.models.comparison.settings import DeepInputs
-from ecgstore.models.inference.run import Outputs, probabilities_of
+from ecgstore.models.running import Outputs, probabilities_of
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.tabular.logit_fusion import fit_fusion
 from ecgstore.models.tabular.table import DeepFeatures

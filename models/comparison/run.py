@@ -27,8 +27,8 @@ from ecgstore.models.comparison.fold_predictions import (
 )
 from ecgstore.models.comparison.protocols import PROTOCOLS, OuterFold
 from ecgstore.models.comparison.settings import ComparisonSettings
-from ecgstore.models.inference.run import Outputs
 from ecgstore.models.networks.own import short_name, source_of
+from ecgstore.models.running import Outputs
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
 from ecgstore.system.atomic_files import folder_for_files, replace_file

@@ -12,7 +12,7 @@ from ecgstore.config import TEST_FOLD, VALIDATION_FOLD
 from ecgstore.diagnoses import class_set
 from ecgstore.errors import EcgStoreError, require_type
 from ecgstore.models.checkpoint import Checkpoint
-from ecgstore.models.inference.run import run_network
+from ecgstore.models.running import run_network
 from ecgstore.models.seen_records import lists_seen_records, seen_records
 from ecgstore.pipes.devices import available_device
 from ecgstore.scores.bootstrap import BootstrapResult, paired_bootstrap

@@ -10,9 +10,9 @@ import torch
 from ecgstore import __version__, pipes
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
-from ecgstore.models.inference.run import Outputs, run_batches
 from ecgstore.models.networks.own import short_name
 from ecgstore.models.reproducible import reproducible
+from ecgstore.models.running import Outputs, run_batches
 from ecgstore.models.seen_records import training_roles
 from ecgstore.pipes.devices import available_device
 from ecgstore.storage import Store

@@ -21,8 +21,8 @@ from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, RecordError, out_of_memory
 from ecgstore.lead_names import LeadNames
 from ecgstore.models.checkpoint import Checkpoint
-from ecgstore.models.inference.run import probabilities_of
 from ecgstore.models.networks.extractor import Extractor
+from ecgstore.models.running import probabilities_of
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.devices import available_device
 from ecgstore.record import lead_mask, lead_rows

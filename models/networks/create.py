@@ -2,11 +2,12 @@
 
 from importlib import import_module
 
+import torch
 from torch import nn
 
 from ecgstore.errors import ConfigError
 from ecgstore.models.networks import architectures
-from ecgstore.models.networks.extractor import Extractor
+from ecgstore.models.networks.extractor import Extractor, FitsDirectly
 from ecgstore.models.networks.names import MODELS, NormaliseBy
 from ecgstore.models.networks.own import model_name, own_network
 from ecgstore.models.networks.own_trunk import OwnTrunk
@@ -58,6 +59,12 @@ def create_model(
             "each"
         )
     return Extractor(_trunk(name, n_leads, sha256), n_leads, n_classes, normalise_by)
+
+
+def fits_directly(name: str) -> bool:
+    """Return whether a network is set from signals at once, without training steps."""
+    with torch.device("meta"):
+        return isinstance(create_model(name).trunk, FitsDirectly)
 
 
 def _trunk(name: str, n_leads: int, sha256: str | None) -> nn.Module:

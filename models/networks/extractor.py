@@ -1,7 +1,7 @@
 """A network from signals to features and logits, for any architecture."""
 
 import math
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,15 @@ class Trunk(Protocol):
 
     def __call__(self, values: Tensor, mask: Tensor | None) -> Masked:
         """Return activations (n_records, n_features, n_fewer_samples), and a mask."""
+        ...
+
+
+@runtime_checkable
+class FitsDirectly(Protocol):
+    """A trunk that is set from some signals at once, without steps of an optimiser."""
+
+    def fit(self, values: Tensor, seed: int) -> None:
+        """Set everything from normalised signals (n_records, n_leads, n_samples)."""
         ...
 
 

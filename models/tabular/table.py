@@ -17,11 +17,13 @@ from ecgstore.storage.deep_features.names import column_names
 
 FeatureSet = Literal["handcrafted", "deep", "age_sex"]
 FEATURE_SETS: Final[tuple[FeatureSet, ...]] = get_args(FeatureSet)
+AGE_SEX: Final = ("age", "sex")
+"""The columns of the set "age_sex"."""
 
 _FIELDS: Final[Mapping[FeatureSet, tuple[str, ...]]] = {
     "handcrafted": ("features",),
     "deep": (),
-    "age_sex": ("age", "sex"),
+    "age_sex": AGE_SEX,
 }
 _SEX: Final = {"male": 0.0, "female": 1.0}
 
@@ -116,7 +118,7 @@ def columns_of(
     names: dict[FeatureSet, Sequence[str]] = {
         "handcrafted": store.feature_names,
         "deep": [] if deep is None else column_names("deep", deep.values),
-        "age_sex": _FIELDS["age_sex"],
+        "age_sex": AGE_SEX,
     }
     return [name for feature_set in feature_sets for name in names[feature_set]]
 

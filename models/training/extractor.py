@@ -10,10 +10,11 @@ import torch
 from ecgstore import __version__, pipes
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.networks.create import create_model
-from ecgstore.models.networks.extractor import Extractor
+from ecgstore.models.networks.extractor import Extractor, FitsDirectly
 from ecgstore.models.networks.own import source_of
 from ecgstore.models.seen_records import short_hashes
 from ecgstore.models.settings import ModelSettings, TrainingSettings
+from ecgstore.models.training.direct import fit_directly
 from ecgstore.models.training.fit import fit
 from ecgstore.models.training.history import History
 from ecgstore.pipes.transforms.decimate import Decimate
@@ -76,12 +77,27 @@ def train_extractor(
         model, len(leads), len(store.label_names), settings.seed, sha256
     )
     network.leads, network.fs = leads, model.fs or store.config.fs
+    transform = [Decimate.to(model.fs or store.config.fs, store.config.fs)]
+    if isinstance(network.trunk, FitsDirectly):
+        history = fit_directly(
+            network,
+            training,
+            validation,
+            settings.seed,
+            transform=transform,
+            leads=leads,
+            device=device,
+            quiet=quiet,
+        )
+        if on_epoch is not None:
+            on_epoch(history)
+        return _checkpoint(network, training, validation, model, settings, history)
     history = fit(
         network,
         training,
         validation,
         settings,
-        transform=[Decimate.to(model.fs or store.config.fs, store.config.fs)],
+        transform=transform,
         augmentation=pipes.Augment(*AUGMENTATIONS) if settings.augment else None,
         leads=leads,
         device=device,
@@ -94,6 +110,19 @@ def train_extractor(
         on_epoch=on_epoch,
         quiet=quiet,
     )
+    return _checkpoint(network, training, validation, model, settings, history)
+
+
+def _checkpoint(
+    network: Extractor,
+    training: Selection,
+    validation: Selection | None,
+    model: ModelSettings,
+    settings: TrainingSettings,
+    history: History,
+) -> tuple[Checkpoint, History]:
+    """Return the checkpoint of a trained network, and the history."""
+    store, source = training.store, source_of(model.model)
     checkpoint = Checkpoint(
         model=model,
         weights={name: weight.cpu() for name, weight in network.state_dict().items()},

@@ -20,9 +20,9 @@ from ecgstore.models.distributed import (
     is_first_process,
     n_processes,
 )
-from ecgstore.models.inference.run import run_network
 from ecgstore.models.networks.network import Network
 from ecgstore.models.reproducible import reproducible
+from ecgstore.models.running import run_network
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.training.epoch_totals import EpochTotals
 from ecgstore.models.training.history import Epoch, History

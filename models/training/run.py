@@ -238,10 +238,10 @@ def train_into(
 ) -> History:
     """Train an extractor; write its checkpoint, history and curves to a folder.
 
-    ``model.safetensors`` has the weights of the best epoch, ``last.pt`` the state that a stopped
-    training is resumed from, ``history.csv`` and ``curves.png`` the losses and scores
-    of all epochs so far. A network of one's own is there as a copy of its file. If
-    TensorBoard is installed, its event files are written too.
+    ``model.safetensors`` has the weights of the best epoch, ``last.pt`` the state that
+    a stopped training is resumed from, ``history.csv`` and ``curves.png`` the losses
+    and scores of all epochs so far. A network of one's own is there as a copy of its
+    file. If TensorBoard is installed, its event files are written too.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ecgstore.models.inference.run import Outputs
+from ecgstore.models.running import Outputs
 from ecgstore.scores.multilabel import auroc
 from ecgstore.storage import Selection
 

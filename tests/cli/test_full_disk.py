@@ -14,7 +14,7 @@ import pytest
 
 from ecgstore.models import checkpoint as checkpoints
 from ecgstore.models.comparison import run as comparison
-from ecgstore.models.inference.run import Outputs
+from ecgstore.models.running import Outputs
 from ecgstore.sample import sample_folder
 from tests.full_disk import full_disk
 

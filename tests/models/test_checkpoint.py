@@ -16,7 +16,7 @@ import ecgstore
 from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.models.array_files import read_arrays, write_arrays
 from ecgstore.models.checkpoint import FORMAT as MODEL_FORMAT, Checkpoint
-from ecgstore.models.inference.run import run_network
+from ecgstore.models.running import run_network
 from ecgstore.models.seen_records import seen_records
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.torch_files import write_torch_file

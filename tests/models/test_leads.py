@@ -10,7 +10,7 @@ from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.evaluation.evaluate import evaluate
 from ecgstore.models.inference.extraction import extract
-from ecgstore.models.inference.run import run_network
+from ecgstore.models.running import run_network
 from ecgstore.models.networks.create import create_model
 from ecgstore.models.settings import ModelSettings
 from ecgstore.record import LEADS

@@ -23,7 +23,7 @@ from ecgstore.models.comparison.cross_fitting import (
 )
 from ecgstore.models.comparison.fold_predictions import predict_outer_fold
 from ecgstore.models.comparison.protocols import OuterFold, by_patient
-from ecgstore.models.inference.run import Outputs, probabilities_of
+from ecgstore.models.running import Outputs, probabilities_of
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.tabular.table import DeepFeatures
 from ecgstore.scores.thresholds import f1_thresholds

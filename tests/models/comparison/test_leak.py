@@ -31,7 +31,7 @@ from ecgstore.models.comparison.fold_predictions import (
     predict_outer_fold,
 )
 from ecgstore.models.comparison.protocols import OuterFold, by_patient
-from ecgstore.models.inference.run import Outputs
+from ecgstore.models.running import Outputs
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.tabular import fusion, trees
 from ecgstore.models.tabular.table import DeepFeatures, FeatureSet, read_table

@@ -22,7 +22,7 @@ from ecgstore.models.comparison.protocols import (
 )
 from ecgstore.models.comparison.run import compare
 from ecgstore.models.comparison.settings import ComparisonSettings
-from ecgstore.models.inference.run import Outputs
+from ecgstore.models.running import Outputs
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.storage import Store
 

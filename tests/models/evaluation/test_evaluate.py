@@ -15,7 +15,7 @@ from ecgstore.diagnoses import class_set
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.evaluation.evaluate import Evaluation, evaluate
-from ecgstore.models.inference.run import run_network
+from ecgstore.models.running import run_network
 from ecgstore.models.networks.create import create_model
 from ecgstore.models.seen_records import seen_records, short_hashes
 from ecgstore.models.settings import ModelSettings

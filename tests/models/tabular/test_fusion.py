@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ecgstore.models.comparison.classifiers import CLASSIFIERS
-from ecgstore.models.inference.run import run_network
+from ecgstore.models.running import run_network
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.tabular import fusion, trees
 from ecgstore.models.tabular.fusion import FusionNetwork, train_fusion

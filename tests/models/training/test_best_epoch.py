@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ecgstore.models.inference.run import Outputs, run_network
+from ecgstore.models.running import Outputs, run_network
 from ecgstore.models.training import fit as fit_module
 from ecgstore.models.training.fit import fit
 from ecgstore.pipes.testing import digest

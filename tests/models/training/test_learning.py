@@ -14,7 +14,7 @@ from torch.nn import functional
 
 import ecgstore
 from ecgstore.errors import EcgStoreError
-from ecgstore.models.inference.run import run_network
+from ecgstore.models.running import run_network
 from ecgstore.models.training.fit import fit
 from ecgstore.pipes import Batch
 from ecgstore.storage import Selection

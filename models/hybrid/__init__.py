@@ -1,0 +1,1 @@
+"""A classifier on handcrafted and deep features, trained once and used anywhere."""

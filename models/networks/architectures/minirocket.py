@@ -1,0 +1,134 @@
+"""Random convolutions whose outputs are counted, not learned: MiniRocket."""
+
+import itertools
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ecgstore.models.networks.masked import Masked
+
+_TAPS: Final = 9
+_PATTERNS: Final = 84
+"""All choices of 3 taps of 9: these are 2, the others -1, so that they sum to 0."""
+
+_DILATIONS: Final = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
+"""Samples between two taps: at 100 Hz, kernels span 0.1 s (a QRS complex) to 7.7 s."""
+
+_MOST_LEADS: Final = 3
+"""Most leads that one kernel sums."""
+
+_THRESHOLDS: Final = 4
+"""Thresholds of each kernel, and so features."""
+
+_STRIDE: Final = 2
+_RAMP: Final = 0.1
+"""Width of the step from 0 to 1, in standard deviations of the kernel's output. So the
+features have a gradient, which explanations need."""
+
+_GOLDEN: Final = (5**0.5 - 1) / 2
+
+
+def trunk(n_leads: int) -> nn.Module:
+    """Return the layers of ``minirocket``."""
+    return RandomConvolutions(n_leads)
+
+
+class RandomConvolutions(nn.Module):
+    """The share of a record in which each of many random convolutions is high.
+
+    MiniRocket of Dempster, Schmidt and Webb 2021 (KDD, doi 10.1145/3447548.3467231):
+    84 kernels with two values, at 12 dilations, each on the sum of 1 to 3 leads; a
+    feature is the share of the samples at which the output exceeds a threshold, 4032 in
+    all. Thresholds are quantiles of the outputs for training records. Unlike there,
+    every second sample is used, all samples count, and the step at the threshold is a
+    short ramp.
+
+    Nothing but the thresholds is fitted, so that few records suffice: `fit` draws the
+    kernels and sets the thresholds, and a linear head is fitted to the features.
+
+    Parameters
+    ----------
+    n_leads : int
+        Number of leads of the signals.
+    """
+
+    kernels: Tensor
+    thresholds: Tensor
+    sd: Tensor
+
+    def __init__(self, n_leads: int) -> None:
+        super().__init__()
+        n_dilations = len(_DILATIONS)
+        self.n_features = n_dilations * _PATTERNS * _THRESHOLDS
+        shape = (n_dilations, _PATTERNS)
+        self.register_buffer("kernels", torch.zeros(*shape, n_leads, _TAPS))
+        self.register_buffer("thresholds", torch.zeros(*shape, _THRESHOLDS))
+        self.register_buffer("sd", torch.ones(*shape))
+
+    def forward(self, values: Tensor, mask: Tensor | None) -> Masked:
+        """Return the features as one frame, and no mask; see `Trunk`."""
+        if mask is not None:
+            mask = mask[..., ::_STRIDE]
+        features = []
+        for number in range(len(_DILATIONS)):
+            width = _RAMP * self.sd[number, :, None]
+            outputs = self._convolved(values, number) / width
+            for k in range(_THRESHOLDS):
+                begin = self.thresholds[number, :, k, None] / width - 0.5
+                is_above = (outputs - begin).clamp_(0, 1)
+                features.append(_mean(is_above, mask))
+        return torch.cat(features, dim=1)[..., None], None
+
+    @torch.no_grad()
+    def fit(self, values: Tensor, seed: int) -> None:
+        """Draw the kernels, and set the thresholds to quantiles of their outputs.
+
+        Parameters
+        ----------
+        values : Tensor of shape (n_records, n_leads, n_samples)
+            Normalised signals of some training records.
+        seed : int
+            Seed of the leads of each kernel and of the quantiles.
+        """
+        random = np.random.default_rng(seed)
+        n_leads = self.kernels.shape[2]
+        patterns = np.full((_PATTERNS, _TAPS), -1.0, np.float32)
+        for row, taps in enumerate(itertools.combinations(range(_TAPS), 3)):
+            patterns[row, list(taps)] = 2.0
+        kernels = np.zeros(self.kernels.shape, np.float32)
+        for place in np.ndindex(kernels.shape[:2]):
+            n_summed = random.integers(1, min(_MOST_LEADS, n_leads) + 1)
+            leads = random.choice(n_leads, n_summed, replace=False)
+            kernels[place][leads] = patterns[place[1]]
+        self.kernels.copy_(torch.from_numpy(kernels))
+        # Evenly spread over all kernels, as in the publication.
+        n = _PATTERNS * _THRESHOLDS
+        for number in range(len(_DILATIONS)):
+            quantiles = (np.arange(1, n + 1) * _GOLDEN + random.random()) % 1
+            outputs = self._convolved(values, number).transpose(0, 1).flatten(1)
+            ordered = outputs.sort(dim=1).values
+            places = quantiles.reshape(_PATTERNS, _THRESHOLDS) * (ordered.shape[1] - 1)
+            chosen = torch.from_numpy(places.astype(np.int64)).to(ordered.device)
+            self.thresholds[number] = ordered.gather(1, chosen)
+            self.sd[number] = outputs.std(dim=1).clamp(min=1e-3)
+
+    def _convolved(self, values: Tensor, number: int) -> Tensor:
+        """Return the outputs of the kernels of one dilation, at every second sample."""
+        dilation = _DILATIONS[number]
+        return functional.conv1d(
+            values,
+            self.kernels[number],
+            stride=_STRIDE,
+            padding=_TAPS // 2 * dilation,
+            dilation=dilation,
+        )
+
+
+def _mean(values: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the mean over the real samples."""
+    if mask is None:
+        return values.mean(-1)
+    return (values * mask).sum(-1) / mask.sum(-1).clamp(min=1.0)

@@ -1,0 +1,268 @@
+"""Run a trained network on records of a store."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+import torch
+from scipy.special import expit
+from torch import Tensor
+
+from ecgstore import pipes
+from ecgstore.arrays import Float32Array, FloatArray, IntArray
+from ecgstore.models.distributed import gather_from_processes
+from ecgstore.models.networks.network import Network, NetworkOutput
+from ecgstore.pipes.batch import Batch, Transform
+from ecgstore.system.progress import with_progress
+
+if TYPE_CHECKING:  # pandas is not needed to predict files
+    from ecgstore.storage import Selection
+
+
+_FIXED: Final = 16
+"""Records of every forward pass: the bits of sums depend on this number, and with it
+fixed they depend on nothing but the record itself."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Outputs:
+    """The outputs of a network for records of a store.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_records,)
+        Rows of the records in the store, increasing.
+    logits : ndarray of shape (n_records, n_classes)
+        Log odds, float32.
+    features : ndarray of shape (n_records, n_features)
+        Inputs of the network's last layer, float32.
+    """
+
+    rows: IntArray
+    logits: Float32Array
+    features: Float32Array
+
+    def __repr__(self) -> str:
+        return (
+            f"<ecgstore.Outputs of {len(self.rows)} records: logits of "
+            f"{self.logits.shape[1]} classes, {self.features.shape[1]} features>"
+        )
+
+    @property
+    def probabilities(self) -> FloatArray:
+        """Probability of each class, of the shape of `logits`."""
+        return probabilities_of(self.logits)
+
+
+def probabilities_of(logits: Float32Array) -> FloatArray:
+    """Return the probabilities of logits, in double precision.
+
+    Examples
+    --------
+    >>> probabilities_of(np.array([0.0, np.log(3.0)], np.float32)).round(3)
+    array([0.5 , 0.75])
+    """
+    probabilities: FloatArray = expit(logits.astype(np.float64))
+    return probabilities
+
+
+def fixed_batches(network: Network, inputs: Sequence[Tensor]) -> NetworkOutput:
+    """Return the outputs of a network, the same for a record in any company.
+
+    Records are computed in groups of one size; the last group is filled up. So the
+    outputs of a record have the same bits alone, among others, and in any order, on one
+    machine and with one software.
+
+    Parameters
+    ----------
+    network : Network
+        A network in evaluation mode.
+    inputs : sequence of Tensor
+        Its inputs: any number of records on the first axis of each.
+    """
+    n_records = len(inputs[0])
+    outputs = []
+    for begin in range(0, n_records, _FIXED):
+        part = [tensor[begin : begin + _FIXED] for tensor in inputs]
+        lacking = _FIXED - len(part[0])
+        if lacking:
+            part = [
+                torch.cat([tensor, tensor[:1].expand(lacking, *tensor.shape[1:])])
+                for tensor in part
+            ]
+        outputs.append(network(*part))
+    return NetworkOutput(
+        torch.cat([output.logits for output in outputs])[:n_records],
+        torch.cat([output.features for output in outputs])[:n_records],
+    )
+
+
+class Runner(Protocol):
+    """A function from batches to outputs.
+
+    Attributes
+    ----------
+    fields : tuple of str
+        What a loader must read for it.
+    leads : tuple of str or None
+        Leads to read; None for all.
+    n_features : int
+        Number of features among its outputs.
+    """
+
+    fields: tuple[str, ...]
+    leads: tuple[str, ...] | None
+    n_features: int
+
+    def __call__(self, batch: Batch) -> NetworkOutput:
+        """Return logits and features of the records of a batch."""
+        ...
+
+
+class NetworkRunner:
+    """A network in evaluation mode, after batch transforms.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    transform : sequence of callable
+        Batch transforms, as in training.
+    leads : sequence of str, optional
+        Leads to read; all if left out.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        transform: Sequence[Transform] = (),
+        leads: Sequence[str] | None = None,
+    ) -> None:
+        self._network = network
+        self._transform = transform
+        self.fields = network.fields
+        self.leads = None if leads is None else tuple(leads)
+        self.n_features = network.n_features
+
+    def __call__(self, batch: Batch) -> NetworkOutput:
+        """Return logits and features of the records of a batch."""
+        for transform in self._transform:
+            batch = transform(batch)
+        was_training = self._network.training
+        self._network.eval()
+        try:
+            return fixed_batches(self._network, self._network.inputs(batch))
+        finally:
+            self._network.train(was_training)
+
+
+@torch.inference_mode()
+def run_batches(
+    runner: Runner, loader: "pipes.Loader", *, quiet: bool = True
+) -> Generator[Outputs, None, None]:
+    """Yield the outputs for each batch; at the end, the loader is closed.
+
+    Memory does not grow with the number of records.
+
+    Parameters
+    ----------
+    runner : Runner
+        Computes the outputs.
+    loader : Loader
+        Source of the batches.
+    quiet : bool
+        Show no progress.
+    """
+    with loader:
+        for batch in with_progress(loader, "reading records", len(loader), quiet):
+            output = runner(batch)
+            yield Outputs(
+                batch.rows.cpu().numpy(),
+                output.logits.float().cpu().numpy(),
+                output.features.float().cpu().numpy(),
+            )
+
+
+def run(
+    runner: Runner,
+    selection: "Selection",
+    *,
+    device: torch.device | str = "cpu",
+    batch_size: int = 64,
+    quiet: bool = True,
+) -> Outputs:
+    """Return the outputs for records of a store.
+
+    Under ``torchrun``, each process runs its part of the records, and all processes
+    return the outputs for all records.
+
+    Parameters
+    ----------
+    runner : Runner
+        Computes the outputs.
+    selection : Selection
+        The records.
+    device : torch.device or str
+        Device of the runner.
+    batch_size : int
+        Number of records that are read at a time; outputs do not depend on it.
+    quiet : bool
+        Show no progress.
+    """
+    loader = pipes.loader(
+        selection,
+        batch_size,
+        fields=runner.fields,
+        leads=runner.leads,
+        device=device,
+    )
+    batches = [*run_batches(runner, loader, quiet=quiet)]
+    parts = gather_from_processes(
+        (
+            np.concatenate([outputs.rows for outputs in batches]),
+            np.concatenate([outputs.logits for outputs in batches]),
+            np.concatenate([outputs.features for outputs in batches]),
+        )
+    )
+    rows, logits, features = (
+        np.concatenate(arrays) for arrays in zip(*parts, strict=True)
+    )
+    order = np.argsort(rows, kind="stable")
+    return Outputs(rows[order], logits[order], features[order])
+
+
+def run_network(
+    network: Network,
+    selection: "Selection",
+    *,
+    batch_size: int = 64,
+    transform: Sequence[Transform] = (),
+    leads: Sequence[str] | None = None,
+    device: torch.device | str = "cpu",
+    quiet: bool = True,
+) -> Outputs:
+    """Return the outputs of a network for records, in evaluation mode.
+
+    The mode of the network is restored at the end.
+
+    Parameters
+    ----------
+    network : Network
+        A trained network, on `device`.
+    selection : Selection
+        The records.
+    transform : sequence of callable
+        Batch transforms, as in training.
+    leads : sequence of str, optional
+        Leads to read; all if left out.
+    batch_size, device, quiet
+        See `run`.
+    """
+    return run(
+        NetworkRunner(network, transform, leads),
+        selection,
+        device=device,
+        batch_size=batch_size,
+        quiet=quiet,
+    )
