@@ -1,7 +1,7 @@
 """Train an extractor, and make a checkpoint of it."""
 
 import platform
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from ecgstore.models.networks.extractor import Extractor
 from ecgstore.models.networks.own import source_of
 from ecgstore.models.seen_records import short_hashes
 from ecgstore.models.settings import ModelSettings, TrainingSettings
+from ecgstore.models.training.callbacks import EpochCallback
 from ecgstore.models.training.fit import fit
 from ecgstore.models.training.history import History
 from ecgstore.pipes.transforms.decimate import Decimate
@@ -39,7 +40,7 @@ def train_extractor(
     device: torch.device | str = "cpu",
     state_file: Path | None = None,
     arguments: dict[str, Any] | None = None,
-    on_epoch: Callable[[History], None] | None = None,
+    callbacks: Sequence[EpochCallback] = (),
     quiet: bool = True,
 ) -> tuple[Checkpoint, History]:
     """Train an extractor; return its checkpoint and the history of the training.
@@ -55,7 +56,7 @@ def train_extractor(
         The network and its inputs.
     settings : TrainingSettings
         Hyperparameters.
-    device, state_file, arguments, on_epoch, quiet
+    device, state_file, arguments, callbacks, quiet
         See `ecgstore.models.training.fit.fit`.
 
     Raises
@@ -91,7 +92,7 @@ def train_extractor(
             **({} if sha256 is None else {"source of the network": sha256}),
         },
         arguments=arguments,
-        on_epoch=on_epoch,
+        callbacks=callbacks,
         quiet=quiet,
     )
     checkpoint = Checkpoint(

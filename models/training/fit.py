@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,12 @@ from numpy.typing import ArrayLike
 
 from ecgstore import pipes
 from ecgstore.errors import EcgStoreError
-from ecgstore.models.distributed import (
-    broadcast_buffers,
-    is_first_process,
-    n_processes,
-)
+from ecgstore.models.distributed import broadcast_buffers, n_processes
 from ecgstore.models.inference.run import run_network
 from ecgstore.models.networks.network import Network
 from ecgstore.models.reproducible import reproducible
 from ecgstore.models.settings import TrainingSettings
+from ecgstore.models.training.callbacks import EpochCallback, entered
 from ecgstore.models.training.epoch_totals import EpochTotals
 from ecgstore.models.training.history import Epoch, History
 from ecgstore.models.training.state import StateFile, TrainingProgress
@@ -48,7 +45,7 @@ def fit(
     state_file: Path | None = None,
     identity: dict[str, Any] | None = None,
     arguments: dict[str, Any] | None = None,
-    on_epoch: Callable[[History], None] | None = None,
+    callbacks: Sequence[EpochCallback] = (),
     quiet: bool = True,
 ) -> History:
     """Train a network in place; it ends with the weights of its best epoch.
@@ -89,8 +86,9 @@ def fit(
         training is resumed only with the same values.
     arguments : dict, optional
         Plain values that are saved in the state file, for whoever resumes.
-    on_epoch : callable, optional
-        Called after every epoch, in the first process.
+    callbacks : sequence of callable
+        Called with the history after every epoch, in the first process; see
+        `EpochCallback`.
     quiet : bool
         Show no progress.
 
@@ -124,7 +122,7 @@ def fit(
         leads=leads,
         device=device,
     )
-    with reproducible(settings.seed, device), loader:
+    with reproducible(settings.seed, device), loader, entered(callbacks) as report:
         network.to(device)
         class_weights = torch.from_numpy(training.class_weights()).to(device)
         n_steps = settings.epochs * len(loader)
@@ -181,8 +179,7 @@ def fit(
                 progress.best_weights = copy.deepcopy(steps.evaluated.state_dict())
             progress.totals = EpochTotals()
             state.save(progress)
-            if on_epoch is not None and is_first_process():
-                on_epoch(progress.history)
+            report(progress.history)
         network.load_state_dict(progress.best_weights)
     network.eval()
     return progress.history

@@ -53,7 +53,7 @@ def stopped_once(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path
 
     folder = tmp_path_factory.mktemp("new") / "stopped"
     with pytest.raises(StoppedError):
-        train(folder, store, model=MODEL, settings=SETTINGS, on_epoch=stop, **FOLDS)
+        train(folder, store, model=MODEL, settings=SETTINGS, callbacks=[stop], **FOLDS)
     return folder
 
 
