@@ -8,6 +8,7 @@ from typing import Any, Final
 import torch
 
 from ecgstore import __version__, pipes
+from ecgstore.errors import ConfigError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.networks.create import create_model
 from ecgstore.models.networks.extractor import Extractor
@@ -17,8 +18,9 @@ from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.training.callbacks import EpochCallback
 from ecgstore.models.training.fit import fit
 from ecgstore.models.training.history import History
+from ecgstore.pipes.batch import Transform
 from ecgstore.pipes.transforms.decimate import Decimate
-from ecgstore.storage import Selection
+from ecgstore.storage import Selection, Store
 
 AUGMENTATIONS: Final = (
     pipes.Gain(),
@@ -65,8 +67,8 @@ def train_extractor(
         If no record is selected, or the state file was saved by a training with other
         settings or records.
     ConfigError
-        If the store's sampling rate is not a multiple of the model's, or it lacks a
-        lead of the model.
+        If the store's sampling rate is not a multiple of the model's, it lacks a lead
+        of the model, or its records are shorter than the crops.
     """
     store = training.store
     model = model.for_store(store)
@@ -83,7 +85,8 @@ def train_extractor(
         validation,
         settings,
         transform=[Decimate.to(model.fs or store.config.fs, store.config.fs)],
-        augmentation=pipes.Augment(*AUGMENTATIONS) if settings.augment else None,
+        augmentation=_augmentation(settings),
+        window=_crop(settings, store),
         leads=leads,
         device=device,
         state_file=state_file,
@@ -116,6 +119,27 @@ def train_extractor(
         },
     )
     return checkpoint, history
+
+
+def _augmentation(settings: TrainingSettings) -> list[Transform]:
+    """Return the transforms of training records only, mixup last."""
+    return [
+        *([pipes.Augment(*AUGMENTATIONS)] if settings.augment else []),
+        *([pipes.Mixup(settings.mixup)] if settings.mixup else []),
+    ]
+
+
+def _crop(settings: TrainingSettings, store: Store) -> pipes.RandomCrop | None:
+    """Return the window of training records."""
+    if settings.crop_s is None:
+        return None
+    config = store.config
+    if settings.crop_s > config.duration_s:
+        raise ConfigError(
+            f"option crop_s is {settings.crop_s:g} s; expected at most "
+            f"{config.duration_s:g} s, the duration of the records of {store.path}"
+        )
+    return pipes.RandomCrop(min(round(settings.crop_s * config.fs), config.n_samples))
 
 
 def _new_extractor(

@@ -26,8 +26,10 @@ from ecgstore.models.training.history import Epoch, History
 from ecgstore.models.training.state import StateFile, TrainingProgress
 from ecgstore.models.training.steps import Steps
 from ecgstore.models.training.validation import validation_scores
+from ecgstore.pipes.arguments import require_functions
 from ecgstore.pipes.batch import Transform
 from ecgstore.pipes.devices import available_device
+from ecgstore.pipes.reading.window import Window
 from ecgstore.storage import Selection
 from ecgstore.system.progress import with_progress
 
@@ -39,7 +41,8 @@ def fit(
     settings: TrainingSettings,
     *,
     transform: Sequence[Transform] = (),
-    augmentation: Transform | None = None,
+    augmentation: Transform | Sequence[Transform] = (),
+    window: Window = None,
     leads: Sequence[str] | None = None,
     device: torch.device | str = "cpu",
     state_file: Path | None = None,
@@ -70,8 +73,10 @@ def fit(
         Hyperparameters.
     transform : sequence of callable
         Batch transforms of training and validation records.
-    augmentation : callable, optional
-        A batch transform of training records only, after the others.
+    augmentation : callable or sequence of callable
+        Batch transforms of training records only, after the others.
+    window : tuple of int or RandomCrop, optional
+        The samples to read of training records; whole records if left out.
     leads : sequence of str, optional
         Leads to read; all if left out.
     device : torch.device or str
@@ -110,7 +115,8 @@ def fit(
         seed=settings.seed,
         fields=network.fields,
         leads=leads,
-        transform=[*transform, *([] if augmentation is None else [augmentation])],
+        window=window,
+        transform=[*transform, *require_functions("augmentation", augmentation)],
         device=device,
         # Batch normalisation cannot train on a last batch of a single record.
         drop_last=len(training) >= settings.batch_size * n_processes(),
