@@ -15,6 +15,13 @@ from .settings import (
     TrainingSettings as TrainingSettings,
 )
 from .tabular.fusion import FusionNetwork as FusionNetwork, train_fusion as train_fusion
+from .training.callbacks import (
+    EpochCallback as EpochCallback,
+    HistoryCurves as HistoryCurves,
+    HistoryTable as HistoryTable,
+    TensorBoard as TensorBoard,
+)
 from .training.extractor import train_extractor as train_extractor
 from .training.fit import fit as fit
+from .training.history import Epoch as Epoch, History as History
 from .training.run import train as train

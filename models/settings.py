@@ -49,7 +49,23 @@ class TrainingSettings:
         minimum=0,
         below=1,
     )
+    crop_s: float | None = option(
+        None,
+        "Duration of the window that is cut out of a training record, at random in "
+        "every epoch; validation records are never cut.",
+        minimum=1,
+        maximum=3600,
+        unit="seconds",
+        none="whole records",
+    )
     augment: bool = option(True, "Augment the training signals at random.")
+    mixup: float = option(
+        0.0,
+        "Mix training records and their labels in pairs, with weights from the "
+        "distribution Beta(mixup, mixup); 0 for none.",
+        minimum=0,
+        maximum=100,
+    )
     precision: Literal["auto", "float32", "bfloat16"] = option(
         "auto",
         "Floating-point precision: float32, or mixed precision with bfloat16; auto is "

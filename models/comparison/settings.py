@@ -63,8 +63,9 @@ class ComparisonSettings:
         TrainingSettings(epochs=40, batch_size=64, augment=False),
         prefix="fusion_",
         title="Fusion network",
-        # Without validation records there is no early stopping.
-        without=("seed", "save_every", "augment", "patience"),
+        # It has no signals as inputs, and without validation records there is no early
+        # stopping.
+        without=("seed", "save_every", "crop_s", "augment", "mixup", "patience"),
     )
 
     def __post_init__(self) -> None:

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import torch
-from ecgstore.models.inference.run import Outputs, run_network
 
 from ecgstore.arrays import IntArray
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.hybrid.inner_folds import InnerFold
 from ecgstore.models.hybrid.settings import HybridSettings
 from ecgstore.models.networks.create import fits_directly
+from ecgstore.models.running import Outputs, run_network
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.tabular.classifiers import FITS, Kind, TableClassifier
 from ecgstore.models.tabular.table import FeatureSet

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from ecgstore.models.inference.run import Runner
 
 from ecgstore.arrays import FloatArray
 from ecgstore.config import Config
+from ecgstore.models.running import Runner
 
 if TYPE_CHECKING:
     from ecgstore.storage import Store

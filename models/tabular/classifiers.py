@@ -6,9 +6,10 @@ from typing import Final, Literal, Protocol
 
 import numpy as np
 import torch
-from ecgstore.models.inference.run import fixed_batches
 
 from ecgstore.arrays import Float32Array, FloatArray
+from ecgstore.models.networks.network import NetworkOutput
+from ecgstore.models.running import fixed_batches
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.tabular.forest import Forest
 from ecgstore.models.tabular.fusion import FusionNetwork, train_fusion

@@ -6,13 +6,13 @@ from typing import Final
 
 import numpy as np
 import torch
-from ecgstore.models.inference.run import Outputs, run_network
 
 from ecgstore import pipes
 from ecgstore.models.networks.extractor import Extractor, FitsDirectly
 from ecgstore.models.networks.masked import sample_mask
 from ecgstore.models.patients import fold_numbers
 from ecgstore.models.reproducible import reproducible
+from ecgstore.models.running import Outputs, run_network
 from ecgstore.models.training.history import Epoch, History
 from ecgstore.models.training.linear_head import fit_linear_head
 from ecgstore.models.training.validation import validation_scores

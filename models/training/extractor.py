@@ -1,24 +1,27 @@
 """Train an extractor, and make a checkpoint of it."""
 
 import platform
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
 from ecgstore import __version__, pipes
+from ecgstore.errors import ConfigError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.networks.create import create_model
 from ecgstore.models.networks.extractor import Extractor, FitsDirectly
 from ecgstore.models.networks.own import source_of
 from ecgstore.models.seen_records import short_hashes
 from ecgstore.models.settings import ModelSettings, TrainingSettings
+from ecgstore.models.training.callbacks import EpochCallback, entered
 from ecgstore.models.training.direct import fit_directly
 from ecgstore.models.training.fit import fit
 from ecgstore.models.training.history import History
+from ecgstore.pipes.batch import Transform
 from ecgstore.pipes.transforms.decimate import Decimate
-from ecgstore.storage import Selection
+from ecgstore.storage import Selection, Store
 
 AUGMENTATIONS: Final = (
     pipes.Gain(),
@@ -40,7 +43,7 @@ def train_extractor(
     device: torch.device | str = "cpu",
     state_file: Path | None = None,
     arguments: dict[str, Any] | None = None,
-    on_epoch: Callable[[History], None] | None = None,
+    callbacks: Sequence[EpochCallback] = (),
     quiet: bool = True,
 ) -> tuple[Checkpoint, History]:
     """Train an extractor; return its checkpoint and the history of the training.
@@ -56,7 +59,7 @@ def train_extractor(
         The network and its inputs.
     settings : TrainingSettings
         Hyperparameters.
-    device, state_file, arguments, on_epoch, quiet
+    device, state_file, arguments, callbacks, quiet
         See `ecgstore.models.training.fit.fit`.
 
     Raises
@@ -65,8 +68,8 @@ def train_extractor(
         If no record is selected, or the state file was saved by a training with other
         settings or records.
     ConfigError
-        If the store's sampling rate is not a multiple of the model's, or it lacks a
-        lead of the model.
+        If the store's sampling rate is not a multiple of the model's, it lacks a lead
+        of the model, or its records are shorter than the crops.
     """
     store = training.store
     model = model.for_store(store)
@@ -79,18 +82,18 @@ def train_extractor(
     network.leads, network.fs = leads, model.fs or store.config.fs
     transform = [Decimate.to(model.fs or store.config.fs, store.config.fs)]
     if isinstance(network.trunk, FitsDirectly):
-        history = fit_directly(
-            network,
-            training,
-            validation,
-            settings.seed,
-            transform=transform,
-            leads=leads,
-            device=device,
-            quiet=quiet,
-        )
-        if on_epoch is not None:
-            on_epoch(history)
+        with entered(callbacks) as report:
+            history = fit_directly(
+                network,
+                training,
+                validation,
+                settings.seed,
+                transform=transform,
+                leads=leads,
+                device=device,
+                quiet=quiet,
+            )
+            report(history)
         return _checkpoint(network, training, validation, model, settings, history)
     history = fit(
         network,
@@ -98,7 +101,8 @@ def train_extractor(
         validation,
         settings,
         transform=transform,
-        augmentation=pipes.Augment(*AUGMENTATIONS) if settings.augment else None,
+        augmentation=_augmentation(settings),
+        window=_crop(settings, store),
         leads=leads,
         device=device,
         state_file=state_file,
@@ -107,7 +111,7 @@ def train_extractor(
             **({} if sha256 is None else {"source of the network": sha256}),
         },
         arguments=arguments,
-        on_epoch=on_epoch,
+        callbacks=callbacks,
         quiet=quiet,
     )
     return _checkpoint(network, training, validation, model, settings, history)
@@ -144,6 +148,27 @@ def _checkpoint(
         },
     )
     return checkpoint, history
+
+
+def _augmentation(settings: TrainingSettings) -> list[Transform]:
+    """Return the transforms of training records only, mixup last."""
+    return [
+        *([pipes.Augment(*AUGMENTATIONS)] if settings.augment else []),
+        *([pipes.Mixup(settings.mixup)] if settings.mixup else []),
+    ]
+
+
+def _crop(settings: TrainingSettings, store: Store) -> pipes.RandomCrop | None:
+    """Return the window of training records."""
+    if settings.crop_s is None:
+        return None
+    config = store.config
+    if settings.crop_s > config.duration_s:
+        raise ConfigError(
+            f"option crop_s is {settings.crop_s:g} s; expected at most "
+            f"{config.duration_s:g} s, the duration of the records of {store.path}"
+        )
+    return pipes.RandomCrop(min(round(settings.crop_s * config.fs), config.n_samples))
 
 
 def _new_extractor(

@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,22 +15,21 @@ from numpy.typing import ArrayLike
 
 from ecgstore import pipes
 from ecgstore.errors import EcgStoreError
-from ecgstore.models.distributed import (
-    broadcast_buffers,
-    is_first_process,
-    n_processes,
-)
+from ecgstore.models.distributed import broadcast_buffers, n_processes
 from ecgstore.models.networks.network import Network
 from ecgstore.models.reproducible import reproducible
 from ecgstore.models.running import run_network
 from ecgstore.models.settings import TrainingSettings
+from ecgstore.models.training.callbacks import EpochCallback, entered
 from ecgstore.models.training.epoch_totals import EpochTotals
 from ecgstore.models.training.history import Epoch, History
 from ecgstore.models.training.state import StateFile, TrainingProgress
 from ecgstore.models.training.steps import Steps
 from ecgstore.models.training.validation import validation_scores
+from ecgstore.pipes.arguments import require_functions
 from ecgstore.pipes.batch import Transform
 from ecgstore.pipes.devices import available_device
+from ecgstore.pipes.reading.window import Window
 from ecgstore.storage import Selection
 from ecgstore.system.progress import with_progress
 
@@ -42,13 +41,14 @@ def fit(
     settings: TrainingSettings,
     *,
     transform: Sequence[Transform] = (),
-    augmentation: Transform | None = None,
+    augmentation: Transform | Sequence[Transform] = (),
+    window: Window = None,
     leads: Sequence[str] | None = None,
     device: torch.device | str = "cpu",
     state_file: Path | None = None,
     identity: dict[str, Any] | None = None,
     arguments: dict[str, Any] | None = None,
-    on_epoch: Callable[[History], None] | None = None,
+    callbacks: Sequence[EpochCallback] = (),
     quiet: bool = True,
 ) -> History:
     """Train a network in place; it ends with the weights of its best epoch.
@@ -73,8 +73,10 @@ def fit(
         Hyperparameters.
     transform : sequence of callable
         Batch transforms of training and validation records.
-    augmentation : callable, optional
-        A batch transform of training records only, after the others.
+    augmentation : callable or sequence of callable
+        Batch transforms of training records only, after the others.
+    window : tuple of int or RandomCrop, optional
+        The samples to read of training records; whole records if left out.
     leads : sequence of str, optional
         Leads to read; all if left out.
     device : torch.device or str
@@ -89,8 +91,9 @@ def fit(
         training is resumed only with the same values.
     arguments : dict, optional
         Plain values that are saved in the state file, for whoever resumes.
-    on_epoch : callable, optional
-        Called after every epoch, in the first process.
+    callbacks : sequence of callable
+        Called with the history after every epoch, in the first process; see
+        `EpochCallback`.
     quiet : bool
         Show no progress.
 
@@ -112,7 +115,8 @@ def fit(
         seed=settings.seed,
         fields=network.fields,
         leads=leads,
-        transform=[*transform, *([] if augmentation is None else [augmentation])],
+        window=window,
+        transform=[*transform, *require_functions("augmentation", augmentation)],
         device=device,
         # Batch normalisation cannot train on a last batch of a single record.
         drop_last=len(training) >= settings.batch_size * n_processes(),
@@ -124,7 +128,7 @@ def fit(
         leads=leads,
         device=device,
     )
-    with reproducible(settings.seed, device), loader:
+    with reproducible(settings.seed, device), loader, entered(callbacks) as report:
         network.to(device)
         class_weights = torch.from_numpy(training.class_weights()).to(device)
         n_steps = settings.epochs * len(loader)
@@ -181,8 +185,7 @@ def fit(
                 progress.best_weights = copy.deepcopy(steps.evaluated.state_dict())
             progress.totals = EpochTotals()
             state.save(progress)
-            if on_epoch is not None and is_first_process():
-                on_epoch(progress.history)
+            report(progress.history)
         network.load_state_dict(progress.best_weights)
     network.eval()
     return progress.history

@@ -21,7 +21,7 @@ class Epoch:
         Learning rate after the last step.
     training_loss : float
         Mean cross entropy per training record and class, with class weights, on the
-        augmented signals and the weights of each step.
+        augmented and mixed records and the weights of each step.
     validation_loss : float
         Mean cross entropy per validation record and class, unweighted; NaN without
         validation records.

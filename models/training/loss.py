@@ -15,6 +15,9 @@ def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     logit(p) + log(w)); so log(w) is added to the logits here, and the logits of the
     network converge to logit(p).
 
+    The loss is linear in the labels: that of mixed labels is the mixture of the losses
+    of both records, as mixup has it.
+
     With several processes, the mean of their gradients is the gradient of the whole
     batch, also if their parts of it differ in size.
 
@@ -23,7 +26,7 @@ def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     logits : Tensor of shape (n_records, n_classes)
         Log odds.
     labels : Tensor of shape (n_records, n_classes)
-        1 where a record is in a class, else 0; float32.
+        1 where a record is in a class, else 0, or a mixture of both; float32.
     weights : Tensor of shape (n_classes,)
         From `Store.class_weights`.
     """

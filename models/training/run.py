@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import torch
 
@@ -15,13 +15,18 @@ from ecgstore.models.checkpoint import MODEL_FILE
 from ecgstore.models.distributed import is_first_process
 from ecgstore.models.networks.own import name_to_run, source_of
 from ecgstore.models.settings import ModelSettings, TrainingSettings
+from ecgstore.models.training.callbacks import (
+    EpochCallback,
+    HistoryCurves,
+    HistoryTable,
+    TensorBoard,
+)
 from ecgstore.models.training.extractor import train_extractor
-from ecgstore.models.training.history import Epoch, History
+from ecgstore.models.training.history import History
 from ecgstore.models.training.missing_classes import class_warnings
 from ecgstore.models.training.state import read_arguments
-from ecgstore.plots import plot_training_curves, save
 from ecgstore.storage import Selection, Store
-from ecgstore.system.atomic_files import folder_for_files, replace_file, write_errors
+from ecgstore.system.atomic_files import folder_for_files, replace_file
 from ecgstore.system.identity import require_same
 from ecgstore.system.locks import only_writer
 
@@ -40,7 +45,7 @@ def train(
     test_folds: Sequence[int] | None = None,
     resume: bool = False,
     on_warning: Callable[[str], None] | None = None,
-    on_epoch: Callable[[History], None] | None = None,
+    callbacks: Sequence[EpochCallback] = (),
     device: torch.device | str = "cpu",
     quiet: bool = True,
 ) -> History:
@@ -74,8 +79,9 @@ def train(
     on_warning : callable, optional
         Called with reasons to distrust the result, such as a class without records, in
         the first process.
-    on_epoch : callable, optional
-        Called after every epoch, in the first process.
+    callbacks : sequence of callable
+        Called with the history after every epoch, in the first process; see
+        `EpochCallback`.
     device : torch.device or str
         Device to train on.
     quiet : bool
@@ -141,7 +147,7 @@ def train(
             settings or TrainingSettings(),
             arguments=folds,
             resume=resume,
-            on_epoch=on_epoch,
+            callbacks=callbacks,
             device=device,
             quiet=quiet,
         )
@@ -232,7 +238,7 @@ def train_into(
     *,
     arguments: Mapping[str, Any] | None = None,
     resume: bool = False,
-    on_epoch: Callable[[History], None] | None = None,
+    callbacks: Sequence[EpochCallback] = (),
     device: torch.device | str = "cpu",
     quiet: bool = True,
 ) -> History:
@@ -254,8 +260,9 @@ def train_into(
     resume : bool
         Resume from the ``last.pt`` in the folder; otherwise, a folder with one is
         refused.
-    on_epoch : callable, optional
-        Called after every epoch, in the first process.
+    callbacks : sequence of callable
+        Called with the history after every epoch, in the first process; see
+        `EpochCallback`.
 
     Raises
     ------
@@ -270,7 +277,6 @@ def train_into(
     with (
         folder_for_files(folder),
         only_writer(folder, "training") if is_first else nullcontext(),
-        _Board(folder) if is_first else nullcontext() as board,
     ):
         if state_file.exists() and not resume:
             raise EcgStoreError(
@@ -280,14 +286,7 @@ def train_into(
         if resume and not state_file.exists():
             raise _no_training(folder)
         source = source_of(model.model)
-
-        def report(history: History) -> None:
-            _write_history(folder, history)
-            if board is not None:
-                board.add(history.epochs[-1])
-            if on_epoch is not None:
-                on_epoch(history)
-
+        files = HistoryTable(folder / HISTORY), HistoryCurves(folder / CURVES)
         checkpoint, history = train_extractor(
             training,
             validation,
@@ -302,13 +301,14 @@ def train_into(
                 "source": source,
                 **(arguments or {}),
             },
-            on_epoch=report,
+            callbacks=[*files, TensorBoard(folder), *callbacks],
             quiet=quiet,
         )
         if is_first:
             checkpoint.save(folder / MODEL_FILE)
             _copy_source(folder, source)
-            _write_history(folder, history)
+            for write in files:  # where a resumed training has no epoch left
+                write(history)
     return history
 
 
@@ -325,63 +325,3 @@ def _copy_source(folder: Path, source: Mapping[str, str] | None) -> None:
         ):
             with replace_file(target, "wb") as file:
                 file.write(content)
-
-
-def _write_history(folder: Path, history: History) -> None:
-    """Write the epochs so far as a table and as curves."""
-    history.write_csv(folder / HISTORY)
-    epochs = history.epochs
-    figure = plot_training_curves(
-        [epoch.epoch for epoch in epochs],
-        [epoch.training_loss for epoch in epochs],
-        [epoch.validation_loss for epoch in epochs],
-        [epoch.validation_auroc for epoch in epochs],
-        history.best,
-    )
-    save(figure, folder / CURVES)
-
-
-class _Board:
-    """TensorBoard's event files of a training, from its first epoch on.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder of the files.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._writer: Any = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        if self._writer is not None and error is None:
-            with write_errors(self._folder):
-                self._writer.close()
-
-    def add(self, epoch: Epoch) -> None:
-        """Add an epoch, if TensorBoard is installed."""
-        with write_errors(self._folder):
-            self._writer = self._writer or _tensorboard(self._folder)
-            if self._writer is None:
-                return
-            for name, value in (
-                ("loss/training", epoch.training_loss),
-                ("loss/validation", epoch.validation_loss),
-                ("macro AUROC/validation", epoch.validation_auroc),
-                ("learning rate", epoch.learning_rate),
-                ("waiting for data", epoch.waiting),
-            ):
-                self._writer.add_scalar(name, value, epoch.epoch)
-
-
-def _tensorboard(folder: Path) -> Any:
-    """Return a writer of TensorBoard's event files; None if it is not installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(folder)

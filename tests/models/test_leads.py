@@ -10,8 +10,8 @@ from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.evaluation.evaluate import evaluate
 from ecgstore.models.inference.extraction import extract
-from ecgstore.models.running import run_network
 from ecgstore.models.networks.create import create_model
+from ecgstore.models.running import run_network
 from ecgstore.models.settings import ModelSettings
 from ecgstore.record import LEADS
 from ecgstore.storage import Store

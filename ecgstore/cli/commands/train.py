@@ -109,7 +109,7 @@ def train(
             test_folds=_if_given("test_folds", test_folds),
             resume=resume,
             on_warning=lambda warning: echo(f"warning: {warning}", err=True),
-            on_epoch=None if quiet else _print_epoch,
+            callbacks=[] if quiet else [_print_epoch],
             device=own_device,
             quiet=quiet,
         )

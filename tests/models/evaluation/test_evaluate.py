@@ -15,8 +15,8 @@ from ecgstore.diagnoses import class_set
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.evaluation.evaluate import Evaluation, evaluate
-from ecgstore.models.running import run_network
 from ecgstore.models.networks.create import create_model
+from ecgstore.models.running import run_network
 from ecgstore.models.seen_records import seen_records, short_hashes
 from ecgstore.models.settings import ModelSettings
 from ecgstore.sample import patients_file, sample_folder

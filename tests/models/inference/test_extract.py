@@ -333,7 +333,11 @@ def test_command_prints_a_summary_and_writes_a_table(
         (["nowhere.pt", "STORE"], 1, "nowhere.pt: no such file"),
         (["STORE", "STORE"], 1, "is a store"),
         (["model.safetensors", "nowhere.h5"], 1, "nowhere.h5: no such file"),
-        (["model.safetensors", "STORE", "--device", "nonsense"], 1, "device is 'nonsense'"),
+        (
+            ["model.safetensors", "STORE", "--device", "nonsense"],
+            1,
+            "device is 'nonsense'",
+        ),
         (["model.safetensors", "STORE", "--batch-size", "0"], 2, "--batch-size"),
         (["model.safetensors", "STORE", "-o", "nowhere/f.h5"], 1, "cannot be written"),
         (["model.safetensors"], 2, "STORE"),

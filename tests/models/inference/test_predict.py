@@ -21,8 +21,8 @@ from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.inference.prediction import OK, predict, read_new_record
-from ecgstore.models.running import Outputs, run_network
 from ecgstore.models.networks.create import create_model
+from ecgstore.models.running import Outputs, run_network
 from ecgstore.models.settings import ModelSettings
 from ecgstore.reasons import Reason
 from ecgstore.sample import sample_folder

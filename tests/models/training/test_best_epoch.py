@@ -64,7 +64,7 @@ def test_weights_of_the_best_epoch_are_kept(
         fast_settings(
             epochs=len(scores), patience=patience, average_decay=average_decay
         ),
-        on_epoch=lambda _: trained.append(validation_logits()),
+        callbacks=[lambda _: trained.append(validation_logits())],
     )
     assert history.best == best
     assert [epoch.epoch for epoch in history.epochs] == list(range(1, n_epochs + 1))
@@ -82,7 +82,7 @@ def test_without_validation_the_last_epoch_is_kept(training: Selection) -> None:
         training,
         None,
         fast_settings(epochs=3, patience=1),
-        on_epoch=weights_recorder(network, after_epochs),
+        callbacks=[weights_recorder(network, after_epochs)],
     )
     assert len(after_epochs) == history.best == 3
     assert digest(network.state_dict()) == after_epochs[-1]
@@ -101,7 +101,7 @@ def test_the_moving_average_of_weights_is_evaluated_and_kept(
 
     call_before_batches(network, record)
     settings = fast_settings(average_decay=decay)
-    fit(network, training, None, settings, on_epoch=record)
+    fit(network, training, None, settings, callbacks=[record])
     # The first is from before any step; the last of an epoch is recorded twice.
     after_steps = recorded[1:4] + recorded[5:]
     assert len(after_steps) == 6

@@ -9,7 +9,7 @@ import pytest
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.settings import ModelSettings
-from ecgstore.models.training import run
+from ecgstore.models.training import callbacks
 from ecgstore.models.training.run import train_into
 from ecgstore.pipes.testing import digest
 from ecgstore.storage import Selection
@@ -73,8 +73,10 @@ def test_a_folder_has_one_training_at_a_time(
 class FullBoard:
     """A writer of event files on a full disk."""
 
-    def add_scalar(self, *_: object) -> None:
+    def fail(self, *_: object) -> None:
         raise OSError(28, "No space left on device")
+
+    add_scalar = close = fail
 
 
 def test_event_files_that_cannot_be_written_are_an_error(
@@ -83,7 +85,7 @@ def test_event_files_that_cannot_be_written_are_an_error(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(run, "_tensorboard", lambda _: FullBoard())
+    monkeypatch.setattr(callbacks, "_event_writer", lambda _: FullBoard())
     with pytest.raises(EcgStoreError, match=r": cannot be written .No space"):
         train_into(tmp_path, training, validation, MODEL, SETTINGS)
     assert (tmp_path / "last.pt").exists()

@@ -135,7 +135,7 @@ def test_validation_records_do_not_change_the_weights(
                 Selection(store, rows),
                 fast_settings(average_decay=0.0),
                 augmentation=AUGMENTATION,
-                on_epoch=weights_recorder(network, after_epochs),
+                callbacks=[weights_recorder(network, after_epochs)],
             )
             weights.append(after_epochs)
             losses.append([epoch.validation_loss for epoch in history.epochs])

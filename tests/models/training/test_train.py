@@ -1,6 +1,8 @@
 """Trainings from Python and from the command line, and how they are resumed."""
 
+import re
 import shutil
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +12,14 @@ import pytest
 import torch
 
 from ecgstore.cli import main
+from ecgstore.cli.commands.train import TrainOptions
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.settings import ModelSettings
 from ecgstore.models.torch_files import write_torch_file
 from ecgstore.models.training.run import train
 from ecgstore.models.training.state import FORMAT
+from ecgstore.options import options_of, updated
 from ecgstore.pipes.testing import digest
 from ecgstore.storage import Store
 from tests.models.networks.test_own import SOURCE
@@ -53,7 +57,7 @@ def stopped_once(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path
 
     folder = tmp_path_factory.mktemp("new") / "stopped"
     with pytest.raises(StoppedError):
-        train(folder, store, model=MODEL, settings=SETTINGS, on_epoch=stop, **FOLDS)
+        train(folder, store, model=MODEL, settings=SETTINGS, callbacks=[stop], **FOLDS)
     return folder
 
 
@@ -166,3 +170,32 @@ def test_an_own_network_is_trained_and_resumed_from_its_file(
     assert (code, "its source has changed since the training" in errors) == (1, True)
     words = ("extract", folder, store.path, "--model", copy, "--device", "cpu")
     assert run(*words, "-o", tmp_path / "sample.Mine.features.h5", "--quiet")[0] == 0
+
+
+def test_the_documented_file_of_settings_has_all_of_them(
+    store: Store, tmp_path: Path, run: Run
+) -> None:
+    page = Path(__file__).parents[3] / "docs" / "models.md"
+    [text] = re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    values = tomllib.loads(text)
+    assert values.keys() == options_of(TrainOptions()).keys()
+    options = updated(TrainOptions(), values)
+    assert options.training.crop_s == 5.0
+    file = tmp_path / "training.toml"
+    file.write_text(text)
+    words = ("--config", file, "--model", "cnn", "--epochs", 1, "--fs", 50, *WORDS)
+    assert run("train", store.path, "-o", tmp_path / "run", *words)[0] == 0
+    settings = Checkpoint.load(tmp_path / "run").origin["settings"]
+    assert settings == {**options.training.to_dict(), "epochs": 1}
+
+
+def test_an_unknown_setting_in_a_file_names_the_nearest(
+    store: Store, tmp_path: Path, run: Run
+) -> None:
+    file = tmp_path / "training.toml"
+    for key, nearest in (("crop", "crop_s"), ("mix_up", "mixup")):
+        file.write_text(f"epochs = 1\n{key} = 2\n")
+        command = ("train", store.path, "-o", tmp_path / "run", "--config", file)
+        code, errors = run(*command, *WORDS)
+        message = f"{file}: unknown option '{key}'; did you mean {nearest}? expected"
+        assert (code, message in errors) == (1, True), errors

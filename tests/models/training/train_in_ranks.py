@@ -77,7 +77,7 @@ def train_in_ranks(store_path: Path, folder: Path) -> None:
                 *case.selections(store),
                 case.settings(BATCH_SIZE),
                 device=device,
-                on_epoch=weights_recorder(network, after_epochs),
+                callbacks=[weights_recorder(network, after_epochs)],
             )
             assert bool(after_epochs) == is_first_process()
             results[name] = network.state_dict(), values_of(history)

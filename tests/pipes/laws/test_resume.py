@@ -110,6 +110,22 @@ def test_augmented_loaders_resume(few: Selection, augmentation: Any) -> None:
     assert_resumes_exactly(make)
 
 
+@pytest.mark.parametrize("prefetch", [0, 1, 3])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_mixed_loaders_resume(few: Selection, prefetch: int, drop_last: bool) -> None:
+    assert_resumes_exactly(
+        lambda: make_loader(
+            few,
+            4,
+            fields=EVERYTHING,
+            window=pipes.RandomCrop(600),
+            transform=[Augment(Gain()), pipes.Mixup(0.4)],
+            prefetch=prefetch,
+            drop_last=drop_last,
+        )
+    )
+
+
 def test_a_long_chain_resumes(few: Selection) -> None:
     standardise = Standardise.fit(few, leads=FEW_LEADS)
     features = StandardiseFeatures.fit(few)

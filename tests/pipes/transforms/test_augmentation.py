@@ -1,7 +1,6 @@
 """Laws of every augmentation: seeds determine it, padding and store are unchanged."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -53,13 +52,6 @@ def test_result_does_not_depend_on_the_batch(transform: Any, data: Any) -> None:
     assert together.seeds.tolist() == pool.seeds[records].tolist()
     for number, record in enumerate(records):
         assert contents(together, number) == contents(alone[record], 0)
-
-
-@pytest.fixture
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @each_transform
