@@ -75,10 +75,11 @@ def expected_log_odds(forest: Forest) -> FloatArray:
     is_leaf = forest.feature == LEAF
     class_ends = forest.tree_begins[forest.class_begins[1:]]
     class_of = np.searchsorted(class_ends, np.flatnonzero(is_leaf), side="right")
-    means: FloatArray = np.bincount(
+    means = np.bincount(
         class_of, (forest.value * share)[is_leaf], minlength=len(class_ends)
     )
-    return forest.baseline + means
+    expected: FloatArray = forest.baseline + means
+    return expected
 
 
 def _parents(forest: Forest) -> Int32Array:
