@@ -105,14 +105,13 @@ class FindsSpikes(nn.Module):
 
     def __init__(self, n_leads: int) -> None:
         super().__init__()
-        self.layer = nn.Conv1d(n_leads, 1, len(self.shape), padding=1)
+        self.layer = nn.Conv1d(n_leads, 1, len(self.shape), padding=1, bias=False)
         with torch.no_grad():
             self.layer.weight.zero_()
             self.layer.weight[0, 2] = torch.tensor(self.shape)
-            self.layer.bias.fill_(-20.0)
 
     def forward(self, values: Tensor, mask: Tensor | None) -> Masked:
-        found = torch.relu(self.layer(values))
+        found = torch.relu(self.layer(values) - 20.0)
         return found, mask
 
 
@@ -132,8 +131,7 @@ def with_spike(place: int = 123) -> Batch:
 
 def test_the_artefact_that_decides_is_found() -> None:
     saliency = integrated_gradients(finds_spikes(), with_spike(), 0)
-    lead, sample = np.unravel_index(saliency.values.argmax(), saliency.values.shape)
-    assert (lead, sample) == (2, 123)
+    assert divmod(int(saliency.values.argmax()), N_SAMPLES) == (2, 123)
     near = np.abs(saliency.values[2, 121:126]).sum()
     assert near > 0.999 * np.abs(saliency.values).sum()
     assert abs(saliency.error) < 0.01 * (saliency.logit - saliency.baseline_logit)
@@ -145,12 +143,11 @@ def test_other_weights_give_another_explanation(seed: int) -> None:
     torch.manual_seed(seed)
     one, other = (create_model("cnn", N_LEADS, 1).eval() for _ in range(2))
     for batch in (one_record(seed), with_spike()):
-        found = [
+        found, others = (
             integrated_gradients(network, batch, 0).values[:, :N_REAL].ravel()
             for network in (one, other)
-        ]
-        assert abs(spearmanr(*found).statistic) < 0.3
-        assert spearmanr(found[0], found[0]).statistic > 0.999
+        )
+        assert abs(spearmanr(found, others).statistic) < 0.3
 
 
 def test_the_mode_of_the_network_is_restored() -> None:
