@@ -12,6 +12,7 @@ from .models.comparison import (
     plot_difference_intervals as plot_difference_intervals,
     plot_score_intervals as plot_score_intervals,
 )
+from .models.explanation import plot_explanation as plot_explanation
 from .models.predictions import (
     plot_confusion as plot_confusion,
     plot_reliability as plot_reliability,

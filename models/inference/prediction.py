@@ -171,18 +171,36 @@ def predict(
         If a path does not exist, is a file of ecgstore, or has no records; or a folder
         cannot be read, unless `on_unreadable` is given.
     """
+    headers = headers_of(records, on_unreadable)
+    device = available_device(device)
+    network = checkpoint.network().to(device)
+    config = config_of_new_records(checkpoint, lead_names, allow_missing_leads)
+    return _predictions(checkpoint, config, network, headers, device, batch_size, quiet)
+
+
+def headers_of(
+    records: str | Path | Iterable[str | Path],
+    on_unreadable: OnUnreadable | None = None,
+) -> list[Path]:
+    """Return the headers of new records; see `predict` for parameters and errors."""
     records = [records] if isinstance(records, str | Path) else [*records]
     for path in records:
         _refuse_known(Path(path))
-    headers = given_headers(records, on_unreadable)
-    device = available_device(device)
-    network = checkpoint.network().to(device)
+    return given_headers(records, on_unreadable)
+
+
+def config_of_new_records(
+    checkpoint: Checkpoint,
+    lead_names: LeadNames | None = None,
+    allow_missing_leads: bool | None = None,
+) -> Config:
+    """Return the options for `read_new_record`; see `predict` for the parameters."""
     config = replace(checkpoint.config, leads=in_standard_order(checkpoint.leads))
     if lead_names is not None:
         config = replace(config, lead_names=lead_names)
     if allow_missing_leads is not None:
         config = replace(config, allow_missing_leads=allow_missing_leads)
-    return _predictions(checkpoint, config, network, headers, device, batch_size, quiet)
+    return config
 
 
 def _refuse_known(path: Path) -> None:
@@ -190,7 +208,7 @@ def _refuse_known(path: Path) -> None:
     known = known_file(path) if path.is_file() else ""
     if known:
         raise EcgStoreError(
-            f"{path}: is {known}; predict reads raw records: `ecgstore evaluate` "
+            f"{path}: is {known}; expected raw records: `ecgstore evaluate` "
             "scores the records of a store, `ecgstore extract` writes features and "
             "logits for all of them (in Python: models.evaluate, models.extract)"
         )
@@ -214,7 +232,7 @@ def _predictions(
         probabilities: Iterator[FloatArray] = iter(())
         if usable:
             with torch.inference_mode():
-                batch = decimate(_batch(usable, checkpoint).to(device))
+                batch = decimate(batch_of(usable, checkpoint).to(device))
                 logits = network(*network.inputs(batch)).logits
             probabilities = iter(probabilities_of(logits.cpu().numpy()))
         for path, result in zip(paths, results, strict=True):
@@ -248,8 +266,11 @@ def _name_of(header: Path) -> str:
         return printable(header.stem)
 
 
-def _batch(records: Sequence[NewRecord], checkpoint: Checkpoint) -> Batch:
-    """Return the batch that a loader would return, with the leads of the model."""
+def batch_of(records: Sequence[NewRecord], checkpoint: Checkpoint) -> Batch:
+    """Return the batch that a loader would return, with the leads of the model.
+
+    Its sampling rate is that of the store; see `Checkpoint.decimate`.
+    """
     leads = lead_rows(checkpoint.leads)
     signals: NDArray[np.float32] = np.stack(
         [record.signal[leads] for record in records]

@@ -137,8 +137,25 @@ class Extractor(Network):
                 f"signals have shape {tuple(signals.shape)}; expected (n_records, "
                 f"{self.n_leads} leads, n_samples)"
             )
+        return self.of_normalised(
+            *self.normalised(signals, n_real_samples, missing_leads)
+        )
+
+    def normalised(
+        self,
+        signals: Tensor,
+        n_real_samples: Tensor | None = None,
+        missing_leads: Tensor | None = None,
+    ) -> Masked:
+        """Return normalised signals, and a mask of the real samples.
+
+        Parameters are those of `forward`.
+        """
         mask = None if n_real_samples is None else sample_mask(n_real_samples, signals)
         with torch.autocast(signals.device.type, enabled=False):
-            values = self.normalise(signals, mask, missing_leads)
+            return self.normalise(signals, mask, missing_leads), mask
+
+    def of_normalised(self, values: Tensor, mask: Tensor | None) -> NetworkOutput:
+        """Return logits and features of what `normalised` returned."""
         features = mean_over_time(*self.trunk(values, mask))  # (n_records, n_features)
         return NetworkOutput(self.head(features).float(), features)

@@ -28,13 +28,22 @@ TYPES: Final[dict[str, type[np.generic]]] = {
     "right": np.int32,
     "missing_left": np.bool_,
     "value": np.float64,
+    "cover": np.int32,
     "tree_begins": np.int32,
     "class_begins": np.int32,
     "baseline": np.float64,
 }
 """Types of the arrays of a `Forest`."""
 
-_OF_NODES: Final = ("feature", "threshold", "left", "right", "missing_left", "value")
+_OF_NODES: Final = (
+    "feature",
+    "threshold",
+    "left",
+    "right",
+    "missing_left",
+    "value",
+    "cover",
+)
 _MOST_NAMES: Final = 2**16
 _MOST_NODES: Final = 2**23
 """Bounds of what a file may claim; real forests have some thousands of nodes."""
@@ -60,11 +69,14 @@ class Forest:
         float64; infinity where missing values are split from all others.
     left, right : ndarray of shape (n_nodes,)
         int32: numbers of the children, which are behind their parent and in the same
-        tree; `LEAF` for a leaf.
+        tree; `LEAF` for a leaf. Every node but the first of a tree is one child.
     missing_left : ndarray of shape (n_nodes,)
         bool: whether missing values go left.
     value : ndarray of shape (n_nodes,)
         float64: what a leaf adds to the log-odds.
+    cover : ndarray of shape (n_nodes,)
+        int32: training records that reached the node; those of a split are those of its
+        children together.
     tree_begins : ndarray of shape (n_trees + 1,)
         int32: first node of each tree, and the number of nodes.
     class_begins : ndarray of shape (n_classes + 1,)
@@ -88,6 +100,7 @@ class Forest:
     right: Int32Array
     missing_left: BoolArray
     value: FloatArray
+    cover: Int32Array
     tree_begins: Int32Array
     class_begins: Int32Array
     baseline: FloatArray
@@ -129,6 +142,14 @@ class Forest:
             )
         return np.array([places[name] for name in self.columns], np.int64)
 
+    def check_table(self, table: Float32Array | FloatArray) -> None:
+        """Raise a `ValueError` if a table has another number of columns."""
+        if table.ndim != 2 or table.shape[1] != len(self.columns):
+            raise ValueError(
+                f"table is of shape {table.shape}; expected (n_records, "
+                f"{len(self.columns)}), with the columns of the trees"
+            )
+
     def log_odds(self, table: Float32Array | FloatArray) -> FloatArray:
         """Return the log-odds of each class: (n_records, n_classes).
 
@@ -137,11 +158,7 @@ class Forest:
         table : ndarray of shape (n_records, n_columns)
             Values of `columns`, NaN where missing.
         """
-        if table.ndim != 2 or table.shape[1] != len(self.columns):
-            raise ValueError(
-                f"table is of shape {table.shape}; expected (n_records, "
-                f"{len(self.columns)}), with the columns of the trees"
-            )
+        self.check_table(table)
         out = np.empty((len(table), len(self.label_names)))
         values = np.ascontiguousarray(table, np.float64)
         write_log_odds(
@@ -218,6 +235,16 @@ class Forest:
                 np.where(is_leaf, child == LEAF, is_behind).all(),
                 f"nodes behind their parents, in the same tree, and {LEAF} for a leaf",
             )
+        is_child = np.ones(len(nodes), np.int64)
+        is_child[self.tree_begins[:-1]] = 0
+        children = np.concatenate([self.left[~is_leaf], self.right[~is_leaf]])
+        times = np.bincount(children, minlength=len(nodes))
+        expected = "every node but the first of a tree once among all children"
+        _require("left or right", np.array_equal(times, is_child), expected)
+        of_children = np.add(self.cover[self.left], self.cover[self.right], dtype=int)
+        is_sum = is_leaf | (self.cover == of_children)
+        expected = "positive numbers, of a split those of its children together"
+        _require("cover", ((self.cover > 0) & is_sum).all(), expected)
         _require("threshold", not np.isnan(self.threshold).any(), "numbers")
         _require("value", np.isfinite(self.value).all(), "finite numbers")
 

@@ -10,7 +10,7 @@ from ecgstore.system.file_format import FileFormat
 
 FORMAT: Final = FileFormat(
     "ecgstore trees",
-    1,
+    2,
     "`write_forest(path, forest)` of ecgstore.models.tabular.forest_file, in Python",
 )
 _NAMES: Final = ("columns", "label_names")

@@ -159,6 +159,7 @@ def _forest(
         right=_where_split(is_leaf, of_nodes("right", "int64") + first),
         missing_left=of_nodes("missing_go_to_left", "bool"),
         value=of_nodes("value", "float64"),
+        cover=of_nodes("count", "int32"),
         tree_begins=begins,
         class_begins=_begins([len(class_.trees) for class_ in classes]),
         baseline=np.array([class_.baseline for class_ in classes]),

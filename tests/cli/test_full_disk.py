@@ -34,10 +34,13 @@ COMMANDS = [
     ("evaluate MODEL STORE --csv out/a.csv", (100,)),
     ("evaluate MODEL STORE --plots out", (3_000,)),
     ("predict MODEL RECORD -o out/a.csv", (0, 50)),
+    ("explain MODEL RECORD -o out/a.png", (3_000,)),
+    ("explain MODEL RECORD -o out/a.svg --csv out/a.csv", (3_000,)),
     ("extract MODEL STORE -o out/a.h5", (0, 10_000)),
     ("train STORE -o out --model cnn --fs 100 --epochs 1 --batch-size 16", (0, 3_000)),
     ("compare STORE -o out --quick --workers 1", (0,)),
 ]
+_ON_A_DEVICE = ("predict", "explain", "extract", "evaluate", "train", "compare")
 CASES = [(command, room) for command, rooms in COMMANDS for room in rooms]
 
 
@@ -74,8 +77,8 @@ def test_a_full_disk_ends_a_command_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(comparison, "extract_unseen", outputs)
-    options = [] if command.startswith(("export", "plot")) else ["--quiet"]
-    if command.startswith(("predict", "extract", "evaluate", "train", "compare")):
+    options = [] if command.startswith(("export", "plot", "explain")) else ["--quiet"]
+    if command.startswith(_ON_A_DEVICE):
         options += ["--device", "cpu"]
     (tmp_path / "out").mkdir()
     older = tmp_path / "out" / "a.csv"

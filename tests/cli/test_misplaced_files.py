@@ -34,6 +34,7 @@ PLACES = {
     "evaluate FILE STORE": {"model", "training"},
     "build FILE -o out.h5": {"training", "unfinished", "comparison"},
     "predict MODEL FILE": {"training", "unfinished", "comparison"},
+    "explain MODEL FILE": {"training", "unfinished", "comparison"},
 }
 """By command, the kinds that are taken, or searched for records as any folder."""
 

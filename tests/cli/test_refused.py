@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from ecgstore.sample import sample_folder
+
 Run = Callable[..., tuple[int, str, str]]
 
 REFUSED = [
@@ -32,6 +34,12 @@ REFUSED = [
     "extract STORE STORE -o new.h5",
     "predict MODEL nowhere -o new.csv",
     "predict MODEL STORE -o new.csv",
+    "explain MODEL nowhere -o new.png",
+    "explain MODEL STORE -o new.png --csv new.csv",
+    "explain MODEL RECORD -o new.png --class AFX",
+    "explain MODEL RECORD -o new.png --csv nowhere/new.csv",
+    "explain MODEL RECORD -o new.pdf --csv new.csv --device cpu",
+    "explain MODEL RECORDS -o new.png",
     "compare STORE -o new/out --fs 90",
     "compare STORE -o new/out --device cuda:99",
     "compare MODEL -o new/out",
@@ -49,7 +57,12 @@ def test_a_refused_command_leaves_nothing(
     command: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = {"STORE": sample_store, "MODEL": sample_checkpoint}
+    words = {
+        "STORE": sample_store,
+        "MODEL": sample_checkpoint,
+        "RECORD": next(sample_folder().rglob("HR00001.hea")),
+        "RECORDS": sample_folder(),
+    }
     code, printed, errors = run(*(words.get(word, word) for word in command.split()))
     assert (code, printed) == (1, "")
     assert errors.splitlines()[-1].startswith("ecgstore: ")

@@ -12,6 +12,11 @@ from matplotlib.patches import Rectangle
 
 from ecgstore.arrays import FloatArray, IntArray, unmasked
 from ecgstore.chosen_leads import lead_names
+from ecgstore.plots.ecg.highlight import (
+    draw_highlight,
+    draw_highlight_legend,
+    strengths,
+)
 from ecgstore.plots.ecg.layout import (
     FOOTER,
     GRID_LEFT,
@@ -64,6 +69,7 @@ def ecg_paper(
     r_peaks: IntArray | None = None,
     n_real_samples: int | None = None,
     derived_leads: Collection[str] = (),
+    highlight: FloatArray | None = None,
 ) -> Figure:
     """Plot an ECG in the clinical format, at 25 mm/s and 10 mm/mV.
 
@@ -97,6 +103,9 @@ def ecg_paper(
         Samples per lead before the padding; by default all.
     derived_leads : collection of str
         Leads that are marked as computed from others.
+    highlight : ndarray of shape (n_leads, n_samples), optional
+        What each sample adds to a score: the curve is highlighted where it adds much,
+        in one colour above 0 and in another below. Padding must be 0.
 
     Returns
     -------
@@ -111,6 +120,10 @@ def ecg_paper(
     signal = unmasked(signal).astype(np.float64, copy=False)
     leads = lead_names(leads)
     _check(signal, fs, len(leads), marks, r_peaks, n_real_samples)
+    if highlight is not None and highlight.shape != signal.shape:
+        raise ValueError(
+            f"highlight has shape {highlight.shape}, expected {signal.shape}"
+        )
     n_samples = signal.shape[1] if n_real_samples is None else n_real_samples
     traces = lay_out(signal, fs, n_samples, leads)
     rows = fit_rows(traces)
@@ -125,6 +138,12 @@ def ecg_paper(
         for trace in traces:
             draw_marks(axes, rows, trace, marks[trace.panel.lead], fs)
         draw_legend(axes)
+    if highlight is not None:
+        strength = strengths(highlight, fs)
+        for trace in traces:
+            of_trace = strength[trace.panel.lead, trace.samples]
+            draw_highlight(axes, rows, trace, of_trace, _PAPER)
+        draw_highlight_legend(axes)
     if r_peaks is not None:
         draw_beats(axes, rows, traces[-1], r_peaks, fs)
     real_s = n_samples / fs

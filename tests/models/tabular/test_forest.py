@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 from ecgstore.arrays import Float32Array, FloatArray
 from ecgstore.errors import SchemaError
 from ecgstore.models.tabular.forest import LEAF, TYPES, Forest
+from tests.models.tabular.random_forests import grown, values
 
 N = math.nan
 INF = math.inf
@@ -25,6 +26,7 @@ def forest(**changes: Any) -> Forest:
         "right": [2, LEAF, 4, LEAF, LEAF, LEAF, 8, LEAF, LEAF],
         "missing_left": [1, 0, 0, 0, 0, 0, 0, 0, 0],
         "value": [0, 1, 0, 2, 4, 0.25, 0, -1, 3],
+        "cover": [10, 4, 6, 1, 5, 10, 10, 7, 3],
         "tree_begins": [0, 5, 6, 9],
         "class_begins": [0, 2, 3, 3],
         "baseline": [10, 20, -INF],
@@ -75,10 +77,11 @@ def test_what_was_checked_cannot_be_changed() -> None:
 
 REFUSED: dict[str, list[Any]] = {
     "feature": [[3], [-2], [LEAF]],
-    "left": [[0], [-1], [5], [9], [2**31 - 1], [-(2**31)]],
-    "right": [[0], [-1], [5], [9], [2**31 - 1], [-(2**31)]],
+    "left": [[0], [-1], [2], [3], [5], [9], [2**31 - 1], [-(2**31)]],
+    "right": [[0], [-1], [1], [4], [5], [9], [2**31 - 1], [-(2**31)]],
     "threshold": [[N]],
     "value": [[N], [INF]],
+    "cover": [[9], [10, 10, 0], [10, 11, -1], [2**31 - 1, 2**31 - 1]],
     "tree_begins": [
         [1],
         [0, 0],
@@ -130,39 +133,6 @@ def test_names_that_are_none_or_not_unique_are_refused(names: Any) -> None:
         forest(label_names=names)
 
 
-def grown(generator: np.random.Generator, n_columns: int) -> Forest:
-    """Return a forest of random trees, some of them a single leaf."""
-    arrays: dict[str, list[Any]] = {name: [] for name in TYPES}
-    arrays["tree_begins"].append(0)
-
-    def add_node(depth: int) -> int:
-        node = len(arrays["feature"])
-        is_leaf = depth == 0 or generator.random() < 0.2
-        feature = LEAF if is_leaf else generator.integers(n_columns)
-        arrays["feature"].append(feature)
-        arrays["threshold"].append(generator.choice([-INF, -1, 0, 1, INF]))
-        arrays["missing_left"].append(generator.random() < 0.5)
-        arrays["value"].append(generator.normal())
-        for side in ("left", "right"):
-            arrays[side].append(LEAF)
-        if not is_leaf:
-            for side in generator.permutation(["left", "right"]):
-                arrays[side][node] = add_node(depth - 1)
-        return node
-
-    n_trees = [int(n) for n in generator.integers(0, 4, 3)]
-    for _ in range(sum(n_trees)):
-        add_node(5)
-        arrays["tree_begins"].append(len(arrays["feature"]))
-    arrays["class_begins"] = np.cumsum([0, *n_trees]).tolist()
-    arrays["baseline"] = generator.normal(size=3).tolist()
-    return Forest(
-        columns=tuple(f"c{number}" for number in range(n_columns)),
-        label_names=("a", "b", "c"),
-        **{name: np.array(arrays[name], type_) for name, type_ in TYPES.items()},
-    )
-
-
 def walked(forest: Forest, table: Float32Array) -> FloatArray:
     """Return the log-odds by their definition."""
     log_odds = np.empty((len(table), len(forest.baseline)))
@@ -179,12 +149,6 @@ def walked(forest: Forest, table: Float32Array) -> FloatArray:
             total = total + forest.value[node]
         log_odds[row, class_] = total
     return log_odds
-
-
-def values(generator: np.random.Generator, n_columns: int) -> Float32Array:
-    """Return a table of thresholds, values between them, infinities and NaNs."""
-    some = [N, -INF, -1, -0.5, 0, 0.5, 1, INF]
-    return generator.choice(some, (30, n_columns)).astype(np.float32)
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,0 +1,96 @@
+"""An explanation as a figure and as a table."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ecgstore.features import FEATURES
+from ecgstore.features.normal_ranges import NORMAL_RANGES
+from ecgstore.models.explanation.explain import Explanation
+from ecgstore.plots import plot_explanation
+from ecgstore.system.csv_files import write_csv
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMNS: Final = (
+    "part",
+    "name",
+    "begin_s",
+    "end_s",
+    "value",
+    "unit",
+    "normal_low",
+    "normal_high",
+    "contribution",
+)
+"""Columns of the table."""
+
+_PIECE_S: Final = 0.1
+
+
+def plot(explanation: Explanation, filter_text: str = "") -> "Figure":
+    """Plot an explanation on ECG paper.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        The explanation.
+    filter_text : str
+        Pass-band of the filter for the line below the grid.
+    """
+    from_signal = explanation.saliency.sum()
+    from_features = sum(one.contribution for one in explanation.features)
+    parts = [f"base {explanation.base:+.2f}", f"signal {from_signal:+.2f}"]
+    if explanation.features:
+        parts.append(f"features {from_features:+.2f}")
+    return plot_explanation(
+        explanation.signal,
+        explanation.fs,
+        explanation.saliency,
+        explanation.features,
+        leads=explanation.leads,
+        title=f"{explanation.record_id}: {explanation.label_name}, probability "
+        f"{explanation.probability:.3f}",
+        subtitle=f"log-odds {explanation.logit:+.2f} = {', '.join(parts)}",
+        filter_text=filter_text,
+        n_real_samples=explanation.n_real_samples,
+    )
+
+
+def write_table(path: Path, explanation: Explanation) -> None:
+    """Write an explanation as CSV, whose contributions sum to the log-odds.
+
+    The first row is the base. A row for each lead and 0.1 s of the signal follows, with
+    the sum over its samples, then a row for each feature.
+
+    Parameters
+    ----------
+    path : Path
+        The file; replaced if it exists.
+    explanation : Explanation
+        The explanation.
+    """
+    write_csv(path, COLUMNS, _rows(explanation), ".6g")
+
+
+def _rows(explanation: Explanation) -> Iterator[list[Any]]:
+    """Yield the rows of the table."""
+    yield ["base", *[None] * 7, explanation.base]
+    fs, n_samples = explanation.fs, explanation.n_real_samples
+    n_pieces = int(np.ceil(n_samples / fs / _PIECE_S))
+    edges = np.unique(np.round(np.arange(n_pieces + 1) * _PIECE_S * fs).astype(int))
+    edges = np.unique([*edges[edges < n_samples], n_samples])
+    for lead, values in zip(explanation.leads, explanation.saliency, strict=True):
+        for begin, end in pairwise(edges.tolist()):
+            added = values[begin:end].sum()
+            yield ["signal", lead, begin / fs, end / fs, *[None] * 4, added]
+    units = {feature.name: feature.unit for feature in FEATURES}
+    for name, value, contribution in explanation.features:
+        range_ = NORMAL_RANGES.get(name)
+        limits = [None, None] if range_ is None else [range_.low, range_.high]
+        unit = units.get(name)
+        yield ["feature", name, None, None, value, unit, *limits, contribution]
