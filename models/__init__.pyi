@@ -8,6 +8,7 @@ from .inference.prediction import predict as predict
 from .inference.run import run_network as run_network
 from .networks.create import create_model as create_model
 from .networks.extractor import Extractor as Extractor
+from .networks.foreign import ForeignEncoder as ForeignEncoder
 from .networks.names import MODELS as MODELS
 from .networks.own import register as register
 from .settings import (

@@ -21,6 +21,10 @@ class Trunk(Protocol):
     ----------
     n_features : int
         Channels of the result.
+
+    Notes
+    -----
+    An attribute ``takes_mv`` that is true asks for signals in mV, not normalised.
     """
 
     n_features: int
@@ -68,6 +72,7 @@ class Extractor(Network):
         self.normalise = Normalise(normalise_by)
         self.trunk = trunk
         self.n_leads = n_leads
+        self._takes_mv = bool(getattr(trunk, "takes_mv", False))
         self.n_features = int(trunk.n_features)  # type: ignore[arg-type]
         self.head = nn.Linear(self.n_features, n_classes)
 
@@ -129,7 +134,28 @@ class Extractor(Network):
                 f"{self.n_leads} leads, n_samples)"
             )
         mask = None if n_real_samples is None else sample_mask(n_real_samples, signals)
-        with torch.autocast(signals.device.type, enabled=False):
-            values = self.normalise(signals, mask, missing_leads)
+        return self.masked_forward(signals, mask, missing_leads)
+
+    def masked_forward(
+        self,
+        signals: Tensor,
+        mask: Tensor | None,
+        missing_leads: Tensor | None = None,
+    ) -> NetworkOutput:
+        """Return logits and features, as `forward`, for a mask of the real samples.
+
+        Parameters
+        ----------
+        signals : Tensor of shape (n_records, n_leads, n_samples)
+            Voltages in mV, float32; zero padding at the end.
+        mask : Tensor of shape (n_records, 1, n_samples), optional
+            See `ecgstore.models.networks.masked.sample_mask`.
+        missing_leads : Tensor of shape (n_records, n_leads), optional
+            Which leads each record lacks, bool.
+        """
+        values = signals
+        if not self._takes_mv:
+            with torch.autocast(signals.device.type, enabled=False):
+                values = self.normalise(signals, mask, missing_leads)
         features = mean_over_time(*self.trunk(values, mask))  # (n_records, n_features)
         return NetworkOutput(self.head(features).float(), features)

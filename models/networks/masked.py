@@ -48,7 +48,12 @@ def sample_mask(n_real_samples: Tensor, signals: Tensor) -> Tensor | None:
     # not needed would cost time in every layer.
     if bool((n_real_samples >= n_samples).all()):
         return None
-    positions = torch.arange(n_samples, device=signals.device)
+    return mask_of_samples(n_real_samples, signals)
+
+
+def mask_of_samples(n_real_samples: Tensor, signals: Tensor) -> Tensor:
+    """Return the mask of `sample_mask`, also if no record is padded."""
+    positions = torch.arange(signals.shape[-1], device=signals.device)
     is_real = positions < n_real_samples.to(signals.device)[:, None]
     return is_real[:, None].to(signals.dtype)
 

@@ -72,16 +72,17 @@ def train_extractor(
     leads = model.leads or store.leads
     source = source_of(model.model)
     sha256 = None if source is None else source["sha256"]
+    fs = model.fs or store.config.fs
     network = _new_extractor(
-        model, len(leads), len(store.label_names), settings.seed, sha256
+        model, leads, fs, len(store.label_names), settings.seed, sha256
     )
-    network.leads, network.fs = leads, model.fs or store.config.fs
+    network.leads, network.fs = leads, fs
     history = fit(
         network,
         training,
         validation,
         settings,
-        transform=[Decimate.to(model.fs or store.config.fs, store.config.fs)],
+        transform=[Decimate.to(fs, store.config.fs)],
         augmentation=pipes.Augment(*AUGMENTATIONS) if settings.augment else None,
         leads=leads,
         device=device,
@@ -119,7 +120,8 @@ def train_extractor(
 
 def _new_extractor(
     settings: ModelSettings,
-    n_leads: int,
+    leads: tuple[str, ...],
+    fs: float,
     n_classes: int,
     seed: int,
     sha256: str | None,
@@ -129,8 +131,10 @@ def _new_extractor(
         torch.manual_seed(seed)
         return create_model(
             settings.model,
-            n_leads,
+            len(leads),
             n_classes,
             settings.normalise_by,
+            leads=leads,
+            fs=fs,
             sha256=sha256,
         )
