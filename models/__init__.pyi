@@ -1,6 +1,7 @@
 from .checkpoint import Checkpoint as Checkpoint
 from .comparison.run import compare as compare
 from .comparison.settings import ComparisonSettings as ComparisonSettings
+from .conversion.convert import convert as convert
 from .devices import chosen_device as chosen_device
 from .evaluation.evaluate import evaluate as evaluate
 from .inference.extraction import extract as extract

@@ -140,13 +140,17 @@ def max_pool(values: Tensor, mask: Tensor | None, kernel: int) -> Masked:
     For activations that are not negative, so that the zeros of padding are never the
     maximum.
     """
-    values = functional.max_pool1d(
+    # With indices it takes long; without them, an export fixes the number of samples.
+    with_indices = torch.compiler.is_compiling()
+    pooled = functional.max_pool1d(
         values,
         kernel,
         stride=2,
         padding=kernel // 2 if kernel % 2 else 0,
         ceil_mode=kernel % 2 == 0,
+        return_indices=with_indices,
     )
+    values = pooled[0] if with_indices else pooled
     if mask is None:
         return values, None
     mask = mask[..., ::2]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import ecgstore
 from ecgstore.errors import ConfigError, EcgStoreError, SchemaError
 from ecgstore.models import Checkpoint, ModelSettings, TrainingSettings, train
+from ecgstore.models.conversion.convert import convert
 from ecgstore.models.networks import own
 from ecgstore.models.networks.create import create_model
 from ecgstore.models.networks.foreign import ForeignEncoder
@@ -297,3 +298,23 @@ def test_an_encoder_is_trained_and_applied_without_its_file(
     same = [name for name in state if torch.equal(trained[name], state[name])]
     assert same == (list(state) if frozen else [])
     assert checkpoint.weights["head.weight"].any()
+
+
+def test_an_adapted_encoder_is_converted(weights: Path, tmp_path: Path) -> None:
+    register("theirs", encoder_of(weights))
+    config = ecgstore.Config()
+    model = ModelSettings(model="theirs", leads=SIGNAL_LEADS)
+    network = create_model("theirs", 4, 7, leads=SIGNAL_LEADS, fs=config.fs).eval()
+    checkpoint = Checkpoint(
+        model=model,
+        weights=network.state_dict(),
+        label_names=config.classes.names,
+        config=config,
+        fingerprint="",
+    )
+    path = convert(checkpoint, tmp_path / "net.pt2")
+    program = torch.export.load(path).module()
+    for n_real in ([400, 260], [523], [900, 900, 511]):
+        inputs = signals_of(n_real)
+        for actual, expected in zip(program(*inputs), network(*inputs), strict=True):
+            torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
