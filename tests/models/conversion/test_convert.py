@@ -30,13 +30,11 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 LEADS = ("I", "II", "V5")
 LARGE = ("resnet18", "xresnet1d50", "xresnet1d101")
+SLOW = (pytest.mark.slow, pytest.mark.timeout(1800))
 every_model = pytest.mark.parametrize(
     "name",
     [
-        pytest.param(
-            name,
-            marks=(pytest.mark.slow, pytest.mark.timeout(1800)) if name in LARGE else (),
-        )
+        pytest.param(name, marks=SLOW if name in LARGE else ())
         for name in (*MODELS, "every_layer", "plain")
     ],
 )
