@@ -233,7 +233,7 @@ def test_the_command_converts_a_checkpoint(
     path = tmp_path / "net.pt2"
     with pytest.raises(SystemExit) as ended:
         main(["convert", str(sample_checkpoint), "-o", str(path)])
-    assert ended.value.code == 0
+    assert not ended.value.code
     assert capsys.readouterr() == (f"{path}\n", "")
     program = torch.export.load(path).module()
     network = Checkpoint.load(sample_checkpoint).network()
