@@ -60,7 +60,7 @@ def test_the_filter_is_that_of_scipy(fs_in: int, fs_out: int) -> None:
     signals = records_of([400], 0, 1) * scipy.signal.windows.hann(400)
     divisor = np.gcd(fs_in, fs_out)
     up, down = fs_out // divisor, fs_in // divisor
-    expected = scipy.signal.resample_poly(
+    expected: FloatArray = scipy.signal.resample_poly(  # type: ignore[call-overload]
         signals, up, down, axis=-1, window=low_pass(max(up, down))
     )
     tensor = torch.from_numpy(signals).float()
