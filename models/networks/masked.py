@@ -142,7 +142,7 @@ def max_pool(values: Tensor, mask: Tensor | None, kernel: int) -> Masked:
     """
     # With indices it takes long; without them, an export fixes the number of samples.
     with_indices = torch.compiler.is_compiling()
-    pooled = functional.max_pool1d(
+    pooled = functional.max_pool1d(  # type: ignore[call-overload]
         values,
         kernel,
         stride=2,
