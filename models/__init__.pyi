@@ -1,12 +1,14 @@
 from .checkpoint import Checkpoint as Checkpoint
 from .comparison.run import compare as compare
 from .comparison.settings import ComparisonSettings as ComparisonSettings
+from .conversion.convert import convert as convert
 from .devices import chosen_device as chosen_device
 from .evaluation.evaluate import evaluate as evaluate
 from .inference.extraction import extract as extract
 from .inference.prediction import predict as predict
 from .networks.create import create_model as create_model
 from .networks.extractor import Extractor as Extractor
+from .networks.foreign import ForeignEncoder as ForeignEncoder
 from .networks.names import MODELS as MODELS
 from .networks.own import register as register
 from .running import run_network as run_network

@@ -220,6 +220,9 @@ class Checkpoint:
             len(self.leads),
             len(self.label_names),
             self.model.normalise_by,
+            leads=self.leads,
+            fs=self.fs,
+            pretrained=False,
             sha256=None if self.source is None else self.source["sha256"],
         )
 

@@ -125,8 +125,19 @@ def aligned(most: int, fs: float, fs_out: float) -> int:
 
 
 @functools.lru_cache(maxsize=16)
-def _low_pass(max_factor: int) -> FloatArray:
-    """Return the taps of the low-pass filter; `max_factor` is ``max(up, down)``."""
+def low_pass(max_factor: int) -> FloatArray:
+    """Return the taps of the low-pass filter of `resample`, whose sum is 1.
+
+    Parameters
+    ----------
+    max_factor : int
+        The greater of numerator and denominator of the ratio of the sampling rates.
+
+    Returns
+    -------
+    ndarray of shape (2 * 16 * max_factor + 1,)
+        The taps at the rate at which both rates have whole samples.
+    """
     n_taps = 2 * _ZERO_CROSSINGS * max_factor + 1
     taps: FloatArray = scipy.signal.firwin(
         n_taps, 1.0 / max_factor, window=("kaiser", _KAISER_BETA)
@@ -142,7 +153,7 @@ def _taps_by_phase(up: int, down: int) -> tuple[FloatArray, int]:
     Zeros before the filter, as in `scipy.signal.resample_poly`, put its middle on a
     sample of the result.
     """
-    taps = _low_pass(max(up, down)) * up
+    taps = low_pass(max(up, down)) * up
     n_before = len(taps) // 2
     n_zeros = down - n_before % down
     n_taps = -(-(n_zeros + len(taps)) // up)

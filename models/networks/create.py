@@ -1,6 +1,8 @@
 """Create a network by its name."""
 
+from collections.abc import Sequence
 from importlib import import_module
+from typing import Final
 
 import torch
 from torch import nn
@@ -12,6 +14,9 @@ from ecgstore.models.networks.names import MODELS, NormaliseBy
 from ecgstore.models.networks.own import model_name, own_network
 from ecgstore.models.networks.own_trunk import OwnTrunk
 
+_LOAD: Final = "load_pretrained"
+"""Method of a network of one's own that loads the weights that it begins with."""
+
 
 def create_model(
     name: str,
@@ -19,6 +24,9 @@ def create_model(
     n_classes: int = 7,
     normalise_by: NormaliseBy = "record",
     *,
+    leads: Sequence[str] | None = None,
+    fs: float | None = None,
+    pretrained: bool = True,
     sha256: str | None = None,
 ) -> Extractor:
     """Create an extractor with weights drawn from PyTorch's random generator.
@@ -32,6 +40,12 @@ def create_model(
         Number of leads of the signals, and of classes.
     normalise_by : {"record", "lead"}
         How signals are normalised; see `Normalise`.
+    leads : sequence of str, optional
+        Names of the leads, for networks of one's own that ask for them.
+    fs : float, optional
+        Sampling rate of the signals in Hz, for networks of one's own that ask for it.
+    pretrained : bool
+        Load the weights that a network of one's own begins with, if it has some.
     sha256 : str, optional
         The SHA-256 that the source of a network of one's own must have.
 
@@ -58,22 +72,26 @@ def create_model(
             f"n_leads is {n_leads}, n_classes is {n_classes}; expected 1 or more of "
             "each"
         )
-    return Extractor(_trunk(name, n_leads, sha256), n_leads, n_classes, normalise_by)
+    if name in MODELS:
+        architecture = import_module(f"{architectures.__name__}.{name}")
+        trunk: nn.Module = architecture.trunk(n_leads)
+    else:
+        trunk = _own_trunk(name, own_network(name, sha256).layers(n_leads, leads, fs))
+        if pretrained and callable(load := getattr(trunk.network, _LOAD, None)):
+            load()
+    return Extractor(trunk, n_leads, n_classes, normalise_by)
 
 
 def fits_directly(name: str) -> bool:
     """Return whether a network is set from signals at once, without training steps."""
+    if name not in MODELS:
+        return False
     with torch.device("meta"):
         return isinstance(create_model(name).trunk, FitsDirectly)
 
 
-def _trunk(name: str, n_leads: int, sha256: str | None) -> nn.Module:
-    """Return the layers of a model; see `ecgstore.models.networks.extractor.Trunk`."""
-    if name in MODELS:
-        architecture = import_module(f"{architectures.__name__}.{name}")
-        trunk: nn.Module = architecture.trunk(n_leads)
-        return trunk
-    network: object = own_network(name, sha256).trunk(n_leads)
+def _own_trunk(name: str, network: object) -> OwnTrunk:
+    """Return the layers of a network of one's own."""
     n_features = getattr(network, "n_features", None)
     if not isinstance(network, nn.Module) or not isinstance(n_features, int):
         raise ConfigError(

@@ -21,6 +21,10 @@ class Trunk(Protocol):
     ----------
     n_features : int
         Channels of the result.
+
+    Notes
+    -----
+    An attribute ``takes_mv`` that is true asks for signals in mV, not normalised.
     """
 
     n_features: int
@@ -77,6 +81,7 @@ class Extractor(Network):
         self.normalise = Normalise(normalise_by)
         self.trunk = trunk
         self.n_leads = n_leads
+        self._takes_mv = bool(getattr(trunk, "takes_mv", False))
         self.n_features = int(trunk.n_features)  # type: ignore[arg-type]
         self.head = nn.Linear(self.n_features, n_classes)
 
@@ -152,8 +157,36 @@ class Extractor(Network):
         Parameters are those of `forward`.
         """
         mask = None if n_real_samples is None else sample_mask(n_real_samples, signals)
+        return self._normalised(signals, mask, missing_leads), mask
+
+    def masked_forward(
+        self,
+        signals: Tensor,
+        mask: Tensor | None,
+        missing_leads: Tensor | None = None,
+    ) -> NetworkOutput:
+        """Return logits and features, as `forward`, for a mask of the real samples.
+
+        Parameters
+        ----------
+        signals : Tensor of shape (n_records, n_leads, n_samples)
+            Voltages in mV, float32; zero padding at the end.
+        mask : Tensor of shape (n_records, 1, n_samples), optional
+            See `ecgstore.models.networks.masked.sample_mask`.
+        missing_leads : Tensor of shape (n_records, n_leads), optional
+            Which leads each record lacks, bool.
+        """
+        values = self._normalised(signals, mask, missing_leads)
+        return self.of_normalised(values, mask)
+
+    def _normalised(
+        self, signals: Tensor, mask: Tensor | None, missing_leads: Tensor | None
+    ) -> Tensor:
+        """Return normalised signals, or the signals if the trunk takes mV."""
+        if self._takes_mv:
+            return signals
         with torch.autocast(signals.device.type, enabled=False):
-            return self.normalise(signals, mask, missing_leads), mask
+            return self.normalise(signals, mask, missing_leads)
 
     def of_normalised(self, values: Tensor, mask: Tensor | None) -> NetworkOutput:
         """Return logits and features of what `normalised` returned."""

@@ -48,7 +48,12 @@ def sample_mask(n_real_samples: Tensor, signals: Tensor) -> Tensor | None:
     # not needed would cost time in every layer.
     if bool((n_real_samples >= n_samples).all()):
         return None
-    positions = torch.arange(n_samples, device=signals.device)
+    return mask_of_samples(n_real_samples, signals)
+
+
+def mask_of_samples(n_real_samples: Tensor, signals: Tensor) -> Tensor:
+    """Return the mask of `sample_mask`, also if no record is padded."""
+    positions = torch.arange(signals.shape[-1], device=signals.device)
     is_real = positions < n_real_samples.to(signals.device)[:, None]
     return is_real[:, None].to(signals.dtype)
 
@@ -135,13 +140,17 @@ def max_pool(values: Tensor, mask: Tensor | None, kernel: int) -> Masked:
     For activations that are not negative, so that the zeros of padding are never the
     maximum.
     """
-    values = functional.max_pool1d(
+    # With indices it takes long; without them, an export fixes the number of samples.
+    with_indices = torch.compiler.is_compiling()
+    pooled = functional.max_pool1d(  # type: ignore[call-overload]
         values,
         kernel,
         stride=2,
         padding=kernel // 2 if kernel % 2 else 0,
         ceil_mode=kernel % 2 == 0,
+        return_indices=with_indices,
     )
+    values = pooled[0] if with_indices else pooled
     if mask is None:
         return values, None
     mask = mask[..., ::2]

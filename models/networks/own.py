@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +22,7 @@ from ecgstore.similar_names import did_you_mean
 if TYPE_CHECKING:
     from torch import nn
 
-Trunk = TypeVar("Trunk", bound="Callable[[int], nn.Module]")
+Trunk = TypeVar("Trunk", bound="Callable[..., nn.Module]")
 
 _SUFFIX: Final = ".py"
 
@@ -45,9 +45,17 @@ class OwnNetwork:
         that was registered; empty if Python does not know it.
     """
 
-    trunk: "Callable[[int], nn.Module]"
+    trunk: "Callable[..., nn.Module]"
     path: str
     sha256: str
+
+    def layers(
+        self, n_leads: int, leads: "Sequence[str] | None", fs: float | None
+    ) -> object:
+        """Return what it makes, which should be a module."""
+        given: dict[str, object] = {"leads": leads, "fs": fs}
+        wanted = inspect.signature(self.trunk).parameters
+        return self.trunk(n_leads, **{n: v for n, v in given.items() if n in wanted})
 
 
 _registered: dict[str, OwnNetwork] = {}
@@ -92,13 +100,18 @@ def model_name(model: str) -> str:
 def register(name: str, trunk: Trunk | None = None) -> Any:
     """Make a network of one's own known under a name, in this process.
 
-    Its class or function is called with the number of leads, and returns a module:
+    Its class or function is called with the number of leads (and, if it has parameters
+    called ``leads`` or ``fs``, with the names of the leads, and the sampling rate of
+    the signals in Hz), and returns a module:
 
     * an attribute ``n_features`` is the number of features of a record;
     * ``forward(signals)`` gets float32 signals of shape (n_records, n_leads,
       n_samples), normalised and with zeros in the padding, and returns features of
       shape (n_records, n_features), or activations of shape (n_records, n_features,
       n_frames), which are averaged over the frames of real samples;
+    * an attribute ``takes_mv`` that is true asks for signals in mV, not normalised;
+    * a method ``load_pretrained()`` is called before a training, and not when trained
+      weights are loaded;
     * ``forward(values, mask)``, with a parameter of the name ``mask``, gets and returns
       a mask of the real samples too; see `ecgstore.models.networks.masked`.
 

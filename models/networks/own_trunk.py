@@ -24,6 +24,7 @@ class OwnTrunk(nn.Module):
         super().__init__()
         self.network = network
         self.n_features = n_features
+        self.takes_mv = bool(getattr(network, "takes_mv", False))
         self._takes_mask = "mask" in inspect.signature(network.forward).parameters
 
     def forward(self, values: Tensor, mask: Tensor | None) -> Masked:
@@ -45,7 +46,7 @@ class OwnTrunk(nn.Module):
             raise self._unusable(type(activations).__name__)
         if (
             activations.ndim not in (2, 3)
-            or activations.shape[0] != len(values)
+            or activations.shape[0] != values.shape[0]
             or activations.shape[1] != self.n_features
         ):
             raise self._unusable(f"shape {tuple(activations.shape)}")

@@ -76,11 +76,12 @@ def train_extractor(
     leads = model.leads or store.leads
     source = source_of(model.model)
     sha256 = None if source is None else source["sha256"]
+    fs = model.fs or store.config.fs
     network = _new_extractor(
-        model, len(leads), len(store.label_names), settings.seed, sha256
+        model, leads, fs, len(store.label_names), settings.seed, sha256
     )
-    network.leads, network.fs = leads, model.fs or store.config.fs
-    transform = [Decimate.to(model.fs or store.config.fs, store.config.fs)]
+    network.leads, network.fs = leads, fs
+    transform = [Decimate.to(fs, store.config.fs)]
     if isinstance(network.trunk, FitsDirectly):
         with entered(callbacks) as report:
             history = fit_directly(
@@ -173,7 +174,8 @@ def _crop(settings: TrainingSettings, store: Store) -> pipes.RandomCrop | None:
 
 def _new_extractor(
     settings: ModelSettings,
-    n_leads: int,
+    leads: tuple[str, ...],
+    fs: float,
     n_classes: int,
     seed: int,
     sha256: str | None,
@@ -183,8 +185,10 @@ def _new_extractor(
         torch.manual_seed(seed)
         return create_model(
             settings.model,
-            n_leads,
+            len(leads),
             n_classes,
             settings.normalise_by,
+            leads=leads,
+            fs=fs,
             sha256=sha256,
         )

@@ -137,6 +137,34 @@ def test_padding_does_not_matter_to_a_network_with_a_mask() -> None:
     )
 
 
+class AsksForMore(Frames):
+    """Signals in mV, and what it was given."""
+
+    takes_mv = True
+
+    def __init__(self, n_leads: int, *, leads: Any, fs: float) -> None:
+        super().__init__(n_leads)
+        self.given = (n_leads, leads, fs)
+        self.is_loaded = False
+
+    def load_pretrained(self) -> None:
+        self.is_loaded = True
+
+
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_a_network_gets_what_it_asks_for(pretrained: bool) -> None:
+    register("asks", AsksForMore)
+    network = create_model(
+        "asks", 2, 5, leads=("II", "V1"), fs=100.0, pretrained=pretrained
+    ).eval()
+    own_layers: Any = network.trunk.network
+    assert own_layers.given == (2, ("II", "V1"), 100.0)
+    assert own_layers.is_loaded is pretrained
+    signals = 7 + torch.randn(2, 2, 40, generator=torch.Generator().manual_seed(0))
+    features = network(signals, torch.tensor([40, 40])).features
+    torch.testing.assert_close(features, signals.mean((1, 2))[:, None])
+
+
 def returning(result: Any) -> Any:
     class Wrong(Frames):
         def forward(self, signals: Tensor) -> Any:
