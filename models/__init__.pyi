@@ -4,8 +4,12 @@ from .comparison.settings import ComparisonSettings as ComparisonSettings
 from .conversion.convert import convert as convert
 from .devices import chosen_device as chosen_device
 from .evaluation.evaluate import evaluate as evaluate
+from .hybrid.model import Hybrid as Hybrid
+from .hybrid.settings import HybridSettings as HybridSettings
+from .hybrid.training import train_hybrid as train_hybrid
 from .inference.extraction import extract as extract
-from .inference.prediction import predict as predict
+from .inference.prediction import predict as predict, predict_signal as predict_signal
+from .loading import load as load
 from .networks.create import create_model as create_model
 from .networks.extractor import Extractor as Extractor
 from .networks.foreign import ForeignEncoder as ForeignEncoder

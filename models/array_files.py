@@ -138,7 +138,9 @@ def read_arrays(
     format_.check(path, head.pop("format", None), head.pop("version", None))
     if sha256 is None:
         raise damaged_file(path, format_, "without its SHA-256, it is damaged")
-    for name in () if types is None else sorted({*types, *arrays}):
+    if types is None:
+        return arrays, head
+    for name in sorted({*types, *arrays}):
         has = str(arrays[name].dtype) if name in arrays else "missing"
         needs = np.dtype(types[name]).name if name in types else "no such array"
         if has != needs:
@@ -147,6 +149,20 @@ def read_arrays(
                 f"{has}; expected {needs}, as in a file made by {format_.made_by}"
             )
     return arrays, head
+
+
+def format_of(path: Path) -> str:
+    """Return the name of the format of a file; empty if it is no such file."""
+    if not path.is_file():
+        return ""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+            if length > _MOST_HEADER:
+                return ""
+            return str(_head_in(file.read(length)).get("format", ""))
+    except (OSError, LookupError, TypeError, ValueError, RecursionError):
+        return ""
 
 
 @contextmanager
@@ -179,8 +195,12 @@ def _begins_right(begin: bytes) -> bool:
 def _head(content: bytes) -> dict[str, Any]:
     """Return our entry of the metadata of a file that safetensors has read."""
     end = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
-    header = json.loads(content[_LENGTH_BYTES:end])
-    head = json.loads(header["__metadata__"][_ENTRY])
+    return _head_in(content[_LENGTH_BYTES:end])
+
+
+def _head_in(header: bytes) -> dict[str, Any]:
+    """Return our entry of the metadata in a header."""
+    head = json.loads(json.loads(header)["__metadata__"][_ENTRY])
     if type(head) is not dict:
         raise TypeError("not an object of JSON")
     return head
@@ -204,5 +224,5 @@ def _digest(head: Mapping[str, Any], arrays: Arrays) -> str:
     described = {name: [str(a.dtype), a.shape] for name, a in arrays.items()}
     digest = hashlib.sha256(json.dumps([head, described], sort_keys=True).encode())
     for name in sorted(arrays):
-        digest.update(np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8))
+        digest.update(np.ascontiguousarray(arrays[name]).reshape(-1).data)
     return digest.hexdigest()

@@ -159,6 +159,14 @@ class Checkpoint:
         return False
 
     @property
+    def runs_own_code(self) -> bool:
+        """Whether the network is one's own."""
+        return self.source is not None
+
+    def check_this_ecgstore(self) -> None:
+        """Do nothing: signals are the same in all releases that read the file."""
+
+    @property
     def thresholds(self) -> FloatArray | None:
         """None: thresholds are chosen when it is evaluated."""
         return None

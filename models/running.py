@@ -55,7 +55,7 @@ class Outputs:
         return probabilities_of(self.logits)
 
 
-def probabilities_of(logits: Float32Array) -> FloatArray:
+def probabilities_of(logits: Float32Array | FloatArray) -> FloatArray:
     """Return the probabilities of logits, in double precision.
 
     Examples

@@ -1,13 +1,14 @@
 """Records of a store whose patients a checkpoint has seen in its training."""
 
-from typing import Any, Final, Literal
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import BoolArray, UInt8Array
+from ecgstore.config import Config
 from ecgstore.errors import SchemaError
-from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.storage import Selection, Store
 from ecgstore.storage.deep_features.seen import Seen
 from ecgstore.storage.format import schema
@@ -16,6 +17,17 @@ Part = Literal["training", "validation"]
 
 _N_BYTES: Final = 8
 """Bytes kept of a signal's hash: 64 bits distinguish 10 million records."""
+
+
+class Trained(Protocol):
+    """A trained model that says what it was trained on."""
+
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+    @property
+    def origin(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def config(self) -> Config: ...  # noqa: D102
 
 
 def short_hashes(selection: Selection) -> UInt8Array:
@@ -42,7 +54,7 @@ def _as_integers(hashes: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(hashes).view(np.uint64)[:, 0]
 
 
-def lists_seen_records(checkpoint: Checkpoint, store: Store) -> bool:
+def lists_seen_records(checkpoint: Trained, store: Store) -> bool:
     """Return whether the checkpoint lists its records in a form that fits the store.
 
     In the store of its training these are rows, in any other one hashes of signals.
@@ -55,7 +67,7 @@ def lists_seen_records(checkpoint: Checkpoint, store: Store) -> bool:
 
 
 def seen_records(
-    checkpoint: Checkpoint, store: Store, *, part: Part | None = None
+    checkpoint: Trained, store: Store, *, part: Part | None = None
 ) -> BoolArray:
     """Return which records of a store are of patients seen in training.
 
@@ -66,8 +78,8 @@ def seen_records(
 
     Parameters
     ----------
-    checkpoint : Checkpoint
-        The checkpoint.
+    checkpoint : Checkpoint or Hybrid
+        The trained model.
     store : Store
         Any store.
     part : {"training", "validation"}, optional
@@ -104,7 +116,7 @@ def seen_records(
     return np.isin(patient, patient[is_seen])
 
 
-def training_roles(checkpoint: Checkpoint, store: Store) -> UInt8Array:
+def training_roles(checkpoint: Trained, store: Store) -> UInt8Array:
     """Return the role of each record's patient in the training of a checkpoint.
 
     Returns
@@ -122,7 +134,7 @@ def training_roles(checkpoint: Checkpoint, store: Store) -> UInt8Array:
     return roles
 
 
-def _listed(checkpoint: Checkpoint, name: str) -> NDArray[Any]:
+def _listed(checkpoint: Trained, name: str) -> NDArray[Any]:
     """Return rows or hashes that a checkpoint lists; none if it has no such list."""
     none = np.zeros((0, _N_BYTES), np.uint8) if "signals" in name else np.zeros(0, int)
     listed = checkpoint.origin.get(name)

@@ -164,7 +164,7 @@ def features_of(
     """
     names = LEADS if leads is None else lead_names(leads)
     config = Config(leads=names) if config is None else config
-    voltages = _in_order(signal, fs, names, unit, config)
+    voltages = voltages_in_order(signal, fs, names, unit, config)
     missing = leads_to_leave_out(voltages, fs, config)
     check_usable(voltages, fs, config, missing)
     form = stored_form(voltages, fs, config, bandpass=filter, missing_leads=missing)
@@ -207,7 +207,7 @@ def _beats(signal: FloatArray, config: Config) -> Beats:
     )
 
 
-def _in_order(
+def voltages_in_order(
     signal: ArrayLike, fs: float, names: Sequence[str], unit: str, config: Config
 ) -> FloatArray:
     """Return voltages in mV in the order of `LEADS`; NaN in leads not given or used."""

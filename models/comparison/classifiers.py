@@ -3,72 +3,12 @@
 To add a classifier, add a row to `CLASSIFIERS`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-import numpy as np
-
-from ecgstore.arrays import FloatArray
-from ecgstore.models.running import run_network
-from ecgstore.models.settings import TrainingSettings
-from ecgstore.models.tabular.fusion import train_fusion
-from ecgstore.models.tabular.table import (
-    DeepFeatures,
-    FeatureSet,
-    columns_of,
-    read_table,
-)
-from ecgstore.models.tabular.trees import Trees
-from ecgstore.storage import Selection
-
-Predict = Callable[[Selection, DeepFeatures | None], FloatArray]
-"""From records and their deep features to probabilities, (n_records, n_classes)."""
-
-Fit = Callable[
-    [Selection, Sequence[FeatureSet], DeepFeatures | None, TrainingSettings], Predict
-]
-"""From training records, feature sets, deep features and settings to a function that
-predicts."""
-
-
-def fit_network(
-    training: Selection,
-    feature_sets: Sequence[FeatureSet],
-    deep: DeepFeatures | None,
-    settings: TrainingSettings,
-) -> Predict:
-    """Train the small network of `ecgstore.models.tabular.fusion`."""
-    network = train_fusion(training, feature_sets, settings, deep)
-
-    def predict(records: Selection, deep: DeepFeatures | None) -> FloatArray:
-        transform = [] if deep is None else [deep]
-        outputs = run_network(network, records, batch_size=1024, transform=transform)
-        return outputs.probabilities
-
-    return predict
-
-
-def fit_trees(
-    training: Selection,
-    feature_sets: Sequence[FeatureSet],
-    deep: DeepFeatures | None,
-    settings: TrainingSettings,
-) -> Predict:
-    """Train gradient-boosted trees; of the settings, they use the seed only."""
-    store = training.store
-    trees = Trees(
-        read_table(training, feature_sets, deep),
-        columns_of(store, feature_sets, deep),
-        store.labels(rows=training.rows, dtype=np.uint8),
-        store.label_names,
-        settings.seed,
-    )
-
-    def predict(records: Selection, deep: DeepFeatures | None) -> FloatArray:
-        return trees.probabilities(read_table(records, feature_sets, deep))
-
-    return predict
+from ecgstore.models.tabular.classifiers import Fit, fit_network, fit_trees
+from ecgstore.models.tabular.table import FeatureSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +18,7 @@ class Classifier:
     Attributes
     ----------
     fit : callable
-        Trains it; returns a function that predicts.
+        Trains it.
     feature_sets : tuple of str
         Its inputs; some of `ecgstore.models.tabular.table.FEATURE_SETS`.
     title : str

@@ -21,7 +21,7 @@ from ecgstore.models.comparison.settings import DeepInputs
 from ecgstore.models.running import Outputs, probabilities_of
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.tabular.logit_fusion import fit_fusion
-from ecgstore.models.tabular.table import DeepFeatures
+from ecgstore.models.tabular.table import DeepFeatures, read_table
 from ecgstore.scores.thresholds import f1_thresholds
 from ecgstore.storage import Selection, Store
 
@@ -170,9 +170,11 @@ def _of_classifier(
         deep = fold.held_out if classifier.uses_deep_features else None
         test_deep = fold.test[number] if classifier.uses_deep_features else None
         fitted = classifier.fit(training, classifier.feature_sets, deep, settings)
-        return (
-            fitted(Selection(fold.store, held_out), deep),
-            fitted(Selection(fold.store, fold.outer.test), test_deep),
+        return tuple(
+            fitted.logits(
+                read_table(Selection(fold.store, rows), classifier.feature_sets, of)
+            )
+            for rows, of in ((held_out, deep), (fold.outer.test, test_deep))
         )
 
     return _predicted(fold, predict)

@@ -12,7 +12,9 @@ from ecgstore.config import TEST_FOLD, VALIDATION_FOLD
 from ecgstore.diagnoses import class_set
 from ecgstore.errors import EcgStoreError, require_type
 from ecgstore.models.checkpoint import Checkpoint
-from ecgstore.models.running import run_network
+from ecgstore.models.hybrid.model import Hybrid
+from ecgstore.models.inference.model import Model
+from ecgstore.models.running import run
 from ecgstore.models.seen_records import lists_seen_records, seen_records
 from ecgstore.pipes.devices import available_device
 from ecgstore.scores.bootstrap import BootstrapResult, paired_bootstrap
@@ -118,22 +120,21 @@ class Evaluation:
 
 
 def evaluate(
-    checkpoint: Checkpoint,
+    model: Model,
     store: Store,
     *,
     folds: Sequence[int] = (TEST_FOLD,),
     validation_folds: Sequence[int] = (VALIDATION_FOLD,),
-    batch_size: int = 64,
     device: torch.device | str = "cpu",
     n_resamples: int = 2000,
     quiet: bool = True,
 ) -> Evaluation:
-    """Score a checkpoint on folds of a store.
+    """Score a model on folds of a store.
 
     Parameters
     ----------
-    checkpoint : Checkpoint
-        The trained network.
+    model : Checkpoint or Hybrid
+        The trained model.
     store : Store
         The store of its training, or another one with the same classes and
         preprocessing.
@@ -141,8 +142,7 @@ def evaluate(
         Test folds.
     validation_folds : sequence of int
         Folds on which the thresholds are chosen: those with the best F1 of each class.
-    batch_size : int
-        Number of records of a batch. It changes the predictions by rounding only.
+        Not used for a model that has thresholds, as hybrids have.
     device : torch.device or str
         Device of the network.
     n_resamples : int
@@ -155,17 +155,21 @@ def evaluate(
     TypeError
         If one of them is something else, such as a path.
     EcgStoreError
-        If the store does not fit the checkpoint, a fold has no records, a fold is both
+        If the store does not fit the model, a fold has no records, a fold is both
         a test and a validation fold, or patients of the test folds were in the training
-        or validation records of the checkpoint.
+        or validation records of the model.
     """
-    require_type(
-        "checkpoint", checkpoint, Checkpoint, "a checkpoint: Checkpoint.load(path)"
-    )
+    if not isinstance(model, Checkpoint | Hybrid):
+        raise TypeError(
+            f"model is {type(model).__name__}; expected a trained model: "
+            "models.load(path)"
+        )
     require_type("store", store, Store, "a store: ecgstore.open(path)")
-    checkpoint.check(store)
+    model.check(store)
     test = _select_folds(store, folds)
-    validation = _select_folds(store, validation_folds)
+    if model.thresholds is not None:
+        validation_folds = ()
+    validation = _select_folds(store, validation_folds) if validation_folds else None
     common = sorted(set(folds) & set(validation_folds))
     if common:
         raise EcgStoreError(
@@ -173,24 +177,26 @@ def evaluate(
             "fold, expected thresholds from other folds; change --folds or "
             "--validation-folds"
         )
-    _refuse_leak(checkpoint, test, folds, validation_folds)
+    _refuse_leak(model, test, folds, validation_folds)
     device = available_device(device)
-    outputs = run_network(
-        checkpoint.network().to(device),
-        Selection(store, np.union1d(test.rows, validation.rows)),
-        batch_size=batch_size,
-        transform=[checkpoint.decimate()],
-        leads=checkpoint.leads,
+    rows = test.rows if validation is None else np.union1d(test.rows, validation.rows)
+    outputs = run(
+        model.runner(store.feature_names, device),
+        Selection(store, rows),
         device=device,
         quiet=quiet,
     )
     predicted = outputs.probabilities
     labels = store.labels(rows=test.rows, dtype=np.bool_)
     probabilities = predicted[np.searchsorted(outputs.rows, test.rows)]
-    thresholds = f1_thresholds(
-        store.labels(rows=validation.rows, dtype=np.uint8),
-        predicted[np.searchsorted(outputs.rows, validation.rows)],
-    )
+    if validation is None:
+        assert model.thresholds is not None
+        thresholds = model.thresholds
+    else:
+        thresholds = f1_thresholds(
+            store.labels(rows=validation.rows, dtype=np.uint8),
+            predicted[np.searchsorted(outputs.rows, validation.rows)],
+        )
     decisions = probabilities >= thresholds
     names = [*store]
     return Evaluation(
@@ -208,7 +214,7 @@ def evaluate(
             n_resamples=n_resamples,
         ),
         challenge=_challenge(store, labels, decisions, probabilities),
-        warnings=_warnings(checkpoint, validation),
+        warnings=_warnings(model, store, validation),
     )
 
 
@@ -224,14 +230,14 @@ def _select_folds(store: Store, folds: Sequence[int]) -> Selection:
 
 
 def _refuse_leak(
-    checkpoint: Checkpoint,
+    model: Model,
     test: Selection,
     folds: Sequence[int],
     validation_folds: Sequence[int],
 ) -> None:
-    """Raise an error if the checkpoint has seen patients of the test records."""
+    """Raise an error if the model has seen patients of the test records."""
     store = test.store
-    is_seen = seen_records(checkpoint, store)
+    is_seen = seen_records(model, store)
     n_leaks = int(is_seen[test.rows].sum())
     if not n_leaks:
         return
@@ -253,21 +259,24 @@ def _refuse_leak(
     )
 
 
-def _warnings(checkpoint: Checkpoint, validation: Selection) -> tuple[str, ...]:
+def _warnings(
+    model: Model, store: Store, validation: Selection | None
+) -> tuple[str, ...]:
     """Return reasons to distrust the scores."""
-    store = validation.store
-    if not lists_seen_records(checkpoint, store):
-        if checkpoint.config.leads != store.leads:
+    if not lists_seen_records(model, store):
+        if model.config.leads != store.leads:
             return (
                 "the model was trained on a store of other leads "
-                f"({', '.join(checkpoint.config.leads)}), whose records cannot be "
+                f"({', '.join(model.config.leads)}), whose records cannot be "
                 "recognised: records of this store may have been among them",
             )
         return (
-            "the checkpoint does not contain the signals it was trained on, so records "
+            "the model does not contain the signals it was trained on, so records "
             "of this store may have been among them",
         )
-    trained_on = seen_records(checkpoint, store, part="training")[validation.rows]
+    if validation is None:
+        return ()
+    trained_on = seen_records(model, store, part="training")[validation.rows]
     if trained_on.any():
         return (
             f"{trained_on.sum()} of {len(validation)} records of the validation folds "

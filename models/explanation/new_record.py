@@ -8,7 +8,7 @@ from ecgstore.errors import EcgStoreError, counted
 from ecgstore.lead_names import LeadNames
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.explanation.explain import Explanation, explain_record
-from ecgstore.models.inference.prediction import (
+from ecgstore.models.inference.new_records import (
     batch_of,
     config_of_new_records,
     headers_of,
@@ -58,7 +58,7 @@ def explain_new_record(
     new = read_new_record(headers[0], config)
     device = available_device(device)
     network = checkpoint.network().to(device)
-    batch = checkpoint.decimate()(batch_of([new], checkpoint).to(device))
+    batch = checkpoint.decimate()(batch_of([new], config, checkpoint.leads).to(device))
     if label_name is None:
         with torch.inference_mode():
             logits = network(*network.inputs(batch)).logits[0]

@@ -120,6 +120,11 @@ class Hybrid:
         """Whether handcrafted features are among its inputs: always."""
         return True
 
+    @property
+    def runs_own_code(self) -> bool:
+        """Whether the extractor is a network of one's own."""
+        return self.extractor is not None and self.extractor.runs_own_code
+
     def settings_dict(self) -> dict[str, Any]:
         """Return the settings, for JSON."""
         deep = None if self.extractor is None else self.extractor.model.to_dict()

@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import h5py
 import numpy as np
@@ -9,8 +10,7 @@ import torch
 
 from ecgstore import __version__, pipes
 from ecgstore.errors import EcgStoreError
-from ecgstore.models.checkpoint import Checkpoint
-from ecgstore.models.networks.own import short_name
+from ecgstore.models.inference.model import Model
 from ecgstore.models.reproducible import reproducible
 from ecgstore.models.running import Outputs, run_batches
 from ecgstore.models.seen_records import training_roles
@@ -21,20 +21,23 @@ from ecgstore.storage.format import schema
 from ecgstore.storage.format.layout import create_file
 from ecgstore.system.atomic_files import replace_file
 
+_BATCH: Final = 64
+"""Records that are read at a time."""
+
 
 def extract(
     store: Store,
-    checkpoint: Checkpoint,
+    model: Model,
     out: str | Path | None = None,
     *,
-    batch_size: int = 64,
     device: torch.device | str = "cpu",
     overwrite: bool = False,
     quiet: bool = True,
 ) -> Path:
     """Write deep features and logits of every record to a file for `Store.attach`.
 
-    The network is in evaluation mode. The file appears whole or not at all, and the
+    The features of a hybrid are those of its extractor, or of its small network if it
+    has none; its logits are those of the sum. The file appears whole or not at all, and the
     same arguments on the same machine give the same bytes. Memory does not grow with
     the number of records.
 
@@ -45,13 +48,11 @@ def extract(
     ----------
     store : Store
         The store.
-    checkpoint : Checkpoint
-        The trained extractor.
+    model : Checkpoint or Hybrid
+        The trained model.
     out : str or Path, optional
         The file to write; beside the store if left out, such as
         ``challenge.resnet18.features.h5``.
-    batch_size : int
-        Number of records in a batch, which changes features by rounding only.
     device : torch.device or str
         Device to compute on.
     overwrite : bool
@@ -71,18 +72,17 @@ def extract(
         store of the training, the file exists already or cannot be written, or a
         feature is not finite.
     """
-    checkpoint.check(store)
-    default_out = sidecar.sidecar_path(store.path, short_name(checkpoint.model.model))
+    model.check(store)
+    default_out = sidecar.sidecar_path(store.path, model.name)
     out = default_out if out is None else Path(out)
     _check_out(out, store, overwrite)
     device = available_device(device)
-    network = checkpoint.network().to(device)
+    runner = model.runner(store.feature_names, device)
     loader = pipes.loader(
         store,
-        batch_size,
-        fields=("signals",),
-        leads=checkpoint.leads,
-        transform=[checkpoint.decimate()],
+        _BATCH,
+        fields=[name for name in runner.fields if name != "labels"],
+        leads=runner.leads,
         device=device,
         rank=0,  # all records, in the order of their rows, also under torchrun
         world_size=1,
@@ -93,13 +93,13 @@ def extract(
             unfinished,
             sidecar.sidecar_specs(
                 len(store),
-                network.n_features,
-                checkpoint.label_names,
+                runner.n_features,
+                model.label_names,
                 record_ids.dtype.itemsize,
             ),
             sidecar.sidecar_attributes(
-                checkpoint.model.to_dict(),
-                checkpoint.weights_sha256(),
+                model.settings_dict(),
+                model.weights_sha256(),
                 store.built_fingerprint,
                 f"ecgstore {__version__}, torch {torch.__version__}",
             ),
@@ -107,12 +107,12 @@ def extract(
         with (
             h5py.File(unfinished, "r+", locking=False) as file,
             reproducible(0, device),
-            closing(run_batches(network, loader, quiet=quiet)) as batches,
+            closing(run_batches(runner, loader, quiet=quiet)) as batches,
         ):
             names = file[sidecar.RECORD_ID]
             names[...] = record_ids.astype(names.dtype)  # the same bytes, as UTF-8
             file[sidecar.ROW][...] = np.arange(len(store))
-            file[sidecar.SEEN][...] = training_roles(checkpoint, store)
+            file[sidecar.SEEN][...] = training_roles(model, store)
             for outputs in batches:
                 _check_finite(outputs, store)
                 rows = slice(outputs.rows[0], outputs.rows[-1] + 1)

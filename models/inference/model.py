@@ -32,6 +32,8 @@ class Model(Protocol):
         Names of the leads that a record must have.
     needs_features : bool
         Whether handcrafted features, age and sex are among its inputs.
+    runs_own_code : bool
+        Whether it has a network of one's own, which other processes may not know.
     thresholds : ndarray of shape (n_classes,) or None
         Probabilities from which on a class is predicted; None if none were chosen.
     """
@@ -51,10 +53,15 @@ class Model(Protocol):
     @property
     def needs_features(self) -> bool: ...  # noqa: D102
     @property
+    def runs_own_code(self) -> bool: ...  # noqa: D102
+    @property
     def thresholds(self) -> FloatArray | None: ...  # noqa: D102
 
     def check(self, store: "Store") -> None:
         """Raise an `EcgStoreError` if the model cannot be used on a store."""
+
+    def check_this_ecgstore(self) -> None:
+        """Raise an `EcgStoreError` if this ecgstore computes other features."""
 
     def runner(
         self, feature_names: Sequence[str], device: torch.device | str

@@ -1,58 +1,58 @@
-"""Predict records that are in no store, file by file.
+"""Predict records that are in no store, file by file."""
 
-A record is read, checked and preprocessed by the functions of a build, with the options
-of the store that the network was trained on, and with the leads that the network takes:
-a record need not have others.
-"""
-
-from collections.abc import Iterable, Iterator, Sequence
+import math
+import os
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from ecgstore.arrays import Float32Array, FloatArray
-from ecgstore.chosen_leads import in_standard_order
+from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.config import Config
-from ecgstore.errors import EcgStoreError, RecordError, out_of_memory
+from ecgstore.errors import RecordError, out_of_memory
 from ecgstore.lead_names import LeadNames
-from ecgstore.models.checkpoint import Checkpoint
-from ecgstore.models.networks.extractor import Extractor
+from ecgstore.models.inference.model import Model
+from ecgstore.models.inference.new_records import (
+    NewRecord,
+    batch_of,
+    config_of_new_records,
+    feature_names,
+    headers_of,
+    new_record_of,
+    read_new_record,
+)
+from ecgstore.models.one_thread import OneThread
 from ecgstore.models.running import probabilities_of
-from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.devices import available_device
-from ecgstore.record import lead_mask, lead_rows
-from ecgstore.signals.stored_form import (
-    check_usable,
-    leads_to_leave_out,
-    samples_to_store,
-    stored_form,
-    stored_mv,
-)
-from ecgstore.sources import (
-    OnUnreadable,
-    given_headers,
-    leads_of_build,
-    open_record,
-    read_header,
-)
-from ecgstore.sources.files import check_name, printable
-from ecgstore.system.known_files import known_file
+from ecgstore.sources import OnUnreadable, read_header
+from ecgstore.sources.files import printable
 from ecgstore.system.progress import with_progress
+from ecgstore.system.workers import run_tasks
 
 OK: Final = "ok"
 """The status of a record that was predicted."""
 
 _LONGEST_DETAIL: Final = 500
 
+_CHUNK: Final = 16
+"""Records of a task."""
+
+_WORTH_PROCESSES: Final = 256
+"""Records from which on several processes are started, which takes seconds."""
+
+_PRELOAD: Final = ("ecgstore.models.inference.prediction",)
+"""Modules of the worker processes."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Prediction:
-    """The prediction of a network for one record.
+    """The prediction of a model for one record.
 
     Attributes
     ----------
@@ -66,7 +66,11 @@ class Prediction:
         Description of the problem, or the leads that a predicted record lacks; empty
         if there is neither.
     probabilities : ndarray of shape (n_classes,) or None
-        Probability of each class of the checkpoint; None if the record is not usable.
+        Probability of each class of the model, calibrated if the model is; None if the
+        record is not usable.
+    decisions : ndarray of shape (n_classes,) or None
+        Predicted classes: those whose probability reaches the model's threshold; None
+        if it has no thresholds, or the record is not usable.
     """
 
     record_id: str
@@ -74,63 +78,15 @@ class Prediction:
     status: str
     detail: str
     probabilities: FloatArray | None
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class NewRecord:
-    """A preprocessed record, as a build would store it.
-
-    Attributes
-    ----------
-    record_id : str
-        Its name in its header.
-    signal : ndarray of shape (12, n_samples)
-        Voltages in mV in the order of `LEADS`, float32, bit-identical to those read
-        from a store; zero in leads that the options leave out.
-    n_real_samples : int
-        Samples that are not padding.
-    missing_leads : tuple of str
-        Leads that the record lacks, which are zero.
-    """
-
-    record_id: str
-    signal: Float32Array
-    n_real_samples: int
-    missing_leads: tuple[str, ...] = ()
-
-
-def read_new_record(header: str | Path, config: Config) -> NewRecord:
-    """Read, check and preprocess a record under the options of a build.
-
-    Parameters
-    ----------
-    header : str or Path
-        The record's ``.hea`` file. Its diagnoses are ignored.
-    config : Config
-        The options.
-
-    Raises
-    ------
-    RecordError
-        If the record cannot be used, for the same reasons as in a build.
-    """
-    check_name(str(header))
-    record, opened = open_record(header, leads_of_build(config))
-    signal = opened.read(0, samples_to_store(opened.n_samples, record.fs, config))
-    missing = leads_to_leave_out(signal, record.fs, config)
-    check_usable(signal, record.fs, config, missing)
-    form = stored_form(signal, record.fs, config, missing_leads=missing)
-    return NewRecord(
-        record.record_id, stored_mv(form.values), form.n_real_samples, missing
-    )
+    decisions: BoolArray | None = None
 
 
 def predict(
-    checkpoint: Checkpoint,
+    model: Model,
     records: str | Path | Iterable[str | Path],
     *,
     device: torch.device | str = "cpu",
-    batch_size: int = 64,
+    n_processes: int | None = None,
     lead_names: LeadNames | None = None,
     allow_missing_leads: bool | None = None,
     on_unreadable: OnUnreadable | None = None,
@@ -140,25 +96,28 @@ def predict(
 
     A record that cannot be used raises no error: its prediction has the reason and no
     probabilities. Records of the same name are all predicted; their paths differ.
+    Predictions have the same bits as those for the same records in a store, whatever
+    records are predicted with them.
 
     Parameters
     ----------
-    checkpoint : Checkpoint
-        The network, and the options of the store that it was trained on.
+    model : Checkpoint or Hybrid
+        The model, and the options of the store that it was trained on.
     records : str, Path, or iterable of them
         Folders, headers, or signal files beside one; see
         `ecgstore.sources.given_headers`.
     device : torch.device or str
-        Device of the network.
-    batch_size : int
-        Number of records in memory at a time, which changes probabilities by rounding
-        only.
+        Device of the networks.
+    n_processes : int, optional
+        Number of processes; if left out, one for each CPU core where there are many
+        records, and no GPU computes. A script that uses several must be guarded by
+        ``if __name__ == "__main__":``.
     lead_names : LeadNames, optional
         What names of leads mean in these records, besides the known spellings; as in
-        the build of the store that the network was trained on, if left out.
+        the build of the store that the model was trained on, if left out.
     allow_missing_leads : bool, optional
         Predict records that lack some of the leads, which are zero then; as in that
-        build, if left out. A network that has seen no such record may be far off.
+        build, if left out. A model that has seen no such record may be far off.
     on_unreadable : callable, optional
         Called for what cannot be read below a folder, before the first prediction; see
         `ecgstore.sources.find_headers`.
@@ -168,94 +127,153 @@ def predict(
     Raises
     ------
     EcgStoreError
-        If a path does not exist, is a file of ecgstore, or has no records; or a folder
-        cannot be read, unless `on_unreadable` is given.
+        If a path does not exist, is a file of ecgstore, or has no records; a folder
+        cannot be read, unless `on_unreadable` is given; or the model was trained on
+        features of another version of ecgstore.
     """
+    model.check_this_ecgstore()
     headers = headers_of(records, on_unreadable)
     device = available_device(device)
-    network = checkpoint.network().to(device)
-    config = config_of_new_records(checkpoint, lead_names, allow_missing_leads)
-    return _predictions(checkpoint, config, network, headers, device, batch_size, quiet)
+    config = config_of_new_records(model, lead_names, allow_missing_leads)
+    if n_processes is None:
+        is_worth_it = (
+            device.type == "cpu"
+            and len(headers) >= _WORTH_PROCESSES
+            and not model.runs_own_code
+        )
+        n_processes = os.cpu_count() or 1 if is_worth_it else 1
+    make: Callable[[], Callable[[list[Path]], list[Prediction]]]
+    if n_processes > 1:
+        # By value: shared memory, which PyTorch would use, needs open files.
+        make = partial(_in_one_thread, pickle.dumps(model), config, str(device))
+    else:
+        make = partial(_Predictor, model, config, device)
+    done = run_tasks(make, _chunks(headers), n_processes, _PRELOAD)
+    predictions = (prediction for chunk in done for prediction in chunk)
+    return iter(with_progress(predictions, "predict", len(headers), quiet, "records"))
 
 
-def headers_of(
-    records: str | Path | Iterable[str | Path],
-    on_unreadable: OnUnreadable | None = None,
-) -> list[Path]:
-    """Return the headers of new records; see `predict` for parameters and errors."""
-    records = [records] if isinstance(records, str | Path) else [*records]
-    for path in records:
-        _refuse_known(Path(path))
-    return given_headers(records, on_unreadable)
+def predict_signal(
+    model: Model,
+    signal: ArrayLike,
+    fs: float,
+    *,
+    leads: Iterable[str] | None = None,
+    unit: str = "mV",
+    age: float = math.nan,
+    sex: str = "unknown",
+    device: torch.device | str = "cpu",
+) -> Prediction:
+    """Return the prediction for a signal in memory.
+
+    It is preprocessed as a build does, like the records of `predict`.
+
+    Parameters
+    ----------
+    model : Checkpoint or Hybrid
+        The model.
+    signal, fs, leads, unit, age, sex
+        See `ecgstore.models.inference.new_records.new_record_of`.
+    device : torch.device or str
+        Device of the networks.
+
+    Raises
+    ------
+    ValueError, ConfigError, RecordError
+        As `new_record_of`.
+    EcgStoreError
+        If the model was trained on features of another version of ecgstore.
+    """
+    model.check_this_ecgstore()
+    config = config_of_new_records(model)
+    record = new_record_of(
+        signal,
+        fs,
+        config,
+        leads=leads,
+        unit=unit,
+        age=age,
+        sex=sex,
+        with_features=model.needs_features,
+    )
+    return _Predictor(model, config, available_device(device)).predicted([record])[0]
 
 
-def config_of_new_records(
-    checkpoint: Checkpoint,
-    lead_names: LeadNames | None = None,
-    allow_missing_leads: bool | None = None,
-) -> Config:
-    """Return the options for `read_new_record`; see `predict` for the parameters."""
-    config = replace(checkpoint.config, leads=in_standard_order(checkpoint.leads))
-    if lead_names is not None:
-        config = replace(config, lead_names=lead_names)
-    if allow_missing_leads is not None:
-        config = replace(config, allow_missing_leads=allow_missing_leads)
-    return config
+def _chunks(headers: Sequence[Path]) -> Iterator[list[Path]]:
+    """Yield the headers of a task after the other."""
+    remaining = iter(headers)
+    while chunk := list(islice(remaining, _CHUNK)):
+        yield chunk
 
 
-def _refuse_known(path: Path) -> None:
-    """Raise an error if a path is a file of ecgstore, such as a store."""
-    known = known_file(path) if path.is_file() else ""
-    if known:
-        raise EcgStoreError(
-            f"{path}: is {known}; expected raw records: `ecgstore evaluate` "
-            "scores the records of a store, `ecgstore extract` writes features and "
-            "logits for all of them (in Python: models.evaluate, models.extract)"
+def _in_one_thread(model: bytes, config: Config, device: str) -> OneThread:
+    """Return a function that predicts in a process of its own."""
+    return OneThread(_Predictor(pickle.loads(model), config, torch.device(device)))
+
+
+class _Predictor:
+    """Predict records, a few at a time."""
+
+    def __init__(self, model: Model, config: Config, device: torch.device) -> None:
+        self._model = model
+        self._config = config
+        self._device = device
+        self._runner = model.runner(feature_names(config), device)
+        self._leads = self._runner.leads or config.leads
+
+    def __call__(self, headers: Sequence[Path]) -> list[Prediction]:
+        """Return a prediction for each header."""
+        results = [self._read_or_error(header) for header in headers]
+        usable = [result for result in results if isinstance(result, NewRecord)]
+        predicted = iter(self.predicted(usable))
+        return [
+            replace(next(predicted), path=printable(str(header)))
+            if isinstance(result, NewRecord)
+            else _unusable(header, result)
+            for header, result in zip(headers, results, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def predicted(self, records: Sequence[NewRecord]) -> list[Prediction]:
+        """Return a prediction for each record, without a path."""
+        if not records:
+            return []
+        batch = batch_of(records, self._config, self._leads).to(self._device)
+        probabilities = probabilities_of(
+            self._runner(batch).logits.float().cpu().numpy()
+        )
+        return [*map(self._prediction, records, probabilities)]
+
+    def _read_or_error(self, header: Path) -> NewRecord | RecordError:
+        """Return a preprocessed record, or the error that makes it unusable."""
+        try:
+            return read_new_record(
+                header, self._config, with_features=self._model.needs_features
+            )
+        except MemoryError as error:
+            raise out_of_memory(printable(str(header))) from error
+        except Exception as error:  # a bug here must not stop the other records
+            return RecordError.of(error)
+
+    def _prediction(self, record: NewRecord, probabilities: FloatArray) -> Prediction:
+        """Return the prediction for a record."""
+        lacking = [one for one in self._config.leads if one in record.missing_leads]
+        thresholds = self._model.thresholds
+        return Prediction(
+            record.record_id,
+            "",
+            OK,
+            f"without leads {', '.join(lacking)}" if lacking else "",
+            probabilities,
+            None if thresholds is None else probabilities >= thresholds,
         )
 
 
-def _predictions(
-    checkpoint: Checkpoint,
-    config: Config,
-    network: Extractor,
-    headers: Sequence[Path],
-    device: torch.device,
-    batch_size: int,
-    quiet: bool,
-) -> Iterator[Prediction]:
-    """Yield a prediction for each header."""
-    decimate = checkpoint.decimate()
-    remaining = iter(with_progress(headers, "predict", len(headers), quiet, "records"))
-    while paths := list(islice(remaining, batch_size)):
-        results = [_read_or_error(path, config) for path in paths]
-        usable = [result for result in results if isinstance(result, NewRecord)]
-        probabilities: Iterator[FloatArray] = iter(())
-        if usable:
-            with torch.inference_mode():
-                batch = decimate(batch_of(usable, checkpoint).to(device))
-                logits = network(*network.inputs(batch)).logits
-            probabilities = iter(probabilities_of(logits.cpu().numpy()))
-        for path, result in zip(paths, results, strict=True):
-            name = printable(str(path))
-            if isinstance(result, NewRecord):
-                lacking = [one for one in config.leads if one in result.missing_leads]
-                detail = f"without leads {', '.join(lacking)}" if lacking else ""
-                yield Prediction(
-                    result.record_id, name, OK, detail, next(probabilities)
-                )
-            else:
-                detail = " ".join(result.detail.split())[:_LONGEST_DETAIL]
-                yield Prediction(_name_of(path), name, result.reason, detail, None)
-
-
-def _read_or_error(header: Path, config: Config) -> NewRecord | RecordError:
-    """Return a preprocessed record, or the error that makes it unusable."""
-    try:
-        return read_new_record(header, config)
-    except MemoryError as error:
-        raise out_of_memory(printable(str(header))) from error
-    except Exception as error:  # a bug here must not stop the other records
-        return RecordError.of(error)
+def _unusable(header: Path, error: RecordError) -> Prediction:
+    """Return the prediction for a record that cannot be used."""
+    detail = " ".join(error.detail.split())[:_LONGEST_DETAIL]
+    name = printable(str(header))
+    return Prediction(_name_of(header), name, error.reason, detail, None)
 
 
 def _name_of(header: Path) -> str:
@@ -264,29 +282,3 @@ def _name_of(header: Path) -> str:
         return read_header(header).record_id
     except RecordError:
         return printable(header.stem)
-
-
-def batch_of(records: Sequence[NewRecord], checkpoint: Checkpoint) -> Batch:
-    """Return the batch that a loader would return, with the leads of the model.
-
-    Its sampling rate is that of the store; see `Checkpoint.decimate`.
-    """
-    leads = lead_rows(checkpoint.leads)
-    signals: NDArray[np.float32] = np.stack(
-        [record.signal[leads] for record in records]
-    )
-    n_real = [record.n_real_samples for record in records]
-    missing = None
-    if any(record.missing_leads for record in records):
-        masks = [lead_mask(record.missing_leads)[leads] for record in records]
-        missing = torch.from_numpy(np.stack(masks))
-    return Batch(
-        rows=torch.arange(len(records)),
-        seeds=np.zeros(len(records), np.uint64),
-        names=np.array([record.record_id.encode() for record in records]),
-        n_real_samples=torch.tensor(n_real),
-        signals=torch.from_numpy(signals),
-        missing_leads=missing,
-        leads=checkpoint.leads,
-        fs=checkpoint.config.fs,
-    )

@@ -14,6 +14,8 @@ def write_predictions(
     file: "SupportsWrite[str]",
     label_names: Sequence[str],
     predictions: Iterable[Prediction],
+    *,
+    decisions: bool = False,
 ) -> tuple[int, int]:
     """Write predictions as CSV, each as soon as it is available.
 
@@ -29,6 +31,9 @@ def write_predictions(
         Names of the classes.
     predictions : iterable of Prediction
         The predictions.
+    decisions : bool
+        Add a column ``predicted`` with the names of the predicted classes, separated by
+        semicolons.
 
     Returns
     -------
@@ -55,8 +60,21 @@ def write_predictions(
                 prediction.status,
                 prediction.detail,
                 *probabilities,
+                *([_predicted(prediction, label_names)] if decisions else []),
             ]
 
     columns = ["record_id", "path", "status", "detail", *label_names]
+    columns += ["predicted"] if decisions else []
     write_csv_rows(file, columns, rows(), ".6f")
     return n_records, n_unusable
+
+
+def _predicted(prediction: Prediction, label_names: Sequence[str]) -> str:
+    """Return the names of the predicted classes."""
+    if prediction.decisions is None:
+        return ""
+    return ";".join(
+        name
+        for name, is_predicted in zip(label_names, prediction.decisions, strict=True)
+        if is_predicted
+    )

@@ -186,7 +186,8 @@ class Extractor(Network):
         if self._takes_mv:
             return signals
         with torch.autocast(signals.device.type, enabled=False):
-            return self.normalise(signals, mask, missing_leads)
+            values: Tensor = self.normalise(signals, mask, missing_leads)
+        return values
 
     def of_normalised(self, values: Tensor, mask: Tensor | None) -> NetworkOutput:
         """Return logits and features of what `normalised` returned."""

@@ -9,7 +9,7 @@ FORMAT = FileFormat("ecgstore model", 2, "`ecgstore train`")
 
 
 def test_the_same_format_and_version_pass() -> None:
-    FORMAT.check("model.safetensors", "ecgstore model", 2)
+    FORMAT.check("a.st", "ecgstore model", 2)
 
 
 def test_older_versions_that_are_read_pass() -> None:
@@ -28,19 +28,19 @@ def test_older_versions_that_are_read_pass() -> None:
         (
             "ecgstore",
             2,
-            "model.safetensors: is a store; commands take it as STORE, and ecgstore.open(...) "
+            "a.st: is a store; commands take it as STORE, and ecgstore.open(...) "
             "opens it in Python; expected a file made by `ecgstore train`",
         ),
         (
             None,
             None,
-            "model.safetensors: not an ecgstore model file, its format is None; expected a file "
+            "a.st: not an ecgstore model file, its format is None; expected a file "
             "made by `ecgstore train`",
         ),
         (
             "ecgstore model",
             1,
-            "model.safetensors: ecgstore model file of format version 1; this ecgstore reads "
+            "a.st: ecgstore model file of format version 1; this ecgstore reads "
             "version 2: make the file again with `ecgstore train`, or use the release "
             "that made it",
         ),
@@ -50,5 +50,5 @@ def test_other_formats_and_versions_are_refused(
     name: object, version: object, message: str
 ) -> None:
     with pytest.raises(SchemaError) as caught:
-        FORMAT.check("model.safetensors", name, version)
+        FORMAT.check("a.st", name, version)
     assert str(caught.value) == message

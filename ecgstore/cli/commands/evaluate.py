@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ecgstore.cli.options.common import (
-    BATCH_SIZE,
     CHECKPOINT,
     DEVICE,
     OWN_MODEL,
@@ -71,7 +70,6 @@ Examples:
 )
 @OWN_MODEL
 @DEVICE
-@BATCH_SIZE
 @QUIET
 def evaluate(
     checkpoint: Path,
@@ -83,20 +81,20 @@ def evaluate(
     plots: Path | None,
     model: str | None,
     device: str | None,
-    batch_size: int,
     quiet: bool,
 ) -> None:
     """Evaluate CHECKPOINT on folds of STORE, with bootstrap intervals.
 
-    CHECKPOINT is a model.safetensors, or the folder of a training. The bootstrap resamples
-    patients, not records. The threshold of each class is the one with the best F1 on
-    the validation folds. Folds with patients of the training records are refused.
+    CHECKPOINT is the folder of a training, or the model.safetensors in it. The
+    bootstrap resamples patients, not records. Thresholds are those of a hybrid; for a
+    network, those with the best F1 on the validation folds. Folds with patients of the
+    training records are refused.
     """
     with needs_torch():
-        from ecgstore.models.checkpoint import Checkpoint
         from ecgstore.models.devices import chosen_device
         from ecgstore.models.evaluation.evaluate import evaluate as evaluate_on
         from ecgstore.models.evaluation.table import write_evaluation
+        from ecgstore.models.loading import load
     from ecgstore.storage import Store
     from ecgstore.system.atomic_files import (
         check_writable,
@@ -111,14 +109,13 @@ def evaluate(
     with nullcontext() if plots is None else folder_for_files(plots):
         if plots is not None:
             check_writable(plots / _PLOTS[0])
-        trained = Checkpoint.load(checkpoint, model=model)
+        trained = load(checkpoint, model=model)
         with Store(store) as opened:
             evaluation = evaluate_on(
                 trained,
                 opened,
                 folds=folds,
                 validation_folds=validation_folds,
-                batch_size=batch_size,
                 device=chosen_device(device),
                 quiet=quiet,
             )
@@ -132,7 +129,7 @@ def evaluate(
         if plots is not None:
             _draw(
                 evaluation,
-                trained.model.model,
+                trained.name,
                 f"{_named(folds)} of {store.name}",
                 plots,
             )

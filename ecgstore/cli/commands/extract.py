@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from ecgstore.cli.options.common import (
-    BATCH_SIZE,
     CHECKPOINT,
     DEVICE,
     OWN_MODEL,
@@ -45,7 +44,6 @@ In Python, the features become columns of the store:
     metavar="FILE",
     help="Also write record_id, row and all features as CSV.",
 )
-@BATCH_SIZE
 @OWN_MODEL
 @DEVICE
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
@@ -55,7 +53,6 @@ def extract(
     store: Path,
     out: Path | None,
     csv: Path | None,
-    batch_size: int,
     model: str | None,
     device: str | None,
     overwrite: bool,
@@ -63,8 +60,8 @@ def extract(
 ) -> None:
     """Write deep features of every record to a file beside STORE.
 
-    CHECKPOINT is a model.safetensors, or the folder of a training. Do not evaluate on the
-    records that the network was trained on: the file marks them.
+    CHECKPOINT is the folder of a training, or the model.safetensors in it. Do not
+    evaluate on the records that it was trained on: the file marks them.
     """
     from ecgstore.export import export_attached
     from ecgstore.storage import Store
@@ -74,14 +71,13 @@ def extract(
     if csv is not None:  # an error that would otherwise come after minutes of work
         check_writable(csv)
     with needs_torch():
-        from ecgstore.models import Checkpoint, chosen_device, extract as write
+        from ecgstore.models import chosen_device, extract as write, load
     with Store(store) as opened:
-        trained = Checkpoint.load(checkpoint, model=model)
+        trained = load(checkpoint, model=model)
         path = write(
             opened,
             trained,
             out,
-            batch_size=batch_size,
             device=chosen_device(device),
             overwrite=overwrite,
             quiet=quiet,

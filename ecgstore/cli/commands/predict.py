@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from ecgstore.cli.options.common import (
-    BATCH_SIZE,
     CHECKPOINT,
     DEVICE,
     LEAD_NAMES,
@@ -37,7 +36,6 @@ Examples:
 )
 @OWN_MODEL
 @DEVICE
-@BATCH_SIZE
 @LEAD_NAMES
 @click.option(
     "--allow-missing-leads/--no-allow-missing-leads",
@@ -56,7 +54,6 @@ def predict(
     out: Path | None,
     model: str | None,
     device: str | None,
-    batch_size: int,
     lead_names: Path | None,
     allow_missing_leads: bool | None,
     strict: bool,
@@ -64,32 +61,33 @@ def predict(
 ) -> None:
     """Write the probability of every class for new RECORDS.
 
-    CHECKPOINT is a model.safetensors, or the folder of a training. RECORDS are folders, .hea
-    files, or .mat or .dat files beside one. They are preprocessed like the store that
-    the network was trained on; the diagnoses in their headers are not used.
+    CHECKPOINT is the folder of a training, or the model.safetensors in it. RECORDS are
+    folders, .hea files, or .mat or .dat files beside one. They are preprocessed like
+    the store of the training, and a hybrid finds their beats and features as a build
+    does; the diagnoses in their headers are not used.
 
-    The table has the columns record_id, path, status, detail, and one per class. A
+    The table has the columns record_id, path, status, detail, and one per class; for a
+    hybrid, also "predicted", with the classes that reach their thresholds. A
     record that cannot be used has its reason as status, and no probabilities; the
     detail of one that lacks leads names them. Every record is predicted, also if one
     ECG is there twice, as in PTB-XL at two rates; the segments of a multi-segment
     record only if they are given by name.
     """
     with needs_torch():
-        from ecgstore.models.checkpoint import Checkpoint
         from ecgstore.models.devices import chosen_device
         from ecgstore.models.inference.prediction import predict as predict_records
         from ecgstore.models.inference.prediction_table import write_predictions
+        from ecgstore.models.loading import load
     from ecgstore.lead_names import LeadNames
     from ecgstore.sources import describe_unreadable
     from ecgstore.system.atomic_files import replace_file
 
-    trained = Checkpoint.load(checkpoint, model=model)
+    trained = load(checkpoint, model=model)
     unreadable: list[tuple[str, str]] = []
     predictions = predict_records(
         trained,
         records,
         device=chosen_device(device),
-        batch_size=batch_size,
         lead_names=None if lead_names is None else LeadNames.read(lead_names),
         allow_missing_leads=allow_missing_leads,
         on_unreadable=lambda *problem: unreadable.append(problem),
@@ -97,14 +95,15 @@ def predict(
     )
     if unreadable:
         echo(f"warning: {describe_unreadable(unreadable)}", err=True)
+    has_decisions = trained.thresholds is not None
     if out is None:
         n_records, n_unusable = write_predictions(
-            ShownTable(), trained.label_names, predictions
+            ShownTable(), trained.label_names, predictions, decisions=has_decisions
         )
     else:
         with replace_file(out) as file:
             n_records, n_unusable = write_predictions(
-                file, trained.label_names, predictions
+                file, trained.label_names, predictions, decisions=has_decisions
             )
     if n_unusable:
         echo(

@@ -19,14 +19,6 @@ DEVICE: Final = click.option(
     help="Device to compute on, such as cpu or cuda:1.  [default: a GPU if there is "
     "one]",
 )
-BATCH_SIZE: Final = click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    default=64,
-    show_default=True,
-    metavar="N",
-    help="Number of records per batch.",
-)
 JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 LEAD_NAMES: Final = click.option(
     "--lead-names",
