@@ -28,7 +28,7 @@ _PANEL_HEADINGS: Final = {
     name: heading.replace(" (", "\n(") for name, heading in SCORE_HEADINGS.items()
 }
 
-_CONFUSION: Final = ("handcrafted", "extractor", "both")
+_CONFUSION: Final = ("trees", "extractor", "hybrid")
 """Classifiers whose confusion matrices are plotted."""
 
 

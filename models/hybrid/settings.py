@@ -48,7 +48,7 @@ class HybridSettings:
         prefix="fusion_",
         title="Network on handcrafted features",
         # Without validation records there is no early stopping.
-        without=("seed", "save_every", "augment", "patience"),
+        without=("seed", "save_every", "crop_s", "augment", "mixup", "patience"),
     )
 
     def __post_init__(self) -> None:

@@ -24,10 +24,8 @@ _QUICK: Final[Mapping[str, object]] = {
     "n_folds": 3,
     "n_inner_folds": 2,
     "n_seeds": 1,
+    "learning_curve": [],
     "n_resamples": 500,
-    "model": "cnn",
-    "epochs": 8,
-    "batch_size": 8,
     "fusion_epochs": 20,
     "fusion_batch_size": 16,
 }
