@@ -51,6 +51,12 @@ PAIRS: Final = (
 to answer whether fusion helps; some of the others may be significant by chance."""
 
 
+def pairs_of(estimates: BootstrapResult) -> list[tuple[str, str]]:
+    """Return the pairs of `PAIRS` whose classifiers were trained."""
+    names = {*estimates.names}
+    return [pair for pair in PAIRS if names.issuperset(pair)]
+
+
 def estimate(
     store: Store, settings: ComparisonSettings, result: ProtocolResult
 ) -> BootstrapResult:

@@ -88,6 +88,7 @@ def predict_outer_fold(
     settings: HybridSettings,
     *,
     deep_inputs: DeepInputs = "logits",
+    with_joined: bool = True,
 ) -> dict[str, FoldPredictions]:
     """Train every classifier on the training records; predict the test records.
 
@@ -118,6 +119,8 @@ def predict_outer_fold(
         Settings of the classifiers.
     deep_inputs : {"logits", "features"}
         Which outputs of the extractors are the deep features.
+    with_joined : bool
+        Whether the classifiers of `JOINED` are trained, too.
 
     Returns
     -------
@@ -136,11 +139,12 @@ def predict_outer_fold(
         "extractor": _of_extractors(fold),
     }
     predictions |= {NAMES[part]: _decided(fold, parts[part]) for part in parts}
-    deep = _deep_features(fold, deep_inputs)
-    predictions |= {
-        name: _decided(fold, _joined(fold, joined, *deep))
-        for name, joined in JOINED.items()
-    }
+    if with_joined:
+        deep = _deep_features(fold, deep_inputs)
+        predictions |= {
+            name: _decided(fold, _joined(fold, joined, *deep))
+            for name, joined in JOINED.items()
+        }
     return predictions | {
         name: _of_hybrid(fold, [parts[part] for part in hybrid.parts])
         for name, hybrid in HYBRIDS.items()

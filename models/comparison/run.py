@@ -77,6 +77,11 @@ class ProtocolResult:
     outer: list[OuterFold]
     predictions: Mapping[str, Predictions]
 
+    @property
+    def n_seeds(self) -> int:
+        """Number of random seeds."""
+        return len(next(iter(self.predictions.values())).probabilities)
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -107,8 +112,8 @@ def compare(
     training records (`ecgstore.models.hybrid.inner_folds`), and every classifier on
     their outputs (`fold_predictions`). Outputs of extractors are cached in
     ``folder / "extracted"``, in files named by a digest of all inputs. A comparison
-    that was stopped and is run again trains the missing extractors only; another comparison uses the cached outputs
-    of equal inputs.
+    that was stopped and is run again trains the missing extractors only; another
+    comparison uses the cached outputs of equal inputs.
 
     Parameters
     ----------
@@ -228,6 +233,8 @@ def predict_fold(task: Task) -> dict[str, FoldPredictions]:
             outputs,
             task.settings.hybrid(task.seed),
             deep_inputs=task.settings.deep_inputs,
+            # Those of a learning curve are compared with each other, not to these.
+            with_joined="-" not in task.protocol,
         )
 
 
