@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ecgstore.plots.style.colours import CATEGORIES, GREY, INK
+from ecgstore.plots.style.colours import GREY, INK, series_colours
 from ecgstore.system.visible import visible_lines
 
 Interval = tuple[float, float, float]
@@ -70,6 +70,7 @@ def _draw(
     heading: str,
 ) -> None:
     """Draw curves with intervals, beside each other where they would overlap."""
+    colours = series_colours(len(curves))
     for number, (name, points) in enumerate(curves.items()):
         shift = 1 + 0.02 * (number - (len(curves) - 1) / 2)
         places = [n * shift for n in n_records]
@@ -80,7 +81,7 @@ def _draw(
             places,
             values,
             yerr=[below, above],
-            color=CATEGORIES[number % len(CATEGORIES)],
+            color=colours[number],
             marker="o",
             markersize=4,
             linewidth=1.4,
