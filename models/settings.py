@@ -50,6 +50,32 @@ class TrainingSettings:
         below=1,
     )
     augment: bool = option(True, "Augment the training signals at random.")
+    targets: tuple[str, ...] = option(
+        (),
+        "Targets of the store, such as age, that the network learns to predict beside "
+        "the classes.",
+        metavar="TARGET,...",
+    )
+    target_weight: float = option(
+        1.0,
+        "Weight of the loss of the targets; that of the classes is 1.",
+        above=0,
+        maximum=1000,
+    )
+    auxiliary_weight: float = option(
+        0.0,
+        "Weight of the loss of an additional layer that predicts the handcrafted "
+        "features during training; 0 for no such layer.",
+        minimum=0,
+        maximum=1000,
+    )
+    pretrain_epochs: int = option(
+        0,
+        "Number of epochs in which the network first learns to predict the handcrafted "
+        "features, without labels.",
+        minimum=0,
+        maximum=1_000_000,
+    )
     precision: Literal["auto", "float32", "bfloat16"] = option(
         "auto",
         "Floating-point precision: float32, or mixed precision with bfloat16; auto is "

@@ -63,8 +63,18 @@ class ComparisonSettings:
         TrainingSettings(epochs=40, batch_size=64, augment=False),
         prefix="fusion_",
         title="Fusion network",
-        # Without validation records there is no early stopping.
-        without=("seed", "save_every", "augment", "patience"),
+        # Without validation records there is no early stopping, and the inputs are what
+        # an extractor would learn to predict.
+        without=(
+            "seed",
+            "save_every",
+            "augment",
+            "patience",
+            "targets",
+            "target_weight",
+            "auxiliary_weight",
+            "pretrain_epochs",
+        ),
     )
 
     def __post_init__(self) -> None:

@@ -31,16 +31,21 @@ class Outputs:
         Log odds, float32.
     features : ndarray of shape (n_records, n_features)
         Inputs of the network's last layer, float32.
+    targets : ndarray of shape (n_records, n_targets) or None
+        Predicted targets in their units, float32; None if the network has none.
     """
 
     rows: IntArray
     logits: Float32Array
     features: Float32Array
+    targets: Float32Array | None = None
 
     def __repr__(self) -> str:
+        n_targets = 0 if self.targets is None else self.targets.shape[1]
         return (
             f"<ecgstore.Outputs of {len(self.rows)} records: logits of "
-            f"{self.logits.shape[1]} classes, {self.features.shape[1]} features>"
+            f"{self.logits.shape[1]} classes, {self.features.shape[1]} features"
+            f"{f', {n_targets} targets' if n_targets else ''}>"
         )
 
     @property
@@ -85,10 +90,12 @@ def run_batches(
         with loader:
             for batch in with_progress(loader, "reading records", len(loader), quiet):
                 output = network(*network.inputs(batch))
+                targets = network.targets(output.features)
                 yield Outputs(
                     batch.rows.cpu().numpy(),
                     output.logits.float().cpu().numpy(),
                     output.features.float().cpu().numpy(),
+                    None if targets is None else targets.cpu().numpy(),
                 )
     finally:
         network.train(was_training)
@@ -135,15 +142,23 @@ def run_network(
         device=device,
     )
     batches = [*run_batches(network, loader, quiet=quiet)]
-    parts = gather_from_processes(
-        (
-            np.concatenate([outputs.rows for outputs in batches]),
-            np.concatenate([outputs.logits for outputs in batches]),
-            np.concatenate([outputs.features for outputs in batches]),
-        )
+    parts = gather_from_processes(_joined(batches))
+    outputs = _joined(parts)
+    order = np.argsort(outputs.rows, kind="stable")
+    return Outputs(
+        outputs.rows[order],
+        outputs.logits[order],
+        outputs.features[order],
+        None if outputs.targets is None else outputs.targets[order],
     )
-    rows, logits, features = (
-        np.concatenate(arrays) for arrays in zip(*parts, strict=True)
+
+
+def _joined(parts: Sequence[Outputs]) -> Outputs:
+    """Return the outputs for the records of all parts."""
+    targets = [part.targets for part in parts if part.targets is not None]
+    return Outputs(
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.logits for part in parts]),
+        np.concatenate([part.features for part in parts]),
+        np.concatenate(targets) if targets else None,
     )
-    order = np.argsort(rows, kind="stable")
-    return Outputs(rows[order], logits[order], features[order])

@@ -18,6 +18,7 @@ def create_model(
     n_classes: int = 7,
     normalise_by: NormaliseBy = "record",
     *,
+    n_targets: int = 0,
     sha256: str | None = None,
 ) -> Extractor:
     """Create an extractor with weights drawn from PyTorch's random generator.
@@ -31,6 +32,8 @@ def create_model(
         Number of leads of the signals, and of classes.
     normalise_by : {"record", "lead"}
         How signals are normalised; see `Normalise`.
+    n_targets : int
+        Number of targets that it predicts beside the classes.
     sha256 : str, optional
         The SHA-256 that the source of a network of one's own must have.
 
@@ -57,7 +60,8 @@ def create_model(
             f"n_leads is {n_leads}, n_classes is {n_classes}; expected 1 or more of "
             "each"
         )
-    return Extractor(_trunk(name, n_leads, sha256), n_leads, n_classes, normalise_by)
+    trunk = _trunk(name, n_leads, sha256)
+    return Extractor(trunk, n_leads, n_classes, normalise_by, n_targets)
 
 
 def _trunk(name: str, n_leads: int, sha256: str | None) -> nn.Module:

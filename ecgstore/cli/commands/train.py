@@ -36,6 +36,8 @@ Examples:
   ecgstore train challenge.h5 -o runs/resnet18
   ecgstore train challenge.h5 -o runs/cnn --model cnn --fs 100
   ecgstore train challenge.h5 -o runs/mine --model my_file.py:Mine
+  ecgstore train challenge.h5 -o runs/age --targets age
+  ecgstore train small.h5 -o runs/small --pretrain large.h5 --pretrain-epochs 20
   ecgstore train -o runs/resnet18 --resume
   ecgstore train challenge.h5 -o runs/resnet18 --config training.toml
   torchrun --nproc-per-node=2 -m ecgstore train challenge.h5 -o runs/resnet18
@@ -60,6 +62,14 @@ Examples:
     TEST_FOLD,
     "Folds that are held out for `ecgstore evaluate`.",
 )
+@click.option(
+    "--pretrain",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    metavar="OTHER",
+    help="Another store to pretrain on, without labels, in --pretrain-epochs; may be "
+    "repeated.",
+)
 @click.option("--resume", is_flag=True, help="Resume the training in FOLDER.")
 @DEVICE
 @QUIET
@@ -69,6 +79,7 @@ def train(
     out: Path,
     validation_folds: tuple[int, ...],
     test_folds: tuple[int, ...],
+    pretrain: tuple[Path, ...],
     resume: bool,
     device: str | None,
     quiet: bool,
@@ -79,6 +90,11 @@ def train(
 
     The training folds are those that are neither validation nor test folds. The weights
     of the epoch with the best macro AUROC on the validation records are kept.
+
+    With --targets, the network also learns to predict targets of STORE, such as age.
+    With --pretrain-epochs, it first learns to predict the handcrafted features, without
+    labels: of the training records, and of those of OTHER whose patients STORE does not
+    hold out.
 
     An interrupted training resumes exactly with --resume. STORE and all options are
     those with which it began; --epochs may be raised, other options that are given
@@ -107,6 +123,7 @@ def train(
             settings=options.training,
             validation_folds=_if_given("validation_folds", validation_folds),
             test_folds=_if_given("test_folds", test_folds),
+            pretrain_on=[stack.enter_context(Store(path)) for path in pretrain] or None,
             resume=resume,
             on_warning=lambda warning: echo(f"warning: {warning}", err=True),
             on_epoch=None if quiet else _print_epoch,
