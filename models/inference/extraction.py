@@ -34,6 +34,8 @@ def extract(
 ) -> Path:
     """Write deep features and logits of every record to a file for `Store.attach`.
 
+    Predicted targets are written, too, if the network predicts some.
+
     The network is in evaluation mode. The file appears whole or not at all, and the
     same arguments on the same machine give the same bytes. Memory does not grow with
     the number of records.
@@ -96,6 +98,7 @@ def extract(
                 network.n_features,
                 checkpoint.label_names,
                 record_ids.dtype.itemsize,
+                checkpoint.target_names,
             ),
             sidecar.sidecar_attributes(
                 checkpoint.model.to_dict(),
@@ -118,6 +121,8 @@ def extract(
                 rows = slice(outputs.rows[0], outputs.rows[-1] + 1)
                 file[sidecar.FEATURES][rows] = outputs.features
                 file[sidecar.LOGITS][rows] = outputs.logits
+                if outputs.targets is not None:
+                    file[sidecar.TARGETS][rows] = outputs.targets
             sidecar.write_sidecar_digests(file)
         _check_out(out, store, overwrite)  # another process may have written it
     return out
@@ -139,8 +144,9 @@ def _check_out(out: Path, store: Store, overwrite: bool) -> None:
 
 def _check_finite(outputs: Outputs, store: Store) -> None:
     """Raise an error if outputs have NaN or infinite values."""
-    is_finite = np.isfinite(outputs.features).all(1) & np.isfinite(outputs.logits).all(
-        1
+    arrays = (outputs.features, outputs.logits, outputs.targets)
+    is_finite = np.all(
+        [np.isfinite(array).all(axis=1) for array in arrays if array is not None], 0
     )
     if not is_finite.all():
         row = outputs.rows[~is_finite][0]

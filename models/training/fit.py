@@ -58,11 +58,11 @@ def fit(
     """Train a network in place; it ends with the weights of its best epoch.
 
     AdamW with a one-cycle learning rate minimises the cross entropy of every class,
-    with higher weights for rare classes, or another objective; gradients are
-    clipped; early stopping uses the macro AUROC of the validation records. The same arguments give the same weights, bit
-    for bit, on the same hardware and software; so does a training that was stopped at
-    any step and is resumed from its `state_file`. Under ``torchrun``, every process
-    trains on its part of each batch.
+    with higher weights for rare classes, or another objective; gradients are clipped;
+    early stopping uses the macro AUROC of the validation records. The same arguments
+    give the same weights, bit for bit, on the same hardware and software; so does a
+    training that was stopped at any step and is resumed from its `state_file`. Under
+    ``torchrun``, every process trains on its part of each batch.
 
     Parameters
     ----------
