@@ -229,7 +229,7 @@ def _identity(
         "training": training.rows_sha256,
         "validation": None if validation is None else validation.rows_sha256,
         **(
-            {"also": [[one.store.fingerprint, one.rows_sha256] for one in also]}
+            {"other stores": [[one.store.fingerprint, one.rows_sha256] for one in also]}
             if also
             else {}
         ),

@@ -14,6 +14,7 @@ import ecgstore
 from ecgstore.arrays import IntArray
 from ecgstore.errors import ConfigError, EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
+from ecgstore.models.networks.create import create_model
 from ecgstore.models.networks.extractor import Extractor
 from ecgstore.models.settings import ModelSettings
 from ecgstore.models.training import extractor as extractor_module
@@ -180,11 +181,10 @@ def test_an_auxiliary_loss_changes_the_weights(
 @pytest.fixture
 def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
     """Return a function that lets the next trainings stop at a batch."""
-    original = extractor_module.create_model
 
     def set_stop(at: int | None) -> None:
         def create(*arguments: Any, **named: Any) -> Extractor:
-            network = original(*arguments, **named)
+            network = create_model(*arguments, **named)
             return network if at is None else stopping(network, at)
 
         monkeypatch.setattr(extractor_module, "create_model", create)
@@ -192,25 +192,22 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
     return set_stop
 
 
-def test_both_stages_resume_exactly_from_any_batch(
+def test_both_stages_resume_exactly(
     sample_store: Path,
     expected: list[str],
     tmp_path: Path,
     stop_at: Callable[[int | None], None],
 ) -> None:
-    at = 0
-    while True:
+    # Two epochs of two batches and one of the other store, then one of two batches.
+    for at in (1, 2, 5, 7):
         state_file = tmp_path / f"{at}.pt"
         stop_at(at)
-        try:
+        with pytest.raises(StoppedError):
             trained(sample_store, sample_store, state_file)
-            break
-        except StoppedError:
-            stop_at(None)
+        assert state_file.exists() == (at == 7)
+        stop_at(None)
         again = digests(*trained(sample_store, sample_store, state_file))
         assert again == expected, at
-        at += 1
-    assert at == 2 * (2 + 1) + 2 + 1  # batches of both stages, and of the validation
 
 
 def test_a_folder_whose_pretraining_was_stopped_is_resumed(
@@ -240,5 +237,5 @@ def test_a_folder_whose_pretraining_was_stopped_is_resumed(
     assert values_of(history) == values_of(expected_history)
     weights = [digest(Checkpoint.load(folder).weights) for folder in (stopped, whole)]
     assert weights[0] == weights[1]
-    with pytest.raises(EcgStoreError, match=r"pretrained on was .*, now it is \[\]"):
+    with pytest.raises(EcgStoreError, match=r"other stores was \[\["):
         train(stopped, store, pretrain_on=[], resume=True)
