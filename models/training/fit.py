@@ -79,7 +79,8 @@ def fit(
         The loss that is minimised, whose own layers are trained in place; that of the
         classes if left out.
     also : sequence of Selection
-        Records of other stores that are trained on, too, in batches of their own.
+        Records of other stores that are trained on, too, in batches of their own; their
+        classes must be the same, if the objective needs labels.
     transform : sequence of callable
         Batch transforms of training and validation records.
     augmentation : callable, optional
