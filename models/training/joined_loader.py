@@ -50,12 +50,11 @@ class JoinedLoader:
     def __iter__(self) -> Iterator[Batch]:
         """Yield an epoch, or the rest of the epoch of a loaded state."""
         epoch = self._epoch
+        # Only loaders with batches left begin an epoch: others are at its end.
         batches: dict[int, Iterator[Batch]] = {}
         for number in self._order()[self._n_yielded :].tolist():
-            if number not in batches:  # one whose batches were all yielded stays as is
-                loader = self._loaders[number]
-                loader.set_epoch(epoch)
-                batches[number] = iter(loader)
+            if number not in batches:
+                batches[number] = iter(self._loaders[number])
             batch = next(batches[number])
             self._n_yielded += 1
             if self._n_yielded == len(self):
