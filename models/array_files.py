@@ -125,7 +125,8 @@ def read_arrays(
         )
     try:
         found = deserialize(content)  # type: ignore[no-untyped-call]
-        arrays = {name: _array(name, read) for name, read in found}
+        # In the order of names: safetensors returns another one every time.
+        arrays = {name: _array(name, read) for name, read in sorted(found, key=_name)}
         head = _head(content)
         sha256 = head.pop("sha256", None)
         if sha256 is not None and sha256 != _digest(head, arrays):
@@ -204,6 +205,11 @@ def _head_in(header: bytes) -> dict[str, Any]:
     if type(head) is not dict:
         raise TypeError("not an object of JSON")
     return head
+
+
+def _name(item: tuple[str, Mapping[str, Any]]) -> str:
+    """Return the name of an array that safetensors has read."""
+    return item[0]
 
 
 def _array(name: str, read: Mapping[str, Any]) -> NDArray[Any]:

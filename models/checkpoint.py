@@ -79,6 +79,8 @@ class Checkpoint:
         Its weights, and the running statistics of its normalisations.
     label_names : tuple of str
         Names of the classes, in the order of the logits.
+    target_names : tuple of str
+        Names of the targets that it predicts beside them.
     config : Config
         Options of the store it was trained on: preprocessing and class set.
     fingerprint : str
@@ -102,6 +104,7 @@ class Checkpoint:
     fingerprint: str
     origin: dict[str, Any] = field(default_factory=dict)
     source: dict[str, str] | None = None
+    target_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # By name, whatever the defaults of the settings are.
@@ -133,6 +136,7 @@ class Checkpoint:
         summary = {
             "model": short_name(self.model.model),
             "classes": _shortened(self.label_names),
+            **({"targets": ", ".join(self.target_names)} if self.target_names else {}),
             "fs": f"{self.fs:g} Hz",
             "leads": _shortened(self.leads),
         }
@@ -231,6 +235,7 @@ class Checkpoint:
             leads=self.leads,
             fs=self.fs,
             pretrained=False,
+            n_targets=len(self.target_names),
             sha256=None if self.source is None else self.source["sha256"],
         )
 
@@ -293,6 +298,7 @@ class Checkpoint:
                 name: value for name, value in self.origin.items() if name not in listed
             },
             **({} if self.source is None else {"source": self.source}),
+            **({"target_names": [*self.target_names]} if self.target_names else {}),
         }
         return arrays, described
 
@@ -366,7 +372,8 @@ class Checkpoint:
         checkpoint = cls(
             model=ModelSettings(**{**values, "leads": tuple(values["leads"])}),
             weights=_named(tensors, _WEIGHTS),
-            label_names=_names(content),
+            label_names=_names(content, "label_names"),
+            target_names=_names({"target_names": [], **content}, "target_names"),
             config=Config.from_json(_typed(content, "config", str)),
             fingerprint=_typed(content, "fingerprint", str),
             origin={**_typed(content, "origin", dict), **_seen(arrays)},
@@ -508,9 +515,9 @@ def _typed(content: Mapping[str, Any], name: str, type_: type) -> Any:
     return value
 
 
-def _names(content: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of the classes in a file."""
-    names = _typed(content, "label_names", list)
+def _names(content: Mapping[str, Any], entry: str) -> tuple[str, ...]:
+    """Return the names of the classes or targets in a file."""
+    names = _typed(content, entry, list)
     if not all(isinstance(name, str) for name in names):
-        raise SchemaError("label_names are not texts")
+        raise SchemaError(f"{entry} are not texts")
     return tuple(names)

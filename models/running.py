@@ -1,6 +1,7 @@
 """Run a trained network on records of a store."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -37,16 +38,21 @@ class Outputs:
         Log odds, float32.
     features : ndarray of shape (n_records, n_features)
         Inputs of the network's last layer, float32.
+    targets : ndarray of shape (n_records, n_targets) or None
+        Predicted targets in their units, float32; None if the network has none.
     """
 
     rows: IntArray
     logits: Float32Array
     features: Float32Array
+    targets: Float32Array | None = None
 
     def __repr__(self) -> str:
+        n_targets = 0 if self.targets is None else self.targets.shape[1]
         return (
             f"<ecgstore.Outputs of {len(self.rows)} records: logits of "
-            f"{self.logits.shape[1]} classes, {self.features.shape[1]} features>"
+            f"{self.logits.shape[1]} classes, {self.features.shape[1]} features"
+            f"{f', {n_targets} targets' if n_targets else ''}>"
         )
 
     @property
@@ -82,20 +88,44 @@ def fixed_batches(network: Network, inputs: Sequence[Tensor]) -> NetworkOutput:
         Its inputs: any number of records on the first axis of each.
     """
     n_records = len(inputs[0])
-    outputs = []
-    for begin in range(0, n_records, _FIXED):
-        part = [tensor[begin : begin + _FIXED] for tensor in inputs]
+    outputs = [network(*part) for part in _groups(inputs)]
+    return NetworkOutput(
+        torch.cat([output.logits for output in outputs])[:n_records],
+        torch.cat([output.features for output in outputs])[:n_records],
+    )
+
+
+def fixed_targets(network: Network, features: Tensor) -> Tensor | None:
+    """Return the targets that a network predicts, the same for a record in any company.
+
+    Parameters
+    ----------
+    network : Network
+        A network in evaluation mode.
+    features : Tensor of shape (n_records, n_features)
+        Features that `fixed_batches` returned.
+
+    Returns
+    -------
+    Tensor of shape (n_records, n_targets) or None
+        In their units; None if the network predicts none.
+    """
+    parts = [network.targets(part) for [part] in _groups([features])]
+    targets = [part for part in parts if part is not None]
+    return torch.cat(targets)[: len(features)] if targets else None
+
+
+def _groups(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """Yield records in groups of one size; the last one is filled with its first."""
+    for begin in range(0, len(tensors[0]), _FIXED):
+        part = [tensor[begin : begin + _FIXED] for tensor in tensors]
         lacking = _FIXED - len(part[0])
         if lacking:
             part = [
                 torch.cat([tensor, tensor[:1].expand(lacking, *tensor.shape[1:])])
                 for tensor in part
             ]
-        outputs.append(network(*part))
-    return NetworkOutput(
-        torch.cat([output.logits for output in outputs])[:n_records],
-        torch.cat([output.features for output in outputs])[:n_records],
-    )
+        yield part
 
 
 class Runner(Protocol):
@@ -117,6 +147,10 @@ class Runner(Protocol):
 
     def __call__(self, batch: Batch) -> NetworkOutput:
         """Return logits and features of the records of a batch."""
+        ...
+
+    def targets(self, features: Tensor) -> Tensor | None:
+        """Return predicted targets of the features of records; None without any."""
         ...
 
 
@@ -149,12 +183,24 @@ class NetworkRunner:
         """Return logits and features of the records of a batch."""
         for transform in self._transform:
             batch = transform(batch)
-        was_training = self._network.training
-        self._network.eval()
-        try:
+        with _in_evaluation_mode(self._network):
             return fixed_batches(self._network, self._network.inputs(batch))
-        finally:
-            self._network.train(was_training)
+
+    def targets(self, features: Tensor) -> Tensor | None:
+        """Return predicted targets of the features of records; None without any."""
+        with _in_evaluation_mode(self._network):
+            return fixed_targets(self._network, features)
+
+
+@contextmanager
+def _in_evaluation_mode(network: Network) -> Iterator[None]:
+    """Set evaluation mode; at the end, restore the mode that was."""
+    was_training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(was_training)
 
 
 @torch.inference_mode()
@@ -177,10 +223,12 @@ def run_batches(
     with loader:
         for batch in with_progress(loader, "reading records", len(loader), quiet):
             output = runner(batch)
+            targets = runner.targets(output.features)
             yield Outputs(
                 batch.rows.cpu().numpy(),
                 output.logits.float().cpu().numpy(),
                 output.features.float().cpu().numpy(),
+                None if targets is None else targets.cpu().numpy(),
             )
 
 
@@ -218,18 +266,25 @@ def run(
         device=device,
     )
     batches = [*run_batches(runner, loader, quiet=quiet)]
-    parts = gather_from_processes(
-        (
-            np.concatenate([outputs.rows for outputs in batches]),
-            np.concatenate([outputs.logits for outputs in batches]),
-            np.concatenate([outputs.features for outputs in batches]),
-        )
+    outputs = _joined(gather_from_processes(_joined(batches)))
+    order = np.argsort(outputs.rows, kind="stable")
+    return Outputs(
+        outputs.rows[order],
+        outputs.logits[order],
+        outputs.features[order],
+        None if outputs.targets is None else outputs.targets[order],
     )
-    rows, logits, features = (
-        np.concatenate(arrays) for arrays in zip(*parts, strict=True)
+
+
+def _joined(parts: Sequence[Outputs]) -> Outputs:
+    """Return the outputs for the records of all parts."""
+    targets = [part.targets for part in parts if part.targets is not None]
+    return Outputs(
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.logits for part in parts]),
+        np.concatenate([part.features for part in parts]),
+        np.concatenate(targets) if targets else None,
     )
-    order = np.argsort(rows, kind="stable")
-    return Outputs(rows[order], logits[order], features[order])
 
 
 def run_network(

@@ -116,6 +116,30 @@ def seen_records(
     return np.isin(patient, patient[is_seen])
 
 
+def held_out_records(training: Selection, store: Store) -> BoolArray:
+    """Return which records of any store are of patients held out of a training.
+
+    These are patients with a signal that the store of the training has, but that is not
+    among the training records. Stores of other leads have other hashes of signals.
+
+    Parameters
+    ----------
+    training : Selection
+        The training records.
+    store : Store
+        Any store.
+
+    Returns
+    -------
+    ndarray of shape (n_records,)
+        By row of `store`.
+    """
+    held_out = np.delete(_as_integers(_short_hashes(training.store)), training.rows)
+    is_held_out = np.isin(_as_integers(_short_hashes(store)), held_out)
+    patient = store.groups()
+    return np.isin(patient, patient[is_held_out])
+
+
 def training_roles(checkpoint: Trained, store: Store) -> UInt8Array:
     """Return the role of each record's patient in the training of a checkpoint.
 

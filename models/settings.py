@@ -1,7 +1,7 @@
 """Settings of a network and of its training, without loading PyTorch."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from ecgstore.chosen_leads import lead_names
 from ecgstore.models.networks.names import MODELS, NormaliseBy
@@ -10,6 +10,22 @@ from ecgstore.options import check, option, to_dict
 
 if TYPE_CHECKING:
     from ecgstore.storage import Store
+
+WITHOUT_SIGNALS: Final = (
+    "seed",
+    "save_every",
+    "patience",
+    "crop_s",
+    "augment",
+    "mixup",
+    "targets",
+    "target_weight",
+    "auxiliary_weight",
+    "pretrain_epochs",
+)
+"""Settings that are not offered for a network on handcrafted features, in the training
+of another model: it has no signals as inputs, and those are what an extractor would
+learn to predict. Without validation records there is no early stopping."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +81,32 @@ class TrainingSettings:
         "distribution Beta(mixup, mixup); 0 for none.",
         minimum=0,
         maximum=100,
+    )
+    targets: tuple[str, ...] = option(
+        (),
+        "Targets of the store, such as age, that the network learns to predict beside "
+        "the classes.",
+        metavar="TARGET,...",
+    )
+    target_weight: float = option(
+        1.0,
+        "Weight of the loss of the targets; that of the classes is 1.",
+        above=0,
+        maximum=1000,
+    )
+    auxiliary_weight: float = option(
+        0.0,
+        "Weight of the loss of an additional layer that predicts the handcrafted "
+        "features during training; 0 for no such layer.",
+        minimum=0,
+        maximum=1000,
+    )
+    pretrain_epochs: int = option(
+        0,
+        "Number of epochs in which the network first learns to predict the handcrafted "
+        "features, without labels.",
+        minimum=0,
+        maximum=1_000_000,
     )
     precision: Literal["auto", "float32", "bfloat16"] = option(
         "auto",

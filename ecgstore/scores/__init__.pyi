@@ -4,4 +4,5 @@ from .challenge2020 import (
     challenge_scores as challenge_scores,
 )
 from .multilabel import auroc as auroc, score as score
+from .regression import regression_bootstrap as regression_bootstrap
 from .thresholds import f1_thresholds as f1_thresholds

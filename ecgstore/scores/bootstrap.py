@@ -102,14 +102,14 @@ class BootstrapResult:
             "n_groups": self.n_groups,
             "n_resamples": self.n_resamples,
             "level": self.level,
-            "scores": _as_json(self.scores),
-            "class_scores": _as_json(self.class_scores),
+            "scores": as_json(self.scores),
+            "class_scores": as_json(self.class_scores),
             "differences": [
                 {
                     "first": first,
                     "second": second,
-                    "scores": _as_json(scores),
-                    "class_scores": _as_json(self.class_differences[first, second]),
+                    "scores": as_json(scores),
+                    "class_scores": as_json(self.class_differences[first, second]),
                 }
                 for (first, second), scores in self.differences.items()
             ],
@@ -118,12 +118,12 @@ class BootstrapResult:
         }
 
 
-def _as_json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """Return mappings as dicts, tuples as lists, and NaN as None."""
     if isinstance(value, Mapping):
-        return {name: _as_json(item) for name, item in value.items()}
+        return {name: as_json(item) for name, item in value.items()}
     if isinstance(value, tuple):
-        return [_as_json(item) for item in value]
+        return [as_json(item) for item in value]
     return None if value != value else value
 
 
@@ -338,7 +338,7 @@ def _resampled(
 ) -> dict[str, WeightedScores]:
     """Return the scores of every set of predictions in every resample."""
     blocks: dict[str, list[WeightedScores]] = {name: [] for name in trainings}
-    for weights in _weights(group_of, counts):
+    for weights in record_weights(group_of, counts):
         for name, runs in trainings.items():
             blocks[name].append(_mean_scores(true, runs, weights))
     return {
@@ -357,7 +357,7 @@ def _mean_scores(
     )
 
 
-def _weights(group_of: IntArray, counts: IntArray) -> Iterator[FloatArray]:
+def record_weights(group_of: IntArray, counts: IntArray) -> Iterator[FloatArray]:
     """Yield how often each record counts, (n_records, n_weightings), block by block."""
     width = max(_LEAST_WIDTH, _BLOCK // len(group_of))
     for begin in range(0, counts.shape[1], width):
@@ -380,10 +380,10 @@ def _estimates(
 
     Scores are from `lowest` to 1.
     """
-    overall = _with_interval(
+    overall = with_interval(
         value.overall, resampled.overall, resampled.overall_deviation, level, lowest
     )  # (3, n_scores)
-    by_class = _with_interval(
+    by_class = with_interval(
         value.by_class, resampled.by_class, resampled.class_deviation, level, lowest
     )  # (3, n_class_scores, n_classes)
     return (
@@ -400,12 +400,13 @@ def _estimates(
     )
 
 
-def _with_interval(
+def with_interval(
     value: FloatArray,
     resampled: FloatArray,
     deviation: FloatArray,
     level: float,
-    lowest: float,
+    lowest: float | FloatArray,
+    highest: float | FloatArray = 1.0,
 ) -> FloatArray:
     """Return values and both ends of their intervals, (3, ...): see `paired_bootstrap`.
 
@@ -415,8 +416,10 @@ def _with_interval(
         Values on the records themselves.
     resampled, deviation : ndarray of shape (n_resamples, ...)
         Values on the resamples, and their deviations.
-    level, lowest : float
-        Confidence level, and the lowest value possible.
+    level : float
+        Confidence level.
+    lowest, highest : float or ndarray of shape (...)
+        The lowest and the highest values possible.
     """
     low, middle, high = _quantiles(resampled, [(1 - level) / 2, 0.5, (1 + level) / 2])
     [further] = _quantiles(deviation, [(1 + level) / 2])
@@ -425,7 +428,7 @@ def _with_interval(
     # The value is between the ends but for rounding, and NaN has no interval.
     low = np.minimum(np.minimum(low - bias, once - further), once)
     high = np.maximum(high - bias, once)
-    return np.stack([once, np.maximum(low, lowest), np.minimum(high, 1.0)])
+    return np.stack([once, np.maximum(low, lowest), np.minimum(high, highest)])
 
 
 def _quantiles(resampled: FloatArray, shares: Sequence[float]) -> FloatArray:

@@ -101,7 +101,7 @@ def _folder(path: Path) -> str:
     names = set(os.listdir(path))
     if "model.safetensors" in names:
         return _TRAINING
-    if "last.pt" in names:
+    if names & {"last.pt", "pretrain-last.pt"}:
         return _UNFINISHED_TRAINING
     return _COMPARISON if "extracted" in names else ""
 

@@ -11,7 +11,7 @@ from ecgstore.models.hybrid.settings import (
     NETWORK_TRAINING,
     HybridSettings,
 )
-from ecgstore.models.settings import ModelSettings, TrainingSettings
+from ecgstore.models.settings import WITHOUT_SIGNALS, ModelSettings, TrainingSettings
 from ecgstore.options import check, group, option, to_dict
 
 if TYPE_CHECKING:
@@ -98,9 +98,7 @@ class ComparisonSettings:
         NETWORK_TRAINING,
         prefix="fusion_",
         title="Small networks",
-        # They have no signals as inputs, and without validation records there is no
-        # early stopping.
-        without=("seed", "save_every", "crop_s", "augment", "mixup", "patience"),
+        without=WITHOUT_SIGNALS,
     )
 
     def __post_init__(self) -> None:

@@ -7,24 +7,44 @@ from typing import Any
 import numpy as np
 import torch
 
-from ecgstore.arrays import BoolArray, FloatArray, IntArray
+from ecgstore.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from ecgstore.config import TEST_FOLD, VALIDATION_FOLD
 from ecgstore.diagnoses import class_set
 from ecgstore.errors import EcgStoreError, require_type
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.hybrid.model import Hybrid
 from ecgstore.models.inference.model import Model
-from ecgstore.models.running import run
+from ecgstore.models.running import Outputs, run
 from ecgstore.models.seen_records import lists_seen_records, seen_records
 from ecgstore.pipes.devices import available_device
-from ecgstore.scores.bootstrap import BootstrapResult, paired_bootstrap
+from ecgstore.scores.bootstrap import BootstrapResult, as_json, paired_bootstrap
 from ecgstore.scores.challenge2020 import ChallengeScores, challenge_scores
 from ecgstore.scores.multilabel import Scores, score
+from ecgstore.scores.regression import RegressionResult, regression_bootstrap
 from ecgstore.scores.thresholds import f1_thresholds
 from ecgstore.storage import Selection, Store
 
 MODEL = "model"
 """Name of the only set of predictions in `Evaluation.intervals`."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class TargetEvaluation:
+    """Predicted targets of some records, and their scores.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_records, n_targets)
+        True values, NaN where missing.
+    predictions : ndarray of shape (n_records, n_targets)
+        Predicted values.
+    intervals : RegressionResult
+        Names of the targets, and scores with intervals from a bootstrap over patients.
+    """
+
+    values: Float32Array
+    predictions: Float32Array
+    intervals: RegressionResult
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
@@ -51,6 +71,8 @@ class Evaluation:
         The scores of the Challenge 2020, if the classes are those of the Challenge.
     warnings : tuple of str
         Reasons to distrust the scores.
+    targets : TargetEvaluation or None
+        The targets that the network predicts and the store has; None if there are none.
     """
 
     label_names: tuple[str, ...]
@@ -62,6 +84,7 @@ class Evaluation:
     intervals: BootstrapResult
     challenge: ChallengeScores | None
     warnings: tuple[str, ...]
+    targets: TargetEvaluation | None = None
 
     def __repr__(self) -> str:
         return (
@@ -94,6 +117,31 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return scores, intervals and every prediction, for JSON."""
+        predictions = {
+            name: {
+                "row": row,
+                "labels": labels,
+                "probabilities": probabilities,
+            }
+            for name, row, labels, probabilities in zip(
+                self.record_ids,
+                self.rows.tolist(),
+                self.labels.astype(int).tolist(),
+                self.probabilities.tolist(),
+                strict=True,
+            )
+        }
+        of_targets: dict[str, Any] = {}
+        if self.targets is not None:
+            of_targets["targets"] = self.targets.intervals.to_dict()
+            for entry, values, predicted in zip(
+                predictions.values(),
+                self.targets.values.tolist(),
+                self.targets.predictions.tolist(),
+                strict=True,
+            ):
+                entry["targets"] = as_json(tuple(values))
+                entry["predicted_targets"] = predicted
         return {
             "label_names": list(self.label_names),
             "scores": self.scores.to_dict(),
@@ -102,20 +150,8 @@ class Evaluation:
             if self.challenge is None
             else self.challenge.challenge_metric,
             "warnings": list(self.warnings),
-            "predictions": {
-                name: {
-                    "row": row,
-                    "labels": labels,
-                    "probabilities": probabilities,
-                }
-                for name, row, labels, probabilities in zip(
-                    self.record_ids,
-                    self.rows.tolist(),
-                    self.labels.astype(int).tolist(),
-                    self.probabilities.tolist(),
-                    strict=True,
-                )
-            },
+            **of_targets,
+            "predictions": predictions,
         }
 
 
@@ -215,7 +251,29 @@ def evaluate(
         ),
         challenge=_challenge(store, labels, decisions, probabilities),
         warnings=_warnings(model, store, validation),
+        targets=_targets(model, test, outputs, n_resamples),
     )
+
+
+def _targets(
+    model: Model, test: Selection, outputs: Outputs, n_resamples: int
+) -> TargetEvaluation | None:
+    """Return the scores of the targets that the store has; None if there are none."""
+    store, names = test.store, model.target_names
+    common = [name for name in names if name in store.target_names]
+    if outputs.targets is None or not common:
+        return None
+    values = test.targets()[:, [store.target_names.index(name) for name in common]]
+    predicted = outputs.targets[np.searchsorted(outputs.rows, test.rows)]
+    predictions = predicted[:, [names.index(name) for name in common]]
+    intervals = regression_bootstrap(
+        common,
+        values,
+        predictions,
+        store.groups()[test.rows],
+        n_resamples=n_resamples,
+    )
+    return TargetEvaluation(values, predictions, intervals)
 
 
 def _select_folds(store: Store, folds: Sequence[int]) -> Selection:

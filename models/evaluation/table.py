@@ -1,10 +1,11 @@
-"""The scores of an evaluation as a table: a row for each class, and one for all."""
+"""The scores of an evaluation as tables: of the classes, and of the targets."""
 
 from pathlib import Path
 from typing import Final
 
 from ecgstore.models.evaluation.evaluate import MODEL, Evaluation
 from ecgstore.scores.bootstrap import Estimate
+from ecgstore.scores.regression import REGRESSION_HEADINGS, RegressionResult
 from ecgstore.scores.table import CLASS_SCORES, SCORE_TABLE
 from ecgstore.system.csv_files import write_csv
 
@@ -62,6 +63,50 @@ def write_evaluation(evaluation: Evaluation, path: Path) -> None:
                 *(value for score in CLASS_SCORES for value in scores[score]),
             ]
             for name, n_positive, threshold, scores in evaluation_rows(evaluation)
+        ),
+        ".6f",
+    )
+
+
+def targets_path(path: Path) -> Path:
+    """Return where the table of the targets is written, beside that of the classes.
+
+    Examples
+    --------
+    >>> targets_path(Path("scores.csv")).name
+    'scores.targets.csv'
+    """
+    return path.with_name(f"{path.stem}.targets{path.suffix}")
+
+
+def write_targets(result: RegressionResult, path: Path) -> None:
+    """Write the scores of the targets as CSV; undefined values are empty.
+
+    The columns are target, n_records (those with a value), n_patients, and for each
+    score its value and both ends of its interval, such as mae, mae_low, mae_high.
+    """
+    columns = [
+        f"{score}{end}"
+        for score in REGRESSION_HEADINGS
+        for end in ("", "_low", "_high")
+    ]
+    write_csv(
+        path,
+        ["target", "n_records", "n_patients", *columns],
+        (
+            [
+                name,
+                n_known,
+                n_groups,
+                *(value for score in REGRESSION_HEADINGS for value in scores[score]),
+            ]
+            for name, n_known, n_groups, scores in zip(
+                result.names,
+                result.n_known,
+                result.n_groups,
+                result.scores,
+                strict=True,
+            )
         ),
         ".6f",
     )

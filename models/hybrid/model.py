@@ -125,6 +125,11 @@ class Hybrid:
         """Whether the extractor is a network of one's own."""
         return self.extractor is not None and self.extractor.runs_own_code
 
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """Names of predicted targets: none, whatever its extractor predicts."""
+        return ()
+
     def settings_dict(self) -> dict[str, Any]:
         """Return the settings, for JSON."""
         deep = None if self.extractor is None else self.extractor.model.to_dict()
@@ -249,6 +254,11 @@ class HybridRunner:
             features = deep.features
         fused = hybrid.fusion.logits(logits).astype(np.float32)
         return NetworkOutput(torch.from_numpy(fused), features)
+
+    def targets(self, features: Tensor) -> Tensor | None:
+        """Return None: a hybrid predicts no targets."""
+        del features
+        return None
 
     def table(self, batch: Batch) -> Float32Array:
         """Return the columns of the model for the records of a batch."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from ecgstore.models.settings import ModelSettings, TrainingSettings
+from ecgstore.models.settings import WITHOUT_SIGNALS, ModelSettings, TrainingSettings
 from ecgstore.options import check, group, option, to_dict
 
 Inputs = Literal["both", "handcrafted"]
@@ -49,8 +49,7 @@ class HybridSettings:
         NETWORK_TRAINING,
         prefix="fusion_",
         title="Network on handcrafted features",
-        # Without validation records there is no early stopping.
-        without=("seed", "save_every", "crop_s", "augment", "mixup", "patience"),
+        without=WITHOUT_SIGNALS,
     )
 
     def __post_init__(self) -> None:

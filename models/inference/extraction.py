@@ -37,9 +37,10 @@ def extract(
     """Write deep features and logits of every record to a file for `Store.attach`.
 
     The features of a hybrid are those of its extractor, or of its small network if it
-    has none; its logits are those of the sum. The file appears whole or not at all, and
-    the same arguments on the same machine give the same bytes. Memory does not grow
-    with the number of records.
+    has none; its logits are those of the sum. Predicted targets are written, too, if
+    the model predicts some. The file appears whole or not at all, and the same
+    arguments on the same machine give the same bytes. Memory does not grow with the
+    number of records.
 
     Do not evaluate anything on features of records that the extractor was trained on:
     `Store.attached_seen` lists these records.
@@ -96,6 +97,7 @@ def extract(
                 runner.n_features,
                 model.label_names,
                 record_ids.dtype.itemsize,
+                model.target_names,
             ),
             sidecar.sidecar_attributes(
                 model.settings_dict(),
@@ -118,6 +120,8 @@ def extract(
                 rows = slice(outputs.rows[0], outputs.rows[-1] + 1)
                 file[sidecar.FEATURES][rows] = outputs.features
                 file[sidecar.LOGITS][rows] = outputs.logits
+                if outputs.targets is not None:
+                    file[sidecar.TARGETS][rows] = outputs.targets
             sidecar.write_sidecar_digests(file)
         _check_out(out, store, overwrite)  # another process may have written it
     return out
@@ -139,8 +143,9 @@ def _check_out(out: Path, store: Store, overwrite: bool) -> None:
 
 def _check_finite(outputs: Outputs, store: Store) -> None:
     """Raise an error if outputs have NaN or infinite values."""
-    is_finite = np.isfinite(outputs.features).all(1) & np.isfinite(outputs.logits).all(
-        1
+    arrays = (outputs.features, outputs.logits, outputs.targets)
+    is_finite = np.all(
+        [np.isfinite(array).all(axis=1) for array in arrays if array is not None], 0
     )
     if not is_finite.all():
         row = outputs.rows[~is_finite][0]

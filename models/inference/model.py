@@ -22,6 +22,8 @@ class Model(Protocol):
         Its kind, such as "resnet18", for names of files and for titles.
     label_names : tuple of str
         Names of the classes.
+    target_names : tuple of str
+        Names of the targets that it predicts beside them; none of a hybrid.
     config : Config
         Options of the store that it was trained on.
     fingerprint : str
@@ -42,6 +44,8 @@ class Model(Protocol):
     def name(self) -> str: ...  # noqa: D102  # described above
     @property
     def label_names(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def target_names(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def config(self) -> Config: ...  # noqa: D102
     @property

@@ -27,6 +27,7 @@ def create_model(
     leads: Sequence[str] | None = None,
     fs: float | None = None,
     pretrained: bool = True,
+    n_targets: int = 0,
     sha256: str | None = None,
 ) -> Extractor:
     """Create an extractor with weights drawn from PyTorch's random generator.
@@ -46,6 +47,8 @@ def create_model(
         Sampling rate of the signals in Hz, for networks of one's own that ask for it.
     pretrained : bool
         Load the weights that a network of one's own begins with, if it has some.
+    n_targets : int
+        Number of targets that it predicts beside the classes.
     sha256 : str, optional
         The SHA-256 that the source of a network of one's own must have.
 
@@ -79,7 +82,7 @@ def create_model(
         trunk = _own_trunk(name, own_network(name, sha256).layers(n_leads, leads, fs))
         if pretrained and callable(load := getattr(trunk.network, _LOAD, None)):
             load()
-    return Extractor(trunk, n_leads, n_classes, normalise_by)
+    return Extractor(trunk, n_leads, n_classes, normalise_by, n_targets)
 
 
 def fits_directly(name: str) -> bool:

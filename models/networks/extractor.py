@@ -11,6 +11,7 @@ from ecgstore.models.networks.masked import Masked, mean_over_time, sample_mask
 from ecgstore.models.networks.names import NormaliseBy
 from ecgstore.models.networks.network import Network, NetworkOutput
 from ecgstore.models.networks.normalise import Normalise
+from ecgstore.models.networks.target_head import TargetHead
 from ecgstore.pipes import Batch
 
 
@@ -47,7 +48,8 @@ class Extractor(Network):
     """Signals of any length to features and logits, independent of zero padding.
 
     Signals are normalised, pass through the trunk, and are averaged over the real
-    samples; a linear layer computes the logits.
+    samples; a linear layer computes the logits, and another one targets, if it has
+    some.
 
     Parameters
     ----------
@@ -57,6 +59,8 @@ class Extractor(Network):
         Number of leads of the signals, and of classes.
     normalise_by : {"record", "lead"}
         See `Normalise`.
+    n_targets : int
+        Number of targets.
 
     Attributes
     ----------
@@ -76,6 +80,7 @@ class Extractor(Network):
         n_leads: int,
         n_classes: int,
         normalise_by: NormaliseBy = "record",
+        n_targets: int = 0,
     ) -> None:
         super().__init__()
         self.normalise = Normalise(normalise_by)
@@ -84,6 +89,7 @@ class Extractor(Network):
         self._takes_mv = bool(getattr(trunk, "takes_mv", False))
         self.n_features = int(trunk.n_features)  # type: ignore[arg-type]
         self.head = nn.Linear(self.n_features, n_classes)
+        self.target_head = TargetHead(self.n_features, n_targets) if n_targets else None
 
     def inputs(self, batch: Batch) -> tuple[Tensor, ...]:
         """Return the signals in mV and the numbers of real samples of a batch.
@@ -193,3 +199,9 @@ class Extractor(Network):
         """Return logits and features of what `normalised` returned."""
         features = mean_over_time(*self.trunk(values, mask))  # (n_records, n_features)
         return NetworkOutput(self.head(features).float(), features)
+
+    def targets(self, features: Tensor) -> Tensor | None:
+        """Return predicted targets in their units, (n_records, n_targets), float32."""
+        if self.target_head is None:
+            return None
+        return self.target_head.in_units(self.target_head(features))

@@ -45,6 +45,16 @@ class Network(nn.Module, ABC):
     def forward(self, *inputs: Any, **named_inputs: Any) -> NetworkOutput:
         """Return logits and features of some records."""
 
+    def targets(self, features: Tensor) -> Tensor | None:
+        """Return predicted targets in their units; None if it predicts none.
+
+        Parameters
+        ----------
+        features : Tensor of shape (n_records, n_features)
+            The features that `forward` returned.
+        """
+        return None
+
     def __call__(self, *inputs: Any, **named_inputs: Any) -> NetworkOutput:
         """Call `forward`, with its return type."""
         output: NetworkOutput = super().__call__(*inputs, **named_inputs)

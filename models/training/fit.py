@@ -23,6 +23,8 @@ from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.training.callbacks import EpochCallback, entered
 from ecgstore.models.training.epoch_totals import EpochTotals
 from ecgstore.models.training.history import Epoch, History
+from ecgstore.models.training.joined_loader import JoinedLoader
+from ecgstore.models.training.objectives import ClassObjective, Objective
 from ecgstore.models.training.state import StateFile, TrainingProgress
 from ecgstore.models.training.steps import Steps
 from ecgstore.models.training.validation import validation_scores
@@ -40,6 +42,8 @@ def fit(
     validation: Selection | None,
     settings: TrainingSettings,
     *,
+    objective: Objective | None = None,
+    also: Sequence[Selection] = (),
     transform: Sequence[Transform] = (),
     augmentation: Transform | Sequence[Transform] = (),
     window: Window = None,
@@ -54,11 +58,11 @@ def fit(
     """Train a network in place; it ends with the weights of its best epoch.
 
     AdamW with a one-cycle learning rate minimises the cross entropy of every class,
-    with higher weights for rare classes; gradients are clipped; early stopping uses the
-    macro AUROC of the validation records. The same arguments give the same weights, bit
-    for bit, on the same hardware and software; so does a training that was stopped at
-    any step and is resumed from its `state_file`. Under ``torchrun``, every process
-    trains on its part of each batch.
+    with higher weights for rare classes, or another objective; gradients are clipped;
+    early stopping uses the macro AUROC of the validation records. The same arguments
+    give the same weights, bit for bit, on the same hardware and software; so does a
+    training that was stopped at any step and is resumed from its `state_file`. Under
+    ``torchrun``, every process trains on its part of each batch.
 
     Parameters
     ----------
@@ -71,6 +75,12 @@ def fit(
         kept.
     settings : TrainingSettings
         Hyperparameters.
+    objective : Objective, optional
+        The loss that is minimised, whose own layers are trained in place; that of the
+        classes if left out.
+    also : sequence of Selection
+        Records of other stores that are trained on, too, in batches of their own; their
+        classes must be the same, if the objective needs labels.
     transform : sequence of callable
         Batch transforms of training and validation records.
     augmentation : callable or sequence of callable
@@ -108,19 +118,25 @@ def fit(
         settings or records, or the loss is no longer finite.
     """
     device = available_device(device)
-    loader = pipes.loader(
-        training,
-        settings.batch_size,
-        shuffle=True,
-        seed=settings.seed,
-        fields=network.fields,
-        leads=leads,
-        window=window,
-        transform=[*transform, *require_functions("augmentation", augmentation)],
-        device=device,
-        # Batch normalisation cannot train on a last batch of a single record.
-        drop_last=len(training) >= settings.batch_size * n_processes(),
-    )
+    if objective is None:
+        objective = ClassObjective(torch.from_numpy(training.class_weights()))
+    loaders = [
+        pipes.loader(
+            records,
+            settings.batch_size,
+            shuffle=True,
+            seed=settings.seed,
+            fields=_fields(network, objective),
+            leads=leads,
+            window=window,
+            transform=[*transform, *require_functions("augmentation", augmentation)],
+            device=device,
+            # Batch normalisation cannot train on a last batch of a single record.
+            drop_last=len(records) >= settings.batch_size * n_processes(),
+        )
+        for records in (training, *also)
+    ]
+    loader = JoinedLoader(loaders, settings.seed) if also else loaders[0]
     evaluate = partial(
         run_network,
         batch_size=settings.batch_size,
@@ -130,10 +146,11 @@ def fit(
     )
     with reproducible(settings.seed, device), loader, entered(callbacks) as report:
         network.to(device)
-        class_weights = torch.from_numpy(training.class_weights()).to(device)
+        objective.to(device)
         n_steps = settings.epochs * len(loader)
-        steps = Steps(network, settings, n_steps, class_weights, device)
-        values = _identity(training, validation, settings, leads) | (identity or {})
+        steps = Steps(network, settings, n_steps, objective, device)
+        values = _identity(training, validation, also, settings, leads)
+        values |= identity or {}
         parts = {**steps.parts, "loader": loader}
         state = StateFile(state_file, values, parts, device, arguments or {})
         weights = copy.deepcopy(steps.evaluated.state_dict())
@@ -191,9 +208,16 @@ def fit(
     return progress.history
 
 
+def _fields(network: Network, objective: Objective) -> list[str]:
+    """Return the fields to read: labels only if the objective needs them."""
+    inputs = [name for name in network.fields if name != "labels"]
+    return [*dict.fromkeys([*inputs, *objective.fields])]
+
+
 def _identity(
     training: Selection,
     validation: Selection | None,
+    also: Sequence[Selection],
     settings: TrainingSettings,
     leads: Sequence[str] | None,
 ) -> dict[str, Any]:
@@ -208,6 +232,11 @@ def _identity(
         "fingerprint": training.store.fingerprint,
         "training": training.rows_sha256,
         "validation": None if validation is None else validation.rows_sha256,
+        **(
+            {"other stores": [[one.store.fingerprint, one.rows_sha256] for one in also]}
+            if also
+            else {}
+        ),
         "leads": None if leads is None else [*leads],
         # The number of records of a step, and with it the schedule, depend on it.
         **({"processes": n_processes()} if dist.is_initialized() else {}),

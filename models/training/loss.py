@@ -1,4 +1,4 @@
-"""Cross entropy of multi-label classes, with higher weights for rare ones."""
+"""Losses of a batch: cross entropy of classes, and Huber loss of numbers."""
 
 import torch
 from torch import Tensor
@@ -38,3 +38,24 @@ def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     )
     n_all = sum_over_processes(torch.tensor(float(logits.numel()), device=total.device))
     return total * n_processes() / n_all
+
+
+def mean_huber_loss(predicted: Tensor, expected: Tensor, known: Tensor) -> Tensor:
+    """Return the mean Huber loss of the known numbers of a batch; 0 if there are none.
+
+    The loss is half the square of an error up to 1, and grows linearly beyond, so that
+    single large errors do not outweigh all others. With several processes, the mean of
+    their gradients is the gradient of the whole batch.
+
+    Parameters
+    ----------
+    predicted, expected : Tensor of shape (n_records, n_numbers)
+        Standardised numbers; any value of `expected` where it is not known.
+    known : Tensor of shape (n_records, n_numbers)
+        Which numbers are known, bool.
+    """
+    filled = torch.where(known, expected, 0.0)
+    losses = functional.huber_loss(predicted, filled, reduction="none", delta=1.0)
+    n_all = sum_over_processes(known.sum().float())
+    total = torch.where(known, losses, 0.0).sum()
+    return total * n_processes() / n_all.clamp(min=1.0)

@@ -24,6 +24,7 @@ from ecgstore.models.training.callbacks import (
 from ecgstore.models.training.extractor import train_extractor
 from ecgstore.models.training.history import History
 from ecgstore.models.training.missing_classes import class_warnings
+from ecgstore.models.training.pretraining import state_of_pretraining
 from ecgstore.models.training.state import read_arguments
 from ecgstore.storage import Selection, Store
 from ecgstore.system.atomic_files import folder_for_files, replace_file
@@ -43,6 +44,7 @@ def train(
     settings: TrainingSettings | None = None,
     validation_folds: Sequence[int] | None = None,
     test_folds: Sequence[int] | None = None,
+    pretrain_on: Sequence[Store | Selection] | None = None,
     resume: bool = False,
     on_warning: Callable[[str], None] | None = None,
     callbacks: Sequence[EpochCallback] = (),
@@ -74,6 +76,10 @@ def train(
         Folds on which the best epoch is chosen; fold 8 if left out.
     test_folds : sequence of int, optional
         Folds that are held out for `evaluate`; fold 9 if left out.
+    pretrain_on : sequence of Store or Selection, optional
+        Records of other stores for the pretraining of `settings.pretrain_epochs`; see
+        `ecgstore.models.training.extractor.train_extractor`. To resume, whole stores
+        are opened by their paths.
     resume : bool
         Resume the training in the folder.
     on_warning : callable, optional
@@ -111,7 +117,7 @@ def train(
             for name, saved in before.folds.items()
         }
         require_same(
-            f"{folder / STATE}, the state of a training",
+            f"{before.path}, the state of a training",
             before.folds,
             folds,
             "leave these folds out to resume it, or choose another folder",
@@ -132,10 +138,13 @@ def train(
         if store is None:
             if not before.store.exists():
                 raise EcgStoreError(
-                    f"{folder / STATE}: its store {before.store} is not there; give "
+                    f"{before.path}: its store {before.store} is not there; give "
                     "it: ecgstore train STORE -o FOLDER --resume (in Python: store)"
                 )
             store = stack.enter_context(Store(before.store))
+        if pretrain_on is None:
+            others = before.pretrain_on if resume else ()
+            pretrain_on = [stack.enter_context(Store(path)) for path in others]
         selections = store.select(folds=training), store.select(folds=validation)
         if on_warning is not None and is_first_process():
             for warning in class_warnings(*selections):
@@ -145,8 +154,10 @@ def train(
             *selections,
             model or ModelSettings(),
             settings or TrainingSettings(),
+            pretrain_on=pretrain_on,
             arguments=folds,
             resume=resume,
+            on_warning=on_warning,
             callbacks=callbacks,
             device=device,
             quiet=quiet,
@@ -166,6 +177,8 @@ class SavedTraining:
 
     Attributes
     ----------
+    path : Path
+        The state file.
     store : Path
         The store.
     model : ModelSettings
@@ -174,12 +187,16 @@ class SavedTraining:
         Hyperparameters.
     folds : dict
         Validation and test folds, by the names of the parameters of `train`.
+    pretrain_on : list of Path
+        Other stores that it is pretrained on.
     """
 
+    path: Path
     store: Path
     model: ModelSettings
     settings: TrainingSettings
     folds: dict[str, list[int]]
+    pretrain_on: list[Path]
 
 
 def saved_training(folder: Path, model: str | None = None) -> SavedTraining:
@@ -198,8 +215,8 @@ def saved_training(folder: Path, model: str | None = None) -> SavedTraining:
         If there is no training that `train` began, or its network is one's own and
         neither given nor registered.
     """
-    path = folder / STATE
-    if not path.exists():
+    path = _newest_state(folder)
+    if path is None:
         raise _no_training(folder)
     values = read_arguments(path)
     try:
@@ -208,16 +225,25 @@ def saved_training(folder: Path, model: str | None = None) -> SavedTraining:
         stored["model"] = name_to_run(path, stored["model"], source, model)
         folds = {name: values[name] for name in ("validation_folds", "test_folds")}
         return SavedTraining(
+            path,
             Path(values["store"]),
             ModelSettings(**stored),
             TrainingSettings(**values["settings"]),
             folds,
+            [Path(other) for other in values.get("pretrain_on", ())],
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise SchemaError(
             f"{path}: does not contain the arguments of `ecgstore train`; expected "
             "them, to resume with: train with the function that began it"
         ) from error
+
+
+def _newest_state(folder: Path) -> Path | None:
+    """Return the state file of a training, or of its pretraining; None without one."""
+    state_file = folder / STATE
+    paths = (state_file, state_of_pretraining(state_file))
+    return next((path for path in paths if path.exists()), None)
 
 
 def _no_training(folder: Path) -> EcgStoreError:
@@ -236,8 +262,10 @@ def train_into(
     model: ModelSettings,
     settings: TrainingSettings,
     *,
+    pretrain_on: Sequence[Store | Selection] = (),
     arguments: Mapping[str, Any] | None = None,
     resume: bool = False,
+    on_warning: Callable[[str], None] | None = None,
     callbacks: Sequence[EpochCallback] = (),
     device: torch.device | str = "cpu",
     quiet: bool = True,
@@ -245,24 +273,26 @@ def train_into(
     """Train an extractor; write its checkpoint, history and curves to a folder.
 
     ``model.safetensors`` has the weights of the best epoch, ``last.pt`` the state that
-    a stopped training is resumed from, ``history.csv`` and ``curves.png`` the losses
-    and scores of all epochs so far. A network of one's own is there as a copy of its
-    file. If TensorBoard is installed, its event files are written too.
+    a stopped training is resumed from, ``pretrain-last.pt`` that of a pretraining,
+    ``history.csv`` and ``curves.png`` the losses and scores of all epochs so far. A
+    network of one's own is there as a copy of its file. If TensorBoard is installed,
+    its event files are written too.
 
     Parameters
     ----------
     folder : Path
         The folder; created if it does not exist.
-    training, validation, model, settings, device, quiet
+    training, validation, model, settings, pretrain_on, device, quiet
         See `ecgstore.models.training.extractor.train_extractor`.
     arguments : Mapping, optional
         Further arguments that the caller needs to resume, such as folds.
     resume : bool
-        Resume from the ``last.pt`` in the folder; otherwise, a folder with one is
-        refused.
+        Resume from the state in the folder; otherwise, a folder with one is refused.
+    on_warning : callable, optional
+        Called with reasons to distrust the result, in the first process.
     callbacks : sequence of callable
         Called with the history after every epoch, in the first process; see
-        `EpochCallback`.
+        `EpochCallback`. Epochs of a pretraining are not among them.
 
     Raises
     ------
@@ -278,29 +308,37 @@ def train_into(
         folder_for_files(folder),
         only_writer(folder, "training") if is_first else nullcontext(),
     ):
-        if state_file.exists() and not resume:
+        is_begun = _newest_state(folder) is not None
+        if is_begun and not resume:
             raise EcgStoreError(
                 f"{folder}: holds a training; resume it with --resume, or choose "
                 "another folder"
             )
-        if resume and not state_file.exists():
+        if resume and not is_begun:
             raise _no_training(folder)
         source = source_of(model.model)
+        others = [
+            str((one if isinstance(one, Store) else one.store).path.absolute())
+            for one in pretrain_on
+        ]
         files = HistoryTable(folder / HISTORY), HistoryCurves(folder / CURVES)
         checkpoint, history = train_extractor(
             training,
             validation,
             model,
             settings,
+            pretrain_on=pretrain_on,
             device=device,
             state_file=state_file,
             arguments={
                 "store": str(training.store.path.absolute()),
+                **({"pretrain_on": others} if others else {}),
                 "model": model.to_dict(),
                 "settings": settings.to_dict(),
                 "source": source,
                 **(arguments or {}),
             },
+            on_warning=on_warning if is_first else None,
             callbacks=[*files, TensorBoard(folder), *callbacks],
             quiet=quiet,
         )

@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ecgstore.models.networks.network import Network
 from ecgstore.models.settings import TrainingSettings
-from ecgstore.models.training.loss import weighted_loss
+from ecgstore.models.training.objectives import Objective
 from ecgstore.pipes.batch import Batch
 
 _MAX_GRADIENT_NORM: Final = 1.0
@@ -28,8 +28,8 @@ class Steps:
         Hyperparameters.
     n_steps : int
         Steps of the whole training.
-    class_weights : Tensor of shape (n_classes,)
-        Weight of the loss of each class.
+    objective : Objective
+        The loss, on `device`; its own layers are trained, too.
     device : torch.device
         Device to train on.
 
@@ -44,15 +44,18 @@ class Steps:
         network: Network,
         settings: TrainingSettings,
         n_steps: int,
-        class_weights: Tensor,
+        objective: Objective,
         device: torch.device,
     ) -> None:
         self._network = network
-        self._class_weights = class_weights
-        self._device = device
-        self._in_bfloat16 = _uses_bfloat16(settings, device)
+        self._objective = objective
+        autocast = torch.autocast(
+            device.type, torch.bfloat16, enabled=_uses_bfloat16(settings, device)
+        )
+        with_loss = _WithLoss(network, objective, autocast)
+        self._parameters = [*with_loss.parameters()]
         self._optimiser = torch.optim.AdamW(
-            network.parameters(),
+            self._parameters,
             settings.learning_rate,
             weight_decay=settings.weight_decay,
         )
@@ -64,7 +67,7 @@ class Steps:
         self.evaluated = (
             network if self._averaged is None else cast(Network, self._averaged.module)
         )
-        self._model = _synchronised(network, device)
+        self._model = _synchronised(with_loss, device)
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -74,6 +77,8 @@ class Steps:
             "optimiser": self._optimiser,
             "schedule": self._schedule,
         }
+        if self._objective.state_dict():
+            parts["objective"] = self._objective
         return parts if self._averaged is None else parts | {"averaged": self._averaged}
 
     @property
@@ -101,20 +106,33 @@ class Steps:
 
     def take(self, batch: Batch) -> Tensor:
         """Change the weights by one batch; return the mean loss of its records."""
-        with torch.autocast(
-            self._device.type, torch.bfloat16, enabled=self._in_bfloat16
-        ):
-            logits = self._model(*self._network.inputs(batch)).logits
-        assert batch.labels is not None  # a field of every network
-        loss = weighted_loss(logits, batch.labels, self._class_weights)
+        loss: Tensor = self._model(batch)
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self._network.parameters(), _MAX_GRADIENT_NORM)
+        nn.utils.clip_grad_norm_(self._parameters, _MAX_GRADIENT_NORM)
         self._optimiser.step()
         self._schedule.step()
         if self._averaged is not None:
             self._averaged.update_parameters(self._network)
         return loss
+
+
+class _WithLoss(nn.Module):
+    """A network and its objective as one module, from a batch to its loss."""
+
+    def __init__(
+        self, network: Network, objective: Objective, autocast: torch.autocast
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.objective = objective
+        self._autocast = autocast
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the mean loss of the records of a batch."""
+        with self._autocast:
+            output = self.network(*self.network.inputs(batch))
+        return self.objective(output, batch)
 
 
 def _uses_bfloat16(settings: TrainingSettings, device: torch.device) -> bool:
@@ -132,10 +150,13 @@ def _moving_average(network: Network, decay: float) -> AveragedModel | None:
     return AveragedModel(network, multi_avg_fn=multi_avg_fn, use_buffers=True)
 
 
-def _synchronised(network: Network, device: torch.device) -> nn.Module:
-    """Return the network; with several processes, one that averages gradients."""
+def _synchronised(model: _WithLoss, device: torch.device) -> nn.Module:
+    """Return the model; with several processes, one that averages gradients."""
     if not dist.is_initialized():
-        return network
+        return model
     return DistributedDataParallel(
-        network, [device.index] if device.type == "cuda" else None
+        model,
+        [device.index] if device.type == "cuda" else None,
+        # Without classes to learn, the layer of the logits is not trained.
+        find_unused_parameters="labels" not in model.objective.fields,
     )

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from ecgstore.errors import ConfigError
-from ecgstore.models.settings import ModelSettings, TrainingSettings
+from ecgstore.models.comparison.settings import ComparisonSettings
+from ecgstore.models.hybrid.settings import HybridSettings
+from ecgstore.models.settings import (
+    WITHOUT_SIGNALS,
+    ModelSettings,
+    TrainingSettings,
+)
+from ecgstore.options import options_of
 
 
 @pytest.mark.parametrize(
@@ -47,3 +54,13 @@ def test_training_settings_outside_their_range_are_refused(
 def test_model_settings_outside_their_range_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="expected"):
         ModelSettings(**change)
+
+
+@pytest.mark.parametrize("settings", [ComparisonSettings(), HybridSettings()])
+def test_small_networks_have_no_options_about_signals(settings: Any) -> None:
+    names = {*options_of(settings)}
+    of_extractors = {"crop_s", "mixup", "targets", "target_weight", "auxiliary_weight"}
+    of_extractors |= {"augment", "pretrain_epochs"}
+    assert of_extractors <= names
+    assert {name for name in of_extractors if f"fusion_{name}" in names} == set()
+    assert {*WITHOUT_SIGNALS} < {*options_of(TrainingSettings())}

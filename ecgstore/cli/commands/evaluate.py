@@ -24,6 +24,7 @@ from ecgstore.scores.texts import number_text
 
 if TYPE_CHECKING:
     from ecgstore.models.evaluation.evaluate import Evaluation
+    from ecgstore.scores.regression import RegressionResult
 
 _PLOTS: Final = ("reliability.png", "confusion.png")
 
@@ -60,7 +61,7 @@ Examples:
     "csv_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the table of scores as CSV.",
+    help="Write the table of scores as CSV; that of targets is beside it.",
 )
 @click.option(
     "--plots",
@@ -93,7 +94,11 @@ def evaluate(
     with needs_torch():
         from ecgstore.models.devices import chosen_device
         from ecgstore.models.evaluation.evaluate import evaluate as evaluate_on
-        from ecgstore.models.evaluation.table import write_evaluation
+        from ecgstore.models.evaluation.table import (
+            targets_path,
+            write_evaluation,
+            write_targets,
+        )
         from ecgstore.models.loading import load
     from ecgstore.storage import Store
     from ecgstore.system.atomic_files import (
@@ -126,6 +131,8 @@ def evaluate(
                 file.write("\n")
         if csv_file is not None:
             write_evaluation(evaluation, csv_file)
+            if evaluation.targets is not None:
+                write_targets(evaluation.targets.intervals, targets_path(csv_file))
         if plots is not None:
             _draw(
                 evaluation,
@@ -190,6 +197,8 @@ def _print(evaluation: "Evaluation", folds: str) -> None:
     ):
         if names:
             echo(f"undefined scores: {folds} has {kind} {', '.join(names)}")
+    if evaluation.targets is not None:
+        _print_targets(evaluation.targets.intervals)
     by_chance = float(chance_error(evaluation.probabilities).mean())
     echo(
         "calibration error of perfect probabilities that are spread like these: about "
@@ -197,6 +206,25 @@ def _print(evaluation: "Evaluation", folds: str) -> None:
     )
     for sentence in SCORES_EXPLAINED:
         echo(sentence)
+
+
+def _print_targets(result: "RegressionResult") -> None:
+    """Print the scores of the targets as a table."""
+    from ecgstore.scores.regression import REGRESSION_HEADINGS
+
+    print_table(
+        ["target", "records", *REGRESSION_HEADINGS.values()],
+        [
+            [
+                name,
+                n_known,
+                *(estimate_text(*scores[score]) for score in REGRESSION_HEADINGS),
+            ]
+            for name, n_known, scores in zip(
+                result.names, result.n_known, result.scores, strict=True
+            )
+        ],
+    )
 
 
 def _draw(evaluation: "Evaluation", model: str, records: str, folder: Path) -> None:

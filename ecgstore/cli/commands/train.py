@@ -48,6 +48,8 @@ Examples:
   ecgstore train challenge.h5 -o runs/resnet18
   ecgstore train challenge.h5 -o runs/cnn --model cnn --fs 100
   ecgstore train challenge.h5 -o runs/mine --model my_file.py:Mine
+  ecgstore train challenge.h5 -o runs/age --targets age
+  ecgstore train small.h5 -o runs/small --pretrain large.h5 --pretrain-epochs 20
   ecgstore train -o runs/resnet18 --resume
   ecgstore train challenge.h5 -o runs/resnet18 --config training.toml
   torchrun --nproc-per-node=2 -m ecgstore train challenge.h5 -o runs/resnet18
@@ -85,6 +87,14 @@ Examples:
     "Folds that are held out for `ecgstore evaluate`.",
 )
 @click.option(
+    "--pretrain",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    metavar="OTHER",
+    help="Another store to pretrain a network on, without labels, in "
+    "--pretrain-epochs; may be repeated.",
+)
+@click.option(
     "--resume", is_flag=True, help="Resume the training of a network in FOLDER."
 )
 @click.option(
@@ -104,6 +114,7 @@ def train(
     inputs: Literal["both", "handcrafted", "deep"],
     validation_folds: tuple[int, ...],
     test_folds: tuple[int, ...],
+    pretrain: tuple[Path, ...],
     resume: bool,
     workers: int | None,
     device: str | None,
@@ -118,16 +129,22 @@ def train(
 
     A network is trained on the folds that are neither validation nor test folds. The
     weights of the epoch with the best macro AUROC on the validation records are kept.
+    With --targets, it also learns to predict targets of STORE, such as age. With
+    --pretrain-epochs, it first learns to predict the handcrafted features, without
+    labels: of the training records, and of those of OTHER whose patients STORE does not
+    hold out.
+
     An interrupted training resumes exactly with --resume. STORE and all options are
     those with which it began; --epochs may be raised, other options that are given
     again must be equal.
     """
     given = drop_unset(flags)
     if inputs != "deep":
-        if store is None or resume or _if_given("validation_folds", validation_folds):
+        of_networks = resume, pretrain, _if_given("validation_folds", validation_folds)
+        if store is None or any(of_networks):
             raise click.UsageError(
-                f"--inputs {inputs} needs a STORE, and takes neither --resume nor "
-                "--validation-folds: a training of a hybrid begins anew."
+                f"--inputs {inputs} needs a STORE, and takes none of --resume, "
+                "--pretrain and --validation-folds: a training of a hybrid begins anew."
             )
         _train_hybrid(
             store, out, inputs, test_folds, workers, device, quiet, config_file, given
@@ -159,6 +176,7 @@ def train(
             settings=options.training,
             validation_folds=_if_given("validation_folds", validation_folds),
             test_folds=_if_given("test_folds", test_folds),
+            pretrain_on=[stack.enter_context(Store(path)) for path in pretrain] or None,
             resume=resume,
             on_warning=lambda warning: echo(f"warning: {warning}", err=True),
             callbacks=[] if quiet else [_print_epoch],

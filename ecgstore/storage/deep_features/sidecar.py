@@ -36,6 +36,7 @@ SUFFIX: Final = ".features.h5"
 
 FEATURES: Final = "features"
 LOGITS: Final = "logits"
+TARGETS: Final = "targets"
 SEEN: Final = "seen"
 ROW: Final = "row"
 RECORD_ID: Final = "records/record_id"
@@ -55,7 +56,11 @@ def sidecar_path(store_path: Path, model: str) -> Path:
 
 
 def sidecar_specs(
-    n_rows: int, n_features: int, label_names: Sequence[str], id_width: int
+    n_rows: int,
+    n_features: int,
+    label_names: Sequence[str],
+    id_width: int,
+    target_names: Sequence[str] = (),
 ) -> tuple[DatasetSpec, ...]:
     """Return every dataset of a sidecar, in the order of the file.
 
@@ -67,7 +72,15 @@ def sidecar_specs(
         Names of the classes, in the order of the logits.
     id_width : int
         Bytes of the longest record_id.
+    target_names : sequence of str
+        Names of the predicted targets; without any, there is no dataset of them.
     """
+    targets = DatasetSpec(
+        TARGETS,
+        np.dtype("<f4"),
+        (n_rows, len(target_names)),
+        attributes={"names": list(target_names)},
+    )
     return (
         DatasetSpec(FEATURES, np.dtype("<f4"), (n_rows, n_features)),
         DatasetSpec(
@@ -76,6 +89,7 @@ def sidecar_specs(
             (n_rows, len(label_names)),
             attributes={"names": list(label_names)},
         ),
+        *([targets] if target_names else []),
         DatasetSpec(
             SEEN,
             np.dtype("u1"),
@@ -244,7 +258,11 @@ def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
     shapes = [getattr(file.get(path), "shape", (0,)) for path in (FEATURES, LOGITS)]
     n_rows, n_features, n_classes = shapes[0][0], shapes[0][-1], shapes[1][-1]
     datasets = {}
-    for spec in sidecar_specs(n_rows, n_features, [""] * n_classes, 1):
+    # Predicted targets, which only some networks have.
+    n_targets = getattr(file.get(TARGETS), "shape", (0,))[-1]
+    for spec in sidecar_specs(
+        n_rows, n_features, [""] * n_classes, 1, [""] * n_targets
+    ):
         dataset = file.get(spec.path)
         if not isinstance(dataset, h5py.Dataset):
             raise _UnfitError(f"dataset /{spec.path} is missing")

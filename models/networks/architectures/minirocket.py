@@ -28,6 +28,10 @@ _RAMP: Final = 0.1
 """Width of the step from 0 to 1, in standard deviations of the kernel's output. So the
 features have a gradient, which explanations need."""
 
+_SILENT: Final = 0.05
+"""Kernels whose output varies by less than this part of the median sum leads that
+cancel out, such as aVR, aVL and aVF: what remains is rounding noise of the recorder."""
+
 _GOLDEN: Final = (5**0.5 - 1) / 2
 
 
@@ -43,8 +47,8 @@ class RandomConvolutions(nn.Module):
     84 kernels with two values, at 12 dilations, each on the sum of 1 to 3 leads; a
     feature is the share of the samples at which the output exceeds a threshold, 4032 in
     all. Thresholds are quantiles of the outputs for training records. Unlike there,
-    every second sample is used, all samples count, and the step at the threshold is a
-    short ramp.
+    every second sample is used, all samples count, the step at the threshold is a short
+    ramp, and no kernel sums leads that cancel out.
 
     Nothing but the thresholds is fitted, so that few records suffice: `fit` draws the
     kernels and sets the thresholds, and a linear head is fitted to the features.
@@ -107,13 +111,27 @@ class RandomConvolutions(nn.Module):
         # Evenly spread over all kernels, as in the publication.
         n = _PATTERNS * _THRESHOLDS
         for number in range(len(_DILATIONS)):
+            outputs = self._convolved(values, number)
+            sd = outputs.transpose(0, 1).flatten(1).std(dim=1)
+            silent = sd < _SILENT * sd.median()
+            if silent.any():
+                self._keep_one_lead(number, silent)
+                outputs = self._convolved(values, number)
             quantiles = (np.arange(1, n + 1) * _GOLDEN + random.random()) % 1
-            outputs = self._convolved(values, number).transpose(0, 1).flatten(1)
-            ordered = outputs.sort(dim=1).values
+            flat = outputs.transpose(0, 1).flatten(1)
+            ordered = flat.sort(dim=1).values
             places = quantiles.reshape(_PATTERNS, _THRESHOLDS) * (ordered.shape[1] - 1)
             chosen = torch.from_numpy(places.astype(np.int64)).to(ordered.device)
             self.thresholds[number] = ordered.gather(1, chosen)
-            self.sd[number] = outputs.std(dim=1).clamp(min=1e-3)
+            self.sd[number] = flat.std(dim=1).clamp(min=1e-3)
+
+    def _keep_one_lead(self, number: int, chosen: Tensor) -> None:
+        """Let some kernels of a dilation take the first of their leads only."""
+        kernels = self.kernels[number]
+        first = (kernels != 0).any(dim=2).int().argmax(dim=1)
+        is_first = torch.arange(kernels.shape[1], device=first.device) == first[:, None]
+        others = chosen[:, None] & ~is_first
+        kernels[others] = 0.0
 
     def _convolved(self, values: Tensor, number: int) -> Tensor:
         """Return the outputs of the kernels of one dilation, at every second sample."""

@@ -9,6 +9,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from ecgstore import pipes
 from ecgstore.models.training.fit import fit
 from ecgstore.models.training.loss import weighted_loss
+from ecgstore.models.training.objectives import ClassObjective
 from ecgstore.models.training.steps import Steps
 from ecgstore.pipes import Batch
 from ecgstore.storage import Selection
@@ -36,7 +37,8 @@ def batches_of(training: Selection) -> list[Batch]:
 def test_steps_are_those_of_a_plain_loop(training: Selection) -> None:
     batches = batches_of(training)
     network, plain = TinyNetwork(), TinyNetwork()
-    steps = Steps(network, SETTINGS, len(batches), CLASS_WEIGHTS, CPU)
+    objective = ClassObjective(CLASS_WEIGHTS)
+    steps = Steps(network, SETTINGS, len(batches), objective, CPU)
     optimiser = torch.optim.AdamW(
         plain.parameters(), SETTINGS.learning_rate, weight_decay=SETTINGS.weight_decay
     )

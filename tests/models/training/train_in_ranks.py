@@ -100,7 +100,8 @@ def train_in_ranks(store_path: Path, folder: Path) -> None:
             training,
             validation,
             ModelSettings(model="cnn", fs=100.0),
-            replace(settings, epochs=1),
+            replace(settings, epochs=1, pretrain_epochs=1, auxiliary_weight=0.5),
+            pretrain_on=[store],
         )
         torch.save(results, folder / f"rank_{os.environ['RANK']}.pt")
 
