@@ -120,7 +120,7 @@ def _draw_features(
     ):
         axes.text(x, top + 3.0, text, fontsize=8, color=GREY, ha=align, va="center")
     axes.plot([GRID_LEFT, _BARS_RIGHT], [top, top], color=GREY, linewidth=0.5)
-    scale, zero = _scale([row[-1] for row in (*parts, *shown)])
+    scale, zero = _scale([*(one for _, one in parts), *(one for *_, one in shown)])
     n_rows = len(parts) + len(shown)
     axes.plot([zero, zero], [top, top - n_rows * _ROW_MM], color=GREY, linewidth=0.5)
     for row, (part, added) in enumerate(parts):
