@@ -19,10 +19,6 @@ _MOST_STEPS: Final = 1024
 _AT_ONCE: Final = 16
 """Points on the way in one batch."""
 
-_TOLERANCE: Final = 0.01
-"""Largest error of the sum that needs no smaller steps, in log-odds and as a share of
-the difference of the logits."""
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Attribution:
@@ -49,11 +45,13 @@ class Attribution:
         return float(self.baseline_logit + self.values.sum() - self.logit)
 
 
-def integrate(logit_of: Callable[[Tensor], Tensor], values: Tensor) -> Attribution:
+def integrate(
+    logit_of: Callable[[Tensor], Tensor], values: Tensor, tolerance: float
+) -> Attribution:
     """Return what each input adds, with as many steps as needed.
 
-    Steps are halved until the values sum to the difference of the logits within 0.01 or
-    1 %, or there are 1024 of them.
+    Steps are halved until the values sum to the difference of the logits within the
+    tolerance, or there are 1024 of them.
 
     Parameters
     ----------
@@ -62,12 +60,14 @@ def integrate(logit_of: Callable[[Tensor], Tensor], values: Tensor) -> Attributi
         depend on each other, as in a network in evaluation mode.
     values : Tensor of shape (1, ...)
         The inputs of one record.
+    tolerance : float
+        Largest error of the sum, in log-odds and as a share of the difference.
     """
     values = values.detach()
     with torch.no_grad():
         logits = logit_of(torch.cat([values, torch.zeros_like(values)]))
     logit, baseline_logit = logits.double().tolist()
-    tolerated = _TOLERANCE * max(1.0, abs(logit - baseline_logit))
+    tolerated = tolerance * max(1.0, abs(logit - baseline_logit))
     n_steps = _LEAST_STEPS
     while True:
         products = values[0].double() * _mean_gradient(logit_of, values, n_steps)

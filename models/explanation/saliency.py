@@ -6,12 +6,16 @@ at each of its points, half a signal would be as the whole one, down to one of s
 the network would not see the way, and the gradients on it would say nothing.
 """
 
+from typing import Final
+
 import torch
 from torch import Tensor
 
 from ecgstore.models.explanation.integration import Attribution, integrate
 from ecgstore.models.networks.extractor import Extractor
 from ecgstore.pipes.batch import Batch
+
+_TOLERANCE: Final = 0.01
 
 
 def integrated_gradients(network: Extractor, batch: Batch, place: int) -> Attribution:
@@ -52,6 +56,6 @@ def integrated_gradients(network: Extractor, batch: Batch, place: int) -> Attrib
                 masks = None if mask is None else mask.expand(len(points), -1, -1)
                 return network.of_normalised(points, masks).logits[:, place]
 
-            return integrate(logit_of, values)
+            return integrate(logit_of, values, _TOLERANCE)
     finally:
         network.train(was_training)

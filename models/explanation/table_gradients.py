@@ -5,6 +5,8 @@ baseline is a record whose columns all have their mean over the training records
 missing. So a missing value adds what its absence says.
 """
 
+from typing import Final
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,6 +14,9 @@ from torch import Tensor
 from ecgstore.arrays import Float32Array
 from ecgstore.models.explanation.integration import Attribution, integrate
 from ecgstore.models.tabular.classifiers import NetworkOnTable
+
+_TOLERANCE: Final = 0.001
+"""Smaller than for signals: such a network is fast."""
 
 
 def table_gradients(
@@ -31,7 +36,8 @@ def table_gradients(
     Returns
     -------
     Attribution
-        Values of shape (n_columns,), each the sum of the two of its column.
+        Values of shape (n_columns,), each the sum of the two of its column. They sum
+        to the difference of the logits within 0.001 or 0.1 %.
 
     Raises
     ------
@@ -50,6 +56,6 @@ def table_gradients(
 
     with torch.inference_mode(False), torch.enable_grad():
         table = torch.from_numpy(row.astype(np.float32))[None]
-        found = integrate(logit_of, network.table_input(table))
+        found = integrate(logit_of, network.table_input(table), _TOLERANCE)
     of_columns = found.values.reshape(2, -1).sum(axis=0)
     return Attribution(of_columns, found.logit, found.baseline_logit)

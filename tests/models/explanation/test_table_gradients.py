@@ -45,7 +45,8 @@ def test_they_sum_to_the_logit(seed: int, place: int) -> None:
         found = table_gradients(small, row, place)
         assert found.logit == pytest.approx(small.logits(row[None])[0, place], abs=1e-5)
         assert found.baseline_logit == pytest.approx(of_means, abs=1e-4)
-        assert abs(found.error) < 0.01
+        change = abs(found.logit - found.baseline_logit)
+        assert abs(found.error) <= 0.001 * max(1.0, change)
 
 
 def test_a_column_of_the_mean_adds_nothing_and_a_missing_one_does() -> None:
@@ -55,7 +56,7 @@ def test_a_column_of_the_mean_adds_nothing_and_a_missing_one_does() -> None:
     row[[0, 1]] = np.nan  # of these, only b was missing in training
     of_a, of_b, *others = table_gradients(small, row, 0).values
     assert (of_a, *others) == pytest.approx((0, 0, 0), abs=1e-5)
-    assert abs(of_b) > 1e-3
+    assert abs(of_b) > 1e-4
 
 
 def test_a_linear_network_is_explained_exactly() -> None:
