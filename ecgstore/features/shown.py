@@ -3,8 +3,8 @@
 import math
 from typing import Final
 
-from ecgstore.features import FEATURES
 from ecgstore.features.normal_ranges import NORMAL_RANGES
+from ecgstore.features.table import FEATURES
 
 SEXES: Final = {0.0: "male", 1.0: "female"}
 """What the numbers of the column "sex" mean."""
