@@ -103,10 +103,14 @@ NORMAL_RANGES: Final[dict[str, NormalRange]] = {
         for lead in LEADS
     },
     **{
-        f"{lead}_q_duration_ms": NormalRange(None, limit, _UNIVERSAL)
-        for limit, leads in (
-            (20, ("V2", "V3")),
-            (30, ("I", "II", "aVL", "aVF", "V4", "V5", "V6")),
+        f"{lead}_q_duration_ms": NormalRange(None, limit, _UNIVERSAL, note)
+        for limit, leads, note in (
+            (20, ("V2", "V3"), ""),
+            (
+                30,
+                ("I", "II", "aVL", "aVF", "V4", "V5", "V6"),
+                "from 30 ms on, pathological if also 0.1 mV deep",
+            ),
         )
         for lead in leads
     },

@@ -8,10 +8,13 @@ import numpy as np
 from scipy.special import expit
 
 from ecgstore.arrays import FloatArray
-from ecgstore.errors import EcgStoreError, short_list, short_repr
+from ecgstore.errors import EcgStoreError, SchemaError, short_list, short_repr
+from ecgstore.models.explanation.integration import Attribution
 from ecgstore.models.explanation.saliency import integrated_gradients
+from ecgstore.models.explanation.table_gradients import table_gradients
 from ecgstore.models.explanation.tree_shap import contributions, expected_log_odds
 from ecgstore.models.networks.extractor import Extractor
+from ecgstore.models.tabular.classifiers import NetworkOnTable
 from ecgstore.models.tabular.forest import Forest
 from ecgstore.models.tabular.logit_fusion import LARGEST_LOGIT
 from ecgstore.pipes.batch import Batch
@@ -64,7 +67,9 @@ class Explanation:
     saliency : ndarray of shape (n_leads, n_samples)
         What each sample adds, in log-odds.
     features : tuple of FeatureContribution
-        What each feature adds on which the trees of the class split, the largest first.
+        What each feature adds that the model uses for the class, the largest first.
+    threshold : float or None
+        Probability from which on the model predicts the class; None if it has none.
     """
 
     record_id: str
@@ -77,11 +82,27 @@ class Explanation:
     n_real_samples: int
     saliency: FloatArray
     features: tuple[FeatureContribution, ...] = ()
+    threshold: float | None = None
 
     @property
     def probability(self) -> float:
         """Probability of the class."""
         return float(expit(self.logit))
+
+    @property
+    def is_predicted(self) -> bool | None:
+        """Whether the probability reaches the threshold; None without a threshold."""
+        return None if self.threshold is None else self.probability >= self.threshold
+
+    @property
+    def from_signal(self) -> float:
+        """What the signal adds, in log-odds."""
+        return float(self.saliency.sum())
+
+    @property
+    def from_features(self) -> float:
+        """What all features add, in log-odds."""
+        return float(sum(one.contribution for one in self.features))
 
 
 def explain_record(
@@ -91,15 +112,19 @@ def explain_record(
     *,
     networks: Sequence[Extractor] = (),
     forests: Sequence[Forest] = (),
+    table_networks: Sequence[NetworkOnTable] = (),
     features: Mapping[str, float] | None = None,
     network_weight: float = 1.0,
     forest_weight: float = 1.0,
+    table_weight: float = 1.0,
     offset: float = 0.0,
 ) -> Explanation:
     """Explain why models find a class in a record, or do not.
 
     The logit that is explained is the mean logit of the networks times their weight,
-    plus the mean log-odds of the forests times theirs, plus the offset.
+    plus the mean log-odds of the forests times theirs, plus the mean logit of the small
+    networks times theirs, plus the offset. Logits beyond -30 or 30 count as these, as
+    in a `LogitFusion`; what such a model adds is shortened in proportion.
 
     Parameters
     ----------
@@ -108,15 +133,17 @@ def explain_record(
     label_name : str
         The class.
     label_names : sequence of str
-        Names of the classes, in the order of the logits of the networks.
+        Names of the classes, in the order of the logits of all networks.
     networks : sequence of Extractor
-        Trained networks.
+        Trained networks on signals.
     forests : sequence of Forest
         Trained trees, which find the class by its name.
+    table_networks : sequence of NetworkOnTable
+        Trained small networks on features.
     features : mapping of str to float, optional
-        Values of the columns of the forests by name, NaN where undefined. Needed with
-        forests.
-    network_weight, forest_weight, offset : float
+        Values of the columns of forests and small networks by name, NaN where
+        undefined.
+    network_weight, forest_weight, table_weight, offset : float
         Of the class in the sum, such as scale times weight and offset of a
         `LogitFusion`.
 
@@ -132,7 +159,7 @@ def explain_record(
     ValueError
         If there is nothing to explain, or not one record.
     """
-    if not networks and not forests:
+    if not networks and not forests and not table_networks:
         raise ValueError("neither networks nor forests were given; expected some")
     if len(batch) != 1:
         raise ValueError(f"the batch has {len(batch)} records; expected one")
@@ -143,20 +170,26 @@ def explain_record(
     saliency = np.zeros_like(signal)
     base = logit = offset
     place = place_of(label_name, label_names)
-    for network in networks:
-        found = integrated_gradients(network, batch, place)
-        weight = network_weight / len(networks)
-        saliency += weight * found.values
-        base += weight * found.baseline_logit
-        logit += weight * found.logit
     parts: dict[str, float] = {}
-    for forest in forests:
-        weight = forest_weight / len(forests)
-        expected, by_column = _of_forest(forest, label_name, features or {})
-        base += weight * expected
-        logit += weight * (expected + sum(by_column.values()))
-        for name, contribution in by_column.items():
-            parts[name] = parts.get(name, 0.0) + weight * contribution
+    for network in networks:
+        of_samples = _limited(integrated_gradients(network, batch, place))
+        weight = network_weight / len(networks)
+        saliency += weight * of_samples.values
+        base += weight * of_samples.baseline_logit
+        logit += weight * of_samples.logit
+    of_tables = [
+        (forest_weight / len(forests), *_of_forest(one, label_name, features or {}))
+        for one in forests
+    ] + [
+        (table_weight / len(table_networks), *_of_network(one, place, features or {}))
+        for one in table_networks
+    ]
+    for weight, names, found in of_tables:
+        limited = _limited(found)
+        base += weight * limited.baseline_logit
+        logit += weight * limited.logit
+        for name, added in zip(names, limited.values.tolist(), strict=True):
+            parts[name] = parts.get(name, 0.0) + weight * added
     by_size = sorted(parts, key=lambda name: (-abs(parts[name]), name))
     if batch.missing_leads is not None:
         signal[batch.missing_leads[0].cpu().numpy()] = np.nan
@@ -194,23 +227,51 @@ def place_of(label_name: str, label_names: Sequence[str]) -> int:
     return [*label_names].index(label_name)
 
 
+def _limited(found: Attribution) -> Attribution:
+    """Return what is left of contributions if logits are clipped as in a fusion."""
+    base, logit = np.clip(
+        [found.baseline_logit, found.logit], -LARGEST_LOGIT, LARGEST_LOGIT
+    ).tolist()
+    change = found.logit - found.baseline_logit
+    # Of a class that all or none of the training records have, both are infinite.
+    share = (logit - base) / change if change and np.isfinite(change) else 1.0
+    return Attribution(share * found.values, logit, base)
+
+
 def _of_forest(
     forest: Forest, label_name: str, features: Mapping[str, float]
-) -> tuple[float, dict[str, float]]:
-    """Return the expected log-odds of a class, and what each column adds that is used.
-
-    A class that all or none of the training records have is as certain as a
-    `LogitFusion` takes it.
-    """
+) -> tuple[list[str], Attribution]:
+    """Return the columns that are used for a class, and what each adds."""
     place = place_of(label_name, forest.label_names)
-    names = [*features]
-    row = np.array([[features[name] for name in names]], np.float64)
-    row = row[:, forest.places(names)]
-    expected = float(expected_log_odds(forest)[place])
+    row = _row(features, forest.columns)[None]
     begin, end = forest.tree_begins[forest.class_begins[place : place + 2]]
     used = np.unique(forest.feature[begin:end])
+    used = used[used >= 0]
     added = contributions(forest, row)[0, place]
     return (
-        float(np.clip(expected, -LARGEST_LOGIT, LARGEST_LOGIT)),
-        {forest.columns[n]: float(added[n]) for n in used[used >= 0].tolist()},
+        [forest.columns[n] for n in used.tolist()],
+        Attribution(
+            added[used],
+            float(forest.log_odds(row)[0, place]),
+            float(expected_log_odds(forest)[place]),
+        ),
     )
+
+
+def _of_network(
+    network: NetworkOnTable, place: int, features: Mapping[str, float]
+) -> tuple[Sequence[str], Attribution]:
+    """Return the columns of a small network, and what each adds."""
+    row = _row(features, network.columns).astype(np.float32)
+    return network.columns, table_gradients(network, row, place)
+
+
+def _row(features: Mapping[str, float], columns: Sequence[str]) -> FloatArray:
+    """Return the values of columns."""
+    missing = [name for name in columns if name not in features]
+    if missing:
+        raise SchemaError(
+            f"the features have no column {short_repr(missing[0])} ({len(missing)} of "
+            f"{len(columns)} are missing); expected the columns of the model"
+        )
+    return np.array([features[name] for name in columns], np.float64)

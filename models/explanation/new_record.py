@@ -1,4 +1,4 @@
-"""Explain the decision of a trained network for a record that is in no store."""
+"""Explain the decision of a trained model for a record that is in no store."""
 
 from pathlib import Path
 
@@ -7,10 +7,13 @@ import torch
 from ecgstore.errors import EcgStoreError, counted
 from ecgstore.lead_names import LeadNames
 from ecgstore.models.checkpoint import Checkpoint
-from ecgstore.models.explanation.explain import Explanation, explain_record
+from ecgstore.models.explanation.explain import Explanation
+from ecgstore.models.explanation.model import explain_model
+from ecgstore.models.hybrid.model import Hybrid
 from ecgstore.models.inference.new_records import (
     batch_of,
     config_of_new_records,
+    feature_names,
     headers_of,
     read_new_record,
 )
@@ -18,7 +21,7 @@ from ecgstore.pipes.devices import available_device
 
 
 def explain_new_record(
-    checkpoint: Checkpoint,
+    model: Checkpoint | Hybrid,
     record: str | Path,
     label_name: str | None = None,
     *,
@@ -26,18 +29,18 @@ def explain_new_record(
     lead_names: LeadNames | None = None,
     allow_missing_leads: bool | None = None,
 ) -> Explanation:
-    """Explain why a network finds a class in a new record, or does not.
+    """Explain why a model finds a class in a new record, or does not.
 
     Parameters
     ----------
-    checkpoint : Checkpoint
-        The network, and the options of the store that it was trained on.
+    model : Checkpoint or Hybrid
+        The model, and the options of the store that it was trained on.
     record : str or Path
         A header, or a signal file beside one, as `predict` takes it.
     label_name : str, optional
         The class; the most probable one if left out.
     device : torch.device or str
-        Device of the network.
+        Device of the networks.
     lead_names : LeadNames, optional
         As for `predict`.
     allow_missing_leads : bool, optional
@@ -46,21 +49,19 @@ def explain_new_record(
     Raises
     ------
     EcgStoreError
-        If there is no such record or class, or the record cannot be used.
+        If there is no such record or class, the record cannot be used, or the model
+        was trained on features of another version of ecgstore.
     """
+    model.check_this_ecgstore()
     headers = headers_of(record)
     if len(headers) != 1:
         raise EcgStoreError(
             f"{record}: has {counted(len(headers), 'record')}; expected one: name its "
             "header"
         )
-    config = config_of_new_records(checkpoint, lead_names, allow_missing_leads)
-    new = read_new_record(headers[0], config)
+    config = config_of_new_records(model, lead_names, allow_missing_leads)
+    new = read_new_record(headers[0], config, with_features=model.needs_features)
     device = available_device(device)
-    network = checkpoint.network().to(device)
-    batch = checkpoint.decimate()(batch_of([new], config, checkpoint.leads).to(device))
-    if label_name is None:
-        with torch.inference_mode():
-            logits = network(*network.inputs(batch)).logits[0]
-        label_name = checkpoint.label_names[int(logits.argmax())]
-    return explain_record(batch, label_name, checkpoint.label_names, networks=[network])
+    runner = model.runner(feature_names(config), device)
+    batch = batch_of([new], config, runner.leads or config.leads).to(device)
+    return explain_model(model, runner, batch, label_name)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ecgstore.features import FEATURES
 from ecgstore.features.normal_ranges import NORMAL_RANGES
+from ecgstore.features.shown import SEXES, unit_of
 from ecgstore.models.explanation.explain import Explanation
 from ecgstore.plots import plot_explanation
 from ecgstore.system.csv_files import write_csv
@@ -42,23 +42,38 @@ def plot(explanation: Explanation, filter_text: str = "") -> "Figure":
     filter_text : str
         Pass-band of the filter for the line below the grid.
     """
-    from_signal = explanation.saliency.sum()
-    from_features = sum(one.contribution for one in explanation.features)
-    parts = [f"base {explanation.base:+.2f}", f"signal {from_signal:+.2f}"]
+    parts = [("signal, all leads", explanation.from_signal)]
+    sums = [f"base {explanation.base:+.2f}", f"signal {explanation.from_signal:+.2f}"]
     if explanation.features:
-        parts.append(f"features {from_features:+.2f}")
+        parts.append((_features_name(explanation), explanation.from_features))
+        sums.append(f"features {explanation.from_features:+.2f}")
     return plot_explanation(
         explanation.signal,
         explanation.fs,
         explanation.saliency,
         explanation.features,
+        parts=parts,
         leads=explanation.leads,
         title=f"{explanation.record_id}: {explanation.label_name}, probability "
-        f"{explanation.probability:.3f}",
-        subtitle=f"log-odds {explanation.logit:+.2f} = {', '.join(parts)}",
+        f"{explanation.probability:.3f}{_decision(explanation)}",
+        subtitle=f"log-odds {explanation.logit:+.2f} = {', '.join(sums)}",
         filter_text=filter_text,
         n_real_samples=explanation.n_real_samples,
     )
+
+
+def _features_name(explanation: Explanation) -> str:
+    """Return what the features are called together."""
+    names = {one.name for one in explanation.features}
+    return "all features, age and sex" if "age" in names else "all features"
+
+
+def _decision(explanation: Explanation) -> str:
+    """Return whether the class is predicted, and why; empty without a threshold."""
+    if explanation.threshold is None:
+        return ""
+    verb = "predicted" if explanation.is_predicted else "not predicted"
+    return f" ({verb}: the threshold is {explanation.threshold:.3f})"
 
 
 def write_table(path: Path, explanation: Explanation) -> None:
@@ -88,9 +103,9 @@ def _rows(explanation: Explanation) -> Iterator[list[Any]]:
         for begin, end in pairwise(edges.tolist()):
             added = values[begin:end].sum()
             yield ["signal", lead, begin / fs, end / fs, *[None] * 4, added]
-    units = {feature.name: feature.unit for feature in FEATURES}
     for name, value, contribution in explanation.features:
         range_ = NORMAL_RANGES.get(name)
         limits = [None, None] if range_ is None else [range_.low, range_.high]
-        unit = units.get(name)
-        yield ["feature", name, None, None, value, unit, *limits, contribution]
+        shown = SEXES.get(value, value) if name == "sex" else value
+        unit = unit_of(name)
+        yield ["feature", name, None, None, shown, unit, *limits, contribution]

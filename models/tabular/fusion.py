@@ -72,7 +72,11 @@ class FusionNetwork(Network):
         table : Tensor of shape (n_records, n_columns)
             Features, NaN where missing.
         """
-        features = self.layers(self.table_input(table))
+        return self.of_standardised(self.table_input(table))
+
+    def of_standardised(self, inputs: Tensor) -> NetworkOutput:
+        """Return the same for what `table_input` returns of a table."""
+        features = self.layers(inputs)
         return NetworkOutput(self.head(features), features)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from ecgstore import pipes
 from ecgstore.arrays import Float32Array
 from ecgstore.errors import EcgStoreError
+from ecgstore.features.shown import SEXES
 from ecgstore.pipes import Batch
 from ecgstore.storage import Selection, Store
 from ecgstore.storage.deep_features.names import column_names
@@ -25,7 +26,7 @@ _FIELDS: Final[Mapping[FeatureSet, tuple[str, ...]]] = {
     "deep": (),
     "age_sex": AGE_SEX,
 }
-_SEX: Final = {"male": 0.0, "female": 1.0}
+_SEX: Final = {name: value for value, name in SEXES.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,10 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
 from ecgstore.features import FEATURES
 from ecgstore.features.normal_ranges import NORMAL_RANGES, NormalRange
+from ecgstore.features.shown import value_text
 
 
 def test_every_range_is_that_of_a_feature_and_has_a_source() -> None:
@@ -40,3 +43,34 @@ def test_a_range_says_on_which_side_a_value_is(
         assert normal.side(beyond) == (0 if limit is None else side)
         if limit is not None:
             assert normal.side(limit) == 0
+
+
+def test_limits_are_in_their_range_also_as_stored() -> None:
+    """Features are stored in single precision."""
+    for name, normal in NORMAL_RANGES.items():
+        for limit in (normal.low, normal.high):
+            if limit is not None:
+                stored = float(np.float32(limit))
+                assert normal.side(stored) == 0, name
+                assert value_text(name, stored) == f"{limit:g}", name
+
+
+@given(
+    name=st.sampled_from([*NORMAL_RANGES]),
+    share=st.floats(-0.01, 0.01, allow_subnormal=False),
+)
+def test_what_is_read_is_on_the_side_of_the_value(name: str, share: float) -> None:
+    normal = NORMAL_RANGES[name]
+    for limit in (normal.low, normal.high):
+        if limit is not None:
+            value = limit + share * (abs(limit) or 1)
+            if value == limit or abs(value - limit) > 1e-5 * (abs(limit) or 1):
+                shown = value_text(name, value)
+                assert normal.side(float(shown)) == normal.side(value)
+
+
+def test_large_values_have_all_their_digits() -> None:
+    assert value_text("mean_rr_ms", 1012.34) == "1012"
+    assert value_text("mean_rr_ms", 1000.2) == "1000.2"
+    assert value_text("V1_r_amplitude_mv", -0.76543) == "-0.765"
+    assert value_text("n_beats", 12.0) == "12"

@@ -14,7 +14,7 @@ from ecgstore.cli.torch_needed import needs_torch
 Examples:
   ecgstore explain runs/resnet18 A0001.hea
   ecgstore explain runs/resnet18 A0001.hea -o explanation.png --class AF
-  ecgstore explain runs/resnet18 A0001.hea -o a.svg --csv contributions.csv
+  ecgstore explain runs/hybrid A0001.hea -o a.svg --csv contributions.csv
 """
 )
 @CHECKPOINT
@@ -36,7 +36,8 @@ Examples:
     "--csv",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Also write what each lead and 0.1 s add to the log-odds, as a table.",
+    help="Also write what each lead and 0.1 s, and each feature, add to the log-odds, "
+    "as a table.",
 )
 @OWN_MODEL
 @DEVICE
@@ -57,20 +58,22 @@ def explain(
     lead_names: Path | None,
     allow_missing_leads: bool | None,
 ) -> None:
-    """Plot why a network finds a class in RECORD, or does not.
+    """Plot why a model finds a class in RECORD, or does not.
 
-    CHECKPOINT is a best.pt, or the folder of a training. RECORD is a .hea file, or a
-    .mat or .dat file beside one, and is read as by `predict`.
+    CHECKPOINT is the folder of a training, or the model.safetensors in it. RECORD is a
+    .hea file, or a .mat or .dat file beside one, and is read as by `predict`.
 
     The curves are highlighted where they raise the probability of the class (orange)
-    or lower it (blue), compared with no signal. This says what the network looked at.
-    It does not say that the network is right, nor what the disease changes.
+    or lower it (blue), compared with no signal. For a hybrid, it is listed below what
+    signal and handcrafted features, age and sex add, and whether the probability
+    reaches the threshold. This says what the model looked at. It does not say that the
+    model is right, nor what the disease changes.
     """
     with needs_torch():
-        from ecgstore.models.checkpoint import Checkpoint
         from ecgstore.models.devices import chosen_device
         from ecgstore.models.explanation.new_record import explain_new_record
         from ecgstore.models.explanation.report import plot, write_table
+        from ecgstore.models.loading import load
     from ecgstore.lead_names import LeadNames
     from ecgstore.plots import save
     from ecgstore.system.atomic_files import check_writable
@@ -78,7 +81,7 @@ def explain(
     for path in (out, csv):
         if path is not None:
             check_writable(path)
-    trained = Checkpoint.load(checkpoint, model=model)
+    trained = load(checkpoint, model=model)
     explanation = explain_new_record(
         trained,
         record,

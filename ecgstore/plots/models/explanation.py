@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ecgstore.arrays import FloatArray
-from ecgstore.features import FEATURES
 from ecgstore.features.normal_ranges import NORMAL_RANGES
+from ecgstore.features.shown import unit_of, value_text
 from ecgstore.plots.ecg.highlight import AGAINST, FOR
 from ecgstore.plots.ecg.layout import GRID_LEFT, GRID_WIDTH, MM_PER_INCH
 from ecgstore.plots.ecg.paper import ecg_paper
@@ -31,7 +31,7 @@ _BARS_RIGHT: Final = GRID_LEFT + GRID_WIDTH
 _NUMBER_MM: Final = 13.0
 _NAME_LETTERS: Final = 34
 
-_UNITS: Final = {"1": "", "deg": "°"}
+_UNITS: Final = {None: "", "1": "", "deg": "°", "1/min": "/min"}
 """Units that are not written as in the definitions, behind a space."""
 
 
@@ -41,6 +41,7 @@ def plot_explanation(
     saliency: FloatArray,
     features: Sequence[tuple[str, float, float]] = (),
     *,
+    parts: Sequence[tuple[str, float]] = (),
     leads: Sequence[str] = LEADS,
     title: str = "",
     subtitle: str = "",
@@ -61,6 +62,9 @@ def plot_explanation(
         Name and value of each feature and what it adds to the log-odds, the largest
         first; the first ten are shown, with unit and normal range. Values outside the
         range have an arrow. If left out, there is only the ECG.
+    parts : sequence of (str, float)
+        Names of the parts of the model's input, such as the signal, and what each adds
+        in all; shown above the features.
     leads, title, subtitle, filter_text, n_real_samples
         See `ecg_paper`.
 
@@ -80,7 +84,8 @@ def plot_explanation(
         highlight=saliency,
     )
     if features:
-        _draw_features(_axes_below(figure, len(features[:MOST_FEATURES])), features)
+        n_rows = len(parts) + len(features[:MOST_FEATURES])
+        _draw_features(_axes_below(figure, n_rows), parts, features)
     return figure
 
 
@@ -99,8 +104,12 @@ def _axes_below(figure: Figure, n_rows: int) -> Axes:
     return axes
 
 
-def _draw_features(axes: Axes, features: Sequence[tuple[str, float, float]]) -> None:
-    """Draw a row for each of the largest features: a table, and a bar at its right."""
+def _draw_features(
+    axes: Axes,
+    parts: Sequence[tuple[str, float]],
+    features: Sequence[tuple[str, float, float]],
+) -> None:
+    """Draw a row for each part and each of the largest features, with a bar."""
     shown = features[:MOST_FEATURES]
     top = axes.get_ylim()[1] - _HEAD_MM
     for x, text, align in (
@@ -111,11 +120,17 @@ def _draw_features(axes: Axes, features: Sequence[tuple[str, float, float]]) -> 
     ):
         axes.text(x, top + 3.0, text, fontsize=8, color=GREY, ha=align, va="center")
     axes.plot([GRID_LEFT, _BARS_RIGHT], [top, top], color=GREY, linewidth=0.5)
-    scale, zero = _scale([added for _, _, added in shown])
-    axes.plot(
-        [zero, zero], [top, top - len(shown) * _ROW_MM], color=GREY, linewidth=0.5
-    )
-    for row, (name, value, added) in enumerate(shown):
+    scale, zero = _scale([*(one for _, one in parts), *(one for *_, one in shown)])
+    n_rows = len(parts) + len(shown)
+    axes.plot([zero, zero], [top, top - n_rows * _ROW_MM], color=GREY, linewidth=0.5)
+    for row, (part, added) in enumerate(parts):
+        y = top - (row + 0.5) * _ROW_MM
+        axes.text(GRID_LEFT, y, part, fontsize=9, weight="bold", color=INK, va="center")
+        _draw_bar(axes, y, zero, scale * added, added)
+    if parts:
+        below = top - len(parts) * _ROW_MM
+        axes.plot([GRID_LEFT, _BARS_RIGHT], [below, below], color=GREY, linewidth=0.5)
+    for row, (name, value, added) in enumerate(shown, len(parts)):
         y = top - (row + 0.5) * _ROW_MM
         _write_feature(axes, y, name, value)
         _draw_bar(axes, y, zero, scale * added, added)
@@ -141,12 +156,11 @@ def _scale(added: Sequence[float]) -> tuple[float, float]:
 
 def _write_feature(axes: Axes, y: float, name: str, value: float) -> None:
     """Write name, value with its unit, and normal range of a feature."""
-    units = {feature.name: feature.unit for feature in FEATURES}
-    unit = units.get(name, "1")
-    unit = _UNITS.get(unit, f" {unit.replace('^2', '²')}")
+    unit = unit_of(name)
+    unit = _UNITS.get(unit, f" {unit}".replace("^2", "²"))
     range_ = NORMAL_RANGES.get(name)
     side = 0 if range_ is None else range_.side(value)
-    text = "undefined" if math.isnan(value) else f"{value:.3g}{unit}"
+    text = value_text(name, value) + ("" if math.isnan(value) else unit)
     arrow = {-1: "\N{DOWNWARDS ARROW} ", 0: "", 1: "\N{UPWARDS ARROW} "}[side]
     normal = "no range" if range_ is None else f"{range_}{unit}"
     colour = VERMILION if side else INK

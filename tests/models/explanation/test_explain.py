@@ -25,7 +25,7 @@ from tests.models.tabular.random_forests import INF, grown
 
 NAMES = ("a", "b", "c")
 BATCH = one_record()
-WEIGHTS: dict[str, float] = {
+WEIGHTS: dict[str, Any] = {
     "network_weight": 0.5,
     "forest_weight": 2.0,
     "offset": -0.25,

@@ -1,5 +1,6 @@
 """Integrated gradients are complete, exact where known, and follow the weights."""
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from ecgstore.models.explanation.saliency import integrated_gradients
 from ecgstore.models.networks.create import create_model
-from ecgstore.models.networks.extractor import Extractor
+from ecgstore.models.networks.extractor import Extractor, FitsDirectly
 from ecgstore.models.networks.masked import Masked
 from ecgstore.models.networks.own_trunk import OwnTrunk
 from ecgstore.pipes.batch import Batch
@@ -36,9 +37,18 @@ def one_record(seed: int = 0, **changes: Any) -> Batch:
     return batch.replace(**changes)
 
 
+def fitted(name: str, seed: int = 0) -> Extractor:
+    """Return a network whose trunk is fitted, if it has something to fit."""
+    network = deepcopy(network_of(name))
+    if isinstance(network.trunk, FitsDirectly):
+        generator = torch.Generator().manual_seed(seed)
+        network.trunk.fit(torch.randn(8, N_LEADS, N_REAL, generator=generator), seed)
+    return network
+
+
 @smaller_models
 def test_values_and_the_baseline_sum_to_the_logit(name: str) -> None:
-    network, batch = network_of(name), one_record()
+    network, batch = fitted(name), one_record()
     with torch.no_grad():
         logits = network(*network.inputs(batch)).logits[0]
         no_signal = one_record(signals=torch.zeros(1, N_LEADS, N_SAMPLES))
@@ -148,6 +158,56 @@ def test_other_weights_give_another_explanation(seed: int) -> None:
             for network in (one, other)
         )
         assert abs(spearmanr(found, others).statistic) < 0.3
+
+
+def counts_convolutions(seed: int) -> Extractor:
+    """Return a ``minirocket`` that looks at the shortest kernels only."""
+    network = fitted("minirocket", seed)
+    n_short = network.n_features // 12
+    with torch.no_grad():
+        network.head.weight[:, n_short:] = 0
+        network.head.weight[:, :n_short].normal_(
+            generator=torch.Generator().manual_seed(seed)
+        )
+    return network
+
+
+def with_burst(amplitude: float) -> Batch:
+    """Return a quiet record with a burst in lead V1, samples 100 to 199."""
+    batch = one_record()
+    assert batch.signals is not None
+    sizes = torch.full_like(batch.signals, 0.01)
+    sizes[0, 2, 100:200] = amplitude
+    return batch.replace(signals=batch.signals * sizes)
+
+
+def test_random_convolutions_find_the_artefact_that_decides() -> None:
+    """Their features have a gradient on short ramps only, and yet it is found."""
+    network = counts_convolutions(0)
+    with torch.no_grad():
+        loud, quiet = (
+            network(*network.inputs(batch)).features[0]
+            for batch in (with_burst(1.0), with_burst(0.01))
+        )
+        network.head.weight[0] *= 0
+        n_short = network.n_features // 12
+        network.head.weight[0, :n_short] = (loud - quiet)[:n_short]
+    saliency = integrated_gradients(network, with_burst(1.0), 0)
+    change = abs(saliency.logit - saliency.baseline_logit)
+    assert abs(saliency.error) <= 0.01 * max(1.0, change)
+    sizes = np.abs(saliency.values)
+    # A twelfth of the samples; the others cross some thresholds near 0.
+    assert sizes[2, 100:200].sum() > 0.6 * sizes.sum()
+
+
+def test_other_random_convolutions_give_another_explanation() -> None:
+    found, others = (
+        integrated_gradients(counts_convolutions(seed), one_record(), 0)
+        .values[:, :N_REAL]
+        .ravel()
+        for seed in (0, 1)
+    )
+    assert abs(spearmanr(found, others).statistic) < 0.3
 
 
 def test_the_mode_of_the_network_is_restored() -> None:

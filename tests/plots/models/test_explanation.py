@@ -105,10 +105,22 @@ def test_the_ten_largest_features_are_listed_with_unit_and_range() -> None:
         ["V1_r_amplitude_mv", "0.765 mV", "no range", "-0.50"],
         ["qrs_axis_deg", "↓ -45°", "-30 to 90°", "+0.25"],
         ["pr_interval_ms", "undefined", "120-200 ms", "+0.12"],
-        ["age", "70", "no range", "+0.10"],
+        ["age", "70 years", "no range", "+0.10"],
     ]
     assert len(listed) == 10
     assert rest == ["the other 3 features add +0.03"]
+
+
+def test_parts_are_above_the_features_on_one_scale() -> None:
+    parts = [("signal", 3.0), ("all features", -1.5)]
+    figure = plot_explanation(SIGNAL, FS, NOTHING, FEATURES, parts=parts)
+    texts = [text.get_text() for text in figure.axes[1].texts]
+    heights = {text.get_text(): text.get_position()[1] for text in figure.axes[1].texts}
+    assert heights["signal"] > heights["all features"] > heights["qrs_duration_ms"]
+    assert texts[texts.index("signal") + 1] == "+3.00"
+    bars = [bar for bar in figure.axes[1].patches if isinstance(bar, Rectangle)]
+    widths = [bar.get_width() for bar in bars[:3]]
+    assert widths == pytest.approx([widths[0], widths[0] / 2, widths[0] / 2])
 
 
 def test_bars_are_as_long_as_the_contributions() -> None:
