@@ -38,6 +38,7 @@ COMMANDS = [
     ("explain MODEL RECORD -o out/a.svg --csv out/a.csv", (3_000,)),
     ("extract MODEL STORE -o out/a.h5", (0, 10_000)),
     ("train STORE -o out --model cnn --fs 100 --epochs 1 --batch-size 16", (0, 3_000)),
+    ("train STORE -o out/a --inputs handcrafted --workers 1", (0, 3_000)),
     ("compare STORE -o out --quick --workers 1", (0,)),
 ]
 _ON_A_DEVICE = ("predict", "explain", "extract", "evaluate", "train", "compare")
@@ -76,7 +77,8 @@ def test_a_full_disk_ends_a_command_in_one_line(
     room: int,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(comparison, "extract_unseen", outputs)
+    monkeypatch.setattr(comparison, "fit_extractor", lambda *_: None)
+    monkeypatch.setattr(comparison, "extractor_outputs", outputs)
     options = [] if command.startswith(("export", "plot", "explain")) else ["--quiet"]
     if command.startswith(_ON_A_DEVICE):
         options += ["--device", "cpu"]

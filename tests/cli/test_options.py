@@ -47,6 +47,7 @@ OTHER: dict[str, Any] = {
     "exclude_sources": ["ptb", "st_petersburg_incart"],
     "lead_names": str(NAMES_FILE),
     "leads": ["II", "V2"],
+    "learning_curve": ["70", "90"],
     "limit": 7,
     "model": "cnn",
     "windows": "every=10s",
@@ -155,7 +156,12 @@ def test_quick_is_overridden_by_file_and_flags(
 ) -> None:
     quick = settings_of("compare", "--quick")
     assert quick.protocols == ("patients",)
-    assert (quick.model.model, quick.model.fs, quick.n_seeds) == ("cnn", 100.0, 1)
+    assert (quick.model.model, quick.model.fs, quick.n_seeds) == (
+        "minirocket",
+        100.0,
+        1,
+    )
+    assert quick.learning_curve == ()
     assert quick.fusion.epochs < ComparisonSettings().fusion.epochs
     assert quick.fusion.augment is False
     file = tmp_path / "options.toml"

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from ecgstore.models.comparison.classifiers import CLASSIFIERS
 from ecgstore.models.running import run_network
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.tabular import fusion, trees
+from ecgstore.models.tabular.classifiers import FITS
 from ecgstore.models.tabular.fusion import FusionNetwork, train_fusion
 from ecgstore.models.tabular.table import DeepFeatures, FeatureSet, read_table
 from ecgstore.pipes.testing import digest
@@ -59,12 +59,11 @@ def test_every_classifier_depends_on_the_seed(
     training: Selection, settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(trees.OPTIONS, "max_iter", 5)
-    for name in ("handcrafted", "trees"):
-        classifier = CLASSIFIERS[name]
+    sets: tuple[FeatureSet, ...] = ("handcrafted", "age_sex")
+    table = read_table(training, sets, None)
+    for name, fit in FITS.items():
         first, again, other = (
-            classifier.fit(
-                training, classifier.feature_sets, None, replace(settings, seed=seed)
-            )(training, None)
+            fit(training, sets, None, replace(settings, seed=seed)).logits(table)
             for seed in (1, 1, 2)
         )
         np.testing.assert_array_equal(first, again, name)

@@ -1,0 +1,107 @@
+"""``ecgstore train --inputs``: from a store to a folder that is a model."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecgstore import models
+from ecgstore.models.comparison.fold_predictions import predict_outer_fold
+from ecgstore.models.comparison.protocols import OuterFold
+from ecgstore.models.hybrid.folder import train_hybrid_into
+from ecgstore.models.hybrid.inner_folds import inner_folds
+from ecgstore.models.hybrid.parts import extractor_outputs, fit_extractor
+from ecgstore.models.hybrid.settings import HybridSettings
+from ecgstore.models.running import run as run_model
+from ecgstore.models.settings import TrainingSettings
+from ecgstore.models.tabular import trees
+from ecgstore.storage import Selection, Store
+
+Run = Callable[..., tuple[int, str, str]]
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SETTINGS = HybridSettings(
+    n_inner_folds=2, fusion=TrainingSettings(epochs=2, batch_size=16, augment=False)
+)
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(trees.OPTIONS, "max_iter", 3)
+
+
+def test_a_folder_is_a_model_with_a_card_and_scores(
+    run: Run, sample_store: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "hybrid"
+    words = (
+        *("train", sample_store, "-o", folder, "--inputs", "handcrafted"),
+        *("--n-inner-folds", "2", "--fusion-epochs", "2", "--workers", "1", "--quiet"),
+    )
+    code, out, errors = run(*words)
+    assert code == 0, errors
+    assert "all together" in out
+    names = {"model.safetensors", "README.md", "scores.csv"}
+    assert {path.name for path in folder.iterdir()} == names
+    model = models.load(folder)
+    assert isinstance(model, models.Hybrid)
+    assert model.extractor is None
+    with Store(sample_store) as store:
+        model.check(store)
+        training = store.select(folds=range(9)).rows
+        assert model.origin["training_rows"].tolist() == training.tolist()
+    card = (folder / "README.md").read_text()
+    for text in (*model.label_names, "not a medical device", model.weights_sha256()):
+        assert text in card
+    with (folder / "scores.csv").open(newline="") as file:
+        rows = [*csv.DictReader(file)]
+    assert {row["part"] for row in rows} == {"trees", "network", "sum"}
+    code, _, errors = run(*words)
+    assert (code, errors) == (
+        1,
+        f"ecgstore: {folder}: holds a model; choose another folder\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--inputs", "both", "--resume"), "takes neither --resume"),
+        (("--inputs", "both", "--validation-folds", "7"), "takes neither --resume"),
+        (("--no-age-sex",), "--no-age-sex needs --inputs both or handcrafted"),
+        (("--workers", "2"), "--workers needs --inputs both or handcrafted"),
+        (("--inputs", "neither"), "is not one of 'both', 'handcrafted', 'deep'"),
+    ],
+)
+def test_options_of_the_other_kind_are_refused(
+    run: Run, sample_store: Path, tmp_path: Path, words: tuple[str, ...], message: str
+) -> None:
+    code, _, errors = run("train", sample_store, "-o", tmp_path / "a", *words)
+    assert code == 2
+    assert message in " ".join(errors.split())
+    assert not (tmp_path / "a").exists()
+
+
+def test_compare_judges_what_train_makes(sample_store: Path, tmp_path: Path) -> None:
+    """The probabilities of test records are those of a hybrid trained on the others."""
+    with Store(sample_store) as store:
+        hybrid = train_hybrid_into(tmp_path / "a", store, SETTINGS)
+        test = store.select(folds=[9]).rows
+        training = np.setdiff1d(np.arange(len(store)), test)
+        settings = SETTINGS
+        inner = inner_folds(store, training, settings.n_inner_folds)
+        outputs = []
+        for fold in inner:
+            extractor = fit_extractor(store, fold, settings.model, settings.training)
+            rows = np.union1d(fold.held_out, test)
+            outputs.append(extractor_outputs(extractor, store, rows))
+        compared = predict_outer_fold(
+            store, OuterFold("9", training, test), inner, outputs, settings
+        )["hybrid"]
+        runner = hybrid.runner(store.feature_names, "cpu")
+        predicted = run_model(runner, Selection(store, test))
+    np.testing.assert_array_equal(predicted.probabilities, compared.probabilities)
+    np.testing.assert_array_equal(hybrid.thresholds, compared.thresholds)
