@@ -37,9 +37,9 @@ def extract(
     """Write deep features and logits of every record to a file for `Store.attach`.
 
     The features of a hybrid are those of its extractor, or of its small network if it
-    has none; its logits are those of the sum. The file appears whole or not at all, and the
-    same arguments on the same machine give the same bytes. Memory does not grow with
-    the number of records.
+    has none; its logits are those of the sum. The file appears whole or not at all, and
+    the same arguments on the same machine give the same bytes. Memory does not grow
+    with the number of records.
 
     Do not evaluate anything on features of records that the extractor was trained on:
     `Store.attached_seen` lists these records.

@@ -149,9 +149,7 @@ def test_a_record_in_every_place_of_a_batch_is_predicted_the_same(
         batch = batch_of(chosen, config, runner.leads or config.leads)
         with torch.inference_mode():
             logits = runner(batch).logits.numpy()
-        for record, found in zip(
-            chosen, running.probabilities_of(logits), strict=True
-        ):
+        for record, found in zip(chosen, running.probabilities_of(logits), strict=True):
             np.testing.assert_array_equal(found, expected[record.record_id])
 
 
