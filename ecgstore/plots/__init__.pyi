@@ -13,6 +13,7 @@ from .models.comparison import (
     plot_score_intervals as plot_score_intervals,
 )
 from .models.explanation import plot_explanation as plot_explanation
+from .models.learning_curve import plot_learning_curve as plot_learning_curve
 from .models.predictions import (
     plot_confusion as plot_confusion,
     plot_reliability as plot_reliability,

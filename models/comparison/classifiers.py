@@ -1,74 +1,80 @@
 """The classifiers of a comparison: their training functions and features.
 
-To add a classifier, add a row to `CLASSIFIERS`.
+To add a classifier on a table, add a row to `CLASSIFIERS`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
-from ecgstore.models.tabular.classifiers import Fit, fit_network, fit_trees
+from ecgstore.models.hybrid.settings import PARTS, Part
+from ecgstore.models.tabular.classifiers import Kind
 from ecgstore.models.tabular.table import FeatureSet
+
+NAMES: Final[Mapping[Part, str]] = {
+    "trees": "trees",
+    "network": "handcrafted",
+    "extractor": "extractor",
+}
+"""The parts of a hybrid, as they are named in a comparison."""
+
+PART_TITLES: Final[Mapping[Part, str]] = {
+    "trees": "trees on handcrafted",
+    "network": "network on handcrafted",
+    "extractor": "deep network",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Classifier:
-    """A classifier of the comparison.
+class Joined:
+    """A classifier on deep features, or on handcrafted and deep features together.
 
     Attributes
     ----------
-    fit : callable
-        Trains it.
+    kind : str
+        How it is trained.
     feature_sets : tuple of str
         Its inputs; some of `ecgstore.models.tabular.table.FEATURE_SETS`.
     title : str
         Name in tables and plots.
     """
 
-    fit: Fit
+    kind: Kind
     feature_sets: tuple[FeatureSet, ...]
     title: str
 
-    @property
-    def uses_deep_features(self) -> bool:
-        """Whether deep features are among its inputs."""
-        return "deep" in self.feature_sets
-
-    def with_age_and_sex(self) -> "Classifier":
-        """Return the classifier with age and sex as additional inputs."""
-        return replace(self, feature_sets=(*self.feature_sets, "age_sex"))
+    def inputs(self, age_sex: bool) -> tuple[FeatureSet, ...]:
+        """Return its inputs, with age and sex beside handcrafted features."""
+        with_age = age_sex and "handcrafted" in self.feature_sets
+        return (*self.feature_sets, "age_sex") if with_age else self.feature_sets
 
 
-CLASSIFIERS: Final[Mapping[str, Classifier]] = {
-    "handcrafted": Classifier(fit_network, ("handcrafted",), "network on handcrafted"),
-    "deep": Classifier(fit_network, ("deep",), "network on deep"),
-    "both": Classifier(fit_network, ("handcrafted", "deep"), "network on both"),
-    "trees": Classifier(fit_trees, ("handcrafted",), "trees on handcrafted"),
-    "trees-both": Classifier(fit_trees, ("handcrafted", "deep"), "trees on both"),
+JOINED: Final[Mapping[str, Joined]] = {
+    "deep": Joined("network", ("deep",), "network on deep"),
+    "both": Joined("network", ("handcrafted", "deep"), "network on both"),
+    "trees-both": Joined("trees", ("handcrafted", "deep"), "trees on both"),
 }
-"""The classifiers on tables of features, by name."""
-
-EXTRACTOR: Final = "extractor"
-"""The deep network on signals, whose outputs are deep features."""
+"""The classifiers that take deep features as columns of a table, by name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fused:
-    """A sum of logits of classifiers (`ecgstore.models.tabular.logit_fusion`).
+class Hybrid:
+    """What `ecgstore train --inputs` makes: a sum of the logits of unlike parts.
 
     Attributes
     ----------
     parts : tuple of str
-        Names of the classifiers, the strongest first, to which the others are added.
+        Its parts, the strongest first, to which the others are added.
     title : str
         Name in tables and plots.
     """
 
-    parts: tuple[str, ...]
+    parts: tuple[Part, ...]
     title: str
 
 
-FUSED: Final[Mapping[str, Fused]] = {
-    "fused": Fused(("trees", "handcrafted", EXTRACTOR), "trees + networks"),
+HYBRIDS: Final[Mapping[str, Hybrid]] = {
+    "handcrafted-sum": Hybrid(PARTS["handcrafted"], "sum on handcrafted"),
+    "hybrid": Hybrid(PARTS["both"], "hybrid"),
 }
-"""Sums of the logits of unlike classifiers, by name."""
+"""What is trained with each of the inputs, by name."""

@@ -7,7 +7,12 @@ import numpy as np
 
 from ecgstore.arrays import FloatArray
 from ecgstore.models.comparison.baselines import BASELINES
-from ecgstore.models.comparison.classifiers import CLASSIFIERS, EXTRACTOR, FUSED
+from ecgstore.models.comparison.classifiers import (
+    HYBRIDS,
+    JOINED,
+    NAMES,
+    PART_TITLES,
+)
 from ecgstore.models.comparison.run import ProtocolResult
 from ecgstore.models.comparison.settings import ComparisonSettings
 from ecgstore.scores.bootstrap import BootstrapResult, Estimate, paired_bootstrap
@@ -16,34 +21,40 @@ from ecgstore.storage import Store
 
 TITLES: Final[Mapping[str, str]] = {
     **{name: baseline.title for name, baseline in BASELINES.items()},
-    EXTRACTOR: "deep network",
-    **{name: classifier.title for name, classifier in CLASSIFIERS.items()},
-    **{name: fused.title for name, fused in FUSED.items()},
+    **{NAMES[part]: title for part, title in PART_TITLES.items()},
+    **{name: joined.title for name, joined in JOINED.items()},
+    **{name: hybrid.title for name, hybrid in HYBRIDS.items()},
 }
 """Names of all classifiers in tables and plots, baselines included."""
 
 TITLES_EXPLAINED: Final = (
     '"deep network" is trained on signals, and its own probabilities are scored; '
     '"network on deep" is a small network trained on the outputs of the deep network, '
-    '"network on both" one on these outputs and handcrafted features; "trees + '
-    'networks" adds the logits of the trees, of the network on handcrafted features '
-    "and of the deep network"
+    '"network on both" one on these outputs and handcrafted features; "hybrid" adds '
+    "the logits of the trees, of the network on handcrafted features and of the deep "
+    'network, "sum on handcrafted" those of the first two'
 )
 """What the names of classifiers mean that are easily mistaken for each other."""
 
 PAIRS: Final = (
+    ("hybrid", "trees"),
+    ("hybrid", "extractor"),
+    ("hybrid", "handcrafted-sum"),
     ("both", "handcrafted"),
     ("both", "deep"),
     ("both", "extractor"),
-    ("fused", "trees"),
-    ("fused", "extractor"),
+    ("handcrafted-sum", "trees"),
     ("trees-both", "trees"),
-    ("trees-both", "extractor"),
     ("trees", "handcrafted"),
-    ("deep", "extractor"),
 )
-"""The differences that are printed and plotted. The first four were chosen beforehand
+"""The differences that are printed and plotted. The first two were chosen beforehand
 to answer whether fusion helps; some of the others may be significant by chance."""
+
+
+def pairs_of(estimates: BootstrapResult) -> list[tuple[str, str]]:
+    """Return the pairs of `PAIRS` whose classifiers were trained."""
+    names = {*estimates.names}
+    return [pair for pair in PAIRS if names.issuperset(pair)]
 
 
 def estimate(

@@ -1,5 +1,6 @@
 """The plots of a comparison."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -11,11 +12,13 @@ from ecgstore.models.comparison.estimates import (
     TITLES,
     TITLES_EXPLAINED,
     difference,
+    pairs_of,
 )
 from ecgstore.models.comparison.run import ProtocolResult
 from ecgstore.plots import (
     plot_confusion,
     plot_difference_intervals,
+    plot_learning_curve,
     plot_reliability,
     plot_score_intervals,
     save,
@@ -28,8 +31,15 @@ _PANEL_HEADINGS: Final = {
     name: heading.replace(" (", "\n(") for name, heading in SCORE_HEADINGS.items()
 }
 
-_CONFUSION: Final = ("handcrafted", "extractor", "both")
+_CONFUSION: Final = ("trees", "extractor", "hybrid")
 """Classifiers whose confusion matrices are plotted."""
+
+
+_CURVE: Final = "patients"
+_CURVE_SCORE: Final = "macro_auroc"
+_CURVE_CLASSIFIERS: Final = ("trees", "handcrafted", "extractor", "hybrid")
+_N_REGISTERED: Final = 2
+"""The first pairs, which were chosen beforehand."""
 
 
 def write_pictures(
@@ -75,7 +85,7 @@ def write_pictures(
         "differences": plot_difference_intervals(
             {
                 (titles[first], titles[second]): difference(estimates, first, second)
-                for first, second in PAIRS
+                for first, second in pairs_of(estimates)
             },
             columns=_PANEL_HEADINGS,
             title=f"Differences, folds by {protocol}",
@@ -104,6 +114,49 @@ def write_pictures(
         save(figure, path)
         files.append(path)
     return files
+
+
+def write_learning_curve(
+    results: Mapping[str, ProtocolResult],
+    estimates: Mapping[str, BootstrapResult],
+    folder: Path,
+) -> list[Path]:
+    """Plot the scores of folds of patients against their training records.
+
+    Returns
+    -------
+    list of Path
+        The files; none if no protocol has fewer records than all.
+    """
+    sizes = {
+        name: float(np.mean([len(fold.training) for fold in results[name].outer]))
+        for name in estimates
+        if name.partition("-")[0] == _CURVE
+    }
+    names = sorted(sizes, key=lambda name: sizes[name])
+    if len(names) < 2:
+        return []
+    figure = plot_learning_curve(
+        [sizes[name] for name in names],
+        {
+            TITLES[classifier]: [
+                estimates[name].scores[classifier][_CURVE_SCORE] for name in names
+            ]
+            for classifier in _CURVE_CLASSIFIERS
+        },
+        {
+            f"{TITLES[first]} - {TITLES[second]}": [
+                difference(estimates[name], first, second)[_CURVE_SCORE]
+                for name in names
+            ]
+            for first, second in PAIRS[:_N_REGISTERED]
+        },
+        score=SCORE_HEADINGS[_CURVE_SCORE],
+        title="Scores by number of training records, folds by patients",
+    )
+    path = folder / "learning-curve.png"
+    save(figure, path)
+    return [path]
 
 
 def _capitalised(text: str) -> str:

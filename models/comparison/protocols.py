@@ -1,6 +1,8 @@
 """Protocols: how the records of a store are divided into training and test records.
 
-To add a protocol, write its function here and add it to `PROTOCOLS`.
+To add a protocol, write its function here and add it to `PROTOCOLS`. The protocol
+"patients-150" is "patients" with 150 training records in each fold, for a learning
+curve.
 """
 
 from collections.abc import Callable, Mapping
@@ -76,6 +78,30 @@ def by_source(store: "Store", n_folds: int) -> list[OuterFold]:
     ]
 
 
+def with_fewer(outer: OuterFold, patient: IntArray, n_records: int) -> OuterFold:
+    """Return a fold with about so many of its training records, of whole patients.
+
+    Patients are drawn at random, the same ones first for every number: fewer records
+    are a part of more.
+
+    Parameters
+    ----------
+    outer : OuterFold
+        The fold.
+    patient : ndarray of shape (n_rows,)
+        Number of the patient of every row of the store.
+    n_records : int
+        Number of training records; all if there are fewer.
+    """
+    own = patient[outer.training]
+    order = np.random.default_rng(0).permutation(np.unique(own))
+    place = np.empty(order.max(initial=0) + 1, np.int64)
+    place[order] = np.arange(len(order))
+    n_up_to = np.cumsum(np.bincount(place[own], minlength=len(order)))
+    n_patients = int(np.searchsorted(n_up_to, n_records)) + 1
+    return OuterFold(outer.name, outer.training[place[own] < n_patients], outer.test)
+
+
 @dataclass(frozen=True, slots=True)
 class Protocol:
     """A protocol of the comparison.
@@ -97,3 +123,22 @@ PROTOCOLS: Final[Mapping[str, Protocol]] = {
     "sources": Protocol(by_source, "all records of one source after the other"),
 }
 """The protocols by name."""
+
+
+def outer_folds(store: "Store", name: str, n_folds: int) -> list[OuterFold]:
+    """Return the folds of a protocol, also of one with fewer training records.
+
+    Parameters
+    ----------
+    store : Store
+        The records.
+    name : str
+        One of `PROTOCOLS`, or such a name, a hyphen, and a number of records.
+    n_folds : int
+        Number of folds of patients.
+    """
+    protocol, _, n_records = name.partition("-")
+    folds = PROTOCOLS[protocol].outer_folds(store, n_folds)
+    if not n_records:
+        return folds
+    return [with_fewer(fold, store.groups(), int(n_records)) for fold in folds]

@@ -13,7 +13,10 @@ import torch
 
 from ecgstore import __version__
 from ecgstore.models.comparison.estimates import estimate
-from ecgstore.models.comparison.pictures import write_pictures
+from ecgstore.models.comparison.pictures import (
+    write_learning_curve,
+    write_pictures,
+)
 from ecgstore.models.comparison.run import ProtocolResult
 from ecgstore.models.comparison.settings import ComparisonSettings
 from ecgstore.models.comparison.tables import (
@@ -90,6 +93,7 @@ def write_report(
             with replace_file(predictions) as file:
                 json.dump(content, file, ensure_ascii=False)
             files += [scores, differences, by_source, predictions]
+        files += write_learning_curve(results, estimates, folder)
     return Report(estimates, files)
 
 

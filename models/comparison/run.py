@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,22 +12,19 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.errors import EcgStoreError, SchemaError
-from ecgstore.models.comparison.cross_fitting import (
-    InnerFold,
-    extract_unseen,
-    inner_folds,
-)
 from ecgstore.models.comparison.fold_predictions import (
     FoldPredictions,
     predict_outer_fold,
 )
-from ecgstore.models.comparison.protocols import PROTOCOLS, OuterFold
+from ecgstore.models.comparison.protocols import OuterFold, outer_folds
 from ecgstore.models.comparison.settings import ComparisonSettings
+from ecgstore.models.hybrid.inner_folds import InnerFold, inner_folds
+from ecgstore.models.hybrid.parts import extractor_outputs, fit_extractor
 from ecgstore.models.networks.own import short_name, source_of
+from ecgstore.models.one_thread import OneThread
 from ecgstore.models.running import Outputs
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
@@ -36,7 +33,7 @@ from ecgstore.system.locks import only_writer
 from ecgstore.system.progress import with_progress
 from ecgstore.system.workers import run_tasks
 
-EXTRACTION_VERSION: Final = 1
+EXTRACTION_VERSION: Final = 2
 """Increase it when the outputs of extractors change for the same settings, so that
 outputs cached by older releases are not used."""
 
@@ -80,6 +77,11 @@ class ProtocolResult:
     outer: list[OuterFold]
     predictions: Mapping[str, Predictions]
 
+    @property
+    def n_seeds(self) -> int:
+        """Number of random seeds."""
+        return len(next(iter(self.predictions.values())).probabilities)
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -107,11 +109,11 @@ def compare(
     """Predict every record with classifiers that have not seen its patient.
 
     For each outer fold and seed, an extractor is trained for each inner fold of the
-    training records (`cross_fitting`), and every classifier on their outputs
-    (`fold_predictions`). Outputs of extractors are cached in ``folder / "extracted"``,
-    in files named by a digest of all inputs. A comparison that was stopped and is run
-    again trains the missing extractors only; another comparison uses the cached outputs
-    of equal inputs.
+    training records (`ecgstore.models.hybrid.inner_folds`), and every classifier on
+    their outputs (`fold_predictions`). Outputs of extractors are cached in
+    ``folder / "extracted"``, in files named by a digest of all inputs. A comparison
+    that was stopped and is run again trains the missing extractors only; another
+    comparison uses the cached outputs of equal inputs.
 
     Parameters
     ----------
@@ -142,26 +144,24 @@ def compare(
     """
     settings = settings.for_store(store)
     cache = folder / "extracted"
-    folds = {
-        name: PROTOCOLS[name].outer_folds(store, settings.n_folds)
-        for name in settings.protocols
-    }
+    folds = _all_folds(store, settings)
+    n_seeds = {name: 1 if "-" in name else settings.n_seeds for name in folds}
     with folder_for_files(cache), only_writer(folder, "comparison"):
         tasks = [
             Task(store.path, protocol, fold, seed, inner, settings, cache, device)
             for protocol, outer in folds.items()
-            for seed in range(settings.n_seeds)
+            for seed in range(n_seeds[protocol])
             for fold in range(len(outer))
-            for inner in range(settings.n_inner_folds)
+            for inner in range(settings.n_inner_folds + 1)
         ]
-        done = run_tasks(partial(_OneThread, extract), tasks, n_processes, _PRELOAD)
+        done = run_tasks(partial(OneThread, extract), tasks, n_processes, _PRELOAD)
         for _ in with_progress(
             done, "train extractors", len(tasks), quiet, "extractors"
         ):
             pass
         fold_tasks = [task for task in tasks if task.inner == 0]
         results = run_tasks(
-            partial(_OneThread, predict_fold), fold_tasks, n_processes, _PRELOAD
+            partial(OneThread, predict_fold), fold_tasks, n_processes, _PRELOAD
         )
         predicted = {
             (task.protocol, task.fold, task.seed): predictions
@@ -175,9 +175,26 @@ def compare(
         }
     return {
         protocol: ProtocolResult(
-            outer, _by_row(store, protocol, outer, settings.n_seeds, predicted)
+            outer, _by_row(store, protocol, outer, n_seeds[protocol], predicted)
         )
         for protocol, outer in folds.items()
+    }
+
+
+def _all_folds(
+    store: Store, settings: ComparisonSettings
+) -> dict[str, list[OuterFold]]:
+    """Return the folds of all protocols, and those of the learning curve."""
+    folds = {
+        name: outer_folds(store, name, settings.n_folds) for name in settings.protocols
+    }
+    n_all = min(
+        len(fold.training) for fold in outer_folds(store, "patients", settings.n_folds)
+    )
+    sizes = [size for size in settings.learning_curve if int(size) < n_all]
+    return folds | {
+        name: outer_folds(store, name, settings.n_folds)
+        for name in (f"patients-{size}" for size in sizes)
     }
 
 
@@ -185,17 +202,16 @@ def extract(task: Task) -> None:
     """Train the extractor of an inner fold, unless its outputs are in the cache."""
     with Store(task.store) as store:
         outer, inner = _folds(store, task)
-        path = _cache_file(store, task, outer, inner[task.inner])
+        fold = inner[task.inner]
+        path = _cache_file(store, task, outer, fold)
         if path.exists():
             return
-        outputs = extract_unseen(
-            store,
-            outer,
-            inner[task.inner],
-            task.settings.model,
-            replace(task.settings.training, seed=task.seed),
-            task.device,
+        settings = task.settings.hybrid(task.seed)
+        checkpoint = fit_extractor(
+            store, fold, settings.model, settings.training, task.device
         )
+        rows = np.union1d(fold.held_out, outer.test)
+        outputs = extractor_outputs(checkpoint, store, rows, task.device)
         with replace_file(path, "wb") as file:
             np.savez(
                 file,
@@ -215,17 +231,17 @@ def predict_fold(task: Task) -> dict[str, FoldPredictions]:
             outer,
             inner,
             outputs,
-            replace(task.settings.fusion, seed=task.seed),
+            task.settings.hybrid(task.seed),
             deep_inputs=task.settings.deep_inputs,
-            age_sex=task.settings.age_sex,
+            # Those of a learning curve are compared with each other, not to these.
+            with_joined="-" not in task.protocol,
         )
 
 
 def _folds(store: Store, task: Task) -> tuple[OuterFold, list[InnerFold]]:
     """Return the outer fold of a task and its inner folds."""
-    protocol = PROTOCOLS[task.protocol]
-    outer = protocol.outer_folds(store, task.settings.n_folds)[task.fold]
-    return outer, inner_folds(store, outer, task.settings.n_inner_folds)
+    outer = outer_folds(store, task.protocol, task.settings.n_folds)[task.fold]
+    return outer, inner_folds(store, outer.training, task.settings.n_inner_folds)
 
 
 def _cache_file(store: Store, task: Task, outer: OuterFold, inner: InnerFold) -> Path:
@@ -276,31 +292,6 @@ def _read_outputs(path: Path) -> Outputs:
         raise SchemaError(
             f"{path}: is damaged (NumPy cannot load it); remove it, and compare again"
         ) from error
-
-
-class _OneThread:
-    """Run tasks with one thread, because the number of threads changes the last bits.
-
-    Parameters
-    ----------
-    function : callable
-        Does one task.
-    """
-
-    def __init__(self, function: Callable[[Task], Any]) -> None:
-        self._function = function
-        self._n_threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        self._limits = threadpool_limits(1)  # scikit-learn's
-
-    def __call__(self, task: Task) -> Any:
-        """Run one task."""
-        return self._function(task)
-
-    def close(self) -> None:
-        """Restore the numbers of threads of this process."""
-        self._limits.restore_original_limits()
-        torch.set_num_threads(self._n_threads)
 
 
 def _by_row(

@@ -6,6 +6,7 @@ weights, calibration and thresholds are fitted to. Then it is trained once more 
 training records: that is the classifier which is used.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,7 +73,7 @@ def _fold(store: Store, rows: IntArray, held_out: IntArray) -> InnerFold:
     return InnerFold(np.setdiff1d(seen, validation), validation, held_out)
 
 
-def fold_of_rows(rows: IntArray, folds: list[InnerFold]) -> IntArray:
+def fold_of_rows(rows: IntArray, folds: Sequence[InnerFold]) -> IntArray:
     """Return the number of the fold that holds each row out."""
     numbers = np.empty(len(rows), np.int64)
     for number, fold in enumerate(folds):

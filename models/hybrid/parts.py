@@ -22,13 +22,17 @@ def feature_sets(age_sex: bool) -> tuple[FeatureSet, ...]:
     return ("handcrafted", "age_sex") if age_sex else ("handcrafted",)
 
 
+def table_settings(settings: HybridSettings) -> TrainingSettings:
+    """Return the settings of the classifiers on tables, with the seed of all."""
+    return replace(settings.fusion, seed=settings.training.seed)
+
+
 def fit_on_table(
     kind: Kind, store: Store, fold: InnerFold, settings: HybridSettings
 ) -> TableClassifier:
     """Train a classifier on the handcrafted features of the records of a fold."""
-    training = replace(settings.fusion, seed=settings.training.seed)
     sets = feature_sets(settings.age_sex)
-    return FITS[kind](Selection(store, fold.seen), sets, None, training)
+    return FITS[kind](Selection(store, fold.seen), sets, None, table_settings(settings))
 
 
 def fit_extractor(

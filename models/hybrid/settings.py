@@ -1,7 +1,7 @@
 """Settings of a hybrid classifier, without loading PyTorch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from ecgstore.models.settings import ModelSettings, TrainingSettings
@@ -16,7 +16,9 @@ PARTS: Final[Mapping[Inputs, tuple[Part, ...]]] = {
 }
 """The classifiers whose logits are added, by inputs; the first one is the strongest."""
 
-LIGHT_MODEL: Final = ModelSettings(model="minirocket", fs=100.0)
+_FS: Final = 100.0
+
+LIGHT_MODEL: Final = ModelSettings(model="minirocket", fs=_FS)
 NETWORK_TRAINING: Final = TrainingSettings(epochs=40, batch_size=64, augment=False)
 """Defaults of the deep part, and of the network on handcrafted features."""
 
@@ -48,7 +50,7 @@ class HybridSettings:
         prefix="fusion_",
         title="Network on handcrafted features",
         # Without validation records there is no early stopping.
-        without=("seed", "save_every", "augment", "patience"),
+        without=("seed", "save_every", "crop_s", "augment", "mixup", "patience"),
     )
 
     def __post_init__(self) -> None:
@@ -57,3 +59,14 @@ class HybridSettings:
     def to_dict(self) -> dict[str, Any]:
         """Return every setting, for JSON."""
         return to_dict(self)
+
+
+def default_settings(fs: float) -> HybridSettings:
+    """Return the default settings for a store of a sampling rate in Hz.
+
+    Signals are decimated to 100 Hz if that is possible.
+    """
+    settings = HybridSettings()
+    if fs % _FS == 0:
+        return settings
+    return replace(settings, model=replace(settings.model, fs=None))

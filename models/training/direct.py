@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -98,7 +99,8 @@ def fit_directly(
         with torch.no_grad():
             network.head.weight.copy_(torch.from_numpy(head.weight))
             network.head.bias.copy_(torch.from_numpy(head.bias))
-        training_loss, _ = validation_scores(outputs_for(training), training)
+        logits = outputs.features @ head.weight.T + head.bias
+        training_loss, _ = validation_scores(replace(outputs, logits=logits), training)
         loss, auroc = (
             (np.nan, np.nan)
             if validation is None

@@ -14,6 +14,7 @@ from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
 from ecgstore.errors import counted
 from ecgstore.models.comparison.settings import ComparisonSettings
+from ecgstore.models.hybrid.settings import default_settings
 from ecgstore.options import overridden, updated
 
 if TYPE_CHECKING:
@@ -24,15 +25,12 @@ _QUICK: Final[Mapping[str, object]] = {
     "n_folds": 3,
     "n_inner_folds": 2,
     "n_seeds": 1,
+    "learning_curve": [],
     "n_resamples": 500,
-    "model": "cnn",
-    "epochs": 8,
-    "batch_size": 8,
     "fusion_epochs": 20,
     "fusion_batch_size": 16,
 }
-"""Options of ``--quick``, besides the sampling rate."""
-_QUICK_FS: Final = 100.0
+"""Options of ``--quick``."""
 
 
 @click.command(
@@ -58,8 +56,8 @@ Examples:
 @click.option(
     "--quick",
     is_flag=True,
-    help="A first result within minutes: 100 Hz, a small network, few epochs, folds of "
-    "patients only, one seed. --config and flags override it.",
+    help="A first result within minutes: few folds and epochs, folds of patients only, "
+    "one seed, no learning curve. --config and flags override it.",
 )
 @click.option(
     "--workers",
@@ -97,9 +95,8 @@ def compare(
 
     with Store(store) as opened:
         settings = ComparisonSettings()
-        if quick:
-            fs = _QUICK_FS if opened.config.fs % _QUICK_FS == 0 else None
-            settings = updated(settings, {**_QUICK, "fs": fs})
+        fs = default_settings(opened.config.fs).model.fs
+        settings = updated(settings, {**(_QUICK if quick else {}), "fs": fs})
         settings = overridden(settings, config_file, drop_unset(flags))
         chosen = chosen_device(device)
         n_cores = (os.cpu_count() or 1) if chosen.type == "cpu" else 1
@@ -121,7 +118,7 @@ def compare(
             raise click.Abort from error
         report = write_report(opened, settings, results, out)
         for protocol, estimates in report.estimates.items():
-            _print_protocol(protocol, estimates, settings.n_seeds)
+            _print_protocol(protocol, estimates, results[protocol].n_seeds)
     echo("files:")
     for path in report.files:
         echo(f"  {path}")
@@ -130,10 +127,10 @@ def compare(
 def _print_protocol(protocol: str, estimates: "BootstrapResult", n_seeds: int) -> None:
     """Print the scores and their differences under one protocol."""
     from ecgstore.models.comparison.estimates import (
-        PAIRS,
         TITLES,
         TITLES_EXPLAINED,
         difference,
+        pairs_of,
     )
     from ecgstore.scores.table import SCORE_HEADINGS, SCORES_EXPLAINED
 
@@ -171,7 +168,7 @@ def _print_protocol(protocol: str, estimates: "BootstrapResult", n_seeds: int) -
                     for score in SCORE_HEADINGS
                 ),
             ]
-            for first, second in PAIRS
+            for first, second in pairs_of(estimates)
         ],
     )
     for sentence in (TITLES_EXPLAINED, *SCORES_EXPLAINED):

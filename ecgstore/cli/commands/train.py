@@ -1,9 +1,12 @@
 """``ecgstore train``: a network on folds of a store."""
 
+import math
+import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 from click.core import ParameterSource
@@ -12,10 +15,13 @@ from ecgstore.cli.options.common import DEVICE, QUIET
 from ecgstore.cli.options.declared import declared_options, drop_unset
 from ecgstore.cli.options.folds import folds_option
 from ecgstore.cli.output import echo
+from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
 from ecgstore.config import TEST_FOLD, VALIDATION_FOLD
+from ecgstore.errors import counted
+from ecgstore.models.hybrid.settings import PARTS, HybridSettings, default_settings
 from ecgstore.models.settings import ModelSettings, TrainingSettings
-from ecgstore.options import group, overridden
+from ecgstore.options import group, options_of, overridden
 from ecgstore.scores.texts import number_text
 
 if TYPE_CHECKING:
@@ -30,9 +36,15 @@ class TrainOptions:
     training: TrainingSettings = group(TrainingSettings())
 
 
+_OF_HYBRIDS: Final = options_of(HybridSettings()).keys() - options_of(TrainOptions())
+"""Options that only hybrids have."""
+
+
 @click.command(
     epilog="""\b
 Examples:
+  ecgstore train challenge.h5 -o runs/hybrid --inputs both
+  ecgstore train challenge.h5 -o runs/features --inputs handcrafted
   ecgstore train challenge.h5 -o runs/resnet18
   ecgstore train challenge.h5 -o runs/cnn --model cnn --fs 100
   ecgstore train challenge.h5 -o runs/mine --model my_file.py:Mine
@@ -48,43 +60,83 @@ Examples:
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar="FOLDER",
-    help="Folder for model.safetensors, last.pt, history.csv and curves.png.",
+    help="Folder for model.safetensors and what describes it: README.md and scores.csv "
+    "of a hybrid; last.pt, history.csv and curves.png of a network.",
+)
+@click.option(
+    "--inputs",
+    type=click.Choice([*PARTS, "deep"]),
+    default="deep",
+    show_default=True,
+    help="What is trained: deep, a network on signals; both, a hybrid of boosted trees "
+    "and a network on handcrafted features and a network on signals; handcrafted, the "
+    "same without signals. A hybrid is cross-fitted and calibrated; its network on "
+    "signals is minirocket at 100 Hz, if no others are given.",
 )
 @folds_option(
     "--validation-folds",
     VALIDATION_FOLD,
-    "Folds on which the best epoch is chosen, such as 8, 0,3 or 0-2.",
+    "Folds on which the best epoch of a network is chosen, such as 8, 0,3 or 0-2; a "
+    "hybrid trains on them.",
 )
 @folds_option(
     "--test-folds",
     TEST_FOLD,
     "Folds that are held out for `ecgstore evaluate`.",
 )
-@click.option("--resume", is_flag=True, help="Resume the training in FOLDER.")
+@click.option(
+    "--resume", is_flag=True, help="Resume the training of a network in FOLDER."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of parts of a hybrid trained at the same time, with one thread each.  "
+    "[default: number of CPU cores; 1 on a GPU]",
+)
 @DEVICE
 @QUIET
 @declared_options(TrainOptions())
+@declared_options(HybridSettings(), only=_OF_HYBRIDS, with_file=False)
 def train(
     store: Path | None,
     out: Path,
+    inputs: Literal["both", "handcrafted", "deep"],
     validation_folds: tuple[int, ...],
     test_folds: tuple[int, ...],
     resume: bool,
+    workers: int | None,
     device: str | None,
     quiet: bool,
     config_file: Path | None,
     **flags: Any,
 ) -> None:
-    """Train a network on folds of STORE.
+    """Train a hybrid or a network on folds of STORE.
 
-    The training folds are those that are neither validation nor test folds. The weights
-    of the epoch with the best macro AUROC on the validation records are kept.
+    A hybrid is trained on all folds that are no test folds: its parts are cross-fitted,
+    and the folder that it writes has a model card with the scores of held-out records.
 
+    A network is trained on the folds that are neither validation nor test folds. The
+    weights of the epoch with the best macro AUROC on the validation records are kept.
     An interrupted training resumes exactly with --resume. STORE and all options are
     those with which it began; --epochs may be raised, other options that are given
     again must be equal.
     """
     given = drop_unset(flags)
+    if inputs != "deep":
+        if store is None or resume or _if_given("validation_folds", validation_folds):
+            raise click.UsageError(
+                f"--inputs {inputs} needs a STORE, and takes neither --resume nor "
+                "--validation-folds: a training of a hybrid begins anew."
+            )
+        _train_hybrid(
+            store, out, inputs, test_folds, workers, device, quiet, config_file, given
+        )
+        return
+    others = [name for name in given if name in _OF_HYBRIDS]
+    if others or workers is not None:
+        flag = "--workers" if workers else f"--{others[0].replace('_', '-')}"
+        raise click.UsageError(f"{flag} needs --inputs both or handcrafted.")
     options = overridden(TrainOptions(), config_file, given)
     if store is None and not resume:
         raise click.UsageError("Missing argument 'STORE'.")
@@ -125,6 +177,62 @@ def train(
     echo(f"weights: {out / MODEL_FILE}; history.csv and curves.png are beside it")
 
 
+def _train_hybrid(
+    store: Path,
+    out: Path,
+    inputs: Literal["both", "handcrafted"],
+    test_folds: tuple[int, ...],
+    workers: int | None,
+    device: str | None,
+    quiet: bool,
+    config_file: Path | None,
+    given: dict[str, Any],
+) -> None:
+    """Train a hybrid, and print its scores."""
+    with needs_torch():
+        from ecgstore.models.checkpoint import MODEL_FILE
+        from ecgstore.models.devices import chosen_device
+        from ecgstore.models.hybrid.card import CARD, PART_TITLES
+        from ecgstore.models.hybrid.folder import train_hybrid_into
+    from ecgstore.scores.table import SCORE_TABLE
+    from ecgstore.storage import Store
+
+    with Store(store) as opened:
+        settings = overridden(default_settings(opened.config.fs), config_file, given)
+        chosen = chosen_device(device)
+        n_cores = (os.cpu_count() or 1) if chosen.type == "cpu" else 1
+        hybrid = train_hybrid_into(
+            out,
+            opened,
+            settings,
+            inputs=inputs,
+            test_folds=test_folds,
+            device=chosen,
+            n_processes=workers or n_cores,
+            quiet=quiet,
+        )
+    scores = hybrid.origin["scores"]
+    echo(
+        f"scores of {counted(scores['n_records'], 'held-out record')}, in brackets the "
+        f"{100 * scores['level']:g} % interval of {scores['n_resamples']} resamples of "
+        "the patients"
+    )
+    print_table(
+        ["", *(row.overall_heading for row in SCORE_TABLE)],
+        [
+            [
+                PART_TITLES[name],
+                *(
+                    _estimate(scores["scores"][name][row.overall_name])
+                    for row in SCORE_TABLE
+                ),
+            ]
+            for name in scores["names"]
+        ],
+    )
+    echo(f"model: {out / MODEL_FILE}; {CARD} beside it says what it is")
+
+
 def _if_given(name: str, folds: tuple[int, ...]) -> tuple[int, ...] | None:
     """Return folds of the command line; None if they are only the default."""
     source = click.get_current_context().get_parameter_source(name)
@@ -148,3 +256,9 @@ def _validation(epoch: "Epoch") -> str:
         f"validation loss {number_text(epoch.validation_loss)}, validation macro AUROC "
         f"{number_text(epoch.validation_auroc)}"
     )
+
+
+def _estimate(values: Sequence[float | None]) -> str:
+    """Return a score with its interval, of JSON, as text."""
+    value, low, high = (math.nan if part is None else part for part in values)
+    return estimate_text(value, low, high)

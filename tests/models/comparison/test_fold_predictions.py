@@ -1,28 +1,22 @@
 """Records for training, early stopping and prediction within an outer fold."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ecgstore.models.comparison import cross_fitting, fold_predictions
+from ecgstore.models.comparison import fold_predictions
 from ecgstore.models.comparison.baselines import most_frequent_class, source_only
-from ecgstore.models.comparison.classifiers import (
-    CLASSIFIERS,
-    EXTRACTOR,
-    Classifier,
-    Fused,
-    fit_network,
-    fit_trees,
-)
-from ecgstore.models.comparison.cross_fitting import (
-    InnerFold,
-    extract_unseen,
-    inner_folds,
-)
+from ecgstore.models.comparison.classifiers import HYBRIDS, JOINED, NAMES
 from ecgstore.models.comparison.fold_predictions import predict_outer_fold
 from ecgstore.models.comparison.protocols import OuterFold, by_patient
+from ecgstore.models.hybrid import parts
+from ecgstore.models.hybrid.fused import fit_sum
+from ecgstore.models.hybrid.inner_folds import InnerFold, fold_of_rows, inner_folds
+from ecgstore.models.hybrid.parts import fit_extractor
+from ecgstore.models.hybrid.settings import PARTS, HybridSettings
 from ecgstore.models.running import Outputs, probabilities_of
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.tabular.table import DeepFeatures
@@ -31,12 +25,15 @@ from ecgstore.storage import Selection, Store
 
 Logits = Callable[[int, np.ndarray, int], np.ndarray]
 
+SETTINGS = HybridSettings(training=TrainingSettings(seed=5), age_sex=True)
 
+
+@pytest.mark.parametrize("model", ["cnn", "minirocket"])
 def test_validation_records_are_used_for_early_stopping(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
     """In the leak tests, which train for one epoch, validation has no effect."""
-    selections: list[Selection] = []
+    selections: list[Any] = []
 
     class NotTrained(Exception):
         pass
@@ -45,14 +42,18 @@ def test_validation_records_are_used_for_early_stopping(
         selections.extend([training, validation])
         raise NotTrained
 
-    monkeypatch.setattr(cross_fitting, "train_extractor", note)
+    monkeypatch.setattr(parts, "train_extractor", note)
     outer = by_patient(store, 3)[1]
-    for inner in inner_folds(store, outer, 2):
+    for inner in inner_folds(store, outer.training, 2):
         selections.clear()
         with pytest.raises(NotTrained):
-            extract_unseen(store, outer, inner, ModelSettings(), TrainingSettings())
-        np.testing.assert_array_equal(selections[0].rows, inner.training)
-        np.testing.assert_array_equal(selections[1].rows, inner.validation)
+            fit_extractor(store, inner, ModelSettings(model=model), TrainingSettings())
+        if model == "cnn":
+            np.testing.assert_array_equal(selections[0].rows, inner.training)
+            np.testing.assert_array_equal(selections[1].rows, inner.validation)
+        else:  # nothing is stopped
+            np.testing.assert_array_equal(selections[0].rows, inner.seen)
+            assert selections[1] is None
 
 
 def outputs_of(
@@ -67,9 +68,22 @@ def outputs_of(
     return outputs
 
 
+class Noting:
+    """A classifier that returns a column of its table, times a number of its rows."""
+
+    def __init__(self, rows: np.ndarray, n_classes: int) -> None:
+        # Different training records give different logits.
+        self.scale = 0.5 + 0.001 * rows.mean()
+        self._n_classes = n_classes
+
+    def logits(self, table: np.ndarray) -> np.ndarray:
+        known = np.nan_to_num(table[:, : self._n_classes].astype(float))
+        return np.sin(known) * self.scale
+
+
 @pytest.mark.parametrize("deep_inputs", ["logits", "features"])
 @pytest.mark.parametrize("age_sex", [False, True])
-def test_probabilities_are_means_over_the_inner_folds_each_with_its_extractor(
+def test_every_classifier_is_trained_and_tested_on_the_records_that_it_should_be(
     store: Store,
     monkeypatch: pytest.MonkeyPatch,
     logits_of: Logits,
@@ -79,143 +93,121 @@ def test_probabilities_are_means_over_the_inner_folds_each_with_its_extractor(
     n_classes = len(store.label_names)
     fits: list[tuple[Any, ...]] = []
 
-    def fit(
-        training: Selection,
-        feature_sets: Any,
-        deep: DeepFeatures | None,
-        settings: Any,
-    ) -> Any:
-        assert deep is not None
-        fits.append((training.rows, feature_sets, settings))
-        assert np.isfinite(deep.values[training.rows]).all()
-        assert np.isnan(deep.values[outer.test]).all()
+    def fit(training: Selection, sets: Any, deep: DeepFeatures | None, of: Any) -> Any:
+        fits.append((training.rows.tolist(), sets, of))
+        if deep is not None:
+            assert np.isfinite(deep.values[training.rows]).all()
+            assert np.isnan(deep.values[outer.test]).all()
+        return Noting(training.rows, n_classes)
 
-        def predict(records: Selection, deep: DeepFeatures) -> np.ndarray:
-            logits = deep.values[records.rows][:, :n_classes]
-            # Different training records give different probabilities.
-            scale: float = 0.5 + 0.001 * training.rows.mean()
-            return probabilities_of(logits) * scale
-
-        return predict
-
-    noting = Classifier(fit, ("deep",), "of this test")
-    monkeypatch.setattr(fold_predictions, "CLASSIFIERS", {"noting": noting})
-    monkeypatch.setattr(fold_predictions, "FUSED", {})
+    both = {"trees": fit, "network": fit}
+    monkeypatch.setattr(fold_predictions, "FITS", both)
+    monkeypatch.setattr(parts, "FITS", both)
     outer = by_patient(store, 3)[0]
-    inner = inner_folds(store, outer, 3)
-    settings = TrainingSettings(seed=5)
+    inner = inner_folds(store, outer.training, 3)
+    outputs = outputs_of(store, outer, inner, logits_of)
+    settings = replace(SETTINGS, age_sex=age_sex)
     predictions = predict_outer_fold(
-        store,
-        outer,
-        inner,
-        outputs_of(store, outer, inner, logits_of),
-        settings,
-        deep_inputs=deep_inputs,
-        age_sex=age_sex,
+        store, outer, inner, outputs, settings, deep_inputs=deep_inputs
     )
-
-    def values(number: int, rows: np.ndarray) -> np.ndarray:
-        if deep_inputs == "features":
-            return 2 * logits_of(number, rows, 9)[:, :n_classes]
-        return logits_of(number, rows, n_classes)
-
-    # Once without each inner fold, whose extractor the test records go through, too.
-    training = [np.setdiff1d(outer.training, fold.held_out) for fold in inner]
-    for (rows, feature_sets, given), expected in zip(fits, training, strict=True):
-        np.testing.assert_array_equal(rows, expected)
-        assert feature_sets == (("deep", "age_sex") if age_sex else ("deep",))
-        assert given is settings
-    scales = [0.5 + 0.001 * rows.mean() for rows in training]
-    test = [
-        probabilities_of(values(number, outer.test)) * scale
-        for number, scale in enumerate(scales)
+    age = ("age_sex",) if age_sex else ()
+    without_one = [fold.seen.tolist() for fold in inner[:-1]]
+    everyone = outer.training.tolist()
+    expected = [
+        *[(rows, ("handcrafted", *age)) for rows in (*without_one, everyone)] * 2,
+        *[
+            (rows, sets)
+            for sets in (
+                ("deep",),
+                ("handcrafted", "deep", *age),
+                ("handcrafted", "deep", *age),
+            )
+            for rows in without_one
+        ],
     ]
-    np.testing.assert_allclose(
-        predictions["noting"].probabilities, np.mean(test, axis=0), rtol=1e-12
-    )
-    held_out = np.full((len(store), n_classes), np.nan)
-    of_extractors = np.full((len(store), n_classes), np.nan)
-    for number, fold in enumerate(inner):
-        held_out[fold.held_out] = (
-            probabilities_of(values(number, fold.held_out)) * scales[number]
+    assert [(rows, sets) for rows, sets, _ in fits] == expected
+    assert {of.seed for *_, of in fits} == {5}
+
+    labels = store.labels(rows=outer.training, dtype=np.uint8)
+    features = store.features().to_numpy()
+    held_out, deep_held_out = np.empty((2, len(labels), n_classes))
+    test = []
+    for number, fold in enumerate(inner[:-1]):
+        own = Noting(fold.seen, n_classes)
+        places = np.searchsorted(outer.training, fold.held_out)
+        held_out[places] = own.logits(features[fold.held_out])
+
+        def deep(rows: np.ndarray, number: int = number) -> np.ndarray:
+            if deep_inputs == "features":
+                return 2 * logits_of(number, rows, 9)
+            return logits_of(number, rows, n_classes)
+
+        deep_held_out[places] = own.logits(deep(fold.held_out))
+        test.append(probabilities_of(own.logits(deep(outer.test))))
+    of_trees = Noting(outer.training, n_classes).logits(features[outer.test])
+    for name, probabilities, of_held_out in (
+        ("trees", probabilities_of(of_trees), held_out),
+        ("handcrafted", probabilities_of(of_trees), held_out),
+        ("deep", np.mean(test, axis=0), deep_held_out),
+    ):
+        found = predictions[name]
+        np.testing.assert_allclose(found.probabilities, probabilities, rtol=1e-12)
+        np.testing.assert_allclose(
+            found.thresholds, f1_thresholds(labels, probabilities_of(of_held_out))
         )
-        of_extractors[fold.held_out] = probabilities_of(
-            logits_of(number, fold.held_out, n_classes)
-        )
-    labels = store.labels(rows=outer.training)
+
+    extractors = np.empty((len(labels), n_classes))
+    for number, fold in enumerate(inner[:-1]):
+        places = np.searchsorted(outer.training, fold.held_out)
+        extractors[places] = logits_of(number, fold.held_out, n_classes)
+    of_all = logits_of(3, outer.test, n_classes).astype(float)
     np.testing.assert_allclose(
-        predictions["noting"].thresholds,
-        f1_thresholds(labels, held_out[outer.training]),
-    )
-    test = [probabilities_of(logits_of(n, outer.test, n_classes)) for n in range(3)]
-    np.testing.assert_allclose(
-        predictions["extractor"].probabilities, np.mean(test, axis=0)
+        predictions["extractor"].probabilities, probabilities_of(of_all)
     )
     np.testing.assert_allclose(
         predictions["extractor"].thresholds,
-        f1_thresholds(labels, of_extractors[outer.training]),
+        f1_thresholds(labels, probabilities_of(extractors)),
     )
-
-
-def test_a_sum_of_logits_is_fitted_without_the_fold_and_the_test_records(
-    store: Store, monkeypatch: pytest.MonkeyPatch, logits_of: Logits
-) -> None:
-    """Its inputs are, for each record, those of trainings that did not use it."""
-    outer = by_patient(store, 3)[0]
-    inner = inner_folds(store, outer, 3)
-    n_classes = len(store.label_names)
-    fits: list[tuple[np.ndarray, ...]] = []
-
-    class Noting:
-        def probabilities(self, logits: Sequence[np.ndarray]) -> np.ndarray:
-            return probabilities_of(np.mean(logits, axis=0))
-
-    def note(logits: Any, labels: np.ndarray, folds: np.ndarray) -> Noting:
-        fits.append((*logits, labels, folds))
-        return Noting()
-
-    monkeypatch.setattr(fold_predictions, "fit_fusion", note)
-    monkeypatch.setattr(fold_predictions, "CLASSIFIERS", {})
-    one = {"fused": Fused((EXTRACTOR,), "of this test")}
-    monkeypatch.setattr(fold_predictions, "FUSED", one)
-    outputs = outputs_of(store, outer, inner, logits_of)
-    predictions = predict_outer_fold(store, outer, inner, outputs, TrainingSettings())
-    for number, (logits, labels, folds) in enumerate(fits):
-        seen = np.setdiff1d(outer.training, inner[number].held_out)
-        np.testing.assert_array_equal(labels, store.labels(rows=seen))
-        for other, fold in enumerate(inner):
-            there = np.isin(seen, fold.held_out)
-            assert (folds[there] == other).all()
-            expected = logits_of(other, seen[there], n_classes)
-            np.testing.assert_allclose(logits[there], expected, rtol=1e-5, atol=1e-6)
+    folds = fold_of_rows(outer.training, inner[:-1])
+    fitted = fit_sum([held_out, held_out, extractors], labels, folds)
     np.testing.assert_allclose(
-        predictions["fused"].probabilities, predictions["extractor"].probabilities
+        predictions["hybrid"].probabilities,
+        fitted.fusion.probabilities([of_trees, of_trees, of_all]),
+        rtol=1e-5,
     )
+    np.testing.assert_array_equal(predictions["hybrid"].thresholds, fitted.thresholds)
+    fitted = fit_sum([held_out, held_out], labels, folds)
     np.testing.assert_allclose(
-        predictions["fused"].thresholds, predictions["extractor"].thresholds
+        predictions["handcrafted-sum"].probabilities,
+        fitted.fusion.probabilities([of_trees, of_trees]),
+        rtol=1e-5,
     )
 
 
 def test_outputs_of_another_extractor_are_refused(
-    store: Store, logits_of: Logits
+    store: Store, monkeypatch: pytest.MonkeyPatch, logits_of: Logits
 ) -> None:
+    fit = lambda training, *_: Noting(training.rows, 7)  # noqa: E731
+    monkeypatch.setattr(parts, "FITS", {"trees": fit, "network": fit})
     outer = by_patient(store, 3)[0]
-    inner = inner_folds(store, outer, 2)
-    swapped = outputs_of(store, outer, inner, logits_of)[::-1]
+    inner = inner_folds(store, outer.training, 2)
+    swapped = outputs_of(store, outer, inner, logits_of)
+    swapped[:2] = swapped[1::-1]
     with pytest.raises(ValueError, match="no outputs for some rows; expected outputs"):
-        predict_outer_fold(store, outer, inner, swapped, TrainingSettings())
+        predict_outer_fold(store, outer, inner, swapped, SETTINGS)
 
 
 def test_classifiers_are_trained_on_the_features_they_are_named_for() -> None:
-    assert {name: of.feature_sets for name, of in CLASSIFIERS.items()} == {
-        "handcrafted": ("handcrafted",),
-        "deep": ("deep",),
-        "both": ("handcrafted", "deep"),
-        "trees": ("handcrafted",),
-        "trees-both": ("handcrafted", "deep"),
+    assert {name: (of.kind, of.inputs(True)) for name, of in JOINED.items()} == {
+        "deep": ("network", ("deep",)),
+        "both": ("network", ("handcrafted", "deep", "age_sex")),
+        "trees-both": ("trees", ("handcrafted", "deep", "age_sex")),
     }
-    for name, classifier in CLASSIFIERS.items():
-        assert classifier.fit is (fit_trees if "trees" in name else fit_network)
+    assert [of.parts for of in HYBRIDS.values()] == [
+        PARTS["handcrafted"],
+        PARTS["both"],
+    ]
+    assert {*NAMES} == {*PARTS["both"]}
 
 
 def test_baselines_equal_their_definitions(store: Store) -> None:

@@ -19,18 +19,17 @@ from threadpoolctl import threadpool_limits
 
 from ecgstore.arrays import IntArray
 from ecgstore.errors import EcgStoreError
-from ecgstore.models.comparison import cross_fitting, fold_predictions
-from ecgstore.models.comparison.classifiers import CLASSIFIERS
-from ecgstore.models.comparison.cross_fitting import (
-    InnerFold,
-    extract_unseen,
-    inner_folds,
-)
+from ecgstore.models.comparison import fold_predictions
+from ecgstore.models.comparison.classifiers import HYBRIDS, JOINED, NAMES
 from ecgstore.models.comparison.fold_predictions import (
     FoldPredictions,
     predict_outer_fold,
 )
 from ecgstore.models.comparison.protocols import OuterFold, by_patient
+from ecgstore.models.hybrid import fused, parts
+from ecgstore.models.hybrid.inner_folds import InnerFold, inner_folds
+from ecgstore.models.hybrid.parts import extractor_outputs, fit_extractor
+from ecgstore.models.hybrid.settings import HybridSettings
 from ecgstore.models.running import Outputs
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.tabular import fusion, trees
@@ -41,7 +40,12 @@ from ecgstore.storage import Selection, Store
 
 MODEL = ModelSettings(model="cnn", fs=100.0)
 TRAINING = TrainingSettings(epochs=1, batch_size=8)
-FUSION = TrainingSettings(epochs=2, batch_size=16, augment=False)
+SETTINGS = HybridSettings(
+    n_inner_folds=2,
+    model=MODEL,
+    training=TRAINING,
+    fusion=TrainingSettings(epochs=2, batch_size=16, augment=False),
+)
 
 
 @dataclass
@@ -91,12 +95,19 @@ def spoilt(path: Path, rows: IntArray, to: Path) -> Path:
     return to
 
 
+def extract_unseen(store: Store, outer: OuterFold, inner: InnerFold) -> Outputs:
+    """Train the extractor of an inner fold; return its outputs for unseen records."""
+    extractor = fit_extractor(store, inner, MODEL, TRAINING)
+    rows = np.union1d(inner.held_out, outer.test)
+    return extractor_outputs(extractor, store, rows)
+
+
 def run(path: Path, outer: OuterFold) -> Results:
     with Store(path) as store:
-        inner = inner_folds(store, outer, 2)
-        outputs = [extract_unseen(store, outer, of, MODEL, TRAINING) for of in inner]
+        inner = inner_folds(store, outer.training, 2)
+        outputs = [extract_unseen(store, outer, of) for of in inner]
         return Results(
-            inner, outputs, predict_outer_fold(store, outer, inner, outputs, FUSION)
+            inner, outputs, predict_outer_fold(store, outer, inner, outputs, SETTINGS)
         )
 
 
@@ -137,7 +148,7 @@ def test_nothing_fitted_depends_on_the_test_records(
     assert_no_leak(results, again, outer, spoilt_rows)
     # Predictions do depend on the signals and features of the records themselves:
     changed = np.isin(outer.test, spoilt_rows)
-    for name in ("extractor", "handcrafted", "deep", "both"):
+    for name in ("extractor", "handcrafted", "deep", "both", "hybrid"):
         one, other = results.predictions[name], again.predictions[name]
         assert (one.probabilities[changed] != other.probabilities[changed]).any(), name
 
@@ -172,13 +183,15 @@ def test_thresholds_chosen_on_the_test_records_are_detected(
     original = f1_thresholds
     with Store(spoilt_store) as store:
         test_labels = store.labels(rows=outer.test)
-    monkeypatch.setattr(
-        fold_predictions,
-        "f1_thresholds",
-        lambda labels, predicted: original(test_labels, predicted[: len(test_labels)]),
-    )
-    with pytest.raises(AssertionError):
-        assert_no_leak(results, run(sample_store, outer), outer, spoilt_rows)
+    for module in (fold_predictions, fused):
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                module,
+                "f1_thresholds",
+                lambda labels, of: original(test_labels, of[: len(test_labels)]),
+            )
+            with pytest.raises(AssertionError):
+                assert_no_leak(results, run(sample_store, outer), outer, spoilt_rows)
 
 
 def test_an_extractor_that_saw_the_test_records_is_detected(
@@ -194,14 +207,14 @@ def test_an_extractor_that_saw_the_test_records_is_detected(
         rows = np.union1d(training.rows, outer.test)
         return original(Selection(training.store, rows), *rest, **options)
 
-    monkeypatch.setattr(cross_fitting, "train_extractor", with_test)
+    monkeypatch.setattr(parts, "train_extractor", with_test)
     with pytest.raises(AssertionError):
         assert_no_leak(results, run(spoilt_store, outer), outer, spoilt_rows)
 
 
 def outputs_for_held_out(path: Path, outer: OuterFold, inner: InnerFold) -> Outputs:
     with Store(path) as store:
-        return extract_unseen(store, outer, inner, MODEL, TRAINING)
+        return extract_unseen(store, outer, inner)
 
 
 def assert_features_are_out_of_fold(
@@ -241,7 +254,8 @@ def test_deep_features_are_read_by_row(sample_store: Path) -> None:
 
 
 def test_every_classifier_predicts(results: Results) -> None:
-    assert set(CLASSIFIERS) < set(results.predictions)
+    names = {*NAMES.values(), *JOINED, *HYBRIDS}
+    assert names < set(results.predictions)
     for predictions in results.predictions.values():
         assert np.isfinite(predictions.probabilities).all()
         thresholds = predictions.thresholds

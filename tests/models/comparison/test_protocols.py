@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from ecgstore.errors import EcgStoreError
-from ecgstore.models.comparison.cross_fitting import inner_folds
 from ecgstore.models.comparison.protocols import PROTOCOLS, by_source
+from ecgstore.models.hybrid.inner_folds import fold_of_rows, inner_folds
 from ecgstore.storage import Store
 
 
@@ -23,7 +23,14 @@ def test_no_patient_is_in_two_parts(store: Store, protocol: str) -> None:
     np.testing.assert_array_equal(np.sort(tested), np.arange(len(store)))
     for fold in folds:
         assert not np.isin(patient[fold.training], patient[fold.test]).any()
-        for inner in inner_folds(store, fold, 2):
+        *unseen, whole = inner_folds(store, fold.training, 2)
+        assert not len(whole.held_out)
+        held_out = np.concatenate([inner.held_out for inner in unseen])
+        np.testing.assert_array_equal(np.sort(held_out), fold.training)
+        for number, inner in enumerate(unseen):
+            of_rows = fold_of_rows(fold.training, unseen)
+            assert (of_rows[np.isin(fold.training, inner.held_out)] == number).all()
+        for inner in (*unseen, whole):
             parts = [inner.training, inner.validation, inner.held_out]
             np.testing.assert_array_equal(np.sort(np.concatenate(parts)), fold.training)
             owners = [set(patient[part]) for part in parts]

@@ -166,4 +166,4 @@ def test_every_plot_is_written(
     assert names[0] == "scores"
     for score in CLASS_SCORES:
         assert f"classes-{score}" in names
-    assert {"differences", "reliability", "confusion-both"} <= {*names}
+    assert {"differences", "reliability", "confusion-hybrid"} <= {*names}

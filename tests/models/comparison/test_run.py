@@ -12,7 +12,6 @@ import pytest
 
 from ecgstore.errors import SchemaError
 from ecgstore.models.comparison import run as comparison
-from ecgstore.models.comparison.cross_fitting import InnerFold, inner_folds
 from ecgstore.models.comparison.fold_predictions import FoldPredictions
 from ecgstore.models.comparison.protocols import (
     PROTOCOLS,
@@ -22,6 +21,8 @@ from ecgstore.models.comparison.protocols import (
 )
 from ecgstore.models.comparison.run import compare
 from ecgstore.models.comparison.settings import ComparisonSettings
+from ecgstore.models.hybrid.inner_folds import InnerFold, inner_folds
+from ecgstore.models.hybrid.settings import HybridSettings
 from ecgstore.models.running import Outputs
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.storage import Store
@@ -31,7 +32,12 @@ Extracted = list[tuple[str, int, tuple[int, ...]]]
 
 NAMES = ("first", "second")
 SETTINGS = ComparisonSettings(
-    n_folds=3, n_inner_folds=2, n_seeds=2, n_resamples=100, deep_inputs="features"
+    n_folds=3,
+    n_inner_folds=2,
+    n_seeds=2,
+    n_resamples=100,
+    deep_inputs="features",
+    learning_curve=(),
 )
 
 
@@ -53,46 +59,53 @@ def extracted(monkeypatch: pytest.MonkeyPatch, logits_of: Logits) -> Extracted:
     """
     extracted: Extracted = []
 
-    def extract_unseen(
+    def fit_extractor(
         store: Store,
-        outer: OuterFold,
         inner: InnerFold,
         model: ModelSettings,
         training: TrainingSettings,
         device: str,
+    ) -> tuple[InnerFold, int]:
+        return inner, training.seed
+
+    def extractor_outputs(
+        fitted: tuple[InnerFold, int], store: Store, rows: np.ndarray, device: str
     ) -> Outputs:
-        extracted.append((outer.name, training.seed, tuple(inner.held_out.tolist())))
-        rows = np.union1d(inner.held_out, outer.test)
-        logits = logits_of(training.seed, rows, len(store.label_names))
-        return Outputs(rows, logits, logits + np.float32(inner.held_out[0]))
+        inner, seed = fitted
+        held_out = inner.held_out.tolist()
+        test = np.setdiff1d(rows, inner.held_out)
+        extracted.append((str(test.tolist()), seed, tuple(held_out)))
+        logits = logits_of(seed, rows, len(store.label_names))
+        return Outputs(rows, logits, logits + np.float32(sum(held_out)))
 
     def predict_outer_fold(
         store: Store,
         outer: OuterFold,
         inner: Sequence[InnerFold],
         outputs: Sequence[Outputs],
-        settings: TrainingSettings,
+        settings: HybridSettings,
         *,
         deep_inputs: str,
-        age_sex: bool,
+        with_joined: bool,
     ) -> dict[str, FoldPredictions]:
         assert deep_inputs == SETTINGS.deep_inputs
+        assert with_joined == (len(outer.training) > 20)
+        seed = settings.training.seed
         for fold, of_fold in zip(inner, outputs, strict=True):
             rows = np.union1d(fold.held_out, outer.test)
             np.testing.assert_array_equal(of_fold.rows, rows)
-            expected = logits_of(settings.seed, rows, len(store.label_names))
+            expected = logits_of(seed, rows, len(store.label_names))
             np.testing.assert_array_equal(of_fold.logits, expected)
             np.testing.assert_array_equal(
-                of_fold.features, expected + np.float32(fold.held_out[0])
+                of_fold.features, expected + np.float32(fold.held_out.sum())
             )
         return {
-            name: FoldPredictions(
-                *predictions_of(store, outer.test, settings.seed, number)
-            )
+            name: FoldPredictions(*predictions_of(store, outer.test, seed, number))
             for number, name in enumerate(NAMES)
         }
 
-    monkeypatch.setattr(comparison, "extract_unseen", extract_unseen)
+    monkeypatch.setattr(comparison, "fit_extractor", fit_extractor)
+    monkeypatch.setattr(comparison, "extractor_outputs", extractor_outputs)
     monkeypatch.setattr(comparison, "predict_outer_fold", predict_outer_fold)
     return extracted
 
@@ -105,7 +118,7 @@ def test_predictions_are_in_their_row_and_seed(
     results = compare(store, settings, tmp_path)
     assert [*results] == [protocol]
     outer = results[protocol].outer
-    assert len(extracted) == len(set(extracted)) == len(outer) * 2 * 2
+    assert len(extracted) == len(set(extracted)) == len(outer) * 2 * 3
     tested = np.concatenate([fold.test for fold in outer])
     assert sorted(tested.tolist()) == [*range(len(store))]
     assert [*results[protocol].predictions] == [*NAMES]
@@ -124,6 +137,29 @@ def test_predictions_are_in_their_row_and_seed(
                     np.broadcast_to(expected[1], expected[0].shape),
                     name,
                 )
+
+
+def test_a_learning_curve_has_fewer_training_records_and_one_seed(
+    store: Store, tmp_path: Path, extracted: Extracted
+) -> None:
+    sizes = ("12", "16", "1000")  # the last one is more than there are
+    settings = replace(SETTINGS, protocols=("sources",), learning_curve=sizes)
+    results = compare(store, settings, tmp_path)
+    assert [*results] == ["sources", "patients-12", "patients-16"]
+    folds = by_patient(store, 3)
+    patient = store.groups()
+    for name, n_records in (("patients-12", 12), ("patients-16", 16)):
+        assert results[name].n_seeds == 1
+        for fold, whole in zip(results[name].outer, folds, strict=True):
+            np.testing.assert_array_equal(fold.test, whole.test)
+            assert {*fold.training} <= {*whole.training}
+            assert n_records <= len(fold.training) <= n_records + 4
+            left_out = np.setdiff1d(whole.training, fold.training)
+            assert not np.isin(patient[left_out], patient[fold.training]).any()
+    for less, more in zip(
+        results["patients-12"].outer, results["patients-16"].outer, strict=True
+    ):
+        assert {*less.training} <= {*more.training}
 
 
 def assert_same(first: Any, second: Any) -> None:
@@ -160,10 +196,14 @@ def _change_row(path: str, row: int) -> Callable[[Path], None]:
     ("changes", "change", "trained_again"),
     [
         ({"model": ModelSettings(model="cnn")}, None, "all"),
-        ({"model": ModelSettings(normalise_by="lead")}, None, "all"),
+        (
+            {"model": ModelSettings(model="minirocket", normalise_by="lead")},
+            None,
+            "all",
+        ),
         ({"model": ModelSettings(leads=("I", "II"))}, None, "all"),
         ({"model": ModelSettings(leads=("II", "I"))}, None, "all"),
-        ({"model": ModelSettings(fs=100.0)}, None, "all"),
+        ({"model": ModelSettings(model="minirocket", fs=250.0)}, None, "all"),
         ({"training": TrainingSettings(epochs=3)}, None, "all"),
         ({"training": TrainingSettings(augment=False)}, None, "all"),
         ({"training": TrainingSettings(average_decay=0.9)}, None, "all"),
@@ -187,7 +227,10 @@ def test_outputs_of_other_settings_or_records_are_not_used(
     settings = replace(SETTINGS, protocols=("patients",))
     with Store(path) as store:
         folds = by_patient(store, 3)
-        inner = {fold.name: inner_folds(store, fold, 2) for fold in folds}
+        inner = {
+            len(fold.training): inner_folds(store, fold.training, 2) for fold in folds
+        }
+        assert len(inner) == len(folds)
         compare(store, settings, tmp_path)
     n_first = len(extracted)
     extracted.clear()
@@ -196,13 +239,14 @@ def test_outputs_of_other_settings_or_records_are_not_used(
         # The same folds, so that only the contents of the records differ.
         same_folds = Protocol(lambda *_: folds, "the same folds")
         monkeypatch.setitem(PROTOCOLS, "patients", same_folds)
-        same = lambda _, outer, __: inner[outer.name]  # noqa: E731
+        same = lambda _, rows, __: inner[len(rows)]  # noqa: E731
         monkeypatch.setattr(comparison, "inner_folds", same)
     with Store(path) as store:
         compare(store, replace(settings, **changes), tmp_path)
     if trained_again == "trained on the record":
-        # In two of three folds, one of two extractors is trained on any record.
-        assert len(extracted) == n_first // 3
+        # In two of three folds, one of two extractors is trained on any record, and the
+        # one that is trained on all.
+        assert len(extracted) == n_first * 4 // 9
     else:
         assert len(extracted) >= (n_first if trained_again == "all" else 1)
 

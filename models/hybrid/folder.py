@@ -1,0 +1,109 @@
+"""Train a hybrid into a folder that is a model: weights, card and scores."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from ecgstore.config import N_FOLDS, TEST_FOLD
+from ecgstore.errors import EcgStoreError, require_type
+from ecgstore.models.checkpoint import MODEL_FILE
+from ecgstore.models.hybrid.card import CARD, write_card
+from ecgstore.models.hybrid.file import save_hybrid
+from ecgstore.models.hybrid.model import Hybrid
+from ecgstore.models.hybrid.settings import HybridSettings, Inputs
+from ecgstore.models.hybrid.training import train_hybrid
+from ecgstore.storage import Store
+from ecgstore.system.atomic_files import folder_for_files
+from ecgstore.system.csv_files import write_csv
+from ecgstore.system.locks import only_writer
+
+SCORES: Final = "scores.csv"
+
+
+def train_hybrid_into(
+    folder: str | Path,
+    store: Store,
+    settings: HybridSettings | None = None,
+    *,
+    inputs: Inputs = "both",
+    test_folds: Sequence[int] = (TEST_FOLD,),
+    device: torch.device | str = "cpu",
+    n_processes: int = 1,
+    quiet: bool = True,
+) -> Hybrid:
+    """Train a hybrid on all folds but the test folds, and write a folder.
+
+    The folder gets ``model.safetensors``, which `ecgstore.models.load` reads,
+    ``README.md``, a model card, and ``scores.csv``, the scores of held-out records.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The folder; created if it does not exist.
+    store : Store
+        The store.
+    settings : HybridSettings, optional
+        The settings.
+    inputs : {"both", "handcrafted"}
+        With an extractor on the signals, or handcrafted features alone.
+    test_folds : sequence of int
+        Folds that are held out for `evaluate`; may be empty.
+    device, n_processes, quiet
+        See `train_hybrid`.
+
+    Raises
+    ------
+    EcgStoreError
+        If the folder holds a model already, there are no records to train on, the store
+        has no features, another process trains into the folder, or a file cannot be
+        written.
+    ConfigError
+        If the settings do not fit the store.
+    """
+    folder = Path(folder)
+    require_type("store", store, Store, "a store: ecgstore.open(path)")
+    training = [number for number in range(N_FOLDS) if number not in set(test_folds)]
+    rows = store.select(folds=training).rows
+    if not len(rows):
+        raise EcgStoreError(
+            f"{store.path}: no records outside of the test folds; give other test "
+            "folds, or a larger store"
+        )
+    if store.config.beats == "none":
+        raise EcgStoreError(
+            f"{store.path}: was built without beats, so it has no handcrafted "
+            "features; build it again, or train with --inputs deep"
+        )
+    if (folder / MODEL_FILE).exists():
+        raise EcgStoreError(f"{folder}: holds a model; choose another folder")
+    with folder_for_files(folder), only_writer(folder, "training"):
+        hybrid = train_hybrid(
+            store,
+            rows,
+            settings or HybridSettings(),
+            inputs=inputs,
+            device=device,
+            n_processes=n_processes,
+            quiet=quiet,
+        )
+        write_card(hybrid, store, folder / CARD)
+        _write_scores(hybrid, folder / SCORES)
+        # Last: a folder with this file is a whole one.
+        save_hybrid(hybrid, folder / MODEL_FILE)
+    return hybrid
+
+
+def _write_scores(hybrid: Hybrid, path: Path) -> None:
+    """Write a row for each part and score, of all records and of each class."""
+    scores = hybrid.origin["scores"]
+    rows = []
+    for part in scores["names"]:
+        rows += [[part, name, "", *of] for name, of in scores["scores"][part].items()]
+        for name, of_classes in scores["class_scores"][part].items():
+            rows += [
+                [part, name, label, *of]
+                for label, of in zip(hybrid.label_names, of_classes, strict=True)
+            ]
+    write_csv(path, ["part", "score", "class", "value", "low", "high"], rows, ".6f")
