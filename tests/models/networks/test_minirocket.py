@@ -155,7 +155,7 @@ def test_features_have_a_gradient() -> None:
     values = signals()
     layers = fitted(values)
     values.requires_grad_(True)
-    layers(values, None)[0].sum().backward()  # type: ignore[no-untyped-call]
+    layers(values, None)[0].sum().backward()
     assert values.grad is not None
     assert values.grad.abs().sum() > 0
 
