@@ -200,6 +200,7 @@ def test_decisions_are_those_of_the_thresholds(model: Model, records: Path) -> N
         if model.thresholds is None:
             assert one.decisions is None
         else:
+            assert one.probabilities is not None
             np.testing.assert_array_equal(
                 one.decisions, one.probabilities >= model.thresholds
             )

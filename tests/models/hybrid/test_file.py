@@ -243,7 +243,7 @@ def test_parts_that_do_not_fit_are_refused(hybrid: Hybrid) -> None:
         ({"versions": {}}, "versions"),
     ):
         with pytest.raises(SchemaError, match=reason):
-            replace(hybrid, **change)  # type: ignore[arg-type]
+            replace(hybrid, **change)
 
 
 def mutations(description: dict[str, Any]) -> st.SearchStrategy[list[tuple[str, Any]]]:
