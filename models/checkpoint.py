@@ -110,12 +110,7 @@ class Checkpoint:
         # By name, whatever the defaults of the settings are.
         named = replace(self.model, leads=self.leads)
         object.__setattr__(self, "model", named)
-        arrays = {
-            name: torch.from_numpy(np.asarray(self.origin[name], dtype).reshape(shape))
-            for name, (dtype, shape) in _SEEN_RECORDS.items()
-            if name in self.origin
-        }
-        object.__setattr__(self, "origin", {**self.origin, **arrays})
+        object.__setattr__(self, "origin", origin_with_tensors(self.origin))
 
     def __repr__(self) -> str:
         summary = ", ".join(
@@ -482,6 +477,27 @@ def _seen(arrays: Arrays) -> dict[str, Tensor]:
         if name.startswith(_ORIGIN)
     }
     return seen_tensors(named)
+
+
+def origin_with_tensors(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an origin whose lists of seen records are tensors.
+
+    Parameters
+    ----------
+    origin : Mapping
+        See `Checkpoint.origin`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a list is no list of records.
+    """
+    lists = {
+        name: torch.from_numpy(np.asarray(origin[name], dtype).reshape(shape))
+        for name, (dtype, shape) in _SEEN_RECORDS.items()
+        if name in origin
+    }
+    return {**origin, **lists}
 
 
 def seen_tensors(arrays: Arrays) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ecgstore.config import Config
-from ecgstore.errors import SchemaError
+from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.models.array_files import (
     Arrays,
     read_arrays,
@@ -63,7 +63,8 @@ def load_hybrid(path: str | Path, *, model: str | None = None) -> Hybrid:
     Raises
     ------
     EcgStoreError
-        If there is no such file.
+        If there is no such file, or a network of one's own is needed or given for no
+        reason.
     SchemaError
         If it is not such a file, damaged, or has unusable content.
     """
@@ -141,7 +142,13 @@ def _hybrid(
         extractor = Checkpoint.from_content(
             path, _named(arrays, _EXTRACTOR), content["extractor"], model
         )
-    versions = content["versions"]
+    elif model is not None:
+        raise EcgStoreError(
+            f"{path}: has no network on signals; leave out --model (in Python: model)"
+        )
+    versions, fingerprint = content["versions"], content["fingerprint"]
+    if type(fingerprint) is not str:
+        raise SchemaError("the fingerprint is not a text")
     if not all(type(version) is int for version in versions.values()):
         raise SchemaError("versions are not whole numbers")
     return Hybrid(
@@ -154,7 +161,7 @@ def _hybrid(
         config=Config.from_json(content["config"]),
         columns=columns,
         versions={str(name): version for name, version in versions.items()},
-        fingerprint=str(content["fingerprint"]),
+        fingerprint=fingerprint,
         origin={**content["origin"], **seen_tensors(_named(arrays, _ORIGIN))},
     )
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from ecgstore.arrays import Float32Array, FloatArray
 from ecgstore.beats import BEATS_VERSION
 from ecgstore.config import Config
-from ecgstore.errors import EcgStoreError, SchemaError
+from ecgstore.errors import EcgStoreError, SchemaError, short_list
 from ecgstore.features import FEATURES_VERSION
-from ecgstore.models.checkpoint import Checkpoint, check_store
+from ecgstore.models.checkpoint import Checkpoint, check_store, origin_with_tensors
 from ecgstore.models.networks.network import NetworkOutput
 from ecgstore.models.running import NetworkRunner
 from ecgstore.models.tabular.classifiers import NetworkOnTable, TreesOnTable
@@ -73,6 +73,7 @@ class Hybrid:
     origin: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "origin", origin_with_tensors(self.origin))
         n_parts, n_classes = 2 + (self.extractor is not None), len(self.label_names)
         shapes = {
             "thresholds": (self.thresholds, (n_classes,)),
@@ -89,6 +90,17 @@ class Hybrid:
                 )
         if self.trees.forest.label_names != self.label_names:
             raise SchemaError("the classes of the trees are not those of the model")
+        self.trees.forest.places(self.columns)  # refuses columns of other names
+        if self.versions.keys() != VERSIONS.keys():
+            raise SchemaError(
+                f"versions of {short_list(self.versions)}; expected those of "
+                f"{short_list(VERSIONS)}"
+            )
+        if self.extractor is not None and (
+            self.extractor.label_names != self.label_names
+            or self.extractor.config != self.config
+        ):
+            raise SchemaError("the extractor is of other classes or options")
 
     def __repr__(self) -> str:
         parts = ["trees", "network", *([self.deep_name] if self.extractor else [])]

@@ -173,8 +173,17 @@ def _pair_means(values: Tensor) -> Tensor:
 
 
 def mean_over_time(values: Tensor, mask: Tensor | None) -> Tensor:
-    """Return the mean over the real samples: (n_records, n_channels)."""
+    """Return the mean over the real samples: (n_records, n_channels).
+
+    A record without padding has the same bits with a mask and without one.
+    """
     if mask is None:
-        return values.float().mean(-1)
+        # Not `mean`, which multiplies by 1 / n on a GPU: other bits than a division.
+        return values.float().sum(-1) / _ones_of(values).sum(-1)
     count = mask.sum(-1).clamp(min=_SMALLEST_COUNT)
     return (values * mask).float().sum(-1) / count
+
+
+def _ones_of(values: Tensor) -> Tensor:
+    """Return the mask of a record without padding: (1, 1, n_samples), float32."""
+    return torch.ones_like(values[:1, :1], dtype=torch.float32)

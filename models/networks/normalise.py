@@ -58,9 +58,10 @@ class Normalise(nn.Module):
         variance = centred.square().sum(-1, keepdim=True) / count
         if self.normalise_by == "record":
             if missing_leads is None:
-                variance = variance.mean(1, keepdim=True)
-            else:
-                n_present = (~missing_leads).sum(1).clamp(min=1)
-                variance = variance.sum(1, keepdim=True) / n_present[:, None, None]
+                missing_leads = torch.zeros_like(signals[:1, :, 0], dtype=torch.bool)
+            # Not `mean`, so that a record with all leads has the same bits beside one
+            # that lacks some: on a GPU, `mean` multiplies by 1 / n.
+            n_present = (~missing_leads).sum(1).clamp(min=1)
+            variance = variance.sum(1, keepdim=True) / n_present[:, None, None]
         # Clamped before the root, whose gradient is infinite at 0.
         return centred / variance.clamp(min=_SMALLEST_SD_MV**2).sqrt()

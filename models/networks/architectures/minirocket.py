@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ecgstore.models.networks.masked import Masked
+from ecgstore.models.networks.masked import Masked, mean_over_time
 
 _TAPS: Final = 9
 _PATTERNS: Final = 84
@@ -83,7 +83,7 @@ class RandomConvolutions(nn.Module):
             for k in range(_THRESHOLDS):
                 begin = self.thresholds[number, :, k, None] / width - 0.5
                 is_above = (outputs - begin).clamp_(0, 1)
-                features.append(_mean(is_above, mask))
+                features.append(mean_over_time(is_above, mask))
         return torch.cat(features, dim=1)[..., None], None
 
     @torch.no_grad()
@@ -143,10 +143,3 @@ class RandomConvolutions(nn.Module):
             padding=_TAPS // 2 * dilation,
             dilation=dilation,
         )
-
-
-def _mean(values: Tensor, mask: Tensor | None) -> Tensor:
-    """Return the mean over the real samples."""
-    if mask is None:
-        return values.mean(-1)
-    return (values * mask).sum(-1) / mask.sum(-1).clamp(min=1.0)

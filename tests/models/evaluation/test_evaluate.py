@@ -103,10 +103,8 @@ def test_rows_and_predictions_are_those_of_the_folds(
         )
     np.testing.assert_array_equal(result.rows, selection.rows)
     np.testing.assert_array_equal(result.labels, labels)
-    np.testing.assert_allclose(
-        result.probabilities, outputs.probabilities, rtol=0, atol=1e-6
-    )
-    np.testing.assert_allclose(result.scores.thresholds, thresholds, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(result.probabilities, outputs.probabilities)
+    np.testing.assert_array_equal(result.scores.thresholds, thresholds)
     assert result.record_ids == tuple(names[row] for row in selection.rows)
     assert result.warnings == ()
 

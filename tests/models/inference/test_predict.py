@@ -20,7 +20,8 @@ from ecgstore.cli import main
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
-from ecgstore.models.inference.prediction import OK, predict, read_new_record
+from ecgstore.models.inference.new_records import read_new_record
+from ecgstore.models.inference.prediction import OK, predict
 from ecgstore.models.networks.create import create_model
 from ecgstore.models.running import Outputs, run_network
 from ecgstore.models.settings import ModelSettings
@@ -123,7 +124,7 @@ def test_derived_and_missing_leads_are_those_of_a_build(
             assert record.missing_leads == missing
         expected = outputs_for(store, checkpoint).probabilities
     predicted = [one.probabilities for one in predict(checkpoint, headers)]
-    np.testing.assert_allclose(np.array(predicted), expected, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(np.array(predicted), expected)
 
 
 def test_missing_leads_can_be_allowed(
@@ -165,7 +166,7 @@ def test_probabilities_equal_those_for_a_store(
 ) -> None:
     checkpoint = Checkpoint.load(checkpoint_file)
     headers = given_headers([sample_folder()])
-    predictions = [*predict(checkpoint, headers, batch_size=7)]
+    predictions = [*predict(checkpoint, headers)]
     assert [prediction.path for prediction in predictions] == list(map(str, headers))
     assert {prediction.status for prediction in predictions} == {OK}
     with Store(store_file) as store:
@@ -173,11 +174,9 @@ def test_probabilities_equal_those_for_a_store(
         assert len(predictions) == len(store)
         for prediction in predictions:
             assert prediction.probabilities is not None
-            np.testing.assert_allclose(
+            np.testing.assert_array_equal(
                 prediction.probabilities,
                 probabilities[store.row(prediction.record_id)],
-                rtol=0,
-                atol=1e-6,
             )
 
 
@@ -213,9 +212,7 @@ def test_predictions_use_the_options_of_store_and_model(
         for row, name in enumerate(store):
             probabilities = predicted[name]
             assert probabilities is not None
-            np.testing.assert_allclose(
-                probabilities, outputs.probabilities[row], rtol=0, atol=1e-6
-            )
+            np.testing.assert_array_equal(probabilities, outputs.probabilities[row])
 
 
 def test_predictions_do_not_depend_on_dialects_and_diagnoses_of_headers(
@@ -234,22 +231,6 @@ def test_predictions_do_not_depend_on_dialects_and_diagnoses_of_headers(
     values = [prediction.probabilities for prediction in predictions]
     np.testing.assert_array_equal(values[0], values[1])
     np.testing.assert_array_equal(values[0], values[2])
-
-
-def test_predictions_do_not_depend_on_the_batch_size(
-    checkpoint_file: Path, few_records: Path
-) -> None:
-    checkpoint, headers = Checkpoint.load(checkpoint_file), given_headers([few_records])
-    alone, together = (
-        np.array(
-            [
-                prediction.probabilities
-                for prediction in predict(checkpoint, headers, batch_size=size)
-            ]
-        )
-        for size in (1, 64)
-    )
-    np.testing.assert_allclose(alone, together, rtol=0, atol=1e-6)
 
 
 # -- records that cannot be used --------------------------------------------
@@ -313,7 +294,7 @@ def test_an_unexpected_error_is_a_prediction_with_a_reason(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("ecgstore.models.inference.prediction.stored_form", fail)
+    monkeypatch.setattr("ecgstore.models.inference.new_records.stored_form", fail)
     [prediction] = predict(untrained(), [write_record("A0001")])
     assert prediction.status == Reason.UNEXPECTED_ERROR
     assert prediction.detail.startswith("ZeroDivisionError in ecgstore.models.")
@@ -435,7 +416,7 @@ def test_an_interrupted_command_leaves_the_old_table(
 
     out = tmp_path / "out.csv"
     out.write_text("older")
-    monkeypatch.setattr("ecgstore.models.inference.prediction.stored_form", interrupt)
+    monkeypatch.setattr("ecgstore.models.inference.new_records.stored_form", interrupt)
     code, _, _ = run(capsys, checkpoint_file, write_record("A0001"), "-o", out)
     assert code == 130
     assert out.read_text() == "older"
@@ -452,7 +433,6 @@ def test_an_interrupted_command_leaves_the_old_table(
         (["CHECKPOINT", "records", "--device", "abacus"], 1, "abacus"),
         (["CHECKPOINT", "records", "-o", "no/out.csv"], 1, "no/out.csv"),
         (["CHECKPOINT", "records", "-o", "."], 2, "directory"),
-        (["CHECKPOINT", "records", "--batch-size", "0"], 2, "batch-size"),
     ],
 )
 def test_errors_are_one_line(
