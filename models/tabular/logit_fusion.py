@@ -8,7 +8,8 @@ classifier. All is fitted to logits of records that the classifiers have not see
 The model is logistic regression on logits: stacking, Wolpert 1992, Neural Networks
 5:241-259, with the penalty of hierarchical ("partially pooled") coefficients, Gelman
 and Hill 2006, chapter 12; scale and offset are Platt's: Platt 1999, Advances in Large
-Margin Classifiers, 61-74.
+Margin Classifiers, 61-74. The scale is the same for all classes: one of a rare class
+would follow a few records.
 """
 
 from collections.abc import Sequence
@@ -25,12 +26,12 @@ LARGEST_LOGIT: Final = 30.0
 """Logits are clipped here: classifiers may be certain, with infinite ones."""
 
 STRENGTHS: Final = (1.0, 10.0, 100.0, 1000.0, np.inf)
-"""Strengths of the penalty to choose from; with the last one, all classes are alike."""
+"""Strengths of the penalty to choose from; with the last one, the weights of all classes are alike."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LogitFusion:
-    """Weights of classifiers, and a scale and an offset for each class.
+    """Weights of classifiers, a scale, and an offset for each class.
 
     Attributes
     ----------
@@ -39,7 +40,7 @@ class LogitFusion:
     centres : ndarray of shape (n_classifiers, n_classes)
         Subtracted from the logits before; 0 for the first classifier.
     scale, offset : ndarray of shape (n_classes,)
-        Of the sum; the scale is positive.
+        Of the sum; the scale is positive, and the same for all classes.
     strength : float
         Strength of the penalty that was chosen.
     """
@@ -70,21 +71,20 @@ class LogitFusion:
 
 
 class _Parameters(NamedTuple):
-    """What is fitted, by name; every value of a class is shared plus its own."""
+    """What is fitted, by name; a weight of a class is the shared one plus its own."""
 
     shared: FloatArray  # (n_others,): weights of the other classifiers
     own: FloatArray  # (n_others, n_classes)
     log_scale: float
-    own_scale: FloatArray  # (n_classes,)
     offset: FloatArray  # (n_classes,)
 
     @classmethod
     def of(cls, values: FloatArray, n_others: int, n_classes: int) -> "_Parameters":
         """Return the parameters that are stored one behind the other."""
-        ends = np.cumsum([n_others, n_others * n_classes, 1, n_classes])
-        shared, own, log_scale, own_scale, offset = np.split(values, ends)
+        ends = np.cumsum([n_others, n_others * n_classes, 1])
+        shared, own, log_scale, offset = np.split(values, ends)
         own = own.reshape(n_others, n_classes)
-        return cls(shared, own, float(log_scale[0]), own_scale, offset)
+        return cls(shared, own, float(log_scale[0]), offset)
 
 
 def fit_fusion(
@@ -144,7 +144,7 @@ def _fit(stacked: FloatArray, labels: FloatArray, strength: float) -> LogitFusio
     centres = stacked.mean(axis=1) if stacked.shape[1] else stacked.sum(axis=1)
     centres[0] = 0
     centred = stacked - centres[:, None]
-    start = np.zeros(n_others + n_others * n_classes + 1 + 2 * n_classes)
+    start = np.zeros(n_others + n_others * n_classes + 1 + n_classes)
     found = minimize(
         _cost,
         start,
@@ -157,7 +157,7 @@ def _fit(stacked: FloatArray, labels: FloatArray, strength: float) -> LogitFusio
     fitted = _Parameters.of(found.x, n_others, n_classes)
     weights = np.ones((n_others + 1, n_classes))
     weights[1:] = np.where(varies, fitted.shared[:, None] + fitted.own, 0)
-    scale = np.exp(fitted.log_scale + fitted.own_scale)
+    scale = np.full(n_classes, np.exp(fitted.log_scale))
     return LogitFusion(weights, centres, scale, fitted.offset, strength)
 
 
@@ -169,7 +169,7 @@ def _bounds(
     own = [free if kept and np.isfinite(strength) else zero for kept in varies]
     offset = [free if kept else zero for kept in varies]
     shared = [(0.0, None)] * n_others
-    return [*shared, *own * n_others, (-3.0, 3.0), *own, *offset]
+    return [*shared, *own * n_others, (-3.0, 3.0), *offset]
 
 
 def _cost(
@@ -183,22 +183,21 @@ def _cost(
     n_others, n_classes = len(centred) - 1, labels.shape[1]
     p = _Parameters.of(values, n_others, n_classes)
     weights = p.shared[:, None] + p.own
-    scale = np.exp(p.log_scale + p.own_scale)
+    scale = np.exp(p.log_scale)
     total = centred[0] + np.einsum("mnc,mc->nc", centred[1:], weights)
     logits = scale * total + p.offset
     entropies = labels * log_expit(logits) + (1 - labels) * log_expit(-logits)
     finite = strength if np.isfinite(strength) else 0.0  # the others are 0 by bounds
-    penalty = finite * (np.sum(p.own**2) + np.sum(p.own_scale**2))
+    penalty = finite * np.sum(p.own**2)
     cost = -float(entropies[:, varies].sum()) + 0.5 * penalty
     error = (expit(logits) - labels) * varies
     of_weights = scale * np.einsum("nc,mnc->mc", error, centred[1:])
-    of_scale = scale * np.sum(error * total, axis=0)
+    of_scale = scale * np.sum(error * total)
     gradient: FloatArray = np.concatenate(
         [
             of_weights.sum(axis=1),
             (of_weights + finite * p.own).ravel(),
-            [of_scale.sum()],
-            of_scale + finite * p.own_scale,
+            [of_scale],
             error.sum(axis=0),
         ]
     )

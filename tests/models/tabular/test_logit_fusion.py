@@ -107,7 +107,7 @@ def test_the_gradient_is_that_of_the_cost() -> None:
     centred = np.stack([noisy(true, 1, k) for k in range(3)])
     varies = np.array([False, True, True, True])
     args = (centred, labels, varies, 7.0)
-    point = np.random.default_rng(0).normal(0, 0.3, 2 + 2 * 4 + 1 + 2 * 4)
+    point = np.random.default_rng(0).normal(0, 0.3, 2 + 2 * 4 + 1 + 4)
 
     def cost(x: FloatArray) -> float:
         return logit_fusion._cost(x, *args)[0]
