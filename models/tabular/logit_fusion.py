@@ -26,7 +26,8 @@ LARGEST_LOGIT: Final = 30.0
 """Logits are clipped here: classifiers may be certain, with infinite ones."""
 
 STRENGTHS: Final = (1.0, 10.0, 100.0, 1000.0, np.inf)
-"""Strengths of the penalty to choose from; with the last one, the weights of all classes are alike."""
+"""Strengths of the penalty to choose from; with the last one, weights of all classes
+are alike."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
