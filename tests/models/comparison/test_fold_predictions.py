@@ -78,7 +78,8 @@ class Noting:
 
     def logits(self, table: np.ndarray) -> np.ndarray:
         known = np.nan_to_num(table[:, : self._n_classes].astype(float))
-        return np.sin(known) * self.scale
+        values: np.ndarray = np.sin(known) * self.scale
+        return values
 
 
 @pytest.mark.parametrize("deep_inputs", ["logits", "features"])
