@@ -69,9 +69,9 @@ def test_a_folder_is_a_model_with_a_card_and_scores(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--inputs", "both", "--resume"), "takes neither --resume"),
-        (("--inputs", "both", "--validation-folds", "7"), "takes neither --resume"),
-        (("--no-age-sex",), "--no-age-sex needs --inputs both or handcrafted"),
+        (("--inputs", "both", "--resume"), "takes none of --resume"),
+        (("--inputs", "both", "--validation-folds", "7"), "takes none of --resume"),
+        (("--no-age-sex",), "--age-sex needs --inputs both or handcrafted"),
         (("--workers", "2"), "--workers needs --inputs both or handcrafted"),
         (("--inputs", "neither"), "is not one of 'both', 'handcrafted', 'deep'"),
     ],
