@@ -1,6 +1,10 @@
 """What is done with the losses and scores after every epoch of a training."""
 
+import itertools
 import math
+import os
+import platform
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -119,7 +123,7 @@ class TensorBoard:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._writer: Any = None
+        self._writer: _EventFile | None = None
         self._n_written = 0
 
     def __enter__(self) -> Self:
@@ -166,10 +170,58 @@ def _scalars(epoch: Epoch) -> Iterator[tuple[str, float]]:
             yield tag, value
 
 
-def _event_writer(folder: Path) -> Any:
+class _EventFile:
+    """An event file that is written at once, not by a thread of TensorBoard's own.
+
+    A thread could not raise the error of a full disk where it belongs.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder; TensorBoard shows its other event files no longer.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from tensorboard.compat.proto.event_pb2 import SessionLog
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        seconds, host = int(time.time()), platform.node()
+        name = f"events.out.tfevents.{seconds}.{host}.{os.getpid()}.{next(_NUMBERS)}"
+        self._file = (folder / name).open("wb")
+        self._records = RecordWriter(self._file)
+        self._write(file_version="brain.Event:2")
+        self._write(step=1, session_log=SessionLog(status=SessionLog.START))
+
+    def add_scalar(self, tag: str, value: float, step: int) -> None:
+        """Add a value."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        scalar = Summary.Value(tag=tag, simple_value=value)
+        self._write(step=step, summary=Summary(value=[scalar]))
+
+    def flush(self) -> None:
+        """Write all values so far."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _write(self, **content: Any) -> None:
+        """Write an event."""
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        event = Event(wall_time=time.time(), **content)
+        self._records.write(event.SerializeToString())
+
+
+_NUMBERS: Final = itertools.count()
+"""Numbers of the event files of this process, whose names must differ."""
+
+
+def _event_writer(folder: Path) -> _EventFile | None:
     """Return a writer of an event file; None if TensorBoard is not installed."""
     try:
-        from torch.utils.tensorboard import SummaryWriter
+        return _EventFile(folder)
     except ImportError:
         return None
-    return SummaryWriter(folder, purge_step=1)

@@ -38,7 +38,7 @@ COMMANDS = [
     ("explain MODEL RECORD -o out/a.svg --csv out/a.csv", (3_000,)),
     ("extract MODEL STORE -o out/a.h5", (0, 10_000)),
     ("train STORE -o out --model cnn --fs 100 --epochs 1 --batch-size 16", (0, 3_000)),
-    ("train STORE -o out/a --inputs handcrafted --workers 1", (0, 3_000)),
+    ("train STORE -o out --inputs handcrafted --workers 1", (0,)),
     ("compare STORE -o out --quick --workers 1", (0,)),
 ]
 _ON_A_DEVICE = ("predict", "explain", "extract", "evaluate", "train", "compare")

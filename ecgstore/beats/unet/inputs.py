@@ -137,5 +137,5 @@ def _usable_leads(x: Float32Array) -> BoolArray:
     ranges = np.empty((len(x), x.shape[1] // size), np.float32)
     silence.write_ranges(x, size, ranges)
     usual = np.median(ranges[usable])
-    usable[usable] = (high - low)[usable] > MIN_RELATIVE_RANGE * usual
+    usable[usable] = high[usable] - low[usable] > MIN_RELATIVE_RANGE * usual
     return usable
