@@ -13,7 +13,7 @@ from ecgstore.cli.torch_needed import needs_torch
     epilog="""\b
 Examples:
   ecgstore convert runs/resnet18 -o resnet18.onnx
-  ecgstore convert runs/resnet18/best.pt -o resnet18.pt2
+  ecgstore convert runs/resnet18 -o resnet18.pt2
 """
 )
 @CHECKPOINT
@@ -30,7 +30,7 @@ Examples:
 def convert(checkpoint: Path, out: Path, model: str | None, overwrite: bool) -> None:
     """Write a trained network as ONNX, or as a program of torch.export.
 
-    CHECKPOINT is a best.pt, or the folder of a training. The file maps signals in mV
+    CHECKPOINT is the folder of a training, or the model.safetensors in it. The file maps signals in mV
     and numbers of real samples to logits and features, without ecgstore; its classes,
     leads and preprocessing are in its metadata.
     """
