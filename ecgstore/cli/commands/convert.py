@@ -30,9 +30,9 @@ Examples:
 def convert(checkpoint: Path, out: Path, model: str | None, overwrite: bool) -> None:
     """Write a trained network as ONNX, or as a program of torch.export.
 
-    CHECKPOINT is the folder of a training, or the model.safetensors in it. The file maps signals in mV
-    and numbers of real samples to logits and features, without ecgstore; its classes,
-    leads and preprocessing are in its metadata.
+    CHECKPOINT is the folder of a training, or the model.safetensors in it. The file
+    maps signals in mV and numbers of real samples to logits and features, without
+    ecgstore; its classes, leads and preprocessing are in its metadata.
     """
     with needs_torch():
         from ecgstore.models import Checkpoint, convert as write
