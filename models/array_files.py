@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from ecgstore.system.atomic_files import replace_file
 from ecgstore.system.file_format import FileFormat
 
 Arrays = Mapping[str, NDArray[Any]]
+Value = TypeVar("Value")
 
 _ENTRY: Final = "ecgstore"
 _LENGTH_BYTES: Final = 8
@@ -185,6 +186,15 @@ def unusable_content(path: Path, format_: FileFormat) -> Iterator[None]:
             f"{path}: {format_.name} file with unusable content ({reason}); expected a "
             f"file made by {format_.made_by}"
         ) from error
+
+
+def with_prefix(arrays: Mapping[str, Value], prefix: str) -> dict[str, Value]:
+    """Return the arrays whose names begin with a prefix, without it."""
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
 
 
 def _begins_right(begin: bytes) -> bool:

@@ -5,9 +5,8 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -19,14 +18,17 @@ from ecgstore.models.array_files import (
     Arrays,
     read_arrays,
     unusable_content,
+    with_prefix,
     write_arrays,
 )
 from ecgstore.models.networks.create import create_model
 from ecgstore.models.networks.extractor import Extractor
 from ecgstore.models.networks.names import MODELS
 from ecgstore.models.networks.own import name_to_run, short_name
+from ecgstore.models.record_lists import origin_with_tensors, seen_tensors
 from ecgstore.models.running import NetworkRunner
 from ecgstore.models.settings import ModelSettings
+from ecgstore.models.store_check import check_store
 from ecgstore.models.weights import check_weights
 from ecgstore.pipes.transforms.decimate import Decimate
 from ecgstore.system.file_format import FileFormat
@@ -41,27 +43,8 @@ _WEIGHTS: Final = "weights/"
 _ORIGIN: Final = "origin/"
 """Beginnings of the names of arrays in a file."""
 
-_SEEN_RECORDS: Final[dict[str, tuple[type, tuple[int, ...]]]] = {
-    "training_rows": (np.int64, (-1,)),
-    "validation_rows": (np.int64, (-1,)),
-    "training_signals": (np.uint8, (-1, 8)),
-    "validation_signals": (np.uint8, (-1, 8)),
-}
-"""Types and shapes of the arrays that list training and validation records."""
-
 MODEL_FILE: Final = "model.safetensors"
 """The checkpoint in the folder of a training."""
-
-PREPROCESSING: Final = (
-    "fs",
-    "low_hz",
-    "high_hz",
-    "filter_order",
-    "margin_s",
-    "max_gap_s",
-)
-"""Options that must be those of the training; extractors accept any duration."""
-
 
 _MOST_NAMES: Final = 12
 """Most classes or leads that a summary lists."""
@@ -366,7 +349,7 @@ class Checkpoint:
             raise SchemaError("its network is not a built-in one")
         checkpoint = cls(
             model=ModelSettings(**{**values, "leads": tuple(values["leads"])}),
-            weights=_named(tensors, _WEIGHTS),
+            weights=with_prefix(tensors, _WEIGHTS),
             label_names=_names(content, "label_names"),
             target_names=_names({"target_names": [], **content}, "target_names"),
             config=Config.from_json(_typed(content, "config", str)),
@@ -376,53 +359,6 @@ class Checkpoint:
         )
         checkpoint.check_weights()
         return checkpoint
-
-
-def check_store(model: "_Trained", store: "Store") -> None:
-    """Raise an error if the preprocessing or the classes of a store differ.
-
-    Parameters
-    ----------
-    model : Checkpoint or Hybrid
-        What was trained.
-    store : Store
-        The store.
-
-    Raises
-    ------
-    EcgStoreError
-        As `Checkpoint.check`.
-    """
-    missing = [lead for lead in model.leads if lead not in store.leads]
-    if missing:
-        raise EcgStoreError(
-            f"{store.path}: its leads are {', '.join(store.leads)}; the model was "
-            f"trained on {', '.join(model.leads)}: build the store with these --leads"
-        )
-    if store.label_names != model.label_names:
-        raise EcgStoreError(
-            f"{store.path}: its classes are {', '.join(store.label_names)}; the model "
-            f"was trained on {', '.join(model.label_names)}: build the store with the "
-            "same --classes"
-        )
-    for name in PREPROCESSING:
-        trained_on, value = getattr(model.config, name), getattr(store.config, name)
-        if value != trained_on:
-            raise EcgStoreError(
-                f"{store.path}: its {name} is {value}; the model was trained on "
-                f"{name} {trained_on}: build the store with the same options"
-            )
-
-
-class _Trained(Protocol):
-    """What `check_store` asks of a model."""
-
-    @property
-    def leads(self) -> tuple[str, ...]: ...
-    @property
-    def label_names(self) -> tuple[str, ...]: ...
-    @property
-    def config(self) -> Config: ...
 
 
 def _shortened(names: tuple[str, ...]) -> str:
@@ -460,67 +396,9 @@ def _own_network(
     return None, None
 
 
-def _named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors whose names begin with a prefix, without it."""
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(prefix)
-    }
-
-
 def _seen(arrays: Arrays) -> dict[str, Tensor]:
     """Return the lists of training and validation records among a file's arrays."""
-    named = {
-        name.removeprefix(_ORIGIN): array
-        for name, array in arrays.items()
-        if name.startswith(_ORIGIN)
-    }
-    return seen_tensors(named)
-
-
-def origin_with_tensors(origin: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an origin whose lists of seen records are tensors.
-
-    Parameters
-    ----------
-    origin : Mapping
-        See `Checkpoint.origin`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a list is no list of records.
-    """
-    lists = {
-        name: torch.from_numpy(np.asarray(origin[name], dtype).reshape(shape))
-        for name, (dtype, shape) in _SEEN_RECORDS.items()
-        if name in origin
-    }
-    return {**origin, **lists}
-
-
-def seen_tensors(arrays: Arrays) -> dict[str, Tensor]:
-    """Return lists of seen records as tensors, if they are such lists.
-
-    Parameters
-    ----------
-    arrays : Mapping
-        Lists by their names in `Checkpoint.origin`.
-
-    Raises
-    ------
-    SchemaError
-        If one has another name, type or shape.
-    """
-    for name, array in arrays.items():
-        dtype, shape = _SEEN_RECORDS.get(name, (None, ()))
-        if array.dtype != dtype or array.shape[1:] != shape[1:] or not array.ndim:
-            raise SchemaError(
-                f"{name} is {array.dtype} of shape {array.shape}, which is no list of "
-                "records"
-            )
-    return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+    return seen_tensors(with_prefix(arrays, _ORIGIN))
 
 
 def _typed(content: Mapping[str, Any], name: str, type_: type) -> Any:

@@ -4,9 +4,10 @@ import json
 from typing import Final
 
 from ecgstore import __version__
-from ecgstore.models.checkpoint import PREPROCESSING, Checkpoint
+from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.conversion.portable import INPUTS, OUTPUTS
 from ecgstore.models.networks.own import short_name
+from ecgstore.models.store_check import PREPROCESSING
 
 ENTRY: Final = "ecgstore"
 """Name of the text in the file: a property of the model in ONNX."""

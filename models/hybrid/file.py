@@ -14,10 +14,12 @@ from ecgstore.models.array_files import (
     Arrays,
     read_arrays,
     unusable_content,
+    with_prefix,
     write_arrays,
 )
-from ecgstore.models.checkpoint import Checkpoint, seen_tensors
+from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.hybrid.model import Hybrid
+from ecgstore.models.record_lists import seen_tensors
 from ecgstore.models.tabular.classifiers import NetworkOnTable, TreesOnTable
 from ecgstore.models.tabular.forest import TYPES, Forest
 from ecgstore.models.tabular.fusion import FusionNetwork
@@ -140,7 +142,7 @@ def _hybrid(
     extractor: Checkpoint | None = None
     if "extractor" in content:
         extractor = Checkpoint.from_content(
-            path, _named(arrays, _EXTRACTOR), content["extractor"], model
+            path, with_prefix(arrays, _EXTRACTOR), content["extractor"], model
         )
     elif model is not None:
         raise EcgStoreError(
@@ -162,7 +164,7 @@ def _hybrid(
         columns=columns,
         versions={str(name): version for name, version in versions.items()},
         fingerprint=fingerprint,
-        origin={**content["origin"], **seen_tensors(_named(arrays, _ORIGIN))},
+        origin={**content["origin"], **seen_tensors(with_prefix(arrays, _ORIGIN))},
     )
 
 
@@ -175,7 +177,7 @@ def _network(
     chosen = sets if has_age else sets[:1]
     weights = {
         name: torch.from_numpy(array.copy())
-        for name, array in _named(arrays, _NETWORK).items()
+        for name, array in with_prefix(arrays, _NETWORK).items()
     }
     with torch.device("meta"):
         expected = FusionNetwork(chosen, len(columns), n_classes).state_dict()
@@ -184,15 +186,6 @@ def _network(
         network = FusionNetwork(chosen, len(columns), n_classes)
     network.load_state_dict(weights)
     return NetworkOnTable(network.eval(), columns)
-
-
-def _named(arrays: Arrays, prefix: str) -> dict[str, Any]:
-    """Return the arrays whose names begin with a prefix, without it."""
-    return {
-        name.removeprefix(prefix): array
-        for name, array in arrays.items()
-        if name.startswith(prefix)
-    }
 
 
 def _group(arrays: Arrays, prefix: str, types: Mapping[str, Any]) -> dict[str, Any]:

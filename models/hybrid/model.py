@@ -14,9 +14,11 @@ from ecgstore.beats import BEATS_VERSION
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, SchemaError, short_list
 from ecgstore.features import FEATURES_VERSION
-from ecgstore.models.checkpoint import Checkpoint, check_store, origin_with_tensors
+from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.networks.network import NetworkOutput
+from ecgstore.models.record_lists import origin_with_tensors
 from ecgstore.models.running import NetworkRunner
+from ecgstore.models.store_check import check_store
 from ecgstore.models.tabular.classifiers import NetworkOnTable, TreesOnTable
 from ecgstore.models.tabular.logit_fusion import LogitFusion
 from ecgstore.models.tabular.table import AGE_SEX, FeatureSet, fields_of, table_of

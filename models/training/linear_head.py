@@ -69,14 +69,67 @@ def fit_linear_head(
     numbers = np.unique(folds)
     costs = np.zeros(len(STRENGTHS))
     for number in numbers if len(numbers) > 1 else ():
-        seen = folds != number
+        seen, own = folds != number, folds == number
+        inputs = _Inputs.of(table[seen])
+        held_out = inputs.of_records(table[own])
         for place, strength in enumerate(STRENGTHS):
-            weight, bias = _fit(table[seen], labels[seen], strength)
-            logits = table[~seen] @ weight.T + bias
-            costs[place] += _cross_entropy(labels[~seen], logits)
+            values = _fit(inputs.values, labels[seen], strength)
+            logits = held_out @ values[1:] + values[0]
+            costs[place] += _cross_entropy(labels[own], logits)
     strength = STRENGTHS[int(np.argmin(costs))]
-    weight, bias = _fit(table, labels, strength)
+    inputs = _Inputs.of(table)
+    weight, bias = inputs.of_features(_fit(inputs.values, labels, strength))
     return LinearHead(weight.astype(np.float32), bias.astype(np.float32), strength)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Inputs:
+    """Standardised features, in the space that the training records span.
+
+    Attributes
+    ----------
+    mean, divisor : ndarray of shape (n_features,)
+        Of the training records.
+    basis : ndarray of shape (n_features, rank) or None
+        Orthonormal basis of the space; None if that has all dimensions.
+    values : ndarray of shape (n_records, rank)
+        The training records.
+    """
+
+    mean: FloatArray
+    divisor: FloatArray
+    basis: FloatArray | None
+    values: FloatArray
+
+    @classmethod
+    def of(cls, table: FloatArray) -> "_Inputs":
+        """Return those of the features of training records."""
+        mean = table.mean(axis=0)
+        divisor = np.maximum(table.std(axis=0), _SMALLEST_SD) * np.sqrt(table.shape[1])
+        standardised = (table - mean) / divisor
+        basis = _basis(standardised)
+        inputs = standardised if basis is None else standardised @ basis
+        return cls(mean, divisor, basis, inputs)
+
+    def of_records(self, table: FloatArray) -> FloatArray:
+        """Return the inputs of other records: (n_records, rank)."""
+        standardised = (table - self.mean) / self.divisor
+        inputs: FloatArray = (
+            standardised if self.basis is None else standardised @ self.basis
+        )
+        return inputs
+
+    def of_features(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return weights (n_classes, n_features) and biases (n_classes,).
+
+        Parameters
+        ----------
+        values : ndarray of shape (1 + rank, n_classes)
+            Result of `_fit`.
+        """
+        inner = values[1:] if self.basis is None else self.basis @ values[1:]
+        weight = inner.T / self.divisor
+        return weight, values[0] - weight @ self.mean
 
 
 def _cross_entropy(labels: FloatArray, logits: FloatArray) -> float:
@@ -86,15 +139,8 @@ def _cross_entropy(labels: FloatArray, logits: FloatArray) -> float:
     )
 
 
-def _fit(
-    table: FloatArray, labels: FloatArray, strength: float
-) -> tuple[FloatArray, FloatArray]:
-    """Return weights (n_classes, n_features) and biases (n_classes,)."""
-    mean = table.mean(axis=0)
-    sd = np.maximum(table.std(axis=0), _SMALLEST_SD)
-    standardised = (table - mean) / (sd * np.sqrt(table.shape[1]))
-    basis = _basis(standardised)
-    inputs = standardised if basis is None else standardised @ basis
+def _fit(inputs: FloatArray, labels: FloatArray, strength: float) -> FloatArray:
+    """Return biases, and below them weights of the inputs: (1 + rank, n_classes)."""
     n_classes = labels.shape[1]
 
     def cost(flat: FloatArray) -> tuple[float, FloatArray]:
@@ -110,10 +156,9 @@ def _fit(
     start = np.zeros((inputs.shape[1] + 1, n_classes))
     found = minimize(
         cost, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 300}
-    ).x.reshape(-1, n_classes)
-    inner = found[1:] if basis is None else basis @ found[1:]
-    weight = inner.T / (sd * np.sqrt(table.shape[1]))
-    return weight, found[0] - weight @ mean
+    )
+    fitted: FloatArray = found.x.reshape(-1, n_classes)
+    return fitted
 
 
 def _basis(standardised: FloatArray) -> FloatArray | None:

@@ -8,11 +8,11 @@ from typing import Any, Final
 import numpy as np
 
 from ecgstore.errors import ConfigError, EcgStoreError
-from ecgstore.models.checkpoint import PREPROCESSING
 from ecgstore.models.networks.network import Network
 from ecgstore.models.networks.target_head import TargetHead, varies
 from ecgstore.models.seen_records import held_out_records
 from ecgstore.models.settings import TrainingSettings
+from ecgstore.models.store_check import PREPROCESSING
 from ecgstore.models.training.fit import fit
 from ecgstore.models.training.history import History
 from ecgstore.models.training.objectives import NumberObjective

@@ -73,6 +73,10 @@ def test_a_folder_is_a_model_with_a_card_and_scores(
         (("--inputs", "both", "--validation-folds", "7"), "takes none of --resume"),
         (("--no-age-sex",), "--age-sex needs --inputs both or handcrafted"),
         (("--workers", "2"), "--workers needs --inputs both or handcrafted"),
+        (
+            ("--inputs", "handcrafted", "--targets", "age"),
+            "--targets is for networks on signals",
+        ),
         (("--inputs", "neither"), "is not one of 'both', 'handcrafted', 'deep'"),
     ],
 )

@@ -39,6 +39,9 @@ class TrainOptions:
 _OF_HYBRIDS: Final = options_of(HybridSettings()).keys() - options_of(TrainOptions())
 """Options that only hybrids have."""
 
+_OF_NETWORKS_ON_SIGNALS: Final = options_of(TrainOptions()).keys() - {"seed"}
+"""Options without effect on a hybrid of handcrafted features alone."""
+
 
 @click.command(
     epilog="""\b
@@ -146,13 +149,19 @@ def train(
                 f"--inputs {inputs} needs a STORE, and takes none of --resume, "
                 "--pretrain and --validation-folds: a training of a hybrid begins anew."
             )
+        without_effect = _OF_NETWORKS_ON_SIGNALS.intersection(given)
+        if inputs == "handcrafted" and without_effect:
+            raise click.UsageError(
+                f"{_flag(min(without_effect))} is for networks on signals; leave it "
+                "out, or give --inputs both."
+            )
         _train_hybrid(
             store, out, inputs, test_folds, workers, device, quiet, config_file, given
         )
         return
     others = [name for name in given if name in _OF_HYBRIDS]
     if others or workers is not None:
-        flag = "--workers" if workers else f"--{others[0].replace('_', '-')}"
+        flag = "--workers" if workers else _flag(others[0])
         raise click.UsageError(f"{flag} needs --inputs both or handcrafted.")
     options = overridden(TrainOptions(), config_file, given)
     if store is None and not resume:
@@ -249,6 +258,11 @@ def _train_hybrid(
         ],
     )
     echo(f"model: {out / MODEL_FILE}; {CARD} beside it says what it is")
+
+
+def _flag(name: str) -> str:
+    """Return the flag of an option."""
+    return f"--{name.replace('_', '-')}"
 
 
 def _if_given(name: str, folds: tuple[int, ...]) -> tuple[int, ...] | None:

@@ -17,7 +17,7 @@ from ecgstore import __version__
 from ecgstore.cli import main
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
-from ecgstore.models.checkpoint import PREPROCESSING, Checkpoint
+from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.conversion.convert import convert
 from ecgstore.models.networks import own
 from ecgstore.models.networks.create import create_model
@@ -25,6 +25,7 @@ from ecgstore.models.networks.names import MODELS, NormaliseBy
 from ecgstore.models.networks.own import register
 from ecgstore.models.networks.xresnet import XResNet
 from ecgstore.models.settings import ModelSettings
+from ecgstore.models.store_check import PREPROCESSING
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -120,6 +120,7 @@ def of_scikit_learn(
     table: Float32Array, labels: UInt8Array, seed: int, other: Float32Array
 ) -> FloatArray:
     """Return what scikit-learn predicts for another table."""
+    table = np.nan_to_num(table, nan=np.nan)
     varies = [len(np.unique(column[~np.isnan(column)])) > 1 for column in table.T]
     expected = np.empty((len(other), labels.shape[1]))
     for number, column in enumerate(labels.T):

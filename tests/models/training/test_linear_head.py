@@ -95,9 +95,9 @@ def test_the_strength_is_the_best_on_folds_left_out() -> None:
             cost = 0.0
             for number in range(3):
                 seen = folds != number
-                weight, bias = linear_head._fit(
-                    features[seen].astype(float), labels[seen], strength
-                )
+                inputs = linear_head._Inputs.of(features[seen].astype(float))
+                fitted = linear_head._fit(inputs.values, labels[seen], strength)
+                weight, bias = inputs.of_features(fitted)
                 logits = features[~seen] @ weight.T + bias
                 sign = 2 * labels[~seen] - 1
                 cost += np.logaddexp(0, -sign * logits).sum()

@@ -1,0 +1,66 @@
+"""Whether a model and a store have the same preprocessing and classes."""
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from ecgstore.config import Config
+from ecgstore.errors import EcgStoreError
+
+if TYPE_CHECKING:
+    from ecgstore.storage import Store
+
+PREPROCESSING: Final = (
+    "fs",
+    "low_hz",
+    "high_hz",
+    "filter_order",
+    "margin_s",
+    "max_gap_s",
+)
+"""Options that must be those of the training; extractors accept any duration."""
+
+
+def check_store(model: "_Trained", store: "Store") -> None:
+    """Raise an error if the preprocessing or the classes of a store differ.
+
+    Parameters
+    ----------
+    model : Checkpoint or Hybrid
+        What was trained.
+    store : Store
+        The store.
+
+    Raises
+    ------
+    EcgStoreError
+        As `Checkpoint.check`.
+    """
+    missing = [lead for lead in model.leads if lead not in store.leads]
+    if missing:
+        raise EcgStoreError(
+            f"{store.path}: its leads are {', '.join(store.leads)}; the model was "
+            f"trained on {', '.join(model.leads)}: build the store with these --leads"
+        )
+    if store.label_names != model.label_names:
+        raise EcgStoreError(
+            f"{store.path}: its classes are {', '.join(store.label_names)}; the model "
+            f"was trained on {', '.join(model.label_names)}: build the store with the "
+            "same --classes"
+        )
+    for name in PREPROCESSING:
+        trained_on, value = getattr(model.config, name), getattr(store.config, name)
+        if value != trained_on:
+            raise EcgStoreError(
+                f"{store.path}: its {name} is {value}; the model was trained on "
+                f"{name} {trained_on}: build the store with the same options"
+            )
+
+
+class _Trained(Protocol):
+    """What `check_store` asks of a model."""
+
+    @property
+    def leads(self) -> tuple[str, ...]: ...
+    @property
+    def label_names(self) -> tuple[str, ...]: ...
+    @property
+    def config(self) -> Config: ...
