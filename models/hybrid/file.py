@@ -22,13 +22,13 @@ from ecgstore.models.hybrid.model import Hybrid
 from ecgstore.models.record_lists import seen_tensors
 from ecgstore.models.tabular.classifiers import NetworkOnTable, TreesOnTable
 from ecgstore.models.tabular.forest import TYPES, Forest
-from ecgstore.models.tabular.fusion import FusionNetwork
 from ecgstore.models.tabular.logit_fusion import LogitFusion
+from ecgstore.models.tabular.mean_network import MeanNetwork
 from ecgstore.models.tabular.table import AGE_SEX, FeatureSet
 from ecgstore.models.weights import check_weights
 from ecgstore.system.file_format import FileFormat
 
-FORMAT: Final = FileFormat("ecgstore hybrid", 1, "`ecgstore train --inputs both`")
+FORMAT: Final = FileFormat("ecgstore hybrid", 2, "`ecgstore train --inputs both`")
 
 _TREES: Final = "trees/"
 _NETWORK: Final = "network/"
@@ -171,7 +171,7 @@ def _hybrid(
 def _network(
     arrays: Arrays, columns: tuple[str, ...], n_classes: int
 ) -> NetworkOnTable:
-    """Return the small network."""
+    """Return the small networks."""
     sets: tuple[FeatureSet, ...] = ("handcrafted", "age_sex")
     has_age = columns[-len(AGE_SEX) :] == AGE_SEX
     chosen = sets if has_age else sets[:1]
@@ -180,10 +180,10 @@ def _network(
         for name, array in with_prefix(arrays, _NETWORK).items()
     }
     with torch.device("meta"):
-        expected = FusionNetwork(chosen, len(columns), n_classes).state_dict()
+        expected = MeanNetwork.untrained(chosen, len(columns), n_classes).state_dict()
     check_weights(weights, expected)
     with torch.random.fork_rng([]):
-        network = FusionNetwork(chosen, len(columns), n_classes)
+        network = MeanNetwork.untrained(chosen, len(columns), n_classes)
     network.load_state_dict(weights)
     return NetworkOnTable(network.eval(), columns)
 

@@ -1,7 +1,7 @@
 """Train the classifiers on tables of features, by name."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol
 
 import numpy as np
@@ -12,7 +12,8 @@ from ecgstore.models.networks.network import NetworkOutput
 from ecgstore.models.running import fixed_batches
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.tabular.forest import Forest
-from ecgstore.models.tabular.fusion import FusionNetwork, train_fusion
+from ecgstore.models.tabular.fusion import train_fusion
+from ecgstore.models.tabular.mean_network import N_NETWORKS, MeanNetwork
 from ecgstore.models.tabular.table import (
     DeepFeatures,
     FeatureSet,
@@ -63,17 +64,17 @@ class TreesOnTable:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class NetworkOnTable:
-    """The small network of `ecgstore.models.tabular.fusion`.
+    """The mean of small networks: see `ecgstore.models.tabular.mean_network`.
 
     Attributes
     ----------
-    network : FusionNetwork
-        The network, in evaluation mode.
+    network : MeanNetwork
+        The networks, in evaluation mode.
     columns : tuple of str
         Names of the columns of the tables that it takes.
     """
 
-    network: FusionNetwork
+    network: MeanNetwork
     columns: tuple[str, ...]
 
     def logits(self, table: Float32Array) -> FloatArray:
@@ -82,7 +83,7 @@ class NetworkOnTable:
 
     @torch.inference_mode()
     def outputs(self, table: Float32Array) -> NetworkOutput:
-        """Return logits and the values of the last hidden layer of some rows."""
+        """Return logits and the values of the last hidden layers of some rows."""
         return fixed_batches(self.network, (torch.from_numpy(table),))
 
 
@@ -92,10 +93,14 @@ def fit_network(
     deep: DeepFeatures | None,
     settings: TrainingSettings,
 ) -> NetworkOnTable:
-    """Train the small network of `ecgstore.models.tabular.fusion`."""
-    network = train_fusion(training, feature_sets, settings, deep)
+    """Train the small network of `ecgstore.models.tabular.fusion` several times."""
+    seeds = np.random.SeedSequence(settings.seed).generate_state(N_NETWORKS)
+    networks = [
+        train_fusion(training, feature_sets, replace(settings, seed=int(seed)), deep)
+        for seed in seeds
+    ]
     columns = columns_of(training.store, feature_sets, deep)
-    return NetworkOnTable(network.eval(), tuple(columns))
+    return NetworkOnTable(MeanNetwork(networks).eval(), tuple(columns))
 
 
 def fit_trees(

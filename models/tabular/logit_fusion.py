@@ -8,8 +8,9 @@ classifier. All is fitted to logits of records that the classifiers have not see
 The model is logistic regression on logits: stacking, Wolpert 1992, Neural Networks
 5:241-259, with the penalty of hierarchical ("partially pooled") coefficients, Gelman
 and Hill 2006, chapter 12; scale and offset are Platt's: Platt 1999, Advances in Large
-Margin Classifiers, 61-74. The scale is the same for all classes: one of a rare class
-would follow a few records.
+Margin Classifiers, 61-74. The scale is the same for all classes, and offsets have a
+normal prior of standard deviation 1 (log-odds): those of a rare class would follow a
+few records.
 """
 
 from collections.abc import Sequence
@@ -28,6 +29,9 @@ LARGEST_LOGIT: Final = 30.0
 STRENGTHS: Final = (1.0, 10.0, 100.0, 1000.0, np.inf)
 """Strengths of the penalty to choose from; with the last one, weights of all classes
 are alike."""
+
+_OFFSET_STRENGTH: Final = 1.0
+"""Strength of the penalty of offsets: the inverse of the variance of their prior."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -189,7 +193,7 @@ def _cost(
     logits = scale * total + p.offset
     entropies = labels * log_expit(logits) + (1 - labels) * log_expit(-logits)
     finite = strength if np.isfinite(strength) else 0.0  # the others are 0 by bounds
-    penalty = finite * np.sum(p.own**2)
+    penalty = finite * np.sum(p.own**2) + _OFFSET_STRENGTH * np.sum(p.offset**2)
     cost = -float(entropies[:, varies].sum()) + 0.5 * penalty
     error = (expit(logits) - labels) * varies
     of_weights = scale * np.einsum("nc,mnc->mc", error, centred[1:])
@@ -199,7 +203,7 @@ def _cost(
             of_weights.sum(axis=1),
             (of_weights + finite * p.own).ravel(),
             [of_scale],
-            error.sum(axis=0),
+            error.sum(axis=0) + _OFFSET_STRENGTH * p.offset,
         ]
     )
     return cost, gradient

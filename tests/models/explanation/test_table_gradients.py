@@ -9,7 +9,7 @@ from torch import nn
 from ecgstore.arrays import Float32Array
 from ecgstore.models.explanation.table_gradients import table_gradients
 from ecgstore.models.tabular.classifiers import NetworkOnTable
-from ecgstore.models.tabular.fusion import FusionNetwork
+from ecgstore.models.tabular.mean_network import MeanNetwork
 
 COLUMNS = ("a", "b", "c", "d")
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -26,7 +26,7 @@ def table_of(seed: int) -> Float32Array:
 
 def classifier(seed: int) -> NetworkOnTable:
     torch.manual_seed(seed)
-    network = FusionNetwork(["handcrafted"], len(COLUMNS), 3)
+    network = MeanNetwork.untrained(["handcrafted"], len(COLUMNS), 3)
     network.table_input.fit(table_of(seed))
     network.train()
     with torch.no_grad():
@@ -61,9 +61,10 @@ def test_a_column_of_the_mean_adds_nothing_and_a_missing_one_does() -> None:
 
 def test_a_linear_network_is_explained_exactly() -> None:
     small, row = classifier(1), table_of(1)[0]
-    small.network.layers = nn.Sequential()
-    small.network.head = nn.Linear(2 * len(COLUMNS), 3)
-    weights = small.network.head.weight[2].detach().double()
+    heads = [nn.Linear(2 * len(COLUMNS), 3) for _ in small.network.networks]
+    for network, head in zip(small.network.networks, heads, strict=True):
+        network.layers, network.head = nn.Sequential(), head
+    weights = torch.stack([head.weight[2] for head in heads]).mean(0).detach().double()
     inputs = small.network.table_input(torch.from_numpy(row)[None])[0].double()
     expected = (weights * inputs).reshape(2, -1).sum(0)
     assert np.isnan(row[1])
