@@ -1,7 +1,9 @@
 """Normal ranges of features whose limits are well established, in adults at rest.
 
 They are for readers; nothing is computed from them. Most features have none: there is
-no agreed limit, or it depends on the heart rate or the age.
+no agreed limit, or it depends on the heart rate or the age. Durations of publications
+are from the earliest onset to the latest offset of all leads, and so some ms longer
+than those of `ecgstore.features`, which are quantiles over leads.
 """
 
 from typing import Final, NamedTuple
@@ -61,24 +63,24 @@ class NormalRange(NamedTuple):
         return int(self.high is not None and value > self.high)
 
 
-_QTC: Final = NormalRange(390, 460, _AHA_4, "up to 450 in men")
+_QTC: Final = NormalRange(
+    360,
+    460,
+    f"{_AHA_4}; low: Mason et al. 2007, J. Electrocardiol. 40:228",
+    "up to 450 in men",
+)
+_RATE: Final = "a convention: many healthy adults have 50 to 60 / min at rest"
 _P_DURATION: Final = NormalRange(None, 120, _AHA_5)
 _QRS_DURATION: Final = NormalRange(None, 110, _AHA_3)
 _OF_A_LEAD: Final = "of the record, hence of any lead"
 _ABSENT: Final = NormalRange(0, 0, _UNIVERSAL)
 
 NORMAL_RANGES: Final[dict[str, NormalRange]] = {
-    "mean_hr": NormalRange(60, 100, _CHOU),
-    "mean_rr_ms": NormalRange(600, 1000, _CHOU, "of a heart rate of 60 to 100 / min"),
-    "median_rr_ms": NormalRange(600, 1000, _CHOU, "of a heart rate of 60 to 100 / min"),
-    "rmssd_ms": NormalRange(
-        19,
-        75,
-        "Nunan et al. 2010, Pacing Clin. Electrophysiol. 33:1407",
-        "range of the means of studies, of some 5 min",
-    ),
+    "mean_hr": NormalRange(60, 100, _CHOU, _RATE),
+    "mean_rr_ms": NormalRange(600, 1000, _CHOU, _RATE),
+    "median_rr_ms": NormalRange(600, 1000, _CHOU, _RATE),
     "p_duration_ms": _P_DURATION,
-    "II_p_amplitude_mv": NormalRange(None, 0.25, _AHA_5),
+    "II_p_amplitude_mv": NormalRange(0, 0.25, _AHA_5, "in sinus rhythm"),
     "pr_interval_ms": NormalRange(120, 200, _CHOU),
     "qrs_duration_ms": _QRS_DURATION,
     "qtc_bazett_ms": _QTC,
@@ -87,13 +89,19 @@ NORMAL_RANGES: Final[dict[str, NormalRange]] = {
     "qtc_hodges_ms": _QTC,
     "qrs_axis_deg": NormalRange(-30, 90, _AHA_3),
     "sokolow_lyon_mv": NormalRange(
-        None, 3.5, "Sokolow and Lyon 1949, Am. Heart J. 37:161"
+        None,
+        3.5,
+        "Sokolow and Lyon 1949, Am. Heart J. 37:161",
+        "higher in young adults, above all in men",
     ),
     "cornell_mv": NormalRange(
         None, 2.8, "Casale et al. 1987, Circulation 75:565", "up to 2.0 in women"
     ),
     "cornell_product_mv_ms": NormalRange(
-        None, 244, "Molloy et al. 1992, J. Am. Coll. Cardiol. 20:1180"
+        None,
+        244,
+        "Molloy et al. 1992, J. Am. Coll. Cardiol. 20:1180",
+        "in men; lower in women, whose voltage is raised before",
     ),
     **{
         f"{lead}_p_duration_ms": _P_DURATION._replace(note=_OF_A_LEAD) for lead in LEADS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ecgstore.features.normal_ranges import NORMAL_RANGES
+from ecgstore.features.normal_ranges import NORMAL_RANGES, NormalRange
 from ecgstore.features.shown import SEXES, unit_of
 from ecgstore.models.explanation.explain import Explanation
 from ecgstore.plots import plot_explanation
@@ -25,6 +25,7 @@ COLUMNS: Final = (
     "unit",
     "normal_low",
     "normal_high",
+    "normal_note",
     "contribution",
 )
 """Columns of the table."""
@@ -94,7 +95,7 @@ def write_table(path: Path, explanation: Explanation) -> None:
 
 def _rows(explanation: Explanation) -> Iterator[list[Any]]:
     """Yield the rows of the table."""
-    yield ["base", *[None] * 7, explanation.base]
+    yield ["base", *[None] * 8, explanation.base]
     fs, n_samples = explanation.fs, explanation.n_real_samples
     n_pieces = int(np.ceil(n_samples / fs / _PIECE_S))
     edges = np.unique(np.round(np.arange(n_pieces + 1) * _PIECE_S * fs).astype(int))
@@ -102,10 +103,17 @@ def _rows(explanation: Explanation) -> Iterator[list[Any]]:
     for lead, values in zip(explanation.leads, explanation.saliency, strict=True):
         for begin, end in pairwise(edges.tolist()):
             added = values[begin:end].sum()
-            yield ["signal", lead, begin / fs, end / fs, *[None] * 4, added]
+            yield ["signal", lead, begin / fs, end / fs, *[None] * 5, added]
     for name, value, contribution in explanation.features:
         range_ = NORMAL_RANGES.get(name)
-        limits = [None, None] if range_ is None else [range_.low, range_.high]
+        limits: list[float | str | None] = [None] * 3
+        if range_ is not None:
+            limits = [range_.low, range_.high, _note(range_)]
         shown = SEXES.get(value, value) if name == "sex" else value
         unit = unit_of(name)
         yield ["feature", name, None, None, shown, unit, *limits, contribution]
+
+
+def _note(range_: NormalRange) -> str:
+    """Return the source of a normal range, and for whom it differs."""
+    return "; ".join(part for part in (range_.source, range_.note) if part)

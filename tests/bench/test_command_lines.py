@@ -23,6 +23,7 @@ COMMANDS = {
     "bench.builds.windows",
     "bench.loading.compare_peers",
     "bench.loading.loaders",
+    "bench.models.hybrids",
     "bench.models.interval_coverage",
     "bench.models.training",
 }

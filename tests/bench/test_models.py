@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from ecgstore.models import ModelSettings
+from ecgstore.models import ModelSettings, TrainingSettings
+from ecgstore.models.hybrid.settings import HybridSettings
+from ecgstore.models.tabular import trees
 
 RunBench = Callable[..., dict[str, Any]]
 
@@ -35,6 +37,25 @@ def test_too_few_records_are_refused(run_bench: RunBench, dozen_records: Path) -
     options = ("--rounds=1", "--steps=4", "--batch=4")
     with pytest.raises(SystemExit, match="12 records; expected at least 16"):
         run_bench("models.training", dozen_records, *options)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_hybrids_are_timed(
+    run_bench: RunBench, dozen_records: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = HybridSettings(
+        n_inner_folds=2,
+        model=ModelSettings(model="minirocket", fs=100.0),
+        fusion=TrainingSettings(epochs=1, batch_size=8, augment=False),
+    )
+    monkeypatch.setattr("bench.models.hybrids.default_settings", lambda _: settings)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setitem(trees.OPTIONS, "max_iter", 2)
+    report = run_bench("models.hybrids", dozen_records, "--rounds=1")
+    assert (report["records"], report["trained_on"]) == (12, 12)
+    assert report["training_s"] > 0
+    assert report["one_record"]["one record"]["wall_ms"]["median"] > 0
+    assert report["records_per_s"]["all, 1 process"]["median"] > 1
 
 
 def test_intervals_are_counted(

@@ -151,6 +151,24 @@ def test_a_fit_follows_its_seed_alone() -> None:
         assert not torch.equal(first, states[2][name])
 
 
+def test_quantiles_follow_the_seed_where_kernels_cannot() -> None:
+    values = signals(n_leads=1)
+    first, other = (fitted(values, seed) for seed in (0, 1))
+    assert torch.equal(first.kernels, other.kernels)
+    assert not torch.isclose(first.thresholds, other.thresholds).any(dim=1).all()
+
+
+def test_a_record_that_lacks_leads_is_normalised_by_the_others() -> None:
+    values = signals()
+    values[:, [1, 3]] = 0
+    lacks = torch.zeros(4, 5, dtype=torch.bool)
+    lacks[:, [1, 3]] = True
+    normalise = create_model("cnn", 5, 2, "record").normalise
+    present = [0, 2, 4]
+    alone = normalise(values[:, present], None)
+    assert torch.allclose(normalise(values, None, lacks)[:, present], alone, atol=1e-6)
+
+
 def test_features_have_a_gradient() -> None:
     values = signals()
     layers = fitted(values)

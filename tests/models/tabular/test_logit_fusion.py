@@ -136,3 +136,20 @@ def test_a_contrary_classifier_is_not_subtracted() -> None:
     fusion = fit_fusion([good, contrary], labels, np.zeros(400, np.int64))
     assert fusion.strength == np.inf
     np.testing.assert_allclose(fusion.weights, [[1, 1], [0, 0]], atol=1e-6)
+
+
+def test_offsets_of_few_records_are_shrunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    kept = {}
+    for n_records in (30, 3000):
+        truth = random.normal(0, 2, (n_records, 1))
+        labels = (random.random(truth.shape) < expit(truth)).astype(float)
+        offsets = []
+        for strength in (logit_fusion._OFFSET_STRENGTH, 1e-9):
+            monkeypatch.setattr(logit_fusion, "_OFFSET_STRENGTH", strength)
+            fusion = fit_fusion([truth + 2.0], labels, np.arange(n_records) % 2)
+            offsets.append(fusion.offset.item())
+            monkeypatch.undo()
+        assert offsets[1] < -1
+        kept[n_records] = offsets[0] / offsets[1]
+    assert 0 < kept[30] < 0.9 < kept[3000] < 1
