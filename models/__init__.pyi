@@ -4,6 +4,7 @@ from .comparison.settings import ComparisonSettings as ComparisonSettings
 from .conversion.convert import convert as convert
 from .devices import chosen_device as chosen_device
 from .evaluation.evaluate import evaluate as evaluate
+from .hybrid.folder import train_hybrid_into as train_hybrid_into
 from .hybrid.model import Hybrid as Hybrid
 from .hybrid.settings import HybridSettings as HybridSettings
 from .hybrid.training import train_hybrid as train_hybrid

@@ -89,9 +89,11 @@ def write_arrays(
 
 
 def read_arrays(
-    path: Path, format_: FileFormat, types: Mapping[str, type[np.generic]] | None = None
+    path: Path, format_: FileFormat
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Return the arrays of a file of a known format, and what describes them.
+
+    Names, types and shapes are for the caller to check.
 
     Parameters
     ----------
@@ -99,9 +101,6 @@ def read_arrays(
         The file.
     format_ : FileFormat
         The format that the file must have.
-    types : Mapping, optional
-        Types of its arrays by name: all that it must have, and no others. If left out,
-        the caller checks them.
 
     Returns
     -------
@@ -140,16 +139,6 @@ def read_arrays(
     format_.check(path, head.pop("format", None), head.pop("version", None))
     if sha256 is None:
         raise damaged_file(path, format_, "without its SHA-256, it is damaged")
-    if types is None:
-        return arrays, head
-    for name in sorted({*types, *arrays}):
-        has = str(arrays[name].dtype) if name in arrays else "missing"
-        needs = np.dtype(types[name]).name if name in types else "no such array"
-        if has != needs:
-            raise SchemaError(
-                f"{path}: {format_.name} file whose array {short_repr(name)} is "
-                f"{has}; expected {needs}, as in a file made by {format_.made_by}"
-            )
     return arrays, head
 
 

@@ -16,10 +16,16 @@ PREPROCESSING: Final = (
     "margin_s",
     "max_gap_s",
 )
-"""Options that must be those of the training; extractors accept any duration."""
+"""Options that must be those of the training of any model; networks on signals accept
+any duration."""
+
+OF_FEATURES: Final = ("duration_s", "beats", "rr_convention")
+"""Options on which the values of features depend, beside those of preprocessing."""
 
 
-def check_store(model: "_Trained", store: "Store") -> None:
+def check_store(
+    model: "_Trained", store: "Store", *, with_features: bool = False
+) -> None:
     """Raise an error if the preprocessing or the classes of a store differ.
 
     Parameters
@@ -28,6 +34,8 @@ def check_store(model: "_Trained", store: "Store") -> None:
         What was trained.
     store : Store
         The store.
+    with_features : bool
+        Whether the options of handcrafted features must be the same, too.
 
     Raises
     ------
@@ -46,13 +54,28 @@ def check_store(model: "_Trained", store: "Store") -> None:
             f"was trained on {', '.join(model.label_names)}: build the store with the "
             "same --classes"
         )
-    for name in PREPROCESSING:
+    for name in (*PREPROCESSING, *(OF_FEATURES if with_features else ())):
         trained_on, value = getattr(model.config, name), getattr(store.config, name)
         if value != trained_on:
             raise EcgStoreError(
                 f"{store.path}: its {name} is {value}; the model was trained on "
                 f"{name} {trained_on}: build the store with the same options"
             )
+
+
+def check_has_features(store: "Store") -> None:
+    """Raise an error if a store was built without handcrafted features.
+
+    Raises
+    ------
+    EcgStoreError
+        If it was.
+    """
+    if store.config.beats == "none":
+        raise EcgStoreError(
+            f"{store.path}: was built without beats, so it has no handcrafted "
+            "features; build it again, or train with --inputs deep"
+        )
 
 
 class _Trained(Protocol):

@@ -60,10 +60,6 @@ _FORMATS: Final = {
     "ecgstore comparison": (
         "the predictions of a comparison, for the user; no command reads them"
     ),
-    "ecgstore trees": (
-        "boosted trees; ecgstore.models.tabular.forest_file.read_forest reads them, in "
-        "Python"
-    ),
     "ecgstore standardisation": (
         "a fitted standardisation; its class's `load` reads it, in Python"
     ),

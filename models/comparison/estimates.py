@@ -29,7 +29,7 @@ TITLES: Final[Mapping[str, str]] = {
 
 TITLES_EXPLAINED: Final = (
     '"deep network" is trained on signals, and its own probabilities are scored; '
-    '"network on deep" is a small network trained on the outputs of the deep network, '
+    '"network on deep" are small networks trained on the outputs of the deep network, '
     '"network on both" one on these outputs and handcrafted features; "hybrid" adds '
     "the logits of the trees, of the network on handcrafted features and of the deep "
     'network, "sum on handcrafted" those of the first two'

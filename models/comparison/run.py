@@ -26,6 +26,7 @@ from ecgstore.models.hybrid.parts import extractor_outputs, fit_extractor
 from ecgstore.models.networks.own import short_name, source_of
 from ecgstore.models.one_thread import OneThread
 from ecgstore.models.running import Outputs
+from ecgstore.models.store_check import check_has_features
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
 from ecgstore.system.atomic_files import folder_for_files, replace_file
@@ -139,9 +140,10 @@ def compare(
     Raises
     ------
     EcgStoreError
-        If the store lacks a lead of the settings, another process compares into this
-        folder, or a file cannot be written.
+        If the store has no features or lacks a lead of the settings, another process
+        compares into this folder, or a file cannot be written.
     """
+    check_has_features(store)
     settings = settings.for_store(store)
     cache = folder / "extracted"
     folds = _all_folds(store, settings)

@@ -1,4 +1,4 @@
-"""What each column of a table adds to a logit of the small network.
+"""What each column of a table adds to a logit of the small networks.
 
 The network sees each column twice: standardised, and whether its value is missing. The
 baseline is a record whose columns all have their mean over the training records, none

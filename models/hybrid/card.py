@@ -17,7 +17,7 @@ CARD: Final = "README.md"
 
 PART_TITLES: Final = {
     "trees": "boosted trees on handcrafted features",
-    "network": "small network on handcrafted features",
+    "network": "small networks on handcrafted features",
     "extractor": "deep network on signals",
     "sum": "all together",
 }

@@ -185,6 +185,8 @@ def _network(
     with torch.random.fork_rng([]):
         network = MeanNetwork.untrained(chosen, len(columns), n_classes)
     network.load_state_dict(weights)
+    if not network.has_one_standardisation():
+        raise SchemaError("the small networks standardise their table differently")
     return NetworkOnTable(network.eval(), columns)
 
 

@@ -12,8 +12,9 @@ from ecgstore.models.checkpoint import MODEL_FILE
 from ecgstore.models.hybrid.card import CARD, write_card
 from ecgstore.models.hybrid.file import save_hybrid
 from ecgstore.models.hybrid.model import Hybrid
-from ecgstore.models.hybrid.settings import HybridSettings, Inputs
+from ecgstore.models.hybrid.settings import HybridSettings, Inputs, default_settings
 from ecgstore.models.hybrid.training import train_hybrid
+from ecgstore.models.store_check import check_has_features
 from ecgstore.storage import Store
 from ecgstore.system.atomic_files import folder_for_files
 from ecgstore.system.csv_files import write_csv
@@ -45,7 +46,7 @@ def train_hybrid_into(
     store : Store
         The store.
     settings : HybridSettings, optional
-        The settings.
+        The settings; by default those of `default_settings` for the store.
     inputs : {"both", "handcrafted"}
         With an extractor on the signals, or handcrafted features alone.
     test_folds : sequence of int
@@ -71,18 +72,14 @@ def train_hybrid_into(
             f"{store.path}: no records outside of the test folds; give other test "
             "folds, or a larger store"
         )
-    if store.config.beats == "none":
-        raise EcgStoreError(
-            f"{store.path}: was built without beats, so it has no handcrafted "
-            "features; build it again, or train with --inputs deep"
-        )
+    check_has_features(store)
     if (folder / MODEL_FILE).exists():
         raise EcgStoreError(f"{folder}: holds a model; choose another folder")
     with folder_for_files(folder), only_writer(folder, "training"):
         hybrid = train_hybrid(
             store,
             rows,
-            settings or HybridSettings(),
+            settings or default_settings(store.config.fs),
             inputs=inputs,
             device=device,
             n_processes=n_processes,

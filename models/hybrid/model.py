@@ -35,7 +35,7 @@ VERSIONS: Final = {"beats": BEATS_VERSION, "features": FEATURES_VERSION}
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Hybrid:
-    """A sum of the logits of boosted trees, a small network, and an extractor.
+    """A sum of the logits of boosted trees, small networks, and an extractor.
 
     Attributes
     ----------
@@ -90,6 +90,10 @@ class Hybrid:
                     f"{name} has shape {array.shape} or values that are not finite; "
                     f"expected {shape}"
                 )
+        if not ((self.thresholds >= 0) & (self.thresholds <= 1)).all():
+            raise SchemaError("thresholds are no probabilities")
+        if not (self.fusion.scale > 0).all():
+            raise SchemaError("fusion.scale is not positive")
         if self.trees.forest.label_names != self.label_names:
             raise SchemaError("the classes of the trees are not those of the model")
         self.trees.forest.places(self.columns)  # refuses columns of other names
@@ -101,8 +105,9 @@ class Hybrid:
         if self.extractor is not None and (
             self.extractor.label_names != self.label_names
             or self.extractor.config != self.config
+            or not {*self.extractor.leads} <= {*self.config.leads}
         ):
-            raise SchemaError("the extractor is of other classes or options")
+            raise SchemaError("the extractor is of other classes, leads or options")
 
     def __repr__(self) -> str:
         parts = ["trees", "network", *([self.deep_name] if self.extractor else [])]
@@ -156,9 +161,9 @@ class Hybrid:
         ------
         EcgStoreError
             If the store was built with other preprocessing options or classes, lacks
-            leads, or has other features, or features of another version.
+            leads, or has other features: of other options or of another version.
         """
-        check_store(self, store)
+        check_store(self, store, with_features=True)
         self._check_versions(str(store.path), versions_of(store.software))
         self._check_features(str(store.path), store.feature_names)
 
@@ -234,7 +239,7 @@ class HybridRunner:
     ----------
     fields, leads, n_features
         See `ecgstore.models.running.Runner`. The features are those of the extractor;
-        without one, those of the small network.
+        without one, those of the small networks.
     """
 
     def __init__(

@@ -26,6 +26,7 @@ from ecgstore.models.hybrid.settings import PARTS, HybridSettings, Inputs, Part
 from ecgstore.models.one_thread import OneThread
 from ecgstore.models.running import probabilities_of
 from ecgstore.models.seen_records import short_hashes
+from ecgstore.models.store_check import check_has_features
 from ecgstore.models.tabular.table import read_table
 from ecgstore.scores.bootstrap import paired_bootstrap
 from ecgstore.scores.thresholds import f1_thresholds
@@ -107,10 +108,13 @@ def train_hybrid(
 
     Raises
     ------
+    EcgStoreError
+        If the store has no features.
     ConfigError
         If the store lacks a lead of the settings, or its sampling rate is not a
         multiple of theirs.
     """
+    check_has_features(store)
     settings = replace(settings, model=settings.model.for_store(store))
     folds = inner_folds(store, rows, settings.n_inner_folds)
     tasks = [

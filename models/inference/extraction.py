@@ -36,7 +36,7 @@ def extract(
 ) -> Path:
     """Write deep features and logits of every record to a file for `Store.attach`.
 
-    The features of a hybrid are those of its extractor, or of its small network if it
+    The features of a hybrid are those of its extractor, or of its small networks if it
     has none; its logits are those of the sum. Predicted targets are written, too, if
     the model predicts some. The file appears whole or not at all, and the same
     arguments on the same machine give the same bytes. Memory does not grow with the

@@ -20,7 +20,7 @@ from ecgstore.models.tabular.table import (
     columns_of,
     read_table,
 )
-from ecgstore.models.tabular.trees import Trees
+from ecgstore.models.tabular.trees import fit_forest
 from ecgstore.storage import Selection
 
 Kind = Literal["trees", "network"]
@@ -112,14 +112,14 @@ def fit_trees(
     """Train gradient-boosted trees; of the settings, they use the seed only."""
     store = training.store
     columns = columns_of(store, feature_sets, deep)
-    trees = Trees(
+    forest = fit_forest(
         read_table(training, feature_sets, deep),
         columns,
         store.labels(rows=training.rows, dtype=np.uint8),
         store.label_names,
         settings.seed,
     )
-    return TreesOnTable(trees.forest, tuple(columns))
+    return TreesOnTable(forest, tuple(columns))
 
 
 FITS: Final[Mapping[Kind, Fit]] = {"trees": fit_trees, "network": fit_network}

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from ecgstore.arrays import (
     BoolArray,
@@ -46,7 +45,9 @@ _OF_NODES: Final = (
 )
 _MOST_NAMES: Final = 2**16
 _MOST_NODES: Final = 2**23
-"""Bounds of what a file may claim; real forests have some thousands of nodes."""
+_MOST_LEVELS: Final = 64
+"""Bounds of what a file may claim; real forests have some thousands of nodes, at most
+15 levels deep. Explanations take a time that grows with the depth."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -176,17 +177,6 @@ class Forest:
         )
         return out
 
-    def probabilities(self, table: Float32Array | FloatArray) -> FloatArray:
-        """Return the probability of each class: (n_records, n_classes).
-
-        Parameters
-        ----------
-        table : ndarray of shape (n_records, n_columns)
-            Values of `columns`, NaN where missing.
-        """
-        probabilities: FloatArray = expit(self.log_odds(table))
-        return probabilities
-
     def _check(self) -> None:
         """Refuse what would make a walk leave the arrays or not end."""
         for what, names in (("columns", self.columns), ("classes", self.label_names)):
@@ -241,6 +231,11 @@ class Forest:
         times = np.bincount(children, minlength=len(nodes))
         expected = "every node but the first of a tree once among all children"
         _require("left or right", np.array_equal(times, is_child), expected)
+        level = self.tree_begins[:-1]
+        for _ in range(_MOST_LEVELS):
+            level = level[~is_leaf[level]]
+            level = np.concatenate([self.left[level], self.right[level]])
+        _require("left or right", not len(level), f"at most {_MOST_LEVELS} levels")
         of_children = np.add(self.cover[self.left], self.cover[self.right], dtype=int)
         is_sum = is_leaf | (self.cover == of_children)
         expected = "positive numbers, of a split those of its children together"

@@ -95,7 +95,7 @@ class _Parameters(NamedTuple):
 def fit_fusion(
     logits: Sequence[FloatArray], labels: FloatArray, folds: IntArray
 ) -> LogitFusion:
-    """Fit weights, scales and offsets; choose the strength of the penalty.
+    """Fit weights, scale and offsets; choose the strength of the penalty.
 
     The strength is the one with the smallest cross entropy on folds that were left out.
 

@@ -56,6 +56,15 @@ class MeanNetwork(nn.Module):
         """The standardisation, which is the same for all networks."""
         return self._members[0].table_input
 
+    def has_one_standardisation(self) -> bool:
+        """Return whether it is, as it may not be in a file."""
+        first = self.table_input.state_dict()
+        return all(
+            torch.equal(buffer, first[name])
+            for network in self._members
+            for name, buffer in network.table_input.state_dict().items()
+        )
+
     def forward(self, table: Tensor) -> NetworkOutput:
         """Return logits and features of rows of a table; see `FusionNetwork`."""
         return self.of_standardised(self.table_input(table))

@@ -12,7 +12,6 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from ecgstore.arrays import (
     BoolArray,
     Float32Array,
-    FloatArray,
     Int32Array,
     IntArray,
     UInt8Array,
@@ -37,8 +36,17 @@ _MIN_LEAVES: Final = 8
 """A leaf has at least 10 records, or an eighth of all records where they are few."""
 
 
-class Trees:
-    """Boosted trees, which scikit-learn trains, and which split on missing values too.
+def fit_forest(
+    table: Float32Array,
+    columns: Sequence[str],
+    labels: UInt8Array,
+    label_names: Sequence[str],
+    seed: int,
+) -> Forest:
+    """Train boosted trees, by scikit-learn; they split on missing values too.
+
+    A class that all or none of the records have is certain. If no column varies, the
+    log-odds are those of the share of records with the class.
 
     Parameters
     ----------
@@ -53,50 +61,26 @@ class Trees:
     seed : int
         Seed of the columns that are tried at each split.
 
-    Attributes
-    ----------
-    forest : Forest
-        The trees; its columns are those that they split on.
+    Returns
+    -------
+    Forest
+        Its columns are those that the trees split on.
     """
-
-    def __init__(
-        self,
-        table: Float32Array,
-        columns: Sequence[str],
-        labels: UInt8Array,
-        label_names: Sequence[str],
-        seed: int,
-    ) -> None:
-        # scikit-learn computes quantiles, which infinite values have none of.
-        table = np.nan_to_num(table, nan=np.nan)
-        varying = _varying(table)
-        min_samples_leaf = max(2, min(_MIN_SAMPLES_LEAF, len(table) // _MIN_LEAVES))
-        classes = [
-            _without_trees(column.mean())
-            if len(np.unique(column)) < 2 or not len(varying)
-            else _trained(
-                HistGradientBoostingClassifier(
-                    **OPTIONS, min_samples_leaf=min_samples_leaf, random_state=seed
-                ).fit(table[:, varying], column)
-            )
-            for column in labels.T
-        ]
-        names = [columns[place] for place in varying]
-        self.forest = _forest(classes, names, label_names)
-        self._places = self.forest.places(columns)
-
-    def probabilities(self, table: Float32Array) -> FloatArray:
-        """Return the probability of each class: (n_records, n_classes).
-
-        It is 1 or 0 for a class that all or none of the training records have. If no
-        column varied in training, it is the share of training records with the class.
-
-        Parameters
-        ----------
-        table : ndarray of shape (n_records, n_columns)
-            Features, in the order of those in training.
-        """
-        return self.forest.probabilities(table[:, self._places])
+    # scikit-learn computes quantiles, which infinite values have none of.
+    table = np.nan_to_num(table, nan=np.nan)
+    varying = _varying(table)
+    min_samples_leaf = max(2, min(_MIN_SAMPLES_LEAF, len(table) // _MIN_LEAVES))
+    classes = [
+        _without_trees(column.mean())
+        if len(np.unique(column)) < 2 or not len(varying)
+        else _trained(
+            HistGradientBoostingClassifier(
+                **OPTIONS, min_samples_leaf=min_samples_leaf, random_state=seed
+            ).fit(table[:, varying], column)
+        )
+        for column in labels.T
+    ]
+    return _forest(classes, [columns[place] for place in varying], label_names)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

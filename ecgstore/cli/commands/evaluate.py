@@ -1,4 +1,4 @@
-"""``ecgstore evaluate``: scores of a trained network on folds of a store."""
+"""``ecgstore evaluate``: scores of a trained model on folds of a store."""
 
 import json
 from contextlib import nullcontext

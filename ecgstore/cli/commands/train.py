@@ -1,4 +1,4 @@
-"""``ecgstore train``: a network on folds of a store."""
+"""``ecgstore train``: a hybrid or a network on folds of a store."""
 
 import math
 import os
@@ -74,7 +74,7 @@ Examples:
     default="deep",
     show_default=True,
     help="What is trained: deep, a network on signals; both, a hybrid of boosted trees "
-    "and a network on handcrafted features and a network on signals; handcrafted, the "
+    "and networks on handcrafted features and a network on signals; handcrafted, the "
     "same without signals. A hybrid is cross-fitted and calibrated; its network on "
     "signals is minirocket at 100 Hz, if no others are given.",
 )

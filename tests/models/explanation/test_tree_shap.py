@@ -11,7 +11,7 @@ from ecgstore.arrays import Float32Array, FloatArray, IntArray
 from ecgstore.models.explanation.tree_shap import contributions, expected_log_odds
 from ecgstore.models.tabular import trees
 from ecgstore.models.tabular.forest import LEAF, Forest
-from ecgstore.models.tabular.trees import Trees
+from ecgstore.models.tabular.trees import fit_forest
 from tests.models.tabular.random_forests import grown, values
 
 
@@ -108,8 +108,8 @@ def trained() -> tuple[Forest, Float32Array]:
     table[::3, 1] = np.nan
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(trees.OPTIONS, "max_features", 1.0)
-        fitted = Trees(table, "uvwxyz", labels.astype(np.uint8), "abc", 0)
-    return fitted.forest, table
+        fitted = fit_forest(table, "uvwxyz", labels.astype(np.uint8), "abc", 0)
+    return fitted, table
 
 
 def test_those_of_trained_trees_sum_too(

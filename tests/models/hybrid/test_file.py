@@ -231,9 +231,13 @@ def test_repeated_columns_are_refused(file: Path, tmp_path: Path) -> None:
 
 def test_parts_that_do_not_fit_are_refused(hybrid: Hybrid) -> None:
     assert hybrid.extractor is not None
-    other = replace(hybrid.config, fs=400.0)
+    other, fusion = replace(hybrid.config, fs=400.0), hybrid.fusion
+    of_v6 = replace(hybrid.extractor.model, leads=("I", "II", "V6"))
     for change, reason in (
         ({"thresholds": hybrid.thresholds * np.nan}, "thresholds"),
+        ({"thresholds": hybrid.thresholds + 1.5}, "thresholds"),
+        ({"fusion": replace(fusion, scale=0 * fusion.scale)}, "scale"),
+        ({"extractor": replace(hybrid.extractor, model=of_v6)}, "extractor"),
         ({"label_names": ("AF", "NSR")}, "classes of the trees"),
         ({"config": other}, "extractor"),
         ({"extractor": replace(hybrid.extractor, config=other)}, "extractor"),

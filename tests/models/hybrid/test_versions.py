@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,6 +101,24 @@ def test_a_store_of_other_leads_is_refused(
     config = replace(small_hybrid.config, leads=(*small_hybrid.config.leads, "V6"))
     with pytest.raises(EcgStoreError, match="build the store with these --leads"):
         USES[use](replace(small_hybrid, config=config), store, tmp_path)
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize(
+    "options",
+    [{"duration_s": 20.0}, {"beats": "neurokit"}, {"rr_convention": "mietus"}],
+)
+def test_a_store_of_features_by_other_options_is_refused(
+    small_hybrid: Hybrid,
+    store: Store,
+    tmp_path: Path,
+    use: str,
+    options: dict[str, Any],
+) -> None:
+    (name,) = options
+    other = replace(small_hybrid, config=replace(small_hybrid.config, **options))
+    with pytest.raises(EcgStoreError, match=f"its {name} is .* trained on {name}"):
+        USES[use](other, store, tmp_path)
 
 
 # -- predicted classes in the table -----------------------------------------

@@ -47,8 +47,6 @@ def test_a_record_goes_left_up_to_the_threshold_and_as_the_split_says_if_missing
     log_odds = forest().log_odds(table)
     assert np.array_equal(log_odds[:, :2], np.add(expected, [10.25, 20]))
     assert (log_odds[:, 2] == -INF).all()
-    probabilities = forest().probabilities(table)
-    np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-log_odds)), rtol=1e-14)
     assert forest().log_odds(table[:0]).shape == (0, 3)
 
 
@@ -185,3 +183,31 @@ def test_changed_indices_are_refused_or_can_be_walked(seed: int) -> None:
         return
     table = values(generator, 3)
     assert np.array_equal(forest.log_odds(table), walked(forest, table))
+
+
+def chain(n_splits: int) -> Forest:
+    """Return a tree whose left children are leaves, one level deeper each time."""
+    n_nodes = 2 * n_splits + 1
+    nodes = np.arange(n_nodes)
+    is_split = nodes[:-1] % 2 == 0
+    is_split = np.append(is_split, False)
+    arrays: dict[str, Any] = {
+        "feature": np.where(is_split, 0, LEAF),
+        "threshold": np.zeros(n_nodes),
+        "left": np.where(is_split, nodes + 1, LEAF),
+        "right": np.where(is_split, nodes + 2, LEAF),
+        "missing_left": np.zeros(n_nodes),
+        "value": np.zeros(n_nodes),
+        "cover": np.where(nodes % 2 == 0, n_splits + 1 - nodes // 2, 1),
+        "tree_begins": [0, n_nodes],
+        "class_begins": [0, 1],
+        "baseline": [0],
+    }
+    typed = {name: np.array(arrays[name], type_) for name, type_ in TYPES.items()}
+    return Forest(columns=("x",), label_names=("a",), **typed)
+
+
+def test_deep_trees_are_refused() -> None:
+    assert len(chain(63).left) == 127
+    with pytest.raises(SchemaError, match="at most 64 levels"):
+        chain(64)

@@ -10,7 +10,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from ecgstore.arrays import Float32Array, FloatArray, UInt8Array
 from ecgstore.models.tabular import trees
-from ecgstore.models.tabular.trees import Trees
+from ecgstore.models.tabular.forest import Forest
+from ecgstore.models.tabular.trees import fit_forest
 from ecgstore.scores.multilabel import auroc
 
 N = math.nan
@@ -32,20 +33,30 @@ def numbers() -> tuple[Float32Array, UInt8Array]:
     return table, labels
 
 
-def trained(table: Float32Array, labels: UInt8Array, seed: int = 0) -> Trees:
+def trained(table: Float32Array, labels: UInt8Array, seed: int = 0) -> Forest:
     """Return trees of columns c0, c1, ... and classes k0, k1, ..."""
     columns, label_names = (
         [f"{letter}{number}" for number in range(array.shape[1])]
         for letter, array in (("c", table), ("k", labels))
     )
-    return Trees(table, columns, labels, label_names, seed)
+    return fit_forest(table, columns, labels, label_names, seed)
+
+
+def predicted(
+    table: Float32Array, labels: UInt8Array, other: Float32Array, seed: int = 0
+) -> FloatArray:
+    """Return the probabilities of other records by trees on a table."""
+    forest = trained(table, labels, seed)
+    columns = [f"c{number}" for number in range(table.shape[1])]
+    probabilities: FloatArray = expit(forest.log_odds(other[:, forest.places(columns)]))
+    return probabilities
 
 
 def test_trees_use_values_and_their_absence(
     numbers: tuple[Float32Array, UInt8Array],
 ) -> None:
     table, labels = numbers
-    probabilities = trained(table[:80], labels[:80]).probabilities(table[80:])
+    probabilities = predicted(table[:80], labels[:80], table[80:])
     assert probabilities.shape == (40, 4)
     assert (auroc(labels[80:, :2], probabilities[:, :2]) > 0.95).all()
     assert (probabilities[:, 2] == 0).all()
@@ -58,9 +69,7 @@ def test_trees_are_a_function_of_their_seed(
     table, labels = numbers
     # Columns are drawn for each split, and there are enough of them for that.
     wide = np.concatenate([table, np.roll(table, 7, axis=0), table[::-1]], axis=1)
-    first, again, other = (
-        trained(wide, labels, seed).probabilities(wide) for seed in (0, 0, 1)
-    )
+    first, again, other = (predicted(wide, labels, wide, seed) for seed in (0, 0, 1))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -71,7 +80,7 @@ def test_trees_without_a_varying_column_return_the_shares(
 ) -> None:
     _, labels = numbers
     table = np.full((120, 2), value, np.float32)
-    probabilities = trained(table, labels).probabilities(table[:3])
+    probabilities = predicted(table, labels, table[:3])
     np.testing.assert_allclose(probabilities, [labels.mean(axis=0)] * 3)
 
 
@@ -97,7 +106,7 @@ def test_probabilities_have_the_bits_of_scikit_learn(
     labels[:, 1] = np.nan_to_num(table[:, 0]) > 2
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(trees.OPTIONS, "max_iter", 4)
-        probabilities = trained(table, labels, seed).probabilities(other)
+        probabilities = predicted(table, labels, other, seed)
         expected = of_scikit_learn(table, labels, seed, other)
     assert np.array_equal(probabilities, expected)
 
@@ -142,7 +151,7 @@ def test_a_forest_takes_the_columns_that_its_trees_split_on(
     numbers: tuple[Float32Array, UInt8Array],
 ) -> None:
     table, labels = numbers
-    forest = trained(table, labels).forest
+    forest = trained(table, labels)
     assert forest.columns == ("c0", "c3")
     assert forest.label_names == ("k0", "k1", "k2", "k3")
     assert forest.baseline[2:].tolist() == [-np.inf, np.inf]
