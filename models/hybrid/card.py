@@ -42,12 +42,6 @@ def write_card(hybrid: Hybrid, store: Store, path: Path) -> None:
 
 def _lines(hybrid: Hybrid, store: Store) -> list[str]:
     """Return the lines of the card."""
-    rows = np.asarray(hybrid.origin["training_rows"])
-    source = store.records["source"].to_numpy()[rows]
-    labels = store.labels(rows=rows, dtype=np.uint8)
-    n_patients = len(set(store.groups()[rows].tolist()))
-    names, counts = np.unique(source, return_counts=True)
-    config, scores = hybrid.config, hybrid.origin["scores"]
     deep = hybrid.extractor
     inputs = "handcrafted features"
     if deep is not None:
@@ -60,6 +54,25 @@ def _lines(hybrid: Hybrid, store: Store) -> list[str]:
         "",
         "## Trained on",
         "",
+        *_training_lines(hybrid, store),
+        "",
+        "## Scores",
+        "",
+        *_score_lines(hybrid, store),
+        "",
+        "## What it does with a record",
+        "",
+        *_use_lines(hybrid),
+    ]
+
+
+def _training_lines(hybrid: Hybrid, store: Store) -> list[str]:
+    """Return the lines about the training records."""
+    rows = np.asarray(hybrid.origin["training_rows"])
+    source = store.records["source"].to_numpy()[rows]
+    n_patients = len(set(store.groups()[rows].tolist()))
+    names, counts = np.unique(source, return_counts=True)
+    return [
         f"{len(rows)} records of {n_patients} patients in the store "
         f"`{visible(store.path.name)}` (fingerprint `{hybrid.fingerprint[:16]}`).",
         "",
@@ -70,9 +83,16 @@ def _lines(hybrid: Hybrid, store: Store) -> list[str]:
         "",
         "The licences of these data sets apply. Scores for other hospitals may be much "
         "lower than those below: evaluate it on their records first.",
-        "",
-        "## Scores",
-        "",
+    ]
+
+
+def _score_lines(hybrid: Hybrid, store: Store) -> list[str]:
+    """Return the lines about the scores of held-out records."""
+    rows = np.asarray(hybrid.origin["training_rows"])
+    counts = store.labels(rows=rows, dtype=np.uint8).sum(axis=0, dtype=np.int64)
+    scores = hybrid.origin["scores"]
+    of_sum = scores["class_scores"]["sum"]
+    return [
         f"Each record was predicted by trainings without it and its patient, in "
         f"{hybrid.origin['settings']['n_inner_folds']} folds; in brackets the "
         f"{100 * scores['level']:g} % interval of {scores['n_resamples']} resamples of "
@@ -99,24 +119,28 @@ def _lines(hybrid: Hybrid, store: Store) -> list[str]:
             [
                 [
                     visible(name),
-                    int(labels[:, k].sum()),
-                    _estimate(scores["class_scores"]["sum"]["auroc"][k]),
-                    _estimate(scores["class_scores"]["sum"]["average_precision"][k]),
+                    int(counts[k]),
+                    _estimate(of_sum["auroc"][k]),
+                    _estimate(of_sum["average_precision"][k]),
                     number_text(float(hybrid.thresholds[k])),
                 ]
                 for k, name in enumerate(hybrid.label_names)
             ],
         ),
-        "",
-        "## What it does with a record",
-        "",
+    ]
+
+
+def _use_lines(hybrid: Hybrid) -> list[str]:
+    """Return the lines about inputs, commands and software."""
+    config = hybrid.config
+    with_age = ", with age and sex where known" if "age" in hybrid.columns else ""
+    versions = ", ".join(f"{name} {n}" for name, n in hybrid.versions.items())
+    return [
         f"- the first {config.duration_s:g} s, resampled to {config.fs:g} Hz, "
         f"band-pass {config.low_hz:g} to {config.high_hz:g} Hz; leads "
         f"{', '.join(hybrid.leads)}",
-        f"- beats and features of versions "
-        f"{', '.join(f'{n} {v}' for n, v in hybrid.versions.items())}: "
-        f"{len(hybrid.columns)} columns"
-        + (", with age and sex where known" if "age" in hybrid.columns else ""),
+        f"- beats and features of versions {versions}: {len(hybrid.columns)} columns"
+        f"{with_age}",
         "- a class is predicted where its probability reaches the threshold",
         "",
         "```sh",
