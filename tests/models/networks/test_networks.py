@@ -369,6 +369,7 @@ def test_networks_have_the_expected_numbers_of_features_and_samples(name: str) -
     assert mask is None
     published = {
         "cnn": (256, 20),
+        "convnext": (192, 40),
         "resnet18": (512, 10),
         "xresnet1d50": (2048, 10),
         "xresnet1d101": (2048, 10),
