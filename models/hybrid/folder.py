@@ -14,6 +14,7 @@ from ecgstore.models.hybrid.file import save_hybrid
 from ecgstore.models.hybrid.model import Hybrid
 from ecgstore.models.hybrid.settings import HybridSettings, Inputs
 from ecgstore.models.hybrid.training import train_hybrid
+from ecgstore.models.model_folder import require_no_model
 from ecgstore.storage import Store
 from ecgstore.system.atomic_files import folder_for_files
 from ecgstore.system.csv_files import write_csv
@@ -76,8 +77,7 @@ def train_hybrid_into(
             f"{store.path}: was built without beats, so it has no handcrafted "
             "features; build it again, or train with --inputs deep"
         )
-    if (folder / MODEL_FILE).exists():
-        raise EcgStoreError(f"{folder}: holds a model; choose another folder")
+    require_no_model(folder)
     with folder_for_files(folder), only_writer(folder, "training"):
         hybrid = train_hybrid(
             store,
