@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ from ecgstore.models.hybrid.inner_folds import inner_folds
 from ecgstore.models.hybrid.parts import extractor_outputs, fit_extractor
 from ecgstore.models.hybrid.settings import HybridSettings
 from ecgstore.models.running import run as run_model
-from ecgstore.models.settings import TrainingSettings
+from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.tabular import trees
 from ecgstore.storage import Selection, Store
+from tests.models.networks.test_own import SOURCE
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -87,6 +89,24 @@ def test_options_of_the_other_kind_are_refused(
     assert code == 2
     assert message in " ".join(errors.split())
     assert not (tmp_path / "a").exists()
+
+
+def test_a_network_of_ones_own_is_there_as_a_copy_of_its_file(
+    sample_store: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "my_file.py"
+    file.write_text(SOURCE.format(log=str(tmp_path / "log.txt")))
+    settings = replace(
+        SETTINGS,
+        model=ModelSettings(model=f"{file}:Mine", fs=50.0, leads=("II",)),
+        training=TrainingSettings(epochs=1),
+    )
+    folder = tmp_path / "hybrid"
+    with Store(sample_store) as store:
+        train_hybrid_into(folder, store, settings)
+    copy = folder / "my_file.py"
+    assert copy.read_bytes() == file.read_bytes()
+    assert models.load(folder, model=f"{copy}:Mine").runs_own_code
 
 
 def test_compare_judges_what_train_makes(sample_store: Path, tmp_path: Path) -> None:
