@@ -302,6 +302,16 @@ def test_an_unexpected_error_is_a_prediction_with_a_reason(
     assert "oops" not in prediction.detail  # the words of a library may be random
 
 
+def test_outputs_that_are_not_finite_are_refused(write_record: WriteRecord) -> None:
+    model = untrained()
+    weights = {name: weight * 1e30 for name, weight in model.weights.items()}
+    model = replace(model, weights=weights)
+    with pytest.raises(EcgStoreError, match=r"record A0001: the outputs .* not finite"):
+        next(predict(model, [write_record("A0001")]))
+    with pytest.raises(EcgStoreError, match=r"the signal: the outputs .* not finite"):
+        predict_signal(model, noise() / 1000, 500.0)
+
+
 @pytest.mark.parametrize(
     ("given", "known"), [("female", "female"), ("F", "female"), ("Male", "male")]
 )
