@@ -61,6 +61,11 @@ def test_a_folder_is_a_model_with_a_card_and_scores(
     with (folder / "scores.csv").open(newline="") as file:
         rows = [*csv.DictReader(file)]
     assert {row["part"] for row in rows} == {"trees", "network", "sum"}
+    code, _, errors = run("convert", folder, "-o", tmp_path / "a.onnx")
+    message = f"ecgstore: {folder}: is a hybrid, which cannot be converted; expected"
+    assert (code, errors.count("\n"), errors[: len(message)]) == (1, 1, message)
+    with pytest.raises(TypeError, match="expected a network on signals"):
+        models.convert(model, tmp_path / "a.onnx")  # type: ignore[arg-type]
     code, _, errors = run(*words)
     assert (code, errors) == (
         1,
