@@ -78,6 +78,7 @@ def test_a_folder_is_a_model_with_a_card_and_scores(
     [
         (("--inputs", "both", "--resume"), "takes none of --resume"),
         (("--inputs", "both", "--validation-folds", "7"), "takes none of --resume"),
+        (("--inputs", "both", "--save-every", "9"), "takes none of --resume, --save-"),
         (("--no-age-sex",), "--age-sex needs --inputs both or handcrafted"),
         (("--workers", "2"), "--workers needs --inputs both or handcrafted"),
         (
@@ -94,6 +95,25 @@ def test_options_of_the_other_kind_are_refused(
     assert code == 2
     assert message in " ".join(errors.split())
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "line", "message"),
+    [
+        ("both", "save_every = 9", "option save_every needs --inputs deep; leave it"),
+        ("deep", "age_sex = true", "option age_sex needs --inputs both or handcraf"),
+    ],
+)
+def test_a_file_with_options_of_the_other_kind_is_refused(
+    run: Run, sample_store: Path, tmp_path: Path, inputs: str, line: str, message: str
+) -> None:
+    file, folder = tmp_path / "a.toml", tmp_path / "a"
+    file.write_text(line)
+    words = ("--inputs", inputs, "--config", file)
+    code, _, errors = run("train", sample_store, "-o", folder, *words)
+    assert (code, errors.count("\n")) == (1, 1)
+    assert errors.startswith(f"ecgstore: {file}: {message}")
+    assert not folder.exists()
 
 
 def test_a_network_of_ones_own_is_there_as_a_copy_of_its_file(

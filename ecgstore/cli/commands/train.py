@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,10 @@ from ecgstore.cli.output import echo
 from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
 from ecgstore.config import TEST_FOLD, VALIDATION_FOLD
-from ecgstore.errors import counted
+from ecgstore.errors import ConfigError, counted
 from ecgstore.models.hybrid.settings import PARTS, HybridSettings, default_settings
 from ecgstore.models.settings import ModelSettings, TrainingSettings
-from ecgstore.options import group, options_of, overridden
+from ecgstore.options import group, options_of, overridden, read_toml
 from ecgstore.scores.texts import number_text
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ class TrainOptions:
 
 _OF_HYBRIDS: Final = options_of(HybridSettings()).keys() - options_of(TrainOptions())
 """Options that only hybrids have."""
+
+_NOT_OF_HYBRIDS: Final = options_of(TrainOptions()).keys() - options_of(
+    HybridSettings()
+)
+"""Options that only networks alone have: those of a training that can be resumed."""
 
 _OF_NETWORKS_ON_SIGNALS: Final = options_of(TrainOptions()).keys() - {"seed"}
 """Options without effect on a hybrid of handcrafted features alone."""
@@ -143,12 +148,19 @@ def train(
     """
     given = drop_unset(flags)
     if inputs != "deep":
-        of_networks = resume, pretrain, _if_given("validation_folds", validation_folds)
+        of_networks = (
+            resume,
+            pretrain,
+            _if_given("validation_folds", validation_folds),
+            _NOT_OF_HYBRIDS.intersection(given),
+        )
         if store is None or any(of_networks):
             raise click.UsageError(
                 f"--inputs {inputs} needs a STORE, and takes none of --resume, "
-                "--pretrain and --validation-folds: a training of a hybrid begins anew."
+                "--save-every, --pretrain and --validation-folds: a training of a "
+                "hybrid begins anew."
             )
+        _refuse_in_file(config_file, _NOT_OF_HYBRIDS, "deep")
         without_effect = _OF_NETWORKS_ON_SIGNALS.intersection(given)
         if inputs == "handcrafted" and without_effect:
             raise click.UsageError(
@@ -163,6 +175,7 @@ def train(
     if others or workers is not None:
         flag = "--workers" if workers else _flag(others[0])
         raise click.UsageError(f"{flag} needs --inputs both or handcrafted.")
+    _refuse_in_file(config_file, _OF_HYBRIDS, "both or handcrafted")
     options = overridden(TrainOptions(), config_file, given)
     if store is None and not resume:
         raise click.UsageError("Missing argument 'STORE'.")
@@ -258,6 +271,16 @@ def _train_hybrid(
         ],
     )
     echo(f"model: {out / MODEL_FILE}; {CARD} beside it says what it is")
+
+
+def _refuse_in_file(file: Path | None, names: Collection[str], inputs: str) -> None:
+    """Refuse a file with options that need other inputs."""
+    content = {} if file is None else read_toml(file, "options", "fs = 500")
+    for name in content:
+        if name in names:
+            raise ConfigError(
+                f"{file}: option {name} needs --inputs {inputs}; leave it out"
+            )
 
 
 def _flag(name: str) -> str:
