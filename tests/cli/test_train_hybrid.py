@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ecgstore import models
+from ecgstore.errors import EcgStoreError
 from ecgstore.models.comparison.fold_predictions import predict_outer_fold
 from ecgstore.models.comparison.protocols import OuterFold
 from ecgstore.models.hybrid.folder import train_hybrid_into
@@ -114,6 +115,35 @@ def test_a_file_with_options_of_the_other_kind_is_refused(
     assert (code, errors.count("\n")) == (1, 1)
     assert errors.startswith(f"ecgstore: {file}: {message}")
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("inputs", ["deep", "both", "handcrafted"])
+def test_options_of_steps_give_a_warning_where_there_are_none(
+    run: Run,
+    sample_store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    inputs: str,
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise EcgStoreError("stopped")
+
+    monkeypatch.setattr("ecgstore.models.training.run.train", stop)
+    monkeypatch.setattr("ecgstore.models.hybrid.folder.train_hybrid_into", stop)
+    words = ("train", sample_store, "-o", tmp_path / "a", "--inputs", inputs)
+    stopped = "ecgstore: stopped\n"
+    assert run(*words, "--seed", "1")[2] == stopped
+    if inputs == "handcrafted":
+        assert run(*words, "--fusion-epochs", "9")[2] == stopped
+        return
+    options = ("--epochs", "9", "--no-augment")
+    _, _, errors = run(*words, "--model", "minirocket", *options)
+    warning = "no effect on minirocket, which is not trained in steps"
+    assert errors == f"warning: --epochs, --augment have {warning}\n{stopped}"
+    assert run(*words, "--model", "cnn", *options)[2] == stopped
+    _, _, errors = run(*words, "--patience", "9")
+    one = f"warning: --patience has {warning}\n" if inputs == "both" else ""
+    assert errors == f"{one}{stopped}"
 
 
 def test_a_network_of_ones_own_is_there_as_a_copy_of_its_file(

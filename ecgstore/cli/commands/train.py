@@ -47,6 +47,15 @@ _NOT_OF_HYBRIDS: Final = options_of(TrainOptions()).keys() - options_of(
 _OF_NETWORKS_ON_SIGNALS: Final = options_of(TrainOptions()).keys() - {"seed"}
 """Options without effect on a hybrid of handcrafted features alone."""
 
+_OF_STEPS: Final = options_of(TrainingSettings()).keys() - {
+    "seed",
+    # A network without steps refuses them.
+    "targets",
+    "auxiliary_weight",
+    "pretrain_epochs",
+}
+"""Options without effect on a network that is trained without steps."""
+
 
 @click.command(
     epilog="""\b
@@ -191,6 +200,8 @@ def train(
         options = overridden(options, config_file, given)
     with ExitStack() as stack:
         own_device = stack.enter_context(process_group(device))
+        if is_first_process():
+            _warn_of_no_effect(options.model.model, given)
         history = train_on(
             out,
             None if store is None else stack.enter_context(Store(store)),
@@ -239,6 +250,8 @@ def _train_hybrid(
 
     with Store(store) as opened:
         settings = overridden(default_settings(opened.config.fs), config_file, given)
+        if inputs == "both":
+            _warn_of_no_effect(settings.model.model, given)
         chosen = chosen_device(device)
         n_cores = (os.cpu_count() or 1) if chosen.type == "cpu" else 1
         hybrid = train_hybrid_into(
@@ -281,6 +294,20 @@ def _refuse_in_file(file: Path | None, names: Collection[str], inputs: str) -> N
             raise ConfigError(
                 f"{file}: option {name} needs --inputs {inputs}; leave it out"
             )
+
+
+def _warn_of_no_effect(model: str, given: Collection[str]) -> None:
+    """Warn of options of training steps, if the network has none."""
+    from ecgstore.models.networks.create import fits_directly
+
+    flags = [_flag(name) for name in given if name in _OF_STEPS]
+    if flags and fits_directly(model):
+        verb = "has" if len(flags) == 1 else "have"
+        echo(
+            f"warning: {', '.join(flags)} {verb} no effect on {model}, which is not "
+            "trained in steps",
+            err=True,
+        )
 
 
 def _flag(name: str) -> str:
