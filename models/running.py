@@ -1,6 +1,6 @@
 """Run a trained network on records of a store."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
@@ -12,13 +12,14 @@ from torch import Tensor
 
 from ecgstore import pipes
 from ecgstore.arrays import Float32Array, FloatArray, IntArray
+from ecgstore.errors import EcgStoreError
 from ecgstore.models.distributed import gather_from_processes
 from ecgstore.models.networks.network import Network, NetworkOutput
 from ecgstore.pipes.batch import Batch, Transform
 from ecgstore.system.progress import with_progress
 
 if TYPE_CHECKING:  # pandas is not needed to predict files
-    from ecgstore.storage import Selection
+    from ecgstore.storage import Selection, Store
 
 
 _FIXED: Final = 16
@@ -73,7 +74,48 @@ def probabilities_of(logits: Float32Array | FloatArray) -> FloatArray:
     return probabilities
 
 
-def fixed_batches(network: Network, inputs: Sequence[Tensor]) -> NetworkOutput:
+def require_finite(
+    arrays: Sequence[Float32Array | FloatArray], place: Callable[[int], str]
+) -> None:
+    """Refuse outputs that are NaN or infinite: no prediction follows from them.
+
+    Parameters
+    ----------
+    arrays : sequence of ndarray of shape (n_records, n)
+        Outputs of a model.
+    place : callable
+        Returns which record one of the n_records is, for the error.
+
+    Raises
+    ------
+    EcgStoreError
+        Naming the first record with such a value.
+    """
+    is_finite = np.all([np.isfinite(array).all(axis=1) for array in arrays], 0)
+    if not is_finite.all():
+        raise EcgStoreError(
+            f"{place(int(np.argmin(is_finite)))}: the outputs of the model are not "
+            "finite; expected a model whose training did not diverge: train it again "
+            "with a lower learning rate"
+        )
+
+
+def require_finite_outputs(outputs: Outputs, store: "Store") -> None:
+    """Refuse outputs for records of a store as `require_finite` does."""
+
+    def place(number: int) -> str:
+        row = outputs.rows[number]
+        return f"{store.path}, row {row} ({store.records.index[row]})"
+
+    arrays = [outputs.features, outputs.logits]
+    require_finite(
+        arrays if outputs.targets is None else [*arrays, outputs.targets], place
+    )
+
+
+def fixed_batches(
+    network: Callable[..., NetworkOutput], inputs: Sequence[Tensor]
+) -> NetworkOutput:
     """Return the outputs of a network, the same for a record in any company.
 
     Records are computed in groups of one size; the last group is filled up. So the
@@ -82,7 +124,7 @@ def fixed_batches(network: Network, inputs: Sequence[Tensor]) -> NetworkOutput:
 
     Parameters
     ----------
-    network : Network
+    network : callable
         A network in evaluation mode.
     inputs : sequence of Tensor
         Its inputs: any number of records on the first axis of each.

@@ -53,6 +53,10 @@ _FORMATS: Final = {
     "ecgstore model": (
         "a checkpoint; `ecgstore evaluate`, predict and extract take it as CHECKPOINT"
     ),
+    "ecgstore hybrid": (
+        "a hybrid; `ecgstore evaluate`, predict, extract and explain take it as "
+        "CHECKPOINT"
+    ),
     "ecgstore training state": (
         "the state of a training; `ecgstore train -o FOLDER --resume` resumes it, and "
         "model.safetensors beside it, written at the end, is the checkpoint"

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from ecgstore.errors import EcgStoreError
+from ecgstore.errors import EcgStoreError, require_type
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.conversion.description import description
 from ecgstore.models.conversion.onnx_file import check_onnx, onnx_bytes
@@ -43,10 +43,13 @@ def convert(
 
     Raises
     ------
+    TypeError
+        If it is another model, such as a hybrid.
     EcgStoreError
         If the name ends otherwise, the file exists or cannot be written, a library is
         missing, or the network cannot be converted.
     """
+    require_type("checkpoint", checkpoint, Checkpoint, "a network on signals")
     path = Path(path)
     content_of = _FORMATS.get(path.suffix)
     if content_of is None:

@@ -14,7 +14,7 @@ from ecgstore.errors import EcgStoreError, require_type
 from ecgstore.models.checkpoint import Checkpoint
 from ecgstore.models.hybrid.model import Hybrid
 from ecgstore.models.inference.model import Model
-from ecgstore.models.running import Outputs, run
+from ecgstore.models.running import Outputs, require_finite_outputs, run
 from ecgstore.models.seen_records import lists_seen_records, seen_records
 from ecgstore.pipes.devices import available_device
 from ecgstore.scores.bootstrap import BootstrapResult, as_json, paired_bootstrap
@@ -192,8 +192,8 @@ def evaluate(
         If one of them is something else, such as a path.
     EcgStoreError
         If the store does not fit the model, a fold has no records, a fold is both
-        a test and a validation fold, or patients of the test folds were in the training
-        or validation records of the model.
+        a test and a validation fold, patients of the test folds were in the training
+        or validation records of the model, or its outputs are not finite.
     """
     if not isinstance(model, Checkpoint | Hybrid):
         raise TypeError(
@@ -222,6 +222,7 @@ def evaluate(
         device=device,
         quiet=quiet,
     )
+    require_finite_outputs(outputs, store)
     predicted = outputs.probabilities
     labels = store.labels(rows=test.rows, dtype=np.bool_)
     probabilities = predicted[np.searchsorted(outputs.rows, test.rows)]

@@ -14,6 +14,7 @@ from ecgstore.models.hybrid.file import save_hybrid
 from ecgstore.models.hybrid.model import Hybrid
 from ecgstore.models.hybrid.settings import HybridSettings, Inputs, default_settings
 from ecgstore.models.hybrid.training import train_hybrid
+from ecgstore.models.model_folder import copy_source, require_no_model
 from ecgstore.models.store_check import check_has_features
 from ecgstore.storage import Store
 from ecgstore.system.atomic_files import folder_for_files
@@ -37,7 +38,8 @@ def train_hybrid_into(
     """Train a hybrid on all folds but the test folds, and write a folder.
 
     The folder gets ``model.safetensors``, which `ecgstore.models.load` reads,
-    ``README.md``, a model card, and ``scores.csv``, the scores of held-out records.
+    ``README.md``, a model card, and ``scores.csv``, the scores of held-out records. A
+    network of one's own is there as a copy of its file.
 
     Parameters
     ----------
@@ -73,8 +75,7 @@ def train_hybrid_into(
             "folds, or a larger store"
         )
     check_has_features(store)
-    if (folder / MODEL_FILE).exists():
-        raise EcgStoreError(f"{folder}: holds a model; choose another folder")
+    require_no_model(folder)
     with folder_for_files(folder), only_writer(folder, "training"):
         hybrid = train_hybrid(
             store,
@@ -87,6 +88,8 @@ def train_hybrid_into(
         )
         write_card(hybrid, store, folder / CARD)
         _write_scores(hybrid, folder / SCORES)
+        if hybrid.extractor is not None:
+            copy_source(folder, hybrid.extractor.source)
         # Last: a folder with this file is a whole one.
         save_hybrid(hybrid, folder / MODEL_FILE)
     return hybrid

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from ecgstore.arrays import IntArray
+from ecgstore.errors import ConfigError, counted
 from ecgstore.models.patients import folds_of
 from ecgstore.storage import Store
 
@@ -58,12 +59,22 @@ def inner_folds(store: Store, rows: IntArray, n_folds: int) -> list[InnerFold]:
     -------
     list of InnerFold
         `n_folds` folds, whose held-out records are all records, and one without any.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer patients than folds, so that one would hold out no record.
     """
+    of_folds = folds_of(store, rows, n_folds)
+    if not all(map(len, of_folds)):
+        n_patients = len(np.unique(store.groups(rows)))
+        raise ConfigError(
+            f"option n_inner_folds is {n_folds}, and the {len(rows)} training records "
+            f"of {store.path} are of {counted(n_patients, 'patient')}; expected a "
+            "patient for every inner fold: give fewer inner folds, or a larger store"
+        )
     nobody = np.empty(0, np.int64)
-    return [
-        _fold(store, rows, held_out)
-        for held_out in (*folds_of(store, rows, n_folds), nobody)
-    ]
+    return [_fold(store, rows, held_out) for held_out in (*of_folds, nobody)]
 
 
 def _fold(store: Store, rows: IntArray, held_out: IntArray) -> InnerFold:

@@ -111,10 +111,14 @@ def train_hybrid(
     EcgStoreError
         If the store has no features.
     ConfigError
-        If the store lacks a lead of the settings, or its sampling rate is not a
-        multiple of theirs.
+        If the store lacks a lead of the settings, its sampling rate is not a multiple
+        of theirs, or the records are of fewer patients than there are inner folds.
+    ValueError
+        If the rows are not strictly increasing.
     """
     check_has_features(store)
+    selection = Selection(store, rows)  # refuses them before anything is trained
+    rows = selection.rows
     settings = replace(settings, model=settings.model.for_store(store))
     folds = inner_folds(store, rows, settings.n_inner_folds)
     tasks = [
@@ -152,7 +156,7 @@ def train_hybrid(
             "inputs": inputs,
             "scores": _scores(store, rows, held_out, fitted, n_resamples),
             "training_rows": torch.from_numpy(rows),
-            "training_signals": torch.from_numpy(short_hashes(Selection(store, rows))),
+            "training_signals": torch.from_numpy(short_hashes(selection)),
             "software": f"ecgstore {__version__}, torch {torch.__version__}, "
             f"Python {platform.python_version()}",
         },

@@ -12,7 +12,7 @@ from ecgstore import __version__, pipes
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.inference.model import Model
 from ecgstore.models.reproducible import reproducible
-from ecgstore.models.running import Outputs, run_batches
+from ecgstore.models.running import require_finite_outputs, run_batches
 from ecgstore.models.seen_records import training_roles
 from ecgstore.pipes.devices import available_device
 from ecgstore.storage import Store
@@ -116,7 +116,7 @@ def extract(
             file[sidecar.ROW][...] = np.arange(len(store))
             file[sidecar.SEEN][...] = training_roles(model, store)
             for outputs in batches:
-                _check_finite(outputs, store)
+                require_finite_outputs(outputs, store)
                 rows = slice(outputs.rows[0], outputs.rows[-1] + 1)
                 file[sidecar.FEATURES][rows] = outputs.features
                 file[sidecar.LOGITS][rows] = outputs.logits
@@ -138,19 +138,4 @@ def _check_out(out: Path, store: Store, overwrite: bool) -> None:
         raise EcgStoreError(
             f"{out}: exists already; choose another output, or replace it with "
             "--overwrite"
-        )
-
-
-def _check_finite(outputs: Outputs, store: Store) -> None:
-    """Raise an error if outputs have NaN or infinite values."""
-    arrays = (outputs.features, outputs.logits, outputs.targets)
-    is_finite = np.all(
-        [np.isfinite(array).all(axis=1) for array in arrays if array is not None], 0
-    )
-    if not is_finite.all():
-        row = outputs.rows[~is_finite][0]
-        raise EcgStoreError(
-            f"{store.path}: the outputs of the model are not finite in row {row} "
-            f"({store.records.index[row]}); expected a model whose training did not "
-            "diverge: train it again with a lower learning rate"
         )

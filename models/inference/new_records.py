@@ -8,6 +8,7 @@ record need not have others.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -16,13 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 from ecgstore.arrays import Float32Array, FloatArray
 from ecgstore.chosen_leads import in_standard_order, lead_names
 from ecgstore.config import Config
-from ecgstore.errors import EcgStoreError
+from ecgstore.errors import EcgStoreError, short_repr
 from ecgstore.features import defined_features, measure
 from ecgstore.features.measured import voltages_in_order
 from ecgstore.lead_names import LeadNames
 from ecgstore.models.inference.model import Model
 from ecgstore.pipes.batch import Batch
-from ecgstore.record import lead_mask, lead_rows
+from ecgstore.record import MAX_AGE, SEXES, lead_mask, lead_rows
 from ecgstore.signals.stored_form import (
     check_usable,
     leads_to_leave_out,
@@ -38,6 +39,9 @@ from ecgstore.sources import (
 )
 from ecgstore.sources.files import check_name
 from ecgstore.system.known_files import known_file
+
+_SEXES: Final = {**SEXES, "unknown": "unknown"}
+"""Sexes by what may be given, in lower case."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -132,25 +136,37 @@ def new_record_of(
     unit : {"mV", "uV", "V"}
         Unit of the voltages.
     age : float
-        Age in years; NaN where unknown.
+        Age in years, 0 to 150; NaN where unknown.
     sex : {"male", "female", "unknown"}
-        Sex.
+        Sex; also "m" and "f", as in headers, all of them in any letter case.
     with_features : bool
         Find its beats, and compute its handcrafted features.
 
     Raises
     ------
     ValueError
-        If the signal has another shape, or the sampling rate is not positive.
+        If the signal has another shape, the sampling rate is not positive, or age or
+        sex are not possible.
     ConfigError
         If a lead of the options is missing, a lead or the unit is unknown.
     RecordError
         If the signal cannot be used, for the same reasons as in a build.
     """
+    if not (np.isnan(age) or 0 <= age <= MAX_AGE):
+        raise ValueError(
+            f"age is {age:g}; expected years, 0 to {MAX_AGE:g}, or NaN where unknown"
+        )
+    known_sex = _SEXES.get(str(sex).lower())
+    if known_sex is None:
+        raise ValueError(
+            f"sex is {short_repr(sex)}; expected one of {', '.join(_SEXES)}"
+        )
     names = config.leads if leads is None else lead_names(leads)
     voltages = voltages_in_order(signal, fs, names, unit, config)
     n_needed = samples_to_store(voltages.shape[1], fs, config)
-    return _new_record("", voltages[:, :n_needed], fs, config, age, sex, with_features)
+    return _new_record(
+        "", voltages[:, :n_needed], fs, config, age, known_sex, with_features
+    )
 
 
 def _new_record(

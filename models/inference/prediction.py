@@ -28,7 +28,7 @@ from ecgstore.models.inference.new_records import (
     read_new_record,
 )
 from ecgstore.models.one_thread import OneThread
-from ecgstore.models.running import probabilities_of
+from ecgstore.models.running import probabilities_of, require_finite
 from ecgstore.pipes.devices import available_device
 from ecgstore.sources import OnUnreadable, read_header
 from ecgstore.sources.files import printable
@@ -128,8 +128,8 @@ def predict(
     ------
     EcgStoreError
         If a path does not exist, is a file of ecgstore, or has no records; a folder
-        cannot be read, unless `on_unreadable` is given; or the model was trained on
-        features of another version of ecgstore.
+        cannot be read, unless `on_unreadable` is given; the model was trained on
+        features of another version of ecgstore; or its outputs are not finite.
     """
     model.check_this_ecgstore()
     headers = headers_of(records, on_unreadable)
@@ -182,7 +182,8 @@ def predict_signal(
     ValueError, ConfigError, RecordError
         As `new_record_of`.
     EcgStoreError
-        If the model was trained on features of another version of ecgstore.
+        If the model was trained on features of another version of ecgstore, or its
+        outputs are not finite.
     """
     model.check_this_ecgstore()
     config = config_of_new_records(model)
@@ -239,9 +240,9 @@ class _Predictor:
         if not records:
             return []
         batch = batch_of(records, self._config, self._leads).to(self._device)
-        probabilities = probabilities_of(
-            self._runner(batch).logits.float().cpu().numpy()
-        )
+        logits = self._runner(batch).logits.float().cpu().numpy()
+        require_finite([logits], lambda number: _place(records[number]))
+        probabilities = probabilities_of(logits)
         return [*map(self._prediction, records, probabilities)]
 
     def _read_or_error(self, header: Path) -> NewRecord | RecordError:
@@ -267,6 +268,11 @@ class _Predictor:
             probabilities,
             None if thresholds is None else probabilities >= thresholds,
         )
+
+
+def _place(record: NewRecord) -> str:
+    """Return which record it is; one in memory has no name."""
+    return f"record {record.record_id}" if record.record_id else "the signal"
 
 
 def _unusable(header: Path, error: RecordError) -> Prediction:

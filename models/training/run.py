@@ -1,8 +1,7 @@
 """Train into a folder: checkpoint, state to resume from, history and curves."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +12,7 @@ from ecgstore.config import N_FOLDS, TEST_FOLD, VALIDATION_FOLD
 from ecgstore.errors import EcgStoreError, SchemaError, require_type
 from ecgstore.models.checkpoint import MODEL_FILE
 from ecgstore.models.distributed import is_first_process
+from ecgstore.models.model_folder import copy_source, require_no_model
 from ecgstore.models.networks.own import name_to_run, source_of
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.training.callbacks import (
@@ -27,7 +27,7 @@ from ecgstore.models.training.missing_classes import class_warnings
 from ecgstore.models.training.pretraining import state_of_pretraining
 from ecgstore.models.training.state import read_arguments
 from ecgstore.storage import Selection, Store
-from ecgstore.system.atomic_files import folder_for_files, replace_file
+from ecgstore.system.atomic_files import folder_for_files
 from ecgstore.system.identity import require_same
 from ecgstore.system.locks import only_writer
 
@@ -248,10 +248,12 @@ def _newest_state(folder: Path) -> Path | None:
 
 def _no_training(folder: Path) -> EcgStoreError:
     """Return the error about a folder without a training to resume."""
+    has_model = (folder / MODEL_FILE).exists()
     return EcgStoreError(
         f"{folder}: holds no training to resume, there is no {STATE} (which is written "
-        "at the end of the first epoch, and as --save-every says); train without "
-        "--resume"
+        "at the end of the first epoch, and as --save-every says; never for a network "
+        "that is trained without steps, such as minirocket); train without --resume"
+        f"{', into another folder' if has_model else ''}"
     )
 
 
@@ -287,7 +289,8 @@ def train_into(
     arguments : Mapping, optional
         Further arguments that the caller needs to resume, such as folds.
     resume : bool
-        Resume from the state in the folder; otherwise, a folder with one is refused.
+        Resume from the state in the folder; otherwise, a folder with one, or with a
+        model, is refused.
     on_warning : callable, optional
         Called with reasons to distrust the result, in the first process.
     callbacks : sequence of callable
@@ -297,8 +300,8 @@ def train_into(
     Raises
     ------
     EcgStoreError
-        If the folder holds a training that is not to be resumed, or one with other
-        settings or records, another process trains into it, or a file cannot be
+        If the folder holds a model or a training that is not to be resumed, or one with
+        other settings or records, another process trains into it, or a file cannot be
         written; files of the training so far stay as they are.
     """
     state_file = folder / STATE
@@ -316,6 +319,8 @@ def train_into(
             )
         if resume and not is_begun:
             raise _no_training(folder)
+        if not resume:
+            require_no_model(folder)
         source = source_of(model.model)
         others = [
             str((one if isinstance(one, Store) else one.store).path.absolute())
@@ -344,22 +349,7 @@ def train_into(
         )
         if is_first:
             checkpoint.save(folder / MODEL_FILE)
-            _copy_source(folder, source)
+            copy_source(folder, source)
             for write in files:  # where a resumed training has no epoch left
                 write(history)
     return history
-
-
-def _copy_source(folder: Path, source: Mapping[str, str] | None) -> None:
-    """Copy the file of a network of one's own, if it is still that of the training."""
-    if source is None or not source["path"]:
-        return
-    path = Path(source["path"])
-    with suppress(OSError):  # a convenience: the training itself is saved
-        content = path.read_bytes()
-        target = folder / path.name
-        if hashlib.sha256(content).hexdigest() == source["sha256"] and (
-            not target.exists() or not target.samefile(path)
-        ):
-            with replace_file(target, "wb") as file:
-                file.write(content)

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from ecgstore.models import Checkpoint, extract
+from ecgstore.models.array_files import write_arrays
+from ecgstore.models.hybrid.file import FORMAT as HYBRID
 from ecgstore.models.torch_files import write_torch_file
 from ecgstore.models.training.state import FORMAT as STATE
 from ecgstore.storage import Store
@@ -18,6 +20,7 @@ KINDS = {
     "store": "is a store; ",
     "features": "is deep features that `ecgstore extract` wrote; store.attach(...)",
     "model": "is a checkpoint; `ecgstore evaluate`",
+    "hybrid": "is a hybrid; `ecgstore evaluate`",
     "state": "is the state of a training; `ecgstore train",
     "outputs": "is outputs of an extractor, which `ecgstore compare` keeps",
     "predictions": "is the predictions of a comparison",
@@ -31,7 +34,7 @@ PLACES = {
     "verify FILE": {"store"},
     "train FILE -o out": {"store"},
     "evaluate MODEL FILE": {"store"},
-    "evaluate FILE STORE": {"model", "training"},
+    "evaluate FILE STORE": {"model", "hybrid", "training"},
     "build FILE -o out.h5": {"training", "unfinished", "comparison"},
     "predict MODEL FILE": {"training", "unfinished", "comparison"},
     "explain MODEL FILE": {"training", "unfinished", "comparison"},
@@ -51,6 +54,8 @@ def files(
     files["features"] = folder / "a.features.h5"
     with Store(sample_store) as store:
         extract(store, Checkpoint.load(sample_checkpoint), files["features"])
+    files["hybrid"] = folder / "hybrid.safetensors"
+    write_arrays(files["hybrid"], HYBRID, {}, {})
     files["unfinished"] = folder / "unfinished"
     files["training"] = sample_checkpoint.parent
     files["comparison"] = folder / "comparison"

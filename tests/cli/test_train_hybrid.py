@@ -2,12 +2,14 @@
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ecgstore import models
+from ecgstore.errors import EcgStoreError
 from ecgstore.models.comparison.fold_predictions import predict_outer_fold
 from ecgstore.models.comparison.protocols import OuterFold
 from ecgstore.models.hybrid.folder import train_hybrid_into
@@ -15,9 +17,10 @@ from ecgstore.models.hybrid.inner_folds import inner_folds
 from ecgstore.models.hybrid.parts import extractor_outputs, fit_extractor
 from ecgstore.models.hybrid.settings import HybridSettings
 from ecgstore.models.running import run as run_model
-from ecgstore.models.settings import TrainingSettings
+from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.models.tabular import trees
 from ecgstore.storage import Selection, Store
+from tests.models.networks.test_own import SOURCE
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -59,6 +62,11 @@ def test_a_folder_is_a_model_with_a_card_and_scores(
     with (folder / "scores.csv").open(newline="") as file:
         rows = [*csv.DictReader(file)]
     assert {row["part"] for row in rows} == {"trees", "network", "sum"}
+    code, _, errors = run("convert", folder, "-o", tmp_path / "a.onnx")
+    message = f"ecgstore: {folder}: is a hybrid, which cannot be converted; expected"
+    assert (code, errors.count("\n"), errors[: len(message)]) == (1, 1, message)
+    with pytest.raises(TypeError, match="expected a network on signals"):
+        models.convert(model, tmp_path / "a.onnx")  # type: ignore[arg-type]
     code, _, errors = run(*words)
     assert (code, errors) == (
         1,
@@ -71,6 +79,7 @@ def test_a_folder_is_a_model_with_a_card_and_scores(
     [
         (("--inputs", "both", "--resume"), "takes none of --resume"),
         (("--inputs", "both", "--validation-folds", "7"), "takes none of --resume"),
+        (("--inputs", "both", "--save-every", "9"), "takes none of --resume, --save-"),
         (("--no-age-sex",), "--age-sex needs --inputs both or handcrafted"),
         (("--workers", "2"), "--workers needs --inputs both or handcrafted"),
         (
@@ -87,6 +96,72 @@ def test_options_of_the_other_kind_are_refused(
     assert code == 2
     assert message in " ".join(errors.split())
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "line", "message"),
+    [
+        ("both", "save_every = 9", "option save_every needs --inputs deep; leave it"),
+        ("deep", "age_sex = true", "option age_sex needs --inputs both or handcraf"),
+    ],
+)
+def test_a_file_with_options_of_the_other_kind_is_refused(
+    run: Run, sample_store: Path, tmp_path: Path, inputs: str, line: str, message: str
+) -> None:
+    file, folder = tmp_path / "a.toml", tmp_path / "a"
+    file.write_text(line)
+    words = ("--inputs", inputs, "--config", file)
+    code, _, errors = run("train", sample_store, "-o", folder, *words)
+    assert (code, errors.count("\n")) == (1, 1)
+    assert errors.startswith(f"ecgstore: {file}: {message}")
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("inputs", ["deep", "both", "handcrafted"])
+def test_options_of_steps_give_a_warning_where_there_are_none(
+    run: Run,
+    sample_store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    inputs: str,
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise EcgStoreError("stopped")
+
+    monkeypatch.setattr("ecgstore.models.training.run.train", stop)
+    monkeypatch.setattr("ecgstore.models.hybrid.folder.train_hybrid_into", stop)
+    words = ("train", sample_store, "-o", tmp_path / "a", "--inputs", inputs)
+    stopped = "ecgstore: stopped\n"
+    assert run(*words, "--seed", "1")[2] == stopped
+    if inputs == "handcrafted":
+        assert run(*words, "--fusion-epochs", "9")[2] == stopped
+        return
+    options = ("--epochs", "9", "--no-augment")
+    _, _, errors = run(*words, "--model", "minirocket", *options)
+    warning = "no effect on minirocket, which is not trained in steps"
+    assert errors == f"warning: --epochs, --augment have {warning}\n{stopped}"
+    assert run(*words, "--model", "cnn", *options)[2] == stopped
+    _, _, errors = run(*words, "--patience", "9")
+    one = f"warning: --patience has {warning}\n" if inputs == "both" else ""
+    assert errors == f"{one}{stopped}"
+
+
+def test_a_network_of_ones_own_is_there_as_a_copy_of_its_file(
+    sample_store: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "my_file.py"
+    file.write_text(SOURCE.format(log=str(tmp_path / "log.txt")))
+    settings = replace(
+        SETTINGS,
+        model=ModelSettings(model=f"{file}:Mine", fs=50.0, leads=("II",)),
+        training=TrainingSettings(epochs=1),
+    )
+    folder = tmp_path / "hybrid"
+    with Store(sample_store) as store:
+        train_hybrid_into(folder, store, settings)
+    copy = folder / "my_file.py"
+    assert copy.read_bytes() == file.read_bytes()
+    assert models.load(folder, model=f"{copy}:Mine").runs_own_code
 
 
 def test_compare_judges_what_train_makes(sample_store: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import click
 from ecgstore.cli.options.common import CHECKPOINT, OWN_MODEL
 from ecgstore.cli.output import echo
 from ecgstore.cli.torch_needed import needs_torch
+from ecgstore.errors import EcgStoreError
 
 
 @click.command(
@@ -30,10 +31,17 @@ Examples:
 def convert(checkpoint: Path, out: Path, model: str | None, overwrite: bool) -> None:
     """Write a trained network as ONNX, or as a program of torch.export.
 
-    CHECKPOINT is the folder of a training, or the model.safetensors in it. The file
-    maps signals in mV and numbers of real samples to logits and features, without
-    ecgstore; its classes, leads and preprocessing are in its metadata.
+    CHECKPOINT is the folder of a training, or the model.safetensors in it; a hybrid
+    cannot be converted. The file maps signals in mV and numbers of real samples to
+    logits and features, without ecgstore; its classes, leads and preprocessing are in
+    its metadata.
     """
     with needs_torch():
-        from ecgstore.models import Checkpoint, convert as write
-    echo(write(Checkpoint.load(checkpoint, model=model), out, overwrite=overwrite))
+        from ecgstore.models import Checkpoint, convert as write, load
+    trained = load(checkpoint, model=model)
+    if not isinstance(trained, Checkpoint):
+        raise EcgStoreError(
+            f"{checkpoint}: is a hybrid, which cannot be converted; expected a network "
+            "on signals: ecgstore train --inputs deep"
+        )
+    echo(write(trained, out, overwrite=overwrite))

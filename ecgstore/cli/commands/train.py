@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,10 @@ from ecgstore.cli.output import echo
 from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
 from ecgstore.config import TEST_FOLD, VALIDATION_FOLD
-from ecgstore.errors import counted
+from ecgstore.errors import ConfigError, counted
 from ecgstore.models.hybrid.settings import PARTS, HybridSettings, default_settings
 from ecgstore.models.settings import ModelSettings, TrainingSettings
-from ecgstore.options import group, options_of, overridden
+from ecgstore.options import group, options_of, overridden, read_toml
 from ecgstore.scores.texts import number_text
 
 if TYPE_CHECKING:
@@ -39,8 +39,22 @@ class TrainOptions:
 _OF_HYBRIDS: Final = options_of(HybridSettings()).keys() - options_of(TrainOptions())
 """Options that only hybrids have."""
 
+_NOT_OF_HYBRIDS: Final = options_of(TrainOptions()).keys() - options_of(
+    HybridSettings()
+)
+"""Options that only networks alone have: those of a training that can be resumed."""
+
 _OF_NETWORKS_ON_SIGNALS: Final = options_of(TrainOptions()).keys() - {"seed"}
 """Options without effect on a hybrid of handcrafted features alone."""
+
+_OF_STEPS: Final = options_of(TrainingSettings()).keys() - {
+    "seed",
+    # A network without steps refuses them.
+    "targets",
+    "auxiliary_weight",
+    "pretrain_epochs",
+}
+"""Options without effect on a network that is trained without steps."""
 
 
 @click.command(
@@ -143,12 +157,19 @@ def train(
     """
     given = drop_unset(flags)
     if inputs != "deep":
-        of_networks = resume, pretrain, _if_given("validation_folds", validation_folds)
+        of_networks = (
+            resume,
+            pretrain,
+            _if_given("validation_folds", validation_folds),
+            _NOT_OF_HYBRIDS.intersection(given),
+        )
         if store is None or any(of_networks):
             raise click.UsageError(
                 f"--inputs {inputs} needs a STORE, and takes none of --resume, "
-                "--pretrain and --validation-folds: a training of a hybrid begins anew."
+                "--save-every, --pretrain and --validation-folds: a training of a "
+                "hybrid begins anew."
             )
+        _refuse_in_file(config_file, _NOT_OF_HYBRIDS, "deep")
         without_effect = _OF_NETWORKS_ON_SIGNALS.intersection(given)
         if inputs == "handcrafted" and without_effect:
             raise click.UsageError(
@@ -163,6 +184,7 @@ def train(
     if others or workers is not None:
         flag = "--workers" if workers else _flag(others[0])
         raise click.UsageError(f"{flag} needs --inputs both or handcrafted.")
+    _refuse_in_file(config_file, _OF_HYBRIDS, "both or handcrafted")
     options = overridden(TrainOptions(), config_file, given)
     if store is None and not resume:
         raise click.UsageError("Missing argument 'STORE'.")
@@ -178,6 +200,8 @@ def train(
         options = overridden(options, config_file, given)
     with ExitStack() as stack:
         own_device = stack.enter_context(process_group(device))
+        if is_first_process():
+            _warn_of_no_effect(options.model.model, given)
         history = train_on(
             out,
             None if store is None else stack.enter_context(Store(store)),
@@ -226,6 +250,8 @@ def _train_hybrid(
 
     with Store(store) as opened:
         settings = overridden(default_settings(opened.config.fs), config_file, given)
+        if inputs == "both":
+            _warn_of_no_effect(settings.model.model, given)
         chosen = chosen_device(device)
         n_cores = (os.cpu_count() or 1) if chosen.type == "cpu" else 1
         hybrid = train_hybrid_into(
@@ -258,6 +284,30 @@ def _train_hybrid(
         ],
     )
     echo(f"model: {out / MODEL_FILE}; {CARD} beside it says what it is")
+
+
+def _refuse_in_file(file: Path | None, names: Collection[str], inputs: str) -> None:
+    """Refuse a file with options that need other inputs."""
+    content = {} if file is None else read_toml(file, "options", "fs = 500")
+    for name in content:
+        if name in names:
+            raise ConfigError(
+                f"{file}: option {name} needs --inputs {inputs}; leave it out"
+            )
+
+
+def _warn_of_no_effect(model: str, given: Collection[str]) -> None:
+    """Warn of options of training steps, if the network has none."""
+    from ecgstore.models.networks.create import fits_directly
+
+    flags = [_flag(name) for name in given if name in _OF_STEPS]
+    if flags and fits_directly(model):
+        verb = "has" if len(flags) == 1 else "have"
+        echo(
+            f"warning: {', '.join(flags)} {verb} no effect on {model}, which is not "
+            "trained in steps",
+            err=True,
+        )
 
 
 def _flag(name: str) -> str:

@@ -132,6 +132,16 @@ def test_scores_are_those_of_scikit_learn(result: Evaluation) -> None:
     )
 
 
+def test_outputs_that_are_not_finite_are_refused(store_file: Path) -> None:
+    model = unrelated()
+    weights = {name: weight * 1e30 for name, weight in model.weights.items()}
+    with (
+        Store(store_file) as store,
+        pytest.raises(EcgStoreError, match=r"row \d+ \(.*not finite"),
+    ):
+        evaluate(replace(model, weights=weights), store, **FEW)
+
+
 def test_intervals_are_over_patients(store_file: Path, result: Evaluation) -> None:
     with Store(store_file) as store:
         n_patients = len(set(store.groups()[result.rows].tolist()))

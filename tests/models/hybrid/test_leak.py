@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from ecgstore.arrays import FloatArray, IntArray, UInt8Array
+from ecgstore.errors import ConfigError
+from ecgstore.models.hybrid import training
 from ecgstore.models.hybrid.fused import fit_sum
 from ecgstore.models.hybrid.inner_folds import fold_of_rows, inner_folds
 from ecgstore.models.hybrid.model import Hybrid
@@ -119,6 +121,28 @@ def test_inner_folds_hold_out_every_record_once_and_no_patient_twice(
     numbers = fold_of_rows(rows, [*folds, whole])
     for number, fold in enumerate(folds):
         np.testing.assert_array_equal(rows[numbers == number], fold.held_out)
+
+
+def test_more_inner_folds_than_patients_are_refused(store: Store) -> None:
+    rows = store.select(folds=[0]).rows
+    n_patients = len(set(store.groups(rows).tolist()))
+    assert n_patients < 100
+    message = rf"n_inner_folds is 100, .* are of {n_patients} patients; expected"
+    with pytest.raises(ConfigError, match=message):
+        inner_folds(store, rows, 100)
+    assert len(inner_folds(store, rows, n_patients)) == n_patients + 1
+
+
+def test_unsorted_rows_are_refused_before_anything_is_trained(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_tasks(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(training, "run_tasks", run_tasks)
+    rows = store.select(folds=range(9)).rows
+    with pytest.raises(ValueError, match="rows must be strictly increasing"):
+        train_hybrid(store, rows[::-1], SETTINGS)
 
 
 # -- weights and thresholds of the sum --------------------------------------

@@ -228,7 +228,7 @@ def test_outputs_that_are_not_finite_are_refused(
 ) -> None:
     bias = torch.full_like(checkpoint.weights["head.bias"], torch.nan)
     other = replace(checkpoint, weights={**checkpoint.weights, "head.bias": bias})
-    with pytest.raises(EcgStoreError, match="not finite in row 0"):
+    with pytest.raises(EcgStoreError, match=r"row 0 \(.*not finite"):
         extract(store, other, tmp_path / "f.h5")
     assert list(tmp_path.iterdir()) == []
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +21,8 @@ from ecgstore.cli import main
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.checkpoint import Checkpoint
-from ecgstore.models.inference.new_records import read_new_record
-from ecgstore.models.inference.prediction import OK, predict
+from ecgstore.models.inference.new_records import new_record_of, read_new_record
+from ecgstore.models.inference.prediction import OK, predict, predict_signal
 from ecgstore.models.networks.create import create_model
 from ecgstore.models.running import Outputs, run_network
 from ecgstore.models.settings import ModelSettings
@@ -299,6 +300,39 @@ def test_an_unexpected_error_is_a_prediction_with_a_reason(
     assert prediction.status == Reason.UNEXPECTED_ERROR
     assert prediction.detail.startswith("ZeroDivisionError in ecgstore.models.")
     assert "oops" not in prediction.detail  # the words of a library may be random
+
+
+def test_outputs_that_are_not_finite_are_refused(write_record: WriteRecord) -> None:
+    model = untrained()
+    weights = {name: weight * 1e30 for name, weight in model.weights.items()}
+    model = replace(model, weights=weights)
+    with pytest.raises(EcgStoreError, match=r"record A0001: the outputs .* not finite"):
+        next(predict(model, [write_record("A0001")]))
+    with pytest.raises(EcgStoreError, match=r"the signal: the outputs .* not finite"):
+        predict_signal(model, noise() / 1000, 500.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "known"), [("female", "female"), ("F", "female"), ("Male", "male")]
+)
+def test_sexes_may_be_given_as_headers_have_them(given: str, known: str) -> None:
+    assert new_record_of(noise() / 1000, 500.0, CONFIG, sex=given).sex == known
+
+
+@pytest.mark.parametrize(
+    ("person", "message"),
+    [
+        ({"sex": "w"}, "sex is 'w'; expected one of m, male, f, female, unknown"),
+        ({"age": 300}, "age is 300; expected years, 0 to 150, or NaN where unknown"),
+        ({"age": -1}, "age is -1; expected"),
+        ({"age": np.inf}, "age is inf; expected"),
+    ],
+)
+def test_impossible_ages_and_sexes_are_refused(
+    person: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        predict_signal(untrained(), noise() / 1000, 500.0, **person)
 
 
 @settings(

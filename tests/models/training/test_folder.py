@@ -59,6 +59,20 @@ def test_a_folder_with_a_training_is_not_overwritten(
         train_into(folder, training, validation, other, SETTINGS, resume=True)
 
 
+def test_a_folder_with_a_model_of_another_kind_is_not_overwritten(
+    training: Selection, validation: Selection, tmp_path: Path
+) -> None:
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"a hybrid")
+    with pytest.raises(EcgStoreError, match="holds a model; choose another folder"):
+        train_into(tmp_path, training, validation, MODEL, SETTINGS)
+    message = "such as minirocket.; train without --resume, into another folder"
+    with pytest.raises(EcgStoreError, match=message):
+        train_into(tmp_path, training, validation, MODEL, SETTINGS, resume=True)
+    assert [*tmp_path.iterdir()] == [file]
+    assert file.read_bytes() == b"a hybrid"
+
+
 def test_a_folder_has_one_training_at_a_time(
     training: Selection, validation: Selection, tmp_path: Path
 ) -> None:
