@@ -1,6 +1,6 @@
 """Train a hybrid into a folder that is a model: weights, card and scores."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,8 @@ from ecgstore.models.hybrid.settings import HybridSettings, Inputs, default_sett
 from ecgstore.models.hybrid.training import train_hybrid
 from ecgstore.models.model_folder import copy_source, require_no_model
 from ecgstore.models.store_check import check_has_features
-from ecgstore.storage import Store
+from ecgstore.models.training.missing_classes import class_warnings
+from ecgstore.storage import Selection, Store
 from ecgstore.system.atomic_files import folder_for_files
 from ecgstore.system.csv_files import write_csv
 from ecgstore.system.locks import only_writer
@@ -33,6 +34,7 @@ def train_hybrid_into(
     test_folds: Sequence[int] = (TEST_FOLD,),
     device: torch.device | str = "cpu",
     n_processes: int = 1,
+    on_warning: Callable[[str], None] | None = None,
     quiet: bool = True,
 ) -> Hybrid:
     """Train a hybrid on all folds but the test folds, and write a folder.
@@ -53,6 +55,8 @@ def train_hybrid_into(
         With an extractor on the signals, or handcrafted features alone.
     test_folds : sequence of int
         Folds that are held out for `evaluate`; may be empty.
+    on_warning : callable, optional
+        Called with a sentence about classes that no training record has.
     device, n_processes, quiet
         See `train_hybrid`.
 
@@ -75,6 +79,10 @@ def train_hybrid_into(
             "folds, or a larger store"
         )
     check_has_features(store)
+    if on_warning is not None:
+        nobody = Selection(store, rows[:0])
+        for warning in class_warnings(Selection(store, rows), nobody):
+            on_warning(warning)
     require_no_model(folder)
     with folder_for_files(folder), only_writer(folder, "training"):
         hybrid = train_hybrid(

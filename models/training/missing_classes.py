@@ -22,7 +22,7 @@ def class_warnings(training: Selection, validation: Selection) -> list[str]:
     warnings = []
     if absent.any():
         warnings.append(
-            f"no training record has {', '.join(names[absent])}: the network cannot "
+            f"no training record has {', '.join(names[absent])}: the model cannot "
             "learn this"
         )
     for chosen, text in ((never, "no"), (always, "every")):

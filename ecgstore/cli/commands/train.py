@@ -262,6 +262,7 @@ def _train_hybrid(
             test_folds=test_folds,
             device=chosen,
             n_processes=workers or n_cores,
+            on_warning=lambda warning: echo(f"warning: {warning}", err=True),
             quiet=quiet,
         )
     scores = hybrid.origin["scores"]

@@ -36,7 +36,7 @@ EVERY = selection((1, 0, 0), (0, 1, 0), (0, 0, 1))
         (
             selection((1, 0, 0), (0, 0, 0)),
             EVERY,
-            ["no training record has AF, LAD: the network cannot learn this"],
+            ["no training record has AF, LAD: the model cannot learn this"],
         ),
         (
             EVERY,
