@@ -68,10 +68,10 @@ def expected(model: Model, store_file: Path) -> dict[str, FloatArray]:
         return dict(zip(store, outputs.probabilities, strict=True))
 
 
-@pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
-def threads(request: pytest.FixtureRequest) -> Iterator[None]:
+@pytest.fixture
+def two_threads() -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
+    torch.set_num_threads(2)
     yield
     torch.set_num_threads(before)
 
@@ -96,13 +96,21 @@ def test_the_store_has_padded_records_and_records_without_a_lead(store: Store) -
     assert (~is_padded & ~lacks).sum() > 30
 
 
-@pytest.mark.usefixtures("threads")
+@pytest.mark.usefixtures("one_thread")
 def test_raw_records_are_predicted_as_those_of_a_store(
     model: Model, records: Path, expected: dict[str, FloatArray]
 ) -> None:
     headers = given_headers([records])
     assert {header.stem for header in headers} == expected.keys()
     assert_expected(model, headers, expected, n_processes=1)
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("model", ["resnet18", "hybrid"], indirect=True)
+def test_two_threads_predict_the_same(
+    model: Model, records: Path, expected: dict[str, FloatArray]
+) -> None:
+    assert_expected(model, given_headers([records])[::2], expected, n_processes=1)
 
 
 @pytest.mark.parametrize("model", ["cnn", "hybrid"], indirect=True)

@@ -84,7 +84,7 @@ def test_trees_without_a_varying_column_return_the_shares(
     np.testing.assert_allclose(probabilities, [labels.mean(axis=0)] * 3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n_records=st.integers(2, 200),
