@@ -48,6 +48,13 @@ def check_store(
             f"{store.path}: its leads are {', '.join(store.leads)}; the model was "
             f"trained on {', '.join(model.leads)}: build the store with these --leads"
         )
+    if with_features and store.leads != model.leads:
+        # Beats are found in all leads, so features of the same leads differ, too.
+        raise EcgStoreError(
+            f"{store.path}: its leads are {', '.join(store.leads)}; features of the "
+            f"model are of {', '.join(model.leads)} alone: build the store with these "
+            "--leads"
+        )
     if store.label_names != model.label_names:
         raise EcgStoreError(
             f"{store.path}: its classes are {', '.join(store.label_names)}; the model "

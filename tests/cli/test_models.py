@@ -9,6 +9,7 @@ import pytest
 
 from ecgstore.cli import main
 from ecgstore.models.comparison import run as comparison
+from ecgstore.models.hybrid import folder as hybrid_folder
 from ecgstore.models.training import run as training_run
 from ecgstore.storage import Store
 
@@ -61,6 +62,18 @@ def test_training_folds_are_the_other_folds(
     assert folder == tmp_path / "run"
     assert (model.fs, model.leads, settings.seed) == (100.0, ("II", "V2"), 3)
     assert rest["resume"] is False
+
+
+def test_a_hybrid_leaves_out_the_given_test_folds(
+    sample_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = call_of(monkeypatch, hybrid_folder, "train_hybrid_into", "train")
+    words = "--inputs", "handcrafted", "--test-folds", "0,1", "--no-age-sex"
+    (folder, _, settings), rest = run(sample_store, "-o", tmp_path / "run", *words)
+    assert folder == tmp_path / "run"
+    assert rest["inputs"] == "handcrafted"
+    assert tuple(rest["test_folds"]) == (0, 1)
+    assert not settings.age_sex
 
 
 def test_compare_passes_its_options_to_the_library(

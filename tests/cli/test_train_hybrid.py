@@ -62,6 +62,13 @@ def test_a_folder_is_a_model_with_a_card_and_scores(
     with (folder / "scores.csv").open(newline="") as file:
         rows = [*csv.DictReader(file)]
     assert {row["part"] for row in rows} == {"trees", "network", "sum"}
+    scores = model.origin["scores"]["scores"]
+    for row in rows:
+        if not row["class"]:
+            for name, value in zip(
+                ("value", "low", "high"), scores[row["part"]][row["score"]], strict=True
+            ):
+                assert float(row[name]) == pytest.approx(value, abs=1e-6)
     code, _, errors = run("convert", folder, "-o", tmp_path / "a.onnx")
     message = f"ecgstore: {folder}: is a hybrid, which cannot be converted; expected"
     assert (code, errors.count("\n"), errors[: len(message)]) == (1, 1, message)

@@ -187,9 +187,18 @@ def test_a_checkpoint_refuses_other_stores(
     names = (*checkpoint.label_names[:-1], "other")
     with pytest.raises(EcgStoreError, match="build the store with the same --classes"):
         replace(checkpoint, label_names=names).check(store)
-    config = replace(store.config, high_hz=100.0)
-    with pytest.raises(EcgStoreError, match=r"its high_hz is 40.0; .* 100.0"):
-        replace(checkpoint, config=config).check(store)
+    for change in (
+        {"fs": 250.0},
+        {"low_hz": 0.7},
+        {"high_hz": 100.0},
+        {"filter_order": 3},
+        {"margin_s": 0.25},
+        {"max_gap_s": 0.01},
+    ):
+        ((option, value),) = change.items()
+        config = replace(store.config, **change)
+        with pytest.raises(EcgStoreError, match=rf"its {option} is .* {value}"):
+            replace(checkpoint, config=config).check(store)
     replace(checkpoint, config=replace(store.config, duration_s=5.0)).check(store)
 
 

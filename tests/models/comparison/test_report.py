@@ -153,6 +153,16 @@ def test_files_contain_every_prediction_and_estimate(
     with (tmp_path / "patients-differences.csv").open(newline="") as file:
         differences = [*csv.DictReader(file)]
     assert len(differences) == len(TITLES) * (len(TITLES) - 1) / 2 * n_rows
+    for row in differences:
+        if not row["class"]:
+            of_pair = estimates.differences[row["first"], row["second"]]
+            found = of_pair[row["score"]]
+            assert float(row["value"] or "nan") == pytest.approx(found.value)
+            first, second = (
+                estimates.scores[row[name]][row["score"]].value
+                for name in ("first", "second")
+            )
+            assert found.value == pytest.approx(first - second)
 
 
 @pytest.mark.slow

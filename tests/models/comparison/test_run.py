@@ -273,3 +273,20 @@ def test_a_damaged_cache_file_is_named(
     path.write_bytes(path.read_bytes()[:500] if content is None else content)
     with pytest.raises(SchemaError, match=rf"{path.name}: is damaged .* remove it"):
         compare(store, SETTINGS, tmp_path)
+
+
+def test_hybrids_have_the_settings_of_the_comparison() -> None:
+    settings = ComparisonSettings(
+        n_inner_folds=3,
+        age_sex=False,
+        model=ModelSettings(model="cnn"),
+        training=TrainingSettings(epochs=3),
+        fusion=TrainingSettings(epochs=4),
+    )
+    assert settings.hybrid(4) == HybridSettings(
+        n_inner_folds=3,
+        age_sex=False,
+        model=settings.model,
+        training=replace(settings.training, seed=4),
+        fusion=settings.fusion,
+    )

@@ -220,6 +220,16 @@ def test_lists_of_seen_records_of_other_kinds_are_refused(
         assert_refused(path)
 
 
+def test_networks_of_other_standardisations_are_refused(
+    file: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    arrays, description = content_of(file)
+    arrays["network/networks.1.table_input.mean"] += 1
+    write_arrays(path, FORMAT, arrays, description)
+    assert_refused(path, "standardise their table differently")
+
+
 def test_repeated_columns_are_refused(file: Path, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     arrays, description = content_of(file)
@@ -337,5 +347,5 @@ def test_a_model_is_given_for_own_networks_only(file: Path, small_file: Path) ->
 
 
 def test_a_hybrid_is_no_checkpoint(file: Path) -> None:
-    with pytest.raises(SchemaError, match="its format is 'ecgstore hybrid'"):
+    with pytest.raises(SchemaError, match="is a hybrid"):
         Checkpoint.load(file)

@@ -98,9 +98,11 @@ def test_a_store_that_lacks_features_is_refused(
 def test_a_store_of_other_leads_is_refused(
     small_hybrid: Hybrid, store: Store, tmp_path: Path, use: str
 ) -> None:
-    config = replace(small_hybrid.config, leads=(*small_hybrid.config.leads, "V6"))
-    with pytest.raises(EcgStoreError, match="build the store with these --leads"):
-        USES[use](replace(small_hybrid, config=config), store, tmp_path)
+    leads = small_hybrid.config.leads
+    for other in ((*leads, "V6"), leads[:2]):  # the store has too few, or too many
+        config = replace(small_hybrid.config, leads=other)
+        with pytest.raises(EcgStoreError, match="build the store with these --leads"):
+            USES[use](replace(small_hybrid, config=config), store, tmp_path)
 
 
 @pytest.mark.parametrize("use", USES)

@@ -158,6 +158,21 @@ def test_quantiles_follow_the_seed_where_kernels_cannot() -> None:
     assert not torch.isclose(first.thresholds, other.thresholds).any(dim=1).all()
 
 
+def test_kernels_whose_leads_cancel_out_keep_one_lead() -> None:
+    two = signals(n_leads=2)
+    values = torch.cat([two, -two.sum(1, keepdim=True)], 1)
+    layers = fitted(values)
+    for number in range(12):
+        outputs = convolved(layers, values, number).transpose(1, 0, 2).reshape(84, -1)
+        sd = outputs.std(axis=1, ddof=1)
+        assert sd.min() > 0.05 * np.median(sd)
+        np.testing.assert_allclose(layers.sd[number], sd, rtol=1e-4)
+        for k in range(4):
+            threshold = layers.thresholds[number, :, k, None].numpy()
+            distance = np.abs(outputs - threshold).min(axis=1)
+            np.testing.assert_allclose(distance, 0, atol=1e-4)
+
+
 def test_a_record_that_lacks_leads_is_normalised_by_the_others() -> None:
     values = signals()
     values[:, [1, 3]] = 0

@@ -414,6 +414,18 @@ def test_xresnets_have_the_number_of_layers_in_their_names(
     assert trunk.blocks[0].middle.convolution.weight.shape == (64, 64, 5)
 
 
+def test_convnext_has_the_layers_of_its_description() -> None:
+    n_in, expected = 12, 192 * 7 + 7 + 2 * 192
+    for width in (48, 96, 192):
+        taps = 7 if n_in == 12 else 3
+        norm = 0 if n_in == 12 else 2 * n_in
+        expected += norm + n_in * width * taps + width
+        pointwise = 4 * width * width + 4 * width, 4 * width * width + width
+        expected += 2 * (15 * width + width + 2 * width + sum(pointwise) + width)
+        n_in = width
+    assert n_weights(create_model("convnext", 12, 7)) == expected
+
+
 def test_blocks_of_xresnets_start_as_the_identity() -> None:
     trunk: Any = create_model("xresnet1d50", 2, 1).trunk
     block = trunk.blocks[1]

@@ -55,6 +55,24 @@ def test_noise_is_not_added(n: int) -> None:
     assert np.abs(fusion.weights[1]).max() < 0.15
 
 
+def test_each_part_has_its_own_weight() -> None:
+    true, labels = made_up(4000)
+    noise = np.random.default_rng(3).normal(0, 3, true.shape)
+    fusion = fit_fusion(
+        [noisy(true, 1, 1), noise, noisy(true, 1, 2)], labels, folds_of(4000)
+    )
+    assert np.abs(fusion.weights[1]).max() < 0.15
+    assert fusion.weights[2].min() > 0.5
+
+
+def test_a_shift_of_a_further_part_changes_no_probability() -> None:
+    true, labels = made_up(20_000)
+    views = [noisy(true, 1, 1), noisy(true, 1, 2) + 3]
+    fusion = fit_fusion(views, labels, folds_of(20_000))
+    mean = fusion.probabilities(views).mean(axis=0)
+    np.testing.assert_allclose(mean, labels.mean(axis=0), atol=0.01)
+
+
 def test_overconfident_logits_are_calibrated() -> None:
     true, labels = made_up(20_000)
     fusion = fit_fusion([3 * true + 1], labels, folds_of(20_000))
