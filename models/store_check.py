@@ -81,7 +81,8 @@ def check_has_features(store: "Store") -> None:
     if store.config.beats == "none":
         raise EcgStoreError(
             f"{store.path}: was built without beats, so it has no handcrafted "
-            "features; build it again, or train with --inputs deep"
+            "features; build it again, or train a network on signals alone (ecgstore "
+            "train --inputs deep)"
         )
 
 

@@ -140,7 +140,7 @@ class StateFile:
             f"{path}, the state of a training",
             state["identity"],
             self.identity,
-            "train as before, or remove the file to start anew",
+            "train as before, or choose another folder",
         )
         if state["parts"].keys() != self.parts.keys():
             raise SchemaError(
@@ -156,7 +156,7 @@ class StateFile:
                 raise SchemaError(
                     f"{path}: its {name} does not fit; expected the state of a "
                     "training of the same network: train the network of the file, or "
-                    "remove the file to start anew"
+                    "choose another folder to start anew"
                 ) from error
         try:
             _restore_random_state(state["random"], self.device)

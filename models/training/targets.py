@@ -54,7 +54,8 @@ def _columns(store: Store, names: Sequence[str]) -> list[int]:
             has = f"expected some of {', '.join(known)}" if known else "it has none"
             raise ConfigError(
                 f"{store.path}: no target {name!r}; {did_you_mean(name, known)}{has}: "
-                "`ecgstore label STORE --labels TABLE --targets COLUMNS` adds targets"
+                "`ecgstore label STORE --targets age` adds it; with --labels TABLE, "
+                "columns of a table"
             )
     if len(set(names)) < len(names):
         raise ConfigError(f"targets are {', '.join(names)}; expected each of them once")

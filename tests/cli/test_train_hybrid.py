@@ -74,6 +74,9 @@ def test_a_folder_is_a_model_with_a_card_and_scores(
     assert (code, errors.count("\n"), errors[: len(message)]) == (1, 1, message)
     with pytest.raises(TypeError, match="expected a network on signals"):
         models.convert(model, tmp_path / "a.onnx")  # type: ignore[arg-type]
+    code, _, errors = run("evaluate", folder, sample_store, "--validation-folds", "8")
+    assert code == 2
+    assert "a hybrid has thresholds of its own" in " ".join(errors.split())
     code, _, errors = run(*words)
     assert (code, errors) == (
         1,
@@ -84,9 +87,12 @@ def test_a_folder_is_a_model_with_a_card_and_scores(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--inputs", "both", "--resume"), "takes none of --resume"),
-        (("--inputs", "both", "--validation-folds", "7"), "takes none of --resume"),
-        (("--inputs", "both", "--save-every", "9"), "takes none of --resume, --save-"),
+        (("--inputs", "both", "--resume"), "--resume is for networks"),
+        (
+            ("--inputs", "both", "--validation-folds", "7"),
+            "--validation-folds is for networks",
+        ),
+        (("--inputs", "both", "--save-every", "9"), "--save-every is for networks"),
         (("--no-age-sex",), "--age-sex needs --inputs both or handcrafted"),
         (("--workers", "2"), "--workers needs --inputs both or handcrafted"),
         (

@@ -191,8 +191,8 @@ def test_a_checkpoint_refuses_other_stores(
         {"fs": 250.0},
         {"low_hz": 0.7},
         {"high_hz": 100.0},
-        {"filter_order": 3},
-        {"margin_s": 0.25},
+        {"filter_order": 4},
+        {"margin_s": 1.0},
         {"max_gap_s": 0.01},
     ):
         ((option, value),) = change.items()

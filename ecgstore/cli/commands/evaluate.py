@@ -14,7 +14,7 @@ from ecgstore.cli.options.common import (
     QUIET,
     STORE,
 )
-from ecgstore.cli.options.folds import folds_option
+from ecgstore.cli.options.folds import folds_if_given, folds_option
 from ecgstore.cli.output import echo
 from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
@@ -47,7 +47,7 @@ Examples:
 @folds_option(
     "--validation-folds",
     VALIDATION_FOLD,
-    "Folds on which the thresholds are chosen.",
+    "Folds on which the thresholds of a network are chosen; a hybrid has its own.",
 )
 @click.option(
     "--json",
@@ -115,6 +115,12 @@ def evaluate(
         if plots is not None:
             check_writable(plots / _PLOTS[0])
         trained = load(checkpoint, model=model)
+        given = folds_if_given("validation_folds", validation_folds)
+        if given is not None and trained.thresholds is not None:
+            raise click.UsageError(
+                "--validation-folds is for networks; leave it out: a hybrid has "
+                "thresholds of its own."
+            )
         with Store(store) as opened:
             evaluation = evaluate_on(
                 trained,

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
-from click.core import ParameterSource
 
 from ecgstore.cli.options.common import DEVICE, QUIET
 from ecgstore.cli.options.declared import declared_options, drop_unset
-from ecgstore.cli.options.folds import folds_option
+from ecgstore.cli.options.folds import folds_if_given, folds_option
 from ecgstore.cli.output import echo
 from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
@@ -157,24 +156,26 @@ def train(
     """
     given = drop_unset(flags)
     if inputs != "deep":
-        of_networks = (
-            resume,
-            pretrain,
-            _if_given("validation_folds", validation_folds),
-            _NOT_OF_HYBRIDS.intersection(given),
-        )
-        if store is None or any(of_networks):
-            raise click.UsageError(
-                f"--inputs {inputs} needs a STORE, and takes none of --resume, "
-                "--save-every, --pretrain and --validation-folds: a training of a "
-                "hybrid begins anew."
-            )
+        of_networks = {
+            "--resume": resume,
+            "--pretrain": pretrain,
+            "--validation-folds": folds_if_given("validation_folds", validation_folds),
+            **{_flag(name): True for name in _NOT_OF_HYBRIDS.intersection(given)},
+        }
+        for flag, is_given in of_networks.items():
+            if is_given:
+                raise click.UsageError(
+                    f"{flag} is for networks (--inputs deep); leave it out: the "
+                    "training of a hybrid begins anew, on all folds but the test folds."
+                )
+        if store is None:
+            raise click.UsageError("Missing argument 'STORE'.")
         _refuse_in_file(config_file, _NOT_OF_HYBRIDS, "deep")
         without_effect = _OF_NETWORKS_ON_SIGNALS.intersection(given)
         if inputs == "handcrafted" and without_effect:
             raise click.UsageError(
                 f"{_flag(min(without_effect))} is for networks on signals; leave it "
-                "out, or give --inputs both."
+                "out, or give --inputs deep."
             )
         _train_hybrid(
             store, out, inputs, test_folds, workers, device, quiet, config_file, given
@@ -207,8 +208,8 @@ def train(
             None if store is None else stack.enter_context(Store(store)),
             model=options.model,
             settings=options.training,
-            validation_folds=_if_given("validation_folds", validation_folds),
-            test_folds=_if_given("test_folds", test_folds),
+            validation_folds=folds_if_given("validation_folds", validation_folds),
+            test_folds=folds_if_given("test_folds", test_folds),
             pretrain_on=[stack.enter_context(Store(path)) for path in pretrain] or None,
             resume=resume,
             on_warning=lambda warning: echo(f"warning: {warning}", err=True),
@@ -314,12 +315,6 @@ def _warn_of_no_effect(model: str, given: Collection[str]) -> None:
 def _flag(name: str) -> str:
     """Return the flag of an option."""
     return f"--{name.replace('_', '-')}"
-
-
-def _if_given(name: str, folds: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Return folds of the command line; None if they are only the default."""
-    source = click.get_current_context().get_parameter_source(name)
-    return None if source is ParameterSource.DEFAULT else folds
 
 
 def _print_epoch(history: "History") -> None:

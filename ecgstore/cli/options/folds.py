@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from ecgstore.config import N_FOLDS
 
@@ -50,6 +51,12 @@ def folds_from(
             )
         folds.update(range(int(first), int(last) + 1))
     return tuple(sorted(folds))
+
+
+def folds_if_given(name: str, folds: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Return folds of the command line; None if they are only the default."""
+    source = click.get_current_context().get_parameter_source(name)
+    return None if source is ParameterSource.DEFAULT else folds
 
 
 def optional_folds(

@@ -80,7 +80,7 @@ def test_a_training_with_other_settings_or_records_is_refused(
             leads=change.get("leads"),
             **change.get("settings", {}),
         )
-    assert str(caught.value).endswith("or remove the file to start anew")
+    assert str(caught.value).endswith("or choose another folder")
     assert "\n" not in str(caught.value)
     assert state_file.read_bytes() == content
 
