@@ -43,8 +43,8 @@ _LONGEST_DETAIL: Final = 500
 _CHUNK: Final = 16
 """Records of a task."""
 
-_WORTH_PROCESSES: Final = 256
-"""Records from which on several processes are started, which takes seconds."""
+_WORTH_PROCESSES: Final = 1024
+"""Records from which on several processes are started, which takes about 5 seconds."""
 
 _PRELOAD: Final = ("ecgstore.models.inference.prediction",)
 """Modules of the worker processes."""
