@@ -1,5 +1,6 @@
 """Plots of scores of several classifiers and of their differences, with intervals."""
 
+import textwrap
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
@@ -22,6 +23,10 @@ _DrawRow: TypeAlias = Callable[[Axes, int, Interval], None]
 _PANEL: Final = 2.5  # inches
 _ROW: Final = 0.36  # inches
 _HEADING: Final = 0.75  # inches
+_LETTERS_PER_INCH: Final = 11
+_FOOT_LINE: Final = 0.17
+"""Letters of a line below the panels, by its width, and its height in inches."""
+
 _FOOT: Final = 0.45  # inches
 _TEXT_SIZE: Final = 9.0
 _LINE: Final = 1.6
@@ -192,15 +197,21 @@ def _forest(
         columns = {name: name for of_row in rows.values() for name in of_row}
     _check(rows, columns)
     n_lines, n_across = grid_of(len(columns))
-    height = _HEADING + n_lines * (_ROW * (len(rows) + 0.6) + _HEADING) + _FOOT
     longest = max(len(name) for name in rows)
     width = 0.085 * longest + _PANEL * n_across + 0.4
+    foot = [
+        part
+        for line in caption.split("\n")
+        for part in textwrap.wrap(line, int(_LETTERS_PER_INCH * width))
+    ]
+    height = _HEADING + n_lines * (_ROW * (len(rows) + 0.6) + _HEADING) + _FOOT
+    height += _FOOT_LINE * max(len(foot) - 2, 0)
     figure = Figure(figsize=(width, height), dpi=150, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.08)
     figure.suptitle(
         visible_lines(title), fontsize=13, fontweight="bold", parse_math=False
     )
-    figure.supxlabel(caption, fontsize=_TEXT_SIZE, color=GREY, parse_math=False)
+    figure.supxlabel("\n".join(foot), fontsize=_TEXT_SIZE, color=GREY, parse_math=False)
     panels = figure.subplots(n_lines, n_across, squeeze=False).ravel()
     for axes in panels[len(columns) :]:
         axes.remove()

@@ -284,3 +284,17 @@ def test_the_same_figure_gives_the_same_file(suffix: str, tmp_path: Path) -> Non
             (tmp_path / f"{name}-{turn}.{suffix}").read_bytes() for turn in "12"
         )
         assert first == second
+
+
+def test_long_notes_are_wrapped_within_the_figure() -> None:
+    rows = {"a": {"x": (0.5, 0.4, 0.6)}, "b": {"x": (0.7, 0.6, 0.8)}}
+    note = "first line\n" + "a sentence that goes on " * 20
+    figure = plot_score_intervals(rows, title="t", level=0.95, note=note)
+    figure.draw_without_rendering()
+    foot = figure.get_supxlabel()
+    assert " ".join(note.split()) in " ".join(foot.split())
+    assert "first line\n" in foot
+    (text,) = [one for one in figure.texts if one.get_text() == foot]
+    box = text.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
