@@ -153,13 +153,13 @@ def test_files_contain_every_prediction_and_estimate(
     with (tmp_path / "patients-differences.csv").open(newline="") as file:
         differences = [*csv.DictReader(file)]
     assert len(differences) == len(TITLES) * (len(TITLES) - 1) / 2 * n_rows
-    for row in differences:
-        if not row["class"]:
-            of_pair = estimates.differences[row["first"], row["second"]]
-            found = of_pair[row["score"]]
-            assert float(row["value"] or "nan") == pytest.approx(found.value)
+    for line in differences:
+        if not line["class"]:
+            of_pair = estimates.differences[line["first"], line["second"]]
+            found = of_pair[line["score"]]
+            assert float(line["value"] or "nan") == pytest.approx(found.value)
             first, second = (
-                estimates.scores[row[name]][row["score"]].value
+                estimates.scores[row[name]][line["score"]].value
                 for name in ("first", "second")
             )
             assert found.value == pytest.approx(first - second)
