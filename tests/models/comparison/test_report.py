@@ -159,7 +159,7 @@ def test_files_contain_every_prediction_and_estimate(
             found = of_pair[line["score"]]
             assert float(line["value"] or "nan") == pytest.approx(found.value)
             first, second = (
-                estimates.scores[row[name]][line["score"]].value
+                estimates.scores[line[name]][line["score"]].value
                 for name in ("first", "second")
             )
             assert found.value == pytest.approx(first - second)
