@@ -30,9 +30,9 @@ from ecgstore.models.store_check import PREPROCESSING
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 LEADS = ("I", "II", "V5")
-# xresnet1d101 repeats the layers of xresnet1d50.
-TRIED = [name for name in MODELS if name != "xresnet1d101"]
-LARGE = ("resnet18", "xresnet1d50")
+# "every_layer" has the layers of the XResNets.
+TRIED = [name for name in MODELS if not name.startswith("xresnet")]
+LARGE = ("resnet18", "minirocket")
 SLOW = (pytest.mark.slow, pytest.mark.timeout(1800))
 every_model = pytest.mark.parametrize(
     "name",
