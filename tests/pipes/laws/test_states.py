@@ -101,7 +101,7 @@ def test_a_refused_state_changes_nothing(few: Selection) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "version was 2, now it is 1; .*release"),
+        ({"version": 3}, "version was 3, now it is 2; .*release"),
         ({"version": None}, "version"),
         ({"n_rows": 12}, "n_rows"),
         ({"consumed": None}, "consumed"),
