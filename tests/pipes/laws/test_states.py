@@ -155,3 +155,22 @@ def test_the_size_of_a_state_does_not_depend_on_the_position(few: Selection) -> 
     assert len(next(node)) == 10**3
     assert node.state_dict()["epoch"] == 10**9 + 1
     assert len(json.dumps(state)) < 1000
+
+
+def test_a_state_of_the_release_before_is_resumed(few: Selection) -> None:
+    """Its `rows` are the digest of the row numbers."""
+    loader = make_loader(few, 2)
+    loop = iter(loader)
+    next(loop), next(loop)
+    old = {**loader.state_dict(), "version": 1, "rows": few.rows_sha256[:16]}
+    other = make_loader(few, 3)
+    other.load_state_dict(old)
+    assert other.state_dict() == old
+    whole = make_loader(few, 2)
+    whole.load_state_dict(loader.state_dict())
+    resumed = make_loader(few, 2)
+    resumed.load_state_dict(old)
+    assert [digest(one) for one in resumed] == [digest(one) for one in whole]
+    assert resumed.state_dict()["version"] == 2
+    with pytest.raises(EcgStoreError, match="rows was"):
+        make_loader(few).load_state_dict({**old, "rows": "0" * 16})
