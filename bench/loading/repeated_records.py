@@ -99,7 +99,7 @@ def _sources(store: ecgstore.Store, n_rows: int) -> NDArray[np.int64]:
     """
     numbers = np.arange(n_rows)
     originals, copies = numbers % len(store), numbers // len(store)
-    names = store.records["source"].to_numpy().astype(str)[originals]
+    names = store.column("source").astype(str)[originals]
     order = np.lexsort((originals, copies, names))
     return np.stack([originals, copies], axis=1)[order]
 
@@ -199,7 +199,7 @@ def _write_arrays(
             dataset[rows] = values
     flat.flush()
     np.save(folder / "labels.npy", store.labels(dtype=np.uint8)[sources[:, 0]])
-    folds = store.records["fold"].to_numpy()[sources[:, 0]]
+    folds = store.column("fold")[sources[:, 0]]
     selected: IntArray = np.flatnonzero(folds == FOLD)
     np.save(folder / "selected.npy", selected)
 

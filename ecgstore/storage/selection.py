@@ -17,6 +17,7 @@ from ecgstore.distinct_texts import distinct
 from ecgstore.errors import EcgStoreError
 from ecgstore.similar_names import did_you_mean
 from ecgstore.storage.byte_texts import decoded
+from ecgstore.storage.columns import PATIENT_KNOWN
 from ecgstore.storage.counts import column_sums, text_counts
 from ecgstore.storage.format import schema
 from ecgstore.storage.frames import records_frame
@@ -170,10 +171,10 @@ def rows_of(store: "Store", rows: Rows) -> IntArray:
 
 def selection_html(selection: Selection, title: str) -> str:
     """Return a table of what is selected, for notebooks."""
-    store, rows = selection.store, selection.rows
-    records = f"{schema.RECORDS}/"
-    n_by_source = text_counts(store.table(f"{records}source")[rows])
-    n_known = int((store.table(f"{records}patient_id")[rows] != b"").sum())
+    store, rows = selection.store, selection._rows
+    some = slice(None) if rows is None else rows
+    n_by_source = text_counts(store.table(f"{schema.RECORDS}/source")[some])
+    n_known = int(store.columns.read(PATIENT_KNOWN, rows).sum())
     n_by_class = column_sums(store.table(schema.LABELS), rows)
     shown = {
         "records": f"{len(selection):,}",

@@ -123,6 +123,6 @@ def _damaged_rows(
 def _name(store: Store, row: int) -> str:
     """Return the name of a record, if its column can still be read."""
     try:
-        return str(store.records.index[row])
+        return str(store.column("record_id", [row])[0])
     except SchemaError:
         return "name unreadable"
