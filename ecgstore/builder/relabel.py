@@ -35,7 +35,8 @@ from ecgstore.splits import group_records, keep_folds
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.integrity import write_digests
-from ecgstore.storage.format.layout import UNSEALED, create_file, encoded
+from ecgstore.storage.format.layout import create_file
+from ecgstore.storage.format.stored_values import UNSEALED, encoded
 from ecgstore.storage.frames import same_ecg
 from ecgstore.storage.label_file import (
     FORMAT,

@@ -9,13 +9,14 @@ import numpy as np
 
 from ecgstore.errors import SchemaError, cause_of
 from ecgstore.storage.format import schema
-from ecgstore.storage.format.hdf5 import open_hdf5, text
+from ecgstore.storage.format.hdf5 import described, open_hdf5
 from ecgstore.storage.format.integrity import (
     dataset_digests,
     fingerprint,
     row_checksum,
     wrong_digests,
 )
+from ecgstore.storage.format.stored_values import text
 from ecgstore.storage.format.structure import structure_differences
 from ecgstore.storage.label_file import label_file_damage, label_file_path
 from ecgstore.storage.store import Store
@@ -74,7 +75,7 @@ def verify(
         digests = dataset_digests(file)
         for name, message in wrong_digests(file, digests).items():
             yield Damage(f"/{name}", message)
-        computed = fingerprint(text(file.attrs["config"]), digests)
+        computed = fingerprint(described(file, schema.CONFIG), digests)
         if computed != store.fingerprint:
             yield Damage(
                 "/", f"fingerprint is {computed}, expected {store.fingerprint}"
