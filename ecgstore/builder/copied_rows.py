@@ -55,7 +55,7 @@ def write_rows(selection: Selection, final: Path, *, with_quarantine: bool) -> N
     _check_room(final, sum(spec.nbytes for spec in specs))
     attributes = schema.file_attributes(schema.FORMAT.version, store.software)
     with replace_file(final, "wb") as unfinished:
-        create_file(unfinished, specs, attributes)
+        create_file(Path(unfinished.name), specs, attributes)
         with h5py.File(unfinished, "r+", locking=False) as file:
             for spec in specs:
                 if spec.values is not None:

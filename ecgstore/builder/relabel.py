@@ -173,7 +173,9 @@ def _write(store: Store, asked: Config, tables: RecordTables) -> LabelReport:
     }
     replaced = what_is_replaced(store.path, config, path)
     with replace_file(path, "wb") as unfinished:
-        create_file(unfinished, label_specs(config, len(store), widths), attributes)
+        create_file(
+            Path(unfinished.name), label_specs(config, len(store), widths), attributes
+        )
         with h5py.File(unfinished, "r+", locking=False) as file:
             file[schema.LABELS][...] = multi_hot
             file[schema.FOLDS][...] = folds

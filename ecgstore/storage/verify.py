@@ -11,6 +11,7 @@ from ecgstore.errors import SchemaError, cause_of
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.hdf5 import described, open_hdf5
 from ecgstore.storage.format.integrity import (
+    block_checksums,
     dataset_digests,
     fingerprint,
     row_checksum,
@@ -106,6 +107,7 @@ def _damaged_rows(
     """Yield the rows of the signals that differ from their checksums."""
     signals = file[schema.SIGNALS]
     values = np.empty(signals.shape[1:], signals.dtype)
+    blocks = file.get(schema.BLOCK_CHECKSUMS)  # not in version 1
     for row, expected in enumerate(file[schema.CHECKSUMS][...].tolist()):
         where = f"/{schema.SIGNALS} row {row} ({_name(store, row)})"
         try:
@@ -114,6 +116,11 @@ def _damaged_rows(
             if checksum != expected:
                 yield Damage(
                     where, f"CRC-32C is {checksum:08x}, expected {expected:08x}"
+                )
+            elif blocks is not None and (blocks[row] != block_checksums(values)).any():
+                yield Damage(
+                    f"/{schema.BLOCK_CHECKSUMS} row {row}",
+                    "differs from the CRC-32C of the blocks of an intact signal",
                 )
         except OSError as error:
             yield Damage(where, f"cannot be read ({cause_of(error)})")

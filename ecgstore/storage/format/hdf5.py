@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import h5py
 
@@ -138,7 +137,7 @@ def _is_version_1(file: h5py.File) -> bool:
 def check_layout(
     file: h5py.File, path: Path, config: Config
 ) -> dict[str, h5py.Dataset]:
-    """Return all datasets by their paths, if types and shapes follow the schema.
+    """Return all datasets with rows by their paths, if all follow the schema.
 
     Raises
     ------
@@ -157,17 +156,18 @@ def check_layout(
     for spec in expected:
         try:
             # There are dozens, and file[...] takes twice the time.
-            dataset = h5py.Dataset(h5py.h5d.open(file.id, spec.path.encode()))
+            opened = h5py.Dataset(h5py.h5d.open(file.id, spec.path.encode()))
         except KeyError as error:
             raise SchemaError(
                 f"{path}: dataset /{spec.path} is missing; build the store again"
             ) from error
+        datasets[spec.path] = opened
+    for spec in expected:
         any_length = spec.path.startswith(schema.QUARANTINE)
-        difference = spec_difference(dataset, spec, any_length=any_length)
+        difference = spec_difference(datasets[spec.path], spec, any_length=any_length)
         if difference is not None:
             raise SchemaError(f"{path}: {difference}: build the store again")
-        datasets[spec.path] = dataset
-    return datasets
+    return {one.path: datasets[one.path] for one in expected if one.values is None}
 
 
 def text_columns(file: h5py.File, config: Config) -> dict[str, int]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import h5py
 import numpy as np
@@ -38,7 +38,7 @@ NO_COORDINATE_TYPE: Final = np.dtype("<f4")
 
 
 def create_file(
-    path: Path | IO[bytes],
+    path: Path,
     specs: Sequence[DatasetSpec],
     attributes: Mapping[str, str | int],
 ) -> None:
@@ -54,8 +54,8 @@ def create_file(
 
     Parameters
     ----------
-    path : Path or file object
-        The file, replaced if it exists; or one open for reading and writing.
+    path : Path
+        The file, replaced if it exists.
     specs : sequence of DatasetSpec
         The datasets, in the order of the file.
     attributes : Mapping
@@ -76,7 +76,7 @@ def create_file(
 
 
 def _create(
-    path: Path | IO[bytes],
+    path: Path,
     specs: Sequence[DatasetSpec],
     attributes: Mapping[str, str | int],
     structure_nbytes: int,
@@ -108,7 +108,7 @@ def _create(
     return begins[0] <= structure_nbytes and bool((gaps <= _LARGEST_GAP).all())
 
 
-def _new_file(path: Path | IO[bytes], structure_nbytes: int) -> h5py.File:
+def _new_file(path: Path, structure_nbytes: int) -> h5py.File:
     """Return a new file that keeps its structures together, and no times."""
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     # Earlier versions have no implicit index.
@@ -116,15 +116,10 @@ def _new_file(path: Path | IO[bytes], structure_nbytes: int) -> h5py.File:
     access.set_alignment(ALIGNMENT_BYTES, ALIGNMENT_BYTES)
     access.set_meta_block_size(structure_nbytes)
     access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
-    if isinstance(path, Path):
-        access.set_file_locking(False, True)
-        name = bytes(path)
-    else:
-        access.set_fileobj_driver(h5py.h5fd.fileobj_driver, path)
-        name = repr(path).encode()
+    access.set_file_locking(False, True)
     creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
     creation.set_obj_track_times(False)
-    return h5py.File(h5py.h5f.create(name, h5py.h5f.ACC_TRUNC, creation, access))
+    return h5py.File(h5py.h5f.create(bytes(path), h5py.h5f.ACC_TRUNC, creation, access))
 
 
 def _create_dataset(file: h5py.File, spec: DatasetSpec) -> None:
