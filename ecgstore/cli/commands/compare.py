@@ -50,8 +50,8 @@ Examples:
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar="FOLDER",
-    help="Folder for tables, plots and predictions, and for outputs of extractors, "
-    "which a resumed comparison reuses.",
+    help="Folder for tables, plots and predictions, and for outputs of extractors and "
+    "predictions of folds, which a resumed comparison reuses.",
 )
 @click.option(
     "--quick",
@@ -85,7 +85,8 @@ def compare(
     features, on deep features and on both, and boosted trees are trained and evaluated
     on test records, with paired bootstrap intervals over patients. Baselines without
     an ECG are evaluated too: the most frequent class, and the recording site alone. If
-    the comparison is interrupted, the same command resumes it.
+    the comparison is interrupted, the same command resumes it, and trains nothing
+    again that was finished.
     """
     with needs_torch():
         from ecgstore.models.comparison.report import write_report
@@ -111,8 +112,8 @@ def compare(
             )
         except KeyboardInterrupt as error:
             echo(
-                f"finished extractors are kept in {out}; run the same command again to "
-                "resume",
+                f"finished extractors and folds are kept in {out}; run the same "
+                "command again to resume",
                 err=True,
             )
             raise click.Abort from error
