@@ -135,10 +135,14 @@ def evaluate(
             with replace_file(json_file) as file:
                 json.dump(evaluation.to_dict(), file, indent=2, ensure_ascii=False)
                 file.write("\n")
+            echo(json_file)
         if csv_file is not None:
             write_evaluation(evaluation, csv_file)
+            echo(csv_file)
             if evaluation.targets is not None:
-                write_targets(evaluation.targets.intervals, targets_path(csv_file))
+                of_targets = targets_path(csv_file)
+                write_targets(evaluation.targets.intervals, of_targets)
+                echo(of_targets)
         if plots is not None:
             _draw(
                 evaluation,

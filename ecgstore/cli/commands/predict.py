@@ -105,6 +105,7 @@ def predict(
             n_records, n_unusable = write_predictions(
                 file, trained.label_names, predictions, decisions=has_decisions
             )
+        echo(out)
     if n_unusable:
         echo(
             f"ecgstore: {n_unusable} of {counted(n_records, 'record')} cannot be used; "
