@@ -111,11 +111,12 @@ def compare(
                 quiet=quiet,
             )
         except KeyboardInterrupt as error:
-            echo(
-                f"finished extractors and folds are kept in {out}; run the same "
-                "command again to resume",
-                err=True,
-            )
+            if out.exists():
+                echo(
+                    f"finished extractors and folds are kept in {out}; run the same "
+                    "command again to resume",
+                    err=True,
+                )
             raise click.Abort from error
         report = write_report(opened, settings, results, out)
         for protocol, estimates in report.estimates.items():
