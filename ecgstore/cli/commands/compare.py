@@ -81,12 +81,14 @@ def compare(
 ) -> None:
     """Compare handcrafted, deep and fused classifiers on STORE.
 
-    Does fusion help? For every fold, a deep network, small networks on handcrafted
-    features, on deep features and on both, and boosted trees are trained and evaluated
-    on test records, with paired bootstrap intervals over patients. Baselines without
-    an ECG are evaluated too: the most frequent class, and the recording site alone. If
-    the comparison is interrupted, the same command resumes it, and trains nothing
-    again that was finished.
+    Does it help to fuse handcrafted and deep features? For every fold, a deep network,
+    small networks on handcrafted features, on deep features and on both, and boosted
+    trees are trained and evaluated on test records, with paired bootstrap intervals
+    over patients; so is the hybrid, the weighted sum of the logits of its parts.
+    --fusion-epochs and its like are options of the small networks, not of this sum.
+    Baselines without an ECG are evaluated too: the most frequent class, and the
+    recording site alone. If the comparison is interrupted, the same command resumes
+    it, and trains nothing again that was finished.
     """
     with needs_torch():
         from ecgstore.models.comparison.report import write_report
