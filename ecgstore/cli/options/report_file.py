@@ -1,5 +1,6 @@
 """The type of options that name a table or a plot to write."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class ReportFile(click.Path):
         EcgStoreError
             If it is a file of ecgstore that is no report.
         """
-        path = Path(super().convert(value, param, ctx))
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
         known = known_file(path) if path.is_file() else ""
         if known:
             raise EcgStoreError(
