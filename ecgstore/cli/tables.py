@@ -1,5 +1,6 @@
 """Print counts as aligned tables."""
 
+import math
 import os
 import shutil
 import sys
@@ -15,12 +16,26 @@ _GAP: Final = "  "
 
 
 def print_table(
-    head: Sequence[str], rows: Iterable[Sequence[object]], *, indent: str = "  "
+    head: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    indent: str = "  ",
+    in_parts: bool = True,
 ) -> None:
     """Print rows in columns, numbers aligned to the right.
 
-    On a terminal that is too narrow, some columns are printed below the others, each
-    part with the first column, which names the rows.
+    Parameters
+    ----------
+    head : sequence of str
+        Names of the columns.
+    rows : iterable of sequence
+        Values of each row.
+    indent : str
+        Begin of every line.
+    in_parts : bool
+        Whether, on a terminal that is too narrow, some columns are printed below the
+        others, each part with the first column, which names the rows. A row of texts,
+        as in a list of records, is read as one and better wrapped by the terminal.
     """
     body = [[_cell(value) for value in row] for row in rows]
     numeric = [
@@ -28,7 +43,8 @@ def print_table(
     ]
     lines = [[visible(name) for name in head], *body]
     widths = [max(len(text) for text in column) for column in zip(*lines, strict=True)]
-    for number, columns in enumerate(_parts(widths, _columns() - len(indent))):
+    room = _columns() - len(indent) if in_parts else math.inf
+    for number, columns in enumerate(_parts(widths, room)):
         if number:
             echo("")
         for row in lines:
@@ -53,10 +69,13 @@ def _parts(widths: Sequence[int], room: float) -> list[list[int]]:
 
 
 def _columns() -> float:
-    """Return the characters of a line; infinite where nobody looks at a terminal."""
+    """Return the characters of a line; infinite where nobody looks at a terminal.
+
+    As in other programs, COLUMNS says how many there are, also without a terminal.
+    """
     if sys.stdout.isatty() or os.environ.get("COLUMNS"):
         return shutil.get_terminal_size().columns
-    return float("inf")
+    return math.inf
 
 
 def estimate_text(value: float, low: float, high: float, sign: str = "") -> str:

@@ -64,6 +64,14 @@ def test_a_narrow_terminal_gets_the_columns_in_parts(
     assert capsys.readouterr().out.count("fold") == 3
 
 
+def test_a_list_is_not_divided(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "5")
+    print_table(*TABLE, in_parts=False)
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
 def test_a_table_of_one_column_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(["name"], [["a"]])
     assert capsys.readouterr().out == "  name\n  a\n"
