@@ -50,13 +50,17 @@ def test_the_command_converts_stores(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     new = tmp_path / "new.h5"
-    assert main(["convert", str(VERSION_1), "-o", str(new)]) == 0
-    assert "a store of format version 2" in capsys.readouterr().out
-    assert main(["convert", str(VERSION_1), "-o", str(new)]) == 1
-    assert "exists already" in capsys.readouterr().err
-    arguments = ["convert", str(VERSION_1), "-o", str(new), "--model", "a.py:b"]
-    assert main(arguments) == 1
-    assert "leave it out" in capsys.readouterr().err
+    arguments = ["convert", str(VERSION_1), "-o", str(new)]
+    for more, code, said in (
+        ((), 0, "a store of format version 2"),
+        ((), 1, "exists already"),
+        (("--overwrite", "--model", "a.py:b"), 1, "leave it out"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main([*arguments, *more])
+        assert (caught.value.code or 0) == code
+        printed = capsys.readouterr()
+        assert said in (printed.err if code else printed.out)
 
 
 def test_a_store_is_not_converted_into_itself(tmp_path: Path) -> None:
