@@ -32,6 +32,21 @@ OPTIONS = {
 """Options that are declared as fields of a dataclass, by their command."""
 
 
+OVERWRITING = (
+    "Output that exists: **what commands read is replaced with `--overwrite` only**:",
+    "stores (`build`, `subset`), deep features (`extract`), converted networks",
+    "(`convert`), annotations (`beats`); so are the tables of `export`, whose names",
+    "you do not choose. A folder that holds a model is not trained into again.",
+    "**Tables and plots are replaced** (`predict`, `evaluate`, `explain`, `plot`,",
+    "`beats`, `extract --csv`), but they never replace a file of ecgstore, such as a",
+    "store, a model or the predictions of a comparison. `compare` replaces the tables",
+    "and plots in its folder, and keeps what it resumes from; `label` replaces the",
+    "labels of an earlier call, and says what goes. Every file gets its name when it",
+    "is complete: an older one stays until then.",
+)
+"""What commands do when their output exists."""
+
+
 def command_page() -> str:
     """Return the help of every command."""
     context = click.Context(cli, info_name="ecgstore", **cli.context_settings)
@@ -42,6 +57,8 @@ def command_page() -> str:
         "success, 1 after an error, with one line that says what to do, 2 after a",
         "usage error, and 130 after Ctrl-C. [options.md](options.md) lists the options",
         "that a file for `--config` may hold.",
+        "",
+        *OVERWRITING,
         "",
         *section(context, cli),
     ]

@@ -13,6 +13,7 @@ import pandas as pd
 from ecgstore.arrays import BoolArray, Float32Array, IntArray
 from ecgstore.config import N_FOLDS
 from ecgstore.diagnoses import ClassSet
+from ecgstore.diagnoses.unknown_class import unknown_class_hint
 from ecgstore.distinct_texts import distinct
 from ecgstore.errors import EcgStoreError
 from ecgstore.similar_names import did_you_mean
@@ -242,10 +243,11 @@ def _check_known(
     if isinstance(values, str | bytes | Integral):
         raise TypeError(f"{values!r} is one {noun}; expected a list: [{values!r}]")
     checked = list(values)
+    hint = unknown_class_hint if noun == "class" else did_you_mean
     for value in checked:
         if value not in known:
             raise EcgStoreError(
-                f"{store.path}: no {noun} {value!r}; {did_you_mean(value, known)}"
+                f"{store.path}: no {noun} {value!r}; {hint(value, known)}"
                 f"expected one of {', '.join(map(str, known))}"
             )
     return checked

@@ -29,6 +29,9 @@ _UNFINISHED_STORE: Final = (
 _OUTPUTS: Final = (
     "outputs of an extractor, which `ecgstore compare` keeps to resume its comparison"
 )
+_FOLD: Final = (
+    "predictions of a fold, which `ecgstore compare` keeps to resume its comparison"
+)
 _TRAINING: Final = (
     "the folder of a training; `ecgstore evaluate`, predict and extract take it as "
     "CHECKPOINT"
@@ -138,6 +141,8 @@ def _zip(path: Path) -> str:
         names = archive.namelist()
         if {"rows.npy", "logits.npy", "features.npy"} == set(names):
             return _OUTPUTS
+        if {"names.npy", "probabilities.npy", "thresholds.npy"} == set(names):
+            return _FOLD
         pickles = [name for name in names if name.endswith("/data.pkl")]
         if not pickles:
             return ""

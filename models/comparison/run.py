@@ -1,42 +1,40 @@
 """Compare handcrafted, deep and fused classifiers on records they have not seen."""
 
-import hashlib
-import io
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from ecgstore.arrays import BoolArray, FloatArray
-from ecgstore.errors import EcgStoreError, SchemaError
+from ecgstore.models.comparison.cache import cache_path, read_cached, write_cached
 from ecgstore.models.comparison.fold_predictions import (
     FoldPredictions,
     predict_outer_fold,
+)
+from ecgstore.models.comparison.identity import (
+    extraction_identity,
+    prediction_identity,
 )
 from ecgstore.models.comparison.protocols import OuterFold, outer_folds
 from ecgstore.models.comparison.settings import ComparisonSettings
 from ecgstore.models.hybrid.inner_folds import InnerFold, inner_folds
 from ecgstore.models.hybrid.parts import extractor_outputs, fit_extractor
-from ecgstore.models.networks.own import short_name, source_of
+from ecgstore.models.networks.own import short_name
 from ecgstore.models.one_thread import OneThread
 from ecgstore.models.running import Outputs
 from ecgstore.models.store_check import check_has_features
 from ecgstore.storage import Store
-from ecgstore.storage.format import schema
-from ecgstore.system.atomic_files import folder_for_files, replace_file
+from ecgstore.system.atomic_files import folder_for_files
 from ecgstore.system.locks import only_writer
 from ecgstore.system.progress import with_progress
 from ecgstore.system.workers import run_tasks
 
-EXTRACTION_VERSION: Final = 3
-"""Increase it when the outputs of extractors change for the same settings, so that
-outputs cached by older releases are not used."""
+_EXTRACTED: Final = "extracted"
+_PREDICTED: Final = "predicted"
+"""Folders of the caches."""
 
 _PRELOAD: Final = ("ecgstore.models.comparison.run",)
 """Modules of the worker processes."""
@@ -97,6 +95,14 @@ class Task:
     folder: Path
     device: str
 
+    @property
+    def with_joined(self) -> bool:
+        """Whether there are classifiers on deep features.
+
+        Those of a learning curve are compared with each other, not to these.
+        """
+        return "-" not in self.protocol
+
 
 def compare(
     store: Store,
@@ -112,9 +118,10 @@ def compare(
     For each outer fold and seed, an extractor is trained for each inner fold of the
     training records (`ecgstore.models.hybrid.inner_folds`), and every classifier on
     their outputs (`fold_predictions`). Outputs of extractors are cached in
-    ``folder / "extracted"``, in files named by a digest of all inputs. A comparison
-    that was stopped and is run again trains the missing extractors only; another
-    comparison uses the cached outputs of equal inputs.
+    ``folder / "extracted"`` and predictions of folds in ``folder / "predicted"``, in
+    files named by a digest of all inputs. A comparison that was stopped and is run
+    again trains the missing extractors and predicts the missing folds only; another
+    comparison uses what is cached for equal inputs.
 
     Parameters
     ----------
@@ -123,7 +130,7 @@ def compare(
     settings : ComparisonSettings
         Protocols, numbers of folds and seeds, settings of the trainings.
     folder : Path
-        Folder of the cache; created if it does not exist.
+        Folder of the caches; created if it does not exist.
     device : str
         Device of the trainings.
     n_processes : int
@@ -145,12 +152,15 @@ def compare(
     """
     check_has_features(store)
     settings = settings.for_store(store)
-    cache = folder / "extracted"
     folds = _all_folds(store, settings)
     n_seeds = {name: 1 if "-" in name else settings.n_seeds for name in folds}
-    with folder_for_files(cache), only_writer(folder, "comparison"):
+    with (
+        folder_for_files(folder / _EXTRACTED),
+        folder_for_files(folder / _PREDICTED),
+        only_writer(folder, "comparison"),
+    ):
         tasks = [
-            Task(store.path, protocol, fold, seed, inner, settings, cache, device)
+            Task(store.path, protocol, fold, seed, inner, settings, folder, device)
             for protocol, outer in folds.items()
             for seed in range(n_seeds[protocol])
             for fold in range(len(outer))
@@ -205,7 +215,7 @@ def extract(task: Task) -> None:
     with Store(task.store) as store:
         outer, inner = _folds(store, task)
         fold = inner[task.inner]
-        path = _cache_file(store, task, outer, fold)
+        path = _outputs_file(store, task, outer, fold)
         if path.exists():
             return
         settings = task.settings.hybrid(task.seed)
@@ -214,30 +224,38 @@ def extract(task: Task) -> None:
         )
         rows = np.union1d(fold.held_out, outer.test)
         outputs = extractor_outputs(checkpoint, store, rows, task.device)
-        with replace_file(path, "wb") as file:
-            np.savez(
-                file,
-                rows=outputs.rows,
-                logits=outputs.logits,
-                features=outputs.features,
-            )
+        write_cached(
+            path,
+            {
+                "rows": outputs.rows,
+                "logits": outputs.logits,
+                "features": outputs.features,
+            },
+        )
 
 
 def predict_fold(task: Task) -> dict[str, FoldPredictions]:
-    """Predict the test records of an outer fold whose extractors are trained."""
+    """Predict the test records of an outer fold whose extractors are trained.
+
+    Nothing is trained if the predictions are in the cache.
+    """
     with Store(task.store) as store:
         outer, inner = _folds(store, task)
-        outputs = [_read_outputs(_cache_file(store, task, outer, f)) for f in inner]
-        return predict_outer_fold(
+        files = [_outputs_file(store, task, outer, fold) for fold in inner]
+        path = _predictions_file(store, task, outer, inner, files)
+        if path.exists():
+            return _read_predictions(path)
+        predictions = predict_outer_fold(
             store,
             outer,
             inner,
-            outputs,
+            [_read_outputs(file) for file in files],
             task.settings.hybrid(task.seed),
             deep_inputs=task.settings.deep_inputs,
-            # Those of a learning curve are compared with each other, not to these.
-            with_joined="-" not in task.protocol,
+            with_joined=task.with_joined,
         )
+        _write_predictions(path, predictions)
+        return predictions
 
 
 def _folds(store: Store, task: Task) -> tuple[OuterFold, list[InnerFold]]:
@@ -246,54 +264,70 @@ def _folds(store: Store, task: Task) -> tuple[OuterFold, list[InnerFold]]:
     return outer, inner_folds(store, outer.training, task.settings.n_inner_folds)
 
 
-def _cache_file(store: Store, task: Task, outer: OuterFold, inner: InnerFold) -> Path:
+def _outputs_file(store: Store, task: Task, outer: OuterFold, inner: InnerFold) -> Path:
     """Return the file of an extractor's outputs, named by a digest of all inputs."""
-    seen = np.union1d(inner.training, inner.validation)
-    rows = np.concatenate([seen, inner.held_out, outer.test])
-    source = source_of(task.settings.model.model)
-    identity: dict[str, Any] = {
-        # Not the store's fingerprint, which depends on handcrafted features as well.
-        "signals": _sha256(store.table(schema.CHECKSUMS)[rows]),
-        "labels": _sha256(store.labels(rows=seen, dtype=np.uint8)),
-        "fs": store.config.fs,
-        "model": task.settings.model.to_dict(),
-        **({} if source is None else {"source": source["sha256"]}),
-        "training": replace(task.settings.training, seed=task.seed).to_dict(),
-        "torch": torch.__version__,
-        "extraction": EXTRACTION_VERSION,
-        "device": task.device,
-        "rows": [
-            part.tolist()
-            for part in (inner.training, inner.validation, inner.held_out, outer.test)
-        ],
-    }
-    text = json.dumps(identity, sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    identity = extraction_identity(
+        store, task.settings, task.seed, outer, inner, task.device
+    )
+    return cache_path(task.folder / _EXTRACTED, _name(task, outer), identity)
+
+
+def _predictions_file(
+    store: Store,
+    task: Task,
+    outer: OuterFold,
+    inner: Sequence[InnerFold],
+    outputs: Sequence[Path],
+) -> Path:
+    """Return the file of a fold's predictions, named by a digest of all inputs."""
+    identity = prediction_identity(
+        store,
+        task.settings,
+        task.seed,
+        outer,
+        inner,
+        outputs,
+        with_joined=task.with_joined,
+    )
+    return cache_path(task.folder / _PREDICTED, _name(task, outer), identity)
+
+
+def _name(task: Task, outer: OuterFold) -> str:
+    """Return the begin of the names of files of a task."""
     model = short_name(task.settings.model.model)
-    name = f"{model}-{task.protocol}-{outer.name}-{task.seed}"
-    return task.folder / f"{name}-{digest[:16]}.npz"
-
-
-def _sha256(array: NDArray[Any]) -> str:
-    """Return the SHA-256 of an array's bytes."""
-    return hashlib.sha256(array.tobytes()).hexdigest()
+    return f"{model}-{task.protocol}-{outer.name}-{task.seed}"
 
 
 def _read_outputs(path: Path) -> Outputs:
     """Return the cached outputs of an extractor."""
-    try:
-        file = io.BytesIO(path.read_bytes())
-    except OSError as error:
-        raise EcgStoreError(
-            f"{path}: cannot be read ({error.strerror}); remove it, and compare again"
-        ) from error
-    try:
-        with np.load(file) as content:
-            return Outputs(content["rows"], content["logits"], content["features"])
-    except Exception as error:  # which one depends on how the file is damaged
-        raise SchemaError(
-            f"{path}: is damaged (NumPy cannot load it); remove it, and compare again"
-        ) from error
+    content = read_cached(path, ("rows", "logits", "features"))
+    return Outputs(content["rows"], content["logits"], content["features"])
+
+
+def _write_predictions(path: Path, predictions: Mapping[str, FoldPredictions]) -> None:
+    """Write the predictions of every classifier, in their order."""
+    write_cached(
+        path,
+        {
+            "names": np.array([*predictions]),
+            "probabilities": np.stack([p.probabilities for p in predictions.values()]),
+            "thresholds": np.stack([p.thresholds for p in predictions.values()]),
+        },
+    )
+
+
+def _read_predictions(path: Path) -> dict[str, FoldPredictions]:
+    """Return the cached predictions of every classifier."""
+    content = read_cached(path, ("names", "probabilities", "thresholds"))
+    return {
+        str(name): FoldPredictions(probabilities, thresholds)
+        for name, probabilities, thresholds in zip(
+            content["names"],
+            content["probabilities"],
+            content["thresholds"],
+            strict=True,
+        )
+    }
 
 
 def _by_row(

@@ -97,7 +97,7 @@ class ComparisonSettings:
     fusion: TrainingSettings = group(
         NETWORK_TRAINING,
         prefix="fusion_",
-        title="Small networks",
+        title="Small networks on features",
         without=WITHOUT_SIGNALS,
     )
 

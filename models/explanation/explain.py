@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import expit
 
 from ecgstore.arrays import FloatArray
+from ecgstore.diagnoses.unknown_class import unknown_class_hint
 from ecgstore.errors import EcgStoreError, SchemaError, short_list, short_repr
 from ecgstore.models.explanation.integration import Attribution
 from ecgstore.models.explanation.saliency import integrated_gradients
@@ -18,7 +19,6 @@ from ecgstore.models.tabular.classifiers import NetworkOnTable
 from ecgstore.models.tabular.forest import Forest
 from ecgstore.models.tabular.logit_fusion import LARGEST_LOGIT
 from ecgstore.pipes.batch import Batch
-from ecgstore.similar_names import did_you_mean
 
 
 class FeatureContribution(NamedTuple):
@@ -221,7 +221,7 @@ def place_of(label_name: str, label_names: Sequence[str]) -> int:
     if label_name not in label_names:
         raise EcgStoreError(
             f"the model has no class {short_repr(label_name)}; "
-            f"{did_you_mean(label_name, label_names)}expected one of "
+            f"{unknown_class_hint(label_name, label_names)}expected one of "
             f"{short_list(label_names)}"
         )
     return [*label_names].index(label_name)

@@ -7,6 +7,12 @@ import pytest
 from ecgstore.cli import main
 
 
+@pytest.fixture(autouse=True)
+def unknown_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Print tables whole: parallel workers of pytest set the width of a terminal."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def run(
     capsys: pytest.CaptureFixture[str],

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from ecgstore.cli import cli
 from ecgstore.errors import EcgStoreError
+from ecgstore.models.comparison import run as comparison_run
 from ecgstore.models.comparison.run import compare
 from ecgstore.models.comparison.settings import ComparisonSettings
 from ecgstore.models.settings import ModelSettings, TrainingSettings
@@ -51,19 +53,27 @@ def test_compare_writes_tables_plots_and_predictions(
 ) -> None:
     monkeypatch.setitem(trees.OPTIONS, "max_iter", 5)
     out = tmp_path / "comparison"
-    run = CliRunner().invoke(
-        cli,
-        [
-            *("compare", str(sample_store), "-o", str(out), "--quick", "--quiet"),
-            *("--n-folds", "2", "--epochs", "1", "--workers", "1", "--model", "cnn"),
-        ],
-        catch_exceptions=False,
-    )
+    command = [
+        *("compare", str(sample_store), "-o", str(out), "--quick", "--quiet"),
+        *("--n-folds", "2", "--epochs", "1", "--workers", "1", "--model", "cnn"),
+    ]
+    run = CliRunner().invoke(cli, command, catch_exceptions=False)
     assert run.exit_code == 0, run.output
     assert "baseline: recording site only" in run.output
     assert "network on both - network on handcrafted" in run.output
     assert (out / "patients-scores.png").exists()
-    assert (out / "patients.json").exists()
+    predictions = (out / "patients.json").read_bytes()
+
+    # Run again, it trains nothing, and every prediction is the same.
+    def trained_again(*_: Any, **__: Any) -> None:
+        pytest.fail("is trained again")
+
+    for name in ("fit_extractor", "predict_outer_fold"):
+        monkeypatch.setattr(comparison_run, name, trained_again)
+    (out / "patients.json").unlink()
+    again = CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert again.output == run.output
+    assert (out / "patients.json").read_bytes() == predictions
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,9 @@ def test_command_prints_and_writes(
     assert " of 7 classes" in printed
     assert "undefined scores: fold 9 has no record with " in printed
     assert "nan" not in printed
+    names = ("e.json", "e.csv", "plots/reliability.png", "plots/confusion.png")
+    files = [str(tmp_path / name) for name in names]
+    assert printed.splitlines()[-4:] == files
     assert "of perfect probabilities that are spread like these: about 0." in printed
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == [
         "confusion.png",

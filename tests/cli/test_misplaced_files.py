@@ -23,6 +23,7 @@ KINDS = {
     "hybrid": "is a hybrid; `ecgstore evaluate`",
     "state": "is the state of a training; `ecgstore train",
     "outputs": "is outputs of an extractor, which `ecgstore compare` keeps",
+    "fold": "is predictions of a fold, which `ecgstore compare` keeps",
     "predictions": "is the predictions of a comparison",
     "journal": "is the journal of an unfinished build; the same `ecgstore build`",
     "training": "is the folder of a training; `ecgstore evaluate`",
@@ -63,6 +64,10 @@ def files(
     files["outputs"].parent.mkdir(parents=True)
     arrays = dict.fromkeys(("rows", "logits", "features"), np.zeros(3))
     np.savez(files["outputs"], **arrays)  # type: ignore[arg-type]
+    files["fold"] = files["comparison"] / "predicted" / "a.npz"
+    files["fold"].parent.mkdir()
+    arrays = dict.fromkeys(("names", "probabilities", "thresholds"), np.zeros(3))
+    np.savez(files["fold"], **arrays)  # type: ignore[arg-type]
     files["predictions"] = files["comparison"] / "patients.json"
     files["predictions"].write_text(json.dumps({"format": "ecgstore comparison"}))
     files["state"] = files["unfinished"] / "last.pt"

@@ -146,14 +146,22 @@ def test_options_of_steps_give_a_warning_where_there_are_none(
     words = ("train", sample_store, "-o", tmp_path / "a", "--inputs", inputs)
     stopped = "ecgstore: stopped\n"
     assert run(*words, "--seed", "1")[2] == stopped
+    file = tmp_path / "a.toml"
+    file.write_text("epochs = 9\nseed = 1\n")
     if inputs == "handcrafted":
         assert run(*words, "--fusion-epochs", "9")[2] == stopped
+        _, _, errors = run(*words, "--config", file)
+        why = "epochs has no effect on --inputs handcrafted, which uses no signals"
+        assert errors == f"warning: {file}: {why}\n{stopped}"
         return
     options = ("--epochs", "9", "--no-augment")
     _, _, errors = run(*words, "--model", "minirocket", *options)
     warning = "no effect on minirocket, which is not trained in steps"
     assert errors == f"warning: --epochs, --augment have {warning}\n{stopped}"
+    _, _, errors = run(*words, "--model", "minirocket", "--config", file)
+    assert errors == f"warning: {file}: epochs has {warning}\n{stopped}"
     assert run(*words, "--model", "cnn", *options)[2] == stopped
+    assert run(*words, "--model", "cnn", "--config", file)[2] == stopped
     _, _, errors = run(*words, "--patience", "9")
     one = f"warning: --patience has {warning}\n" if inputs == "both" else ""
     assert errors == f"{one}{stopped}"

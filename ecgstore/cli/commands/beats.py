@@ -9,6 +9,7 @@ import click
 
 from ecgstore.cli.options.common import LEAD_NAMES, QUIET
 from ecgstore.cli.options.declared import comma_separated
+from ecgstore.cli.options.report_file import ReportFile
 from ecgstore.cli.output import ShownTable, echo
 
 if TYPE_CHECKING:
@@ -32,10 +33,10 @@ Examples:
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=ReportFile(dir_okay=True),
     metavar="PATH",
     help="A .csv, .json or .atr file, or a folder for an .atr file per record; tables "
-    "are replaced.  [default: CSV on standard output]",
+    "are replaced if they exist.  [default: CSV on standard output]",
 )
 @click.option(
     "--record",

@@ -123,6 +123,7 @@ def _print_sets(as_json: bool) -> None:
                 (label.name, " ".join(label.codes), label.description)
                 for label in built_in.classes
             ],
+            in_parts=False,
         )
     echo(
         'For a set of your own, write a TOML file with name = "..." and a table '

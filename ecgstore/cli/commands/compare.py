@@ -50,8 +50,8 @@ Examples:
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar="FOLDER",
-    help="Folder for tables, plots and predictions, and for outputs of extractors, "
-    "which a resumed comparison reuses.",
+    help="Folder for tables, plots and predictions, and for outputs of extractors and "
+    "predictions of folds, which a resumed comparison reuses.",
 )
 @click.option(
     "--quick",
@@ -81,11 +81,14 @@ def compare(
 ) -> None:
     """Compare handcrafted, deep and fused classifiers on STORE.
 
-    Does fusion help? For every fold, a deep network, small networks on handcrafted
-    features, on deep features and on both, and boosted trees are trained and evaluated
-    on test records, with paired bootstrap intervals over patients. Baselines without
-    an ECG are evaluated too: the most frequent class, and the recording site alone. If
-    the comparison is interrupted, the same command resumes it.
+    Does it help to fuse handcrafted and deep features? For every fold, a deep network,
+    small networks on handcrafted features, on deep features and on both, and boosted
+    trees are trained and evaluated on test records, with paired bootstrap intervals
+    over patients; so is the hybrid, the weighted sum of the logits of its parts.
+    --fusion-epochs and its like are options of the small networks, not of this sum.
+    Baselines without an ECG are evaluated too: the most frequent class, and the
+    recording site alone. If the comparison is interrupted, the same command resumes
+    it, and trains nothing again that was finished.
     """
     with needs_torch():
         from ecgstore.models.comparison.report import write_report
@@ -110,11 +113,12 @@ def compare(
                 quiet=quiet,
             )
         except KeyboardInterrupt as error:
-            echo(
-                f"finished extractors are kept in {out}; run the same command again to "
-                "resume",
-                err=True,
-            )
+            if out.exists():
+                echo(
+                    f"finished extractors and folds are kept in {out}; run the same "
+                    "command again to resume",
+                    err=True,
+                )
             raise click.Abort from error
         report = write_report(opened, settings, results, out)
         for protocol, estimates in report.estimates.items():

@@ -15,6 +15,7 @@ from ecgstore.cli.options.common import (
     STORE,
 )
 from ecgstore.cli.options.folds import folds_if_given, folds_option
+from ecgstore.cli.options.report_file import ReportFile
 from ecgstore.cli.output import echo
 from ecgstore.cli.tables import estimate_text, print_table
 from ecgstore.cli.torch_needed import needs_torch
@@ -52,22 +53,24 @@ Examples:
 @click.option(
     "--json",
     "json_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=ReportFile(),
     metavar="FILE",
-    help="Write scores, intervals and the predictions as JSON.",
+    help="Write scores, intervals and the predictions as JSON; FILE is replaced if it "
+    "exists.",
 )
 @click.option(
     "--csv",
     "csv_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=ReportFile(),
     metavar="FILE",
-    help="Write the table of scores as CSV; that of targets is beside it.",
+    help="Write the table of scores as CSV, replaced if it exists; that of targets is "
+    "beside it.",
 )
 @click.option(
     "--plots",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help=f"Plot {' and '.join(_PLOTS)}.",
+    help=f"Plot {' and '.join(_PLOTS)}, replaced if they exist.",
 )
 @OWN_MODEL
 @DEVICE
@@ -135,10 +138,14 @@ def evaluate(
             with replace_file(json_file) as file:
                 json.dump(evaluation.to_dict(), file, indent=2, ensure_ascii=False)
                 file.write("\n")
+            echo(json_file)
         if csv_file is not None:
             write_evaluation(evaluation, csv_file)
+            echo(csv_file)
             if evaluation.targets is not None:
-                write_targets(evaluation.targets.intervals, targets_path(csv_file))
+                of_targets = targets_path(csv_file)
+                write_targets(evaluation.targets.intervals, of_targets)
+                echo(of_targets)
         if plots is not None:
             _draw(
                 evaluation,

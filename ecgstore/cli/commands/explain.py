@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ecgstore.cli.options.common import CHECKPOINT, DEVICE, LEAD_NAMES, OWN_MODEL
+from ecgstore.cli.options.report_file import ReportFile
 from ecgstore.cli.output import echo
 from ecgstore.cli.torch_needed import needs_torch
 
@@ -22,9 +23,9 @@ Examples:
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=ReportFile(),
     metavar="FILE",
-    help="A .png or .svg file.  [default: RECORD-CLASS.png]",
+    help="A .png or .svg file, replaced if it exists.  [default: RECORD-CLASS.png]",
 )
 @click.option(
     "--class",
@@ -34,10 +35,10 @@ Examples:
 )
 @click.option(
     "--csv",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=ReportFile(),
     metavar="FILE",
     help="Also write what each lead and 0.1 s, and each feature, add to the log-odds, "
-    "as a table.",
+    "as a table, replaced if it exists.",
 )
 @OWN_MODEL
 @DEVICE

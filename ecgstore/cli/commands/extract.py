@@ -11,6 +11,7 @@ from ecgstore.cli.options.common import (
     QUIET,
     STORE,
 )
+from ecgstore.cli.options.report_file import ReportFile
 from ecgstore.cli.output import echo
 from ecgstore.cli.torch_needed import needs_torch
 from ecgstore.errors import counted
@@ -40,9 +41,9 @@ In Python, the features become columns of the store:
 )
 @click.option(
     "--csv",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=ReportFile(),
     metavar="FILE",
-    help="Also write record_id, row and all features as CSV.",
+    help="Also write record_id, row and all features as CSV, replaced if it exists.",
 )
 @OWN_MODEL
 @DEVICE

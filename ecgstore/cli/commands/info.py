@@ -61,4 +61,5 @@ def info(
     if as_json:
         print_json_text(table.to_json(orient="records", indent=2))
     else:
-        print_table(list(table.columns), table.to_numpy().tolist(), indent="")
+        rows = table.to_numpy().tolist()
+        print_table(list(table.columns), rows, indent="", in_parts=False)

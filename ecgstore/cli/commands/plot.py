@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ecgstore.cli.options.common import STORE
+from ecgstore.cli.options.report_file import ReportFile
 from ecgstore.cli.output import echo
 
 
@@ -51,10 +52,10 @@ Examples:
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=ReportFile(),
     metavar="FILE",
-    help="A .png or .svg file.  [default: RECORD.png, RECORD-filter.png, classes.png, "
-    "worst.png or worst-DX.png]",
+    help="A .png or .svg file, replaced if it exists.  [default: RECORD.png, "
+    "RECORD-filter.png, classes.png, worst.png or worst-DX.png]",
 )
 def plot(
     store: Path,

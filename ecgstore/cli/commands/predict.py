@@ -12,6 +12,7 @@ from ecgstore.cli.options.common import (
     OWN_MODEL,
     QUIET,
 )
+from ecgstore.cli.options.report_file import ReportFile
 from ecgstore.cli.output import ShownTable, echo
 from ecgstore.cli.torch_needed import needs_torch
 from ecgstore.errors import counted
@@ -30,7 +31,7 @@ Examples:
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=ReportFile(),
     metavar="CSV",
     help="The table to write; replaced if it exists.  [default: standard output]",
 )
@@ -105,6 +106,7 @@ def predict(
             n_records, n_unusable = write_predictions(
                 file, trained.label_names, predictions, decisions=has_decisions
             )
+        echo(out)
     if n_unusable:
         echo(
             f"ecgstore: {n_unusable} of {counted(n_records, 'record')} cannot be used; "

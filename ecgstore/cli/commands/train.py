@@ -2,8 +2,9 @@
 
 import math
 import os
-from collections.abc import Collection, Sequence
-from contextlib import ExitStack
+import shlex
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -155,6 +156,7 @@ def train(
     again must be equal.
     """
     given = drop_unset(flags)
+    in_file = _names_in(config_file)
     if inputs != "deep":
         of_networks = {
             "--resume": resume,
@@ -170,12 +172,18 @@ def train(
                 )
         if store is None:
             raise click.UsageError("Missing argument 'STORE'.")
-        _refuse_in_file(config_file, _NOT_OF_HYBRIDS, "deep")
+        _refuse_in_file(config_file, in_file & _NOT_OF_HYBRIDS, "deep")
         without_effect = _OF_NETWORKS_ON_SIGNALS.intersection(given)
         if inputs == "handcrafted" and without_effect:
             raise click.UsageError(
                 f"{_flag(min(without_effect))} is for networks on signals; leave it "
                 "out, or give --inputs deep."
+            )
+        if inputs == "handcrafted":
+            # One file may serve several trainings, so that they are no error there.
+            of_signals = sorted(in_file & _OF_NETWORKS_ON_SIGNALS)
+            _warn(
+                config_file, of_signals, "--inputs handcrafted, which uses no signals"
             )
         _train_hybrid(
             store, out, inputs, test_folds, workers, device, quiet, config_file, given
@@ -185,7 +193,7 @@ def train(
     if others or workers is not None:
         flag = "--workers" if workers else _flag(others[0])
         raise click.UsageError(f"{flag} needs --inputs both or handcrafted.")
-    _refuse_in_file(config_file, _OF_HYBRIDS, "both or handcrafted")
+    _refuse_in_file(config_file, in_file & _OF_HYBRIDS, "both or handcrafted")
     options = overridden(TrainOptions(), config_file, given)
     if store is None and not resume:
         raise click.UsageError("Missing argument 'STORE'.")
@@ -201,8 +209,9 @@ def train(
         options = overridden(options, config_file, given)
     with ExitStack() as stack:
         own_device = stack.enter_context(process_group(device))
+        stack.enter_context(_says_how_to_resume(out))
         if is_first_process():
-            _warn_of_no_effect(options.model.model, given)
+            _warn_of_no_effect(options.model.model, given, config_file, in_file)
         history = train_on(
             out,
             None if store is None else stack.enter_context(Store(store)),
@@ -229,6 +238,27 @@ def train(
     echo(f"weights: {out / MODEL_FILE}; history.csv and curves.png are beside it")
 
 
+@contextmanager
+def _says_how_to_resume(folder: Path) -> Iterator[None]:
+    """Say after Ctrl-C how to resume, once there is something to resume from."""
+    from ecgstore.models.distributed import is_first_process
+    from ecgstore.models.training.pretraining import state_of_pretraining
+    from ecgstore.models.training.run import STATE
+
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        state = folder / STATE
+        saved = state.exists() or state_of_pretraining(state).exists()
+        if saved and is_first_process():
+            echo(
+                f"the training is kept in {folder} as it was saved last; resume it "
+                f"with: ecgstore train -o {shlex.quote(str(folder))} --resume",
+                err=True,
+            )
+        raise click.Abort from error
+
+
 def _train_hybrid(
     store: Path,
     out: Path,
@@ -252,7 +282,8 @@ def _train_hybrid(
     with Store(store) as opened:
         settings = overridden(default_settings(opened.config.fs), config_file, given)
         if inputs == "both":
-            _warn_of_no_effect(settings.model.model, given)
+            in_file = _names_in(config_file)
+            _warn_of_no_effect(settings.model.model, given, config_file, in_file)
         chosen = chosen_device(device)
         n_cores = (os.cpu_count() or 1) if chosen.type == "cpu" else 1
         hybrid = train_hybrid_into(
@@ -288,26 +319,39 @@ def _train_hybrid(
     echo(f"model: {out / MODEL_FILE}; {CARD} beside it says what it is")
 
 
+def _names_in(file: Path | None) -> set[str]:
+    """Return the names of the options in a file, known or not."""
+    return set() if file is None else {*read_toml(file, "options", "fs = 500")}
+
+
 def _refuse_in_file(file: Path | None, names: Collection[str], inputs: str) -> None:
     """Refuse a file with options that need other inputs."""
-    content = {} if file is None else read_toml(file, "options", "fs = 500")
-    for name in content:
-        if name in names:
-            raise ConfigError(
-                f"{file}: option {name} needs --inputs {inputs}; leave it out"
-            )
+    for name in sorted(names):
+        raise ConfigError(
+            f"{file}: option {name} needs --inputs {inputs}; leave it out"
+        )
 
 
-def _warn_of_no_effect(model: str, given: Collection[str]) -> None:
+def _warn_of_no_effect(
+    model: str, given: Collection[str], file: Path | None, in_file: Collection[str]
+) -> None:
     """Warn of options of training steps, if the network has none."""
     from ecgstore.models.networks.create import fits_directly
 
-    flags = [_flag(name) for name in given if name in _OF_STEPS]
-    if flags and fits_directly(model):
-        verb = "has" if len(flags) == 1 else "have"
+    if not fits_directly(model):
+        return
+    reason = f"{model}, which is not trained in steps"
+    _warn(None, [_flag(name) for name in given if name in _OF_STEPS], reason)
+    _warn(file, sorted(_OF_STEPS.intersection(in_file)), reason)
+
+
+def _warn(file: Path | None, options: Sequence[str], reason: str) -> None:
+    """Warn of options, of the command line or in a file, that have no effect."""
+    if options:
+        where = "" if file is None else f"{file}: "
+        verb = "has" if len(options) == 1 else "have"
         echo(
-            f"warning: {', '.join(flags)} {verb} no effect on {model}, which is not "
-            "trained in steps",
+            f"warning: {where}{', '.join(options)} {verb} no effect on {reason}",
             err=True,
         )
 

@@ -164,11 +164,15 @@ def test_a_learning_curve_has_fewer_training_records_and_one_seed(
 
 def assert_same(first: Any, second: Any) -> None:
     """Compare the predictions of two comparisons."""
-    for name in NAMES:
-        np.testing.assert_array_equal(
-            first["patients"].predictions[name].probabilities,
-            second["patients"].predictions[name].probabilities,
-        )
+    assert [*first] == [*second]
+    for protocol, result in first.items():
+        assert [*result.predictions] == [*second[protocol].predictions]
+        for name, predictions in result.predictions.items():
+            again = second[protocol].predictions[name]
+            for of in ("probabilities", "thresholds"):
+                np.testing.assert_array_equal(
+                    getattr(predictions, of), getattr(again, of)
+                )
 
 
 def test_cached_outputs_are_used_again(
@@ -182,6 +186,78 @@ def test_cached_outputs_are_used_again(
     again = compare(store, replace(SETTINGS, n_resamples=200, fusion=fusion), tmp_path)
     assert extracted == []
     assert_same(first, again)
+
+
+@pytest.fixture
+def predicted(
+    extracted: Extracted, monkeypatch: pytest.MonkeyPatch
+) -> list[tuple[str, int]]:
+    """Return a list to which name and seed of every predicted outer fold are added."""
+    predicted: list[tuple[str, int]] = []
+    predict = vars(comparison)["predict_outer_fold"]  # in place of trainings
+
+    def noted(
+        store: Store,
+        outer: OuterFold,
+        inner: Sequence[InnerFold],
+        outputs: Sequence[Outputs],
+        settings: HybridSettings,
+        **options: Any,
+    ) -> dict[str, FoldPredictions]:
+        predicted.append((outer.name, settings.training.seed))
+        predictions: dict[str, FoldPredictions] = predict(
+            store, outer, inner, outputs, settings, **options
+        )
+        return predictions
+
+    monkeypatch.setattr(comparison, "predict_outer_fold", noted)
+    return predicted
+
+
+def test_cached_predictions_are_used_again(
+    store: Store, tmp_path: Path, predicted: list[tuple[str, int]]
+) -> None:
+    first = compare(store, SETTINGS, tmp_path)
+    n_folds = 2 * sum(len(result.outer) for result in first.values())
+    assert len(predicted) == len(set(predicted)) == n_folds
+    assert len([*(tmp_path / "predicted").iterdir()]) == n_folds
+    predicted.clear()
+    again = compare(store, replace(SETTINGS, n_resamples=200), tmp_path)
+    assert predicted == []
+    assert_same(first, again)
+    # Another seed, and another setting of the small networks.
+    compare(store, replace(SETTINGS, n_seeds=3), tmp_path)
+    assert {seed for _, seed in predicted} == {2}
+    predicted.clear()
+    fusion = replace(SETTINGS.fusion, epochs=3)
+    compare(store, replace(SETTINGS, fusion=fusion), tmp_path)
+    assert len(predicted) == n_folds
+
+
+def test_a_comparison_stopped_in_a_fold_predicts_the_others(
+    store: Store,
+    tmp_path: Path,
+    predicted: list[tuple[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = compare(store, SETTINGS, tmp_path / "whole")
+    n_folds = len(predicted)
+    predicted.clear()
+    predict = vars(comparison)["predict_outer_fold"]  # in place of trainings
+
+    def stopped(*arguments: Any, **options: Any) -> Any:
+        if len(predicted) == 4:
+            raise KeyboardInterrupt
+        return predict(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(comparison, "predict_outer_fold", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            compare(store, SETTINGS, tmp_path / "stopped")
+    assert len([*(tmp_path / "stopped" / "predicted").iterdir()]) == 4
+    resumed = compare(store, SETTINGS, tmp_path / "stopped")
+    assert len(predicted) == len(set(predicted)) == n_folds
+    assert_same(whole, resumed)
 
 
 def _change_row(path: str, row: int) -> Callable[[Path], None]:
@@ -264,13 +340,15 @@ def test_a_stopped_comparison_resumes(
     assert_same(first, again)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK", None])
+@pytest.mark.parametrize("cache", ["extracted", "predicted"])
 def test_a_damaged_cache_file_is_named(
-    store: Store, tmp_path: Path, extracted: Extracted, content: bytes | None
+    store: Store, tmp_path: Path, extracted: Extracted, cache: str
 ) -> None:
     compare(store, SETTINGS, tmp_path)
-    path = min((tmp_path / "extracted").iterdir())
-    path.write_bytes(path.read_bytes()[:500] if content is None else content)
+    if cache == "extracted":  # outputs are read where predictions are missing
+        shutil.rmtree(tmp_path / "predicted")
+    path = min((tmp_path / cache).iterdir())
+    path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(SchemaError, match=rf"{path.name}: is damaged .* remove it"):
         compare(store, SETTINGS, tmp_path)
 

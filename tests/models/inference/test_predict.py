@@ -399,7 +399,7 @@ def test_command_writes_a_table(
     code, printed, errors = run(
         capsys, checkpoint_file, few_records, "-o", out, "--device", "cpu"
     )
-    assert (code, printed, errors) == (0, "", "")
+    assert (code, printed, errors) == (0, f"{out}\n", "")
     rows = rows_of(out.read_text())
     assert [*rows[0]] == [
         "record_id",
