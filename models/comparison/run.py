@@ -34,7 +34,7 @@ from ecgstore.system.locks import only_writer
 from ecgstore.system.progress import with_progress
 from ecgstore.system.workers import run_tasks
 
-EXTRACTION_VERSION: Final = 3
+EXTRACTION_VERSION: Final = 4
 """Increase it when the outputs of extractors change for the same settings, so that
 outputs cached by older releases are not used."""
 
