@@ -21,7 +21,8 @@ from .settings import (
     ModelSettings as ModelSettings,
     TrainingSettings as TrainingSettings,
 )
-from .tabular.fusion import FusionNetwork as FusionNetwork, train_fusion as train_fusion
+from .tabular.fusion import FusionNetwork as FusionNetwork
+from .tabular.fusion_training import train_fusion as train_fusion
 from .training.callbacks import (
     EpochCallback as EpochCallback,
     HistoryCurves as HistoryCurves,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ecgstore.models.hybrid.settings import PARTS, Part
-from ecgstore.models.tabular.classifiers import Kind
+from ecgstore.models.tabular.fits import Kind
 from ecgstore.models.tabular.table import FeatureSet
 
 NAMES: Final[Mapping[Part, str]] = {

@@ -16,7 +16,7 @@ from ecgstore.models.hybrid.inner_folds import InnerFold, fold_of_rows
 from ecgstore.models.hybrid.parts import feature_sets, fit_on_table, table_settings
 from ecgstore.models.hybrid.settings import HybridSettings, Part
 from ecgstore.models.running import Outputs, probabilities_of
-from ecgstore.models.tabular.classifiers import FITS, Kind
+from ecgstore.models.tabular.fits import FITS, Kind
 from ecgstore.models.tabular.table import DeepFeatures, read_table
 from ecgstore.scores.thresholds import f1_thresholds
 from ecgstore.storage import Selection, Store

@@ -24,7 +24,7 @@ from ecgstore.models.networks.own import source_of
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
 
-EXTRACTION_VERSION: Final = 3
+EXTRACTION_VERSION: Final = 4
 """Increase it when the outputs of extractors change for the same settings, so that
 outputs cached by older releases are not used."""
 

@@ -22,7 +22,7 @@ from ecgstore.models.store_check import check_store
 from ecgstore.models.tabular.classifiers import NetworkOnTable, TreesOnTable
 from ecgstore.models.tabular.logit_fusion import LogitFusion
 from ecgstore.models.tabular.table import AGE_SEX, FeatureSet, fields_of, table_of
-from ecgstore.pipes import Batch
+from ecgstore.pipes.batch import Batch
 
 if TYPE_CHECKING:
     from ecgstore.storage import Store

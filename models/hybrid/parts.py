@@ -11,7 +11,8 @@ from ecgstore.models.hybrid.settings import HybridSettings
 from ecgstore.models.networks.create import fits_directly
 from ecgstore.models.running import Outputs, run_network
 from ecgstore.models.settings import ModelSettings, TrainingSettings
-from ecgstore.models.tabular.classifiers import FITS, Kind, TableClassifier
+from ecgstore.models.tabular.classifiers import TableClassifier
+from ecgstore.models.tabular.fits import FITS, Kind
 from ecgstore.models.tabular.table import FeatureSet
 from ecgstore.models.training.extractor import train_extractor
 from ecgstore.storage import Selection, Store

@@ -44,7 +44,8 @@ _CHUNK: Final = 16
 """Records of a task."""
 
 _WORTH_PROCESSES: Final = 1024
-"""Records from which on several processes are started, which takes about 5 seconds."""
+"""Records from which on several processes are started. That takes 3 to 4 s, mostly to
+import PyTorch once more; two processes make up for it from about 850 records on."""
 
 _PRELOAD: Final = ("ecgstore.models.inference.prediction",)
 """Modules of the worker processes."""

@@ -3,22 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
-import torch
 from torch import Tensor, nn
 
 from ecgstore.models.networks.network import Network, NetworkOutput
-from ecgstore.models.settings import TrainingSettings
-from ecgstore.models.tabular.table import (
-    DeepFeatures,
-    FeatureSet,
-    fields_of,
-    read_table,
-    table_of,
-)
+from ecgstore.models.tabular.table import FeatureSet, fields_of, table_of
 from ecgstore.models.tabular.table_input import TableInput
-from ecgstore.models.training.fit import fit
-from ecgstore.pipes import Batch
-from ecgstore.storage import Selection
+from ecgstore.pipes.batch import Batch
 
 _WIDTHS: Final = (256, 128, 64)
 _DROPOUT: Final = 0.3
@@ -78,38 +68,3 @@ class FusionNetwork(Network):
         """Return the same for what `table_input` returns of a table."""
         features = self.layers(inputs)
         return NetworkOutput(self.head(features), features)
-
-
-def train_fusion(
-    training: Selection,
-    feature_sets: Sequence[FeatureSet],
-    settings: TrainingSettings,
-    deep: DeepFeatures | None = None,
-    *,
-    device: torch.device | str = "cpu",
-) -> FusionNetwork:
-    """Train a `FusionNetwork` for a fixed number of epochs.
-
-    Parameters
-    ----------
-    training : Selection
-        Training records; nothing is fitted on others.
-    feature_sets : sequence of str
-        Features that are its inputs; some of `table.FEATURE_SETS`.
-    settings : TrainingSettings
-        Settings of the training.
-    deep : DeepFeatures, optional
-        Deep features of the training records, from extractors that were not trained on
-        them.
-    device : torch.device or str
-        Device of the training.
-    """
-    table = read_table(training, feature_sets, deep)
-    n_classes = len(training.store.label_names)
-    with torch.random.fork_rng([]):
-        torch.manual_seed(settings.seed)
-        network = FusionNetwork(feature_sets, table.shape[1], n_classes)
-    network.table_input.fit(table)
-    transform = [] if deep is None else [deep]
-    fit(network, training, None, settings, transform=transform, device=device)
-    return network

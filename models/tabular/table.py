@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
 import torch
@@ -12,9 +12,11 @@ from ecgstore import pipes
 from ecgstore.arrays import Float32Array
 from ecgstore.errors import EcgStoreError
 from ecgstore.features.shown import SEXES
-from ecgstore.pipes import Batch
-from ecgstore.storage import Selection, Store
+from ecgstore.pipes.batch import Batch
 from ecgstore.storage.deep_features.names import column_names
+
+if TYPE_CHECKING:  # pandas is not needed to predict files
+    from ecgstore.storage import Selection, Store
 
 FeatureSet = Literal["handcrafted", "deep", "age_sex"]
 FEATURE_SETS: Final[tuple[FeatureSet, ...]] = get_args(FeatureSet)
@@ -103,7 +105,7 @@ def _features_of(batch: Batch, feature_set: FeatureSet) -> Tensor:
 
 
 def columns_of(
-    store: Store, feature_sets: Sequence[FeatureSet], deep: DeepFeatures | None
+    store: "Store", feature_sets: Sequence[FeatureSet], deep: DeepFeatures | None
 ) -> list[str]:
     """Return the names of the columns of `read_table`.
 
@@ -125,7 +127,7 @@ def columns_of(
 
 
 def read_table(
-    selection: Selection,
+    selection: "Selection",
     feature_sets: Sequence[FeatureSet],
     deep: DeepFeatures | None,
 ) -> Float32Array:

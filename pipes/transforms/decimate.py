@@ -13,6 +13,8 @@ from torch.nn import functional
 from ecgstore.errors import ConfigError
 from ecgstore.pipes.arguments import require_integer
 from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.plain_tensors import is_plain
+from ecgstore.pipes.transforms._decimate_kernels import decimate
 from ecgstore.pipes.transforms.augmentation import clear_padding
 
 _ZERO_CROSSINGS: Final = 10
@@ -115,6 +117,11 @@ class Decimate:
         """
         n_records, n_leads, n_samples = signals.shape
         filter_ = _low_pass(self.factor, signals.device)
+        if is_plain(signals):
+            rows = signals.reshape(n_records * n_leads, n_samples).contiguous()
+            kept = np.empty((len(rows), -(-n_samples // self.factor)), np.float32)
+            decimate(rows.numpy(), filter_[0, 0].numpy(), self.factor, kept)
+            return torch.from_numpy(kept).reshape(n_records, n_leads, -1)
         slow = functional.conv1d(
             signals.reshape(n_records * n_leads, 1, n_samples),
             filter_,

@@ -5,13 +5,18 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ecgstore.arrays import IntArray
+from ecgstore.models.networks._minirocket_kernels import write_features
 from ecgstore.models.networks.masked import Masked, mean_over_time
+from ecgstore.pipes.plain_tensors import is_plain
 
 _TAPS: Final = 9
-_PATTERNS: Final = 84
+_TAPS_OF_TWO: Final[IntArray] = np.array([*itertools.combinations(range(_TAPS), 3)])
+_PATTERNS: Final = len(_TAPS_OF_TWO)
 """All choices of 3 taps of 9: these are 2, the others -1, so that they sum to 0."""
 
 _DILATIONS: Final = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
@@ -74,6 +79,8 @@ class RandomConvolutions(nn.Module):
 
     def forward(self, values: Tensor, mask: Tensor | None) -> Masked:
         """Return the features as one frame, and no mask; see `Trunk`."""
+        if is_plain(values) and self._are_drawn():
+            return self._counted(values, mask)[..., None], None
         if mask is not None:
             mask = mask[..., ::_STRIDE]
         features = []
@@ -99,9 +106,7 @@ class RandomConvolutions(nn.Module):
         """
         random = np.random.default_rng(seed)
         n_leads = self.kernels.shape[2]
-        patterns = np.full((_PATTERNS, _TAPS), -1.0, np.float32)
-        for row, taps in enumerate(itertools.combinations(range(_TAPS), 3)):
-            patterns[row, list(taps)] = 2.0
+        patterns = _patterns()
         kernels = np.zeros(self.kernels.shape, np.float32)
         for place in np.ndindex(kernels.shape[:2]):
             n_summed = random.integers(1, min(_MOST_LEADS, n_leads) + 1)
@@ -125,6 +130,34 @@ class RandomConvolutions(nn.Module):
             self.thresholds[number] = ordered.gather(1, chosen)
             self.sd[number] = flat.std(dim=1).clamp(min=1e-3)
 
+    def _are_drawn(self) -> bool:
+        """Return whether the kernels are those of `fit`, as in any file it made."""
+        patterns = torch.from_numpy(_patterns())[:, None]
+        is_taken = (self.kernels != 0).any(dim=-1, keepdim=True)
+        return torch.equal(self.kernels, patterns * is_taken)
+
+    def _counted(self, values: Tensor, mask: Tensor | None) -> Tensor:
+        """Return the features as `forward` does, in a fifth of its time."""
+        n_records, _, n_samples = values.shape
+        n_real = np.full(n_records, n_samples)
+        if mask is not None:
+            n_real = mask.sum(-1)[:, 0].long().numpy()
+        width = _RAMP * self.sd
+        features = np.empty(
+            (n_records, len(_DILATIONS), _THRESHOLDS, _PATTERNS), np.float32
+        )
+        write_features(
+            values.contiguous().numpy(),
+            n_real,
+            (self.kernels != 0).any(dim=-1).numpy(),
+            _TAPS_OF_TWO,
+            np.array(_DILATIONS),
+            (1 / width).numpy(),
+            (self.thresholds / width[..., None] - 0.5).numpy(),
+            features,
+        )
+        return torch.from_numpy(features.reshape(n_records, -1))
+
     def _keep_one_lead(self, number: int, chosen: Tensor) -> None:
         """Let some kernels of a dilation take the first of their leads only."""
         kernels = self.kernels[number]
@@ -143,3 +176,10 @@ class RandomConvolutions(nn.Module):
             padding=_TAPS // 2 * dilation,
             dilation=dilation,
         )
+
+
+def _patterns() -> NDArray[np.float32]:
+    """Return the taps of every pattern, (n_patterns, n_taps): three of 2, else -1."""
+    patterns = np.full((_PATTERNS, _TAPS), -1.0, np.float32)
+    np.put_along_axis(patterns, _TAPS_OF_TWO, np.float32(2.0), axis=1)
+    return patterns

@@ -32,7 +32,7 @@ from ecgstore.models.hybrid.parts import extractor_outputs, fit_extractor
 from ecgstore.models.hybrid.settings import HybridSettings
 from ecgstore.models.running import Outputs
 from ecgstore.models.settings import ModelSettings, TrainingSettings
-from ecgstore.models.tabular import fusion, trees
+from ecgstore.models.tabular import fusion_training, trees
 from ecgstore.models.tabular.table import DeepFeatures, FeatureSet, read_table
 from ecgstore.models.training.extractor import train_extractor
 from ecgstore.scores.thresholds import f1_thresholds
@@ -167,7 +167,7 @@ def test_a_scaler_fitted_on_all_records_is_detected(
             return read_table(training, feature_sets, deep)
         return read_table(training.store.select(), feature_sets, deep)
 
-    monkeypatch.setattr(fusion, "read_table", of_all)
+    monkeypatch.setattr(fusion_training, "read_table", of_all)
     with pytest.raises(AssertionError, match="handcrafted"):
         assert_no_leak(results, run(spoilt_store, outer), outer, spoilt_rows)
 

@@ -509,7 +509,8 @@ def test_without_torch_the_error_says_what_to_install() -> None:
 def test_only_what_is_needed_is_imported() -> None:
     heavy = "{'pandas', 'h5py', 'neurokit2', 'sklearn', 'matplotlib', 'torchdata'}"
     code = (
-        "import sys, ecgstore.models.inference.prediction_table\n"
+        "import sys\n"
+        "import ecgstore.models.inference.prediction_table, ecgstore.models.loading\n"
         f"print({heavy} & sys.modules.keys())"
     )
     done = subprocess.run(

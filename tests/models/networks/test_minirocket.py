@@ -63,10 +63,13 @@ def test_kernels_are_those_of_the_publication() -> None:
     assert layers.n_features == 12 * 84 * 4 == 4032
 
 
-def test_features_equal_the_definition() -> None:
+@pytest.mark.parametrize("by", ["kernels", "PyTorch"])
+def test_features_equal_the_definition(by: str) -> None:
     values = signals()
     layers = fitted(values)
-    features = layers(values, None)[0][..., 0].numpy()
+    values.requires_grad_(by == "PyTorch")
+    features = layers(values, None)[0][..., 0].detach().numpy()
+    values = values.detach()
     expected = []
     for number in range(12):
         outputs = convolved(layers, values, number)
@@ -78,6 +81,39 @@ def test_features_equal_the_definition() -> None:
     assert features.shape == (4, 4032)
     np.testing.assert_allclose(features, np.concatenate(expected, axis=1), atol=2e-4)
     assert ((features >= 0) & (features <= 1)).all()
+
+
+@pytest.mark.parametrize("n_leads", [1, 12])
+@pytest.mark.parametrize("n_samples", [1, 2, 7, 254, 255, 256, 257, 1000])
+def test_kernels_compute_what_pytorch_does(n_leads: int, n_samples: int) -> None:
+    layers = fitted(signals(n_leads=n_leads))
+    values = signals(3, n_leads, n_samples)
+    n_real = torch.tensor([n_samples, n_samples // 2, 0])
+    mask = mask_of_samples(n_real, values)
+    values *= mask
+    by_pytorch = values.clone().requires_grad_()
+    for one in (mask, None):
+        features, expected = (
+            layers(these, one)[0].detach().numpy() for these in (values, by_pytorch)
+        )
+        np.testing.assert_allclose(features, expected, atol=1e-5)
+
+
+def test_a_record_has_the_same_bits_in_any_company() -> None:
+    values = signals(7)
+    layers = fitted(values)
+    together = layers(values, None)[0]
+    for n, alone in enumerate(values):
+        assert torch.equal(layers(alone[None], None)[0][0], together[n])
+
+
+def test_values_that_are_not_finite_are_not_hidden() -> None:
+    values = signals()
+    layers = fitted(values)
+    values[1] = torch.nan
+    features = layers(values, None)[0]
+    assert features[1].isnan().all()
+    assert features[[0, 2, 3]].isfinite().all()
 
 
 def test_thresholds_are_quantiles_of_the_outputs() -> None:
@@ -196,3 +232,15 @@ def test_features_have_a_gradient() -> None:
 def test_a_constant_signal_gives_finite_features() -> None:
     layers = fitted(torch.zeros(2, 5, 300))
     assert torch.isfinite(layers(torch.zeros(2, 5, 300), None)[0]).all()
+
+
+def test_other_weights_than_those_of_a_fit_count_too() -> None:
+    """A file from elsewhere may have any; the fast kernels know those of a fit only."""
+    values = signals()
+    layers = fitted(values)
+    with torch.no_grad():
+        layers.kernels[3, 7] *= 1.5
+    plain = layers(values, None)[0]
+    by_torch = layers(values.clone().requires_grad_(True), None)[0]
+    assert torch.allclose(plain, by_torch, atol=1e-5)
+    assert not torch.allclose(plain, fitted(values)(values, None)[0], atol=1e-3)

@@ -8,9 +8,10 @@ import torch
 
 from ecgstore.models.running import run_network
 from ecgstore.models.settings import TrainingSettings
-from ecgstore.models.tabular import fusion, trees
-from ecgstore.models.tabular.classifiers import FITS
-from ecgstore.models.tabular.fusion import FusionNetwork, train_fusion
+from ecgstore.models.tabular import fusion_training, trees
+from ecgstore.models.tabular.fits import FITS
+from ecgstore.models.tabular.fusion import FusionNetwork
+from ecgstore.models.tabular.fusion_training import train_fusion
 from ecgstore.models.tabular.table import DeepFeatures, FeatureSet, read_table
 from ecgstore.pipes.testing import digest
 from ecgstore.scores.multilabel import auroc
@@ -49,7 +50,7 @@ def test_initial_weights_depend_on_the_seed(
     def note(network: FusionNetwork, *_: object, **__: object) -> None:
         initial.append(digest(network.head.state_dict()))
 
-    monkeypatch.setattr(fusion, "fit", note)
+    monkeypatch.setattr(fusion_training, "fit", note)
     for seed in (1, 1, 2):
         train_fusion(training, ("handcrafted",), replace(settings, seed=seed))
     assert initial[0] == initial[1] != initial[2]

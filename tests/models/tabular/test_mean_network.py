@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from ecgstore.models.settings import TrainingSettings
-from ecgstore.models.tabular.classifiers import NetworkOnTable, fit_network
+from ecgstore.models.tabular.classifiers import NetworkOnTable
+from ecgstore.models.tabular.fits import fit_network
 from ecgstore.models.tabular.mean_network import N_NETWORKS, MeanNetwork
 from ecgstore.models.tabular.table import read_table
 from ecgstore.storage import Selection

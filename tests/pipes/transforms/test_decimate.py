@@ -40,13 +40,29 @@ def signals_of(batch: Batch) -> Tensor:
 
 
 @settings(max_examples=25)
-@given(factor=factors, n_samples=st.integers(1, 900), seed=st.integers(0, 99))
-def test_signals_are_those_of_scipy(factor: int, n_samples: int, seed: int) -> None:
+@given(
+    factor=factors,
+    n_samples=st.integers(1, 900),
+    seed=st.integers(0, 99),
+    by_kernel=st.booleans(),
+)
+def test_signals_are_those_of_scipy(
+    factor: int, n_samples: int, seed: int, by_kernel: bool
+) -> None:
     signals = noise(2, n_samples, seed)
-    slow = Decimate(factor)(batch_of(signals))
     expected = decimate(signals.numpy().astype(np.float64), factor, ftype="fir")
-    assert signals_of(slow).dtype == torch.float32
-    np.testing.assert_allclose(signals_of(slow).numpy(), expected, atol=1e-5)
+    signals.requires_grad_(not by_kernel)
+    slow = Decimate(factor).filtered(signals).detach()
+    assert slow.dtype == torch.float32
+    np.testing.assert_allclose(slow.numpy(), expected, atol=1e-5)
+
+
+def test_a_record_has_the_same_bits_in_any_company() -> None:
+    signals = noise(7, 500)
+    together = Decimate(5).filtered(signals)
+    for n in range(7):
+        alone = Decimate(5).filtered(signals[n : n + 1])
+        assert torch.equal(alone[0], together[n])
 
 
 @settings(max_examples=25)

@@ -1,0 +1,29 @@
+"""Tensors whose values a kernel of numba may read."""
+
+import torch
+from torch import Tensor
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Return whether a kernel may compute on a tensor instead of PyTorch.
+
+    That is so if its values are float32 and on the CPU, no gradient is asked for, and
+    PyTorch is not writing its operations down, as it does for an export.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        The input of a computation.
+
+    Examples
+    --------
+    >>> is_plain(torch.zeros(3)), is_plain(torch.zeros(3, requires_grad=True))
+    (True, False)
+    """
+    return (
+        tensor.device.type == "cpu"
+        and tensor.dtype == torch.float32
+        and not tensor.requires_grad
+        and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    )
