@@ -51,6 +51,7 @@ bench: .venv/ecgstore-bench
 	$(BIN)/python -m bench.loading.loaders $(CHALLENGE) --json bench/results/pipes.json --plot bench/results/pipes.png
 	$(BIN)/python -m bench.models.training $(CHALLENGE) --json bench/results/models.json
 	$(BIN)/python -m bench.models.hybrids $(CHALLENGE) --json bench/results/hybrids.json
+	$(BIN)/python -m bench.models.pretraining $(CHALLENGE) --patients "$(ECGSTORE_DATA)/challenge-2020/ptbxl_database.csv" --json bench/results/pretraining.json
 	$(BIN)/python -m bench.models.interval_coverage --json bench/results/interval-coverage.json
 
 bench-peers: CHALLENGE = "$(ECGSTORE_DATA)/challenge-2020/training"

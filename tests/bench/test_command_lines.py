@@ -25,6 +25,7 @@ COMMANDS = {
     "bench.loading.loaders",
     "bench.models.hybrids",
     "bench.models.interval_coverage",
+    "bench.models.pretraining",
     "bench.models.training",
 }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bench.models.pretraining import BASELINE
 from ecgstore.models import ModelSettings, TrainingSettings
 from ecgstore.models.hybrid.settings import HybridSettings
 from ecgstore.models.tabular import trees
@@ -59,6 +60,23 @@ def test_hybrids_are_timed(
         "48 records, 1 processes",
         "12 records, 1 process",
     ]
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_pretraining_is_compared(
+    run_bench: RunBench, dozen_records: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variants = {BASELINE: {}, "pretrained": {"pretrain_epochs": 1}}
+    module = "bench.models.pretraining"
+    monkeypatch.setattr(f"{module}.VARIANTS", variants)
+    monkeypatch.setattr(f"{module}.MODEL", ModelSettings(model="cnn", fs=50.0))
+    monkeypatch.setattr(f"{module}.TRAINING", TrainingSettings(epochs=1, crop_s=2.0))
+    report = run_bench("models.pretraining", dozen_records, "--workers=1", "--seeds=2")
+    assert (report["records"], report["seeds"]) == (12, 2)
+    without, with_it = (report["scores"][name] for name in variants)
+    for score, (difference, low, high) in report["differences"]["pretrained"].items():
+        assert low <= difference <= high
+        assert difference == pytest.approx(with_it[score][0] - without[score][0])
 
 
 def test_intervals_are_counted(
