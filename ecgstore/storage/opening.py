@@ -7,6 +7,10 @@ import h5py
 
 from ecgstore.config import Config
 from ecgstore.errors import SchemaError
+from ecgstore.storage.byte_source import ByteSource
+from ecgstore.storage.collection.joined_table import JoinedTable
+from ecgstore.storage.collection.joining import join_parts
+from ecgstore.storage.collection.parts import read_parts
 from ecgstore.storage.first_touch import FirstTouch
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.digest_table import FINGERPRINT
@@ -15,6 +19,7 @@ from ecgstore.storage.format.hdf5 import (
     described,
     feature_names,
     feature_units,
+    is_collection,
     label_names,
     open_hdf5,
     read_config,
@@ -111,18 +116,28 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
         n_leads, n_samples = map(int, signals.shape[1:])
         # As float32, 0.001 would be 0.0010000000474974513.
         scale_factor = float(str(signals.attrs["scale_factor"]))
-        offsets = _signal_offsets(signals, path)
+        parts = read_parts(file) if is_collection(file) else None
+        if parts is None:
+            rows: RowOffsets = _signal_offsets(signals, path)
+        shapes = {name: (one.dtype, one.shape) for name, one in datasets.items()}
         locations = table_locations(datasets)
         content = MemoryMap(path)
         content.check_same_file(file.id.get_vfd_handle())
     content.watch(fingerprint)
+    source: ByteSource = content
+    joined: dict[str, JoinedTable] = {}
+    if parts is not None:
+        joined = join_parts(path, parts, content, shapes)
+        of_signals = joined.pop(schema.SIGNALS)
+        rows, source = of_signals.offsets, of_signals.file
     beside = label_file_path(path)
     labels = None
     if with_labels and beside.exists():
         labels = open_label_file(beside, path, fingerprint)
         config, names = labels.config, labels.config.classes.names
-    tables = Tables(path, locations, content, None if labels is None else labels.tables)
-    check = FirstTouch(path, tables, len(offsets)) if first_touch else None
+    own = None if labels is None else labels.tables
+    tables = Tables(path, locations, content, own, joined)
+    check = FirstTouch(path, tables, len(rows)) if first_touch else None
     return OpenedFile(
         config,
         software,
@@ -132,7 +147,7 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
         names,
         features,
         units,
-        SignalRows(content, offsets, dtype, n_leads, n_samples, scale_factor, check),
+        SignalRows(source, rows, dtype, n_leads, n_samples, scale_factor, check),
         tables,
         None if labels is None else labels.file,
     )

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import Float32Array, Int16Array, IntArray, UInt8Array
+from ecgstore.storage.byte_source import ByteSource
 from ecgstore.storage.first_touch import FirstTouch, RowCheck
 from ecgstore.storage.format.row_offsets import RowOffsets
-from ecgstore.storage.memory_map import MemoryMap
 
 
 def load_kernels() -> None:
@@ -76,8 +76,8 @@ class SignalRows:
 
     Attributes
     ----------
-    file : MemoryMap
-        The file.
+    file : ByteSource
+        The mapped file, or those of the parts of a collection.
     offsets : EvenOffsets or ndarray of shape (n_rows,)
         Offset of every row in the file, in bytes; even.
     dtype : numpy.dtype
@@ -90,7 +90,7 @@ class SignalRows:
         Checks every row the first time that any part of it is gathered.
     """
 
-    file: MemoryMap
+    file: ByteSource
     offsets: RowOffsets
     dtype: np.dtype[Any]
     n_leads: int

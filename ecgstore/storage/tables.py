@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import h5py
@@ -58,6 +59,8 @@ class Tables:
         The mapped file.
     replacing : Tables, optional
         Tables of another file that are read in place of those of the same path.
+    elsewhere : Mapping
+        Tables whose rows lie in other files, by path: they take indices as arrays do.
     """
 
     def __init__(
@@ -66,12 +69,13 @@ class Tables:
         locations: Mapping[str, TableLocation],
         content: MemoryMap,
         replacing: "Tables | None" = None,
+        elsewhere: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.path = path
         self._replacing = replacing
         self._locations = locations
         self._content = content
-        self._opened: dict[str, NDArray[Any]] = {}
+        self._opened: dict[str, Any] = dict(elsewhere)
 
     def __contains__(self, name: str) -> bool:
         """Return whether there is a table of this path."""
@@ -89,7 +93,8 @@ class Tables:
             return self._replacing[name]
         if name not in self._opened:
             self._opened[name] = self._open(name)
-        return self._opened[name].view()
+        table: NDArray[Any] = self._opened[name].view()
+        return table
 
     def _open(self, name: str) -> NDArray[Any]:
         """Return a table in the mapped file, or through the HDF5 library."""

@@ -73,6 +73,9 @@ class DatasetSpec:
     values : ndarray, optional
         The content, if it is known when the file is created: such datasets describe
         others, and lie before all rows.
+    sources : tuple of (str, int)
+        Files that have the rows, one after another, in a dataset of the same path, and
+        how many: a virtual dataset. Paths begin at the folder of the file.
     """
 
     path: str
@@ -82,6 +85,7 @@ class DatasetSpec:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     dimensions: tuple[Dimension, ...] = ()
     values: NDArray[Any] | None = None
+    sources: tuple[tuple[str, int], ...] = ()
 
     @classmethod
     def of(

@@ -82,7 +82,9 @@ def read_config(file: h5py.File, path: Path) -> Config:
     SchemaError
         If the file is not a store, or of another format version.
     """
-    check_format(file, path, schema.FORMAT)
+    check_format(
+        file, path, schema.COLLECTION if is_collection(file) else schema.FORMAT
+    )
     try:
         return Config.from_json(described(file, schema.CONFIG))
     except (KeyError, TypeError, ValueError) as error:
@@ -90,6 +92,11 @@ def read_config(file: h5py.File, path: Path) -> Config:
             f"{path}: its config cannot be read ({cause_of(error)}); build the store "
             "again"
         ) from error
+
+
+def is_collection(file: h5py.File) -> bool:
+    """Return whether a file is a collection of stores, by the name of its format."""
+    return text(file.attrs.get("format", b"")) == schema.COLLECTION.name
 
 
 def described(file: h5py.File, name: str) -> str:

@@ -139,7 +139,11 @@ def _digest(dataset: h5py.Dataset) -> str:
     # A dimension without a coordinate has a size, but no elements in the file.
     if dataset.shape == ():
         digest.update(np.asarray(dataset[...]).tobytes())
-    elif dataset.id.get_storage_size() and dataset.name != f"/{SIGNALS}":
+    elif (
+        dataset.name != f"/{SIGNALS}"
+        and not dataset.is_virtual
+        and dataset.id.get_storage_size()
+    ):
         row_nbytes = dataset.nbytes // dataset.shape[0]
         step = max(1, BLOCK_BYTES // max(1, row_nbytes))
         for begin in range(0, dataset.shape[0], step):

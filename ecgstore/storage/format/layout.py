@@ -103,6 +103,8 @@ def _create(
         ]
         file.flush()
         size = file.id.get_filesize()
+    if any(spec.sources for spec in specs):
+        return True  # lists of files are long, and lie between the datasets
     begins, ends = zip(*sorted([*extents, (size, size)]), strict=True)
     gaps = np.subtract(begins[1:], ends[:-1])
     return begins[0] <= structure_nbytes and bool((gaps <= _LARGEST_GAP).all())
@@ -125,9 +127,12 @@ def _new_file(path: Path, structure_nbytes: int) -> h5py.File:
 def _create_dataset(file: h5py.File, spec: DatasetSpec) -> None:
     """Create one dataset, allocated at once; write its values if they are known."""
     creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    if spec.path == SIGNALS and spec.shape[0] > 0:
+    if spec.sources:
+        _refer_to_sources(creation, spec)
+    else:
+        creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    if spec.path == SIGNALS and spec.shape[0] > 0 and not spec.sources:
         creation.set_chunk((1, *spec.shape[1:]))
     dataset = _new_dataset(file, spec.path, spec.dtype, spec.shape, creation)
     for name, value in spec.attributes.items():
@@ -136,6 +141,31 @@ def _create_dataset(file: h5py.File, spec: DatasetSpec) -> None:
         _refer_to_dimensions(dataset, [file[one.path] for one in spec.dimensions])
     if spec.values is not None and spec.values.size:
         dataset[...] = spec.values
+
+
+def _refer_to_sources(creation: h5py.h5p.PropDCID, spec: DatasetSpec) -> None:
+    """Let a dataset read its rows from datasets of other files."""
+    creation.set_fill_value(np.array(missing_value(spec), spec.dtype))
+    rows = h5py.h5s.create_simple(spec.shape)
+    begin, zeros = 0, (0,) * (len(spec.shape) - 1)
+    for path, n_rows in spec.sources:
+        of_source = (n_rows, *spec.shape[1:])
+        rows.select_hyperslab((begin, *zeros), of_source)
+        source = h5py.h5s.create_simple(of_source)
+        creation.set_virtual(rows, path.encode(), f"/{spec.path}".encode(), source)
+        begin += n_rows
+
+
+def missing_value(spec: DatasetSpec) -> float:
+    """Return what programs that use HDF5 read where the file of a source is missing.
+
+    They do so without an error: so it is a value that no record has.
+    """
+    if spec.dtype.kind == "f":
+        return math.nan
+    if spec.path == SIGNALS:
+        return int(np.iinfo(spec.dtype).min)
+    return -1 if spec.dtype.kind == "i" else 0
 
 
 def _create_scale(file: h5py.File, scale: Scale) -> None:
@@ -210,6 +240,8 @@ def _group(file: h5py.File, path: str) -> h5py.Group:
 def _extent(file: h5py.File, path: str) -> Iterator[tuple[int, int]]:
     """Yield where the elements of a dataset begin and end, unless it has none."""
     dataset = file[path]
+    if dataset.is_virtual:
+        return
     nbytes = math.prod(dataset.shape) * dataset.dtype.itemsize
     if dataset.chunks is not None:
         first = dataset.id.get_chunk_info_by_coord((0,) * dataset.ndim)

@@ -48,7 +48,48 @@ class EvenOffsets:
         return rows * self.step + self.first
 
 
-RowOffsets: TypeAlias = EvenOffsets | IntArray
+@dataclass(frozen=True, slots=True, eq=False)
+class PartOffsets:
+    """Offsets of rows of which those of each part lie one behind the other.
+
+    Attributes
+    ----------
+    begins : ndarray of shape (n_parts,)
+        Offset of the first row of each part.
+    first_rows : ndarray of shape (n_parts + 1,)
+        Number of the first row of each part, and the number of all rows.
+    step : int
+        Bytes from each row to the next.
+
+    Examples
+    --------
+    >>> offsets = PartOffsets(np.array([100, 900]), np.array([0, 3, 5]), 8)
+    >>> offsets[np.array([4, 0])], offsets[2:4], offsets[1], len(offsets)
+    (array([908, 100]), array([116, 900]), 108, 5)
+    """
+
+    begins: IntArray
+    first_rows: IntArray
+    step: int
+
+    def __len__(self) -> int:
+        return int(self.first_rows[-1])
+
+    @overload
+    def __getitem__(self, rows: int) -> int: ...
+
+    @overload
+    def __getitem__(self, rows: slice | IntArray) -> IntArray: ...
+
+    def __getitem__(self, rows: int | slice | IntArray) -> int | IntArray:
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(len(self)), dtype=np.int64)
+        parts = np.searchsorted(self.first_rows, rows, side="right") - 1
+        offsets = self.begins[parts] + (rows - self.first_rows[parts]) * self.step
+        return int(offsets) if isinstance(rows, int) else offsets
+
+
+RowOffsets: TypeAlias = EvenOffsets | PartOffsets | IntArray
 """Offsets of all rows in bytes, from the beginning of the file."""
 
 

@@ -20,6 +20,9 @@ from ecgstore.storage.format.stored_values import UNSEALED, encoded
 from ecgstore.system.file_format import FileFormat
 
 FORMAT: Final = FileFormat("ecgstore", 2, "`ecgstore build`", also_read=(1,))
+COLLECTION: Final = FileFormat("ecgstore collection", 2, "`ecgstore collect`")
+"""A store whose large tables are in other stores; of the same version as they are."""
+
 SIGNALS: Final = "signals"
 LABELS: Final = "labels"
 TARGETS: Final = "targets"
@@ -122,7 +125,11 @@ def extra_columns(config: Config) -> tuple[str, ...]:
 
 
 def file_attributes(
-    version: int, software: str = "", config: str = "", fingerprint: str = ""
+    version: int,
+    software: str = "",
+    config: str = "",
+    fingerprint: str = "",
+    format_: FileFormat = FORMAT,
 ) -> dict[str, str | int]:
     """Return the attributes of a file of some version of the format.
 
@@ -134,9 +141,11 @@ def file_attributes(
         Versions of the libraries.
     config, fingerprint : str
         Options of the build, and digest of the content: attributes in version 1 only.
+    format_ : FileFormat
+        Format of the file: of a store or a collection.
     """
     attributes: dict[str, str | int] = {
-        "format": FORMAT.name,
+        "format": format_.name,
         "format_version": version,
         "software": software,
     }
@@ -266,16 +275,31 @@ def store_specs(
     columns += _quarantine_specs(n_left_out, left_out_widths, version)
     return (
         *_head_specs(config, features, version),
-        *sorted(columns, key=lambda spec: _place(spec.path)),
+        *sorted(columns, key=lambda spec: _place(spec.path, len(spec.shape))),
     )
 
 
-def _place(path: str) -> int:
+def _place(path: str, n_axes: int) -> int:
     """Return the part of the file that a dataset is in."""
     if path == SIGNALS:
         return 2
-    is_large = path.startswith(f"{QUALITY}/") or path in _LARGE
-    return 1 if is_large else 0
+    return 1 if is_large(path, n_axes) else 0
+
+
+def is_large(path: str, n_axes: int) -> bool:
+    """Return whether a dataset has many bytes a row: the signals and large tables.
+
+    The others, about 230 bytes a record, are copied into collections.
+
+    Examples
+    --------
+    >>> is_large("signals", 3), is_large("quality/ksqi", 2)
+    (True, True)
+    >>> is_large("quality/pad_length", 1), is_large("labels", 2)
+    (False, False)
+    """
+    is_of_leads = path.startswith(f"{QUALITY}/") and n_axes > 1
+    return path == SIGNALS or path in _LARGE or is_of_leads
 
 
 def _head_specs(

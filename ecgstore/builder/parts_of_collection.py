@@ -1,0 +1,128 @@
+"""Stores that shall be parts of a collection: whether they fit, and where they are."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import h5py
+import numpy as np
+
+from ecgstore.errors import EcgStoreError
+from ecgstore.storage import Store
+from ecgstore.storage.collection.parts import Parts
+from ecgstore.storage.format import schema
+from ecgstore.storage.format.digest_table import FINGERPRINT
+from ecgstore.storage.format.hdf5 import is_collection, open_hdf5
+from ecgstore.storage.format.row_offsets import EvenOffsets, row_offsets
+
+_SHARED: Final = (
+    "leads",
+    "fs",
+    "duration_s",
+    "windows",
+    "low_hz",
+    "high_hz",
+    "filter_order",
+    "margin_s",
+    "dtype",
+    "beats",
+    "rr_convention",
+)
+"""Options that all parts must share: signals, marks and features depend on them."""
+
+_VERSIONS: Final = ("beats", "features")
+
+
+def check_parts_fit(stores: Sequence[Store]) -> None:
+    """Refuse stores that cannot be read as one.
+
+    Raises
+    ------
+    EcgStoreError
+        Naming the store that differs from the first one, and how.
+    """
+    first, seen = stores[0], {}
+    for store in stores:
+        other = seen.setdefault(store.built_fingerprint, store.path)
+        if other is not store.path:
+            raise EcgStoreError(f"{store.path}: is the same store as {other}")
+        for name in _SHARED:
+            value, expected = getattr(store.config, name), getattr(first.config, name)
+            if value != expected:
+                raise EcgStoreError(
+                    f"{store.path}: option {name} is {value}; expected {expected}, as "
+                    f"in {first.path}: build both with the same options"
+                )
+        if store.feature_names != first.feature_names or _versions(store) != _versions(
+            first
+        ):
+            raise EcgStoreError(
+                f"{store.path}: its beats and features are of another version of "
+                f"ecgstore than those of {first.path}; expected the same: build both "
+                "with this version"
+            )
+
+
+def _versions(store: Store) -> dict[str, str]:
+    """Return the versions of beats and features."""
+    versions = (entry.rpartition(" ")[::2] for entry in store.software.split(", "))
+    return {name: version for name, version in versions if name in _VERSIONS}
+
+
+def parts_of(stores: Sequence[Store], folder: Path | None) -> Parts:
+    """Return where the rows of some stores are.
+
+    Parameters
+    ----------
+    stores : sequence of Store
+        The stores, in the order of the rows.
+    folder : Path, optional
+        Folder of the collection: paths begin there. Absolute if left out.
+
+    Raises
+    ------
+    EcgStoreError
+        If one has another layout than builds write now.
+    """
+    tables: list[str] = []
+    offsets, fingerprint_offsets = [], []
+    for store in stores:
+        with open_hdf5(store.path) as file:
+            if is_collection(file):
+                raise EcgStoreError(
+                    f"{store.path}: is a collection; expected the stores it is made of"
+                )
+            tables = [
+                path
+                for path in (schema.SIGNALS, *store.tables)
+                if schema.is_large(path, file[path].ndim)
+            ]
+            offsets.append([_first_row(file[path], store.path) for path in tables])
+            fingerprint_offsets.append(file[FINGERPRINT].id.get_offset())
+    paths = (os.path.abspath(store.path) for store in stores)
+    if folder is not None:
+        paths = (os.path.relpath(path, folder) for path in paths)
+    return Parts(
+        tuple(Path(path).as_posix() for path in paths),
+        np.array([os.path.getsize(store.path) for store in stores], np.int64),
+        np.array([len(store) for store in stores], np.int64),
+        tuple(store.built_fingerprint for store in stores),
+        np.array(fingerprint_offsets, np.int64),
+        tuple(tables),
+        np.array(offsets, np.int64),
+    )
+
+
+def _first_row(dataset: h5py.Dataset, path: Path) -> int:
+    """Return where the first row of a dataset is; the others are behind it."""
+    offsets = row_offsets(dataset)
+    if dataset.file.attrs["format_version"] < schema.FIRST_WITH_HEAD or not isinstance(
+        offsets, EvenOffsets
+    ):
+        raise EcgStoreError(
+            f"{path}: is of an older version of the format, or another program has "
+            "rewritten it; expected a store as builds write it now: `ecgstore convert "
+            f"{path} -o NEW.h5` makes one"
+        )
+    return offsets.first

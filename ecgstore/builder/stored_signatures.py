@@ -1,0 +1,55 @@
+"""Signatures of stored signals, by which records of several stores are compared."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgstore.record import LEADS, lead_rows
+from ecgstore.signals.signature import signature, signature_array
+from ecgstore.storage import Store
+from ecgstore.storage.format import schema
+
+_BLOCK_ROWS: Final = 256
+
+
+def stored_signatures(
+    store: Store, on_progress: Callable[[int], object] | None = None
+) -> NDArray[Any]:
+    """Return the signature of every record of a store.
+
+    A build computes them of the source's signals. Those of stored ones, filtered and at
+    another rate, are compared with each other in the same way.
+
+    Parameters
+    ----------
+    store : Store
+        The store, all of whose signals are read.
+    on_progress : callable, optional
+        Called with numbers of records that are done.
+
+    Returns
+    -------
+    ndarray of shape (n_records,)
+        Of `ecgstore.signals.signature.SIGNATURE`.
+    """
+    kept = lead_rows(store.leads)
+    padding = store.table(f"{schema.QUALITY}/{schema.PAD_LENGTH}")
+    missing = store.missing_leads
+    found: list[bytes] = []
+    for begin in range(0, len(store), _BLOCK_ROWS):
+        rows = np.arange(begin, min(begin + _BLOCK_ROWS, len(store)))
+        signals = np.full((len(rows), len(LEADS), store.n_samples), np.nan)
+        signals[:, kept] = store.signals(rows)
+        if missing is not None:
+            number, lead = np.nonzero(missing[rows])
+            signals[number, kept[lead]] = np.nan
+        n_real = store.n_samples - padding[rows]
+        found += [
+            signature(signal[:, :n], store.fs)
+            for signal, n in zip(signals, n_real.tolist(), strict=True)
+        ]
+        if on_progress is not None:
+            on_progress(len(rows))
+    return signature_array(found)

@@ -1,0 +1,22 @@
+"""What rows are read from: the bytes of one file, or of several, at some offsets."""
+
+from typing import Protocol
+
+from ecgstore.arrays import IntArray, UInt8Array
+
+
+class ByteSource(Protocol):
+    """Bytes that kernels read; see `MemoryMap` for what each method does."""
+
+    @property
+    def bytes(self) -> UInt8Array:
+        """The bytes, to be indexed by the offsets of rows."""
+
+    def check_unchanged(self) -> None:
+        """Refuse to go on if what is read was changed."""
+
+    def will_need(self, offsets: IntArray, n_bytes: int) -> None:
+        """Prepare to read ranges that will be needed soon."""
+
+    def close(self) -> None:
+        """Release everything that is held open."""

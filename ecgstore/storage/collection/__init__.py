@@ -1,0 +1,1 @@
+"""Many stores read as one: a small file with their columns, and where they are."""

@@ -1,0 +1,138 @@
+"""The parts of a collection: which stores they are, and where their rows begin."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgstore.arrays import IntArray
+from ecgstore.errors import EcgStoreError, SchemaError
+from ecgstore.storage.format.dataset_spec import DatasetSpec, Dimension
+from ecgstore.storage.format.stored_values import encoded, text
+
+PARTS: Final = "parts"
+_PART: Final = Dimension(f"{PARTS}/part")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """The stores of a collection, in the order of its rows.
+
+    Attributes
+    ----------
+    paths : tuple of str
+        Paths of the stores, relative to the folder of the collection, or absolute.
+    n_bytes, n_rows : ndarray of shape (n_parts,)
+        Size of each file, and number of its records.
+    fingerprints : tuple of str
+        Fingerprint of each store.
+    fingerprint_offsets : ndarray of shape (n_parts,)
+        Where it stands in the file.
+    tables : tuple of str
+        Paths of the datasets that stay in the parts, the signals among them.
+    offsets : ndarray of shape (n_parts, n_tables)
+        Where each of them begins in the file of the part.
+    """
+
+    paths: tuple[str, ...]
+    n_bytes: IntArray
+    n_rows: IntArray
+    fingerprints: tuple[str, ...]
+    fingerprint_offsets: IntArray
+    tables: tuple[str, ...]
+    offsets: IntArray
+
+    @property
+    def first_rows(self) -> IntArray:
+        """Number of the first row of each part, and of all rows at the end."""
+        return np.concatenate([[0], np.cumsum(self.n_rows)])
+
+    def specs(self) -> list[DatasetSpec]:
+        """Return the datasets that hold all of this."""
+        table = Dimension(f"{PARTS}/table", names=self.tables)
+        columns: dict[str, NDArray[Any]] = {
+            "path": encoded(self.paths, max(2, *(len(p.encode()) for p in self.paths))),
+            "n_bytes": self.n_bytes.astype("<i8"),
+            "n_rows": self.n_rows.astype("<i8"),
+            "fingerprint": encoded(self.fingerprints),
+            "fingerprint_offset": self.fingerprint_offsets.astype("<i8"),
+        }
+        return [
+            *(
+                DatasetSpec.of(f"{PARTS}/{name}", values, (_PART,))
+                for name, values in columns.items()
+            ),
+            DatasetSpec.of(
+                f"{PARTS}/offset", self.offsets.astype("<i8"), (_PART, table)
+            ),
+        ]
+
+
+def read_parts(file: h5py.File) -> Parts:
+    """Return the parts of a collection, as the file names them."""
+    group = file[PARTS]
+    return Parts(
+        tuple(text(one) for one in group["path"][...].tolist()),
+        group["n_bytes"][...].astype(np.int64),
+        group["n_rows"][...].astype(np.int64),
+        tuple(text(one) for one in group["fingerprint"][...].tolist()),
+        group["fingerprint_offset"][...].astype(np.int64),
+        tuple(text(one) for one in group["table"][...].tolist()),
+        group["offset"][...].astype(np.int64),
+    )
+
+
+def check_parts(
+    parts: Parts, path: Path, n_rows: int, row_nbytes: Sequence[int]
+) -> None:
+    """Refuse numbers that lead out of the files of the parts.
+
+    Parameters
+    ----------
+    parts : Parts
+        As a collection names them.
+    path : Path
+        The collection, for messages.
+    n_rows : int
+        Number of rows of the collection.
+    row_nbytes : sequence of int, of length n_tables
+        Bytes of a row of each table.
+
+    Raises
+    ------
+    SchemaError
+        If they do not fit each other.
+    """
+    ends = parts.offsets + parts.n_rows[:, None] * np.array(row_nbytes, np.int64)
+    is_right = (
+        len(parts.paths) == len(parts.n_bytes) == len(parts.n_rows) > 0
+        and bool((parts.n_rows > 0).all())
+        and int(parts.n_rows.sum()) == n_rows
+        and bool((parts.offsets >= 0).all())
+        and bool((ends <= parts.n_bytes[:, None]).all())
+        and bool((parts.fingerprint_offsets >= 0).all())
+        and bool((parts.fingerprint_offsets + 64 <= parts.n_bytes).all())
+    )
+    if not is_right:
+        raise SchemaError(
+            f"{path}: /{PARTS} is damaged, its numbers do not fit each other; collect "
+            "the stores again"
+        )
+
+
+def path_of_part(collection: Path, path: str) -> Path:
+    """Return the path of a part, from the folder of the collection."""
+    return Path(os.path.normpath(collection.parent / path))
+
+
+def missing_part(collection: Path, part: Path, problem: str) -> EcgStoreError:
+    """Return the error for a part that is not what the collection was made of."""
+    return EcgStoreError(
+        f"{part}: part of the collection {collection}, {problem}; restore it, or "
+        "collect the stores again with `ecgstore collect`"
+    )
