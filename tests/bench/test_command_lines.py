@@ -26,6 +26,7 @@ COMMANDS = {
     "bench.models.hybrids",
     "bench.models.interval_coverage",
     "bench.models.training",
+    "bench.storage.large_store",
 }
 
 
