@@ -4,8 +4,11 @@ from .builder import (
     ScanReport as ScanReport,
     build_from as build_from,
     build_store as build_store,
+    convert_store as convert_store,
     label_store as label_store,
     survey as survey,
+)
+from .builder.subset import (
     write_subset as write_subset,
 )
 from .config import Config as Config, make_config as make_config

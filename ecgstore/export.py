@@ -49,8 +49,8 @@ def export_labels(store: Store, path: str | Path) -> None:
     path : str or Path
         The file to write; replaced when it is complete.
     """
-    records, labels = store.records, store.labels(dtype=np.uint8)
-    rows = zip(records.index, records["source"], records["fold"], labels, strict=True)
+    columns = [store.column(name) for name in ("record_id", "source", "fold")]
+    rows = zip(*columns, store.labels(dtype=np.uint8), strict=True)
     write_csv(
         Path(path),
         ["record_id", "source", "fold", *store.label_names],
@@ -63,7 +63,7 @@ def export_features(store: Store, path: str | Path) -> None:
 
     An undefined value is empty. Parameters are those of `export_labels`.
     """
-    sources, features = store.records["source"], store.features()
+    sources, features = store.column("source"), store.features()
     rows = zip(features.index, sources, features.to_numpy(), strict=True)
     write_csv(
         Path(path),
@@ -86,7 +86,7 @@ def export_attached(store: Store, name: str, path: str | Path) -> None:
         The file to write; replaced when it is complete.
     """
     features = store.attached[name]
-    records = enumerate(zip(store.records.index, features, strict=True))
+    records = enumerate(zip(store.column("record_id"), features, strict=True))
     write_csv(
         Path(path),
         ["record_id", "row", *column_names(name, features)],
@@ -113,8 +113,8 @@ def export_peaks(store: Store, path: str | Path) -> None:
 
 def _peaks(store: Store) -> Iterator[dict[str, Any]]:
     """Yield the peaks of every record, for JSON."""
-    padding = store.quality[schema.PAD_LENGTH].to_numpy()
-    names, sources = store.records.index, store.records["source"].to_numpy()
+    padding = store.table(f"{schema.QUALITY}/{schema.PAD_LENGTH}")
+    names, sources = store.column("record_id"), store.column("source")
     for begin in range(0, len(store), BLOCK_ROWS):
         rows = np.arange(begin, min(begin + BLOCK_ROWS, len(store)))
         signals, r_peaks = store.signals(rows), store.r_peaks(rows)

@@ -5,7 +5,7 @@ distributes the groups over the folds. Both depend on the records and not on the
 of the rows, and neither uses random numbers: the same records get the same folds.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.config import N_FOLDS
+from ecgstore.distinct_texts import distinct
 
 POOLED_SOURCES: Final = frozenset({"ptb", "st_petersburg_incart"})
 """Sources whose records with unknown patients all stay in one fold.
@@ -31,6 +32,9 @@ If a whole source must stay in one fold (`POOLED_SOURCES`), the classes, the siz
 the mix of the other sources cannot all be even. With 0.1, on the 43,101 Challenge
 records, classes are within 8 %, sizes within 5 % and sources within 11 % of even.
 """
+
+_EMPTY: Final[dict[str, str | bytes]] = {"S": b"", "U": "", "O": ""}
+"""An unknown patient, by the kind of array."""
 
 _MAX_FOLDS: Final = 127  # int8
 _MAX_SIGNATURE: Final = 2**62
@@ -92,42 +96,45 @@ def group_records(
             f"{n} sources, {len(patient_id)} patients, {len(signal_sha256)} hashes and "
             f"{len(same)} same signals; expected one of each per record"
         )
-    hashes = np.array(signal_sha256, dtype="S")
+    hashes = np.asarray(signal_sha256, dtype="S")
     order = np.argsort(hashes, kind="stable")
-    rows, others = _identical_neighbours(hashes, order)
-    patients = _first_rows(map(_patient_key, source, patient_id), n)
-    links = coo_array(
-        (
-            np.ones(2 * n + len(rows), np.int8),
-            (
-                np.concatenate([np.arange(n), np.arange(n), rows]),
-                np.concatenate([patients, same, others]),
-            ),
-        ),
-        shape=(n, n),
+    rows, others = np.concatenate(
+        [
+            _identical_neighbours(hashes, order),
+            _same_patients(source, patient_id),
+            (np.arange(n), same),
+        ],
+        axis=1,
     )
+    links = coo_array((np.ones(len(rows), np.int8), (rows, others)), shape=(n, n))
     n_groups, groups = connected_components(links, directed=False)
     return _renumbered(groups.astype(np.int64), n_groups, order)
 
 
-def _patient_key(source: str, patient_id: str) -> Hashable:
-    """Return a key that all records of a patient share; None if unknown."""
-    if patient_id:
-        return ("patient", patient_id)
-    return ("source", source) if source in POOLED_SOURCES else None
+def _same_patients(source: Texts, patient_id: Texts) -> tuple[IntArray, IntArray]:
+    """Return pairs of rows of one patient: the others of a patient with one of them.
+
+    Of `POOLED_SOURCES`, all records of unknown patients are linked as if of one.
+    """
+    first, patients = distinct(_array(patient_id))
+    names = _array(patient_id)[first]
+    is_known = (names != _EMPTY[names.dtype.kind])[patients]
+    rows, others = [np.flatnonzero(is_known)], [first[patients[is_known]]]
+    first, sources = distinct(_array(source))
+    for number, name in enumerate(_array(source)[first].tolist()):
+        text = name.decode() if isinstance(name, bytes) else name
+        if text in POOLED_SOURCES:
+            unknown = np.flatnonzero(~is_known & (sources == number))
+            rows.append(unknown)
+            others.append(np.repeat(unknown[:1], len(unknown)))
+    return np.concatenate(rows), np.concatenate(others)
 
 
-def _first_rows(keys: Iterable[Hashable], n: int) -> IntArray:
-    """Return for each row the first row with its key, or the row itself for None."""
-    first: dict[Hashable, int] = {}
-    return np.fromiter(
-        (
-            row if key is None else first.setdefault(key, row)
-            for row, key in enumerate(keys)
-        ),
-        np.int64,
-        n,
-    )
+def _array(texts: Texts) -> NDArray[Any]:
+    """Return texts as an array; NumPy would cut zeros off the end of str."""
+    if isinstance(texts, np.ndarray):
+        return texts
+    return np.array([*texts], object)
 
 
 def _identical_neighbours(

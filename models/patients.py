@@ -13,7 +13,7 @@ def fold_numbers(store: Store, rows: IntArray, n_folds: int) -> IntArray:
         store.labels(rows=rows, dtype=np.uint8),
         store.groups(rows),
         n_folds,
-        strata=store.records["source"].to_numpy()[rows],
+        strata=store.column("source", rows),
     ).astype(np.int64)
 
 

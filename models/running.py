@@ -105,7 +105,8 @@ def require_finite_outputs(outputs: Outputs, store: "Store") -> None:
 
     def place(number: int) -> str:
         row = outputs.rows[number]
-        return f"{store.path}, row {row} ({store.records.index[row]})"
+        [name] = store.column("record_id", [row])
+        return f"{store.path}, row {row} ({name})"
 
     arrays = [outputs.features, outputs.logits]
     require_finite(

@@ -76,6 +76,23 @@ class TestGroups:
         ] == components(records)
         assert sorted(set(groups.tolist())) == list(range(len(set(groups.tolist()))))
 
+    @given(st.lists(rows, max_size=24))
+    def test_have_the_numbers_of_the_definition(self, records: list[Row]) -> None:
+        """Equal hashes, of which one is unknown, in the order of the rows."""
+        groups, members = grouped(records), components(records)
+        order = sorted(range(len(records)), key=lambda row: records[row][2])
+        distinct = list(dict.fromkeys(members[row] for row in order))
+        assert groups.tolist() == [distinct.index(group) for group in members]
+
+    @given(st.lists(rows, max_size=24))
+    def test_are_the_same_of_any_kind_of_texts(self, records: list[Row]) -> None:
+        """As a table holds them, as NumPy does, and as pandas does."""
+        expected = grouped(records).tolist()
+        columns = [*zip(*records, strict=True)] or [()] * 3
+        for dtype in ("S64", "U64", object):
+            arrays = [np.array(column, dtype) for column in columns]
+            assert group_records(*arrays).tolist() == expected
+
     @given(st.lists(rows, max_size=24), st.randoms())
     def test_do_not_depend_on_the_order_of_the_rows(
         self, records: list[Row], random: Random

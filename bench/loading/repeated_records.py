@@ -26,7 +26,7 @@ from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.dataset_spec import DatasetSpec
-from ecgstore.storage.format.layout import UNSEALED, create_file, set_attribute
+from ecgstore.storage.format.layout import create_file, set_attribute
 
 CONFIG: Final = Config(select="all", beats="none")
 
@@ -99,7 +99,7 @@ def _sources(store: ecgstore.Store, n_rows: int) -> NDArray[np.int64]:
     """
     numbers = np.arange(n_rows)
     originals, copies = numbers % len(store), numbers // len(store)
-    names = store.records["source"].to_numpy().astype(str)[originals]
+    names = store.column("source").astype(str)[originals]
     order = np.lexsort((originals, copies, names))
     return np.stack([originals, copies], axis=1)[order]
 
@@ -107,12 +107,9 @@ def _sources(store: ecgstore.Store, n_rows: int) -> NDArray[np.int64]:
 def _write_store(base: Path, out: Path, sources: NDArray[np.int64]) -> None:
     """Write a store whose rows are copies of another store's rows."""
     partial = out.with_name(f"{out.name}.partial")
-    with h5py.File(base, "r") as old:
-        specs = _specs(old, len(sources))
-        software, config = (_plain(old.attrs[name]) for name in ("software", "config"))
-        attributes = schema.file_attributes(
-            schema.FORMAT.version, software, config, UNSEALED
-        )
+    with ecgstore.open(base) as store, h5py.File(base, "r") as old:
+        specs = _specs(store, len(sources))
+        attributes = schema.file_attributes(schema.FORMAT.version, store.software)
         create_file(partial, specs, attributes)
         with h5py.File(partial, "r+") as new:
             by_fill = [spec.path for spec in specs if spec.by_fill]
@@ -125,32 +122,19 @@ def _write_store(base: Path, out: Path, sources: NDArray[np.int64]) -> None:
     seal(partial, out, overwrite=True)
 
 
-def _specs(old: h5py.File, n_rows: int) -> tuple[DatasetSpec, ...]:
+def _specs(store: ecgstore.Store, n_rows: int) -> tuple[DatasetSpec, ...]:
     """Return the datasets of a store, for another number of rows."""
     widths = {
-        name: old[schema.RECORDS][name].dtype.itemsize for name in schema.RECORD_TEXTS
+        name: store.table(f"{schema.RECORDS}/{name}").dtype.itemsize
+        for name in schema.RECORD_TEXTS
     }
     widths["record_id"] += len(_prefix(0))
-    names, units = (
-        [_plain(value) for value in old[schema.FEATURES].attrs[name]]
-        for name in ("names", "units")
-    )
-    status = old[schema.QUALITY][schema.BEATS_STATUS].attrs
-    return (
-        *schema.row_specs(
-            CONFIG,
-            n_rows,
-            widths,
-            features=list(zip(names, units, strict=True)),
-            beats_status=dict(
-                zip(
-                    _plain(status["flag_meanings"]).split(),
-                    status["flag_values"].tolist(),
-                    strict=True,
-                )
-            ),
-        ),
-        *schema.quarantine_specs(0, dict.fromkeys(schema.QUARANTINE_TEXTS, 1)),
+    return schema.store_specs(
+        CONFIG,
+        n_rows,
+        widths,
+        features=[*zip(store.feature_names, store.feature_units, strict=True)],
+        beats_status=store.beats_statuses,
     )
 
 
@@ -162,7 +146,7 @@ def _copy_rows(
     sources: NDArray[np.int64],
 ) -> None:
     """Copy all rows of one dataset, block by block."""
-    if spec.path.startswith(schema.QUARANTINE):
+    if spec.values is not None or spec.path.startswith(schema.QUARANTINE):
         return
     originals = old[spec.path][...]
     for rows in _blocks(len(sources)):
@@ -199,7 +183,7 @@ def _write_arrays(
             dataset[rows] = values
     flat.flush()
     np.save(folder / "labels.npy", store.labels(dtype=np.uint8)[sources[:, 0]])
-    folds = store.records["fold"].to_numpy()[sources[:, 0]]
+    folds = store.column("fold")[sources[:, 0]]
     selected: IntArray = np.flatnonzero(folds == FOLD)
     np.save(folder / "selected.npy", selected)
 

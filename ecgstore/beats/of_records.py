@@ -221,7 +221,8 @@ def beats_of_store(
     names = tuple(store.leads[place] for place in places)
     rows = range(len(store))
     chosen = rows if record_ids is None else [store.row(name) for name in record_ids]
-    ids, padding = store.records.index, store.quality[schema.PAD_LENGTH].to_numpy()
+    ids = store.column("record_id")
+    padding = store.table(f"{schema.QUALITY}/{schema.PAD_LENGTH}")
     for row in chosen:
         n_samples = int(store.n_samples - padding[row])
         signal = store.signals([row])[0, places, :n_samples]

@@ -11,7 +11,7 @@ from ecgstore.features import defined_features
 from ecgstore.label_tables import Description, RecordTables
 from ecgstore.label_tables.cells import number_in
 from ecgstore.storage.format import schema
-from ecgstore.storage.format.layout import encoded
+from ecgstore.storage.format.stored_values import encoded
 
 DESCRIBED: Final = ("dx", "patient_id", "sex")
 """Text columns of every store about which tables may say more than the header."""

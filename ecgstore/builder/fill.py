@@ -31,7 +31,7 @@ from ecgstore.signals.stored_form import (
 from ecgstore.sources import leads_of_build, open_record
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.hdf5 import read_config
-from ecgstore.storage.format.integrity import row_checksum
+from ecgstore.storage.format.integrity import block_checksums, row_checksum
 
 BLOCK_ROWS: Final = 16
 """Rows per task: a few MB, which are synced to the disk before they are marked done."""
@@ -211,9 +211,9 @@ class Filler:
         )
         kept = self._rows_of_leads
         block[schema.SIGNALS][position] = prepared.values[kept]
-        block[schema.CHECKSUMS][position] = row_checksum(
-            block[schema.SIGNALS][position]
-        )
+        stored = block[schema.SIGNALS][position]
+        block[schema.CHECKSUMS][position] = row_checksum(stored)
+        block[schema.BLOCK_CHECKSUMS][position] = block_checksums(stored)
         measured = measure_features(prepared, config)
         _put_beats(position, measured.beats, block)
         block[schema.FEATURES][position] = measured.row

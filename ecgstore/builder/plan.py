@@ -33,7 +33,7 @@ from ecgstore.signals.same_signal import least_similarity, same_signals
 from ecgstore.signals.signature import SIGNATURE, signature_array
 from ecgstore.splits import assign_folds, group_records, keep_folds
 from ecgstore.storage.format import schema
-from ecgstore.storage.format.layout import UNSEALED, create_file
+from ecgstore.storage.format.layout import create_file
 from ecgstore.system.atomic_files import publish
 
 BLOCK_ENTRIES: Final = 512
@@ -61,29 +61,21 @@ def plan(journal: Journal, partial: Path, config: Config, tables: RecordTables) 
         If the disk has no room for the store.
     """
     n_rows = journal.n_rows()
-    specs = (
-        *schema.row_specs(
-            config,
-            n_rows,
-            _text_widths(journal, config, tables),
-            features=[
-                (feature.name, feature.unit)
-                for feature in defined_features(
-                    config.duration_s, config.fs, config.leads
-                )
-            ],
-            beats_status={status.name.lower(): int(status) for status in BeatStatus},
-        ),
-        *schema.quarantine_specs(
-            journal.count(Status.QUARANTINED) + journal.n_windows_left_out(),
-            _longest(all_left_out(journal), schema.QUARANTINE_TEXTS),
-        ),
+    specs = schema.store_specs(
+        config,
+        n_rows,
+        _text_widths(journal, config, tables),
+        features=[
+            (feature.name, feature.unit)
+            for feature in defined_features(config.duration_s, config.fs, config.leads)
+        ],
+        beats_status={status.name.lower(): int(status) for status in BeatStatus},
+        n_left_out=journal.count(Status.QUARANTINED) + journal.n_windows_left_out(),
+        left_out_widths=_longest(all_left_out(journal), schema.QUARANTINE_TEXTS),
     )
-    _check_room(partial, sum(spec.shape[0] * spec.row_nbytes for spec in specs))
+    _check_room(partial, sum(spec.nbytes for spec in specs))
     unfinished = unfinished_plan(partial)
-    attributes = schema.file_attributes(
-        schema.FORMAT.version, software(), config.to_json(), UNSEALED
-    )
+    attributes = schema.file_attributes(schema.FORMAT.version, software())
     create_file(unfinished, specs, attributes)
     with h5py.File(unfinished, "r+", locking=False) as file:
         _write_tables(file, journal, config, tables)

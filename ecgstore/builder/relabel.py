@@ -35,7 +35,8 @@ from ecgstore.splits import group_records, keep_folds
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.integrity import write_digests
-from ecgstore.storage.format.layout import UNSEALED, create_file, encoded
+from ecgstore.storage.format.layout import create_file
+from ecgstore.storage.format.stored_values import UNSEALED, encoded
 from ecgstore.storage.frames import same_ecg
 from ecgstore.storage.label_file import (
     FORMAT,
@@ -172,7 +173,9 @@ def _write(store: Store, asked: Config, tables: RecordTables) -> LabelReport:
     }
     replaced = what_is_replaced(store.path, config, path)
     with replace_file(path, "wb") as unfinished:
-        create_file(unfinished, label_specs(config, len(store), widths), attributes)
+        create_file(
+            Path(unfinished.name), label_specs(config, len(store), widths), attributes
+        )
         with h5py.File(unfinished, "r+", locking=False) as file:
             file[schema.LABELS][...] = multi_hot
             file[schema.FOLDS][...] = folds

@@ -4,14 +4,24 @@ from pathlib import Path
 
 import h5py
 
-from ecgstore.storage.format.hdf5 import text
-from ecgstore.storage.format.integrity import fingerprint, write_digests
-from ecgstore.storage.format.layout import encoded
+from ecgstore.builder.writer import InPlace
+from ecgstore.storage.format import schema
+from ecgstore.storage.format.digest_table import DATASETS, DIGESTS, FINGERPRINT
+from ecgstore.storage.format.hdf5 import described
+from ecgstore.storage.format.integrity import (
+    dataset_digests,
+    digest_table,
+    fingerprint,
+)
+from ecgstore.storage.format.stored_values import encoded, texts
 from ecgstore.system.atomic_files import publish
 
 
 def seal(partial: Path, out: Path, *, overwrite: bool) -> None:
     """Give a filled partial file its digests and its final name.
+
+    They are written in place: killed while it writes with the HDF5 library, a program
+    leaves a file that the library does not open again.
 
     Parameters
     ----------
@@ -27,8 +37,19 @@ def seal(partial: Path, out: Path, *, overwrite: bool) -> None:
     FileExistsError
         If there is one that may not.
     """
-    with h5py.File(partial, "r+", locking=False) as file:
-        digests = write_digests(file)
-        config = text(file.attrs["config"])
-        file.attrs.modify("fingerprint", encoded(fingerprint(config, digests)))
+    with h5py.File(partial, "r", locking=False) as file:
+        digests = dataset_digests(file)
+        table = digest_table(digests, texts(file[DATASETS][...]))
+        digest = encoded(fingerprint(described(file, schema.CONFIG), digests))
+        contents = {
+            file[path].id.get_offset(): content.tobytes()
+            for path, content in ((DIGESTS, table), (FINGERPRINT, digest))
+        }
+    in_place = InPlace(partial)
+    try:
+        for offset, content in contents.items():
+            in_place.write(offset, content)
+        in_place.sync()
+    finally:
+        in_place.close()
     publish(partial, out, replace=overwrite)

@@ -18,7 +18,6 @@ from ecgstore.storage.format.hdf5 import (
     check_format,
     open_hdf5,
     spec_difference,
-    text,
     text_columns,
 )
 from ecgstore.storage.format.integrity import (
@@ -26,12 +25,13 @@ from ecgstore.storage.format.integrity import (
     fingerprint,
     wrong_digests,
 )
+from ecgstore.storage.format.stored_values import text
 from ecgstore.storage.memory_map import MemoryMap
 from ecgstore.storage.tables import Tables, table_locations
 from ecgstore.system.atomic_files import write_errors
 from ecgstore.system.file_format import FileFormat
 
-FORMAT: Final = FileFormat("ecgstore labels", 1, "`ecgstore label`")
+FORMAT: Final = FileFormat("ecgstore labels", 2, "`ecgstore label`", also_read=(1,))
 SUFFIX: Final = ".labels.h5"
 
 STORE_FINGERPRINT: Final = "store_fingerprint"

@@ -1,25 +1,27 @@
 """Open a finished store's file: check it, read its attributes, map its content."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 
-from ecgstore.arrays import IntArray
 from ecgstore.config import Config
 from ecgstore.errors import SchemaError
 from ecgstore.storage.first_touch import FirstTouch
 from ecgstore.storage.format import schema
+from ecgstore.storage.format.digest_table import FINGERPRINT
 from ecgstore.storage.format.hdf5 import (
     check_layout,
+    described,
+    feature_names,
+    feature_units,
+    label_names,
     open_hdf5,
     read_config,
-    text,
-    texts,
 )
-from ecgstore.storage.format.layout import UNSEALED
-from ecgstore.storage.format.row_offsets import row_offsets
+from ecgstore.storage.format.layout import ALIGNMENT_BYTES
+from ecgstore.storage.format.row_offsets import EvenOffsets, RowOffsets, row_offsets
+from ecgstore.storage.format.stored_values import UNSEALED, text
 from ecgstore.storage.label_file import label_file_path, open_label_file
 from ecgstore.storage.memory_map import MemoryMap
 from ecgstore.storage.rows import SignalRows
@@ -88,7 +90,7 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
     with open_hdf5(path) as file:
         config = read_config(file, path)
         datasets = check_layout(file, path, config)
-        fingerprint = text(file.attrs["fingerprint"])
+        fingerprint = described(file, FINGERPRINT)
         if fingerprint == UNSEALED:
             raise SchemaError(
                 f"{path}: an unfinished build; run its command again to finish it"
@@ -102,9 +104,8 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
                 strict=True,
             )
         )
-        label_names = texts(datasets[schema.LABELS].attrs["names"])
-        feature_names = texts(datasets[schema.FEATURES].attrs["names"])
-        feature_units = texts(datasets[schema.FEATURES].attrs["units"])
+        names = label_names(file)
+        features, units = feature_names(file), feature_units(file)
         signals = datasets[schema.SIGNALS]
         dtype = signals.dtype
         n_leads, n_samples = map(int, signals.shape[1:])
@@ -119,7 +120,7 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
     labels = None
     if with_labels and beside.exists():
         labels = open_label_file(beside, path, fingerprint)
-        config, label_names = labels.config, labels.config.classes.names
+        config, names = labels.config, labels.config.classes.names
     tables = Tables(path, locations, content, None if labels is None else labels.tables)
     check = FirstTouch(path, tables, len(offsets)) if first_touch else None
     return OpenedFile(
@@ -128,27 +129,26 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
         fingerprint if labels is None else labels.fingerprint,
         fingerprint,
         beats_statuses,
-        label_names,
-        feature_names,
-        feature_units,
+        names,
+        features,
+        units,
         SignalRows(content, offsets, dtype, n_leads, n_samples, scale_factor, check),
         tables,
         None if labels is None else labels.file,
     )
 
 
-def _signal_offsets(signals: h5py.Dataset, path: Path) -> IntArray:
+def _signal_offsets(signals: h5py.Dataset, path: Path) -> RowOffsets:
     """Return where every row of the signals begins, if rows can be read in place."""
     try:
         offsets = row_offsets(signals)
-        if (offsets % 2).any():
+        begins = offsets[:2] if isinstance(offsets, EvenOffsets) else offsets
+        if (begins % 2).any():
             raise ValueError(f"{signals.name} has rows at odd offsets")
     except ValueError as error:
         chunk = "x".join(map(str, (1, *signals.shape[1:])))
-        row_nbytes = math.prod(signals.shape[1:]) * signals.dtype.itemsize
-        threshold, interval = schema.alignment(row_nbytes)
         raise SchemaError(
             f"{path}: {error}; restore the original layout with h5repack -t "
-            f"{threshold} -a {interval} -f NONE -l signals:CHUNK={chunk}"
+            f"{ALIGNMENT_BYTES} -a {ALIGNMENT_BYTES} -f NONE -l signals:CHUNK={chunk}"
         ) from error
     return offsets

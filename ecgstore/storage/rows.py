@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ecgstore.arrays import Float32Array, Int16Array, IntArray, UInt8Array
 from ecgstore.storage.first_touch import FirstTouch, RowCheck
+from ecgstore.storage.format.row_offsets import RowOffsets
 from ecgstore.storage.memory_map import MemoryMap
 
 
@@ -77,7 +78,7 @@ class SignalRows:
     ----------
     file : MemoryMap
         The file.
-    offsets : ndarray of shape (n_rows,)
+    offsets : EvenOffsets or ndarray of shape (n_rows,)
         Offset of every row in the file, in bytes; even.
     dtype : numpy.dtype
         Stored type: int16 counts or float32 mV.
@@ -90,7 +91,7 @@ class SignalRows:
     """
 
     file: MemoryMap
-    offsets: IntArray
+    offsets: RowOffsets
     dtype: np.dtype[Any]
     n_leads: int
     n_samples: int

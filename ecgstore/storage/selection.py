@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,16 @@ from ecgstore.arrays import BoolArray, Float32Array, IntArray
 from ecgstore.config import N_FOLDS
 from ecgstore.diagnoses import ClassSet
 from ecgstore.diagnoses.unknown_class import unknown_class_hint
+from ecgstore.distinct_texts import distinct
 from ecgstore.errors import EcgStoreError
 from ecgstore.similar_names import did_you_mean
+from ecgstore.storage.byte_texts import decoded
+from ecgstore.storage.columns import PATIENT_KNOWN
+from ecgstore.storage.counts import column_sums, text_counts
+from ecgstore.storage.format import schema
+from ecgstore.storage.frames import records_frame
 from ecgstore.storage.notebook import counts, table
+from ecgstore.storage.query import fulfils
 from ecgstore.storage.row_numbers import Rows, row_numbers
 
 if TYPE_CHECKING:
@@ -45,15 +52,40 @@ class Selection:
 
     def __init__(self, store: "Store", rows: Rows) -> None:
         numbers = rows_of(store, rows)
-        if (np.diff(numbers) <= 0).any():
+        if (numbers[1:] <= numbers[:-1]).any():
             raise ValueError(
                 "rows must be strictly increasing, as np.unique(rows) returns them"
             )
         self.store = store
-        self.rows: IntArray = numbers
+        self._rows: IntArray | None = numbers
+
+    @classmethod
+    def of_all(cls, store: "Store") -> Self:
+        """Return the selection of all rows of a store, without a list of them."""
+        selection = cls(store, np.zeros(0, np.int64))
+        selection._rows = None
+        return selection
+
+    @property
+    def rows(self) -> IntArray:
+        """Row numbers of shape (n_rows,), strictly increasing."""
+        if self._rows is None:
+            self._rows = np.arange(len(self.store))
+        return self._rows
+
+    def rows_at(self, indices: IntArray) -> IntArray:
+        """Return the rows at some positions of the selection.
+
+        Parameters
+        ----------
+        indices : ndarray of shape (n,)
+            Positions from 0 to ``len(self) - 1``.
+        """
+        # The rows of all records are their positions: no need to list them.
+        return indices if self._rows is None else self._rows[indices]
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.store if self._rows is None else self._rows)
 
     def __repr__(self) -> str:
         return (
@@ -68,7 +100,7 @@ class Selection:
     @property
     def records(self) -> pd.DataFrame:
         """Metadata of the records, indexed by record_id; see `Store.records`."""
-        return self.store.records.iloc[self.rows]
+        return records_frame(self.store.columns, self.rows)
 
     def features(self, *, attached: bool = False) -> pd.DataFrame:
         """Return the features of the records; see `Store.features`."""
@@ -95,7 +127,21 @@ class Selection:
     @cached_property
     def rows_sha256(self) -> str:
         """SHA-256 of the row numbers, as little-endian 64-bit integers."""
-        return hashlib.sha256(self.rows.astype("<i8").tobytes()).hexdigest()
+        numbers = np.ascontiguousarray(self.rows, "<i8")
+        return hashlib.sha256(numbers.data).hexdigest()
+
+    @cached_property
+    def mask_sha256(self) -> str:
+        """SHA-256 of a bit for each row of the store, the first row in the highest bit.
+
+        It identifies the rows of a store as `rows_sha256` does, in a few milliseconds
+        for ten million rows: states of loaders hold it.
+        """
+        is_selected = np.ones(len(self.store), bool)
+        if self._rows is not None:
+            is_selected[:] = False
+            is_selected[self._rows] = True
+        return hashlib.sha256(np.packbits(is_selected).data).hexdigest()
 
 
 def rows_of(store: "Store", rows: Rows) -> IntArray:
@@ -127,19 +173,21 @@ def rows_of(store: "Store", rows: Rows) -> IntArray:
 
 def selection_html(selection: Selection, title: str) -> str:
     """Return a table of what is selected, for notebooks."""
-    store, records = selection.store, selection.records
-    labels = store.labels(rows=selection.rows, dtype=np.uint8)
-    n_by_source = records["source"].value_counts()
-    rows = {
+    store, rows = selection.store, selection._rows
+    some = slice(None) if rows is None else rows
+    n_by_source = text_counts(store.table(f"{schema.RECORDS}/source")[some])
+    n_known = int(store.columns.read(PATIENT_KNOWN, rows).sum())
+    n_by_class = column_sums(store.table(schema.LABELS), rows)
+    shown = {
         "records": f"{len(selection):,}",
-        "sources": counts([*n_by_source.index], n_by_source.tolist()),
-        "classes": counts(store.label_names, labels.sum(axis=0).tolist()),
-        "known patients": f"{int(records['patient_known'].sum()):,} records",
+        "sources": counts([*n_by_source], n_by_source.values()),
+        "classes": counts(store.label_names, n_by_class.tolist()),
+        "known patients": f"{n_known:,} records",
         "leads": ", ".join(store.leads),
         "signals": f"{store.n_samples} samples at {store.fs:g} Hz, {store.dtype}",
         "features": len(store.feature_names),
     }
-    return table(rows, title)
+    return table(shown, title)
 
 
 def select(
@@ -154,26 +202,39 @@ def select(
     """Select the rows that fulfil every condition; see `Store.select`."""
     keep: BoolArray = np.ones(len(store), bool)
     if folds is not None:
-        keep &= _is_in(store, "fold", folds, range(N_FOLDS))
+        numbers = _check_known(store, "fold", folds, range(N_FOLDS))
+        keep &= np.isin(store.table(schema.FOLDS), numbers)
     if sources is not None:
-        keep &= _is_in(store, "source", sources, sorted(set(store.records["source"])))
+        keep &= _is_of_source(store, sources)
     if classes is not None:
         names = _check_known(store, "class", classes, store.label_names)
-        columns = [store.label_names.index(name) for name in names]
-        keep &= store.labels(dtype=np.bool_)[:, columns].any(axis=1)
+        keep &= _is_in_class(store, [store.label_names.index(name) for name in names])
     if query is not None:
-        keep &= _fulfils(store, query)
+        keep &= fulfils(store.columns, query, len(store), store.path)
     if rows is not None:
-        keep &= np.bincount(rows, minlength=len(store)) > 0
-    return Selection(store, np.flatnonzero(keep))
+        is_chosen = np.zeros(len(store), bool)
+        is_chosen[rows] = True
+        keep &= is_chosen
+    return Selection.of_all(store) if keep.all() else Selection(store, keep)
 
 
-def _is_in(
-    store: "Store", column: str, values: Iterable[Any], known: Sequence[Any]
-) -> BoolArray:
-    """Return where a column of the records has one of some values."""
-    checked = _check_known(store, column, values, known)
-    return np.asarray(store.records[column].isin(checked), bool)
+def _is_of_source(store: "Store", sources: Iterable[str]) -> BoolArray:
+    """Return where the source of the records is one of some."""
+    path = f"{schema.RECORDS}/source"
+    stored = store.table(path)
+    first, numbers = distinct(stored)
+    texts = decoded(stored[first], f"{store.path}: /{path}").tolist()
+    names = _check_known(store, "source", sources, sorted(texts))
+    return np.array([text in names for text in texts], bool)[numbers]
+
+
+def _is_in_class(store: "Store", classes: Sequence[int]) -> BoolArray:
+    """Return where the records are in one of some classes, given by their columns."""
+    labels = store.table(schema.LABELS)
+    is_in: BoolArray = np.zeros(len(labels), bool)
+    for number in classes:
+        is_in |= labels[:, number] != 0
+    return is_in
 
 
 def _check_known(
@@ -191,30 +252,3 @@ def _check_known(
                 f"expected one of {', '.join(map(str, known))}"
             )
     return checked
-
-
-def _fulfils(store: "Store", query: str) -> BoolArray:
-    """Return where a condition over all columns holds."""
-    # There may be thousands of deep features: copy them only if the query names one.
-    attached = any(name in query for name in store.attached)
-    columns = pd.concat(
-        [
-            store.records.reset_index(),
-            store.features(attached=attached).reset_index(drop=True),
-            store.quality.reset_index(drop=True),
-        ],
-        axis=1,
-    )
-    try:
-        result = np.asarray(columns.eval(query, engine="python"))
-    except Exception as error:  # pandas raises many types of errors here
-        raise EcgStoreError(
-            f"{store.path}: query {query!r} failed ({error}); expected an expression "
-            f"over columns such as {', '.join(columns.columns[:9])}"
-        ) from error
-    if result.shape != (len(store),) or result.dtype != bool:
-        raise EcgStoreError(
-            f"{store.path}: query {query!r} is not a condition; expected one that is "
-            "true or false for every record, such as: age < 40"
-        )
-    return result

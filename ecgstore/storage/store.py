@@ -11,10 +11,15 @@ from numpy.typing import NDArray
 
 from ecgstore.arrays import BoolArray, Float32Array, Int16Array, IntArray
 from ecgstore.diagnoses import ClassSet, class_set, class_weights
+from ecgstore.distinct_texts import distinct
 from ecgstore.errors import EcgStoreError, RecordNotFoundError, short_repr
+from ecgstore.similar_names import did_you_mean
 from ecgstore.splits import group_records
+from ecgstore.storage.byte_texts import decoded
+from ecgstore.storage.columns import RECORD_ID, Columns
 from ecgstore.storage.format import schema
 from ecgstore.storage.frames import (
+    features_frame,
     missing_leads,
     quality_frame,
     quarantine_frame,
@@ -38,10 +43,12 @@ _Scalar = TypeVar("_Scalar", bound=np.generic)
 class Store(StoreFile):
     """A finished store, opened for reading.
 
-    Everything is read from a memory map of the file; data frames are made at their
-    first use. A store can be used from several threads and after `fork`. It is pickled
-    as its path, its fingerprint and the paths of its attached deep features; when it is
-    unpickled or copied, another store of the same name is refused.
+    Everything is read from a memory map of the file, when it is asked for: opening and
+    selecting read no more than they need, whatever the number of records. Data frames
+    are made at their first use. A store can be used from several threads and after
+    `fork`. It is pickled as its path, its fingerprint and the paths of its attached
+    deep features; when it is unpickled or copied, another store of the same name is
+    refused.
 
     The file must not be changed in place while it is open. That is noticed before the
     next read, by its size, the time of its last change and its fingerprint.
@@ -67,6 +74,18 @@ class Store(StoreFile):
         If the file is not a finished ecgstore file of a known version.
     """
 
+    _columns_of_tables: Columns | None = None
+
+    def close(self) -> None:
+        """Close the memory map; reading from the store afterwards is an error.
+
+        Attached deep features are closed too. Data frames that were made before, and
+        arrays returned by `table`, `column` or `attached`, can still be used.
+        """
+        super().close()
+        self._columns_of_tables = None
+        self.__dict__.pop("_names", None)  # a view of the map
+
     # -- records ------------------------------------------------------------
 
     def __repr__(self) -> str:
@@ -78,7 +97,7 @@ class Store(StoreFile):
 
     def _repr_html_(self) -> str:
         """Return a table, for notebooks."""
-        return selection_html(Selection(self, np.arange(len(self))), repr(self)[1:-1])
+        return selection_html(Selection.of_all(self), repr(self)[1:-1])
 
     def __iter__(self) -> Iterator[str]:
         """Yield every record's name, ``source/name`` where two sources share it."""
@@ -105,7 +124,7 @@ class Store(StoreFile):
         if not isinstance(record_id, str):
             raise TypeError(
                 f"{self.path}: got {short_repr(record_id)} instead of a record's name; "
-                f"expected a str such as {next(iter(self), 'A0001')!r}: list(store) "
+                f"expected a str such as {self._example()!r}: list(store) "
                 "returns the names, store.signals([row]) reads by row number, and "
                 "store.as_dataset() makes a dataset for DataLoader"
             )
@@ -125,32 +144,37 @@ class Store(StoreFile):
             return f"it was left out: {details.iloc[0]}"
         return self._names.hint(record_id)
 
+    def _example(self) -> str:
+        """Return the name of a record."""
+        return self._names.name(0) if len(self) else "A0001"
+
     @cached_property
     def _names(self) -> RecordNames:
         """The names of all records."""
-        return RecordNames(
-            self.records.index.to_list(), self.records["source"].to_list()
-        )
+        path = f"{schema.RECORDS}/{RECORD_ID}"
+        sources = self.table(f"{schema.RECORDS}/source")
+        return RecordNames(self.table(path), sources, f"{self.path}: /{path}")
 
     def __getitem__(self, record_id: str) -> StoredRecord:
         """Return a record by name, without padding, after a check of its checksum."""
         row = self.row(record_id)
         checksum = int(self.table(schema.CHECKSUMS)[row])
-        name = str(self.records.index[row])
-        check_signal(self.path, self.signal_rows, row, name, checksum)
-        record = self.records.iloc[row]
-        padding = int(self.quality[schema.PAD_LENGTH].iloc[row])
+        columns = self.columns
+        record = {name: columns.one(name, row) for name in columns.of_records}
+        check_signal(self.path, self.signal_rows, row, record[RECORD_ID], checksum)
+        padding = int(columns.read_quality(schema.PAD_LENGTH)[row])
         r_peaks = self.r_peaks([row])[0]
         n_beats = int((r_peaks >= 0).sum())
         labels = self.labels(rows=[row], dtype=np.bool_)[0]
+        features = self.table(schema.FEATURES)[row].tolist()
         return StoredRecord(
-            record_id=name,
-            source=str(record["source"]),
-            patient_id=str(record["patient_id"]),
+            record_id=record[RECORD_ID],
+            source=record["source"],
+            patient_id=record["patient_id"],
             row=row,
             fold=int(record["fold"]),
             age=float(record["age"]),
-            sex=str(record["sex"]),
+            sex=record["sex"],
             dx=_names(record["dx"]),
             leads=self.leads,
             derived_leads=_names(record["derived_leads"]),
@@ -158,10 +182,7 @@ class Store(StoreFile):
             signal=self.signals([row])[0, :, : self.n_samples - padding],
             fs=self.config.fs,
             labels=dict(zip(self.label_names, labels.tolist(), strict=True)),
-            features={
-                str(feature): float(value)
-                for feature, value in self.features().iloc[row].items()
-            },
+            features=dict(zip(self.feature_names, features, strict=True)),
             r_peaks=r_peaks[:n_beats],
             fiducials=self.fiducials([row])[0, :, :n_beats],
             targets=self._targets_of(row),
@@ -178,9 +199,54 @@ class Store(StoreFile):
     def records(self) -> pd.DataFrame:
         """Metadata of every record, indexed by record_id, with its fold.
 
-        `patient_id` is empty where `patient_known` is False: split by `groups`.
+        `patient_id` is empty where `patient_known` is False: split by `groups`. All of
+        it is read at once; `column` reads a single column.
         """
-        return records_frame(self._checked_tables())
+        return records_frame(self.columns)
+
+    def column(self, name: str, rows: Rows | None = None) -> NDArray[Any]:
+        """Return one column of `records`, `features` or `quality`.
+
+        Nothing else is read, which matters in a store of millions of records.
+
+        Parameters
+        ----------
+        name : str
+            ``"record_id"``, or the name of a column of `records`, `features`, attached
+            deep features (such as ``resnet18_000``) or `quality`. Where two of them
+            share a name, it is that of the first.
+        rows : optional
+            Row numbers, or a mask of all rows; all rows if left out.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            Numbers as they are stored, or str in an array of type object; not
+            writeable where nothing had to be copied.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column.
+        """
+        columns = self.columns
+        if name not in columns:
+            raise ValueError(
+                f"{self.path}: no column {name!r}; {did_you_mean(name, [*columns])}"
+                "expected one of records, features or quality, such as "
+                f"{', '.join(columns.of_records)}"
+            )
+        return columns.read(name, None if rows is None else rows_of(self, rows))
+
+    @property
+    def columns(self) -> Columns:
+        """All columns by name, if the file was not changed; see `column`."""
+        tables = self._checked_tables()
+        if self._columns_of_tables is None:
+            self._columns_of_tables = Columns(
+                tables, self.leads, self.feature_names, self._attached
+            )
+        return self._columns_of_tables
 
     @cached_property
     def quality(self) -> pd.DataFrame:
@@ -188,7 +254,7 @@ class Store(StoreFile):
 
         Per-lead quantities have a column per lead, such as ``ksqi_V1``.
         """
-        return quality_frame(self._checked_tables(), self.records.index, self.leads)
+        return quality_frame(self.columns)
 
     @cached_property
     def missing_leads(self) -> BoolArray | None:
@@ -230,12 +296,11 @@ class Store(StoreFile):
     @cached_property
     def _groups(self) -> IntArray:
         """The group of every record, not writeable."""
-        records = self.records
         groups = group_records(
-            records["source"].to_list(),
-            records["patient_id"].to_list(),
-            records["sha256"].to_list(),
-            same_ecg(self._checked_tables()),
+            self.table(f"{schema.RECORDS}/source"),
+            self.table(f"{schema.RECORDS}/patient_id"),
+            self.table(f"{schema.RECORDS}/sha256"),
+            same_ecg(self.tables),
         )
         groups.flags.writeable = False
         return groups
@@ -310,9 +375,13 @@ class Store(StoreFile):
             return np.array(self.table(schema.LABELS)[numbers], dtype)
         if not isinstance(classes, ClassSet):
             classes = class_set(classes)
-        texts = self.records["dx"].to_numpy()[numbers]
+        # Few texts are different, so each is looked up once.
+        path = f"{schema.RECORDS}/dx"
+        stored = self.table(path)[numbers]
+        first, which = distinct(stored)
+        texts = decoded(stored[first], f"{self.path}: /{path}")
         labels = classes.labels([dx.split(",") if dx else [] for dx in texts])
-        return labels.astype(dtype, copy=False)
+        return labels.astype(dtype)[which]
 
     def targets(self, rows: Rows | None = None) -> Float32Array:
         """Return the targets of the records, numbers such as an ejection fraction.
@@ -355,22 +424,22 @@ class Store(StoreFile):
             Append the deep features of `attach`, such as ``resnet18_000``. For records
             used in the training of the model they are optimistic: see `attached_seen`.
         """
-        frame = self._features
-        numbers = slice(None) if rows is None else rows_of(self, rows)
-        if rows is not None:
-            frame = frame.iloc[numbers]
+        numbers = None if rows is None else rows_of(self, rows)
+        frame = self._features if numbers is None else self._features_of(numbers)
         if not (attached and self.attached):
             return frame
-        return pd.concat([frame, *self._attached.frames(numbers, frame.index)], axis=1)
+        of_rows = slice(None) if numbers is None else numbers
+        return pd.concat([frame, *self._attached.frames(of_rows, frame.index)], axis=1)
 
     @cached_property
     def _features(self) -> pd.DataFrame:
-        """The stored features."""
-        return pd.DataFrame(
-            self.table(schema.FEATURES).copy(),
-            index=self.records.index,
-            columns=list(self.feature_names),
-        )
+        """The stored features of all records."""
+        return self._features_of(None)
+
+    def _features_of(self, rows: IntArray | None) -> pd.DataFrame:
+        """Return the stored features of some rows, or of all; a copy."""
+        features = self.table(schema.FEATURES)
+        return features_frame(self.columns, features, rows, self.feature_names)
 
     # -- selecting ----------------------------------------------------------
 

@@ -1,11 +1,14 @@
 """Count the records of a store by source, class, fold and quality."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from ecgstore.arrays import IntArray
+from ecgstore.storage.counts import blocks, column_sums, text_counts
 from ecgstore.storage.format import schema
 from ecgstore.storage.store import Store
 
@@ -29,8 +32,10 @@ def summarise(
         quality flag, status of the beats, and reason of quarantine.
     """
     with Store(path, labels=labels) as store:
-        multi_hot = store.labels(dtype=np.uint8)
-        folds = store.records["fold"].to_numpy()
+        names = store.label_names
+        multi_hot, folds = store.table(schema.LABELS), store.table(schema.FOLDS)
+        sources = store.table(f"{schema.RECORDS}/source")
+        reasons = store.table(f"{schema.QUARANTINE}/reason")
         return {
             "path": str(store.path),
             "size_bytes": os.path.getsize(store.path),
@@ -45,75 +50,79 @@ def summarise(
             "software": store.software,
             "fingerprint": store.fingerprint,
             "labels_beside": store.has_labels_beside,
-            "sources": _counts(store.records["source"].to_numpy()),
-            "classes": _class_counts(store, multi_hot),
+            "sources": text_counts(sources),
+            "classes": _named(names, column_sums(multi_hot)),
             "targets": _target_counts(store),
             "folds": {
                 int(fold): {
-                    "records": int((folds == fold).sum()),
-                    "classes": _class_counts(store, multi_hot[folds == fold]),
+                    "records": len(rows),
+                    "classes": _named(names, column_sums(multi_hot, rows)),
                 }
-                for fold in np.unique(folds)
+                for fold, rows in (
+                    (fold, np.flatnonzero(folds == fold)) for fold in np.unique(folds)
+                )
             },
             "flags": _flag_counts(store),
             "beats_engine": store.config.beats,
             "beats": _beats_counts(store),
-            "quarantine": _counts(store.quarantine["reason"].to_numpy()),
+            "quarantine": text_counts(reasons),
         }
 
 
-def _counts(values: Any) -> dict[str, int]:
-    """Return the number of occurrences of each value."""
-    names, counts = np.unique(values.astype(str), return_counts=True)
-    return dict(zip(names.tolist(), counts.tolist(), strict=True))
-
-
-def _class_counts(store: Store, labels: Any) -> dict[str, int]:
-    """Return the number of records in each class."""
-    return dict(zip(store.label_names, labels.sum(axis=0).tolist(), strict=True))
+def _named(names: Sequence[str], numbers: IntArray) -> dict[str, int]:
+    """Return numbers by name."""
+    return dict(zip(names, numbers.tolist(), strict=True))
 
 
 def _target_counts(store: Store) -> dict[str, int]:
     """Return the number of records with a known value of each target."""
     if not store.target_names:
         return {}
-    known = np.isfinite(store.targets()).sum(axis=0).tolist()
-    return dict(zip(store.target_names, known, strict=True))
+    targets = store.table(schema.TARGETS)
+    known = np.zeros(targets.shape[1], np.int64)
+    for rows in blocks(len(store)):
+        known += np.isfinite(targets[rows]).sum(axis=0)
+    return _named(store.target_names, known)
 
 
 def _flag_counts(store: Store) -> dict[str, int]:
     """Return the number of records with each quality flag that occurs."""
-    quality, records = store.quality, store.records
     missing = store.missing_leads
 
     def any_lead(name: str, above: float = 0.0) -> int:
-        columns = [column for column in quality if str(column).startswith(f"{name}_")]
-        flagged = quality[columns].to_numpy() > above
-        if missing is not None:
-            flagged &= ~missing
-        return int(flagged.any(axis=1).sum())
+        values, n_flagged = store.table(f"{schema.QUALITY}/{name}"), 0
+        for rows in blocks(len(store)):
+            flagged = values[rows] > above
+            if missing is not None:
+                flagged &= ~missing[rows]
+            n_flagged += int(flagged.any(axis=1).sum())
+        return n_flagged
 
+    def not_empty(name: str) -> int:
+        path = f"{schema.RECORDS}/{name}"  # not in a store of version 1
+        return int((store.table(path) != b"").sum()) if path in store.tables else 0
+
+    pad_length = store.table(f"{schema.QUALITY}/{schema.PAD_LENGTH}")
     counts = {
-        "a lead is derived from I and II": int((records["derived_leads"] != "").sum()),
-        "a lead is missing, stored as zeros": int(
-            (records["missing_leads"] != "").sum()
-        ),
+        "a lead is derived from I and II": not_empty("derived_leads"),
+        "a lead is missing, stored as zeros": not_empty("missing_leads"),
         "a lead is flat": any_lead("flat_fraction", above=0.9999),
         "a lead is clipped": any_lead("clipped_fraction"),
         "missing samples interpolated": any_lead("missing_fraction"),
         "exceeds the range of int16": any_lead("saturated_fraction"),
         "header checksum differs": any_lead("checksum_differs"),
         "header first value differs": any_lead("first_value_differs"),
-        "shorter than stored, padded": int((quality[schema.PAD_LENGTH] > 0).sum()),
+        "shorter than stored, padded": int((pad_length > 0).sum()),
     }
     return {name: count for name, count in counts.items() if count}
 
 
 def _beats_counts(store: Store) -> dict[str, int]:
     """Return the number of records by the status of their beats."""
-    values = store.quality[schema.BEATS_STATUS].to_numpy()
+    values = store.table(f"{schema.QUALITY}/{schema.BEATS_STATUS}")
+    n_by_value = np.bincount(values, minlength=256)
     return {
-        name: int((values == value).sum())
+        name: int(n_by_value[value])
         for name, value in store.beats_statuses.items()
-        if (values == value).any()
+        if n_by_value[value]
     }

@@ -9,13 +9,15 @@ import numpy as np
 
 from ecgstore.errors import SchemaError, cause_of
 from ecgstore.storage.format import schema
-from ecgstore.storage.format.hdf5 import open_hdf5, text
+from ecgstore.storage.format.hdf5 import described, open_hdf5
 from ecgstore.storage.format.integrity import (
+    block_checksums,
     dataset_digests,
     fingerprint,
     row_checksum,
     wrong_digests,
 )
+from ecgstore.storage.format.stored_values import text
 from ecgstore.storage.format.structure import structure_differences
 from ecgstore.storage.label_file import label_file_damage, label_file_path
 from ecgstore.storage.store import Store
@@ -74,7 +76,7 @@ def verify(
         digests = dataset_digests(file)
         for name, message in wrong_digests(file, digests).items():
             yield Damage(f"/{name}", message)
-        computed = fingerprint(text(file.attrs["config"]), digests)
+        computed = fingerprint(described(file, schema.CONFIG), digests)
         if computed != store.fingerprint:
             yield Damage(
                 "/", f"fingerprint is {computed}, expected {store.fingerprint}"
@@ -105,6 +107,7 @@ def _damaged_rows(
     """Yield the rows of the signals that differ from their checksums."""
     signals = file[schema.SIGNALS]
     values = np.empty(signals.shape[1:], signals.dtype)
+    blocks = file.get(schema.BLOCK_CHECKSUMS)  # not in version 1
     for row, expected in enumerate(file[schema.CHECKSUMS][...].tolist()):
         where = f"/{schema.SIGNALS} row {row} ({_name(store, row)})"
         try:
@@ -113,6 +116,11 @@ def _damaged_rows(
             if checksum != expected:
                 yield Damage(
                     where, f"CRC-32C is {checksum:08x}, expected {expected:08x}"
+                )
+            elif blocks is not None and (blocks[row] != block_checksums(values)).any():
+                yield Damage(
+                    f"/{schema.BLOCK_CHECKSUMS} row {row}",
+                    "differs from the CRC-32C of the blocks of an intact signal",
                 )
         except OSError as error:
             yield Damage(where, f"cannot be read ({cause_of(error)})")
@@ -123,6 +131,6 @@ def _damaged_rows(
 def _name(store: Store, row: int) -> str:
     """Return the name of a record, if its column can still be read."""
     try:
-        return str(store.records.index[row])
+        return str(store.column("record_id", [row])[0])
     except SchemaError:
         return "name unreadable"

@@ -42,7 +42,7 @@ def source_only(store: Store, outer: OuterFold) -> FloatArray:
     -------
     ndarray of shape (n_test_records, n_classes)
     """
-    source = store.records["source"].to_numpy()
+    source = store.column("source")
     labels = store.labels(rows=outer.training, dtype=np.float64)
     overall = labels.mean(axis=0)
     probabilities = np.empty((len(outer.test), labels.shape[1]))

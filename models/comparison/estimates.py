@@ -99,7 +99,7 @@ def auroc_within_sources(
         By source and classifier, an ndarray of shape (n_classes,): NaN where no record
         or every record of the source has the class.
     """
-    labels, source = store.labels(dtype=np.uint8), store.records["source"].to_numpy()
+    labels, source = store.labels(dtype=np.uint8), store.column("source")
     return {
         name: {
             classifier: np.mean(

@@ -60,7 +60,7 @@ def by_source(store: "Store", n_folds: int) -> list[OuterFold]:
         If all records are of one source.
     """
     del n_folds
-    source = store.records["source"].to_numpy()
+    source = store.column("source")
     names = sorted(set(source))
     if len(names) < 2:
         raise EcgStoreError(

@@ -108,7 +108,7 @@ def _content(
     fold_of = np.empty(len(store), object)
     for fold in result.outer:
         fold_of[fold.test] = fold.name
-    labels, source = store.labels(dtype=np.uint8), store.records["source"].to_list()
+    labels, source = store.labels(dtype=np.uint8), store.column("source").tolist()
     patient = store.groups()
     return {
         "format": "ecgstore comparison",

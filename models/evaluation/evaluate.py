@@ -300,7 +300,7 @@ def _refuse_leak(
     n_leaks = int(is_seen[test.rows].sum())
     if not n_leaks:
         return
-    fold = store.records["fold"].to_numpy()
+    fold = store.column("fold")
     unseen = sorted(
         set(fold.tolist()) - set(fold[is_seen].tolist()) - set(validation_folds)
     )

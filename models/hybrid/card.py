@@ -69,7 +69,7 @@ def _lines(hybrid: Hybrid, store: Store) -> list[str]:
 def _training_lines(hybrid: Hybrid, store: Store) -> list[str]:
     """Return the lines about the training records."""
     rows = np.asarray(hybrid.origin["training_rows"])
-    source = store.records["source"].to_numpy()[rows]
+    source = store.column("source", rows)
     n_patients = len(set(store.groups()[rows].tolist()))
     names, counts = np.unique(source, return_counts=True)
     return [

@@ -91,7 +91,7 @@ def extract(
     record_ids = store.table(f"{schema.RECORDS}/record_id")
     with replace_file(out, "wb") as unfinished:
         create_file(
-            unfinished,
+            Path(unfinished.name),
             sidecar.sidecar_specs(
                 len(store),
                 runner.n_features,

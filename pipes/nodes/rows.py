@@ -15,7 +15,10 @@ from ecgstore.pipes.orders.seeds import record_seeds
 from ecgstore.storage import Selection, Store
 from ecgstore.system.identity import require_same
 
-STATE_VERSION: Final = 1
+STATE_VERSION: Final = 2
+
+_VERSION_OF_ROW_NUMBERS: Final = 1
+"""States of it identify the selection by `Selection.rows_sha256`."""
 
 _CHUNK: Final = 4096
 """Positions of the order that are computed at a time: few calls, little memory."""
@@ -84,7 +87,7 @@ class Rows(BaseNode[RowBatch]):
         self._identity = {
             "version": STATE_VERSION,
             "fingerprint": self.selection.store.fingerprint,
-            "rows": self.selection.rows_sha256[:16],
+            "rows": self.selection.mask_sha256[:16],
             "n_rows": len(self.selection),
             "seed": self._seed,
             # Prefixed, because the order's seed and the seed of records may differ.
@@ -140,7 +143,7 @@ class Rows(BaseNode[RowBatch]):
         begin = self._consumed
         self._consumed += n_positions
         indices, seeds = self._at(begin + part.start, begin + part.stop)
-        return RowBatch(self.selection.rows[indices], seeds)
+        return RowBatch(self.selection.rows_at(indices), seeds)
 
     def get_state(self) -> dict[str, Any]:
         """Return the identity of the order, and the position that all ranks reached.
@@ -187,10 +190,15 @@ class Rows(BaseNode[RowBatch]):
 
     def _restore(self, state: dict[str, Any]) -> None:
         """Resume from a state, or raise an error if it does not fit this node."""
+        identity = self._identity
+        if state.get("version") == _VERSION_OF_ROW_NUMBERS:
+            # Computed for states of earlier releases only: it takes longer.
+            rows = self.selection.rows_sha256[:16]
+            identity = {**identity, "version": _VERSION_OF_ROW_NUMBERS, "rows": rows}
         require_same(
             "the state to resume from",
-            {name: state.get(name) for name in self._identity},
-            self._identity,
+            {name: state.get(name) for name in identity},
+            identity,
             lambda name: _ADVICE.get(name, _ADVICE_ORDER),
         )
         epoch = _count(state, "epoch")
@@ -220,7 +228,7 @@ def as_selection(records: Selection | Store) -> Selection:
         If it is empty.
     """
     if isinstance(records, Store):
-        records = Selection(records, np.arange(len(records)))
+        records = Selection.of_all(records)
     if not isinstance(records, Selection):
         raise TypeError(
             f"records is {records!r}; expected a store or a selection, such as "

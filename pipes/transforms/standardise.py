@@ -17,7 +17,7 @@ from ecgstore.pipes.transforms.augmentation import (
 )
 from ecgstore.pipes.transforms.statistics import Standardisation
 from ecgstore.storage import Selection
-from ecgstore.storage.format.schema import PAD_LENGTH
+from ecgstore.storage.format.schema import PAD_LENGTH, QUALITY
 from ecgstore.system.progress import with_progress
 
 _RECORDS_READ_AT_ONCE: Final = 64
@@ -325,7 +325,7 @@ def _real_signals(
     """
     store, missing = selection.store, selection.store.missing_leads
     every = np.ones(len(leads), np.bool_)
-    padding = store.quality[PAD_LENGTH].to_numpy()[selection.rows]
+    padding = store.table(f"{QUALITY}/{PAD_LENGTH}")[selection.rows]
     ends = (store.n_samples - padding).tolist()
     blocks = range(0, len(selection), _RECORDS_READ_AT_ONCE)
     for begin in with_progress(blocks, "standardise", len(blocks), unit="blocks"):

@@ -143,6 +143,12 @@ def expected_row(path: Path, counts: Any, patients: dict[str, str]) -> dict[str,
         "records/derived_leads": "",
         "records/missing_leads": "",
         "checksums": integrity.row_checksum(counts.tobytes()),
+        "block_checksums": np.array(
+            [
+                [integrity.row_checksum(part.tobytes()) for part in np.split(lead, 5)]
+                for lead in counts
+            ]
+        ),
         "state": 1,
     }
 
@@ -303,7 +309,7 @@ def test_every_row_belongs_to_its_record(sample_store: Path) -> None:
             codes = [code.strip() for code in dx.split(",")]
             assert file["records/dx"][row].decode().split(",") == codes
             assert file["records/record_id"][row].decode() == path.stem
-            class_codes = file["labels"].attrs["codes"]
+            class_codes = file["label_codes"]
             assert file["labels"][row].tolist() == [
                 int(bool(set(codes) & set(value.decode().split(","))))
                 for value in class_codes

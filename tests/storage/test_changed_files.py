@@ -40,7 +40,7 @@ def replace_content(path: Path) -> None:
     """Write other bytes, and set the time of the last change back."""
     times = path.stat().st_atime_ns, path.stat().st_mtime_ns
     content = bytearray(path.read_bytes())
-    content[:8192] = bytes(8192)
+    content[:100_000] = bytes(100_000)
     with path.open("r+b") as file:
         file.write(content)
     os.utime(path, ns=times)

@@ -1,6 +1,7 @@
 """``ecgstore info``: the contents of a store."""
 
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -8,6 +9,9 @@ from ecgstore.cli.options.common import JSON, STORE
 from ecgstore.cli.output import print_json, print_json_text
 from ecgstore.cli.summary import print_summary
 from ecgstore.cli.tables import print_table
+
+_SHOWN: Final = ("record_id", "source", "patient_id", "age", "sex", "fold", "dx")
+"""Columns of the list of records."""
 
 
 @click.command(
@@ -32,6 +36,8 @@ def info(
     store: Path, options: bool, records: bool, quarantine: bool, as_json: bool
 ) -> None:
     """Print a summary of STORE: counts by source, class and fold."""
+    from pandas import DataFrame
+
     from ecgstore.options import to_dict
     from ecgstore.storage import Store
     from ecgstore.storage.summary import summarise
@@ -50,9 +56,7 @@ def info(
         table = (
             opened.quarantine
             if quarantine
-            else opened.records.reset_index()[
-                ["record_id", "source", "patient_id", "age", "sex", "fold", "dx"]
-            ]
+            else DataFrame({name: opened.column(name) for name in _SHOWN})
         )
     if as_json:
         print_json_text(table.to_json(orient="records", indent=2))

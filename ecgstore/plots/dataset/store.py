@@ -63,7 +63,7 @@ def plot_record(store: Store, record_id: str) -> Figure:
         record.fs,
         leads=store.leads,
         title=_title(record),
-        subtitle=_subtitle(store, record),
+        subtitle=_subtitle(record),
         filter_text=f"{store.config.low_hz:g}-{store.config.high_hz:g} Hz",
         marks=record.fiducials,
         r_peaks=record.r_peaks,
@@ -96,7 +96,7 @@ def plot_filter(
     folders = [folders] if isinstance(folders, str | Path) else folders
     path = _original(store, record, [Path(folder) for folder in folders])
     original = read_record(path, leads_of_build(store.config))
-    if signal_sha256(original.signal) != store.records["sha256"].iloc[record.row]:
+    if signal_sha256(original.signal) != store.column("sha256", [record.row])[0]:
         raise EcgStoreError(
             f"{path}: not the signal from which {store.path} was built; give the "
             "folder of the original with --records"
@@ -104,7 +104,7 @@ def plot_filter(
     config = store.config
     signal = original.signal[lead_rows(store.leads)]
     signal[np.isin(store.leads, record.missing_leads)] = 0.0  # as they are stored
-    start_s = float(store.records[schema.START].iloc[record.row])
+    start_s = float(store.column(schema.START, [record.row])[0])
     span = span_to_store(
         round(start_s * original.fs), signal.shape[1], original.fs, config
     )
@@ -134,7 +134,7 @@ def plot_filter(
 def plot_classes(store: Store) -> Figure:
     """Plot the number of records per class and source."""
     labels = store.labels(dtype=np.uint8)
-    sources = store.records["source"].to_numpy()
+    sources = store.column("source")
     return class_balance(
         store.label_names,
         {
@@ -186,13 +186,14 @@ def plot_worst(store: Store, n_records: int, diagnosis: str | None = None) -> Fi
         raise EcgStoreError(f"{store.path}: no records{which} to plot")
     panels = []
     for position, problem in selected:
-        record = store[store.records.index[rows[position]]]
+        [name] = store.column("record_id", rows[[position]])
+        record = store[name]
         panels.append(
             SheetPanel(
                 without_leads(record.signal, record.missing_leads, store.leads),
                 record.fs,
                 f"{record.record_id}: {problem}",
-                _subtitle(store, record),
+                _subtitle(record),
                 record.fiducials,
                 record.r_peaks,
                 store.leads,
@@ -217,7 +218,7 @@ def _diagnosed(store: Store, diagnosis: str) -> tuple[BoolArray, str]:
         if class_.name.lower() == diagnosis.strip().lower():
             labels = store.labels()[:, place] > 0
             return labels, class_.description or class_.name
-    codes = [of_record.split(",") for of_record in store.records["dx"]]
+    codes = [of_record.split(",") for of_record in store.column("dx")]
     is_text_code = any(diagnosis in of_record for of_record in codes)
     code = diagnosis if is_text_code else code_of(diagnosis)
     known = diagnoses()
@@ -246,20 +247,18 @@ def _title(record: StoredRecord) -> str:
     return f"{record.record_id} ({record.source})"
 
 
-def _subtitle(store: Store, record: StoredRecord) -> str:
+def _subtitle(record: StoredRecord) -> str:
     """Return the patient's age and sex, the diagnoses and the number of beats."""
-    row = store.records.iloc[record.row]
-    age = "age unknown" if np.isnan(row["age"]) else f"{row['age']:.0f} years"
-    codes = [code for code in row["dx"].split(",") if code]
+    age = "age unknown" if np.isnan(record.age) else f"{record.age:.0f} years"
     known = diagnoses()
-    names = [known[code].abbreviation if code in known else code for code in codes]
+    names = [known[code].abbreviation if code in known else code for code in record.dx]
     beats = len(record.r_peaks)
-    return f"{age}, {row['sex']}; {', '.join(names) or 'no diagnosis'}; {beats} beats"
+    return f"{age}, {record.sex}; {', '.join(names) or 'no diagnosis'}; {beats} beats"
 
 
 def _original(store: Store, record: StoredRecord, folders: list[Path]) -> Path:
     """Return the header file of the original of a stored record."""
-    path = Path(store.records["path"].iloc[record.row])
+    path = Path(store.column("path", [record.row])[0])
     if path.suffix == SPOOLED:
         raise EcgStoreError(
             f"{store.path}: {record.record_id} was given by a program, so there is no "

@@ -18,7 +18,7 @@ from ecgstore.storage.deep_features.names import check_name
 from ecgstore.storage.deep_features.seen import SEEN_NAMES
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.dataset_spec import DatasetSpec
-from ecgstore.storage.format.hdf5 import check_format, open_hdf5, spec_difference, text
+from ecgstore.storage.format.hdf5 import check_format, open_hdf5, spec_difference
 from ecgstore.storage.format.integrity import (
     attributes_digest,
     dataset_digests,
@@ -26,12 +26,12 @@ from ecgstore.storage.format.integrity import (
     write_digests,
     wrong_digests,
 )
-from ecgstore.storage.format.layout import UNSEALED, encoded
+from ecgstore.storage.format.stored_values import UNSEALED, encoded, text
 from ecgstore.storage.memory_map import MemoryMap
 from ecgstore.storage.tables import Tables, table_locations
 from ecgstore.system.file_format import FileFormat
 
-FORMAT: Final = FileFormat("ecgstore features", 2, "`ecgstore extract`")
+FORMAT: Final = FileFormat("ecgstore features", 3, "`ecgstore extract`", (2,))
 SUFFIX: Final = ".features.h5"
 
 FEATURES: Final = "features"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 DIMENSION_LIST: Final = "DIMENSION_LIST"
 """Attribute of a dataset that refers to the dimension of each axis."""
@@ -50,7 +51,7 @@ class Dimension:
         return self.names is not None or self.fs is not None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DatasetSpec:
     """One dataset: its path, type, shape, attributes and dimensions.
 
@@ -69,6 +70,9 @@ class DatasetSpec:
         HDF5 attributes.
     dimensions : tuple of Dimension
         Dimension of each axis; empty if the axes have no names.
+    values : ndarray, optional
+        The content, if it is known when the file is created: such datasets describe
+        others, and lie before all rows.
     """
 
     path: str
@@ -77,6 +81,19 @@ class DatasetSpec:
     by_fill: bool = False
     attributes: Mapping[str, Any] = field(default_factory=dict)
     dimensions: tuple[Dimension, ...] = ()
+    values: NDArray[Any] | None = None
+
+    @classmethod
+    def of(
+        cls, path: str, values: NDArray[Any], dimensions: tuple[Dimension, ...] = ()
+    ) -> "DatasetSpec":
+        """Return a dataset whose content is known."""
+        return cls(path, values.dtype, values.shape, False, {}, dimensions, values)
+
+    @property
+    def nbytes(self) -> int:
+        """Number of bytes of all elements."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
     @property
     def row_nbytes(self) -> int:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import h5py
 
@@ -11,6 +10,7 @@ from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, SchemaError, cause_of
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.dataset_spec import DatasetSpec
+from ecgstore.storage.format.stored_values import text, texts
 from ecgstore.system.file_format import FileFormat
 from ecgstore.system.known_files import known_file
 from ecgstore.system.regular_files import require_regular_file
@@ -84,25 +84,67 @@ def read_config(file: h5py.File, path: Path) -> Config:
     """
     check_format(file, path, schema.FORMAT)
     try:
-        return Config.from_json(text(file.attrs["config"]))
+        return Config.from_json(described(file, schema.CONFIG))
     except (KeyError, TypeError, ValueError) as error:
         raise SchemaError(
-            f"{path}: attribute config cannot be read ({cause_of(error)}); build the "
-            "store again"
+            f"{path}: its config cannot be read ({cause_of(error)}); build the store "
+            "again"
         ) from error
+
+
+def described(file: h5py.File, name: str) -> str:
+    """Return a text about a store: a dataset, in version 1 an attribute of the file.
+
+    Raises
+    ------
+    KeyError
+        If there is none.
+    """
+    if _is_version_1(file):
+        return text(file.attrs[name])
+    return text(file[name][()])
+
+
+def label_names(file: h5py.File) -> tuple[str, ...]:
+    """Return the names of the columns of `/labels`."""
+    return _names_along(file, schema.LABELS, "label")
+
+
+def feature_names(file: h5py.File) -> tuple[str, ...]:
+    """Return the names of the columns of `/features`."""
+    return _names_along(file, schema.FEATURES, "feature")
+
+
+def feature_units(file: h5py.File) -> tuple[str, ...]:
+    """Return the units of the columns of `/features`."""
+    if _is_version_1(file):
+        return texts(file[schema.FEATURES].attrs["units"])
+    return texts(file[schema.FEATURE_UNITS][...])
+
+
+def _names_along(file: h5py.File, path: str, dimension: str) -> tuple[str, ...]:
+    """Return the names of a dataset's columns: of a dimension, or an attribute."""
+    if _is_version_1(file):
+        return texts(file[path].attrs["names"])
+    return texts(file[dimension][...])
+
+
+def _is_version_1(file: h5py.File) -> bool:
+    """Return whether what describes datasets is in attributes."""
+    return int(file.attrs["format_version"]) < schema.FIRST_WITH_HEAD
 
 
 def check_layout(
     file: h5py.File, path: Path, config: Config
 ) -> dict[str, h5py.Dataset]:
-    """Return all datasets by their paths, if types and shapes follow the schema.
+    """Return all datasets with rows by their paths, if all follow the schema.
 
     Raises
     ------
     SchemaError
         If a dataset is missing, or has another type or shape.
     """
-    expected = schema.row_specs(
+    expected = schema.store_specs(
         config,
         _length(file, schema.SIGNALS, 0),
         text_columns(file, config),
@@ -110,22 +152,22 @@ def check_layout(
         beats_status={},
         version=int(file.attrs["format_version"]),
     )
-    quarantine = schema.quarantine_specs(0, dict.fromkeys(schema.QUARANTINE_TEXTS, 1))
     datasets = {}
-    for spec in (*expected, *quarantine):
+    for spec in expected:
         try:
             # There are dozens, and file[...] takes twice the time.
-            dataset = h5py.Dataset(h5py.h5d.open(file.id, spec.path.encode()))
+            opened = h5py.Dataset(h5py.h5d.open(file.id, spec.path.encode()))
         except KeyError as error:
             raise SchemaError(
                 f"{path}: dataset /{spec.path} is missing; build the store again"
             ) from error
+        datasets[spec.path] = opened
+    for spec in expected:
         any_length = spec.path.startswith(schema.QUARANTINE)
-        difference = spec_difference(dataset, spec, any_length=any_length)
+        difference = spec_difference(datasets[spec.path], spec, any_length=any_length)
         if difference is not None:
             raise SchemaError(f"{path}: {difference}: build the store again")
-        datasets[spec.path] = dataset
-    return datasets
+    return {one.path: datasets[one.path] for one in expected if one.values is None}
 
 
 def text_columns(file: h5py.File, config: Config) -> dict[str, int]:
@@ -176,13 +218,3 @@ def _length(file: h5py.File, path: str, axis: int) -> int:
     dataset = file.get(path)
     exists = isinstance(dataset, h5py.Dataset) and len(dataset.shape or ()) > axis
     return int(dataset.shape[axis]) if exists else 0
-
-
-def text(value: Any) -> str:
-    """Return an attribute's text."""
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def texts(values: Any) -> tuple[str, ...]:
-    """Return an attribute's array of texts."""
-    return tuple(text(value) for value in values)

@@ -1,18 +1,19 @@
 """Digests of a store's content: written at the end of a build, compared by `verify`."""
 
 import hashlib
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import google_crc32c
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
-from ecgstore.arrays import UInt8Array
+from ecgstore.arrays import UInt8Array, UInt32Array
 from ecgstore.storage.format.dataset_spec import LINKS
-from ecgstore.storage.format.hdf5 import text
-from ecgstore.storage.format.layout import encoded
-from ecgstore.storage.format.schema import SHA256, SIGNALS
+from ecgstore.storage.format.digest_table import DATASETS, DIGESTS, NOT_LISTED
+from ecgstore.storage.format.schema import CHECKED_SAMPLES, SHA256, SIGNALS
+from ecgstore.storage.format.stored_values import encoded, text, texts
 
 BLOCK_BYTES: Final = 1 << 20
 
@@ -28,6 +29,30 @@ def row_checksum(row: bytes | UInt8Array) -> int:
     return int(google_crc32c.value(bytes(row)))
 
 
+def block_checksums(row: NDArray[Any]) -> UInt32Array:
+    """Return the CRC-32C of the blocks of a row, as in `/block_checksums`.
+
+    Parameters
+    ----------
+    row : ndarray of shape (n_leads, n_samples)
+        Samples as they are stored.
+
+    Returns
+    -------
+    ndarray of shape (n_leads, n_blocks)
+        Checksums of each lead's `CHECKED_SAMPLES` samples from 0 on, and so on; the
+        last block may have fewer.
+    """
+    begins = range(0, row.shape[1], CHECKED_SAMPLES)
+    return np.array(
+        [
+            [row_checksum(lead[at : at + CHECKED_SAMPLES].tobytes()) for at in begins]
+            for lead in row
+        ],
+        np.uint32,
+    ).reshape(len(row), len(begins))
+
+
 def dataset_paths(file: h5py.File) -> list[str]:
     """Return the paths of all datasets, sorted."""
     paths: list[str] = []
@@ -41,7 +66,7 @@ def dataset_paths(file: h5py.File) -> list[str]:
 
 
 def dataset_digests(file: h5py.File) -> dict[str, str]:
-    """Return the SHA-256 of every dataset, by path.
+    """Return the SHA-256 of every dataset but those made of the digests, by path.
 
     It covers the elements in C order and then the name and the stored bytes of each
     attribute except the digest itself, sorted by name. The elements of `/signals` are
@@ -49,7 +74,8 @@ def dataset_digests(file: h5py.File) -> dict[str, str]:
     are the references from axes to dimensions and back, which are addresses in the
     file: `structure_differences` follows them.
     """
-    return {path: _digest(file[path]) for path in dataset_paths(file)}
+    listed = (path for path in dataset_paths(file) if path not in NOT_LISTED)
+    return {path: _digest(file[path]) for path in listed}
 
 
 def wrong_digests(file: h5py.File, digests: Mapping[str, str]) -> dict[str, str]:
@@ -58,13 +84,12 @@ def wrong_digests(file: h5py.File, digests: Mapping[str, str]) -> dict[str, str]
     Parameters
     ----------
     file : h5py.File
-        The file, whose datasets have their digests as attributes.
+        The file, which has the digests of its datasets.
     digests : Mapping
         The digests computed from the content; see `dataset_digests`.
     """
-    expected = {
-        path: text(file[path].attrs.get(SHA256, "no digest")) for path in digests
-    }
+    stored = _stored_digests(file)
+    expected = {path: stored.get(path, "no digest") for path in digests}
     return {
         path: f"SHA-256 is {digest}, expected {expected[path]}"
         for path, digest in digests.items()
@@ -72,12 +97,39 @@ def wrong_digests(file: h5py.File, digests: Mapping[str, str]) -> dict[str, str]
     }
 
 
+def _stored_digests(file: h5py.File) -> dict[str, str]:
+    """Return the digests in the table of a file, or in the attributes of older ones."""
+    if DIGESTS in file:
+        # A damaged text may be no UTF-8.
+        names, digests = (
+            [value.decode(errors="replace") for value in file[path][...].tolist()]
+            for path in (DATASETS, DIGESTS)
+        )
+        return dict(zip(names, digests, strict=True))
+    return {
+        path: text(file[path].attrs[SHA256])
+        for path in dataset_paths(file)
+        if SHA256 in file[path].attrs
+    }
+
+
+def digest_table(digests: Mapping[str, str], paths: Sequence[str]) -> NDArray[Any]:
+    """Return the content of the table of digests.
+
+    Parameters
+    ----------
+    digests : Mapping
+        The digest of every dataset, by path.
+    paths : sequence of str
+        The coordinate of the table.
+    """
+    return encoded([digests[path] for path in paths])
+
+
 def write_digests(file: h5py.File) -> dict[str, str]:
-    """Write the SHA-256 of every dataset into its attribute; return them by path."""
+    """Write the SHA-256 of every dataset into the table; return them by path."""
     digests = dataset_digests(file)
-    for path, digest in digests.items():
-        # Type and width stay the same, so that only these bytes of the file change.
-        file[path].attrs.modify(SHA256, encoded(digest))
+    file[DIGESTS][...] = digest_table(digests, texts(file[DATASETS][...]))
     return digests
 
 
@@ -85,7 +137,9 @@ def _digest(dataset: h5py.Dataset) -> str:
     """Return the SHA-256 of a dataset and its attributes."""
     digest = hashlib.sha256()
     # A dimension without a coordinate has a size, but no elements in the file.
-    if dataset.id.get_storage_size() and dataset.name != f"/{SIGNALS}":
+    if dataset.shape == ():
+        digest.update(np.asarray(dataset[...]).tobytes())
+    elif dataset.id.get_storage_size() and dataset.name != f"/{SIGNALS}":
         row_nbytes = dataset.nbytes // dataset.shape[0]
         step = max(1, BLOCK_BYTES // max(1, row_nbytes))
         for begin in range(0, dataset.shape[0], step):

@@ -1,13 +1,15 @@
 """Create a store's file with every dataset at its final size and offset."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgstore.errors import EcgStoreError
 from ecgstore.storage.format.dataset_spec import (
     DIMENSION_LIST,
     REFERENCE_LIST,
@@ -15,16 +17,18 @@ from ecgstore.storage.format.dataset_spec import (
     Scale,
     scales,
 )
-from ecgstore.storage.format.schema import (
-    ALIGNMENT_BYTES,
-    MIN_TEXT_BYTES,
-    SHA256,
-    SIGNALS,
-    alignment,
-)
+from ecgstore.storage.format.digest_table import with_digests
+from ecgstore.storage.format.schema import HEAD_NBYTES, MIN_TEXT_BYTES, SIGNALS
+from ecgstore.storage.format.stored_values import as_stored, encoded
 
-UNSEALED: Final = "-" * 64
-"""Placeholder of a digest that is computed at the end of a build."""
+ALIGNMENT_BYTES: Final = 4096
+"""What is as large begins at multiples of this."""
+
+_STRUCTURE_NBYTES: Final = tuple(1 << power for power in range(14, 21))
+"""Sizes of the beginning of a file that has all its structures; 1 MiB at most."""
+
+_LARGEST_GAP: Final = 2 * ALIGNMENT_BYTES
+"""Bytes between two datasets, or behind the last one, that hold no structures."""
 
 _AXIS: Final = np.dtype([("dataset", h5py.ref_dtype), ("dimension", "<i4")])
 """An axis of a dataset, as the HDF5 library's dimension scales refer to it."""
@@ -34,35 +38,51 @@ NO_COORDINATE_TYPE: Final = np.dtype("<f4")
 
 
 def create_file(
-    path: Path | IO[bytes],
+    path: Path,
     specs: Sequence[DatasetSpec],
     attributes: Mapping[str, str | int],
 ) -> None:
-    """Create an HDF5 file with allocated but unwritten datasets.
+    """Create an HDF5 file with allocated datasets, of which known values are written.
 
-    Only features that every HDF5 library since 1.6 and pure Python readers support are
-    used. Chunks begin at multiples of 4096 bytes, small ones of 8, so that a row can be
-    read and written in place without the HDF5 library.
+    The structures of HDF5 and what describes the datasets come first, in bytes that
+    the attribute `HEAD_NBYTES` counts, if the file has it; then the datasets in their
+    order. Every row of the signals is a chunk, and so is a range of the file: they lie
+    one behind the other, with an implicit index, which takes no bytes. So rows are read
+    and written in place, without the HDF5 library.
+
+    Nothing in the file depends on when or where it was made.
 
     Parameters
     ----------
-    path : Path or file object
-        The file, replaced if it exists; or one open for reading and writing.
+    path : Path
+        The file, replaced if it exists.
     specs : sequence of DatasetSpec
         The datasets, in the order of the file.
     attributes : Mapping
         Attributes of the file.
+
+    Raises
+    ------
+    EcgStoreError
+        If the datasets are too many, or their attributes too long, for 1 MiB.
     """
-    rows = [spec.row_nbytes for spec in specs if spec.path == SIGNALS]
-    threshold, interval = alignment(rows[0] if rows else ALIGNMENT_BYTES)
-    with h5py.File(
-        path,
-        "w",
-        locking=False,
-        libver=("earliest", "v108"),
-        alignment_threshold=threshold,
-        alignment_interval=interval,
-    ) as file:
+    for nbytes in _STRUCTURE_NBYTES:
+        if _create(path, with_digests(specs), attributes, nbytes):
+            return
+    raise EcgStoreError(
+        f"the file would need more than {_STRUCTURE_NBYTES[-1]} bytes for its "
+        f"structures, with {len(specs)} datasets; expected fewer: leave out columns"
+    )
+
+
+def _create(
+    path: Path,
+    specs: Sequence[DatasetSpec],
+    attributes: Mapping[str, str | int],
+    structure_nbytes: int,
+) -> bool:
+    """Create a file; return whether some bytes at its beginning hold all structures."""
+    with _new_file(path, structure_nbytes) as file:
         for name, value in attributes.items():
             set_attribute(file, name, value)
         used = scales(specs)
@@ -72,10 +92,38 @@ def create_file(
             _create_dataset(file, spec)
         for scale in used.values():
             _refer_to_uses(file, scale)
+        if HEAD_NBYTES in attributes:
+            described = [*used, *(one.path for one in specs if one.values is not None)]
+            head = max(end for path in described for _, end in _extent(file, path))
+            file.attrs.modify(HEAD_NBYTES, head)
+        extents = [
+            extent
+            for path in (*used, *(spec.path for spec in specs))
+            for extent in _extent(file, path)
+        ]
+        file.flush()
+        size = file.id.get_filesize()
+    begins, ends = zip(*sorted([*extents, (size, size)]), strict=True)
+    gaps = np.subtract(begins[1:], ends[:-1])
+    return begins[0] <= structure_nbytes and bool((gaps <= _LARGEST_GAP).all())
+
+
+def _new_file(path: Path, structure_nbytes: int) -> h5py.File:
+    """Return a new file that keeps its structures together, and no times."""
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    # Earlier versions have no implicit index.
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
+    access.set_alignment(ALIGNMENT_BYTES, ALIGNMENT_BYTES)
+    access.set_meta_block_size(structure_nbytes)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    access.set_file_locking(False, True)
+    creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    creation.set_obj_track_times(False)
+    return h5py.File(h5py.h5f.create(bytes(path), h5py.h5f.ACC_TRUNC, creation, access))
 
 
 def _create_dataset(file: h5py.File, spec: DatasetSpec) -> None:
-    """Create one dataset, allocated at once and never written by the library."""
+    """Create one dataset, allocated at once; write its values if they are known."""
     creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
@@ -86,7 +134,8 @@ def _create_dataset(file: h5py.File, spec: DatasetSpec) -> None:
         set_attribute(dataset, name, value)
     if spec.dimensions:
         _refer_to_dimensions(dataset, [file[one.path] for one in spec.dimensions])
-    set_attribute(dataset, SHA256, UNSEALED)
+    if spec.values is not None and spec.values.size:
+        dataset[...] = spec.values
 
 
 def _create_scale(file: h5py.File, scale: Scale) -> None:
@@ -106,7 +155,6 @@ def _create_scale(file: h5py.File, scale: Scale) -> None:
     # A placeholder, until all datasets have their addresses.
     unset = np.array([(dataset.ref, 0)] * len(scale.uses), _AXIS)
     dataset.attrs.create(REFERENCE_LIST, unset, dtype=_AXIS)
-    set_attribute(dataset, SHA256, UNSEALED)
 
 
 def coordinate(scale: Scale) -> NDArray[Any] | None:
@@ -141,13 +189,33 @@ def _new_dataset(
     if dtype.kind == "S":
         dtype = h5py.string_dtype("utf-8", dtype.itemsize)
     identifier = h5py.h5d.create(
-        file.require_group(parent or "/").id,
+        _group(file, parent).id,
         name.encode(),
         h5py.h5t.py_create(dtype, logical=True),
-        h5py.h5s.create_simple(shape),
+        h5py.h5s.create_simple(shape) if shape else h5py.h5s.create(h5py.h5s.SCALAR),
         dcpl=creation,
     )
     return h5py.Dataset(identifier)
+
+
+def _group(file: h5py.File, path: str) -> h5py.Group:
+    """Return a group of a file, made without times if it does not exist."""
+    if path and path not in file:
+        creation = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
+        creation.set_obj_track_times(False)
+        h5py.h5g.create(file.id, path.encode(), None, creation)
+    return file[path or "/"]
+
+
+def _extent(file: h5py.File, path: str) -> Iterator[tuple[int, int]]:
+    """Yield where the elements of a dataset begin and end, unless it has none."""
+    dataset = file[path]
+    nbytes = math.prod(dataset.shape) * dataset.dtype.itemsize
+    if dataset.chunks is not None:
+        first = dataset.id.get_chunk_info_by_coord((0,) * dataset.ndim)
+        yield first.byte_offset, first.byte_offset + nbytes
+    elif (begin := dataset.id.get_offset()) is not None:
+        yield begin, begin + nbytes
 
 
 def _refer_to_dimensions(dataset: h5py.Dataset, dimensions: list[h5py.Dataset]) -> None:
@@ -171,30 +239,7 @@ def _refer_to_uses(file: h5py.File, scale: Scale) -> None:
     attribute.write(np.array(uses, _AXIS))
 
 
-def encoded(values: str | Sequence[str], width: int | None = None) -> NDArray[Any]:
-    """Return texts as the format stores them: UTF-8, padded to a fixed width.
-
-    Parameters
-    ----------
-    values : str or sequence of str
-        One text or several.
-    width : int, optional
-        Bytes per text; the length of the longest one if left out.
-    """
-    texts = [values] if isinstance(values, str) else values
-    data = [value.encode() for value in texts]
-    width = width or max([1, *map(len, data)])
-    result = np.array(data, h5py.string_dtype("utf-8", width))
-    return result.reshape(()) if isinstance(values, str) else result
-
-
 def set_attribute(item: h5py.HLObject, name: str, value: Any) -> None:
     """Set an attribute; texts of fixed width are stored in the object header."""
     stored = as_stored(value)
     item.attrs.create(name, stored, dtype=stored.dtype)
-
-
-def as_stored(value: Any) -> NDArray[Any]:
-    """Return the value of an attribute as an array of the type that is stored."""
-    is_text = isinstance(value, (str, list, tuple))
-    return encoded(value) if is_text else np.asarray(value)

@@ -9,19 +9,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgstore.config import Config
 from ecgstore.record import MARKS
 from ecgstore.signals.quality import QUALITY_COLUMNS
 from ecgstore.storage.format.dataset_spec import DatasetSpec, Dimension
+from ecgstore.storage.format.digest_table import FINGERPRINT
+from ecgstore.storage.format.stored_values import UNSEALED, encoded
 from ecgstore.system.file_format import FileFormat
 
 FORMAT: Final = FileFormat("ecgstore", 2, "`ecgstore build`", also_read=(1,))
-ALIGNMENT_BYTES: Final = 4096
-"""Rows of the signals begin at multiples of this, if they are as large."""
-
-_SMALL_ALIGNMENT_BYTES: Final = 8
-
 SIGNALS: Final = "signals"
 LABELS: Final = "labels"
 TARGETS: Final = "targets"
@@ -30,13 +28,27 @@ FIDUCIALS: Final = "fiducials"
 R_PEAKS: Final = "r_peaks"
 FOLDS: Final = "folds"
 CHECKSUMS: Final = "checksums"
+BLOCK_CHECKSUMS: Final = "block_checksums"
 STATE: Final = "state"
 QUALITY: Final = "quality"
 RECORDS: Final = "records"
 QUARANTINE: Final = "quarantine"
 
+CONFIG: Final = "config"
+"""The options of the build: a dataset, and in version 1 an attribute of the file."""
+
+LABEL_CODES: Final = "label_codes"
+FEATURE_UNITS: Final = "feature_units"
+"""Codes of every class and unit of every feature, in version 1 attributes."""
+
+HEAD_NBYTES: Final = "head_nbytes"
+"""Attribute of the file: its bytes before the first row of any dataset."""
+
+CHECKED_SAMPLES: Final = 1000
+"""Samples of a lead that have a checksum of their own; the last ones may be fewer."""
+
 SHA256: Final = "sha256"
-"""Attribute of every dataset: the digest of its content."""
+"""In version 1, the attribute of every dataset that is the digest of its content."""
 
 SOFTWARE_SHA256: Final = "software_sha256"
 """Attribute of the file: the digest of its attribute `software`."""
@@ -44,11 +56,11 @@ SOFTWARE_SHA256: Final = "software_sha256"
 SAME_ECG: Final = f"{RECORDS}/same_ecg"
 """For each row the first row with the same ECG or signal file, or its own number."""
 
-_FIRST_WITH_SOFTWARE_SHA256: Final = 2
 _FIRST_WITH_SAME_ECG: Final = 2
 _FIRST_WITH_DIMENSIONS: Final = 2
 _FIRST_WITH_LEAD_TEXTS: Final = 2
 _FIRST_WITH_START: Final = 2
+FIRST_WITH_HEAD: Final = 2
 """Versions of the format from which on files have these."""
 
 MV_PER_COUNT: Final = 0.001
@@ -89,6 +101,11 @@ RESERVED_COLUMNS: Final = frozenset(
 
 QUARANTINE_TEXTS: Final = ("path", "source", "record_id", "reason", "detail")
 
+_NO_TEXT: Final[Mapping[str, int]] = dict.fromkeys(QUARANTINE_TEXTS, 0)
+
+_LARGE: Final = (BLOCK_CHECKSUMS, FEATURES, FIDUCIALS, R_PEAKS)
+"""Datasets with many bytes a row, besides the signals and those in `/quality`."""
+
 MIN_TEXT_BYTES: Final = 2
 """Least width of texts: readers of netCDF join texts of one byte to one text."""
 
@@ -97,25 +114,6 @@ BEAT: Final = Dimension("beat")
 MARK: Final = Dimension("mark", names=MARKS)
 ENTRY: Final = Dimension(f"{QUARANTINE}/entry")
 """Dimensions that are the same in every store; see `row_specs` for the others."""
-
-
-def alignment(row_nbytes: int) -> tuple[int, int]:
-    """Return the least size of what is aligned in a file, and to multiples of what.
-
-    Parameters
-    ----------
-    row_nbytes : int
-        Bytes of a row of the signals. Small ones, of few samples and leads, would take
-        a multiple of their size if each began at a multiple of 4096.
-
-    Examples
-    --------
-    >>> alignment(120_000), alignment(2000)
-    ((4096, 4096), (1, 8))
-    """
-    if row_nbytes >= ALIGNMENT_BYTES:
-        return ALIGNMENT_BYTES, ALIGNMENT_BYTES
-    return 1, _SMALL_ALIGNMENT_BYTES
 
 
 def extra_columns(config: Config) -> tuple[str, ...]:
@@ -132,19 +130,22 @@ def file_attributes(
     ----------
     version : int
         Version of the format.
-    software, config, fingerprint : str
-        Versions of the libraries, options of the build, digest of the content.
+    software : str
+        Versions of the libraries.
+    config, fingerprint : str
+        Options of the build, and digest of the content: attributes in version 1 only.
     """
     attributes: dict[str, str | int] = {
         "format": FORMAT.name,
         "format_version": version,
         "software": software,
-        "config": config,
-        "fingerprint": fingerprint,
     }
-    if version >= _FIRST_WITH_SOFTWARE_SHA256:
-        attributes[SOFTWARE_SHA256] = text_sha256(software)
-    return attributes
+    if version < FIRST_WITH_HEAD:
+        return attributes | {"config": config, "fingerprint": fingerprint}
+    return attributes | {
+        SOFTWARE_SHA256: text_sha256(software),
+        HEAD_NBYTES: 0,  # known when the file is laid out
+    }
 
 
 def text_sha256(text: str) -> str:
@@ -227,6 +228,88 @@ HEADER_FLAGS: Final = ("checksum_differs", "first_value_differs")
 """Quality columns from the header, written when the build is planned."""
 
 
+def store_specs(
+    config: Config,
+    n_rows: int,
+    text_widths: Mapping[str, int],
+    *,
+    features: Sequence[tuple[str, str]],
+    beats_status: Mapping[str, int],
+    n_left_out: int = 0,
+    left_out_widths: Mapping[str, int] = _NO_TEXT,
+    version: int = FORMAT.version,
+) -> tuple[DatasetSpec, ...]:
+    """Return every dataset of a store, in the order of the file.
+
+    What describes others comes first, then small columns, then large tables, and the
+    signals last: so few ranges of the file bring what a reader needs to open it.
+
+    Parameters
+    ----------
+    config, n_rows, text_widths, features, beats_status, version
+        See `row_specs`.
+    n_left_out : int
+        Number of records in the quarantine.
+    left_out_widths : Mapping
+        Bytes of the longest value, by column of the quarantine.
+    """
+    columns = list(
+        row_specs(
+            config,
+            n_rows,
+            text_widths,
+            features=features,
+            beats_status=beats_status,
+            version=version,
+        )
+    )
+    columns += _quarantine_specs(n_left_out, left_out_widths, version)
+    return (
+        *_head_specs(config, features, version),
+        *sorted(columns, key=lambda spec: _place(spec.path)),
+    )
+
+
+def _place(path: str) -> int:
+    """Return the part of the file that a dataset is in."""
+    if path == SIGNALS:
+        return 2
+    is_large = path.startswith(f"{QUALITY}/") or path in _LARGE
+    return 1 if is_large else 0
+
+
+def _head_specs(
+    config: Config, features: Sequence[tuple[str, str]], version: int
+) -> list[DatasetSpec]:
+    """Return the datasets that describe the others."""
+    if version < FIRST_WITH_HEAD:
+        return []
+    codes = [",".join(one.codes) for one in config.classes.classes]
+    return [
+        DatasetSpec.of(FINGERPRINT, encoded(UNSEALED)),
+        DatasetSpec.of(CONFIG, encoded(config.to_json())),
+        DatasetSpec.of(LABEL_CODES, _texts(codes), (_label(config),)),
+        DatasetSpec.of(
+            FEATURE_UNITS, _texts([unit for _, unit in features]), (_feature(features),)
+        ),
+    ]
+
+
+def _texts(values: Sequence[str]) -> NDArray[Any]:
+    """Return texts that readers of netCDF do not join."""
+    return encoded(values, max([MIN_TEXT_BYTES, *(len(v.encode()) for v in values)]))
+
+
+def _label(config: Config) -> Dimension:
+    """Return the dimension of the classes."""
+    return Dimension("label", names=[one.name for one in config.classes.classes])
+
+
+def _feature(features: Sequence[tuple[str, str]]) -> Dimension:
+    """Return the dimension of the features."""
+    return Dimension("feature", names=[name for name, _ in features])
+
+
 def row_specs(
     config: Config,
     n_rows: int,
@@ -236,7 +319,7 @@ def row_specs(
     beats_status: Mapping[str, int],
     version: int = FORMAT.version,
 ) -> tuple[DatasetSpec, ...]:
-    """Return every dataset with one row per record, in the order of the file.
+    """Return every dataset with one row per record.
 
     Parameters
     ----------
@@ -268,16 +351,14 @@ def row_specs(
     # Where it stands, readers that follow the CF conventions see no sample.
     absent = {"_FillValue": np.array(-1, index)} if has_dimensions else {}
     classes = config.classes.classes
-    label_names = [one.name for one in classes]
-    feature_names = [name for name, _ in features]
     n_leads, lead = len(config.leads), Dimension("lead", names=config.leads)
     time = Dimension(
         "time",
         fs=config.fs,
         attributes={"units": "s", "long_name": "time since the first sample"},
     )
-    label = Dimension("label", names=label_names)
-    feature = Dimension("feature", names=feature_names)
+    label, feature = _label(config), _feature(features)
+    n_blocks = -(-config.n_samples // CHECKED_SAMPLES)
     specs = [
         DatasetSpec(
             SIGNALS,
@@ -291,22 +372,22 @@ def row_specs(
             LABELS,
             np.dtype("u1"),
             (n_rows, len(classes)),
-            attributes={
-                "names": label_names,
-                "codes": [",".join(one.codes) for one in classes],
-            },
+            attributes=_in_version_1(
+                version,
+                names=label.names,
+                codes=[",".join(one.codes) for one in classes],
+            ),
             dimensions=(RECORD, label),
         ),
-        *_target_specs(config, n_rows),
+        *_target_specs(config, n_rows, version),
         DatasetSpec(
             FEATURES,
             np.dtype("<f4"),
             (n_rows, len(features)),
             True,
-            {
-                "names": feature_names,
-                "units": [unit for _, unit in features],
-            },
+            _in_version_1(
+                version, names=feature.names, units=[unit for _, unit in features]
+            ),
             (RECORD, feature),
         ),
         DatasetSpec(
@@ -361,9 +442,27 @@ def row_specs(
         ),
         DatasetSpec(FOLDS, np.dtype("i1"), (n_rows,), dimensions=(RECORD,)),
         DatasetSpec(CHECKSUMS, np.dtype("<u4"), (n_rows,), True, dimensions=(RECORD,)),
+        *(
+            [
+                DatasetSpec(
+                    BLOCK_CHECKSUMS,
+                    np.dtype("<u4"),
+                    (n_rows, n_leads, n_blocks),
+                    True,
+                    dimensions=(RECORD, lead, Dimension("block")),
+                )
+            ]
+            if version >= FIRST_WITH_HEAD
+            else []
+        ),
         DatasetSpec(STATE, np.dtype("u1"), (n_rows,), True, dimensions=(RECORD,)),
     ]
     return _of_version(specs, version)
+
+
+def _in_version_1(version: int, **attributes: Any) -> dict[str, Any]:
+    """Return attributes that later versions have as datasets, whatever their length."""
+    return attributes if version < FIRST_WITH_HEAD else {}
 
 
 def _of_version(specs: Iterable[DatasetSpec], version: int) -> tuple[DatasetSpec, ...]:
@@ -373,7 +472,7 @@ def _of_version(specs: Iterable[DatasetSpec], version: int) -> tuple[DatasetSpec
     return tuple(replace(spec, dimensions=()) for spec in specs)
 
 
-def _target_specs(config: Config, n_rows: int) -> list[DatasetSpec]:
+def _target_specs(config: Config, n_rows: int, version: int) -> list[DatasetSpec]:
     """Return the dataset of the targets, if the store has some."""
     names = config.targets
     if not names:
@@ -383,7 +482,7 @@ def _target_specs(config: Config, n_rows: int) -> list[DatasetSpec]:
             TARGETS,
             np.dtype("<f4"),
             (n_rows, len(names)),
-            attributes={"names": names},
+            attributes=_in_version_1(version, names=names),
             dimensions=(RECORD, Dimension("target", names=names)),
         )
     ]
@@ -419,8 +518,8 @@ def _quality_specs(
     return specs
 
 
-def quarantine_specs(
-    n_rows: int, text_widths: Mapping[str, int], *, version: int = FORMAT.version
+def _quarantine_specs(
+    n_rows: int, text_widths: Mapping[str, int], version: int
 ) -> tuple[DatasetSpec, ...]:
     """Return the datasets in `/quarantine`, one row per record left out."""
     specs = (

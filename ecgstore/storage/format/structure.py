@@ -18,14 +18,10 @@ from ecgstore.storage.format.dataset_spec import (
     Scale,
     scales,
 )
-from ecgstore.storage.format.hdf5 import text, text_columns, texts
-from ecgstore.storage.format.layout import (
-    NO_COORDINATE_TYPE,
-    as_stored,
-    coordinate,
-    encoded,
-    scale_name,
-)
+from ecgstore.storage.format.digest_table import with_digests
+from ecgstore.storage.format.hdf5 import feature_names, text_columns
+from ecgstore.storage.format.layout import NO_COORDINATE_TYPE, coordinate, scale_name
+from ecgstore.storage.format.stored_values import as_stored, encoded, text, texts
 
 
 def structure_differences(
@@ -71,24 +67,17 @@ def structure_differences(
 
 def _specs(file: h5py.File, config: Config, version: int) -> tuple[DatasetSpec, ...]:
     """Return what a build would make of the same records, texts of any width."""
-    features = file[schema.FEATURES].attrs
     status = file[schema.QUALITY][schema.BEATS_STATUS].attrs
-    names = texts(features["names"])
-    return (
-        *schema.row_specs(
-            config,
-            len(file[schema.SIGNALS]),
-            text_columns(file, config),
-            features=[(name, "") for name in names],
-            beats_status=dict.fromkeys(map(str, range(len(status["flag_values"]))), 0),
-            version=version,
-        ),
-        *schema.quarantine_specs(
-            len(file[schema.QUARANTINE]["path"]),
-            dict.fromkeys(schema.QUARANTINE_TEXTS, 1),
-            version=version,
-        ),
+    specs = schema.store_specs(
+        config,
+        len(file[schema.SIGNALS]),
+        text_columns(file, config),
+        features=[(name, "") for name in feature_names(file)],
+        beats_status=dict.fromkeys(map(str, range(len(status["flag_values"]))), 0),
+        n_left_out=len(file[schema.QUARANTINE]["path"]),
+        version=version,
     )
+    return specs if version < schema.FIRST_WITH_HEAD else with_digests(specs)
 
 
 def _links(group: h5py.Group, expected: Iterable[str]) -> Iterator[tuple[str, str]]:

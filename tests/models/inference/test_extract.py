@@ -78,7 +78,7 @@ def test_the_file_names_its_store_and_model(
     with h5py.File(features_file) as file:
         attributes = dict(file.attrs)
     assert attributes["format"] == b"ecgstore features"
-    assert attributes["format_version"] == 2
+    assert attributes["format_version"] == 3
     assert attributes["store_fingerprint"].decode() == store.fingerprint
     assert attributes["weights_sha256"].decode() == checkpoint.weights_sha256()
     assert json.loads(attributes["model"]) == checkpoint.model.to_dict()

@@ -91,7 +91,7 @@ def test_another_store_is_refused(
     other = tmp_path / "other.h5"
     shutil.copy(sample_store, other)
     with h5py.File(other, "r+") as file:
-        file.attrs["fingerprint"] = "0" * 64
+        file["fingerprint"][()] = b"0" * 64
     with ecgstore.open(other) as store, pytest.raises(EcgStoreError, match="fingerpr"):
         resume_from(
             state_file,

@@ -25,7 +25,7 @@ def test_the_state_of_another_pipe_is_refused(
     state = make_loader(few).state_dict()
     shutil.copy(sample_store, tmp_path / "other.h5")
     with h5py.File(tmp_path / "other.h5", "r+") as file:
-        file.attrs["fingerprint"] = np.bytes_("0" * 64)
+        file["fingerprint"][()] = np.bytes_("0" * 64)
     n = len(few)
     with ecgstore.open(tmp_path / "other.h5") as other:
         others = Selection(other, few.rows)
@@ -101,7 +101,7 @@ def test_a_refused_state_changes_nothing(few: Selection) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "version was 2, now it is 1; .*release"),
+        ({"version": 3}, "version was 3, now it is 2; .*release"),
         ({"version": None}, "version"),
         ({"n_rows": 12}, "n_rows"),
         ({"consumed": None}, "consumed"),
@@ -155,3 +155,22 @@ def test_the_size_of_a_state_does_not_depend_on_the_position(few: Selection) -> 
     assert len(next(node)) == 10**3
     assert node.state_dict()["epoch"] == 10**9 + 1
     assert len(json.dumps(state)) < 1000
+
+
+def test_a_state_of_the_release_before_is_resumed(few: Selection) -> None:
+    """Its `rows` are the digest of the row numbers."""
+    loader = make_loader(few, 2)
+    loop = iter(loader)
+    next(loop), next(loop)
+    old = {**loader.state_dict(), "version": 1, "rows": few.rows_sha256[:16]}
+    other = make_loader(few, 3)
+    other.load_state_dict(old)
+    assert other.state_dict() == old
+    whole = make_loader(few, 2)
+    whole.load_state_dict(loader.state_dict())
+    resumed = make_loader(few, 2)
+    resumed.load_state_dict(old)
+    assert [digest(one) for one in resumed] == [digest(one) for one in whole]
+    assert resumed.state_dict()["version"] == 2
+    with pytest.raises(EcgStoreError, match="rows was"):
+        make_loader(few).load_state_dict({**old, "rows": "0" * 16})

@@ -23,6 +23,10 @@ DIMENSIONS = {
     "features": ["/record", "/feature"],
     "fiducials": ["/record", "/lead", "/beat", "/mark"],
     "r_peaks": ["/record", "/beat"],
+    "block_checksums": ["/record", "/lead", "/block"],
+    "label_codes": ["/label"],
+    "feature_units": ["/feature"],
+    "digests/sha256": ["/digests/dataset"],
 }
 
 
@@ -35,7 +39,7 @@ def test_every_axis_is_attached_to_its_dimension(
         found = datasets(file)
         scales = {path for path in found if found[path].is_scale}
         assert scales | {"target"} == documented  # not in every store
-        for path in set(found) - scales:
+        for path in set(found) - scales - {"config", "fingerprint"}:
             dataset = found[path]
             expected = DIMENSIONS.get(path, ["/record", "/lead"][: dataset.ndim])
             if path.startswith("quarantine/"):
@@ -59,7 +63,7 @@ def test_coordinates_are_the_names_and_times(store: ecgstore.Store) -> None:
         times = np.arange(store.n_samples) / store.fs
         np.testing.assert_array_equal(file["time"], times)
         assert file["time"].attrs["units"].decode() == "s"
-        for path in ("record", "beat", "quarantine/entry"):
+        for path in ("record", "beat", "block", "quarantine/entry"):
             assert file[path].id.get_storage_size() == 0
             assert file[path].attrs["NAME"].startswith(b"This is a netCDF dimension")
 

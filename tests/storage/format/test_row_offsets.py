@@ -11,18 +11,104 @@ import pytest
 from ecgstore.storage.format import layout
 from ecgstore.storage.format.chunk_index import chunk_offsets
 from ecgstore.storage.format.dataset_spec import DatasetSpec
-from ecgstore.storage.format.row_offsets import row_offsets
+from ecgstore.storage.format.implicit_index import first_row
+from ecgstore.storage.format.row_offsets import EvenOffsets, row_offsets
 
 Offsets = Callable[[h5py.Dataset], list[int]]
 
 
-def make_signals(path: Path, n_rows: int) -> None:
+def make_even_signals(path: Path, n_rows: int) -> None:
     """Create a file whose signals have many rows and no content."""
     spec = DatasetSpec("signals", np.dtype("<i2"), (n_rows, 2, 16))
     layout.create_file(path, [spec], {})
 
 
-@pytest.mark.parametrize("n_rows", [1, 2, 63, 64, 65, 128, 4097, 70_000])
+def make_signals(path: Path, n_rows: int, libver: str = "earliest") -> None:
+    """Create such a file with another index, as version 1 has it by default."""
+    with h5py.File(path, "w", libver=(libver, "latest")) as file:
+        creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        if libver == "earliest":
+            creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+            creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+        creation.set_chunk((1, 2, 16))
+        space = h5py.h5s.create_simple((n_rows, 2, 16))
+        kind = h5py.h5t.STD_I16LE
+        h5py.h5d.create(file.id, b"signals", kind, space, dcpl=creation)
+        if libver != "earliest":
+            for row in random.Random(3).sample(range(n_rows), n_rows):
+                file["signals"][row] = row
+
+
+N_ROWS = [1, 2, 63, 64, 65, 128, 4097, 70_000]
+
+
+@pytest.mark.parametrize("n_rows", N_ROWS)
+def test_even_rows_equal_the_library(
+    tmp_path: Path, library_offsets: Offsets, n_rows: int
+) -> None:
+    path = tmp_path / "rows.h5"
+    make_even_signals(path, n_rows)
+    with h5py.File(path) as file:
+        offsets = row_offsets(file["signals"])
+        assert isinstance(offsets, EvenOffsets)
+        assert len(offsets) == n_rows
+        assert offsets[:].tolist() == library_offsets(file["signals"])
+        rows = np.array([n_rows - 1, 0])
+        assert offsets[rows].tolist() == [offsets[n_rows - 1], offsets[0]]
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_another_index_is_not_taken_for_even_rows(
+    tmp_path: Path, library_offsets: Offsets, libver: str
+) -> None:
+    """Not even where rows happen to lie one behind the other."""
+    path = tmp_path / "rows.h5"
+    make_signals(path, 40, libver)
+    with h5py.File(path) as file:
+        assert first_row(file["signals"]) is None
+        offsets = row_offsets(file["signals"])
+        assert not isinstance(offsets, EvenOffsets)
+        assert offsets.tolist() == library_offsets(file["signals"])
+
+
+def test_damaged_header_equals_the_library_or_is_refused(
+    tmp_path: Path, library_offsets: Offsets
+) -> None:
+    """Flip bits in the header of the signals, and read where they begin."""
+    path = tmp_path / "rows.h5"
+    make_even_signals(path, 30)
+    intact = path.read_bytes()
+    with h5py.File(path) as file:
+        low, _ = h5py.h5g.get_objinfo(file["signals"].id).objno
+        undamaged = library_offsets(file["signals"])
+    chance = random.Random(1)
+    n_opened = n_refused = 0
+    for _ in range(300):
+        damaged = bytearray(intact)
+        damaged[low + chance.randrange(300)] ^= 1 << chance.randrange(8)
+        with h5py.File(path) as file:  # as the library read it before the damage
+            signals = file["signals"]
+            path.with_name("damaged.h5").write_bytes(damaged)
+            path.with_name("damaged.h5").replace(path)
+            first = first_row(signals)
+        path.write_bytes(intact)
+        n_opened += 1
+        n_refused += first is None
+        assert first in (None, undamaged[0])
+    assert 20 < n_refused < n_opened
+
+
+def test_rows_beyond_the_end_of_the_file_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.h5"
+    make_even_signals(path, 3000)
+    with h5py.File(path) as file:
+        signals = file["signals"]
+        with path.open("r+b") as cut:
+            cut.truncate(path.stat().st_size - 1)
+        assert first_row(signals) is None
+
+
+@pytest.mark.parametrize("n_rows", N_ROWS)
 def test_index_equals_the_library(
     tmp_path: Path, library_offsets: Offsets, n_rows: int
 ) -> None:
@@ -56,7 +142,9 @@ def test_offsets_in_a_file_open_for_writing_are_those_of_the_library(
     make_signals(path, 100)
     with h5py.File(path, "r+") as file:
         assert chunk_offsets(file["signals"]) is None
-        assert row_offsets(file["signals"]).tolist() == library_offsets(file["signals"])
+        assert row_offsets(file["signals"])[:].tolist() == library_offsets(
+            file["signals"]
+        )
 
 
 def test_rows_that_are_not_allocated_are_refused(tmp_path: Path) -> None:
