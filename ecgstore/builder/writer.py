@@ -40,7 +40,7 @@ class InPlace:
             self._map.flush()
         getattr(os, "fdatasync", os.fsync)(self._descriptor)
 
-    def write(self, offset: int, content: bytes | UInt8Array) -> None:
+    def write(self, offset: int, content: bytes | memoryview) -> None:
         """Write bytes at an offset, in as many calls as needed."""
         left = memoryview(content).cast("B")
         if self._map is not None:
@@ -93,7 +93,7 @@ class RowWriter:
         offsets = self._offsets[path][begin : begin + len(rows)]
         adjacent = np.diff(offsets) == content.shape[1]
         for run in np.split(np.arange(len(rows)), np.flatnonzero(~adjacent) + 1):
-            self._file.write(int(offsets[run[0]]), content[run[0] : run[-1] + 1])
+            self._file.write(int(offsets[run[0]]), content[run[0] : run[-1] + 1].data)
 
     def sync(self) -> None:
         """Wait until all written rows are on the disk."""

@@ -127,7 +127,8 @@ class Selection:
     @cached_property
     def rows_sha256(self) -> str:
         """SHA-256 of the row numbers, as little-endian 64-bit integers."""
-        return hashlib.sha256(self.rows.astype("<i8", copy=False).data).hexdigest()
+        numbers = np.ascontiguousarray(self.rows, "<i8")
+        return hashlib.sha256(numbers.data).hexdigest()
 
     @cached_property
     def mask_sha256(self) -> str:

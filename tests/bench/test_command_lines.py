@@ -27,6 +27,7 @@ COMMANDS = {
     "bench.models.interval_coverage",
     "bench.models.pretraining",
     "bench.models.training",
+    "bench.storage.large_store",
 }
 
 
