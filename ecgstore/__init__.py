@@ -21,5 +21,5 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first used; ``open`` opens a `Store`."""
-    return _get("Store" if name == "open" else name)
+    """Import a public name when it is first used; ``open`` opens stores."""
+    return _get("open_stores" if name == "open" else name)

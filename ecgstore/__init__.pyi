@@ -1,14 +1,14 @@
 from . import models as models, pipes as pipes, plots as plots, scores as scores
 from .builder import (
+    CollectReport as CollectReport,
     LabelReport as LabelReport,
     ScanReport as ScanReport,
     build_from as build_from,
     build_store as build_store,
+    collect as collect,
     convert_store as convert_store,
     label_store as label_store,
     survey as survey,
-)
-from .builder.subset import (
     write_subset as write_subset,
 )
 from .config import Config as Config, make_config as make_config
@@ -27,6 +27,7 @@ from .errors import (
 )
 from .features import Measured as Measured, features_of as features_of
 from .lead_names import LeadNames as LeadNames
+from .open_stores import open_stores as open_stores
 from .record import LEADS as LEADS, MARKS as MARKS, Record as Record
 from .storage import (
     Selection as Selection,
@@ -35,4 +36,4 @@ from .storage import (
 )
 
 __version__: str
-open = Store  # noqa: A001
+open = open_stores  # noqa: A001

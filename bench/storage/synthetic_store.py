@@ -5,16 +5,16 @@ from typing import Any, Final
 
 import h5py
 import numpy as np
-from ecgstore.storage.format.digest_table import FINGERPRINT
-from ecgstore.storage.format.stored_values import encoded
 from numpy.typing import NDArray
 
 from ecgstore.arrays import BytesArray, IntArray
 from ecgstore.beats.types import BeatStatus
 from ecgstore.config import N_FOLDS, Config
 from ecgstore.storage.format import schema
+from ecgstore.storage.format.digest_table import FINGERPRINT
 from ecgstore.storage.format.integrity import row_checksum
 from ecgstore.storage.format.layout import create_file
+from ecgstore.storage.format.stored_values import encoded
 
 CONFIG: Final = Config(select="all", beats="none")
 

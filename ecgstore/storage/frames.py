@@ -34,7 +34,7 @@ def features_frame(
 
     `features` of shape (n_records, n_features) have one of the names each.
     """
-    values = features.copy() if rows is None else features[rows]
+    values = np.array(features) if rows is None else features[rows]
     return pd.DataFrame(values, record_index(columns, rows), list(names))
 
 

@@ -8,8 +8,9 @@ import h5py
 import numpy as np
 
 from ecgstore.errors import SchemaError, cause_of
+from ecgstore.storage.collection.parts import path_of_part, read_parts
 from ecgstore.storage.format import schema
-from ecgstore.storage.format.hdf5 import described, open_hdf5
+from ecgstore.storage.format.hdf5 import described, is_collection, open_hdf5
 from ecgstore.storage.format.integrity import (
     block_checksums,
     dataset_digests,
@@ -47,6 +48,8 @@ def verify(
 ) -> Iterator[Damage]:
     """Compare the content of a store with its checksums, digests and fingerprint.
 
+    Of a collection, its own content and that of all parts.
+
     Types, shapes and attributes are compared with the format, so that everything that
     a reader can see is compared with something.
 
@@ -70,8 +73,10 @@ def verify(
     """
     with Store(path, labels="built") as store, open_hdf5(store.path) as file:
         version = int(file.attrs["format_version"])
-        for where, problem in structure_differences(file, store.config, version):
-            yield Damage(where, problem)
+        parts = read_parts(file) if is_collection(file) else None
+        if parts is None:
+            for where, problem in structure_differences(file, store.config, version):
+                yield Damage(where, problem)
         yield from _damaged_software(file, store.software)
         digests = dataset_digests(file)
         for name, message in wrong_digests(file, digests).items():
@@ -84,7 +89,12 @@ def verify(
         unfilled = np.flatnonzero(file[schema.STATE][...] != 1)
         for row in unfilled.tolist():
             yield Damage(f"/{schema.STATE} row {row}", "the row was never filled")
-        yield from _damaged_rows(store, file, on_progress)
+        if parts is None:
+            yield from _damaged_rows(store, file, on_progress)
+    for path_in_collection in () if parts is None else parts.paths:
+        part = path_of_part(Path(path), path_in_collection)
+        for damage in verify(part, on_progress):
+            yield Damage(f"{part}: {damage.where}", damage.problem)
     beside = label_file_path(Path(path))
     if beside.exists():
         for name, message in label_file_damage(beside).items():

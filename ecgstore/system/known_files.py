@@ -46,6 +46,10 @@ _COMPARISON: Final = (
 )
 _FORMATS: Final = {
     "ecgstore": _STORE,
+    "ecgstore collection": (
+        "a collection of stores; commands take it as STORE, and ecgstore.open(...) "
+        "opens it in Python"
+    ),
     "ecgstore features": (
         "deep features that `ecgstore extract` wrote; store.attach(...) in Python "
         "makes them columns of their store"

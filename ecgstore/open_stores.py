@@ -1,0 +1,52 @@
+"""Open a store, a collection, or several stores as one."""
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Literal
+
+from ecgstore.builder.collect import write_collection
+from ecgstore.storage import Store
+
+
+def open_stores(
+    path: str | Path | Sequence[str | Path],
+    *,
+    verify: Literal["off", "first-touch"] = "off",
+    labels: Literal["beside", "built"] = "beside",
+) -> Store:
+    """Open a store or a collection; or several stores as one.
+
+    Parameters
+    ----------
+    path : str, Path, or sequence of them
+        The file made by ``ecgstore build`` or ``ecgstore collect``. Several stores are
+        collected into a temporary file, as `collect` does, which is deleted when
+        the result is not used any more: all of their signals are read, to find those
+        of the same ECG. Where there are many, make a collection once.
+    verify, labels
+        See `Store`.
+
+    Raises
+    ------
+    EcgStoreError
+        If a file does not exist, or the stores do not fit each other.
+    SchemaError
+        If a file is not a finished ecgstore file of a known version.
+    """
+    if isinstance(path, str | Path):
+        return Store(path, verify=verify, labels=labels)
+    folder = Path(tempfile.mkdtemp(prefix="ecgstore-"))
+    try:
+        with ExitStack() as opened:
+            stores = [opened.enter_context(Store(one, labels=labels)) for one in path]
+            write_collection(stores, folder / "collection.h5", None)
+        store = Store(folder / "collection.h5", verify=verify)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(store, shutil.rmtree, folder, ignore_errors=True)
+    return store
