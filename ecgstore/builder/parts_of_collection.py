@@ -96,7 +96,7 @@ def parts_of(stores: Sequence[Store], folder: Path | None) -> Parts:
             tables = [
                 path
                 for path in (schema.SIGNALS, *store.tables)
-                if schema.is_large(path, file[path].ndim)
+                if path in file and schema.is_large(path, file[path].ndim)
             ]
             offsets.append([_first_row(file[path], store.path) for path in tables])
             fingerprint_offsets.append(file[FINGERPRINT].id.get_offset())

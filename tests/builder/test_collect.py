@@ -54,16 +54,15 @@ def test_a_filtered_copy_at_another_scale_is_found(
     """Of which no checksum is the same."""
     with ecgstore.open(sample_store) as store:
         records = [
-            ecgstore.Record(
-                record_id=f"copy{row}",
-                signal=store.signals([row])[0] * np.float32(1.5),
-                fs=500,
-                dx=("426783006",),
-            )
+            (f"copy{row}", store.signals([row])[0] * np.float32(1.5), 500)
             for row in range(6)
         ]
     ecgstore.build_from(
-        records, tmp_path / "copies.h5", ecgstore.Config(select="all"), quiet=True
+        records,
+        tmp_path / "copies.h5",
+        ecgstore.Config(select="all"),
+        n_workers=1,
+        quiet=True,
     )
     report = ecgstore.collect(
         [sample_store, tmp_path / "copies.h5"], tmp_path / "all.h5", quiet=True
@@ -100,14 +99,14 @@ def test_folds_that_leak_are_not_kept(
 
 
 def test_labels_are_made_of_the_codes_where_class_sets_differ(
-    split: Split, tmp_path: Path, store: ecgstore.Store
+    split: Split, tmp_path: Path, sample_store: Path
 ) -> None:
     parts = split(range(20), range(20, 44))
     ecgstore.label_store(parts[1], classes="cinc2020")
     for classes, name in ((None, "hybrid7"), ("cinc2020", "cinc2020")):
         out = tmp_path / f"{name}.h5"
         ecgstore.collect(parts, out, classes=classes, quiet=True)
-        with ecgstore.open(out) as opened:
+        with ecgstore.open(out) as opened, ecgstore.open(sample_store) as store:
             assert opened.config.classes.name == name
             np.testing.assert_array_equal(opened.labels(), store.labels(name))
 
@@ -137,7 +136,8 @@ def test_stores_that_do_not_fit_are_refused(
 ) -> None:
     [part] = split(range(20))
     out = tmp_path / "all.h5"
-    slow = build(few_records, tmp_path / "slow.h5", fs=250.0)
+    config = ecgstore.Config(fs=250.0, beats="none", select="all")
+    slow = build(few_records, tmp_path / "slow.h5", config)
     collected = tmp_path / "collected.h5"
     ecgstore.collect([part], collected, quiet=True)
     copy = Path(shutil.copy(part, tmp_path / "copy.h5"))

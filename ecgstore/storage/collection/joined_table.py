@@ -77,7 +77,7 @@ class JoinedTable:
         if rows.size and not 0 <= rows.min() <= rows.max() < len(self):
             raise IndexError(f"rows {rows.min()} to {rows.max()} of {len(self)}")
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        raw = out.view(np.uint8).reshape(len(rows), 1, -1)
+        raw = out.view(np.uint8).reshape(len(rows), 1, self.offsets.step)
         none, next_row = np.zeros(len(rows), np.int64), np.zeros(1, np.int64)
         pieces = np.zeros(1, np.int64)
         kernels.gather(self.file.bytes, self.offsets[rows], pieces, none, raw, next_row)
