@@ -42,7 +42,8 @@ def check_parts_fit(stores: Sequence[Store]) -> None:
     EcgStoreError
         Naming the store that differs from the first one, and how.
     """
-    first, seen = stores[0], {}
+    first = stores[0]
+    seen: dict[str, Path] = {}
     for store in stores:
         other = seen.setdefault(store.built_fingerprint, store.path)
         if other is not store.path:

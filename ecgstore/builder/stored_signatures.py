@@ -34,7 +34,7 @@ def stored_signatures(
     ndarray of shape (n_records,)
         Of `ecgstore.signals.signature.SIGNATURE`.
     """
-    kept = lead_rows(store.leads)
+    kept = np.arange(len(LEADS))[lead_rows(store.leads)]
     padding = store.table(f"{schema.QUALITY}/{schema.PAD_LENGTH}")
     missing = store.missing_leads
     found: list[bytes] = []

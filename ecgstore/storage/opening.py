@@ -157,7 +157,7 @@ def _signal_offsets(signals: h5py.Dataset, path: Path) -> RowOffsets:
     """Return where every row of the signals begins, if rows can be read in place."""
     try:
         offsets = row_offsets(signals)
-        begins = offsets[:2] if isinstance(offsets, EvenOffsets) else offsets
+        begins = offsets[:2] if isinstance(offsets, EvenOffsets) else offsets[:]
         if (begins % 2).any():
             raise ValueError(f"{signals.name} has rows at odd offsets")
     except ValueError as error:

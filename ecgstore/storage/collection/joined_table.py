@@ -60,7 +60,8 @@ class JoinedTable:
         rows, rest = (key[0], key[1:]) if isinstance(key, tuple) else (key, ())
         if isinstance(rows, int | np.integer):
             [row] = self._rows(np.array([rows]))
-            return row[rest] if rest else row
+            of_row: NDArray[Any] = row[rest] if rest else row
+            return of_row
         if isinstance(rows, slice) and rest:
             return self._columns(rows, rest)
         if isinstance(rows, slice):

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -72,9 +73,8 @@ def test_every_table_is_that_of_one_store(
             same = np.array_equal(found[key], expected[key], equal_nan=has_nan)
             assert same, (path, key)
             if expected.ndim > 1:
-                parts_of_rows = found[key, 1] if np.ndim(key) else found[key][..., 1]
-                wanted = expected[key, 1] if np.ndim(key) else expected[key][..., 1]
-                assert np.array_equal(parts_of_rows, wanted, equal_nan=has_nan)
+                one, other = found[key, 1], expected[key, 1]
+                assert np.array_equal(one, other, equal_nan=has_nan), (path, key)
 
 
 def test_rows_that_do_not_exist_are_refused(collection: ecgstore.Store) -> None:
@@ -117,7 +117,7 @@ def test_frames_and_records_are_those_of_one_store(
 def test_loaders_read_the_same_and_resume(
     collection: ecgstore.Store, store: ecgstore.Store
 ) -> None:
-    options = {
+    options: dict[str, Any] = {
         "batch_size": 7,
         "shuffle": True,
         "seed": 3,
