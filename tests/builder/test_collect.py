@@ -33,7 +33,7 @@ def test_the_same_ecg_in_two_parts_is_reported_and_in_one_fold(
     split: Split, tmp_path: Path
 ) -> None:
     parts = split(range(20), range(15, 44))
-    report = ecgstore.collect(parts, tmp_path / "all.h5", quiet=True)
+    report = ecgstore.collect(parts, tmp_path / "all.h5")
     assert report.n_records == 49
     assert len(report.same_ecg) == 5
     for one, other in report.same_ecg:
@@ -65,14 +65,14 @@ def test_a_filtered_copy_at_another_scale_is_found(
         quiet=True,
     )
     report = ecgstore.collect(
-        [sample_store, tmp_path / "copies.h5"], tmp_path / "all.h5", quiet=True
+        [sample_store, tmp_path / "copies.h5"], tmp_path / "all.h5"
     )
     assert len(report.same_ecg) == 6
 
 
 def test_folds_are_kept_if_nothing_leaks(split: Split, tmp_path: Path) -> None:
     parts = split(range(20), range(20, 44))
-    ecgstore.collect(parts, tmp_path / "all.h5", keep_folds=True, quiet=True)
+    ecgstore.collect(parts, tmp_path / "all.h5", keep_folds=True)
     expected = []
     for part in parts:
         with ecgstore.open(part) as store:
@@ -94,7 +94,7 @@ def test_folds_that_leak_are_not_kept(
     table.write_text("\n".join(["record_id,fold", *lines]))
     ecgstore.label_store(copy, table, folds_from="fold")
     with pytest.raises(EcgStoreError, match=r"cannot be kept.* leave out --keep-folds"):
-        ecgstore.collect([part, copy], tmp_path / "all.h5", keep_folds=True, quiet=True)
+        ecgstore.collect([part, copy], tmp_path / "all.h5", keep_folds=True)
     assert not (tmp_path / "all.h5").exists()
 
 
@@ -105,7 +105,7 @@ def test_labels_are_made_of_the_codes_where_class_sets_differ(
     ecgstore.label_store(parts[1], classes="cinc2020")
     for classes, name in ((None, "hybrid7"), ("cinc2020", "cinc2020")):
         out = tmp_path / f"{name}.h5"
-        ecgstore.collect(parts, out, classes=classes, quiet=True)
+        ecgstore.collect(parts, out, classes=classes)
         with ecgstore.open(out) as opened, ecgstore.open(sample_store) as store:
             assert opened.config.classes.name == name
             np.testing.assert_array_equal(opened.labels(), store.labels(name))
@@ -116,7 +116,7 @@ def test_targets_and_columns_that_a_part_lacks_are_empty(
 ) -> None:
     parts = split(range(20), range(20, 44))
     ecgstore.label_store(parts[1], targets=["age"])
-    ecgstore.collect(parts, tmp_path / "all.h5", quiet=True)
+    ecgstore.collect(parts, tmp_path / "all.h5")
     with ecgstore.open(tmp_path / "all.h5") as opened:
         assert opened.target_names == ("age",)
         assert np.isnan(opened.targets()[:20]).all()
@@ -127,7 +127,7 @@ def test_targets_and_columns_that_a_part_lacks_are_empty(
 def test_the_same_stores_make_the_same_bytes(split: Split, tmp_path: Path) -> None:
     parts = split(range(20), range(20, 44))
     for name in ("one.h5", "two.h5"):
-        ecgstore.collect(parts, tmp_path / name, quiet=True)
+        ecgstore.collect(parts, tmp_path / name)
     assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
 
 
@@ -139,7 +139,7 @@ def test_stores_that_do_not_fit_are_refused(
     config = ecgstore.Config(fs=250.0, beats="none", select="all")
     slow = build(few_records, tmp_path / "slow.h5", config)
     collected = tmp_path / "collected.h5"
-    ecgstore.collect([part], collected, quiet=True)
+    ecgstore.collect([part], collected)
     copy = Path(shutil.copy(part, tmp_path / "copy.h5"))
     for stores, message in (
         ([part, slow], r"slow\.h5: option fs is 250\.0; expected 500\.0"),
@@ -150,10 +150,10 @@ def test_stores_that_do_not_fit_are_refused(
         ([part, tmp_path / "none.h5"], "no such file"),
     ):
         with pytest.raises(EcgStoreError, match=message):
-            ecgstore.collect(stores, out, quiet=True)
+            ecgstore.collect(stores, out)
         assert not out.exists()
     with pytest.raises(EcgStoreError, match="exists already"):
-        ecgstore.collect([part], collected, quiet=True)
+        ecgstore.collect([part], collected)
 
 
 def test_the_command_collects(

@@ -37,7 +37,7 @@ def parts(sample_store: Path, tmp_path: Path) -> list[Path]:
 @pytest.fixture
 def file(parts: list[Path], tmp_path: Path) -> Path:
     path = tmp_path / "all.h5"
-    ecgstore.collect(parts, path, quiet=True)
+    ecgstore.collect(parts, path)
     return path
 
 
