@@ -27,13 +27,12 @@ from .errors import (
 )
 from .features import Measured as Measured, features_of as features_of
 from .lead_names import LeadNames as LeadNames
-from .open_stores import open_stores as open_stores
 from .record import LEADS as LEADS, MARKS as MARKS, Record as Record
 from .storage import (
     Selection as Selection,
     Store as Store,
     StoredRecord as StoredRecord,
 )
+from .stores import open as open  # noqa: A004
 
 __version__: str
-open = open_stores  # noqa: A001

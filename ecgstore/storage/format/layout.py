@@ -63,9 +63,12 @@ def create_file(
 
     Raises
     ------
+    OSError
+        If the disk has no room, or does not take so large a file.
     EcgStoreError
         If the datasets are too many, or their attributes too long, for 1 MiB.
     """
+    _check_room(path, sum(spec.nbytes for spec in specs if not spec.sources))
     for nbytes in _STRUCTURE_NBYTES:
         if _create(path, with_digests(specs), attributes, nbytes):
             return
@@ -73,6 +76,16 @@ def create_file(
         f"the file would need more than {_STRUCTURE_NBYTES[-1]} bytes for its "
         f"structures, with {len(specs)} datasets; expected fewer: leave out columns"
     )
+
+
+def _check_room(path: Path, nbytes: int) -> None:
+    """Raise an `OSError` if the disk does not take a file of this size.
+
+    Errors of the HDF5 library do not say so, and it may end the process.
+    """
+    with path.open("wb") as file:
+        file.truncate(nbytes + _STRUCTURE_NBYTES[-1])
+        file.write(bytes(_STRUCTURE_NBYTES[-1]))
 
 
 def _create(

@@ -12,7 +12,7 @@ from ecgstore.builder.collect import write_collection
 from ecgstore.storage import Store
 
 
-def open_stores(
+def open(  # noqa: A001
     path: str | Path | Sequence[str | Path],
     *,
     verify: Literal["off", "first-touch"] = "off",
