@@ -15,10 +15,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ecgstore.arrays import IntArray
+from ecgstore.builder.output_place import check_output_place
 from ecgstore.builder.parts_of_collection import check_parts_fit, parts_of
 from ecgstore.builder.stored_signatures import stored_signatures
 from ecgstore.config import Config
 from ecgstore.diagnoses import ClassSet, class_set
+from ecgstore.distinct_texts import distinct
 from ecgstore.errors import EcgStoreError
 from ecgstore.signals.same_signal import least_similarity, same_signals
 from ecgstore.splits import assign_folds, group_records
@@ -48,6 +50,9 @@ class CollectReport:
     same_ecg : list of (str, str)
         Names of records in different parts that hold the same ECG, as
         ``file: record``; they are in one fold.
+    same_name : list of (str, str)
+        Names of records in different parts with the same source and record_id, which
+        cannot be found by name.
     n_moved_folds : int
         Records that have another fold than in their store.
     """
@@ -56,6 +61,7 @@ class CollectReport:
     n_records: int
     n_parts: int
     same_ecg: list[tuple[str, str]]
+    same_name: list[tuple[str, str]]
     n_moved_folds: int
 
 
@@ -87,7 +93,7 @@ def collect(
         Keep the folds of the stores, if no patient and no ECG is in two of them. By
         default folds are dealt anew over all records.
     overwrite : bool
-        Replace a file of that name.
+        Replace a file of that name, but never one of the stores.
     quiet : bool
         Show no progress.
 
@@ -98,15 +104,7 @@ def collect(
         output exists, or it cannot be written.
     """
     final = Path(os.path.abspath(out))
-    if not final.parent.is_dir():
-        raise EcgStoreError(
-            f"{final.parent}: no such folder; create it, or choose another output"
-        )
-    if os.path.lexists(final) and not overwrite:
-        raise EcgStoreError(
-            f"{final}: exists already; choose another output, or replace it with "
-            "--overwrite (overwrite=True)"
-        )
+    check_output_place(final, map(Path, stores), overwrite)
     with ExitStack() as opened:
         parts = [opened.enter_context(Store(path)) for path in stores]
         return write_collection(
@@ -153,6 +151,7 @@ def write_collection(
         len(folds),
         len(stores),
         _between(stores, parts, links),
+        _between(stores, parts, _first_of_name(columns)),
         int((before != folds).sum()),
     )
 
@@ -334,10 +333,23 @@ def _folds(
     return folds
 
 
+def _first_of_name(columns: _Columns) -> IntArray:
+    """Return for each row the first row with the same source and name."""
+    (_, sources), (first, names) = (
+        distinct(columns.whole(f"{schema.RECORDS}/{column}"))
+        for column in ("source", "record_id")
+    )
+    _, rows, numbers = np.unique(
+        sources * len(first) + names, return_index=True, return_inverse=True
+    )
+    result: IntArray = rows[numbers]
+    return result
+
+
 def _between(
     stores: Sequence[Store], parts: Parts, links: IntArray
 ) -> list[tuple[str, str]]:
-    """Return pairs of records with the same ECG in different parts."""
+    """Return the records that are linked to one of another part, after that one."""
     first_rows = parts.first_rows
     part = np.searchsorted(first_rows, np.arange(len(links)), side="right") - 1
     others = np.flatnonzero(part != part[links])
