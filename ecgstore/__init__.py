@@ -11,15 +11,4 @@ from ecgstore.lazy_names import lazy_names
 
 __version__ = "0.1.0"
 
-_get, _, __all__ = lazy_names(__name__, __file__)
-__all__ += ["open"]
-
-
-def __dir__() -> list[str]:
-    """Return the public names."""
-    return [*__all__]
-
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first used; ``open`` opens stores."""
-    return _get("open_stores" if name == "open" else name)
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

@@ -27,7 +27,7 @@ from .errors import (
 )
 from .features import Measured as Measured, features_of as features_of
 from .lead_names import LeadNames as LeadNames
-from .open_stores import open_stores as open_stores
+from .open_stores import open as open  # noqa: A004
 from .record import LEADS as LEADS, MARKS as MARKS, Record as Record
 from .storage import (
     Selection as Selection,
@@ -36,4 +36,3 @@ from .storage import (
 )
 
 __version__: str
-open = open_stores  # noqa: A001

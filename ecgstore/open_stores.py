@@ -14,7 +14,7 @@ from ecgstore.errors import EcgStoreError
 from ecgstore.storage import Store
 
 
-def open_stores(
+def open(  # noqa: A001  # read as ecgstore.open
     path: str | Path | Sequence[str | Path],
     *,
     verify: Literal["off", "first-touch"] = "off",

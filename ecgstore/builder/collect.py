@@ -1,7 +1,7 @@
 """Make a collection: a small file with the columns of many stores, read as one."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -66,7 +66,7 @@ class CollectReport:
 
 
 def collect(
-    stores: Sequence[str | Path],
+    stores: str | Path | Iterable[str | Path],
     out: str | Path,
     *,
     classes: ClassSet | str | Path | None = None,
@@ -82,8 +82,8 @@ def collect(
 
     Parameters
     ----------
-    stores : sequence of str or Path
-        The stores, in the order of the rows.
+    stores : iterable of str or Path
+        The stores, in the order of the rows; a single one may stand alone.
     out : str or Path
         The collection to write; it appears when it is complete.
     classes : ClassSet, str or Path, optional
@@ -104,9 +104,11 @@ def collect(
         output exists, or it cannot be written.
     """
     final = Path(os.path.abspath(out))
-    check_output_place(final, map(Path, stores), overwrite)
+    given = [stores] if isinstance(stores, str | Path) else stores
+    paths = [Path(one) for one in given]
+    check_output_place(final, paths, overwrite)
     with ExitStack() as opened:
-        parts = [opened.enter_context(Store(path)) for path in stores]
+        parts = [opened.enter_context(Store(path)) for path in paths]
         return write_collection(
             parts, final, final.parent, classes, keep_folds=keep_folds, quiet=quiet
         )

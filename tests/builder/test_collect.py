@@ -60,6 +60,16 @@ def test_records_of_the_same_name_are_reported(split: Split, tmp_path: Path) -> 
             store[names[15]]
 
 
+def test_stores_may_come_from_a_generator_or_stand_alone(
+    split: Split, tmp_path: Path
+) -> None:
+    parts = split(range(20), range(20, 44))
+    report = ecgstore.collect(iter(parts), tmp_path / "all.h5", quiet=True)
+    assert report.n_parts == 2
+    report = ecgstore.collect(str(parts[0]), tmp_path / "one.h5", quiet=True)
+    assert report.n_records == 20
+
+
 @pytest.mark.parametrize("as_link", [False, True])
 def test_a_part_is_never_replaced(split: Split, tmp_path: Path, as_link: bool) -> None:
     parts = split(range(20), range(20, 44))

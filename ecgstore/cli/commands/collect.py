@@ -54,9 +54,9 @@ def collect(
 ) -> None:
     """Make a collection of STOREs, which all commands take as one store.
 
-    Small columns are copied; signals, features, marks and quality stay in the stores,
-    which must not change, nor move relative to the collection. To append, build
-    another store and collect again.
+    Small columns are copied, among them the labels that the stores have now; signals,
+    features, marks and quality stay in the stores, which must not change, nor move
+    relative to the collection. To append, build another store and collect again.
     """
     from ecgstore.builder.collect import collect as write
 

@@ -58,6 +58,11 @@ def _convert_store(source: Path, out: Path, model: str | None, overwrite: bool) 
         raise ConfigError(
             f"{source}: is a store; --model is for networks: leave it out"
         )
+    if out.suffix in (".onnx", ".pt2"):
+        raise ConfigError(
+            f"{out}: ends in {out.suffix}, as a network; {source} is a store: expected "
+            "a name that ends in .h5"
+        )
     convert_store(source, out, overwrite=overwrite)
     echo(f"wrote {out}, a store of format version {FORMAT.version}")
 
