@@ -27,8 +27,7 @@ def open(  # noqa: A001  # read as ecgstore.open
     path : str, Path, or sequence of them
         The file made by ``ecgstore build`` or ``ecgstore collect``. Several stores are
         collected into a temporary file, as `collect` does, which is deleted when
-        the result is not used any more: all of their signals are read, to find those
-        of the same ECG. Where there are many, make a collection once.
+        the result is not used any more. Where there are many, make a collection once.
     verify, labels
         See `Store`.
 

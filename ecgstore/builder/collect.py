@@ -17,12 +17,12 @@ from scipy.sparse.csgraph import connected_components
 from ecgstore.arrays import IntArray
 from ecgstore.builder.output_place import check_output_place
 from ecgstore.builder.parts_of_collection import check_parts_fit, parts_of
-from ecgstore.builder.stored_signatures import stored_signatures
 from ecgstore.config import Config
 from ecgstore.diagnoses import ClassSet, class_set
 from ecgstore.distinct_texts import distinct
 from ecgstore.errors import EcgStoreError
 from ecgstore.signals.same_signal import least_similarity, same_signals
+from ecgstore.signals.signature import signatures_of_rows
 from ecgstore.splits import assign_folds, group_records
 from ecgstore.storage import Store
 from ecgstore.storage.collection.parts import Parts
@@ -34,7 +34,6 @@ from ecgstore.storage.format.layout import create_file
 from ecgstore.storage.format.stored_values import encoded
 from ecgstore.storage.frames import same_ecg
 from ecgstore.system.atomic_files import replace_file
-from ecgstore.system.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,6 @@ def collect(
     classes: ClassSet | str | Path | None = None,
     keep_folds: bool = False,
     overwrite: bool = False,
-    quiet: bool = False,
 ) -> CollectReport:
     """Make a collection of stores, which is opened and used as one store.
 
@@ -94,8 +92,6 @@ def collect(
         default folds are dealt anew over all records.
     overwrite : bool
         Replace a file of that name, but never one of the stores.
-    quiet : bool
-        Show no progress.
 
     Raises
     ------
@@ -110,7 +106,7 @@ def collect(
     with ExitStack() as opened:
         parts = [opened.enter_context(Store(path)) for path in paths]
         return write_collection(
-            parts, final, final.parent, classes, keep_folds=keep_folds, quiet=quiet
+            parts, final, final.parent, classes, keep_folds=keep_folds
         )
 
 
@@ -121,7 +117,6 @@ def write_collection(
     classes: ClassSet | str | Path | None = None,
     *,
     keep_folds: bool = False,
-    quiet: bool = True,
 ) -> CollectReport:
     """Write a collection of open stores; see `collect` and `parts_of`."""
     if not stores:
@@ -130,7 +125,7 @@ def write_collection(
     parts = parts_of(stores, folder)
     config = _config(stores, classes)
     columns = _Columns(stores, config)
-    links = _linked(stores, parts, quiet)
+    links = _linked(stores, parts)
     folds = _folds(stores, columns, links, keep_folds)
     specs = _specs(stores, parts, config, columns)
     attributes = schema.file_attributes(
@@ -278,7 +273,7 @@ def _specs(
     ]
 
 
-def _linked(stores: Sequence[Store], parts: Parts, quiet: bool) -> IntArray:
+def _linked(stores: Sequence[Store], parts: Parts) -> IntArray:
     """Return for each row the first row of the collection with the same ECG."""
     n_rows = int(parts.n_rows.sum())
     within = [
@@ -286,15 +281,12 @@ def _linked(stores: Sequence[Store], parts: Parts, quiet: bool) -> IntArray:
         for store, begin in zip(stores, parts.first_rows.tolist(), strict=False)
         for same in [same_ecg(store.tables)]
     ]
-    with Progress("compare", n_rows, quiet=quiet or len(stores) == 1) as progress:
-        signatures = [
-            stored_signatures(store, progress.update)
-            for store in (stores if len(stores) > 1 else ())
-        ]
     links = [np.concatenate(within)]
-    if signatures:
-        least = least_similarity(stores[0].leads)
-        links.append(same_signals(np.concatenate(signatures), least))
+    if len(stores) > 1:
+        signatures = np.concatenate(
+            [signatures_of_rows(store.table(schema.SIGNATURES)) for store in stores]
+        )
+        links.append(same_signals(signatures, least_similarity(stores[0].leads)))
     rows = np.tile(np.arange(n_rows), len(links))
     pairs = coo_array(
         (np.ones(len(rows), np.int8), (rows, np.concatenate(links))),

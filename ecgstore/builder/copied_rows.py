@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import IntArray
+from ecgstore.builder.stored_signatures import stored_signatures
 from ecgstore.errors import EcgStoreError, SchemaError
+from ecgstore.signals.signature import signature_rows
 from ecgstore.storage import Selection, Store
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.dataset_spec import DatasetSpec
@@ -64,7 +66,7 @@ def write_rows(selection: Selection, final: Path, *, with_quarantine: bool) -> N
                     _copy_signals(
                         selection, file[spec.path], file[schema.BLOCK_CHECKSUMS]
                     )
-                elif spec.path != schema.BLOCK_CHECKSUMS:
+                elif spec.path != schema.BLOCK_CHECKSUMS:  # written with the signals
                     values = _values(selection, spec)
                     file[spec.path][...] = values.astype(file[spec.path].dtype)
             digest = fingerprint(store.config.to_json(), write_digests(file))
@@ -122,6 +124,8 @@ def _values(selection: Selection, spec: DatasetSpec) -> NDArray[Any]:
         return _left_out(store, name)[: spec.shape[0]]
     if group == schema.RECORDS:
         return _column(store, name)[rows]
+    if spec.path == schema.SIGNATURES and spec.path not in store.tables:  # version 1
+        return signature_rows(stored_signatures(store))[rows]
     return store.table(spec.path)[rows]
 
 

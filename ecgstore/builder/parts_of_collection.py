@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from ecgstore.errors import EcgStoreError
+from ecgstore.signals.signature import SIGNATURE_VERSION
 from ecgstore.storage import Store
 from ecgstore.storage.collection.parts import Parts
 from ecgstore.storage.format import schema
@@ -103,6 +104,7 @@ def parts_of(stores: Sequence[Store], folder: Path | None) -> Parts:
                 for path in (schema.SIGNALS, *store.tables)
                 if path in file and schema.is_large(path, file[path].ndim)
             ]
+            _check_today(file, store.path)
             offsets.append([_first_row(file[path], store.path) for path in tables])
             fingerprint_offsets.append(file[FINGERPRINT].id.get_offset())
     paths = (os.path.abspath(store.path) for store in stores)
@@ -119,15 +121,29 @@ def parts_of(stores: Sequence[Store], folder: Path | None) -> Parts:
     )
 
 
+def _check_today(file: h5py.File, path: Path) -> None:
+    """Refuse a store whose format or signatures are not those of today."""
+    if file.attrs["format_version"] < schema.FIRST_WITH_HEAD:
+        raise _older(path, "is of an older version of the format")
+    version = int(file[schema.SIGNATURES].attrs["version"])
+    if version != SIGNATURE_VERSION:
+        raise EcgStoreError(
+            f"{path}: has signatures of version {version}, by which records with the "
+            f"same ECG are found; expected {SIGNATURE_VERSION}: build it again"
+        )
+
+
 def _first_row(dataset: h5py.Dataset, path: Path) -> int:
     """Return where the first row of a dataset is; the others are behind it."""
     offsets = row_offsets(dataset)
-    if dataset.file.attrs["format_version"] < schema.FIRST_WITH_HEAD or not isinstance(
-        offsets, EvenOffsets
-    ):
-        raise EcgStoreError(
-            f"{path}: is of an older version of the format, or another program has "
-            "rewritten it; expected a store as builds write it now: `ecgstore convert "
-            f"{path} -o NEW.h5` makes one"
-        )
+    if not isinstance(offsets, EvenOffsets):
+        raise _older(path, "was rewritten by another program")
     return offsets.first
+
+
+def _older(path: Path, problem: str) -> EcgStoreError:
+    """Return the error for a store that is not as builds write it now."""
+    return EcgStoreError(
+        f"{path}: {problem}; expected a store as builds write it now: `ecgstore "
+        f"convert {path} -o NEW.h5` makes one"
+    )

@@ -30,7 +30,7 @@ from ecgstore.features import FEATURES_VERSION, defined_features
 from ecgstore.label_tables import Description, RecordTables
 from ecgstore.record import N_LEADS, lead_rows
 from ecgstore.signals.same_signal import least_similarity, same_signals
-from ecgstore.signals.signature import SIGNATURE, signature_array
+from ecgstore.signals.signature import SIGNATURE, signature_array, signature_rows
 from ecgstore.splits import assign_folds, group_records, keep_folds
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.layout import create_file
@@ -79,6 +79,7 @@ def plan(journal: Journal, partial: Path, config: Config, tables: RecordTables) 
     create_file(unfinished, specs, attributes)
     with h5py.File(unfinished, "r+", locking=False) as file:
         _write_tables(file, journal, config, tables)
+        _write_signatures(file[schema.SIGNATURES], journal)
         folds, same = _folds(journal, config, tables)
         file[schema.FOLDS][...] = folds
         file[schema.SAME_ECG][...] = same
@@ -175,6 +176,17 @@ def _write_tables(
         for name in schema.QUARANTINE_TEXTS:
             values = [getattr(one, name) for one in left_out]
             put_column(file[schema.QUARANTINE][name], rows, values)
+
+
+def _write_signatures(signatures: h5py.Dataset, journal: Journal) -> None:
+    """Write the signature of its record into every row."""
+    begin = 0
+    for block in _blocks(journal.entries(Status.SELECTED)):
+        of_records = signature_array([entry.signature for entry in block])
+        n_rows = [entry.n_rows for entry in block]
+        rows = np.repeat(signature_rows(of_records), n_rows, axis=0)
+        signatures[begin : begin + len(rows)] = rows
+        begin += len(rows)
 
 
 def _described(rows: Sequence[Row], tables: RecordTables) -> list[Description]:

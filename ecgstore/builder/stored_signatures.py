@@ -1,6 +1,5 @@
-"""Signatures of stored signals, by which records of several stores are compared."""
+"""Signatures of stored signals, for stores of version 1, which have none."""
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -14,20 +13,16 @@ from ecgstore.storage.format import schema
 _BLOCK_ROWS: Final = 256
 
 
-def stored_signatures(
-    store: Store, on_progress: Callable[[int], object] | None = None
-) -> NDArray[Any]:
-    """Return the signature of every record of a store.
+def stored_signatures(store: Store) -> NDArray[Any]:
+    """Return a signature for every record of a store that has none.
 
     A build computes them of the source's signals. Those of stored ones, filtered and at
-    another rate, are compared with each other in the same way.
+    another rate, are so similar that they are compared in the same way.
 
     Parameters
     ----------
     store : Store
         The store, all of whose signals are read.
-    on_progress : callable, optional
-        Called with numbers of records that are done.
 
     Returns
     -------
@@ -50,6 +45,4 @@ def stored_signatures(
             signature(signal[:, :n], store.fs)
             for signal, n in zip(signals, n_real.tolist(), strict=True)
         ]
-        if on_progress is not None:
-            on_progress(len(rows))
     return signature_array(found)

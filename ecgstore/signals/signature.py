@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgstore.arrays import FloatArray
+from ecgstore.arrays import FloatArray, UInt8Array
 from ecgstore.record import LEADS
 from ecgstore.signals._signature_kernels import (
     GAP,
@@ -30,6 +30,9 @@ DURATION_S: Final = 10.0
 
 MIN_FS: Final = 60.0
 """Records with a lower sampling rate have no signature: it needs up to 25 Hz."""
+
+SIGNATURE_VERSION: Final = 1
+"""Increase it when signatures change: those of two versions cannot be compared."""
 
 N_KEYS: Final = 16
 """Half of the keys describe the signal after landmarks, half that before."""
@@ -122,6 +125,28 @@ def signature(signal: FloatArray, fs: float) -> bytes:
     return (
         result.tobytes() if describe(channels, step, _signs(), work, *fields) else b""
     )
+
+
+def signature_rows(signatures: NDArray[Any]) -> UInt8Array:
+    """Return signatures as rows of bytes, as a store has them.
+
+    Parameters
+    ----------
+    signatures : ndarray of shape (n,)
+        Of `SIGNATURE`.
+
+    Returns
+    -------
+    ndarray of shape (n, 1086)
+        A view.
+    """
+    return signatures.view(np.uint8).reshape(-1, SIGNATURE.itemsize)
+
+
+def signatures_of_rows(rows: UInt8Array) -> NDArray[Any]:
+    """Return signatures of `SIGNATURE` from the rows of `signature_rows`."""
+    packed: UInt8Array = np.ascontiguousarray(rows)
+    return packed.view(SIGNATURE).reshape(-1)
 
 
 def signature_array(signatures: Sequence[bytes]) -> NDArray[Any]:

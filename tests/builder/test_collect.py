@@ -33,7 +33,7 @@ def test_the_same_ecg_in_two_parts_is_reported_and_in_one_fold(
     split: Split, tmp_path: Path
 ) -> None:
     parts = split(range(20), range(15, 44))
-    report = ecgstore.collect(parts, tmp_path / "all.h5", quiet=True)
+    report = ecgstore.collect(parts, tmp_path / "all.h5")
     assert report.n_records == 49
     assert len(report.same_ecg) == 5
     for one, other in report.same_ecg:
@@ -50,7 +50,7 @@ def test_the_same_ecg_in_two_parts_is_reported_and_in_one_fold(
 
 def test_records_of_the_same_name_are_reported(split: Split, tmp_path: Path) -> None:
     parts = split(range(20), range(15, 44))
-    report = ecgstore.collect(parts, tmp_path / "all.h5", quiet=True)
+    report = ecgstore.collect(parts, tmp_path / "all.h5")
     with ecgstore.open(tmp_path / "all.h5") as store:
         names = store.column("record_id")
         assert report.same_name == [
@@ -64,9 +64,9 @@ def test_stores_may_come_from_a_generator_or_stand_alone(
     split: Split, tmp_path: Path
 ) -> None:
     parts = split(range(20), range(20, 44))
-    report = ecgstore.collect(iter(parts), tmp_path / "all.h5", quiet=True)
+    report = ecgstore.collect(iter(parts), tmp_path / "all.h5")
     assert report.n_parts == 2
-    report = ecgstore.collect(str(parts[0]), tmp_path / "one.h5", quiet=True)
+    report = ecgstore.collect(str(parts[0]), tmp_path / "one.h5")
     assert report.n_records == 20
 
 
@@ -78,9 +78,9 @@ def test_a_part_is_never_replaced(split: Split, tmp_path: Path, as_link: bool) -
     if as_link:
         out = tmp_path / "link.h5"
         out.symlink_to(parts[0])
-    ecgstore.collect(parts, tmp_path / "all.h5", quiet=True)
+    ecgstore.collect(parts, tmp_path / "all.h5")
     with pytest.raises(EcgStoreError, match="is one of the stores that are read"):
-        ecgstore.collect(parts, out, overwrite=True, quiet=True)
+        ecgstore.collect(parts, out, overwrite=True)
     with pytest.raises(EcgStoreError, match="is one of the stores that are read"):
         ecgstore.convert_store(tmp_path / "all.h5", out, overwrite=True)
     assert parts[0].read_bytes() == content
@@ -91,10 +91,10 @@ def test_labels_of_a_collection_that_is_replaced_are_not_left_behind(
 ) -> None:
     parts = split(range(20), range(20, 44))
     out = tmp_path / "all.h5"
-    ecgstore.collect(parts, out, quiet=True)
+    ecgstore.collect(parts, out)
     ecgstore.label_store(out, classes="cinc2020")
     with pytest.raises(EcgStoreError, match=r"all\.labels\.h5: holds labels"):
-        ecgstore.collect(parts[:1], out, overwrite=True, quiet=True)
+        ecgstore.collect(parts[:1], out, overwrite=True)
 
 
 def test_a_filtered_copy_at_another_scale_is_found(
@@ -114,14 +114,14 @@ def test_a_filtered_copy_at_another_scale_is_found(
         quiet=True,
     )
     report = ecgstore.collect(
-        [sample_store, tmp_path / "copies.h5"], tmp_path / "all.h5", quiet=True
+        [sample_store, tmp_path / "copies.h5"], tmp_path / "all.h5"
     )
     assert len(report.same_ecg) == 6
 
 
 def test_folds_are_kept_if_nothing_leaks(split: Split, tmp_path: Path) -> None:
     parts = split(range(20), range(20, 44))
-    ecgstore.collect(parts, tmp_path / "all.h5", keep_folds=True, quiet=True)
+    ecgstore.collect(parts, tmp_path / "all.h5", keep_folds=True)
     expected = []
     for part in parts:
         with ecgstore.open(part) as store:
@@ -143,7 +143,7 @@ def test_folds_that_leak_are_not_kept(
     table.write_text("\n".join(["record_id,fold", *lines]))
     ecgstore.label_store(copy, table, folds_from="fold")
     with pytest.raises(EcgStoreError, match=r"cannot be kept.* leave out --keep-folds"):
-        ecgstore.collect([part, copy], tmp_path / "all.h5", keep_folds=True, quiet=True)
+        ecgstore.collect([part, copy], tmp_path / "all.h5", keep_folds=True)
     assert not (tmp_path / "all.h5").exists()
 
 
@@ -154,7 +154,7 @@ def test_labels_are_made_of_the_codes_where_class_sets_differ(
     ecgstore.label_store(parts[1], classes="cinc2020")
     for classes, name in ((None, "hybrid7"), ("cinc2020", "cinc2020")):
         out = tmp_path / f"{name}.h5"
-        ecgstore.collect(parts, out, classes=classes, quiet=True)
+        ecgstore.collect(parts, out, classes=classes)
         with ecgstore.open(out) as opened, ecgstore.open(sample_store) as store:
             assert opened.config.classes.name == name
             np.testing.assert_array_equal(opened.labels(), store.labels(name))
@@ -165,7 +165,7 @@ def test_targets_and_columns_that_a_part_lacks_are_empty(
 ) -> None:
     parts = split(range(20), range(20, 44))
     ecgstore.label_store(parts[1], targets=["age"])
-    ecgstore.collect(parts, tmp_path / "all.h5", quiet=True)
+    ecgstore.collect(parts, tmp_path / "all.h5")
     with ecgstore.open(tmp_path / "all.h5") as opened:
         assert opened.target_names == ("age",)
         assert np.isnan(opened.targets()[:20]).all()
@@ -176,7 +176,7 @@ def test_targets_and_columns_that_a_part_lacks_are_empty(
 def test_the_same_stores_make_the_same_bytes(split: Split, tmp_path: Path) -> None:
     parts = split(range(20), range(20, 44))
     for name in ("one.h5", "two.h5"):
-        ecgstore.collect(parts, tmp_path / name, quiet=True)
+        ecgstore.collect(parts, tmp_path / name)
     assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
 
 
@@ -188,7 +188,7 @@ def test_stores_that_do_not_fit_are_refused(
     config = ecgstore.Config(fs=250.0, beats="none", select="all")
     slow = build(few_records, tmp_path / "slow.h5", config)
     collected = tmp_path / "collected.h5"
-    ecgstore.collect([part], collected, quiet=True)
+    ecgstore.collect([part], collected)
     copy = Path(shutil.copy(part, tmp_path / "copy.h5"))
     for stores, message in (
         ([part, slow], r"slow\.h5: option fs is 250\.0; expected 500\.0"),
@@ -199,10 +199,10 @@ def test_stores_that_do_not_fit_are_refused(
         ([part, tmp_path / "none.h5"], "no such file"),
     ):
         with pytest.raises(EcgStoreError, match=message):
-            ecgstore.collect(stores, out, quiet=True)
+            ecgstore.collect(stores, out)
         assert not out.exists()
     with pytest.raises(EcgStoreError, match="exists already"):
-        ecgstore.collect([part], collected, quiet=True)
+        ecgstore.collect([part], collected)
 
 
 def test_the_command_collects(

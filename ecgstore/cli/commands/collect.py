@@ -43,14 +43,12 @@ Examples:
     "them.  [default: folds are dealt anew]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
-@click.option("--quiet", is_flag=True, help="Show no progress.")
 def collect(
     stores: tuple[Path, ...],
     out: Path,
     classes: str | None,
     keep_folds: bool,
     overwrite: bool,
-    quiet: bool,
 ) -> None:
     """Make a collection of STOREs, which all commands take as one store.
 
@@ -66,7 +64,6 @@ def collect(
         classes=classes,
         keep_folds=keep_folds,
         overwrite=overwrite,
-        quiet=quiet,
     )
     echo(
         f"wrote {out}: {counted(report.n_records, 'record')} of "

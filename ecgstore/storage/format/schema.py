@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ecgstore.config import Config
 from ecgstore.record import MARKS
 from ecgstore.signals.quality import QUALITY_COLUMNS
+from ecgstore.signals.signature import SIGNATURE, SIGNATURE_VERSION
 from ecgstore.storage.format.dataset_spec import DatasetSpec, Dimension
 from ecgstore.storage.format.digest_table import FINGERPRINT
 from ecgstore.storage.format.stored_values import UNSEALED, encoded
@@ -32,6 +33,7 @@ R_PEAKS: Final = "r_peaks"
 FOLDS: Final = "folds"
 CHECKSUMS: Final = "checksums"
 BLOCK_CHECKSUMS: Final = "block_checksums"
+SIGNATURES: Final = "signatures"
 STATE: Final = "state"
 QUALITY: Final = "quality"
 RECORDS: Final = "records"
@@ -106,7 +108,7 @@ QUARANTINE_TEXTS: Final = ("path", "source", "record_id", "reason", "detail")
 
 _NO_TEXT: Final[Mapping[str, int]] = dict.fromkeys(QUARANTINE_TEXTS, 0)
 
-_LARGE: Final = (BLOCK_CHECKSUMS, FEATURES, FIDUCIALS, R_PEAKS)
+_LARGE: Final = (BLOCK_CHECKSUMS, FEATURES, FIDUCIALS, R_PEAKS, SIGNATURES)
 """Datasets with many bytes a row, besides the signals and those in `/quality`."""
 
 MIN_TEXT_BYTES: Final = 2
@@ -474,7 +476,14 @@ def row_specs(
                     (n_rows, n_leads, n_blocks),
                     True,
                     dimensions=(RECORD, lead, Dimension("block")),
-                )
+                ),
+                DatasetSpec(
+                    SIGNATURES,
+                    np.dtype("u1"),
+                    (n_rows, SIGNATURE.itemsize),
+                    attributes={"version": np.int64(SIGNATURE_VERSION)},
+                    dimensions=(RECORD, Dimension("signature_byte")),
+                ),
             ]
             if version >= FIRST_WITH_HEAD
             else []

@@ -38,7 +38,7 @@ def parts(sample_store: Path, tmp_path: Path) -> list[Path]:
 @pytest.fixture
 def file(parts: list[Path], tmp_path: Path) -> Path:
     path = tmp_path / "all.h5"
-    ecgstore.collect(parts, path, quiet=True)
+    ecgstore.collect(parts, path)
     return path
 
 
@@ -257,7 +257,7 @@ def test_names_of_parts_may_have_any_characters(
         part.rename(part.with_name(name))
         for part, name in zip(parts, names, strict=True)
     ]
-    ecgstore.collect(moved, tmp_path / "all.h5", quiet=True)
+    ecgstore.collect(moved, tmp_path / "all.h5")
     with ecgstore.open(tmp_path / "all.h5") as opened:
         assert [part.name for part in opened.parts] == names
         np.testing.assert_array_equal(opened.signals([5, 33]), store.signals([5, 33]))

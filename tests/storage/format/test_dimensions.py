@@ -23,6 +23,7 @@ DIMENSIONS = {
     "features": ["/record", "/feature"],
     "fiducials": ["/record", "/lead", "/beat", "/mark"],
     "r_peaks": ["/record", "/beat"],
+    "signatures": ["/record", "/signature_byte"],
     "block_checksums": ["/record", "/lead", "/block"],
     "label_codes": ["/label"],
     "feature_units": ["/feature"],
@@ -34,7 +35,7 @@ def test_every_axis_is_attached_to_its_dimension(
     sample_store: Path, datasets: Datasets
 ) -> None:
     table = PAGE.read_text().partition("| path | size | coordinate |")[2]
-    documented = set(re.findall(r"^\| `/([a-z/]+)`", table.partition("\n\n")[0], re.M))
+    documented = set(re.findall(r"^\| `/([a-z_/]+)`", table.partition("\n\n")[0], re.M))
     with h5py.File(sample_store) as file:
         found = datasets(file)
         scales = {path for path in found if found[path].is_scale}
@@ -63,7 +64,7 @@ def test_coordinates_are_the_names_and_times(store: ecgstore.Store) -> None:
         times = np.arange(store.n_samples) / store.fs
         np.testing.assert_array_equal(file["time"], times)
         assert file["time"].attrs["units"].decode() == "s"
-        for path in ("record", "beat", "block", "quarantine/entry"):
+        for path in ("record", "beat", "block", "signature_byte", "quarantine/entry"):
             assert file[path].id.get_storage_size() == 0
             assert file[path].attrs["NAME"].startswith(b"This is a netCDF dimension")
 

@@ -132,6 +132,7 @@ def test_the_datasets_have_the_documented_shapes_and_types(sample_store: Path) -
             ("folds", "|i1", (n,)),
             ("checksums", "<u4", (n,)),
             ("block_checksums", "<u4", (n, 12, 5)),
+            ("signatures", "|u1", (n, 1086)),
             ("state", "|u1", (n,)),
         ):
             assert (file[path].dtype.str, file[path].shape) == (dtype, shape), path

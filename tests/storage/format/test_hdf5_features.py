@@ -18,12 +18,21 @@ from ecgstore.storage.format.layout import create_file
 
 Datasets = Callable[[h5py.File], dict[str, h5py.Dataset]]
 GROUPS = ("records", "quality", "quarantine", "digests")
-COLUMNS = ("labels", "folds", "checksums", "state", "features", "fiducials", "r_peaks")
+COLUMNS = (
+    *("labels", "folds", "checksums", "state", "features", "fiducials", "r_peaks"),
+    "signatures",
+)
 
 
 def is_name_only(dataset: h5py.Dataset) -> bool:
     """Return whether a dataset is a dimension without a coordinate."""
-    return dataset.name in ("/record", "/beat", "/block", "/quarantine/entry")
+    return dataset.name in (
+        "/record",
+        "/beat",
+        "/block",
+        "/signature_byte",
+        "/quarantine/entry",
+    )
 
 
 def test_only_few_features_of_hdf5_are_used(
@@ -159,7 +168,7 @@ def test_datasets_lie_in_the_documented_order(
     sample_store: Path, datasets: Datasets
 ) -> None:
     with h5py.File(sample_store) as file:
-        large = ("block_checksums", "features", "fiducials", "r_peaks")
+        large = ("block_checksums", "features", "fiducials", "r_peaks", "signatures")
         first = file["signals"].id.get_chunk_info_by_coord((0, 0, 0)).byte_offset
         for path, dataset in datasets(file).items():
             offset = None if dataset.chunks else dataset.id.get_offset()
