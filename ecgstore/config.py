@@ -59,7 +59,7 @@ def _class_set(value: object) -> ClassSet:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """Options of a build; stored in the store's attribute ``config``.
+    """Options of a build; stored in the store as `/config`.
 
     See docs/options.md for every option.
 

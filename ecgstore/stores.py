@@ -1,5 +1,6 @@
 """Open a store, a collection, or several stores as one."""
 
+import os
 import shutil
 import tempfile
 import weakref
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ecgstore.builder.collect import write_collection
+from ecgstore.errors import EcgStoreError
 from ecgstore.storage import Store
 
 
@@ -38,6 +40,8 @@ def open(  # noqa: A001
     """
     if isinstance(path, str | Path):
         return Store(path, verify=verify, labels=labels)
+    if not path:
+        raise EcgStoreError("no store is given; expected one or more paths")
     folder = Path(tempfile.mkdtemp(prefix="ecgstore-"))
     try:
         with ExitStack() as opened:
@@ -47,5 +51,11 @@ def open(  # noqa: A001
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    weakref.finalize(store, shutil.rmtree, folder, ignore_errors=True)
+    weakref.finalize(store, _remove, folder, os.getpid())
     return store
+
+
+def _remove(folder: Path, process: int) -> None:
+    """Remove a folder that this process made: a forked one must leave it alone."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -61,8 +61,8 @@ def test_every_name_in_a_stub_can_be_imported(package: str) -> None:
         module.nonsense  # noqa: B018
 
 
-def test_open_opens_a_store() -> None:
-    assert ecgstore.open is ecgstore.Store
+def test_open_opens_a_store(sample_store: Path) -> None:
+    assert isinstance(ecgstore.open(sample_store), ecgstore.Store)
 
 
 @pytest.mark.parametrize("package", PUBLIC)
@@ -167,6 +167,10 @@ def test_python_in_pages_runs(
 ) -> None:
     for name in ("challenge.h5", "demo.h5"):
         shutil.copy(sample_store, tmp_path / name)
+    with ecgstore.open(sample_store) as store:
+        for source in ("ptb-xl", "georgia"):
+            some = store.select(sources=[source])
+            ecgstore.write_subset(some, tmp_path / f"{source}.h5")
     (tmp_path / "runs" / "cnn").mkdir(parents=True)
     shutil.copy(sample_checkpoint, tmp_path / "runs" / "cnn" / "model.safetensors")
     monkeypatch.chdir(tmp_path)

@@ -1,7 +1,7 @@
 """Make a collection: a small file with the columns of many stores, read as one."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -15,9 +15,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ecgstore.arrays import IntArray
+from ecgstore.builder.output_place import check_output_place
 from ecgstore.builder.parts_of_collection import check_parts_fit, parts_of
 from ecgstore.config import Config
 from ecgstore.diagnoses import ClassSet, class_set
+from ecgstore.distinct_texts import distinct
 from ecgstore.errors import EcgStoreError
 from ecgstore.signals.same_signal import least_similarity, same_signals
 from ecgstore.signals.signature import signatures_of_rows
@@ -47,6 +49,9 @@ class CollectReport:
     same_ecg : list of (str, str)
         Names of records in different parts that hold the same ECG, as
         ``file: record``; they are in one fold.
+    same_name : list of (str, str)
+        Names of records in different parts with the same source and record_id, which
+        cannot be found by name.
     n_moved_folds : int
         Records that have another fold than in their store.
     """
@@ -55,11 +60,12 @@ class CollectReport:
     n_records: int
     n_parts: int
     same_ecg: list[tuple[str, str]]
+    same_name: list[tuple[str, str]]
     n_moved_folds: int
 
 
 def collect(
-    stores: Sequence[str | Path],
+    stores: str | Path | Iterable[str | Path],
     out: str | Path,
     *,
     classes: ClassSet | str | Path | None = None,
@@ -74,8 +80,8 @@ def collect(
 
     Parameters
     ----------
-    stores : sequence of str or Path
-        The stores, in the order of the rows.
+    stores : iterable of str or Path
+        The stores, in the order of the rows; a single one may stand alone.
     out : str or Path
         The collection to write; it appears when it is complete.
     classes : ClassSet, str or Path, optional
@@ -85,7 +91,7 @@ def collect(
         Keep the folds of the stores, if no patient and no ECG is in two of them. By
         default folds are dealt anew over all records.
     overwrite : bool
-        Replace a file of that name.
+        Replace a file of that name, but never one of the stores.
 
     Raises
     ------
@@ -94,17 +100,11 @@ def collect(
         output exists, or it cannot be written.
     """
     final = Path(os.path.abspath(out))
-    if not final.parent.is_dir():
-        raise EcgStoreError(
-            f"{final.parent}: no such folder; create it, or choose another output"
-        )
-    if os.path.lexists(final) and not overwrite:
-        raise EcgStoreError(
-            f"{final}: exists already; choose another output, or replace it with "
-            "--overwrite (overwrite=True)"
-        )
+    given = [stores] if isinstance(stores, str | Path) else stores
+    paths = [Path(one) for one in given]
+    check_output_place(final, paths, overwrite)
     with ExitStack() as opened:
-        parts = [opened.enter_context(Store(path)) for path in stores]
+        parts = [opened.enter_context(Store(path)) for path in paths]
         return write_collection(
             parts, final, final.parent, classes, keep_folds=keep_folds
         )
@@ -148,6 +148,7 @@ def write_collection(
         len(folds),
         len(stores),
         _between(stores, parts, links),
+        _between(stores, parts, _first_of_name(columns)),
         int((before != folds).sum()),
     )
 
@@ -326,10 +327,23 @@ def _folds(
     return folds
 
 
+def _first_of_name(columns: _Columns) -> IntArray:
+    """Return for each row the first row with the same source and name."""
+    (_, sources), (first, names) = (
+        distinct(columns.whole(f"{schema.RECORDS}/{column}"))
+        for column in ("source", "record_id")
+    )
+    _, rows, numbers = np.unique(
+        sources * len(first) + names, return_index=True, return_inverse=True
+    )
+    result: IntArray = rows[numbers]
+    return result
+
+
 def _between(
     stores: Sequence[Store], parts: Parts, links: IntArray
 ) -> list[tuple[str, str]]:
-    """Return pairs of records with the same ECG in different parts."""
+    """Return the records that are linked to one of another part, after that one."""
     first_rows = parts.first_rows
     part = np.searchsorted(first_rows, np.arange(len(links)), side="right") - 1
     others = np.flatnonzero(part != part[links])

@@ -14,7 +14,7 @@ from ecgstore.storage import Store
 from ecgstore.storage.collection.parts import Parts
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.digest_table import FINGERPRINT
-from ecgstore.storage.format.hdf5 import is_collection, open_hdf5
+from ecgstore.storage.format.hdf5 import open_hdf5
 from ecgstore.storage.format.row_offsets import EvenOffsets, row_offsets
 
 _SHARED: Final = (
@@ -48,7 +48,10 @@ def check_parts_fit(stores: Sequence[Store]) -> None:
     for store in stores:
         other = seen.setdefault(store.built_fingerprint, store.path)
         if other is not store.path:
-            raise EcgStoreError(f"{store.path}: is the same store as {other}")
+            raise EcgStoreError(
+                f"{store.path}: is the same store as {other}; expected each store "
+                "once: leave one of them out"
+            )
         for name in _SHARED:
             value, expected = getattr(store.config, name), getattr(first.config, name)
             if value != expected:
@@ -90,11 +93,12 @@ def parts_of(stores: Sequence[Store], folder: Path | None) -> Parts:
     tables: list[str] = []
     offsets, fingerprint_offsets = [], []
     for store in stores:
+        if store.parts:
+            raise EcgStoreError(
+                f"{store.path}: is a collection; expected the stores it is made of, "
+                f"which `ecgstore info {store.path}` names"
+            )
         with open_hdf5(store.path) as file:
-            if is_collection(file):
-                raise EcgStoreError(
-                    f"{store.path}: is a collection; expected the stores it is made of"
-                )
             tables = [
                 path
                 for path in (schema.SIGNALS, *store.tables)

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 from ecgstore.builder.copied_rows import write_rows
+from ecgstore.builder.output_place import check_output_place
 from ecgstore.errors import EcgStoreError
 from ecgstore.storage import Selection, Store
-from ecgstore.storage.label_file import label_file_path
 
 
 def write_subset(
@@ -38,7 +38,7 @@ def write_subset(
     final = Path(os.path.abspath(out))
     if not len(rows):
         raise EcgStoreError(f"{store.path}: no record is selected; nothing to write")
-    _check_place(final, store.path, overwrite)
+    check_output_place(final, (store.path, *store.parts), overwrite)
     write_rows(selection, final, with_quarantine=False)
 
 
@@ -47,15 +47,15 @@ def convert_store(
 ) -> None:
     """Write a store of an older version of the format in the one that is written now.
 
-    Rows, values, folds and the quarantine stay. Labels in a file beside the store are
-    written as labels of the new one. Every signal is compared with its checksum on the
-    way. The new store has another fingerprint, so that files made for the old one, such
-    as extracted features, are made again.
+    A collection is written as one store. Rows, values, folds and the quarantine stay.
+    Labels in a file beside the store are written as labels of the new one. Every signal
+    is compared with its checksum on the way. The new store has another fingerprint, so
+    that files made for the old one, such as extracted features, are made again.
 
     Parameters
     ----------
     store : str or Path
-        The store; one of the current version is written again.
+        The store or collection; a store of the current version is written again.
     out : str or Path
         The store to write; it appears when it is complete.
     overwrite : bool
@@ -70,28 +70,5 @@ def convert_store(
     """
     final = Path(os.path.abspath(out))
     with Store(Path(os.path.abspath(store))) as opened:
-        _check_place(final, opened.path, overwrite)
+        check_output_place(final, (opened.path, *opened.parts), overwrite)
         write_rows(opened.select(), final, with_quarantine=True)
-
-
-def _check_place(final: Path, source: Path, overwrite: bool) -> None:
-    """Refuse to replace a file unasked, or the store that is read."""
-    if not final.parent.is_dir():
-        raise EcgStoreError(
-            f"{final.parent}: no such folder; create it, or choose another output"
-        )
-    if not os.path.lexists(final):
-        return
-    if os.path.exists(final) and os.path.samefile(final, source):
-        raise EcgStoreError(f"{final}: is the store itself; choose another output")
-    if not overwrite:
-        raise EcgStoreError(
-            f"{final}: exists already; choose another output, or replace it with "
-            "--overwrite (overwrite=True)"
-        )
-    beside = label_file_path(final)
-    if beside.exists():
-        raise EcgStoreError(
-            f"{beside}: holds labels of the store that is to be replaced; delete it "
-            "first, or choose another output"
-        )

@@ -15,6 +15,11 @@ def print_summary(summary: dict[str, Any]) -> None:
         f"{summary['path']}: {counted(summary['n_records'], 'record')}, "
         f"{summary['size_bytes'] / 1e6:.1f} MB"
     )
+    if summary["parts"]:
+        echo(
+            f"  a collection of {counted(len(summary['parts']), 'store')}: "
+            f"{', '.join(summary['parts'])}"
+        )
     echo(
         f"  signals {shape} {summary['signals']['dtype']}, "
         f"{summary['signals']['fs']:g} Hz, "

@@ -57,6 +57,8 @@ class OpenedFile:
         All other datasets; those of the labels beside the file replace its own.
     label_file : MemoryMap or None
         The file of these labels, if there is one.
+    parts : tuple of Path
+        The stores of a collection; empty for a store.
     """
 
     config: Config
@@ -70,6 +72,7 @@ class OpenedFile:
     signals: SignalRows
     tables: Tables
     label_file: MemoryMap | None
+    parts: tuple[Path, ...]
 
 
 def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile:
@@ -150,6 +153,7 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
         SignalRows(source, rows, dtype, n_leads, n_samples, scale_factor, check),
         tables,
         None if labels is None else labels.file,
+        () if parts is None else parts.located(path),
     )
 
 

@@ -21,6 +21,8 @@ _MAX_PIECES: Final = 64
 class RecordNames:
     """The names of a store's records, which are unique within a source.
 
+    Those of a collection may be there twice, in two parts.
+
     Names are searched as bytes, in their table: nothing is made of all of them. Rows of
     a store are sorted by source and name, so there is a piece of ascending names for
     each source; but this is only found, never assumed.
@@ -83,8 +85,14 @@ class RecordNames:
     def hint(self, name: str) -> str:
         """Return advice for a name that no single record has."""
         rows = self.rows(name)
+        full_names = [*map(self.full_name, rows)]
+        if len({*full_names}) < len(rows):  # in collections
+            return (
+                f"rows {', '.join(map(str, rows))} are of one source: read them by "
+                f"their numbers, such as store.signals([{rows[0]}])"
+            )
         if rows:
-            return f"expected one of {', '.join(map(self.full_name, rows))}"
+            return f"expected one of {', '.join(full_names)}"
         record_id = name.rpartition("/")[2]
         candidates: dict[str, None] = {}  # ordered, each name once
         same_but_case: dict[str, None] = {}

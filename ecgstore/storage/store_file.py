@@ -19,7 +19,7 @@ from ecgstore.storage.tables import Tables
 
 
 class StoreFile:
-    """The open file of a finished store.
+    """The open file of a finished store, or of a collection of stores.
 
     A file can be used from several threads and after `fork`. It is pickled as its path,
     its fingerprint and the paths of its attached deep features.
@@ -65,6 +65,7 @@ class StoreFile:
         self.software = opened.software
         self.fingerprint = opened.fingerprint
         self.built_fingerprint = opened.built_fingerprint
+        self.parts = opened.parts
         self.beats_statuses = opened.beats_statuses
         self.label_names = opened.label_names
         self.feature_names = opened.feature_names
@@ -228,7 +229,9 @@ class StoreFile:
         -------
         ndarray of shape (n_records, ...)
             A view of the mapped file, not writeable; texts are UTF-8 bytes. The file
-            stays open as long as the view exists.
+            stays open as long as the view exists. In a collection, features, marks,
+            quality of leads and block checksums are no arrays, but take indices and
+            NumPy functions as arrays do: ``table[:]`` reads all of it.
 
         Raises
         ------

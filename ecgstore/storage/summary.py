@@ -28,8 +28,9 @@ def summarise(
     Returns
     -------
     dict
-        Size, shape and beat detector, and counts of records by source, class, fold,
-        quality flag, status of the beats, and reason of quarantine.
+        Size, parts of a collection, shape and beat detector, and counts of records by
+        source, class, fold, quality flag, status of the beats, and reason of
+        quarantine.
     """
     with Store(path, labels=labels) as store:
         names = store.label_names
@@ -39,6 +40,7 @@ def summarise(
         return {
             "path": str(store.path),
             "size_bytes": os.path.getsize(store.path),
+            "parts": [str(part) for part in store.parts],
             "n_records": len(store),
             "n_features": len(store.feature_names),
             "signals": {

@@ -8,9 +8,8 @@ import h5py
 import numpy as np
 
 from ecgstore.errors import SchemaError, cause_of
-from ecgstore.storage.collection.parts import path_of_part, read_parts
 from ecgstore.storage.format import schema
-from ecgstore.storage.format.hdf5 import described, is_collection, open_hdf5
+from ecgstore.storage.format.hdf5 import described, open_hdf5
 from ecgstore.storage.format.integrity import (
     block_checksums,
     dataset_digests,
@@ -73,8 +72,8 @@ def verify(
     """
     with Store(path, labels="built") as store, open_hdf5(store.path) as file:
         version = int(file.attrs["format_version"])
-        parts = read_parts(file) if is_collection(file) else None
-        if parts is None:
+        parts = store.parts
+        if not parts:
             for where, problem in structure_differences(file, store.config, version):
                 yield Damage(where, problem)
         yield from _damaged_software(file, store.software)
@@ -89,10 +88,9 @@ def verify(
         unfilled = np.flatnonzero(file[schema.STATE][...] != 1)
         for row in unfilled.tolist():
             yield Damage(f"/{schema.STATE} row {row}", "the row was never filled")
-        if parts is None:
+        if not parts:
             yield from _damaged_rows(store, file, on_progress)
-    for path_in_collection in () if parts is None else parts.paths:
-        part = path_of_part(Path(path), path_in_collection)
+    for part in parts:
         for damage in verify(part, on_progress):
             yield Damage(f"{part}: {damage.where}", damage.problem)
     beside = label_file_path(Path(path))

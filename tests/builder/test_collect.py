@@ -48,6 +48,55 @@ def test_the_same_ecg_in_two_parts_is_reported_and_in_one_fold(
             assert len(np.unique(folds[groups == group])) == 1
 
 
+def test_records_of_the_same_name_are_reported(split: Split, tmp_path: Path) -> None:
+    parts = split(range(20), range(15, 44))
+    report = ecgstore.collect(parts, tmp_path / "all.h5")
+    with ecgstore.open(tmp_path / "all.h5") as store:
+        names = store.column("record_id")
+        assert report.same_name == [
+            (f"part-0.h5: {name}", f"part-1.h5: {name}") for name in names[15:20]
+        ]
+        with pytest.raises(EcgStoreError, match=r"rows 15, 20 .*store\.signals\(\[15"):
+            store[names[15]]
+
+
+def test_stores_may_come_from_a_generator_or_stand_alone(
+    split: Split, tmp_path: Path
+) -> None:
+    parts = split(range(20), range(20, 44))
+    report = ecgstore.collect(iter(parts), tmp_path / "all.h5")
+    assert report.n_parts == 2
+    report = ecgstore.collect(str(parts[0]), tmp_path / "one.h5")
+    assert report.n_records == 20
+
+
+@pytest.mark.parametrize("as_link", [False, True])
+def test_a_part_is_never_replaced(split: Split, tmp_path: Path, as_link: bool) -> None:
+    parts = split(range(20), range(20, 44))
+    content = parts[0].read_bytes()
+    out = parts[0]
+    if as_link:
+        out = tmp_path / "link.h5"
+        out.symlink_to(parts[0])
+    ecgstore.collect(parts, tmp_path / "all.h5")
+    with pytest.raises(EcgStoreError, match="is one of the stores that are read"):
+        ecgstore.collect(parts, out, overwrite=True)
+    with pytest.raises(EcgStoreError, match="is one of the stores that are read"):
+        ecgstore.convert_store(tmp_path / "all.h5", out, overwrite=True)
+    assert parts[0].read_bytes() == content
+
+
+def test_labels_of_a_collection_that_is_replaced_are_not_left_behind(
+    split: Split, tmp_path: Path
+) -> None:
+    parts = split(range(20), range(20, 44))
+    out = tmp_path / "all.h5"
+    ecgstore.collect(parts, out)
+    ecgstore.label_store(out, classes="cinc2020")
+    with pytest.raises(EcgStoreError, match=r"all\.labels\.h5: holds labels"):
+        ecgstore.collect(parts[:1], out, overwrite=True)
+
+
 def test_a_filtered_copy_at_another_scale_is_found(
     sample_store: Path, tmp_path: Path
 ) -> None:
@@ -145,7 +194,7 @@ def test_stores_that_do_not_fit_are_refused(
         ([part, slow], r"slow\.h5: option fs is 250\.0; expected 500\.0"),
         ([VERSION_1], "`ecgstore convert"),
         ([collected], "is a collection; expected the stores"),
-        ([part, copy], "is the same store as"),
+        ([part, copy], "is the same store as .* leave one of them out"),
         ([], "no store is given"),
         ([part, tmp_path / "none.h5"], "no such file"),
     ):
@@ -167,8 +216,17 @@ def test_the_command_collects(
     printed = capsys.readouterr()
     assert "46 records of 2 stores" in printed.out
     assert "2 records hold an ECG of another part" in printed.err
+    assert "2 records have source and name of one of another part" in printed.err
     for command in ("info", "verify"):
         with pytest.raises(SystemExit) as caught:
             main([command, str(out)])
         assert not caught.value.code
-    assert "46" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "46" in printed.out
+    assert f"a collection of 2 stores: {parts[0]}, {parts[1]}" in printed.out
+    with pytest.raises(SystemExit) as caught:
+        main(["convert", str(out), "-o", str(tmp_path / "one.h5")])
+    assert not caught.value.code
+    with ecgstore.open(tmp_path / "one.h5") as store:
+        assert len(store) == 46
+        assert store.parts == ()

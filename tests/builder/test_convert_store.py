@@ -65,7 +65,7 @@ def test_the_command_converts_stores(
 
 def test_a_store_is_not_converted_into_itself(tmp_path: Path) -> None:
     copy = Path(shutil.copy(VERSION_1, tmp_path / "old.h5"))
-    with pytest.raises(EcgStoreError, match="is the store itself"):
+    with pytest.raises(EcgStoreError, match="is one of the stores that are read"):
         ecgstore.convert_store(copy, copy, overwrite=True)
 
 

@@ -92,7 +92,7 @@ def test_what_is_refused(tmp_path: Path, few_records: Path, build: Build) -> Non
     with ecgstore.open(built) as store:
         with pytest.raises(EcgStoreError, match="no record is selected"):
             ecgstore.write_subset(store.select(rows=[]), out)
-        with pytest.raises(EcgStoreError, match="is the store itself"):
+        with pytest.raises(EcgStoreError, match="is one of the stores that are read"):
             ecgstore.write_subset(store.select(rows=[0]), built, overwrite=True)
         with pytest.raises(EcgStoreError, match="no such folder"):
             ecgstore.write_subset(store.select(rows=[0]), tmp_path / "no" / "x.h5")

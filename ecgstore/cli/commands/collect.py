@@ -52,9 +52,9 @@ def collect(
 ) -> None:
     """Make a collection of STOREs, which all commands take as one store.
 
-    Small columns are copied; signals, features, marks and quality stay in the stores,
-    which must not change, nor move relative to the collection. To append, build
-    another store and collect again.
+    Small columns are copied, among them the labels that the stores have now; signals,
+    features, marks and quality stay in the stores, which must not change, nor move
+    relative to the collection. To append, build another store and collect again.
     """
     from ecgstore.builder.collect import collect as write
 
@@ -70,7 +70,17 @@ def collect(
         f"{counted(report.n_parts, 'store')}"
     )
     if report.n_moved_folds:
-        echo(f"{report.n_moved_folds} have another fold than in their store")
+        echo(
+            f"{report.n_moved_folds} of them in another fold than in their store; "
+            "--keep-folds keeps folds that do not leak"
+        )
+    if report.same_name:
+        one, other = report.same_name[0]
+        echo(
+            f"{counted(len(report.same_name), 'record')} have source and name of one "
+            f"of another part, such as {other} ({one}); they cannot be found by name",
+            err=True,
+        )
     if report.same_ecg:
         one, other = report.same_ecg[0]
         echo(

@@ -38,11 +38,12 @@ def convert(source: Path, out: Path, model: str | None, overwrite: bool) -> None
     which maps signals in mV and numbers of real samples to logits and features,
     without ecgstore; its classes, leads and preprocessing are in its metadata.
 
-    Or SOURCE is a store, of any version of the format. Nothing is computed again;
-    labels of `ecgstore label` are written into the new store, which has another
-    fingerprint, so that features are extracted again.
+    Or SOURCE is a store, of any version of the format, or a collection, which is
+    written as one store. Nothing is computed again; labels of `ecgstore label` are
+    written into the new store, which has another fingerprint, so that features are
+    extracted again.
     """
-    if known_file(source) == known_format("ecgstore"):
+    if known_file(source) in map(known_format, ("ecgstore", "ecgstore collection")):
         _convert_store(source, out, model, overwrite)
     else:
         _convert_network(source, out, model, overwrite)
@@ -56,6 +57,11 @@ def _convert_store(source: Path, out: Path, model: str | None, overwrite: bool) 
     if model is not None:
         raise ConfigError(
             f"{source}: is a store; --model is for networks: leave it out"
+        )
+    if out.suffix in (".onnx", ".pt2"):
+        raise ConfigError(
+            f"{out}: ends in {out.suffix}, as a network; {source} is a store: expected "
+            "a name that ends in .h5"
         )
     convert_store(source, out, overwrite=overwrite)
     echo(f"wrote {out}, a store of format version {FORMAT.version}")

@@ -7,6 +7,7 @@ import click
 
 from ecgstore.cli.options.common import JSON, STORE
 from ecgstore.cli.output import echo, print_json
+from ecgstore.errors import counted
 
 
 @click.command(
@@ -39,8 +40,8 @@ def verify(store: Path, as_json: bool) -> None:
             echo(f"{store}: no damage")
     if damages:
         echo(
-            f"ecgstore: {store}: {len(damages)} damaged places; build the store again "
-            "or restore it from a copy",
+            f"ecgstore: {store}: {counted(len(damages), 'damaged place')}; build "
+            "the store again or restore it from a copy",
             err=True,
         )
         sys.exit(1)

@@ -15,8 +15,9 @@ from ecgstore.storage.format.row_offsets import PartOffsets
 class JoinedTable:
     """A table of a collection, of which only what is asked for is read.
 
-    It takes indices as an array does: rows, alone or followed by indices of the other
-    axes. NumPy functions take it as an array, and read all of it.
+    It takes indices as an array does. Rows, alone or followed by indices of the other
+    axes, are all that is read then. NumPy functions take it as an array, and read all
+    of it.
 
     Attributes
     ----------
@@ -57,7 +58,11 @@ class JoinedTable:
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Return rows, or a part of them, as a new array."""
-        rows, rest = (key[0], key[1:]) if isinstance(key, tuple) else (key, ())
+        keys = key if isinstance(key, tuple) else (key,)
+        if not keys or any(one is None or one is Ellipsis for one in keys):
+            whole: NDArray[Any] = self[:][key]
+            return whole
+        rows, rest = keys[0], keys[1:]
         if isinstance(rows, int | np.integer):
             [row] = self._rows(np.array([rows]))
             of_row: NDArray[Any] = row[rest] if rest else row

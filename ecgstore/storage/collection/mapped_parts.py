@@ -10,7 +10,7 @@ import numpy as np
 
 from ecgstore.arrays import IntArray, UInt8Array
 from ecgstore.errors import EcgStoreError, StoreClosedError
-from ecgstore.storage.collection.parts import Parts, missing_part, path_of_part
+from ecgstore.storage.collection.parts import Parts, missing_part
 from ecgstore.storage.memory_map import MemoryMap
 
 _CHECKED_AT_ONCE: Final = 64
@@ -68,9 +68,9 @@ class MappedParts:
         self._collection = collection
         self._path = path
         self._files = [
-            _map(path, path_of_part(path, part), int(n_bytes), fingerprint, int(offset))
+            _map(path, part, int(n_bytes), fingerprint, int(offset))
             for part, n_bytes, fingerprint, offset in zip(
-                parts.paths,
+                parts.located(path),
                 parts.n_bytes,
                 parts.fingerprints,
                 parts.fingerprint_offsets,

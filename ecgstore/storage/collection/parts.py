@@ -52,6 +52,12 @@ class Parts:
         """Number of the first row of each part, and of all rows at the end."""
         return np.concatenate([[0], np.cumsum(self.n_rows)])
 
+    def located(self, collection: Path) -> tuple[Path, ...]:
+        """Return the paths of the stores, from the folder of the collection."""
+        return tuple(
+            Path(os.path.normpath(collection.parent / path)) for path in self.paths
+        )
+
     def specs(self) -> list[DatasetSpec]:
         """Return the datasets that hold all of this."""
         table = Dimension(f"{PARTS}/table", names=self.tables)
@@ -123,11 +129,6 @@ def check_parts(
             f"{path}: /{PARTS} is damaged, its numbers do not fit each other; collect "
             "the stores again"
         )
-
-
-def path_of_part(collection: Path, path: str) -> Path:
-    """Return the path of a part, from the folder of the collection."""
-    return Path(os.path.normpath(collection.parent / path))
 
 
 def missing_part(collection: Path, part: Path, problem: str) -> EcgStoreError:

@@ -177,7 +177,7 @@ def fingerprint(config: str, digests: Mapping[str, str]) -> str:
     Parameters
     ----------
     config : str
-        The attribute ``config``.
+        The options of the build, as `/config` holds them.
     digests : Mapping
         The digest of every dataset, by path.
 

@@ -50,6 +50,8 @@ def create_file(
     one behind the other, with an implicit index, which takes no bytes. So rows are read
     and written in place, without the HDF5 library.
 
+    Where datasets read rows from other files, the attribute counts the whole file.
+
     Nothing in the file depends on when or where it was made.
 
     Parameters
@@ -95,6 +97,7 @@ def _create(
     structure_nbytes: int,
 ) -> bool:
     """Create a file; return whether some bytes at its beginning hold all structures."""
+    has_sources = any(spec.sources for spec in specs)
     with _new_file(path, structure_nbytes) as file:
         for name, value in attributes.items():
             set_attribute(file, name, value)
@@ -108,6 +111,9 @@ def _create(
         if HEAD_NBYTES in attributes:
             described = [*used, *(one.path for one in specs if one.values is not None)]
             head = max(end for path in described for _, end in _extent(file, path))
+            if has_sources:  # lists of files are long, and lie between the datasets
+                file.flush()
+                head = file.id.get_filesize()
             file.attrs.modify(HEAD_NBYTES, head)
         extents = [
             extent
@@ -116,8 +122,8 @@ def _create(
         ]
         file.flush()
         size = file.id.get_filesize()
-    if any(spec.sources for spec in specs):
-        return True  # lists of files are long, and lie between the datasets
+    if has_sources:
+        return True
     begins, ends = zip(*sorted([*extents, (size, size)]), strict=True)
     gaps = np.subtract(begins[1:], ends[:-1])
     return begins[0] <= structure_nbytes and bool((gaps <= _LARGEST_GAP).all())
@@ -161,11 +167,14 @@ def _refer_to_sources(creation: h5py.h5p.PropDCID, spec: DatasetSpec) -> None:
     creation.set_fill_value(np.array(missing_value(spec), spec.dtype))
     rows = h5py.h5s.create_simple(spec.shape)
     begin, zeros = 0, (0,) * (len(spec.shape) - 1)
+    name = f"/{spec.path}".encode()
     for path, n_rows in spec.sources:
         of_source = (n_rows, *spec.shape[1:])
         rows.select_hyperslab((begin, *zeros), of_source)
         source = h5py.h5s.create_simple(of_source)
-        creation.set_virtual(rows, path.encode(), f"/{spec.path}".encode(), source)
+        # The library would replace %b by the number of a block.
+        in_file = path.replace("%", "%%").encode()
+        creation.set_virtual(rows, in_file, name, source)
         begin += n_rows
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import multiprocessing
+import os
 import pickle
 import random
 import shutil
@@ -69,10 +70,14 @@ def test_every_table_is_that_of_one_store(
             chance.integers(0, 44, 60),
             chance.random(44) < 0.5,
             np.array([], np.int64),
+            ...,
+            (),
+            None,
+            (..., 0),
         ):
             same = np.array_equal(found[key], expected[key], equal_nan=has_nan)
             assert same, (path, key)
-            if expected.ndim > 1:
+            if expected.ndim > 1 and not isinstance(key, tuple) and key is not None:
                 one, other = found[key, 1], expected[key, 1]
                 assert np.array_equal(one, other, equal_nan=has_nan), (path, key)
 
@@ -221,6 +226,51 @@ def test_several_stores_open_as_one(parts: list[Path], store: ecgstore.Store) ->
     opened.close()
     del opened
     assert not path.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_does_not_remove_the_temporary_file(
+    parts: list[Path],
+) -> None:
+    opened = ecgstore.open(parts)
+    path = opened.path
+    child = os.fork()
+    if child == 0:
+        del opened
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert path.exists()
+    assert len(opened) == 44
+
+
+def test_no_stores_are_refused() -> None:
+    with pytest.raises(EcgStoreError, match="no store is given"):
+        ecgstore.open([])
+
+
+def test_names_of_parts_may_have_any_characters(
+    parts: list[Path], tmp_path: Path, store: ecgstore.Store
+) -> None:
+    """The HDF5 library replaces ``%b`` in the names of files."""
+    names = ["100%b.h5", "%%.h5", "ä ö.h5", "50%.h5"]
+    moved = [
+        part.rename(part.with_name(name))
+        for part, name in zip(parts, names, strict=True)
+    ]
+    ecgstore.collect(moved, tmp_path / "all.h5")
+    with ecgstore.open(tmp_path / "all.h5") as opened:
+        assert [part.name for part in opened.parts] == names
+        np.testing.assert_array_equal(opened.signals([5, 33]), store.signals([5, 33]))
+    with h5py.File(tmp_path / "all.h5") as file:
+        np.testing.assert_array_equal(
+            file["signals"][:], store.signals(range(44), dtype="int16")
+        )
+
+
+def test_the_head_of_a_collection_is_the_whole_file(file: Path) -> None:
+    """Structures of HDF5 lie between its columns."""
+    with h5py.File(file) as opened:
+        assert opened.attrs["head_nbytes"] == file.stat().st_size
 
 
 def _signals(pickled: bytes) -> bytes:
