@@ -109,7 +109,8 @@ def parts_of(stores: Sequence[Store], folder: Path | None) -> Parts:
             fingerprint_offsets.append(file[FINGERPRINT].id.get_offset())
     paths = (os.path.abspath(store.path) for store in stores)
     if folder is not None:
-        paths = (os.path.relpath(path, folder) for path in paths)
+        begin = os.path.realpath(folder)
+        paths = (os.path.relpath(_in_real_folder(path), begin) for path in paths)
     return Parts(
         tuple(Path(path).as_posix() for path in paths),
         np.array([os.path.getsize(store.path) for store in stores], np.int64),
@@ -119,6 +120,11 @@ def parts_of(stores: Sequence[Store], folder: Path | None) -> Parts:
         tuple(tables),
         np.array(offsets, np.int64),
     )
+
+
+def _in_real_folder(path: str) -> str:
+    """Return a path whose folders are no links."""
+    return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
 
 
 def _check_today(file: h5py.File, path: Path) -> None:

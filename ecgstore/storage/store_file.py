@@ -230,8 +230,8 @@ class StoreFile:
         ndarray of shape (n_records, ...)
             A view of the mapped file, not writeable; texts are UTF-8 bytes. The file
             stays open as long as the view exists. In a collection, features, marks,
-            quality of leads and block checksums are no arrays, but take indices and
-            NumPy functions as arrays do: ``table[:]`` reads all of it.
+            quality of leads, block checksums and signatures are no arrays, but take
+            indices and NumPy functions as arrays do: ``table[:]`` reads all of it.
 
         Raises
         ------

@@ -105,16 +105,15 @@ def prediction_identity(
         Whether the classifiers of `JOINED` are trained, too.
     """
     rows = np.concatenate([outer.training, outer.test])
-    records = store.records.iloc[rows]
     return {
         # Not the labels of the test records, on which nothing may depend.
         "labels": array_digest(store.labels(rows=outer.training, dtype=np.uint8)),
         "classes": list(store.label_names),
         "features": array_digest(store.table(schema.FEATURES)[rows]),
         "columns": list(store.feature_names),
-        "age": array_digest(records["age"].to_numpy(np.float64)),
-        "sex": records["sex"].astype(str).tolist(),
-        "sources": records["source"].astype(str).tolist(),
+        "age": array_digest(store.column("age", rows).astype(np.float64)),
+        "sex": store.column("sex", rows).tolist(),
+        "sources": store.column("source", rows).tolist(),
         "patients": store.groups(rows).tolist(),
         "settings": settings.hybrid(seed).to_dict(),
         "deep_inputs": settings.deep_inputs,

@@ -53,10 +53,15 @@ class Parts:
         return np.concatenate([[0], np.cumsum(self.n_rows)])
 
     def located(self, collection: Path) -> tuple[Path, ...]:
-        """Return the paths of the stores, from the folder of the collection."""
-        return tuple(
-            Path(os.path.normpath(collection.parent / path)) for path in self.paths
-        )
+        """Return the paths of the stores, from the folder of the collection.
+
+        They begin where the system finds that folder, as HDF5 finds it: behind a link,
+        ``..`` is another folder than it seems.
+        """
+        folder = Path(os.path.realpath(collection.parent))
+        if folder == Path(os.path.abspath(collection.parent)):
+            folder = collection.parent  # as the user names it
+        return tuple(Path(os.path.normpath(folder / path)) for path in self.paths)
 
     def specs(self) -> list[DatasetSpec]:
         """Return the datasets that hold all of this."""

@@ -267,6 +267,24 @@ def test_names_of_parts_may_have_any_characters(
         )
 
 
+def test_folders_may_be_links(
+    parts: list[Path], tmp_path: Path, store: ecgstore.Store
+) -> None:
+    """HDF5 would read fill values, without an error, where ``..`` leads elsewhere."""
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "er")
+    (tmp_path / "of parts").symlink_to(tmp_path / "parts")
+    given = [tmp_path / "of parts" / part.name for part in parts]
+    ecgstore.collect(given, tmp_path / "link" / "all.h5")
+    for folder in ("link", "deep/er"):
+        path = tmp_path / folder / "all.h5"
+        with ecgstore.open(path) as opened:
+            np.testing.assert_array_equal(opened.signals([33]), store.signals([33]))
+        with h5py.File(path) as file:
+            expected = store.signals([33], dtype="int16")
+            np.testing.assert_array_equal(file["signals"][33:34], expected)
+
+
 def test_the_head_of_a_collection_is_the_whole_file(file: Path) -> None:
     """Structures of HDF5 lie between its columns."""
     with h5py.File(file) as opened:
