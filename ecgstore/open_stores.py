@@ -10,6 +10,7 @@ from typing import Literal
 
 from ecgstore.builder.collect import write_collection
 from ecgstore.storage import Store
+from ecgstore.system.open_files import allow_open_stores
 
 
 def open_stores(
@@ -39,10 +40,12 @@ def open_stores(
     """
     if isinstance(path, str | Path):
         return Store(path, verify=verify, labels=labels)
+    paths = [*path]
     folder = Path(tempfile.mkdtemp(prefix="ecgstore-"))
     try:
+        allow_open_stores(folder, len(paths))
         with ExitStack() as opened:
-            stores = [opened.enter_context(Store(one, labels=labels)) for one in path]
+            stores = [opened.enter_context(Store(one, labels=labels)) for one in paths]
             write_collection(stores, folder / "collection.h5", None)
         store = Store(folder / "collection.h5", verify=verify)
     except BaseException:

@@ -15,6 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ecgstore.arrays import IntArray
+from ecgstore.builder.output_place import check_place
 from ecgstore.builder.parts_of_collection import check_parts_fit, parts_of
 from ecgstore.builder.stored_signatures import stored_signatures
 from ecgstore.config import Config
@@ -32,6 +33,7 @@ from ecgstore.storage.format.layout import create_file
 from ecgstore.storage.format.stored_values import encoded
 from ecgstore.storage.frames import same_ecg
 from ecgstore.system.atomic_files import replace_file
+from ecgstore.system.open_files import allow_open_stores
 from ecgstore.system.progress import Progress
 
 
@@ -98,17 +100,10 @@ def collect(
         output exists, or it cannot be written.
     """
     final = Path(os.path.abspath(out))
-    if not final.parent.is_dir():
-        raise EcgStoreError(
-            f"{final.parent}: no such folder; create it, or choose another output"
-        )
-    if os.path.lexists(final) and not overwrite:
-        raise EcgStoreError(
-            f"{final}: exists already; choose another output, or replace it with "
-            "--overwrite (overwrite=True)"
-        )
+    allow_open_stores(final, len(stores))
     with ExitStack() as opened:
         parts = [opened.enter_context(Store(path)) for path in stores]
+        check_place(final, [store.path for store in parts], overwrite)
         return write_collection(
             parts, final, final.parent, classes, keep_folds=keep_folds, quiet=quiet
         )

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 from ecgstore.builder.copied_rows import write_rows
+from ecgstore.builder.output_place import check_place
 from ecgstore.errors import EcgStoreError
 from ecgstore.storage import Selection, Store
-from ecgstore.storage.label_file import label_file_path
 
 
 def write_subset(
@@ -38,7 +38,7 @@ def write_subset(
     final = Path(os.path.abspath(out))
     if not len(rows):
         raise EcgStoreError(f"{store.path}: no record is selected; nothing to write")
-    _check_place(final, store.path, overwrite)
+    check_place(final, [store.path], overwrite)
     write_rows(selection, final, with_quarantine=False)
 
 
@@ -70,28 +70,5 @@ def convert_store(
     """
     final = Path(os.path.abspath(out))
     with Store(Path(os.path.abspath(store))) as opened:
-        _check_place(final, opened.path, overwrite)
+        check_place(final, [opened.path], overwrite)
         write_rows(opened.select(), final, with_quarantine=True)
-
-
-def _check_place(final: Path, source: Path, overwrite: bool) -> None:
-    """Refuse to replace a file unasked, or the store that is read."""
-    if not final.parent.is_dir():
-        raise EcgStoreError(
-            f"{final.parent}: no such folder; create it, or choose another output"
-        )
-    if not os.path.lexists(final):
-        return
-    if os.path.exists(final) and os.path.samefile(final, source):
-        raise EcgStoreError(f"{final}: is the store itself; choose another output")
-    if not overwrite:
-        raise EcgStoreError(
-            f"{final}: exists already; choose another output, or replace it with "
-            "--overwrite (overwrite=True)"
-        )
-    beside = label_file_path(final)
-    if beside.exists():
-        raise EcgStoreError(
-            f"{beside}: holds labels of the store that is to be replaced; delete it "
-            "first, or choose another output"
-        )

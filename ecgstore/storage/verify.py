@@ -93,6 +93,11 @@ def verify(
             yield from _damaged_rows(store, file, on_progress)
     for path_in_collection in () if parts is None else parts.paths:
         part = path_of_part(Path(path), path_in_collection)
+        with open_hdf5(part) as file:
+            is_store = not is_collection(file)
+        if not is_store:  # perhaps the collection itself, without end
+            yield Damage(str(part), "is a collection; expected a store")
+            continue
         for damage in verify(part, on_progress):
             yield Damage(f"{part}: {damage.where}", damage.problem)
     beside = label_file_path(Path(path))
