@@ -12,6 +12,7 @@ from typing import Literal
 from ecgstore.builder.collect import write_collection
 from ecgstore.errors import EcgStoreError
 from ecgstore.storage import Store
+from ecgstore.system.open_files import allow_open_stores
 
 
 def open(  # noqa: A001
@@ -44,6 +45,7 @@ def open(  # noqa: A001
         raise EcgStoreError("no store is given; expected one or more paths")
     folder = Path(tempfile.mkdtemp(prefix="ecgstore-"))
     try:
+        allow_open_stores(folder, len(path))
         with ExitStack() as opened:
             stores = [opened.enter_context(Store(one, labels=labels)) for one in path]
             write_collection(stores, folder / "collection.h5", None)

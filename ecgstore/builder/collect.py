@@ -34,6 +34,7 @@ from ecgstore.storage.format.layout import create_file
 from ecgstore.storage.format.stored_values import encoded
 from ecgstore.storage.frames import same_ecg
 from ecgstore.system.atomic_files import replace_file
+from ecgstore.system.open_files import allow_open_stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ def collect(
     given = [stores] if isinstance(stores, str | Path) else stores
     paths = [Path(one) for one in given]
     check_output_place(final, paths, overwrite)
+    allow_open_stores(final, len(paths))
     with ExitStack() as opened:
         parts = [opened.enter_context(Store(path)) for path in paths]
         return write_collection(

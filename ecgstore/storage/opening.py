@@ -127,6 +127,8 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
         content = MemoryMap(path)
         content.check_same_file(file.id.get_vfd_handle())
     content.watch(fingerprint)
+    if parts is None:
+        _check_inside(rows, n_leads * n_samples * dtype.itemsize, content, path)
     source: ByteSource = content
     joined: dict[str, JoinedTable] = {}
     if parts is not None:
@@ -155,6 +157,25 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
         None if labels is None else labels.file,
         () if parts is None else parts.located(path),
     )
+
+
+def _check_inside(
+    offsets: RowOffsets, row_nbytes: int, content: MemoryMap, path: Path
+) -> None:
+    """Refuse rows that lead out of the mapped file: kernels trust their offsets."""
+    if not len(offsets):
+        return
+    if isinstance(offsets, EvenOffsets):
+        first = offsets.first
+        last = first + offsets.step * (offsets.n_rows - 1)
+    else:
+        every = offsets[:]
+        first, last = int(every.min()), int(every.max())
+    if first < 0 or last + row_nbytes > content.bytes.size:
+        raise SchemaError(
+            f"{path}: rows of /{schema.SIGNALS} lie beyond the end of the file; build "
+            "the store again or restore it from a copy"
+        )
 
 
 def _signal_offsets(signals: h5py.Dataset, path: Path) -> RowOffsets:

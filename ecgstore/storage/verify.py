@@ -9,7 +9,7 @@ import numpy as np
 
 from ecgstore.errors import SchemaError, cause_of
 from ecgstore.storage.format import schema
-from ecgstore.storage.format.hdf5 import described, open_hdf5
+from ecgstore.storage.format.hdf5 import described, is_collection, open_hdf5
 from ecgstore.storage.format.integrity import (
     block_checksums,
     dataset_digests,
@@ -91,6 +91,11 @@ def verify(
         if not parts:
             yield from _damaged_rows(store, file, on_progress)
     for part in parts:
+        with open_hdf5(part) as file:
+            is_store = not is_collection(file)
+        if not is_store:  # perhaps the collection itself, without end
+            yield Damage(str(part), "is a collection; expected a store")
+            continue
         for damage in verify(part, on_progress):
             yield Damage(f"{part}: {damage.where}", damage.problem)
     beside = label_file_path(Path(path))

@@ -1,13 +1,19 @@
 """What stores a collection takes, which labels and folds it has."""
 
+import re
 import shutil
+import sys
 from collections.abc import Callable
+from contextlib import ExitStack
+from copy import copy
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 import ecgstore
+from ecgstore.builder.parts_of_collection import check_parts_fit
 from ecgstore.cli import main
 from ecgstore.errors import EcgStoreError
 
@@ -117,6 +123,10 @@ def test_a_filtered_copy_at_another_scale_is_found(
         [sample_store, tmp_path / "copies.h5"], tmp_path / "all.h5"
     )
     assert len(report.same_ecg) == 6
+    with ecgstore.open(tmp_path / "all.h5") as store:
+        folds, same = store.table("folds"), store.table("records/same_ecg")
+        np.testing.assert_array_equal(folds[44:], folds[same[44:]])
+        assert same[44:].max() < 44
 
 
 def test_folds_are_kept_if_nothing_leaks(split: Split, tmp_path: Path) -> None:
@@ -130,20 +140,19 @@ def test_folds_are_kept_if_nothing_leaks(split: Split, tmp_path: Path) -> None:
         assert store.table("folds").tolist() == expected
 
 
-def test_folds_that_leak_are_not_kept(
-    split: Split, tmp_path: Path, sample_store: Path
-) -> None:
-    [part, copy] = split(range(20), range(10))
+@pytest.mark.parametrize("step", [1, 9])
+def test_folds_that_leak_are_not_kept(split: Split, tmp_path: Path, step: int) -> None:
+    [part, other] = split(range(20), range(1))
     table = tmp_path / "folds.csv"
-    with ecgstore.open(copy) as store:
+    with ecgstore.open(other) as store:
         lines = [
-            f"{name},{(fold + 1) % 10}"
+            f"{name},{(fold + step) % 10}"
             for name, fold in zip(store, store.table("folds").tolist(), strict=True)
         ]
-    table.write_text("\n".join(["record_id,fold", *lines]))
-    ecgstore.label_store(copy, table, folds_from="fold")
+    table.write_text("\n".join(["record_id,fold", "none,0", *lines]))
+    ecgstore.label_store(other, table, folds_from="fold")
     with pytest.raises(EcgStoreError, match=r"cannot be kept.* leave out --keep-folds"):
-        ecgstore.collect([part, copy], tmp_path / "all.h5", keep_folds=True)
+        ecgstore.collect([part, other], tmp_path / "all.h5", keep_folds=True)
     assert not (tmp_path / "all.h5").exists()
 
 
@@ -173,6 +182,107 @@ def test_targets_and_columns_that_a_part_lacks_are_empty(
         np.testing.assert_array_equal(opened.targets()[20:, 0], ages)
 
 
+def test_targets_are_those_of_their_names(split: Split, tmp_path: Path) -> None:
+    """Whatever their order in each part."""
+    parts = split(range(20), range(20, 44))
+    expected = {name: np.zeros(44) for name in ("one", "two")}
+    for part, order, first in zip(
+        parts, (["one", "two"], ["two", "one"]), (0, 20), strict=True
+    ):
+        with ecgstore.open(part) as store:
+            ids = list(store)
+        for number, name in enumerate(expected):
+            rows = np.arange(len(ids)) + first
+            expected[name][rows] = rows + 1000 * number
+        table = part.with_suffix(".csv")
+        lines = [f"{name},{first + i},{first + i + 1000}" for i, name in enumerate(ids)]
+        table.write_text("\n".join(["record_id,one,two", *lines]))
+        ecgstore.label_store(part, table, targets=order)
+    ecgstore.collect(parts, tmp_path / "all.h5")
+    with ecgstore.open(tmp_path / "all.h5") as opened:
+        for number, name in enumerate(opened.target_names):
+            np.testing.assert_array_equal(opened.targets()[:, number], expected[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("leads", ("I", "II")),
+        ("duration_s", 5.0),
+        ("windows", "whole"),
+        ("low_hz", 1.0),
+        ("high_hz", 30.0),
+        ("filter_order", 2),
+        ("margin_s", 1.0),
+        ("dtype", "float32"),
+        ("beats", "none"),
+        ("rr_convention", "other"),
+    ],
+)
+def test_an_option_that_differs_is_named(
+    split: Split, tmp_path: Path, name: str, value: object
+) -> None:
+    with ExitStack() as opened:
+        stores = [
+            opened.enter_context(ecgstore.open(part))
+            for part in split(range(3), range(3, 5))
+        ]
+        config = copy(stores[1].config)
+        object.__setattr__(config, name, value)
+        stores[1].config = config
+        with pytest.raises(EcgStoreError, match=rf"part-1\.h5: option {name} is"):
+            check_parts_fit(stores)
+
+
+@pytest.mark.parametrize("name", ["beats", "features"])
+def test_parts_of_another_version_of_what_is_measured_are_refused(
+    split: Split, tmp_path: Path, name: str
+) -> None:
+    parts = split(range(3), range(3, 5))
+    with h5py.File(parts[1], "r+") as file:
+        software = file.attrs["software"].decode()
+        version = re.search(rf"\b{name} (\S+?),", software)
+        assert version is not None
+        other = software.replace(version[0], f"{name} 0,")
+        del file.attrs["software"]
+        file.attrs["software"] = np.bytes_(other)
+    with pytest.raises(EcgStoreError, match=r"part-1\.h5: .* of another version"):
+        ecgstore.collect(parts, tmp_path / "all.h5")
+
+
+def test_no_part_is_replaced_by_its_collection(split: Split, tmp_path: Path) -> None:
+    """Not even if it is asked for, or by another name."""
+    parts = split(range(20), range(20, 44))
+    content = parts[1].read_bytes()
+    link = tmp_path / "link.h5"
+    link.symlink_to(parts[1])
+    for out in (parts[1], link):
+        with pytest.raises(EcgStoreError, match="which is read; choose another output"):
+            ecgstore.collect(parts, out, overwrite=True)
+        assert parts[1].read_bytes() == content
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of open files")
+def test_too_many_parts_for_the_limit_of_open_files(
+    split: Split, tmp_path: Path
+) -> None:
+    import resource
+
+    part = split(range(3))[0]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        pytest.skip("this system has no limit")
+    with pytest.raises(EcgStoreError, match="raise the limit"):
+        ecgstore.collect([part] * hard, tmp_path / "all.h5")
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        ecgstore.collect([part], tmp_path / "all.h5")
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 64
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def test_the_same_stores_make_the_same_bytes(split: Split, tmp_path: Path) -> None:
     parts = split(range(20), range(20, 44))
     for name in ("one.h5", "two.h5"):
@@ -189,12 +299,12 @@ def test_stores_that_do_not_fit_are_refused(
     slow = build(few_records, tmp_path / "slow.h5", config)
     collected = tmp_path / "collected.h5"
     ecgstore.collect([part], collected)
-    copy = Path(shutil.copy(part, tmp_path / "copy.h5"))
+    same = Path(shutil.copy(part, tmp_path / "copy.h5"))
     for stores, message in (
         ([part, slow], r"slow\.h5: option fs is 250\.0; expected 500\.0"),
         ([VERSION_1], "`ecgstore convert"),
         ([collected], "is a collection; expected the stores"),
-        ([part, copy], "is the same store as .* leave one of them out"),
+        ([part, same], "is the same store as .* leave one of them out"),
         ([], "no store is given"),
         ([part, tmp_path / "none.h5"], "no such file"),
     ):

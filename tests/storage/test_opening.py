@@ -14,11 +14,13 @@ from ecgstore.errors import (
     EcgStoreError,
     SchemaError,
 )
+from ecgstore.storage import opening
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.chunk_index import chunk_offsets
 from ecgstore.storage.format.integrity import dataset_paths
-from ecgstore.storage.format.row_offsets import row_offsets
+from ecgstore.storage.format.row_offsets import EvenOffsets, row_offsets
 from ecgstore.storage.format.schema import row_specs
+from ecgstore.storage.format.stored_values import UNSEALED
 
 Offsets = Callable[[h5py.Dataset], list[int]]
 
@@ -218,3 +220,40 @@ def test_signals_at_odd_offsets_are_refused(
         pytest.fail("no signals at odd offsets")
     with pytest.raises(EcgStoreError, match=r"odd offsets.*h5repack -t 4096 -a 4096"):
         ecgstore.open(path)
+
+
+def test_an_unfinished_build_is_refused(copy: Path) -> None:
+    with h5py.File(copy, "r+") as file:
+        file["fingerprint"][()] = np.bytes_(UNSEALED)
+    with pytest.raises(SchemaError, match="unfinished build; run its command again"):
+        ecgstore.open(copy)
+
+
+@pytest.mark.parametrize("path", ["signals", "features", "records/age"])
+def test_a_dataset_in_another_file_is_refused(
+    copy: Path, sample_store: Path, path: str
+) -> None:
+    """Its offsets are those of the other file."""
+    with h5py.File(copy, "r+") as file:
+        del file[path]
+        file[path] = h5py.ExternalLink(str(sample_store), f"/{path}")
+    with pytest.raises(SchemaError, match=f"/{path} is a link into another file"):
+        ecgstore.open(copy)
+
+
+@pytest.mark.parametrize(
+    "offsets",
+    [
+        EvenOffsets(1 << 40, 120_000, 44),
+        EvenOffsets(-8, 120_000, 44),
+        EvenOffsets(4096, 120_000, 1 << 60),
+        np.array([1 << 40] * 44),
+    ],
+)
+def test_rows_outside_the_file_are_refused(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, offsets: Any
+) -> None:
+    """Kernels trust the offsets that they get, and not every HDF5 library checks."""
+    monkeypatch.setattr(opening, "row_offsets", lambda _: offsets)
+    with pytest.raises(SchemaError, match="/signals lie beyond the end of the file"):
+        ecgstore.open(copy)

@@ -29,6 +29,13 @@ def flip(path: Path, offset: int, bit: int = 0) -> None:
         file.write(bytes([byte ^ (1 << bit)]))
 
 
+def seal_again(file: h5py.File) -> None:
+    """Make all digests right."""
+    write_digests(file)
+    changed = fingerprint(file["config"][()].decode(), dataset_digests(file))
+    file["fingerprint"][()] = np.bytes_(changed)
+
+
 def test_intact_store_has_no_damage(sample_store: Path) -> None:
     rows: list[int] = []
     assert list(verify(sample_store, rows.append)) == []
@@ -210,8 +217,16 @@ def test_a_row_that_was_not_filled_is_damage(copy: Path, value: int) -> None:
     """Even if all digests are right."""
     with h5py.File(copy, "r+") as file:
         file["state"][5] = value
-        digests = dataset_digests(file)
-        write_digests(file)
-        changed = fingerprint(file["config"][()].decode(), digests)
-        file["fingerprint"][()] = np.bytes_(changed)
+        seal_again(file)
     assert [damage.where for damage in verify(copy)] == ["/state row 5"]
+
+
+@pytest.mark.parametrize("place", [(0, 0), (4, 2), (11, 4)])
+def test_a_wrong_checksum_of_any_block_is_damage(
+    copy: Path, place: tuple[int, int]
+) -> None:
+    """Even if all digests are right."""
+    with h5py.File(copy, "r+") as file:
+        file["block_checksums"][7, *place] ^= 1
+        seal_again(file)
+    assert [damage.where for damage in verify(copy)] == ["/block_checksums row 7"]

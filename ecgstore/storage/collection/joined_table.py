@@ -15,9 +15,9 @@ from ecgstore.storage.format.row_offsets import PartOffsets
 class JoinedTable:
     """A table of a collection, of which only what is asked for is read.
 
-    It takes indices as an array does. Rows, alone or followed by indices of the other
-    axes, are all that is read then. NumPy functions take it as an array, and read all
-    of it.
+    It takes indices as an array does. For numbers, slices or a mask of rows, alone or
+    followed by numbers and slices of the other axes, it reads these rows; for any other
+    index, and for NumPy functions, all of them.
 
     Attributes
     ----------
@@ -58,22 +58,29 @@ class JoinedTable:
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Return rows, or a part of them, as a new array."""
-        keys = key if isinstance(key, tuple) else (key,)
-        if not keys or any(one is None or one is Ellipsis for one in keys):
-            whole: NDArray[Any] = self[:][key]
-            return whole
-        rows, rest = keys[0], keys[1:]
-        if isinstance(rows, int | np.integer):
-            [row] = self._rows(np.array([rows]))
-            of_row: NDArray[Any] = row[rest] if rest else row
-            return of_row
-        if isinstance(rows, slice) and rest:
-            return self._columns(rows, rest)
+        indices = key if isinstance(key, tuple) else (key,)
+        if not indices or not all(map(_is_plain, indices[1:])):
+            return np.asarray(self._all()[key])
+        rows, *rest = indices
         if isinstance(rows, slice):
+            if rest:
+                return self._columns(rows, tuple(rest))
             return self._rows(np.arange(*rows.indices(len(self))))
-        rows = np.asarray(rows)
-        values = self._rows(np.flatnonzero(rows) if rows.dtype == bool else rows)
+        if _is_plain(rows):
+            [row] = self._rows(np.array([rows]))
+            of_row: NDArray[Any] = row[tuple(rest)] if rest else row
+            return of_row
+        numbers = np.asarray(rows)
+        if numbers.dtype == bool and numbers.shape == (len(self),):
+            numbers = np.flatnonzero(numbers)
+        if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
+            return np.asarray(self._all()[key])
+        values = self._rows(numbers)
         return values[(slice(None), *rest)] if rest else values
+
+    def _all(self) -> NDArray[Any]:
+        """Return all rows."""
+        return self._rows(np.arange(len(self)))
 
     def _rows(self, rows: IntArray) -> NDArray[Any]:
         """Return rows by their numbers, gathered from all parts by one kernel."""
@@ -91,7 +98,12 @@ class JoinedTable:
 
     def _columns(self, rows: slice, rest: tuple[Any, ...]) -> NDArray[Any]:
         """Return a part of successive rows, without copying the other parts of them."""
-        numbers = np.arange(*rows.indices(len(self)))
+        begin, end, step = rows.indices(len(self))
+        if step < 0:  # parts come in ascending order
+            ascending = range(begin, end, step)[::-1]
+            forwards = slice(ascending.start, ascending.stop, ascending.step)
+            return self._columns(forwards, rest)[::-1]
+        numbers = np.arange(begin, end, step)
         first_rows = self.offsets.first_rows
         pieces = []
         for part, begin in enumerate(first_rows[:-1].tolist()):
@@ -108,3 +120,9 @@ class JoinedTable:
         shape = (end - begin, *self.shape[1:])
         offset = int(self.offsets.begins[part])
         return np.ndarray(shape, self.dtype, self.file.bytes.data, offset)
+
+
+def _is_plain(index: Any) -> bool:
+    """Return whether an index is a number or a slice, not an array or a new axis."""
+    is_number = isinstance(index, int | np.integer) and not isinstance(index, bool)
+    return is_number or isinstance(index, slice)

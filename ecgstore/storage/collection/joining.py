@@ -52,6 +52,11 @@ def join_parts(
         )
     steps = [_row_nbytes(*shapes[name]) for name in parts.tables]
     check_parts(parts, path, shapes[schema.SIGNALS][1][0], steps)
+    if (parts.offsets[:, parts.tables.index(schema.SIGNALS)] % 2).any():
+        raise SchemaError(
+            f"{path}: /{PARTS}/offset is damaged, signals begin at odd offsets; "
+            "collect the stores again"
+        )
     mapped = MappedParts(path, parts, collection)
     first_rows = parts.first_rows
     return {

@@ -1,6 +1,5 @@
 """The files of a collection's parts, mapped into memory, as one range of addresses."""
 
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +11,11 @@ from ecgstore.arrays import IntArray, UInt8Array
 from ecgstore.errors import EcgStoreError, StoreClosedError
 from ecgstore.storage.collection.parts import Parts, missing_part
 from ecgstore.storage.memory_map import MemoryMap
+from ecgstore.system.open_files import allow_open_stores
+from ecgstore.system.regular_files import require_regular_file
 
 _CHECKED_AT_ONCE: Final = 64
 """Parts that one check for changes asks the system for."""
-
-_DESCRIPTORS_OF_PART: Final = 2
-_OTHER_DESCRIPTORS: Final = 256
 
 
 class _Addresses:
@@ -64,7 +62,7 @@ class MappedParts:
     """
 
     def __init__(self, path: Path, parts: Parts, collection: MemoryMap) -> None:
-        _allow_open_files(path, len(parts.paths))
+        allow_open_stores(path, len(parts.paths))
         self._collection = collection
         self._path = path
         self._files = [
@@ -136,9 +134,13 @@ def _map(
 ) -> MemoryMap:
     """Map the file of a part, if it is the one that was collected."""
     try:
+        require_regular_file(part, EcgStoreError)  # opening a pipe may not end
         mapped = MemoryMap(part)
-    except OSError as error:
-        problem = f"cannot be opened ({error.strerror})"
+    except (OSError, ValueError) as error:  # ValueError: of a path with a zero byte
+        problem = f"cannot be opened ({getattr(error, 'strerror', error)})"
+        raise missing_part(collection, part, problem) from error
+    except EcgStoreError as error:
+        problem = "is no regular file"
         raise missing_part(collection, part, problem) from error
     found: Any = mapped.bytes[offset : offset + len(fingerprint)]
     if mapped.bytes.size != n_bytes or found.tobytes() != fingerprint.encode():
@@ -148,22 +150,3 @@ def _map(
         )
     mapped.watch(fingerprint)
     return mapped
-
-
-def _allow_open_files(path: Path, n_parts: int) -> None:
-    """Let this process open enough files, if the system allows it."""
-    if sys.platform == "win32":
-        return
-    import resource  # Windows has none
-
-    needed = n_parts * _DESCRIPTORS_OF_PART + _OTHER_DESCRIPTORS
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= needed:
-        return
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        raise EcgStoreError(
-            f"{path}: has {n_parts} parts, but this process may open {hard} files "
-            f"only; expected {needed}: raise the limit (ulimit -n), or collect fewer, "
-            "larger stores"
-        )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

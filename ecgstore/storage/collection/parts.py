@@ -17,6 +17,7 @@ from ecgstore.storage.format.stored_values import encoded, text
 
 PARTS: Final = "parts"
 _PART: Final = Dimension(f"{PARTS}/part")
+_FINGERPRINT_LENGTH: Final = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,21 +120,48 @@ def check_parts(
     SchemaError
         If they do not fit each other.
     """
-    ends = parts.offsets + parts.n_rows[:, None] * np.array(row_nbytes, np.int64)
-    is_right = (
-        len(parts.paths) == len(parts.n_bytes) == len(parts.n_rows) > 0
-        and bool((parts.n_rows > 0).all())
-        and int(parts.n_rows.sum()) == n_rows
-        and bool((parts.offsets >= 0).all())
-        and bool((ends <= parts.n_bytes[:, None]).all())
-        and bool((parts.fingerprint_offsets >= 0).all())
-        and bool((parts.fingerprint_offsets + 64 <= parts.n_bytes).all())
-    )
-    if not is_right:
+    if not (_have_shapes(parts, len(row_nbytes)) and _fit(parts, n_rows, row_nbytes)):
         raise SchemaError(
             f"{path}: /{PARTS} is damaged, its numbers do not fit each other; collect "
             "the stores again"
         )
+
+
+def _have_shapes(parts: Parts, n_tables: int) -> bool:
+    """Return whether all that a collection says of its parts is of the right shape."""
+    n_parts = len(parts.paths)
+    per_part = (parts.n_bytes, parts.n_rows, parts.fingerprint_offsets)
+    return (
+        n_parts > 0
+        and all(values.shape == (n_parts,) for values in per_part)
+        and parts.offsets.shape == (n_parts, n_tables)
+        and len(parts.tables) == n_tables
+        and len(parts.fingerprints) == n_parts
+        and all(len(one) == _FINGERPRINT_LENGTH for one in parts.fingerprints)
+    )
+
+
+def _fit(parts: Parts, n_rows: int, row_nbytes: Sequence[int]) -> bool:
+    """Return whether all rows and fingerprints are inside the files."""
+    # As Python integers, because those of NumPy are too short for products of any two.
+    rows_of, sizes, offsets, fingerprints = (
+        values.astype(object)
+        for values in (
+            parts.n_rows,
+            parts.n_bytes,
+            parts.offsets,
+            parts.fingerprint_offsets,
+        )
+    )
+    ends = offsets + rows_of[:, None] * np.array(row_nbytes, object)
+    return (
+        bool((rows_of > 0).all())
+        and sum(rows_of) == n_rows
+        and bool((offsets >= 0).all())
+        and bool((ends <= sizes[:, None]).all())
+        and bool((fingerprints >= 0).all())
+        and bool((fingerprints + _FINGERPRINT_LENGTH <= sizes).all())
+    )
 
 
 def missing_part(collection: Path, part: Path, problem: str) -> EcgStoreError:

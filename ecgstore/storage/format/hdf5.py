@@ -149,7 +149,7 @@ def check_layout(
     Raises
     ------
     SchemaError
-        If a dataset is missing, or has another type or shape.
+        If a dataset is missing, in another file, or has another type or shape.
     """
     expected = schema.store_specs(
         config,
@@ -160,6 +160,7 @@ def check_layout(
         version=int(file.attrs["format_version"]),
     )
     datasets = {}
+    of_file = h5py.h5g.get_objinfo(file.id).fileno
     for spec in expected:
         try:
             # There are dozens, and file[...] takes twice the time.
@@ -168,6 +169,11 @@ def check_layout(
             raise SchemaError(
                 f"{path}: dataset /{spec.path} is missing; build the store again"
             ) from error
+        if h5py.h5g.get_objinfo(opened.id).fileno != of_file:
+            raise SchemaError(
+                f"{path}: dataset /{spec.path} is a link into another file; expected "
+                "the data: build the store again"
+            )
         datasets[spec.path] = opened
     for spec in expected:
         any_length = spec.path.startswith(schema.QUARANTINE)

@@ -18,6 +18,9 @@ import pytest
 import ecgstore
 from ecgstore import pipes
 from ecgstore.errors import EcgStoreError, SchemaError, StoreClosedError
+from ecgstore.storage.collection import mapped_parts
+from ecgstore.storage.format.row_offsets import PartOffsets
+from ecgstore.storage.memory_map import MemoryMap
 from ecgstore.storage.verify import verify
 
 
@@ -66,6 +69,10 @@ def test_every_table_is_that_of_one_store(
             np.int64(-1),
             slice(None),
             slice(5, 41, 7),
+            slice(None, None, -1),
+            slice(40, 2, -5),
+            ...,
+            [2, 43, 7],
             slice(9, 9),
             chance.integers(0, 44, 60),
             chance.random(44) < 0.5,
@@ -86,8 +93,30 @@ def test_rows_that_do_not_exist_are_refused(collection: ecgstore.Store) -> None:
     for rows in ([44], [-45], [0, 99]):
         with pytest.raises(IndexError):
             collection.table("features")[np.array(rows)]
+    for key in (np.ones(43, bool), np.array([1.5])):  # as of an array
+        with pytest.raises(IndexError):
+            collection.table("features")[key]
     with pytest.raises(IndexError):
         collection.signals([44])
+
+
+def test_unusual_indices_are_those_of_an_array(
+    collection: ecgstore.Store, store: ecgstore.Store
+) -> None:
+    one, other = collection.table("fiducials"), store.table("fiducials")
+    for key in (
+        (),
+        None,
+        True,
+        ([1, 2], [3, 4]),
+        np.array([[1, 2], [3, 40]]),
+        (slice(None), [3, 1]),
+        (slice(None, None, -1), ..., 2),
+        (slice(3, 9), slice(None), 4, None),
+        (np.array([40, 3]), slice(2, 5), 7),
+        (41, slice(None), [0, 2]),
+    ):
+        np.testing.assert_array_equal(one[key], other[key], err_msg=str(key))
 
 
 def test_signals_are_those_of_one_store(
@@ -203,6 +232,74 @@ def test_a_part_that_changes_while_it_is_open_is_noticed(
         time.sleep(0.002)
         with pytest.raises(EcgStoreError, match=r"10\.h5: changed since it was opened"):
             opened.signals([40])
+
+
+def test_a_collection_that_changes_while_it_is_open_is_noticed(file: Path) -> None:
+    with ecgstore.open(file) as opened:
+        opened.signals([12])
+        with file.open("ab") as content:
+            content.write(b"0")
+        time.sleep(0.002)
+        with pytest.raises(
+            EcgStoreError, match=r"all\.h5: changed since it was opened"
+        ):
+            opened.signals([40])
+
+
+def test_of_many_parts_each_is_looked_at_in_turn(
+    file: Path, parts: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapped_parts, "_CHECKED_AT_ONCE", 3)
+    with ecgstore.open(file) as opened:
+        opened.signals([12])
+        with parts[3].open("ab") as part:
+            part.write(b"0")
+
+        def read_twice() -> None:
+            for _ in range(2):
+                time.sleep(0.002)
+                opened.signals([12])
+
+        with pytest.raises(EcgStoreError, match=r"30\.h5: changed since it was opened"):
+            read_twice()
+
+
+def test_the_system_is_told_which_parts_will_be_needed(
+    collection: ecgstore.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[int, list[int]] = {}
+    monkeypatch.setattr(
+        MemoryMap,
+        "will_need",
+        lambda self, offsets, _: asked.update({id(self): offsets.tolist()}),
+    )
+    rows = collection.signal_rows
+    rows.will_need(np.array([0, 8, 9, 29, 43]), 5000)
+    assert isinstance(rows.offsets, PartOffsets)
+    source: Any = rows.file
+    begins = (rows.offsets.begins - source.offsets).tolist()
+    expected = [
+        [begins[0], begins[0] + 8 * 120_000],
+        [begins[1]],
+        [begins[2] + 19 * 120_000],
+        [begins[3] + 13 * 120_000],
+    ]
+    files = [id(one) for one in source._files]
+    assert asked == dict(zip(files, expected, strict=True))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs POSIX")
+@pytest.mark.parametrize("kind", ["pipe", "folder", "loop"])
+def test_what_is_no_file_is_no_part(file: Path, parts: list[Path], kind: str) -> None:
+    parts[1].unlink()
+    if kind == "pipe":
+        os.mkfifo(parts[1])
+    elif kind == "folder":
+        parts[1].mkdir()
+    else:
+        parts[1].symlink_to(parts[1])
+    with pytest.raises(EcgStoreError, match=r"9\.h5: part of the collection .*restore"):
+        ecgstore.open(file)
 
 
 def test_a_collection_moves_with_its_parts(
@@ -346,6 +443,34 @@ def test_verify_names_damage_in_parts_and_in_the_collection(
     assert where[:2] == ["/labels", "/"]
 
 
+def test_verify_of_a_collection_that_is_its_own_part_ends(file: Path) -> None:
+    size = file.stat().st_size + 44 * 120_000
+    with h5py.File(file, "r+") as opened:
+        group = opened["parts"]
+        group["fingerprint"][...] = opened["fingerprint"][()]
+        group["fingerprint_offset"][...] = opened["fingerprint"].id.get_offset()
+        group["n_bytes"][...] = size
+        group["offset"][...] = 0
+        path = group["path"].id.get_type().get_size() * b"x"
+        group["path"][...] = path
+    with file.open("r+b") as content:
+        content.truncate(size)
+    file.with_name(path.decode()).symlink_to(file)
+    ecgstore.open(file).close()
+    assert any("is a collection" in damage.problem for damage in verify(file))
+
+
+def test_a_subset_never_replaces_a_part_that_it_is_read_from(
+    collection: ecgstore.Store, parts: list[Path]
+) -> None:
+    content = parts[1].read_bytes()
+    with pytest.raises(EcgStoreError, match=r"is a part of .*choose another output"):
+        ecgstore.write_subset(
+            collection.select(rows=range(5)), parts[1], overwrite=True
+        )
+    assert parts[1].read_bytes() == content
+
+
 def test_a_subset_of_a_collection_is_that_of_one_store(
     collection: ecgstore.Store, store: ecgstore.Store, tmp_path: Path
 ) -> None:
@@ -380,3 +505,34 @@ def test_damaged_numbers_of_parts_never_lead_out_of_their_files(
         except (EcgStoreError, UnicodeDecodeError):
             pass
         file.write_bytes(intact)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("n_rows", np.array([9, 1, 20, 14]) + 2**62),  # their sum is 44 in 64 bits
+        ("n_rows", np.full(4, 2**62 + 11)),
+        ("n_rows", np.array([9, 1, 20, -14])),
+        ("n_rows", np.int64(44)),
+        ("n_rows", np.array([[9], [1], [20], [14]])),
+        ("offset", np.full((4, 14), 2**63 - 1)),
+        ("offset", np.full((4, 14), -8)),
+        ("offset", np.ones((4, 14), np.int64)),  # signals at odd offsets
+        ("offset", np.zeros((4, 1), np.int64)),
+        ("offset", np.zeros((1, 14), np.int64)),
+        ("fingerprint_offset", np.full(4, 2**63 - 1)),
+        ("fingerprint", np.full(4, b"", "S64")),
+        ("fingerprint", np.full(3, b"0" * 64)),
+        ("path", np.full(4, b"a\0b.h5")),
+        ("path", np.full(4, b"../../../../../../etc/passwd")),
+        ("path", np.full(4, b"")),
+    ],
+)
+def test_numbers_of_parts_from_a_stranger_are_refused(
+    file: Path, name: str, values: Any
+) -> None:
+    with h5py.File(file, "r+") as opened:
+        del opened[f"parts/{name}"]
+        opened[f"parts/{name}"] = values
+    with pytest.raises(EcgStoreError):
+        ecgstore.open(file)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 
 import ecgstore
+from ecgstore.storage.format import integrity
 
 Datasets = Callable[[h5py.File], dict[str, h5py.Dataset]]
 
@@ -93,3 +95,13 @@ def test_digests_and_fingerprint_can_be_computed_again(
         assert file["fingerprint"][()].decode() == expected
     with ecgstore.open(sample_store) as store:
         assert store.fingerprint == expected
+
+
+def test_a_digest_covers_all_of_a_table_that_is_read_in_blocks(
+    sample_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with h5py.File(sample_store) as file:
+        expected = integrity.dataset_digests(file)
+        for n_bytes in (1, 5000):
+            monkeypatch.setattr(integrity, "BLOCK_BYTES", n_bytes)
+            assert integrity.dataset_digests(file) == expected

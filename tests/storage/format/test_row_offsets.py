@@ -98,6 +98,26 @@ def test_damaged_header_equals_the_library_or_is_refused(
     assert 20 < n_refused < n_opened
 
 
+def test_a_damaged_address_is_refused(tmp_path: Path) -> None:
+    path, damaged = tmp_path / "rows.h5", tmp_path / "damaged.h5"
+    make_even_signals(path, 30)
+    intact = path.read_bytes()
+    with h5py.File(path) as file:
+        low, _ = h5py.h5g.get_objinfo(file["signals"].id).objno
+        first = first_row(file["signals"])
+    assert first is not None
+    at = intact.index(first.to_bytes(8, "little"), low)
+    for bit in range(64):
+        content = bytearray(intact)
+        content[at + bit // 8] ^= 1 << bit % 8
+        path.write_bytes(intact)
+        with h5py.File(path) as file:
+            signals = file["signals"]
+            damaged.write_bytes(content)
+            damaged.replace(path)
+            assert first_row(signals) is None
+
+
 def test_rows_beyond_the_end_of_the_file_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.h5"
     make_even_signals(path, 3000)
