@@ -149,7 +149,7 @@ def test_folds_that_leak_are_not_kept(split: Split, tmp_path: Path, step: int) -
             f"{name},{(fold + step) % 10}"
             for name, fold in zip(store, store.table("folds").tolist(), strict=True)
         ]
-    table.write_text("\n".join(["record_id,fold", "none,0", *lines]))
+    table.write_text("\n".join(["record_id,fold", "XX99999,0", *lines]))
     ecgstore.label_store(other, table, folds_from="fold")
     with pytest.raises(EcgStoreError, match=r"cannot be kept.* leave out --keep-folds"):
         ecgstore.collect([part, other], tmp_path / "all.h5", keep_folds=True)
@@ -257,7 +257,7 @@ def test_no_part_is_replaced_by_its_collection(split: Split, tmp_path: Path) -> 
     link = tmp_path / "link.h5"
     link.symlink_to(parts[1])
     for out in (parts[1], link):
-        with pytest.raises(EcgStoreError, match="which is read; choose another output"):
+        with pytest.raises(EcgStoreError, match="that are read; choose another output"):
             ecgstore.collect(parts, out, overwrite=True)
         assert parts[1].read_bytes() == content
 
