@@ -15,7 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ecgstore.arrays import IntArray
-from ecgstore.builder.output_place import check_place
+from ecgstore.builder.output_place import check_place, check_room
 from ecgstore.builder.parts_of_collection import check_parts_fit, parts_of
 from ecgstore.builder.stored_signatures import stored_signatures
 from ecgstore.config import Config
@@ -128,6 +128,7 @@ def write_collection(
     links = _linked(stores, parts, quiet)
     folds = _folds(stores, columns, links, keep_folds)
     specs = _specs(stores, parts, config, columns)
+    check_room(final, sum(spec.nbytes for spec in specs if not spec.sources))
     attributes = schema.file_attributes(
         schema.COLLECTION.version, stores[0].software, format_=schema.COLLECTION
     )

@@ -1,6 +1,7 @@
 """Whether a store may be written to a place, or would replace what is read."""
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -46,6 +47,16 @@ def check_place(final: Path, sources: Sequence[Path], overwrite: bool) -> None:
         raise EcgStoreError(
             f"{beside}: holds labels of the store that is to be replaced; delete it "
             "first, or choose another output"
+        )
+
+
+def check_room(final: Path, needed: int) -> None:
+    """Raise an error if the disk has no room for a store of so many bytes."""
+    free = shutil.disk_usage(final.parent).free
+    if needed > free:
+        raise EcgStoreError(
+            f"{final.parent}: the store needs {needed / 1e6:,.0f} MB and the disk has "
+            f"{free / 1e6:,.0f} MB free; make room or choose another folder"
         )
 
 

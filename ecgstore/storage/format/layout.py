@@ -27,6 +27,9 @@ ALIGNMENT_BYTES: Final = 4096
 _STRUCTURE_NBYTES: Final = tuple(1 << power for power in range(14, 21))
 """Sizes of the beginning of a file that has all its structures; 1 MiB at most."""
 
+_SOURCE_NBYTES: Final = 512
+"""More than the structures take for each file that a dataset reads from."""
+
 _LARGEST_GAP: Final = 2 * ALIGNMENT_BYTES
 """Bytes between two datasets, or behind the last one, that hold no structures."""
 
@@ -65,6 +68,8 @@ def create_file(
     ------
     EcgStoreError
         If the datasets are too many, or their attributes too long, for 1 MiB.
+    OSError
+        If the system allows no file of this size.
     """
     for nbytes in _STRUCTURE_NBYTES:
         if _create(path, with_digests(specs), attributes, nbytes):
@@ -82,6 +87,10 @@ def _create(
     structure_nbytes: int,
 ) -> bool:
     """Create a file; return whether some bytes at its beginning hold all structures."""
+    in_file = sum(spec.nbytes for spec in specs if not spec.sources)
+    n_sources = sum(len(spec.sources) for spec in specs)
+    of_sources = _STRUCTURE_NBYTES[-1] * bool(n_sources) + _SOURCE_NBYTES * n_sources
+    _check_size(path, structure_nbytes + in_file + of_sources)
     with _new_file(path, structure_nbytes) as file:
         for name, value in attributes.items():
             set_attribute(file, name, value)
@@ -108,6 +117,15 @@ def _create(
     begins, ends = zip(*sorted([*extents, (size, size)]), strict=True)
     gaps = np.subtract(begins[1:], ends[:-1])
     return begins[0] <= structure_nbytes and bool((gaps <= _LARGEST_GAP).all())
+
+
+def _check_size(path: Path, n_bytes: int) -> None:
+    """Let the system refuse a file that is too large, before the HDF5 library writes.
+
+    The library tries again when the process ends, and ends it if it fails again.
+    """
+    with path.open("wb") as file:
+        file.truncate(n_bytes)
 
 
 def _new_file(path: Path, structure_nbytes: int) -> h5py.File:
