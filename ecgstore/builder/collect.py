@@ -15,7 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ecgstore.arrays import IntArray
-from ecgstore.builder.output_place import check_output_place
+from ecgstore.builder.output_place import check_output_place, check_room
 from ecgstore.builder.parts_of_collection import check_parts_fit, parts_of
 from ecgstore.config import Config
 from ecgstore.diagnoses import ClassSet, class_set
@@ -130,6 +130,7 @@ def write_collection(
     links = _linked(stores, parts)
     folds = _folds(stores, columns, links, keep_folds)
     specs = _specs(stores, parts, config, columns)
+    check_room(final, sum(spec.nbytes for spec in specs if not spec.sources))
     attributes = schema.file_attributes(
         schema.COLLECTION.version, stores[0].software, format_=schema.COLLECTION
     )

@@ -1,6 +1,5 @@
 """Write rows of a store into a file of their own, of the version that is written."""
 
-import shutil
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import IntArray
+from ecgstore.builder.output_place import check_room
 from ecgstore.builder.stored_signatures import stored_signatures
-from ecgstore.errors import EcgStoreError, SchemaError
+from ecgstore.errors import SchemaError
 from ecgstore.signals.signature import signature_rows
 from ecgstore.storage import Selection, Store
 from ecgstore.storage.format import schema
@@ -54,7 +54,7 @@ def write_rows(selection: Selection, final: Path, *, with_quarantine: bool) -> N
     """
     store, rows = selection.store, selection.rows
     specs = _specs(store, rows, with_quarantine)
-    _check_room(final, sum(spec.nbytes for spec in specs))
+    check_room(final, sum(spec.nbytes for spec in specs))
     attributes = schema.file_attributes(schema.FORMAT.version, store.software)
     with replace_file(final, "wb") as unfinished:
         create_file(Path(unfinished.name), specs, attributes)
@@ -127,16 +127,6 @@ def _values(selection: Selection, spec: DatasetSpec) -> NDArray[Any]:
     if spec.path == schema.SIGNATURES and spec.path not in store.tables:  # version 1
         return signature_rows(stored_signatures(store))[rows]
     return store.table(spec.path)[rows]
-
-
-def _check_room(final: Path, needed: int) -> None:
-    """Raise an error if the disk has no room for the store."""
-    free = shutil.disk_usage(final.parent).free
-    if needed > free:
-        raise EcgStoreError(
-            f"{final.parent}: the store needs {needed / 1e6:,.0f} MB and the disk has "
-            f"{free / 1e6:,.0f} MB free; make room or choose another folder"
-        )
 
 
 def _same_ecg(selection: Selection) -> IntArray:

@@ -1,6 +1,7 @@
 """Where a file made of other stores may be written."""
 
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -47,4 +48,14 @@ def check_output_place(final: Path, sources: Iterable[Path], overwrite: bool) ->
         raise EcgStoreError(
             f"{beside}: holds labels of the store that is to be replaced; delete it "
             "first, or choose another output"
+        )
+
+
+def check_room(final: Path, needed: int) -> None:
+    """Raise an error if the disk has no room for a store of so many bytes."""
+    free = shutil.disk_usage(final.parent).free
+    if needed > free:
+        raise EcgStoreError(
+            f"{final.parent}: the store needs {needed / 1e6:,.0f} MB and the disk has "
+            f"{free / 1e6:,.0f} MB free; make room or choose another folder"
         )

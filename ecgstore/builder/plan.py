@@ -1,6 +1,5 @@
 """Second phase of a build: lay out the file, now that the number of rows is known."""
 
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
@@ -22,10 +21,10 @@ from ecgstore.builder.columns import (
 )
 from ecgstore.builder.entry import Status
 from ecgstore.builder.journal import Journal
+from ecgstore.builder.output_place import check_room
 from ecgstore.builder.rows import OF_ROWS, Row, all_left_out, stored_rows
 from ecgstore.builder.shared_files import link_shared_files
 from ecgstore.config import Config
-from ecgstore.errors import EcgStoreError
 from ecgstore.features import FEATURES_VERSION, defined_features
 from ecgstore.label_tables import Description, RecordTables
 from ecgstore.record import N_LEADS, lead_rows
@@ -73,7 +72,7 @@ def plan(journal: Journal, partial: Path, config: Config, tables: RecordTables) 
         n_left_out=journal.count(Status.QUARANTINED) + journal.n_windows_left_out(),
         left_out_widths=_longest(all_left_out(journal), schema.QUARANTINE_TEXTS),
     )
-    _check_room(partial, sum(spec.nbytes for spec in specs))
+    check_room(partial, sum(spec.nbytes for spec in specs))
     unfinished = unfinished_plan(partial)
     attributes = schema.file_attributes(schema.FORMAT.version, software())
     create_file(unfinished, specs, attributes)
@@ -125,16 +124,6 @@ def _longest(items: Iterable[object], names: Sequence[str]) -> dict[str, int]:
             text: str = getattr(item, name)
             widths[name] = max(widths[name], len(text.encode()))
     return widths
-
-
-def _check_room(partial: Path, needed: int) -> None:
-    """Raise an error if the disk has no room for the store."""
-    free = shutil.disk_usage(partial.parent).free
-    if needed > free:
-        raise EcgStoreError(
-            f"{partial.parent}: the store needs {needed / 1e6:,.0f} MB and the disk "
-            f"has {free / 1e6:,.0f} MB free; make room or choose another folder"
-        )
 
 
 def _write_tables(

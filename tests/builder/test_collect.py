@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -149,7 +150,8 @@ def test_folds_that_leak_are_not_kept(split: Split, tmp_path: Path, step: int) -
             f"{name},{(fold + step) % 10}"
             for name, fold in zip(store, store.table("folds").tolist(), strict=True)
         ]
-    table.write_text("\n".join(["record_id,fold", "XX99999,0", *lines]))
+    # Without a fold 0, they would count from 1.
+    table.write_text("\n".join(["record_id,fold", "another,0", *lines]))
     ecgstore.label_store(other, table, folds_from="fold")
     with pytest.raises(EcgStoreError, match=r"cannot be kept.* leave out --keep-folds"):
         ecgstore.collect([part, other], tmp_path / "all.h5", keep_folds=True)
@@ -260,6 +262,37 @@ def test_no_part_is_replaced_by_its_collection(split: Split, tmp_path: Path) -> 
         with pytest.raises(EcgStoreError, match="that are read; choose another output"):
             ecgstore.collect(parts, out, overwrite=True)
         assert parts[1].read_bytes() == content
+
+
+_WITH_FULL_DISK = """
+import resource, signal, sys
+import h5py
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+from ecgstore.cli import main
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files")
+@pytest.mark.parametrize("command", ["collect", "convert"])
+@pytest.mark.parametrize("room", [1_000, 60_000])
+def test_a_full_disk_does_not_end_the_process(
+    split: Split, tmp_path: Path, command: str, room: int
+) -> None:
+    """The HDF5 library would, if it could not write in the end."""
+    [part] = split(range(3))
+    out = tmp_path / "out.h5"
+    words = [str(room), command, str(part), "-o", str(out)]
+    ended = subprocess.run(
+        [sys.executable, "-c", _WITH_FULL_DISK, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1, ended.stderr
+    assert "cannot be written (File too large)" in ended.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [part.name]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit of open files")

@@ -128,3 +128,16 @@ def test_the_command(
         assert set(part.records["fold"]) <= set(range(5))
         assert set(part.records["source"]) == {"ptb-xl"}
         assert set(part.records["sex"]) == {"male"}
+
+
+@pytest.mark.parametrize("row", [0, 42, 43])
+def test_every_signal_is_compared_with_its_checksum(
+    sample_store: Path, tmp_path: Path, row: int
+) -> None:
+    damaged = Path(shutil.copy(sample_store, tmp_path / "damaged.h5"))
+    with h5py.File(damaged, "r+") as file:
+        file["signals"][row, 11, 4999] ^= 1
+    with ecgstore.open(damaged) as store:
+        for rows in (range(44), [row]):
+            with pytest.raises(SchemaError, match=f"row {row} is damaged"):
+                ecgstore.write_subset(store.select(rows=rows), tmp_path / "new.h5")

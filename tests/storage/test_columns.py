@@ -147,6 +147,27 @@ def test_a_query_reads_only_what_it_names(
     assert sorted(read) == ["age", "dx", "sex"]  # the last is a word of the query
 
 
+def test_columns_are_those_of_their_lead_and_feature(store: Store) -> None:
+    ksqi, features = store.table("quality/ksqi"), store.table("features")
+    for number, lead in enumerate(store.leads):
+        np.testing.assert_array_equal(store.column(f"ksqi_{lead}"), ksqi[:, number])
+    for number, name in enumerate(store.feature_names):
+        np.testing.assert_array_equal(store.column(name), features[:, number])
+
+
+def test_every_column_can_be_queried(store: Store) -> None:
+    for name in store.columns:
+        expected = np.flatnonzero([value == value for value in store.column(name)])
+        selected = store.select(query=f"`{name}` == `{name}`")
+        np.testing.assert_array_equal(selected.rows, expected, err_msg=name)
+
+
+def test_names_may_be_in_another_form_of_unicode(store: Store) -> None:
+    """In which Python, and so pandas, reads them."""
+    selected = store.select(query="\N{FULLWIDTH LATIN SMALL LETTER A}ge > 50")
+    np.testing.assert_array_equal(selected.rows, store.select(query="age > 50").rows)
+
+
 def test_variables_of_the_library_are_no_columns(store: Store) -> None:
     for name in ("columns", "query", "n_rows", "np"):
         with pytest.raises(EcgStoreError, match="not defined"):

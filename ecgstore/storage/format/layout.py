@@ -27,6 +27,9 @@ ALIGNMENT_BYTES: Final = 4096
 _STRUCTURE_NBYTES: Final = tuple(1 << power for power in range(14, 21))
 """Sizes of the beginning of a file that has all its structures; 1 MiB at most."""
 
+_SOURCE_NBYTES: Final = 512
+"""More than the structures take for each file that a dataset reads from."""
+
 _LARGEST_GAP: Final = 2 * ALIGNMENT_BYTES
 """Bytes between two datasets, or behind the last one, that hold no structures."""
 
@@ -70,7 +73,9 @@ def create_file(
     EcgStoreError
         If the datasets are too many, or their attributes too long, for 1 MiB.
     """
-    _check_room(path, sum(spec.nbytes for spec in specs if not spec.sources))
+    in_file = sum(spec.nbytes for spec in specs if not spec.sources)
+    n_sources = sum(len(spec.sources) for spec in specs)
+    _check_room(path, in_file + _SOURCE_NBYTES * n_sources)
     for nbytes in _STRUCTURE_NBYTES:
         if _create(path, with_digests(specs), attributes, nbytes):
             return
