@@ -17,6 +17,7 @@ from ecgstore.storage.format.digest_table import FINGERPRINT
 from ecgstore.storage.format.hdf5 import (
     check_layout,
     described,
+    expected_layout,
     feature_names,
     feature_units,
     is_collection,
@@ -97,7 +98,8 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
     """
     with open_hdf5(path) as file:
         config = read_config(file, path)
-        datasets = check_layout(file, path, config)
+        specs = {spec.path: spec for spec in expected_layout(file, config)}
+        datasets = check_layout(file, path, [*specs.values()])
         fingerprint = described(file, FINGERPRINT)
         if fingerprint == UNSEALED:
             raise SchemaError(
@@ -114,15 +116,19 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
         )
         names = label_names(file)
         features, units = feature_names(file), feature_units(file)
-        signals = datasets[schema.SIGNALS]
-        dtype = signals.dtype
-        n_leads, n_samples = map(int, signals.shape[1:])
-        # As float32, 0.001 would be 0.0010000000474974513.
-        scale_factor = float(str(signals.attrs["scale_factor"]))
         parts = read_parts(file) if is_collection(file) else None
+        of_signals = specs[schema.SIGNALS].attributes
         if parts is None:
-            rows: RowOffsets = _signal_offsets(signals, path)
-        shapes = {name: (one.dtype, one.shape) for name, one in datasets.items()}
+            of_signals = datasets[schema.SIGNALS].attrs
+            rows: RowOffsets = _signal_offsets(datasets[schema.SIGNALS], path)
+        # As float32, 0.001 would be 0.0010000000474974513.
+        scale_factor = float(str(of_signals["scale_factor"]))
+        shapes = {
+            name: (spec.dtype, spec.shape)
+            for name, spec in specs.items()
+            if spec.values is None
+        }
+        dtype, (_, n_leads, n_samples) = shapes[schema.SIGNALS]
         locations = table_locations(datasets)
         content = MemoryMap(path)
         content.check_same_file(file.id.get_vfd_handle())
@@ -133,8 +139,8 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
     joined: dict[str, JoinedTable] = {}
     if parts is not None:
         joined = join_parts(path, parts, content, shapes)
-        of_signals = joined.pop(schema.SIGNALS)
-        rows, source = of_signals.offsets, of_signals.file
+        signals = joined.pop(schema.SIGNALS)
+        rows, source = signals.offsets, signals.file
     beside = label_file_path(path)
     labels = None
     if with_labels and beside.exists():

@@ -75,16 +75,18 @@ class Tables:
         self._replacing = replacing
         self._locations = locations
         self._content = content
+        self._elsewhere = elsewhere
         self._opened: dict[str, Any] = dict(elsewhere)
 
     def __contains__(self, name: str) -> bool:
         """Return whether there is a table of this path."""
         is_replaced = self._replacing is not None and name in self._replacing
-        return is_replaced or name in self._locations
+        return is_replaced or name in self._locations or name in self._elsewhere
 
     def __iter__(self) -> Iterator[str]:
         """Yield the path of every table."""
-        return iter(dict.fromkeys((*self._locations, *(self._replacing or ()))))
+        names = (*self._locations, *self._elsewhere, *(self._replacing or ()))
+        return iter(dict.fromkeys(names))
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a table; see `Store.table`."""

@@ -1,6 +1,6 @@
 """Open a file with the HDF5 library, and check that it follows the schema."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -141,24 +141,45 @@ def _is_version_1(file: h5py.File) -> bool:
     return int(file.attrs["format_version"]) < schema.FIRST_WITH_HEAD
 
 
+def expected_layout(file: h5py.File, config: Config) -> tuple[DatasetSpec, ...]:
+    """Return the datasets that a store or a collection must have."""
+    return schema.store_specs(
+        config,
+        _length(file, schema.FOLDS, 0),
+        text_columns(file, config),
+        features=[("", "")] * len(feature_names(file)),
+        beats_status={},
+        version=int(file.attrs["format_version"]),
+    )
+
+
 def check_layout(
-    file: h5py.File, path: Path, config: Config
+    file: h5py.File, path: Path, expected: Sequence[DatasetSpec]
 ) -> dict[str, h5py.Dataset]:
     """Return all datasets with rows by their paths, if all follow the schema.
+
+    Those of a collection whose rows are in its parts are left out. They are never
+    opened: the HDF5 library ends the process if a list of their files is damaged, and
+    the files are listed in `/parts`, too.
+
+    Parameters
+    ----------
+    file : h5py.File
+        A store or a collection.
+    path : Path
+        Its path, for messages.
+    expected : sequence of DatasetSpec
+        Its `expected_layout`.
 
     Raises
     ------
     SchemaError
         If a dataset is missing, in another file, or has another type or shape.
     """
-    expected = schema.store_specs(
-        config,
-        _length(file, schema.SIGNALS, 0),
-        text_columns(file, config),
-        features=[("", "")] * _length(file, schema.FEATURES, 1),
-        beats_status={},
-        version=int(file.attrs["format_version"]),
-    )
+    if is_collection(file):
+        expected = [
+            spec for spec in expected if not schema.is_large(spec.path, len(spec.shape))
+        ]
     datasets = {}
     of_file = h5py.h5g.get_objinfo(file.id).fileno
     for spec in expected:
@@ -166,6 +187,8 @@ def check_layout(
             # There are dozens, and file[...] takes twice the time.
             opened = h5py.Dataset(h5py.h5d.open(file.id, spec.path.encode()))
         except KeyError as error:
+            if spec.path in file:
+                raise  # it is damaged
             raise SchemaError(
                 f"{path}: dataset /{spec.path} is missing; build the store again"
             ) from error
