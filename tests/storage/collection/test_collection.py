@@ -6,6 +6,8 @@ import os
 import pickle
 import random
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -536,3 +538,21 @@ def test_numbers_of_parts_from_a_stranger_are_refused(
         opened[f"parts/{name}"] = values
     with pytest.raises(EcgStoreError):
         ecgstore.open(file)
+
+
+def test_a_damaged_list_of_files_does_not_end_the_process(file: Path) -> None:
+    """As it does in the HDF5 library, which opens no dataset that has one."""
+    content = bytearray(file.read_bytes())
+    listed = b"parts/30.h5\0/signals\0"
+    begin = content.index(listed) + len(listed)
+    hyperslab = bytes([2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0])
+    rank = content.index(hyperslab, begin) + 16
+    assert content[rank] == 3
+    content[rank + 2] ^= 1
+    file.write_bytes(content)
+    code = f"import ecgstore; print(ecgstore.open({str(file)!r}).signals([33]).shape)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "(1, 12, 5000)" in done.stdout
