@@ -80,9 +80,14 @@ class Selection:
         ----------
         indices : ndarray of shape (n,)
             Positions from 0 to ``len(self) - 1``.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            A new array, which may be changed.
         """
         # The rows of all records are their positions: no need to list them.
-        return indices if self._rows is None else self._rows[indices]
+        return indices.copy() if self._rows is None else self._rows[indices]
 
     def __len__(self) -> int:
         return len(self.store if self._rows is None else self._rows)

@@ -61,6 +61,7 @@ def _summary(name: str) -> dict[str, object]:
     counts = {name: 3}
     return {
         "path": name,
+        "parts": [name],
         "n_records": 3,
         "size_bytes": 5,
         "signals": {"shape": [3, 12, 5000], "dtype": name, "fs": 500.0},

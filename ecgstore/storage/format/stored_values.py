@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +20,8 @@ def encoded(values: str | Sequence[str], width: int | None = None) -> NDArray[An
     width : int, optional
         Bytes per text; the length of the longest one if left out.
     """
+    import h5py  # a prediction needs the names of datasets, but no file
+
     texts = [values] if isinstance(values, str) else values
     data = [value.encode() for value in texts]
     width = width or max([1, *map(len, data)])

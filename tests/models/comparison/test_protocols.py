@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+from ecgstore import write_subset
 from ecgstore.errors import EcgStoreError
 from ecgstore.models.comparison.protocols import PROTOCOLS, by_source
 from ecgstore.models.hybrid.inner_folds import fold_of_rows, inner_folds
@@ -57,10 +58,13 @@ def test_patients_of_the_source_left_out_are_not_trained_on(
     assert second not in fold.test
 
 
-def test_one_source_cannot_be_left_out(store: Store) -> None:
-    store.records["source"] = "georgia"
-    with pytest.raises(EcgStoreError, match=r"or more.*--protocols patients"):
-        by_source(store, 0)
+def test_one_source_cannot_be_left_out(store: Store, tmp_path: Path) -> None:
+    write_subset(store.select(sources=["georgia"]), tmp_path / "one.h5")
+    with (
+        Store(tmp_path / "one.h5") as one,
+        pytest.raises(EcgStoreError, match=r"or more.*--protocols patients"),
+    ):
+        by_source(one, 0)
 
 
 def test_protocols_are_listed_without_heavy_libraries() -> None:
