@@ -99,11 +99,6 @@ class DatasetSpec:
         """Number of bytes of all elements."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
-    @property
-    def row_nbytes(self) -> int:
-        """Number of bytes of one row."""
-        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
-
 
 @dataclass(frozen=True, slots=True)
 class Scale:

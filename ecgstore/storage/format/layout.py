@@ -169,7 +169,7 @@ def _create_dataset(file: h5py.File, spec: DatasetSpec) -> None:
 
 def _refer_to_sources(creation: h5py.h5p.PropDCID, spec: DatasetSpec) -> None:
     """Let a dataset read its rows from datasets of other files."""
-    creation.set_fill_value(np.array(missing_value(spec), spec.dtype))
+    creation.set_fill_value(np.array(_missing_value(spec), spec.dtype))
     rows = h5py.h5s.create_simple(spec.shape)
     begin, zeros = 0, (0,) * (len(spec.shape) - 1)
     name = f"/{spec.path}".encode()
@@ -183,7 +183,7 @@ def _refer_to_sources(creation: h5py.h5p.PropDCID, spec: DatasetSpec) -> None:
         begin += n_rows
 
 
-def missing_value(spec: DatasetSpec) -> float:
+def _missing_value(spec: DatasetSpec) -> float:
     """Return what programs that use HDF5 read where the file of a source is missing.
 
     They do so without an error: so it is a value that no record has.
