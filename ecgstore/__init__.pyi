@@ -33,6 +33,6 @@ from .storage import (
     Store as Store,
     StoredRecord as StoredRecord,
 )
-from .stores import open as open  # noqa: A004
+from .stores import fetch as fetch, open as open  # noqa: A004
 
 __version__: str

@@ -5,7 +5,7 @@ public function `ecgstore.pipes.loader`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import torch
 import torch.distributed
@@ -20,6 +20,7 @@ from ecgstore.pipes.nodes.map import Map
 from ecgstore.pipes.nodes.prefetch import Prefetch
 from ecgstore.pipes.nodes.read import Read
 from ecgstore.pipes.nodes.rows import Rows, as_selection
+from ecgstore.pipes.orders.block_shuffled import BlockShuffled
 from ecgstore.pipes.orders.order import Order
 from ecgstore.pipes.orders.sequential import Sequential
 from ecgstore.pipes.orders.shuffled import Shuffled
@@ -29,12 +30,16 @@ from ecgstore.pipes.reading.sharing import WorkSharing
 from ecgstore.pipes.reading.window import Window
 from ecgstore.storage import Selection, Store
 
+_BLOCK_ROWS: Final = 8
+_WINDOW_BLOCKS: Final = 64
+"""Shuffling of a store at a URL: windows of 61 MB of 10 s at 500 Hz."""
+
 
 def loader(
     records: Selection | Store,
     batch_size: int = 64,
     *,
-    shuffle: bool = False,
+    shuffle: bool | Literal["full"] = False,
     seed: int = 0,
     order: Order | None = None,
     fields: Iterable[str] = ("signals", "labels"),
@@ -56,8 +61,11 @@ def loader(
         The records: ``store.select(...)``, or all records of a store.
     batch_size : int
         Records of a batch, per process.
-    shuffle : bool
-        Take the records in a random order, another one in each epoch.
+    shuffle : bool or "full"
+        Take the records in a random order, another one in each epoch. Of a store at a
+        URL, True shuffles blocks of 8 records in windows of 64 blocks, so that
+        neighbours are fetched together (`BlockShuffled`; its mixing is .91 of 1);
+        "full" shuffles all records.
     seed : int
         Seed of the shuffling, the random crops and the augmentations.
     order : Order, optional
@@ -120,7 +128,7 @@ def loader(
         )
     if order is None:
         n = len(selection)
-        order = Shuffled(n, seed) if shuffle else Sequential(n)
+        order = _order(n, seed, shuffle, selection.store.url is not None)
     rank, world_size = _rank_and_world_size(rank, world_size)
     rows = Rows(
         selection,
@@ -156,6 +164,25 @@ def loader(
         node = ToDevice(node, target, in_mv=dtype == "float32")
         node = _mapped(node, transforms)
     return Loader(node, rows, prefetcher)
+
+
+def _order(
+    n: int, seed: int, shuffle: bool | Literal["full"], is_remote: bool
+) -> Order:
+    """Return the order of an epoch.
+
+    Raises
+    ------
+    ValueError
+        If `shuffle` is none of its values.
+    """
+    if shuffle not in (True, False, "full"):
+        raise ValueError(f"shuffle is {shuffle!r}; expected True, False or 'full'")
+    if not shuffle:
+        return Sequential(n)
+    if is_remote and shuffle != "full":
+        return BlockShuffled(n, seed, _BLOCK_ROWS, _WINDOW_BLOCKS)
+    return Shuffled(n, seed)
 
 
 class Loader:

@@ -1,8 +1,11 @@
 """What rows are read from: the bytes of one file, or of several, at some offsets."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from ecgstore.arrays import IntArray, UInt8Array
+
+MIRROR: Final = ".mirror"
+"""End of the name of a file that holds a part of a store at a URL."""
 
 
 class ByteSource(Protocol):
@@ -14,6 +17,9 @@ class ByteSource(Protocol):
 
     def check_unchanged(self) -> None:
         """Refuse to go on if what is read was changed."""
+
+    def need(self, offsets: IntArray, n_bytes: int) -> None:
+        """Wait until ranges are there; offsets of the first bytes, and their length."""
 
     def will_need(self, offsets: IntArray, n_bytes: int) -> None:
         """Prepare to read ranges that will be needed soon."""

@@ -15,6 +15,7 @@ from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.dataset_spec import DatasetSpec
 from ecgstore.storage.format.hdf5 import (
+    OpenDataset,
     check_format,
     open_hdf5,
     spec_difference,
@@ -125,7 +126,7 @@ def open_label_file(path: Path, store_path: Path, store_fingerprint: str) -> Lab
 
 def _datasets(
     file: h5py.File, path: Path, config: Config, advice: str
-) -> dict[str, h5py.Dataset]:
+) -> dict[str, OpenDataset]:
     """Return all datasets by their paths, if their types and shapes are right."""
     labels = file.get(schema.LABELS)
     n_rows = labels.shape[0] if isinstance(labels, h5py.Dataset) else 0
@@ -137,7 +138,7 @@ def _datasets(
         difference = spec_difference(dataset, spec)
         if difference is not None:
             raise SchemaError(f"{path}: {difference}: {advice}")
-        datasets[spec.path] = dataset
+        datasets[spec.path] = OpenDataset(dataset.id)
     return datasets
 
 

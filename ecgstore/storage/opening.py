@@ -1,9 +1,11 @@
 """Open a finished store's file: check it, read its attributes, map its content."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from ecgstore.config import Config
 from ecgstore.errors import SchemaError
@@ -11,6 +13,7 @@ from ecgstore.storage.byte_source import ByteSource
 from ecgstore.storage.collection.joined_table import JoinedTable
 from ecgstore.storage.collection.joining import join_parts
 from ecgstore.storage.collection.parts import read_parts
+from ecgstore.storage.file_bytes import FileBytes
 from ecgstore.storage.first_touch import FirstTouch
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.digest_table import FINGERPRINT
@@ -26,12 +29,18 @@ from ecgstore.storage.format.hdf5 import (
     read_config,
 )
 from ecgstore.storage.format.layout import ALIGNMENT_BYTES
-from ecgstore.storage.format.row_offsets import EvenOffsets, RowOffsets, row_offsets
+from ecgstore.storage.format.row_offsets import (
+    EvenOffsets,
+    PartOffsets,
+    RowOffsets,
+    row_offsets,
+)
 from ecgstore.storage.format.stored_values import UNSEALED, text
 from ecgstore.storage.label_file import label_file_path, open_label_file
 from ecgstore.storage.memory_map import MemoryMap
+from ecgstore.storage.remote.mirror import Mirror
 from ecgstore.storage.rows import SignalRows
-from ecgstore.storage.tables import Tables, table_locations
+from ecgstore.storage.tables import TableLocation, Tables, table_locations
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +85,9 @@ class OpenedFile:
     parts: tuple[Path, ...]
 
 
-def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile:
+def open_file(
+    path: Path, *, first_touch: bool, with_labels: bool, mirror: Mirror | None = None
+) -> OpenedFile:
     """Open a store's file.
 
     Parameters
@@ -87,6 +98,8 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
         Check every row of the signals the first time that it is read.
     with_labels : bool
         Let the labels beside the file, if there are some, replace its own.
+    mirror : Mirror, optional
+        The file at a URL of which `path` is the mirror.
 
     Raises
     ------
@@ -96,7 +109,7 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
         If the file is not a finished ecgstore file of a known version, or its signals
         are not stored row by row.
     """
-    with open_hdf5(path) as file:
+    with open_hdf5(path, is_mirror=mirror is not None) as file:
         config = read_config(file, path)
         specs = {spec.path: spec for spec in expected_layout(file, config)}
         datasets = check_layout(file, path, [*specs.values()])
@@ -106,7 +119,9 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
                 f"{path}: an unfinished build; run its command again to finish it"
             )
         software = text(file.attrs["software"])
-        status = datasets[f"{schema.QUALITY}/{schema.BEATS_STATUS}"].attrs
+        status = h5py.Dataset(
+            datasets[f"{schema.QUALITY}/{schema.BEATS_STATUS}"].id
+        ).attrs
         beats_statuses = dict(
             zip(
                 text(status["flag_meanings"]).split(),
@@ -119,8 +134,9 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
         parts = read_parts(file) if is_collection(file) else None
         of_signals = specs[schema.SIGNALS].attributes
         if parts is None:
-            of_signals = datasets[schema.SIGNALS].attrs
-            rows: RowOffsets = _signal_offsets(datasets[schema.SIGNALS], path)
+            stored = h5py.Dataset(datasets[schema.SIGNALS].id)
+            of_signals = stored.attrs
+            rows: RowOffsets = _signal_offsets(stored, path)
         # As float32, 0.001 would be 0.0010000000474974513.
         scale_factor = float(str(of_signals["scale_factor"]))
         shapes = {
@@ -130,14 +146,20 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
         }
         dtype, (_, n_leads, n_samples) = shapes[schema.SIGNALS]
         locations = table_locations(datasets)
-        content = MemoryMap(path)
-        content.check_same_file(file.id.get_vfd_handle())
-    content.watch(fingerprint)
+        content: FileBytes
+        if mirror is None:
+            content = MemoryMap(path)
+            content.check_same_file(file.id.get_vfd_handle())
+            content.watch(fingerprint)
+        else:
+            content = mirror
     if parts is None:
         _check_inside(rows, n_leads * n_samples * dtype.itemsize, content, path)
     source: ByteSource = content
     joined: dict[str, JoinedTable] = {}
-    if parts is not None:
+    if mirror is not None:
+        joined = _by_rows(mirror, locations)
+    if parts is not None and isinstance(content, MemoryMap):
         joined = join_parts(path, parts, content, shapes)
         signals = joined.pop(schema.SIGNALS)
         rows, source = signals.offsets, signals.file
@@ -148,7 +170,9 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
         config, names = labels.config, labels.config.classes.names
     own = None if labels is None else labels.tables
     tables = Tables(path, locations, content, own, joined)
-    check = FirstTouch(path, tables, len(rows)) if first_touch else None
+    check = None
+    if first_touch and mirror is None:  # what a mirror fetches is checked already
+        check = FirstTouch(path, tables, len(rows))
     return OpenedFile(
         config,
         software,
@@ -165,8 +189,22 @@ def open_file(path: Path, *, first_touch: bool, with_labels: bool) -> OpenedFile
     )
 
 
+def _by_rows(
+    mirror: Mirror, locations: Mapping[str, TableLocation]
+) -> dict[str, JoinedTable]:
+    """Return the large tables of a store at a URL, whose rows are fetched alone."""
+    tables = {}
+    for name, place in locations.items():
+        if place.offset and schema.is_large(name, len(place.shape)):
+            step = (place.end - place.offset) // place.shape[0]
+            begins, first_rows = np.array([place.offset]), np.array([0, place.shape[0]])
+            offsets = PartOffsets(begins, first_rows, step)
+            tables[name] = JoinedTable(mirror, offsets, place.dtype, place.shape)
+    return tables
+
+
 def _check_inside(
-    offsets: RowOffsets, row_nbytes: int, content: MemoryMap, path: Path
+    offsets: RowOffsets, row_nbytes: int, content: FileBytes, path: Path
 ) -> None:
     """Refuse rows that lead out of the mapped file: kernels trust their offsets."""
     if not len(offsets):

@@ -137,6 +137,7 @@ class SignalRows:
             leads = np.arange(n_leads) if leads is None else leads
             pieces = leads * self.n_samples
         offsets, next_row = self.offsets[rows], np.zeros(1, np.int64)
+        self._need(offsets, n_window, leads, begins)
         if out.dtype == self.dtype:
             size = self.dtype.itemsize
             raw = out.view(np.uint8)
@@ -158,6 +159,17 @@ class SignalRows:
             (values, offsets // 2, pieces, begins, scale, out_mv, next_row, *checks),
             check,
         )
+
+    def _need(
+        self, offsets: IntArray, n_window: int, leads: IntArray | None, begins: IntArray
+    ) -> None:
+        """Wait until what will be gathered is there."""
+        size = self.dtype.itemsize
+        if leads is None:
+            self.file.need(offsets, self.n_leads * self.n_samples * size)
+            return
+        pieces = (leads * self.n_samples)[:, np.newaxis] + begins
+        self.file.need((offsets + pieces * size).reshape(-1), n_window * size)
 
     def _check(self, rows: IntArray) -> RowCheck | None:
         """Return the check of rows, unless all of them were checked before."""

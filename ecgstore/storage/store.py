@@ -90,8 +90,8 @@ class Store(StoreFile):
 
     def __repr__(self) -> str:
         return (
-            f"<ecgstore.Store {self.path}: {len(self):,} records of {self.n_leads} "
-            f"leads, {self.config.duration_s:g} s at {self.fs:g} Hz, "
+            f"<ecgstore.Store {self.url or self.path}: {len(self):,} records of "
+            f"{self.n_leads} leads, {self.config.duration_s:g} s at {self.fs:g} Hz, "
             f"{len(self.label_names)} classes, {len(self.feature_names)} features>"
         )
 

@@ -14,8 +14,11 @@ from ecgstore.storage.deep_features.attached import AttachedFeatures, Origin
 from ecgstore.storage.deep_features.sidecar import open_sidecar
 from ecgstore.storage.format import schema
 from ecgstore.storage.opening import open_file
+from ecgstore.storage.remote.mirror import Mirror
+from ecgstore.storage.remote.opening import open_mirror
 from ecgstore.storage.rows import SignalRows
 from ecgstore.storage.tables import Tables
+from ecgstore.system.urls import url_of
 
 
 class StoreFile:
@@ -27,7 +30,7 @@ class StoreFile:
     Parameters
     ----------
     path : str or Path
-        The HDF5 file made by a build.
+        The HDF5 file made by a build, or its URL.
     verify : {"off", "first-touch"}
         Whether to check every row of the signals the first time that it is read.
     labels : {"beside", "built"}
@@ -53,14 +56,22 @@ class StoreFile:
             raise ValueError(f"verify is {verify!r}; expected 'off' or 'first-touch'")
         if labels not in ("beside", "built"):
             raise ValueError(f"labels is {labels!r}; expected 'beside' or 'built'")
-        self.path = Path(path)
+        self.url = url_of(path)
+        mirror = None if self.url is None else open_mirror(self.url)
+        self.path = Path(path) if mirror is None else mirror.path
         self.verify = verify
         self._labels_of = labels
-        opened = open_file(
-            self.path,
-            first_touch=verify == "first-touch",
-            with_labels=labels == "beside",
-        )
+        try:
+            opened = open_file(
+                self.path,
+                first_touch=verify == "first-touch",
+                with_labels=labels == "beside" and mirror is None,
+                mirror=mirror,
+            )
+        except BaseException:
+            if mirror is not None:
+                mirror.close()
+            raise
         self.config = opened.config
         self.software = opened.software
         self.fingerprint = opened.fingerprint
@@ -142,7 +153,7 @@ class StoreFile:
         origins = self._attached.origins
         return _reopened, (
             type(self),
-            self.path,
+            self.url or self.path,
             self.fingerprint,
             self.verify,
             self._labels_of,
@@ -187,6 +198,21 @@ class StoreFile:
         if self._tables is None:
             raise self._closed()
         return self._tables
+
+    def fetch(self) -> None:
+        """Fetch all of a store at a URL, so that reading waits for nothing any more.
+
+        Nothing happens if the store is a file.
+
+        Raises
+        ------
+        EcgStoreError
+            If it cannot be fetched.
+        """
+        file = self.signal_rows.file
+        if isinstance(file, Mirror):
+            for _ in file.need_all():
+                pass
 
     def check_unchanged(self) -> None:
         """Refuse to read a file that was changed in place since it was opened.
@@ -320,7 +346,7 @@ class StoreFile:
 
 def _reopened(
     store_class: type[StoreFile],
-    path: Path,
+    path: str | Path,
     fingerprint: str,
     verify: Literal["off", "first-touch"],
     labels: Literal["beside", "built"],

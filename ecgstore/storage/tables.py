@@ -3,18 +3,21 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial as bind
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.similar_names import did_you_mean
-from ecgstore.storage.format.hdf5 import open_hdf5
+from ecgstore.storage.file_bytes import FileBytes
+from ecgstore.storage.format.hdf5 import OpenDataset, open_hdf5
 from ecgstore.storage.format.schema import SIGNALS
 from ecgstore.storage.memory_map import MemoryMap
+from ecgstore.storage.remote.mirror import Mirror
+from ecgstore.storage.remote.table_check import damage_of_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Tables:
         The file.
     locations : Mapping
         Location of every table, by path; see `table_locations`.
-    content : MemoryMap
+    content : MemoryMap or Mirror
         The mapped file.
     replacing : Tables, optional
         Tables of another file that are read in place of those of the same path.
@@ -67,7 +70,7 @@ class Tables:
         self,
         path: Path,
         locations: Mapping[str, TableLocation],
-        content: MemoryMap,
+        content: FileBytes,
         replacing: "Tables | None" = None,
         elsewhere: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
@@ -98,6 +101,11 @@ class Tables:
         table: NDArray[Any] = self._opened[name].view()
         return table
 
+    @property
+    def locations(self) -> Mapping[str, TableLocation]:
+        """Where the tables of this file are, by path; those of other files are not."""
+        return self._locations
+
     def _open(self, name: str) -> NDArray[Any]:
         """Return a table in the mapped file, or through the HDF5 library."""
         location = self._locations.get(name)
@@ -109,15 +117,26 @@ class Tables:
             )
         content = self._content.bytes
         if location.offset is not None and location.end <= content.size:
+            self._fetch(name, location.offset, location.end - location.offset)
             return np.ndarray(location.shape, location.dtype, content, location.offset)
         with open_hdf5(self.path) as file:
-            self._content.check_same_file(file.id.get_vfd_handle())
+            if isinstance(self._content, MemoryMap):
+                self._content.check_same_file(file.id.get_vfd_handle())
             table: NDArray[Any] = file[name][...].astype(location.dtype)
         table.flags.writeable = False
         return table
 
+    def _fetch(self, name: str, begin: int, n_bytes: int) -> None:
+        """Wait until a table of a store at a URL is there."""
+        if isinstance(self._content, Mirror) and n_bytes:
+            self._content.need_table(
+                begin, n_bytes, bind(damage_of_table, self._content.path, name)
+            )
 
-def table_locations(datasets: Mapping[str, h5py.Dataset]) -> dict[str, TableLocation]:
+
+def table_locations(
+    datasets: Mapping[str, OpenDataset],
+) -> dict[str, TableLocation]:
     """Return the locations of the tables of a store.
 
     Parameters
@@ -132,7 +151,7 @@ def table_locations(datasets: Mapping[str, h5py.Dataset]) -> dict[str, TableLoca
     }
 
 
-def _location(dataset: h5py.Dataset) -> TableLocation:
+def _location(dataset: OpenDataset) -> TableLocation:
     """Return the location of one table."""
     dtype = np.dtype(dataset.dtype.str)  # without the metadata h5py adds to texts
     shape = dataset.shape

@@ -70,7 +70,11 @@ def verify(
     SchemaError
         If the file is too damaged to be read as a store at all.
     """
-    with Store(path, labels="built") as store, open_hdf5(store.path) as file:
+    with (
+        Store(path, labels="built") as store,
+        open_hdf5(store.path, is_mirror=store.url is not None) as file,
+    ):
+        store.fetch()
         version = int(file.attrs["format_version"])
         parts = store.parts
         if not parts:
@@ -98,6 +102,8 @@ def verify(
             continue
         for damage in verify(part, on_progress):
             yield Damage(f"{part}: {damage.where}", damage.problem)
+    if store.url is not None:
+        return
     beside = label_file_path(Path(path))
     if beside.exists():
         for name, message in label_file_damage(beside).items():

@@ -12,6 +12,10 @@ from ecgstore.storage.rows import waits_for_disk
 _ROWS_AHEAD: Final = 256
 """Number of rows to request from the disk ahead; more are not faster."""
 
+_ROWS_OF_URL: Final = 512
+"""Number of rows to request together from a URL, and least number to be ahead of what
+is read: a window of the order, so that its blocks become requests."""
+
 _BATCHES_COLD: Final = 64
 """Number of batches with requests ahead after one that waited for the disk."""
 
@@ -21,7 +25,8 @@ class Read(BaseNode[Batch]):
 
     From a file in the page cache, records are copied straight to the batch. While
     reading waits for the disk, the rows of the next batches are looked up, too, and
-    requested from the system in advance, many at a time.
+    requested from the system in advance, many at a time. Of a store at a URL, rows are
+    always requested in advance.
 
     Parameters
     ----------
@@ -66,17 +71,24 @@ class Read(BaseNode[Batch]):
         return self._state
 
     def _look_ahead(self) -> None:
-        """Take the next row batch; several while reading waits for the disk."""
+        """Take the next row batch; several if requests in advance save time."""
         n_rows = sum(len(rows) for rows, _ in self._ahead)
-        while not self._ahead or (self._n_cold and n_rows < _ROWS_AHEAD):
+        fetches = self._reader.fetches
+        if fetches and n_rows < _ROWS_OF_URL:
+            least = n_rows + _ROWS_OF_URL
+        else:
+            least = _ROWS_AHEAD if self._n_cold and not fetches else 0
+        asked: list[RowBatch] = []
+        while not self._ahead or n_rows < least:
             try:
                 rows = next(self._source)
             except StopIteration:
                 if self._ahead:
-                    return
+                    break
                 self._reader.check_unchanged()  # during the last batch of the epoch
                 raise
-            if self._n_cold:
-                self._reader.will_need(rows)
+            asked.append(rows)
             self._ahead.append((rows, self._source.state_dict()))
             n_rows += len(rows)
+        if asked and (self._n_cold or fetches):
+            self._reader.will_need(asked)

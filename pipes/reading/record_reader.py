@@ -22,6 +22,7 @@ from ecgstore.pipes.reading.window import (
 from ecgstore.similar_names import did_you_mean
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
+from ecgstore.storage.remote.mirror import Mirror
 from ecgstore.storage.rows import Gather, load_kernels
 
 load_kernels()  # while PyTorch is imported, not with the first batch
@@ -145,12 +146,26 @@ class RecordReader:
         """Refuse a file that was changed since it was opened; see `Store`."""
         self._store.check_unchanged()
 
-    def will_need(self, batch: RowBatch) -> None:
-        """Let the system read the signals of a batch that is soon passed to `read`."""
-        if "signals" in self._arrays:
-            self.check_unchanged()
-            _, begins = self._windows(batch)
-            self._signals.will_need(batch.rows, self._n_window, self._leads, begins)
+    @property
+    def fetches(self) -> bool:
+        """Whether the store is at a URL, and some of its signals are still there."""
+        file, offsets = self._signals.file, self._signals.offsets
+        if not isinstance(file, Mirror) or not len(offsets):
+            return False
+        begin = int(offsets[0])
+        return not file.has_table(begin, begin + 1)
+
+    def will_need(self, batches: Sequence[RowBatch]) -> None:
+        """Let signals of batches be read that are soon passed to `read`."""
+        if "signals" not in self._arrays:
+            return
+        self.check_unchanged()
+        rows = np.concatenate([batch.rows for batch in batches])
+        begins = [self._windows(batch)[1] for batch in batches]
+        known = [one for one in begins if one is not None]
+        self._signals.will_need(
+            rows, self._n_window, self._leads, np.concatenate(known) if known else None
+        )
 
     def _missing_of(self, rows: IntArray) -> Tensor | None:
         """Return which leads the records lack; None if no record does."""

@@ -73,7 +73,7 @@ def test_every_method_notices_a_change(copy: Path, how: Callable[[Path], None]) 
         lambda: dataset[0],
         lambda: store.select(classes=["AF"]),
         lambda: pipes.RecordReader(store).will_need(
-            pipes.RowBatch(np.arange(3), np.zeros(3, np.uint64))
+            [pipes.RowBatch(np.arange(3), np.zeros(3, np.uint64))]
         ),
     ):
         with pytest.raises(EcgStoreError, match=MESSAGE):

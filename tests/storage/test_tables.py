@@ -10,6 +10,7 @@ import pytest
 
 import ecgstore
 from ecgstore.storage.format import schema
+from ecgstore.storage.format.hdf5 import OpenDataset
 from ecgstore.storage.format.integrity import dataset_paths
 from ecgstore.storage.memory_map import MemoryMap
 from ecgstore.storage.tables import Tables, table_locations
@@ -66,7 +67,7 @@ def test_a_table_that_cannot_be_mapped_is_read_by_the_library(tmp_path: Path) ->
         file["compact"][...] = [7, 8, 9]
     content = MemoryMap(path)
     with h5py.File(path) as file:
-        locations = table_locations({name: file[name] for name in file})
+        locations = table_locations({name: OpenDataset(file[name].id) for name in file})
     tables = Tables(path, locations, content)
     assert tables["outside"].tolist() == [1, 2, 3, 4]
     assert tables["compact"].tolist() == [7, 8, 9]

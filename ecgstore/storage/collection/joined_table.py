@@ -1,4 +1,4 @@
-"""A table whose rows lie in the files of several parts, read as an array."""
+"""A table of which only the rows that are asked for are read, as from an array."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import IntArray
-from ecgstore.storage.collection.mapped_parts import MappedParts
+from ecgstore.storage.byte_source import ByteSource
 from ecgstore.storage.format.row_offsets import PartOffsets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JoinedTable:
-    """A table of a collection, of which only what is asked for is read.
+    """A table of a collection or at a URL, of which what is asked for is read.
 
     It takes indices as an array does. For numbers, slices or a mask of rows, alone or
     followed by numbers and slices of the other axes, it reads these rows; for any other
@@ -21,8 +21,8 @@ class JoinedTable:
 
     Attributes
     ----------
-    file : MappedParts
-        The files of the parts.
+    file : ByteSource
+        The files of the parts, or the one at a URL.
     offsets : PartOffsets
         Where each row begins.
     dtype : numpy.dtype
@@ -31,7 +31,7 @@ class JoinedTable:
         Shape of the whole table.
     """
 
-    file: MappedParts
+    file: ByteSource
     offsets: PartOffsets
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -92,8 +92,9 @@ class JoinedTable:
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         raw = out.view(np.uint8).reshape(len(rows), 1, self.offsets.step)
         none, next_row = np.zeros(len(rows), np.int64), np.zeros(1, np.int64)
-        pieces = np.zeros(1, np.int64)
-        kernels.gather(self.file.bytes, self.offsets[rows], pieces, none, raw, next_row)
+        pieces, offsets = np.zeros(1, np.int64), self.offsets[rows]
+        self.file.need(offsets, self.offsets.step)
+        kernels.gather(self.file.bytes, offsets, pieces, none, raw, next_row)
         return out
 
     def _columns(self, rows: slice, rest: tuple[Any, ...]) -> NDArray[Any]:
@@ -119,6 +120,7 @@ class JoinedTable:
         begin, end = self.offsets.first_rows[part : part + 2].tolist()
         shape = (end - begin, *self.shape[1:])
         offset = int(self.offsets.begins[part])
+        self.file.need(np.array([offset]), (end - begin) * self.offsets.step)
         return np.ndarray(shape, self.dtype, self.file.bytes.data, offset)
 
 

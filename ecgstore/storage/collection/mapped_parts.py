@@ -112,6 +112,9 @@ class MappedParts:
         self._next = (self._next + _CHECKED_AT_ONCE) % n_files
         self._next_check_s = now_s + 1e-3
 
+    def need(self, offsets: IntArray, n_bytes: int) -> None:
+        """Return: all bytes of local files are there."""
+
     def will_need(self, offsets: IntArray, n_bytes: int) -> None:
         """Tell the system to read ranges that will be needed soon; see `MemoryMap`."""
         order = np.argsort(self.offsets)

@@ -18,7 +18,12 @@ from ecgstore.storage.deep_features.names import check_name
 from ecgstore.storage.deep_features.seen import SEEN_NAMES
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.dataset_spec import DatasetSpec
-from ecgstore.storage.format.hdf5 import check_format, open_hdf5, spec_difference
+from ecgstore.storage.format.hdf5 import (
+    OpenDataset,
+    check_format,
+    open_hdf5,
+    spec_difference,
+)
 from ecgstore.storage.format.integrity import (
     attributes_digest,
     dataset_digests,
@@ -216,7 +221,9 @@ def open_sidecar(
                     f"{weights_sha256[:12]}..."
                 )
             sha256 = fingerprint(digest, digests)
-            locations = table_locations(datasets)
+            locations = table_locations(
+                {name: OpenDataset(dataset.id) for name, dataset in datasets.items()}
+            )
             content = MemoryMap(path)
             content.check_same_file(file.id.get_vfd_handle())
     except _UnfitError as error:

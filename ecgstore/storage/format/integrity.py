@@ -75,7 +75,7 @@ def dataset_digests(file: h5py.File) -> dict[str, str]:
     file: `structure_differences` follows them.
     """
     listed = (path for path in dataset_paths(file) if path not in NOT_LISTED)
-    return {path: _digest(file[path]) for path in listed}
+    return {path: dataset_digest(file[path]) for path in listed}
 
 
 def wrong_digests(file: h5py.File, digests: Mapping[str, str]) -> dict[str, str]:
@@ -88,7 +88,7 @@ def wrong_digests(file: h5py.File, digests: Mapping[str, str]) -> dict[str, str]
     digests : Mapping
         The digests computed from the content; see `dataset_digests`.
     """
-    stored = _stored_digests(file)
+    stored = stored_digests(file)
     expected = {path: stored.get(path, "no digest") for path in digests}
     return {
         path: f"SHA-256 is {digest}, expected {expected[path]}"
@@ -97,7 +97,7 @@ def wrong_digests(file: h5py.File, digests: Mapping[str, str]) -> dict[str, str]
     }
 
 
-def _stored_digests(file: h5py.File) -> dict[str, str]:
+def stored_digests(file: h5py.File) -> dict[str, str]:
     """Return the digests in the table of a file, or in the attributes of older ones."""
     if DIGESTS in file:
         # A damaged text may be no UTF-8.
@@ -133,7 +133,7 @@ def write_digests(file: h5py.File) -> dict[str, str]:
     return digests
 
 
-def _digest(dataset: h5py.Dataset) -> str:
+def dataset_digest(dataset: h5py.Dataset) -> str:
     """Return the SHA-256 of a dataset and its attributes."""
     digest = hashlib.sha256()
     # A dimension without a coordinate has a size, but no elements in the file.

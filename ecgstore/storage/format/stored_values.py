@@ -42,4 +42,5 @@ def text(value: Any) -> str:
 
 def texts(values: Any) -> tuple[str, ...]:
     """Return the texts of an array."""
-    return tuple(text(value) for value in values)
+    plain = values.tolist() if isinstance(values, np.ndarray) else values
+    return tuple(map(text, plain))

@@ -1,0 +1,199 @@
+"""A server of ranges of files on this machine, with latency, a cap and faults."""
+
+import json
+import math
+import os
+import random
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Server:
+    """Serves the files of a folder.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder.
+    latency_s : float
+        Time before each answer.
+    bytes_per_s : float
+        Speed of the link, which all answers share.
+    e_tag : str or None
+        Kind of ETags: ``"strong"``, ``"weak"``, or none.
+    has_ranges : bool
+        Whether ranges are understood.
+    faults : dict
+        Probability of each fault: ``"503"``, ``"reset"``, ``"truncated"``,
+        ``"wrong"`` bytes, a body without an ``"end"``, or ``"silent"`` for ever.
+    counts : str
+        A name under which requests and bytes since the last such request are told.
+    ranges : list of (int, int)
+        What was sent.
+    gate : threading.Event
+        Requests wait until it is set, as it is at first.
+    waiting : list of str
+        The ranges of those that have waited.
+    conditions : list of str
+        The ETags that were asked for; empty for none.
+    """
+
+    folder: Path
+    latency_s: float = 0.0
+    bytes_per_s: float = math.inf
+    e_tag: str | None = "strong"
+    has_ranges: bool = True
+    faults: dict[str, float] = field(default_factory=dict)
+    counts: str = ""
+    ranges: list[tuple[int, int]] = field(default_factory=list)
+    gate: threading.Event = field(default_factory=threading.Event)
+    waiting: list[str] = field(default_factory=list)
+    conditions: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(0)
+        self._link = threading.Lock()
+        self._free_at = 0.0
+        self.gate.set()
+        handler = type("Handler", (_Handler,), {"served": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def url(self, name: str) -> str:
+        """Return the URL of a file."""
+        return f"http://127.0.0.1:{self._server.server_port}/{name}"
+
+    def close(self) -> None:
+        """Stop to serve."""
+        self.gate.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def take_time(self, n_bytes: int) -> None:
+        """Wait as long as the link takes for an answer, after those before it."""
+        seconds = n_bytes / self.bytes_per_s
+        with self._link:
+            self._free_at = max(self._free_at, time.monotonic()) + seconds
+            wait = self._free_at - time.monotonic()
+        time.sleep(max(0.0, wait))
+
+    def fault(self) -> str:
+        """Return the fault of the next answer; empty for none."""
+        drawn = self.random.random()
+        for name, probability in self.faults.items():
+            if drawn < probability:
+                return name
+            drawn -= probability
+        return ""
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes that were asked for."""
+        return sum(end - begin for begin, end in self.ranges)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    served: Server
+
+    def do_HEAD(self) -> None:
+        path = self.served.folder / self.path.lstrip("/")
+        size = path.stat().st_size if path.is_file() else 0
+        self._begin(200, {"Content-Length": size, "Accept-Ranges": "bytes"})
+
+    def do_GET(self) -> None:
+        if self.served.counts and self.path == f"/{self.served.counts}":
+            self._tell_counts()
+            return
+        time.sleep(self.served.latency_s)
+        if not self.served.gate.is_set():
+            self.served.waiting.append(self.headers.get("Range", ""))
+            self.served.gate.wait()
+        path = self.served.folder / self.path.lstrip("/")
+        if not path.is_file():
+            self._answer(404)
+            return
+        status = path.stat()
+        e_tag = f'"{status.st_mtime_ns}"'
+        self.served.conditions.append(self.headers.get("If-Match", ""))
+        if self.headers.get("If-Match", e_tag) != e_tag:
+            self._answer(412)
+            return
+        fault = self.served.fault()
+        if fault == "503":
+            self._answer(503)
+        elif fault == "reset":
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+        else:
+            self._send(path, status, e_tag, fault)
+
+    def _send(self, path: Path, status: os.stat_result, e_tag: str, fault: str) -> None:
+        begin, end = 0, status.st_size
+        asked = self.headers.get("Range")
+        if asked and self.served.has_ranges:
+            first, last = asked.removeprefix("bytes=").split("-")
+            begin, end = int(first), min(int(last) + 1, status.st_size)
+        with path.open("rb") as file:
+            file.seek(begin)
+            body = bytearray(file.read(end - begin))
+        self.served.ranges.append((begin, end))
+        if fault == "silent":
+            self.served.gate.clear()
+            self.served.gate.wait()
+        self.served.take_time(len(body))
+        if fault == "wrong":
+            body[len(body) // 2] ^= 1
+        headers: dict[str, Any] = {
+            "Content-Length": 1 << 60 if fault == "end" else len(body),
+            "Last-Modified": self.date_time_string(int(status.st_mtime)),
+        }
+        if self.served.e_tag is not None:
+            weak = "W/" if self.served.e_tag == "weak" else ""
+            headers["ETag"] = weak + e_tag
+        if asked and self.served.has_ranges:
+            headers["Content-Range"] = f"bytes {begin}-{end - 1}/{status.st_size}"
+            self._begin(206, headers)
+        else:
+            self._begin(200, headers)
+        while fault == "end":
+            self.wfile.write(body)
+        if fault == "truncated":
+            self.wfile.write(body[: len(body) // 2])
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+        else:
+            self.wfile.write(body)
+
+    def _tell_counts(self) -> None:
+        """Answer with the number of requests and bytes, and begin anew."""
+        body = json.dumps([len(self.served.ranges), self.served.n_bytes]).encode()
+        self.served.ranges.clear()
+        self._begin(200, {"Content-Length": len(body)})
+        self.wfile.write(body)
+
+    def _begin(self, status: int, headers: dict[str, Any]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+
+    def _answer(self, status: int) -> None:
+        """Answer without a body."""
+        self._begin(status, {"Content-Length": 0})
+
+    def handle(self) -> None:
+        """Answer until the other side has gone."""
+        with suppress(ConnectionError):
+            super().handle()
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""

@@ -1,0 +1,296 @@
+"""Read a store over a slow link: time, requests and bytes, beside h5py on URLs.
+
+Example::
+
+    python -m bench.loading.remote_stores store.h5 --rounds 5 --json remote.json
+
+A server in a process of its own sends ranges of the store, with the latency and the
+speed of a link. Every round begins with an empty cache. The peers open the same store
+with h5py, through the file objects of fsspec and of obstore, with blocks of the size
+of a row. Requests are counted by the server, and times include all checks.
+"""
+
+import json
+import multiprocessing
+import os
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import h5py
+import numpy as np
+
+import ecgstore
+from bench.common.command_line import benchmark_parser
+from bench.common.range_server import Server
+from bench.common.report import write_json
+from bench.common.tables import print_table, ratios, spread, spread_text
+from bench.common.timing import interleaved
+from ecgstore import pipes
+from ecgstore.pipes.orders.block_shuffled import BlockShuffled
+from ecgstore.storage.rows import load_kernels
+
+N_ROWS: Final = 64
+BATCH_SIZE: Final = 64
+NEAR_MS: Final = 20
+FAR_MS: Final = 60
+LINK_MB_S: Final = 100
+
+GOALS: Final = {
+    "open": "<= 2 requests",
+    "select(folds=...)": "<= 2 requests",
+    f"{N_ROWS} random rows": f"<= 0.2 s, {N_ROWS} requests, 1.05 x useful",
+    f"{N_ROWS} windows of one lead": "<= 1.2 x useful",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print tables, and write JSON if a path is given."""
+    parser = benchmark_parser(
+        "bench.loading.remote_stores", __doc__, folder="a store", rounds=5
+    )
+    options = parser.parse_args(arguments)
+    store: Path = options.folder
+    load_kernels()
+    with served(store, NEAR_MS / 1e3) as (url, counts):
+        near = _near(url, counts, store, options.rounds)
+    with served(store, FAR_MS / 1e3, LINK_MB_S * 1e6) as (url, counts):
+        far = _epochs(url, counts, store, options.rounds)
+    write_json(options.json, {"rounds": options.rounds, "near": near, "epochs": far})
+
+
+Counts = Callable[[], tuple[int, int]]
+"""Returns the requests and the bytes since the last call."""
+
+
+@contextmanager
+def served(
+    store: Path, latency_s: float, bytes_per_s: float = float("inf")
+) -> Iterator[tuple[str, Counts]]:
+    """Serve a store; yield its URL and a function that counts."""
+    context = multiprocessing.get_context("spawn")
+    urls: Any = context.Queue()
+    process = context.Process(
+        target=_serve, args=(store, latency_s, bytes_per_s, urls), daemon=True
+    )
+    process.start()
+    url = urls.get()
+
+    def counts() -> tuple[int, int]:
+        with urllib.request.urlopen(url.rpartition("/")[0] + "/counts") as answer:
+            n_requests, n_bytes = json.load(answer)
+        return n_requests, n_bytes
+
+    try:
+        yield url, counts
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _serve(store: Path, latency_s: float, bytes_per_s: float, urls: Any) -> None:
+    """Serve a store until the process ends."""
+    server = Server(store.parent, latency_s, bytes_per_s=bytes_per_s, counts="counts")
+    urls.put(server.url(store.name))
+    time.sleep(1e9)
+
+
+@contextmanager
+def empty_cache() -> Iterator[None]:
+    """Let stores at URLs be kept in a new folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["ECGSTORE_CACHE"] = folder
+        yield
+
+
+def _near(url: str, counts: Counts, path: Path, rounds: int) -> dict[str, Any]:
+    """Measure single reads; print and return them."""
+    with ecgstore.open(path) as store:
+        n, row_bytes = len(store), store.n_leads * store.n_samples * 2
+    readers: dict[str, Callable[[np.ndarray], dict[str, tuple[float, int, int]]]] = {
+        "ecgstore": lambda rows: _by_ecgstore(url, counts, rows),
+        "h5py + fsspec": lambda rows: _by_h5py(_fsspec(url), counts, rows),
+        "h5py + obstore": lambda rows: _by_h5py(_obstore(url), counts, rows),
+    }
+    found: dict[str, dict[str, list[tuple[float, int, int]]]] = {}
+    turns = interleaved([*readers], rounds)
+    for number, (name, is_counted) in enumerate(turns):
+        rows = np.random.default_rng(number).choice(n, min(N_ROWS, n), replace=False)
+        with empty_cache():
+            counts()
+            measured = readers[name](rows)
+        for what, one in measured.items():
+            if is_counted:
+                found.setdefault(name, {}).setdefault(what, []).append(one)
+    useful = {
+        f"{N_ROWS} random rows": min(N_ROWS, n) * row_bytes,
+        f"{N_ROWS} windows of one lead": min(N_ROWS, n) * 2000,
+    }
+    report = {
+        f"{name}: {what}": {
+            "s": spread(one[0] for one in values),
+            "requests": spread(float(one[1]) for one in values),
+            "mb": spread(one[2] / 1e6 for one in values),
+            **(
+                {"x_useful": spread(one[2] / useful[what] for one in values)}
+                if what in useful
+                else {}
+            ),
+        }
+        for name, of_reader in found.items()
+        for what, values in of_reader.items()
+    }
+    print_table(
+        f"latency {NEAR_MS} ms",
+        ["s, median (range)", "requests", "MB", "x useful bytes", "goal"],
+        {
+            name: [
+                spread_text(row["s"], 3),
+                f"{row['requests']['median']:.0f}",
+                f"{row['mb']['median']:.2f}",
+                f"{row['x_useful']['median']:.3f}" if "x_useful" in row else "",
+                GOALS.get(name.partition(": ")[2], "")
+                if name.startswith("ecgstore")
+                else "",
+            ]
+            for name, row in report.items()
+        },
+    )
+    return report
+
+
+def _by_ecgstore(
+    url: str, counts: Counts, rows: np.ndarray
+) -> dict[str, tuple[float, int, int]]:
+    """Open, select, and read rows and windows."""
+    measured = {}
+    begin = time.perf_counter()
+    with ecgstore.open(url) as store:
+        measured["open"] = (time.perf_counter() - begin, *counts())
+        begin = time.perf_counter()
+        store.select(folds=range(8))
+        measured["select(folds=...)"] = (time.perf_counter() - begin, *counts())
+        begin = time.perf_counter()
+        store.signals(rows, dtype="int16")
+        measured[f"{N_ROWS} random rows"] = (time.perf_counter() - begin, *counts())
+    with empty_cache(), ecgstore.open(url) as store:
+        lead = store.lead_numbers(["V2"])
+        out = np.empty((len(rows), 1, 1000), np.int16)
+        # The checksums of blocks are a table; it is fetched once, as a column is.
+        gather = store.signal_rows.gather
+        gather(rows[:1], out[:1], lead, np.full(1, 2000))
+        counts()
+        begin = time.perf_counter()
+        gather(rows[1:], out[1:], lead, np.full(len(rows) - 1, 2000))()
+        measured[f"{N_ROWS} windows of one lead"] = (
+            time.perf_counter() - begin,
+            *counts(),
+        )
+    return measured
+
+
+def _by_h5py(
+    file: Any, counts: Counts, rows: np.ndarray
+) -> dict[str, tuple[float, int, int]]:
+    """Open a store by h5py through a file object, and read rows."""
+    measured = {}
+    begin = time.perf_counter()
+    with h5py.File(file, "r") as store:
+        signals = store["signals"]
+        measured["open"] = (time.perf_counter() - begin, *counts())
+        begin = time.perf_counter()
+        for row in rows.tolist():
+            signals[row]
+        measured[f"{N_ROWS} random rows"] = (time.perf_counter() - begin, *counts())
+    return measured
+
+
+def _fsspec(url: str) -> Any:
+    """Return a file object of fsspec, with blocks of the size of a row."""
+    import fsspec  # type: ignore[import-untyped]
+
+    filesystem = fsspec.filesystem("http", skip_instance_cache=True)
+    return filesystem.open(url, block_size=1 << 17, cache_type="blockcache")
+
+
+def _obstore(url: str) -> Any:
+    """Return a file object of obstore, with a buffer of the size of a row."""
+    import obstore
+    from obstore.store import from_url
+
+    folder, _, name = url.rpartition("/")
+    store = from_url(folder, client_options={"allow_http": True})
+    return _BytesReader(obstore.open_reader(store, name, buffer_size=1 << 17))
+
+
+class _BytesReader:
+    """A file object of obstore that reads bytes, as h5py expects."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+        self.seek, self.tell = reader.seek, reader.tell
+
+    def read(self, size: int) -> bytes:
+        """Read some bytes."""
+        return bytes(self._reader.read(size))
+
+
+def _epochs(url: str, counts: Counts, path: Path, rounds: int) -> dict[str, Any]:
+    """Measure whole epochs; print and return them."""
+    first, second, local = [], [], []
+    requests = []
+    with ecgstore.open(path) as file:
+        n_bytes = len(file) * file.n_leads * file.n_samples * 2
+        mixing = pipes.mixing(BlockShuffled(len(file), 0, 8, 64), batch_size=BATCH_SIZE)
+        _epoch(file)
+        for _ in range(rounds):
+            with empty_cache(), ecgstore.open(url) as store:
+                counts()
+                first.append(n_bytes / 1e6 / _epoch(store))
+                requests.append(float(counts()[0]))
+                _epoch(store)
+                second.append(n_bytes / 1e6 / _epoch(store))
+            local.append(n_bytes / 1e6 / _epoch(file))
+    report: dict[str, Any] = {
+        "mixing": mixing,
+        "first_mb_s": spread(first),
+        "requests": spread(requests),
+        "of_link": spread(one / LINK_MB_S for one in first),
+        "second_mb_s": spread(second),
+        "local_mb_s": spread(local),
+        "second_of_local": ratios(second, local),
+    }
+    print_table(
+        f"epochs, latency {FAR_MS} ms, {LINK_MB_S} MB/s, mixing {mixing:.2f}",
+        ["MB/s, median (range)", "of the link, or of the file", "goal"],
+        {
+            "first epoch": [
+                spread_text(report["first_mb_s"], 1),
+                spread_text(report["of_link"], 2),
+                ">= 0.9",
+            ],
+            "third epoch, from the cache": [
+                spread_text(report["second_mb_s"], 0),
+                spread_text(report["second_of_local"], 2),
+                ">= 0.95",
+            ],
+            "the file itself": [spread_text(report["local_mb_s"], 0), "", ""],
+        },
+    )
+    return report
+
+
+def _epoch(store: ecgstore.Store) -> float:
+    """Return the seconds of an epoch."""
+    begin = time.perf_counter()
+    for _ in pipes.loader(store, BATCH_SIZE, shuffle=True, seed=0, dtype="int16"):
+        pass
+    return time.perf_counter() - begin
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Where fetched parts of stores are kept, and how much of them."""
+
+import errno
+import hashlib
+import json
+import os
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ecgstore.errors import EcgStoreError, cause_of
+from ecgstore.storage.byte_source import MIRROR
+from ecgstore.storage.remote.object_reader import Version
+from ecgstore.system.locks import lock_shared, try_lock
+from ecgstore.system.urls import divided
+
+_DEFAULT_GB: Final = 100.0
+_ABOUT: Final = "about.json"
+
+_ATTEMPTS: Final = 100
+"""How often an entry is made that other processes remove meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The folder of one version of an object.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder.
+    data : Path
+        The file, with holes where nothing was fetched.
+    marks : Path
+        Four bytes for each unit of it, which are 0 where it was not fetched.
+    descriptor : int
+        The file, open and locked: until it is closed, the entry is in use.
+    """
+
+    folder: Path
+    data: Path
+    marks: Path
+    descriptor: int
+
+
+def cache_folder() -> Path:
+    """Return the folder of the cache: ``$ECGSTORE_CACHE``, or in the user's caches."""
+    chosen = os.environ.get("ECGSTORE_CACHE")
+    if chosen:
+        return Path(os.path.abspath(chosen))
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "ecgstore"
+
+
+def cache_entry(url: str, version: Version) -> Entry:
+    """Open the folder for a version of an object; make it, and room for it.
+
+    Entries that were not opened for the longest time are removed while the cache holds
+    more than ``$ECGSTORE_CACHE_GB`` (100 by default). Those in use stay.
+
+    Raises
+    ------
+    EcgStoreError
+        If it cannot be written.
+    """
+    name = divided(url)[1]
+    key = hashlib.sha256(json.dumps([url, *version]).encode()).hexdigest()[:24]
+    folder = cache_folder() / key
+    data = folder / f"{name}{MIRROR}"
+    about = json.dumps({"url": url, **version._asdict()}, indent=2)
+    try:
+        descriptor = _opened(data, about, version.n_bytes)
+    except OSError as error:
+        raise cannot_be_written(folder, error) from error
+    try:
+        _make_room(folder)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return Entry(folder, data, folder / "marks", descriptor)
+
+
+def cannot_be_written(path: Path, error: OSError) -> EcgStoreError:
+    """Return the error for a cache that cannot be written."""
+    return EcgStoreError(
+        f"{path}: cannot be written ({cause_of(error)}); make room, or choose another "
+        "folder for fetched parts of stores: set ECGSTORE_CACHE"
+    )
+
+
+def _opened(data: Path, about: str, n_bytes: int) -> int:
+    """Open and lock the file of an entry; make it if it is missing."""
+    for _ in range(_ATTEMPTS):
+        data.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            (data.parent / _ABOUT).write_text(about, encoding="utf-8")
+            descriptor = os.open(data, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:  # another process is removing the entry
+            continue
+        try:
+            lock_shared(descriptor)
+            if data.exists() and os.path.samestat(os.fstat(descriptor), data.stat()):
+                os.truncate(descriptor, n_bytes)
+                return descriptor
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # it was removed before it was locked
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def _make_room(current: Path) -> None:
+    """Remove the entries that were opened first, while all of them are too large."""
+    limit = _limit_gb() * 1e9
+    found = []
+    for about in current.parent.glob(f"*/{_ABOUT}"):
+        with suppress(OSError):
+            found.append((about.stat().st_mtime, about.parent, _bytes(about.parent)))
+    total = sum(n_bytes for *_, n_bytes in found)
+    for _, folder, n_bytes in sorted(found):
+        if total <= limit:
+            return
+        with suppress(OSError):  # another process removes it, too
+            if folder != current and _remove(folder):
+                total -= n_bytes
+
+
+def _limit_gb() -> float:
+    """Return how many GB the cache may hold."""
+    chosen = os.environ.get("ECGSTORE_CACHE_GB") or str(_DEFAULT_GB)
+    try:
+        limit = float(chosen)
+    except ValueError:
+        limit = -1.0
+    if not limit >= 0:
+        raise EcgStoreError(
+            f"ECGSTORE_CACHE_GB is {chosen!r}; expected a number of GB, such as 100"
+        )
+    return limit
+
+
+def _bytes(folder: Path) -> int:
+    """Return the bytes that a folder takes on the disk; holes take none."""
+    return sum(path.stat().st_blocks * 512 for path in folder.iterdir())
+
+
+def _remove(folder: Path) -> bool:
+    """Remove an entry, unless a process has it open; return whether it was removed."""
+    with ExitStack() as until_removed:
+        for path in folder.glob(f"*{MIRROR}"):
+            descriptor = os.open(path, os.O_RDWR)
+            until_removed.callback(os.close, descriptor)
+            if try_lock(descriptor) is False:
+                return False
+        # What says that it is an entry goes last, so that a killed process leaves one.
+        for path in sorted(folder.iterdir(), key=lambda path: path.name == _ABOUT):
+            path.unlink()
+        folder.rmdir()
+    return True

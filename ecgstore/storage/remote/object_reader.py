@@ -1,0 +1,247 @@
+"""Read ranges of one version of an object at a URL, several at the same time."""
+
+import os
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from ecgstore.errors import EcgStoreError, StoreClosedError
+from ecgstore.system.urls import divided
+
+_ATTEMPTS: Final = 5
+_FIRST_PAUSE_S: Final = 0.1
+
+_SILENCE_S: Final = 30
+"""How long a server may send nothing."""
+
+_TIMEOUT_S: Final = 600
+"""How long a request may take. All those that are under way, 64 MB, share the line: at
+10 Mbit/s they take a minute."""
+
+_MACHINE_ROLES: Final = "169.254.169.254"
+"""Where clouds give machines their credentials."""
+
+_NO_CREDENTIALS: Final = (
+    "credentials are missing; looked for those of the service in the environment "
+    "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, for other services see "
+    "docs/remote.md) and for the role of this machine; AWS_SKIP_SIGNATURE=true reads "
+    "public buckets"
+)
+
+_used_by: int | None = None
+"""The process that made the first request; a process forked from it cannot make any."""
+
+
+class Version(NamedTuple):
+    """What tells one version of an object from another.
+
+    Attributes
+    ----------
+    n_bytes : int
+        Its size.
+    e_tag : str
+        Its ETag; empty where the server gives none.
+    modified : str
+        Time of its last change.
+    """
+
+    n_bytes: int
+    e_tag: str
+    modified: str
+
+    @property
+    def is_strong(self) -> bool:
+        """Whether requests can be made for this version only."""
+        return bool(self.e_tag) and not self.e_tag.startswith("W/")
+
+
+@dataclass(slots=True)
+class Transfers:
+    """What was transferred: requests that succeeded, their bytes, and repetitions."""
+
+    n_requests: int = 0
+    n_bytes: int = 0
+    n_repeated: int = 0
+
+
+class ObjectReader:
+    """An object at a URL, pinned to the version that was found first.
+
+    Can be used from several threads, and by processes that were not forked after the
+    first request.
+
+    Parameters
+    ----------
+    url : str
+        Its URL.
+
+    Raises
+    ------
+    EcgStoreError
+        If the library for URLs is not installed, or this process was forked from one
+        that has made requests.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.transfers = Transfers()
+        self._folder, self._name = divided(url)
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._version: Version | None = None
+        self.check_process()
+        self._store = _connect(self._folder, url)
+
+    def begin(self, n_bytes: int) -> tuple[bytes, Version]:
+        """Return the first bytes, and the version that all later answers must have."""
+        content, version = self._repeated(0, n_bytes)
+        self._version = version
+        return content, version
+
+    def read(self, begin: int, end: int) -> bytes:
+        """Return a range of the version that was found first.
+
+        Raises
+        ------
+        EcgStoreError
+            If the object was replaced, or cannot be read.
+        """
+        content, version = self._repeated(begin, end)
+        if version != self._version:
+            raise self._replaced()
+        return content
+
+    def close(self) -> None:
+        """Make no further requests; those that are under way end by themselves."""
+        self._closed.set()
+
+    def _repeated(self, begin: int, end: int) -> tuple[bytes, Version]:
+        """Request a range; again after some time if the server or network fails."""
+        from obstore import exceptions
+
+        final = (
+            FileNotFoundError,
+            PermissionError,
+            exceptions.NotFoundError,
+            exceptions.NotSupportedError,
+            exceptions.PermissionDeniedError,
+            exceptions.UnauthenticatedError,
+        )
+        self.check_process()
+        for attempt in range(1, _ATTEMPTS + 1):
+            if self._closed.is_set():
+                raise StoreClosedError(f"{self.url}: the store was closed")
+            try:
+                return self._request(begin, end)
+            except exceptions.PreconditionError as error:
+                raise self._replaced() from error
+            except final as error:
+                raise self._failed(error) from error
+            except Exception as error:  # of the server, the network or its body
+                if attempt == _ATTEMPTS or _MACHINE_ROLES in str(error):
+                    raise self._failed(error) from error
+                with self._lock:
+                    self.transfers.n_repeated += 1
+                pause = _FIRST_PAUSE_S * 2 ** (attempt - 1)
+                self._closed.wait(pause * random.uniform(0.5, 1.5))
+        raise AssertionError
+
+    def _request(self, begin: int, end: int) -> tuple[bytes, Version]:
+        """Request a range once.
+
+        Raises
+        ------
+        ValueError
+            If the answer is not the range that was asked for.
+        """
+        global _used_by
+        _used_by = os.getpid()
+        options: dict[str, Any] = {"range": (begin, end)}
+        if self._version is not None and self._version.is_strong:
+            options["if_match"] = self._version.e_tag
+        answer = self._store.get(self._name, options=options)
+        meta = answer.meta
+        version = Version(
+            int(meta["size"]), meta.get("e_tag") or "", str(meta["last_modified"])
+        )
+        expected = (begin, min(end, version.n_bytes))
+        n_bytes = expected[1] - begin
+        # No more than one byte too many is taken: a body may have no end.
+        content = bytes(next(iter(answer.stream(min_chunk_size=n_bytes + 1)), b""))
+        if tuple(answer.range) != expected or len(content) != n_bytes:
+            raise ValueError(
+                f"{len(content)} bytes of range {tuple(answer.range)} for {expected}"
+            )
+        with self._lock:
+            self.transfers.n_requests += 1
+            self.transfers.n_bytes += len(content)
+        return content, version
+
+    def check_process(self) -> None:
+        """Refuse to make requests in a forked process: they would never end."""
+        if _used_by is not None and _used_by != os.getpid():
+            raise EcgStoreError(
+                f"{self.url}: this process was forked from one that has read from a "
+                "URL already, and the library for URLs does not work then; start "
+                "processes by spawn or forkserver, as "
+                "DataLoader(..., multiprocessing_context='spawn') does"
+            )
+
+    def _replaced(self) -> EcgStoreError:
+        """Return the error for another version of the object."""
+        return EcgStoreError(
+            f"{self.url}: was replaced by another object since it was opened; open it "
+            "again"
+        )
+
+    def _failed(self, error: Exception) -> EcgStoreError:
+        """Return the error for an object that cannot be read."""
+        kind = type(error).__name__
+        advice = {
+            "FileNotFoundError": "there is no such object; expected the URL of a store",
+            "NotFoundError": "there is no such object; expected the URL of a store",
+            "NotSupportedError": "the server does not send ranges of its files; "
+            "expected one that does (HTTP 206), or download the store",
+            "PermissionDeniedError": "access is denied; check the credentials",
+            "UnauthenticatedError": _NO_CREDENTIALS,
+        }.get(kind)
+        if _MACHINE_ROLES in str(error):  # asked last, if there are no others
+            advice = _NO_CREDENTIALS
+        if advice is None:
+            first_line = next(iter(str(error).splitlines()), "")
+            advice = (
+                f"cannot be read, after {_ATTEMPTS} attempts ({kind}: "
+                f"{first_line[:200]}); check the address and the connection"
+            )
+        return EcgStoreError(f"{self.url}: {advice}")
+
+
+def _connect(folder: str, url: str) -> Any:
+    """Return the library's store of the folder of a URL."""
+    try:
+        from obstore.store import from_url
+    except ImportError as error:
+        raise EcgStoreError(
+            f"{url}: the library for URLs is not installed: pip install "
+            "'ecgstore[cloud]'"
+        ) from error
+    make: Callable[..., Any] = from_url
+    try:
+        return make(
+            folder,
+            client_options={
+                "allow_http": True,
+                "read_timeout": f"{_SILENCE_S}s",
+                "timeout": f"{_TIMEOUT_S}s",
+            },
+            retry_config={"max_retries": 0},
+        )
+    except Exception as error:
+        first_line = next(iter(str(error).splitlines()), "")
+        raise EcgStoreError(
+            f"{url}: cannot be opened ({type(error).__name__}: {first_line[:200]}); "
+            "expected a URL of http, https, s3, gs or az, and credentials if it needs "
+            "them"
+        ) from error

@@ -1,0 +1,176 @@
+"""The units in which a file is fetched: rows, parts of signals, columns, the rest."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from ecgstore.arrays import IntArray
+
+MOST_BYTES: Final = 8 << 20
+"""Bytes of a request: as large as one answer may be without delaying others."""
+
+
+class Region(NamedTuple):
+    """A part of a file that is divided into units of one size.
+
+    Attributes
+    ----------
+    begin : int
+        Offset of its first byte.
+    unit_bytes, n_units : int
+        Size and number of its units.
+    at_once : int
+        Most units that one request fetches; counted from the first one, so that units
+        that belong together, as those of a row, are in one request.
+    """
+
+    begin: int
+    unit_bytes: int
+    n_units: int
+    at_once: int
+
+    @property
+    def end(self) -> int:
+        """Offset behind its last byte."""
+        return self.begin + self.unit_bytes * self.n_units
+
+
+def region(begin: int, row_bytes: int, n_rows: int, *, per_row: int = 1) -> Region:
+    """Return the region of a table that is fetched by rows, or by parts of rows.
+
+    Parameters
+    ----------
+    begin, row_bytes, n_rows : int
+        Where the table is.
+    per_row : int
+        Units of a row, which it can be divided into evenly.
+    """
+    rows_at_once = max(1, MOST_BYTES // max(1, row_bytes))
+    return Region(begin, row_bytes // per_row, n_rows * per_row, rows_at_once * per_row)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """All units of a file, numbered from its beginning; they cover every byte.
+
+    Attributes
+    ----------
+    begins, sizes, first, at_once : ndarray of shape (n_regions,)
+        Offset of each region, bytes of its units, number of the first one, and most of
+        them in a request.
+    n_units : int
+        Number of all units.
+    """
+
+    begins: IntArray
+    sizes: IntArray
+    first: IntArray
+    at_once: IntArray
+    n_units: int
+
+    @classmethod
+    def of(cls, regions: Iterable[Region], n_bytes: int) -> "Units":
+        """Return the units of some regions, and one for each gap between them.
+
+        Raises
+        ------
+        ValueError
+            If regions overlap, or lie beyond the end of the file.
+        """
+        every: list[Region] = []
+        end = 0
+        for one in sorted(one for one in regions if one.n_units and one.unit_bytes):
+            if one.begin < end or one.end > n_bytes:
+                raise ValueError(f"bytes {one.begin} to {one.end} of {n_bytes}")
+            if one.begin > end:
+                every.append(_gap(end, one.begin))
+            every.append(one)
+            end = one.end
+        if n_bytes > end:
+            every.append(_gap(end, n_bytes))
+        begins, sizes, counts, at_once = np.array(every, np.int64).T.copy()
+        first = np.cumsum(counts) - counts
+        return cls(begins, sizes, first, at_once, int(counts.sum()))
+
+    def numbers_at(self, offsets: IntArray) -> IntArray:
+        """Return the units that hold the bytes at some offsets."""
+        place = np.searchsorted(self.begins, offsets, side="right") - 1
+        numbers: IntArray = (
+            self.first[place] + (offsets - self.begins[place]) // self.sizes[place]
+        )
+        return numbers
+
+    def region_of(self, begin: int, end: int) -> int:
+        """Return the number of the region that a range lies in; -1 for several."""
+        first, last = np.searchsorted(self.begins, [begin, end - 1], side="right") - 1
+        return int(first) if first == last else -1
+
+    def n_within(self, n_bytes: int) -> int:
+        """Return how many units lie in the first bytes as a whole."""
+        last = self.numbers_at(np.array([n_bytes - 1]))
+        is_whole = self.bounds(last)[1] <= n_bytes
+        return int(last[0] + is_whole[0])
+
+    @property
+    def counts(self) -> IntArray:
+        """Number of the units of each region."""
+        return np.diff(self.first, append=self.n_units)
+
+    def of_ranges(self, offsets: IntArray, n_bytes: int) -> IntArray:
+        """Return the units that hold ranges of one length, in ascending order."""
+        first = self.numbers_at(offsets)
+        last = self.numbers_at(offsets + (n_bytes - 1))
+        counts = last - first + 1
+        ends = np.cumsum(counts)
+        within = np.arange(int(ends[-1]) if len(ends) else 0)
+        within -= np.repeat(ends - counts, counts)
+        return np.unique(np.repeat(first, counts) + within)
+
+    def bounds(self, numbers: IntArray) -> tuple[IntArray, IntArray]:
+        """Return begin and end of units."""
+        place = np.searchsorted(self.first, numbers, side="right") - 1
+        begins = self.begins[place] + (numbers - self.first[place]) * self.sizes[place]
+        return begins, begins + self.sizes[place]
+
+
+class Request(NamedTuple):
+    """A range of bytes that one request fetches, and the units that it holds."""
+
+    begin: int
+    end: int
+    first_unit: int
+    n_units: int
+
+
+def requests_for(units: Units, numbers: IntArray) -> list[Request]:
+    """Return as few requests as possible for some units.
+
+    Parameters
+    ----------
+    units : Units
+        All units of the file.
+    numbers : ndarray
+        The units to fetch, ascending.
+    """
+    if not len(numbers):
+        return []
+    begins, ends = units.bounds(numbers)
+    place = np.searchsorted(units.first, numbers, side="right") - 1
+    group = (numbers - units.first[place]) // units.at_once[place]
+    is_start = np.ones(len(numbers), bool)
+    is_start[1:] = (
+        (begins[1:] != ends[:-1]) | (np.diff(place) != 0) | (np.diff(group) != 0)
+    )
+    starts = np.flatnonzero(is_start)
+    stops = np.append(starts[1:], len(numbers))
+    return [
+        Request(int(begins[a]), int(ends[b - 1]), int(numbers[a]), b - a)
+        for a, b in zip(starts.tolist(), stops.tolist(), strict=True)
+    ]
+
+
+def _gap(begin: int, end: int) -> Region:
+    """Return bytes that belong to no table as one unit."""
+    return Region(begin, end - begin, 1, 1)
