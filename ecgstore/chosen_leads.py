@@ -1,5 +1,6 @@
 """The leads that a user chooses, by the spellings that records have, too."""
 
+import functools
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
@@ -37,8 +38,7 @@ def lead_names(
     ('V2', 'II', 'aVR', 'V1', 'I')
     """
     requested = [names] if isinstance(names, str) else list(names)
-    spelled = {lead.lower(): lead for lead in known}
-    leads = tuple(_spelled(str(name), spelled) for name in requested)
+    leads = _spelled(tuple(map(str, requested)), tuple(known))
     if all(leads) and leads and len(set(leads)) == len(leads):
         return leads
     unknown = [name for name, lead in zip(requested, leads, strict=True) if not lead]
@@ -89,7 +89,17 @@ def if_a_lead(path: PurePath | str) -> str:
     )
 
 
-def _spelled(name: str, known: dict[str, str]) -> str:
+@functools.lru_cache(maxsize=64)
+def _spelled(names: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    """Return known names in their own spelling; empty for unknown ones.
+
+    Cached, because a build asks for the same leads with every record.
+    """
+    spelled = {lead.lower(): lead for lead in known}
+    return tuple(_spelled_one(name, spelled) for name in names)
+
+
+def _spelled_one(name: str, known: dict[str, str]) -> str:
     """Return a known name in its own spelling; empty for an unknown one."""
     meaning = meaning_of(name)
     lead = "" if meaning.is_inverted else meaning.lead

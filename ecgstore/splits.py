@@ -5,7 +5,7 @@ distributes the groups over the folds. Both depend on the records and not on the
 of the rows, and neither uses random numbers: the same records get the same folds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -38,6 +38,7 @@ _EMPTY: Final[dict[str, str | bytes]] = {"S": b"", "U": "", "O": ""}
 
 _MAX_FOLDS: Final = 127  # int8
 _MAX_SIGNATURE: Final = 2**62
+_GROUPS_AT_ONCE: Final = 1 << 20
 
 
 Texts: TypeAlias = (
@@ -96,19 +97,15 @@ def group_records(
             f"{n} sources, {len(patient_id)} patients, {len(signal_sha256)} hashes and "
             f"{len(same)} same signals; expected one of each per record"
         )
-    hashes = np.asarray(signal_sha256, dtype="S")
-    order = np.argsort(hashes, kind="stable")
-    rows, others = np.concatenate(
-        [
-            _identical_neighbours(hashes, order),
-            _same_patients(source, patient_id),
-            (np.arange(n), same),
-        ],
+    order, *same_hashes = _by_hash(np.asarray(signal_sha256, dtype="S"))
+    others = np.flatnonzero(same != np.arange(n))
+    first, second = np.concatenate(
+        [same_hashes, _same_patients(source, patient_id), (others, same[others])],
         axis=1,
     )
-    links = coo_array((np.ones(len(rows), np.int8), (rows, others)), shape=(n, n))
+    links = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(n, n))
     n_groups, groups = connected_components(links, directed=False)
-    return _renumbered(groups.astype(np.int64), n_groups, order)
+    return _renumbered(groups, n_groups, order)
 
 
 def _same_patients(source: Texts, patient_id: Texts) -> tuple[IntArray, IntArray]:
@@ -119,15 +116,16 @@ def _same_patients(source: Texts, patient_id: Texts) -> tuple[IntArray, IntArray
     first, patients = distinct(_array(patient_id))
     names = _array(patient_id)[first]
     is_known = (names != _EMPTY[names.dtype.kind])[patients]
-    rows, others = [np.flatnonzero(is_known)], [first[patients[is_known]]]
+    rows = np.flatnonzero(is_known & (first[patients] != np.arange(len(patients))))
+    pairs = [(rows, first[patients[rows]])]
     first, sources = distinct(_array(source))
     for number, name in enumerate(_array(source)[first].tolist()):
         text = name.decode() if isinstance(name, bytes) else name
         if text in POOLED_SOURCES:
             unknown = np.flatnonzero(~is_known & (sources == number))
-            rows.append(unknown)
-            others.append(np.repeat(unknown[:1], len(unknown)))
-    return np.concatenate(rows), np.concatenate(others)
+            pairs.append((unknown, np.repeat(unknown[:1], len(unknown))))
+    rows, others = np.concatenate(pairs, axis=1)
+    return rows, others
 
 
 def _array(texts: Texts) -> NDArray[Any]:
@@ -137,21 +135,34 @@ def _array(texts: Texts) -> NDArray[Any]:
     return np.array([*texts], object)
 
 
-def _identical_neighbours(
-    hashes: NDArray[np.bytes_], order: IntArray
-) -> tuple[IntArray, IntArray]:
-    """Return pairs of rows that are adjacent in `order` and share a hash."""
-    ordered = hashes[order]
-    same = (ordered[1:] == ordered[:-1]) & (ordered[1:] != b"")
-    return order[1:][same], order[:-1][same]
+def _by_hash(hashes: NDArray[np.bytes_]) -> tuple[IntArray, IntArray, IntArray]:
+    """Return rows in the order of their hashes, and pairs of rows with the same one.
+
+    Notes
+    -----
+    Numbers are sorted several times as fast as texts: rows are sorted by the first 8
+    digits, then those which share these.
+    """
+    begins = hashes.astype("S8").view(">u8").astype(np.uint64)
+    order = np.argsort(begins, kind="stable")
+    begins = begins[order]
+    is_shared = np.zeros(len(order) + 1, bool)  # with the one before
+    is_shared[1:-1] = begins[1:] == begins[:-1]
+    places = np.flatnonzero(is_shared[:-1] | is_shared[1:])
+    shared = hashes[order[places]]
+    order_of_shared = np.argsort(shared, kind="stable")
+    rows = order[places[order_of_shared]]
+    order[places] = rows
+    shared = shared[order_of_shared]
+    is_same = (shared[1:] == shared[:-1]) & (shared[1:] != b"")
+    return order, rows[1:][is_same], rows[:-1][is_same]
 
 
-def _renumbered(groups: IntArray, n_groups: int, order: IntArray) -> IntArray:
+def _renumbered(groups: NDArray[Any], n_groups: int, order: IntArray) -> IntArray:
     """Return the groups, numbered by the position of their first row in `order`."""
     place = np.empty(n_groups, np.int64)
-    backwards = np.arange(len(order))[::-1]
     # The last write stays: that of the first position.
-    place[groups[order[backwards]]] = backwards
+    place[groups[order[::-1]]] = np.arange(len(order))[::-1]
     number = np.empty(n_groups, np.int64)
     number[np.argsort(place)] = np.arange(n_groups)
     renumbered: IntArray = number[groups]
@@ -209,7 +220,9 @@ def assign_folds(
     """
     columns = np.asarray(labels)
     group_of = np.asarray(groups)
-    stratum_of = np.zeros(len(group_of)) if strata is None else np.asarray(strata)
+    stratum_of = (
+        np.zeros(len(group_of), np.int8) if strata is None else np.asarray(strata)
+    )
     if columns.ndim != 2 or not len(columns) == len(group_of) == len(stratum_of):
         raise ValueError(
             f"labels have shape {columns.shape}, groups {group_of.shape}, strata "
@@ -219,20 +232,20 @@ def assign_folds(
         raise ValueError(f"n_folds is {n_folds}; expected 2 to {_MAX_FOLDS}")
     if not len(columns):
         return np.empty(0, np.int8)
-    group_of = np.unique(group_of, return_inverse=True)[1].reshape(-1)
-    counts = _counts_by_group(columns, group_of, stratum_of)
-    n_strata = counts.shape[1] - 1 - columns.shape[1]
-    importance = np.ones(counts.shape[1])
-    importance[len(importance) - n_strata :] = STRATA_WEIGHT
-    first, profile_of = _distinct_rows(counts)
+    profiles, profile_of, group_of = _profiles(columns, group_of, stratum_of)
+    n_copies = np.bincount(profile_of)
+    # A column at a time, so that no copy of all of them is made.
+    totals = np.array([(column * n_copies).sum() for column in profiles.T])
+    importance = np.full(len(totals), STRATA_WEIGHT)
+    importance[: 1 + columns.shape[1]] = 1.0
     quotas = _distribute(
-        counts[first],
-        np.bincount(profile_of),
-        importance / np.maximum(counts.sum(axis=0), 1.0) ** 2,
+        profiles,
+        n_copies,
+        totals / n_folds,
+        importance / np.maximum(totals, 1.0) ** 2,
         n_folds,
     )
-    fold_of_group = _spread(quotas, profile_of)
-    folds: NDArray[np.int8] = fold_of_group[group_of]
+    folds: NDArray[np.int8] = _spread(quotas, profile_of)[group_of]
     return folds
 
 
@@ -260,8 +273,8 @@ def keep_folds(
     array([7, 7, 7, 0], dtype=int8)
     """
     wanted = np.asarray(given)
-    group_of = np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
-    votes = np.zeros((group_of.max(initial=-1) + 1, N_FOLDS), np.int64)
+    group_of = _numbered(np.asarray(groups))
+    votes = np.zeros((group_of.max(initial=-1) + 1, N_FOLDS), np.int32)
     is_given = wanted >= 0
     np.add.at(votes, (group_of[is_given], wanted[is_given]), 1)
     folds: NDArray[np.int8] = votes.argmax(axis=1)[group_of].astype(np.int8)
@@ -274,51 +287,109 @@ def keep_folds(
     return folds
 
 
-def _counts_by_group(
-    columns: NDArray[Any], group_of: IntArray, stratum_of: NDArray[Any]
-) -> IntArray:
-    """Return each group's profile: its records in total, per class and per stratum.
+def _numbered(values: NDArray[Any]) -> IntArray:
+    """Return for each value its place among the different ones in ascending order."""
+    if values.dtype.kind == "S":
+        first, number = distinct(values)
+        return _numbered_by_sorting(values[first])[number]
+    is_small = values.dtype.kind in "iu" and len(values) > 0 and values.min() >= 0
+    if not (is_small and values.max() < len(values)):
+        return _numbered_by_sorting(values)
+    is_present = np.zeros(int(values.max()) + 1, bool)
+    is_present[values] = True
+    numbers: IntArray = (np.cumsum(is_present) - 1)[values]
+    return numbers
 
-    Shape (n_groups, 1 + n_classes + n_strata).
+
+def _numbered_by_sorting(values: NDArray[Any]) -> IntArray:
+    """Return `_numbered` of any values."""
+    numbers: IntArray = np.unique(values, return_inverse=True)[1].reshape(-1)
+    return numbers
+
+
+def _profiles(
+    columns: NDArray[Any], groups: NDArray[Any], strata: NDArray[Any]
+) -> tuple[NDArray[np.int32], IntArray, IntArray]:
+    """Return the different profiles of groups, and which one each group has.
+
+    A profile is the number of a group's records in total, per class and per stratum.
+
+    Returns
+    -------
+    profiles : ndarray of shape (n_profiles, 1 + n_classes + n_strata)
+        In ascending order.
+    profile_of : ndarray of shape (n_groups,)
+        Number of the profile of each group.
+    group_of : ndarray of shape (n_records,)
+        Number of the group of each record.
     """
-    n_groups = int(group_of.max()) + 1
-    strata, stratum = np.unique(stratum_of, return_inverse=True)
-    members = [
-        np.ones(len(group_of), bool),
-        *columns.T,
-        *(stratum.reshape(-1) == number for number in range(len(strata))),
-    ]
-    return np.stack(
-        [
-            np.bincount(group_of, weights=column, minlength=n_groups).astype(np.int64)
-            for column in members
-        ],
-        axis=1,
+    group_of, stratum_of = _numbered(groups), _numbered(strata)
+    n_groups, n_strata = int(group_of.max()) + 1, int(stratum_of.max()) + 1
+    first, profile_of = _distinct_rows(
+        n_groups, _counts_by_group(columns, group_of, stratum_of, n_groups, n_strata)
     )
+    # All counts of all groups would take gigabytes: count again in the first group of
+    # each profile.
+    number = np.full(n_groups, -1)
+    number[first] = np.arange(len(first))
+    rows = np.flatnonzero(number[group_of] >= 0)
+    counts = _counts_by_group(
+        columns[rows], number[group_of[rows]], stratum_of[rows], len(first), n_strata
+    )
+    profiles = np.empty((len(first), 1 + columns.shape[1] + n_strata), np.int32)
+    for place, column in enumerate(counts):
+        profiles[:, place] = column
+    return profiles, profile_of, group_of
 
 
-def _distinct_rows(counts: IntArray) -> tuple[IntArray, IntArray]:
+def _counts_by_group(
+    columns: NDArray[Any],
+    group_of: IntArray,
+    stratum_of: IntArray,
+    n_groups: int,
+    n_strata: int,
+) -> Iterator[IntArray]:
+    """Yield the records of each group in total, per class and per stratum."""
+    yield np.bincount(group_of, minlength=n_groups)
+    for column in columns.T:
+        rows = np.flatnonzero(column)
+        counts = np.bincount(group_of[rows], weights=column[rows], minlength=n_groups)
+        yield counts.astype(np.int64)
+    for number in range(n_strata):
+        yield np.bincount(group_of[stratum_of == number], minlength=n_groups)
+
+
+def _distinct_rows(
+    n_rows: int, columns: Iterable[IntArray]
+) -> tuple[IntArray, IntArray]:
     """Return the first index of each distinct row, and the distinct row of each row.
 
     Distinct rows are numbered in ascending order. Equals `numpy.unique` along axis 0
-    with ``return_index`` and ``return_inverse``, but packs as many columns as fit into
-    one integer before it sorts.
+    with ``return_index`` and ``return_inverse``, but takes one column at a time, and
+    packs as many as fit into one integer before it sorts.
     """
-    packed = np.zeros(len(counts), np.int64)
+    packed = np.zeros(n_rows, np.int64)
     size = 1  # packed numbers are below it
-    for column in counts.T:
-        n_values = int(column.max()) + 1
+    for column in columns:
+        # Large values are few: of records that are one group though nobody knows why.
+        numbers = _numbered(column)
+        n_values = int(numbers.max()) + 1
         if size * n_values > _MAX_SIGNATURE:
-            distinct, packed = np.unique(packed, return_inverse=True)
-            size = len(distinct)
-        packed = packed * n_values + column
+            packed = _numbered_by_sorting(packed)
+            size = int(packed.max()) + 1
+        packed *= n_values
+        packed += numbers
         size *= n_values
     _, first, number = np.unique(packed, return_index=True, return_inverse=True)
     return first, number
 
 
 def _distribute(
-    counts: IntArray, n_copies: IntArray, weights: FloatArray, n_folds: int
+    counts: NDArray[np.int32],
+    n_copies: IntArray,
+    goals: FloatArray,
+    weights: FloatArray,
+    n_folds: int,
 ) -> IntArray:
     """Return the number of groups of every profile in each fold.
 
@@ -328,6 +399,8 @@ def _distribute(
         The profiles: the records of one group by column.
     n_copies : ndarray of shape (n_profiles,)
         Number of groups with each profile.
+    goals : ndarray of shape (n_columns,)
+        Records of each column that a fold should have.
     weights : ndarray of shape (n_columns,)
         Cost of a squared difference of one record in each column.
     n_folds : int
@@ -346,15 +419,21 @@ def _distribute(
     steps = np.zeros(len(counts))  # extra cost of a second copy in the same fold
     for column, weight in zip(counts.T, weights, strict=True):
         steps += weight * column.astype(float) ** 2
-    goals = (counts * n_copies[:, None]).sum(axis=0) / n_folds
     excess = np.repeat(-goals[:, None], n_folds, axis=1)  # (n_columns, n_folds)
     quotas = np.zeros((len(counts), n_folds), np.int64)
-    for profile in np.argsort(-steps, kind="stable"):
-        present = np.flatnonzero(counts[profile])
-        group = counts[profile, present]
+    for profile in np.argsort(-steps, kind="stable").tolist():
+        counted = counts[profile]
+        present = counted.nonzero()[0]
+        group = counted[present]
         costs = ((weights[present] * group)[:, None] * excess[present]).sum(axis=0)
-        step, n = float(steps[profile]), int(n_copies[profile])
-        quotas[profile] = _cheapest(costs, step, n)
+        if n_copies[profile] == 1:  # so have most profiles of very many records
+            fold = costs.argmin()
+            quotas[profile, fold] = 1
+            excess[present, fold] += group
+            continue
+        quotas[profile] = _cheapest(
+            costs, float(steps[profile]), int(n_copies[profile])
+        )
         excess[present] += group[:, None] * quotas[profile]
     return quotas
 
@@ -378,13 +457,26 @@ def _cheapest(costs: FloatArray, step: float, n_copies: int) -> IntArray:
 
 def _spread(quotas: IntArray, profile_of: IntArray) -> NDArray[np.int8]:
     """Return every group's fold; groups of one profile alternate between the folds."""
+    fold_of_group = np.empty(len(profile_of), np.int8)
+    groups = np.argsort(profile_of, kind="stable")
+    ends = np.cumsum(quotas.sum(axis=1))
+    first = begin = 0
+    while first < len(quotas):
+        last = int(np.searchsorted(ends, begin + _GROUPS_AT_ONCE, side="right"))
+        last = max(first + 1, last)
+        end = int(ends[last - 1])
+        fold_of_group[groups[begin:end]] = _in_turn(quotas[first:last])
+        first, begin = last, end
+    return fold_of_group
+
+
+def _in_turn(quotas: IntArray) -> IntArray:
+    """Return the folds of all groups of some profiles, one profile after another."""
     n_folds = quotas.shape[1]
     quota = quotas.reshape(-1)
     cell = np.repeat(np.arange(len(quota)), quota)  # profile * n_folds + fold
     nth = np.arange(len(cell)) - (np.cumsum(quota) - quota)[cell]
     turn = (nth + 0.5) / quota[cell]
     fold = cell % n_folds
-    fold_of_group = np.empty(len(profile_of), np.int8)
-    in_turn = np.lexsort((fold, turn, cell // n_folds))
-    fold_of_group[np.argsort(profile_of, kind="stable")] = fold[in_turn]
-    return fold_of_group
+    folds: IntArray = fold[np.lexsort((fold, turn, cell // n_folds))]
+    return folds

@@ -35,7 +35,7 @@ from ecgstore.features.waves import _kernels as waves
 from ecgstore.record import N_LEADS, Mark
 from ecgstore.sample import sample_folder
 from ecgstore.signals._filter_kernels import filter_forward_backward
-from ecgstore.signals._quality_kernels import sum_leads
+from ecgstore.signals._quality_kernels import count_leads, sum_moments
 from ecgstore.signals._resample_kernels import resample_polyphase
 from ecgstore.signals._same_signal_kernels import link_similar
 from ecgstore.signals._signature_kernels import describe
@@ -215,7 +215,8 @@ GROUPS: Final[dict[str, tuple[Callable[[], None], tuple[Callable[..., Any], ...]
         (
             adc_to_mv,
             mv_to_microvolts,
-            sum_leads,
+            count_leads,
+            sum_moments,
             resample_polyphase,
             filter_forward_backward,
         ),

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from ecgstore import ptb_xl
 from ecgstore.sources import KNOWN_SOURCES
@@ -96,6 +97,22 @@ class Entry:
     n_left_out: int = 0
     reason: str = ""
     detail: str = ""
+
+
+class Found(NamedTuple):
+    """What folds and groups depend on of an `Entry`, whose attributes these are."""
+
+    path: str
+    source: str
+    record_id: str
+    files: str
+    dx: str
+    denied: str
+    patient_id: str
+    age: float | None
+    sex: str
+    sha256: str
+    n_rows: int
 
 
 def ecg_key(source: str, record_id: str, sha256: str, path: str) -> str:

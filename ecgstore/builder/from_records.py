@@ -1,5 +1,6 @@
 """Build a store from records that a program gives, one after another."""
 
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ecgstore.builder.columns import check_columns
+from ecgstore.builder.one_file import OneFile
 from ecgstore.builder.pipeline import Inputs, run_build, spool_folder
 from ecgstore.builder.report import ScanReport
 from ecgstore.builder.scan import Folders
@@ -18,6 +20,7 @@ from ecgstore.features.measured import MV_PER_UNIT
 from ecgstore.label_tables import GivenColumns, tables_of_build
 from ecgstore.record import Record
 from ecgstore.system.progress import Progress
+from ecgstore.system.workers import number_of_workers
 
 _LONGEST_SOURCE: Final = 64
 
@@ -99,8 +102,15 @@ def build_from(
             "as a list or a generator"
         )
     open_inputs = bind(_spooled, records, config, source, unit, [*labels], quiet)
+    final = Path(os.path.abspath(out))
     return run_build(
-        out, config, open_inputs, n_workers=n_workers, overwrite=overwrite, quiet=quiet
+        final,
+        config,
+        open_inputs,
+        OneFile(final),
+        number_of_workers(n_workers),
+        overwrite=overwrite,
+        quiet=quiet,
     )
 
 

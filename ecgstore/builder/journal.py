@@ -3,21 +3,63 @@
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple, fields
+from dataclasses import fields
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Final, Self
 
-from ecgstore.builder.entry import Entry, Status, ecg_key
+import numpy as np
+
+from ecgstore.arrays import IntArray
+from ecgstore.builder.blocks import in_blocks
+from ecgstore.builder.entry import Entry, Found, Status, ecg_key
 from ecgstore.errors import EcgStoreError, cause_of
 from ecgstore.reasons import Reason
 from ecgstore.system.claims import FileClaim
 
-_COLUMNS = tuple(column.name for column in fields(Entry))
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
-_NOT_PLANNED = ("stamp", "n_bytes", "dx_unknown")
-"""Columns that the content of a store does not depend on."""
+_COLUMNS: Final = tuple(column.name for column in fields(Entry))
+
+_STORED: Final = tuple(name for name in _COLUMNS if name != "signature")
+"""Columns of the table of entries. Signatures, which take more room than all of them,
+are in a table of their own, so that a pass over entries need not read them."""
+
+_SELECT: Final = (
+    ", ".join(
+        f"entries.{name}" if name in _STORED else "COALESCE(signature, x'')"
+        for name in _COLUMNS
+    )
+    + " FROM entries LEFT JOIN signatures ON signatures.entry = entries.rowid"
+)
+"""All columns, in the order of `Entry`."""
+
+_NOT_PLANNED: Final = ("stamp", "n_bytes", "dx_unknown", "signature")
+"""Columns that the content of a store does not depend on beyond what others tell: the
+signature is a function of the signal, which has a hash."""
+
+_DECIDED_LATER: Final = (
+    "status",
+    "record_id",
+    "windows",
+    "n_rows",
+    "n_left_out",
+    "reason",
+    "detail",
+)
+"""Columns that may change after an entry was written."""
+
+_PLANNED: Final = "||','||".join(
+    ["hex(digest)", *(f"quote(entries.{name})" for name in _DECIDED_LATER)]
+)
+"""Everything that a plan takes from an entry as one text."""
+
+_stored_values: Final = attrgetter(*_STORED)
+_planned_values: Final = attrgetter(
+    *(name for name in _COLUMNS if name not in (*_NOT_PLANNED, *_DECIDED_LATER))
+)
 
 
 class Journal:
@@ -65,17 +107,30 @@ class Journal:
         """Create the tables, unless they exist with the columns of this version."""
         execute = self._connection.execute
         columns = [row[1] for row in execute("PRAGMA table_info(entries)")]
-        if columns and columns != [*_COLUMNS, "seen", "name_in_header"]:
+        if columns and columns != [*_STORED, "digest", "seen", "name_in_header"]:
             execute("DROP TABLE entries")
             execute("DROP TABLE IF EXISTS facts")
+            execute("DROP TABLE IF EXISTS signatures")
         execute(
             "CREATE TABLE IF NOT EXISTS facts (name PRIMARY KEY, value TEXT NOT NULL)"
         )
         execute("CREATE TABLE IF NOT EXISTS same_ecg (number INTEGER, path TEXT)")
+        execute("CREATE TABLE IF NOT EXISTS shards (name PRIMARY KEY)")
         execute(
-            f"CREATE TABLE IF NOT EXISTS entries ({', '.join(_COLUMNS)}, "
+            f"CREATE TABLE IF NOT EXISTS entries ({', '.join(_STORED)}, digest, "
             "seen DEFAULT 1, name_in_header, PRIMARY KEY (path))"
         )
+        execute(
+            "CREATE TABLE IF NOT EXISTS signatures "
+            "(entry INTEGER PRIMARY KEY, signature)"
+        )
+        # Emptied and filled again where they are needed: to drop a table, no other
+        # table may be read at the same time.
+        execute(
+            "CREATE TABLE IF NOT EXISTS numbered "
+            "(number INTEGER PRIMARY KEY, entry, n_rows)"
+        )
+        execute("CREATE TABLE IF NOT EXISTS twins (ecg PRIMARY KEY)")
 
     def __enter__(self) -> Self:
         return self
@@ -150,6 +205,7 @@ class Journal:
         """Delete all entries, and store the settings of a new build."""
         with self._transaction():
             self._connection.execute("DELETE FROM entries")
+            self._connection.execute("DELETE FROM signatures")
             self._connection.execute("DELETE FROM same_ecg")
             self._connection.execute("DELETE FROM facts")
             self._connection.execute(
@@ -179,7 +235,7 @@ class Journal:
     def entry(self, path: str) -> Entry | None:
         """Return the entry of a header, if there is one."""
         row = self._connection.execute(
-            f"SELECT {', '.join(_COLUMNS)} FROM entries WHERE path = ?", (path,)
+            f"SELECT {_SELECT} WHERE path = ?", (path,)
         ).fetchone()
         return None if row is None else Entry(**dict(zip(_COLUMNS, row, strict=True)))
 
@@ -193,13 +249,22 @@ class Journal:
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Write entries; they replace older ones of the same headers."""
-        marks = ", ".join("?" * len(_COLUMNS))
+        columns = (*_STORED, "digest")
+        marks = ", ".join("?" * len(columns))
+        changes = ", ".join(f"{name} = excluded.{name}" for name in columns)
         with self._transaction():
-            self._connection.executemany(
-                f"INSERT OR REPLACE INTO entries ({', '.join(_COLUMNS)}) "
-                f"VALUES ({marks})",
-                map(astuple, entries),
-            )
+            for block in in_blocks(entries):
+                self._connection.executemany(
+                    f"INSERT INTO entries ({', '.join(columns)}) VALUES ({marks}) "
+                    f"ON CONFLICT (path) DO UPDATE SET {changes}, seen = 1, "
+                    "name_in_header = NULL",
+                    ((*_stored_values(one), _digest(one)) for one in block),
+                )
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO signatures "
+                    "SELECT rowid, ?2 FROM entries WHERE path = ?1",
+                    ((one.path, one.signature) for one in block),
+                )
 
     def add_unreadable(self, path: str, problem: str) -> None:
         """Note a folder that cannot be read; a later scan drops it if it can."""
@@ -232,14 +297,24 @@ class Journal:
         with self._transaction():
             self._connection.execute("DELETE FROM entries WHERE seen = 0")
             self._connection.execute(
+                "DELETE FROM signatures WHERE entry NOT IN (SELECT rowid FROM entries)"
+            )
+            self._connection.execute(
+                "INSERT INTO twins "
+                "SELECT ecg_key(source, record_id, sha256, path) AS ecg FROM entries "
+                "WHERE status = ? GROUP BY ecg HAVING COUNT(*) > 1",
+                (Status.SELECTED,),
+            )
+            self._connection.execute(
                 "UPDATE entries SET "
                 "status = CASE record_id WHEN best_id THEN ? ELSE ? END, "
                 "reason = CASE record_id WHEN best_id THEN ? ELSE '' END, detail = "
                 "'record ' || record_id || ' of ' || source || ' is also in ' || best "
                 "FROM (SELECT path AS twin, FIRST_VALUE(path) OVER ranked AS best, "
                 "FIRST_VALUE(record_id) OVER ranked AS best_id "
-                "FROM entries WHERE status = ? WINDOW ranked AS ("
-                "PARTITION BY ecg_key(source, record_id, sha256, path) "
+                "FROM (SELECT *, ecg_key(source, record_id, sha256, path) AS ecg "
+                "FROM entries WHERE status = ?) WHERE ecg IN (SELECT ecg FROM twins) "
+                "WINDOW ranked AS (PARTITION BY ecg "
                 "ORDER BY dx = '', COALESCE(fs, 0) < ?, ABS(fs - ?), path)) "
                 "WHERE path = twin AND path != best",
                 (
@@ -251,6 +326,7 @@ class Journal:
                     fs,
                 ),
             )
+            self._connection.execute("DELETE FROM twins")
             self._connection.execute(
                 "UPDATE entries SET name_in_header = record_id, record_id = path "
                 "WHERE status = ?1 AND (source, record_id) IN ("
@@ -299,6 +375,17 @@ class Journal:
 
     # -- planning and reporting ---------------------------------------------
 
+    def add_shards(self, names: Iterable[str]) -> None:
+        """Note shards that belong to this build or to the store that it replaces."""
+        with self._transaction():
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO shards VALUES (?)", ((name,) for name in names)
+            )
+
+    def shards(self) -> set[str]:
+        """Return all shards noted, also of plans that were given up."""
+        return {name for (name,) in self._connection.execute("SELECT * FROM shards")}
+
     def set_same_ecg(self, groups: Iterable[Iterable[str]]) -> None:
         """Write which entries, by their paths, hold the same ECG."""
         with self._transaction():
@@ -338,22 +425,91 @@ class Journal:
 
     def _entries(self, condition: str, *values: str) -> Iterator[Entry]:
         """Yield the entries for which a condition holds."""
-        columns = ", ".join(_COLUMNS)
         for row in self._connection.execute(
-            f"SELECT {columns} FROM entries WHERE {condition}", values
+            f"SELECT {_SELECT} WHERE {condition}", values
         ):
             yield Entry(**dict(zip(_COLUMNS, row, strict=True)))
 
     def digest(self) -> str:
         """Return a digest of everything that a plan takes from the entries."""
-        columns = ", ".join(name for name in _COLUMNS if name not in _NOT_PLANNED)
         digest = hashlib.sha256()
-        for row in self._connection.execute(
-            f"SELECT {columns} FROM entries WHERE status IN (?, ?) ORDER BY path",
+        cursor = self._connection.execute(
+            f"SELECT {_PLANNED} FROM entries WHERE status IN (?, ?) ORDER BY rowid",
             (Status.SELECTED, Status.QUARANTINED),
-        ):
-            digest.update(repr(row).encode())
+        )
+        _extend(digest, cursor)
         return digest.hexdigest()
+
+    def number_entries(self) -> None:
+        """Give numbers to what is stored or left out, in the order of a store's rows.
+
+        Further methods go by these numbers, without sorting again.
+        """
+        with self._transaction():
+            self._connection.execute("DELETE FROM numbered")
+            self._connection.execute(
+                "INSERT INTO numbered (entry, n_rows) "
+                "SELECT rowid, CASE status WHEN ?1 THEN n_rows ELSE 0 END FROM entries "
+                "WHERE status IN (?1, ?2) ORDER BY source, record_id, path",
+                (Status.SELECTED, Status.QUARANTINED),
+            )
+
+    def numbered_rows(self) -> IntArray:
+        """Return the rows of each numbered entry; 0 for one in quarantine."""
+        cursor = self._connection.execute("SELECT n_rows FROM numbered ORDER BY number")
+        return np.fromiter((n for (n,) in cursor), np.int64)
+
+    def found(self) -> Iterator[Found]:
+        """Yield what folds depend on of the numbered entries that have rows."""
+        cursor = self._connection.execute(
+            f"SELECT {', '.join(f'entries.{name}' for name in Found._fields)} "
+            "FROM numbered JOIN entries ON entries.rowid = numbered.entry "
+            "WHERE numbered.n_rows ORDER BY number"
+        )
+        return map(Found._make, cursor)
+
+    def signatures(self) -> Iterator[bytes]:
+        """Yield the signatures of the numbered entries that have rows."""
+        cursor = self._connection.execute(
+            "SELECT signature FROM numbered JOIN signatures USING (entry) "
+            "WHERE n_rows ORDER BY number"
+        )
+        return (signature for (signature,) in cursor)
+
+    def copy_numbered(self, begin: int, end: int, path: Path, digest: "Hash") -> None:
+        """Write a journal of some of the numbered entries, without signatures.
+
+        Parameters
+        ----------
+        begin, end : int
+            Their numbers, from 0.
+        path : Path
+            The journal to write.
+        digest : hash
+            Gets everything that a plan takes from them.
+        """
+        with Journal(path):
+            pass  # it has all tables now
+        columns = (*_STORED, "digest")
+        these = (
+            "FROM numbered JOIN entries ON entries.rowid = numbered.entry "
+            "WHERE number > ?1 AND number <= ?2 ORDER BY number"
+        )
+        _extend(
+            digest,
+            self._connection.execute(f"SELECT {_PLANNED} {these}", (begin, end)),
+        )
+        self._connection.execute("ATTACH ? AS part", (_uri(path),))
+        try:
+            with self._transaction():
+                self._connection.execute(
+                    f"INSERT INTO part.entries ({', '.join(columns)}) "
+                    f"SELECT {', '.join(f'entries.{name}' for name in columns)} "
+                    f"{these}",
+                    (begin, end),
+                )
+        finally:
+            self._connection.execute("DETACH part")
 
     def count(self, status: Status | None = None) -> int:
         """Return the number of entries of one status, or of all records."""
@@ -431,11 +587,30 @@ class Journal:
         return (str(texts) for (texts,) in cursor)
 
 
+def _digest(entry: Entry) -> bytes:
+    """Return a digest of what a plan takes from an entry and is not decided later."""
+    values = repr(_planned_values(entry)).encode()
+    return hashlib.blake2b(values, digest_size=16).digest()
+
+
+def _extend(digest: "Hash", cursor: Iterable[tuple[str]]) -> None:
+    """Add texts to a digest, and where each of them ends."""
+    for rows in in_blocks(cursor):
+        digest.update("".join(f"{text}\n" for (text,) in rows).encode())
+
+
+def _uri(path: Path) -> str:
+    """Return the name of a database that this process has locked, or has made.
+
+    Not every file system has the locks of SQLite.
+    """
+    return f"{path.as_uri()}?nolock=1"
+
+
 def _connect(path: Path | None) -> sqlite3.Connection:
     """Open a database whose file this process has locked; None keeps it in memory."""
     connection = sqlite3.connect(
-        # Not every file system has the locks of SQLite.
-        ":memory:" if path is None else f"{path.as_uri()}?nolock=1",
+        ":memory:" if path is None else _uri(path),
         uri=True,
         isolation_level=None,
     )

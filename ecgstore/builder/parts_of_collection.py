@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import h5py
 import numpy as np
 
+from ecgstore.builder.shared_options import differing_option, versions_of
+from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.signals.signature import SIGNATURE_VERSION
 from ecgstore.storage import Store
@@ -17,51 +20,64 @@ from ecgstore.storage.format.digest_table import FINGERPRINT
 from ecgstore.storage.format.hdf5 import open_hdf5
 from ecgstore.storage.format.row_offsets import EvenOffsets, row_offsets
 
-_SHARED: Final = (
-    "leads",
-    "fs",
-    "duration_s",
-    "windows",
-    "low_hz",
-    "high_hz",
-    "filter_order",
-    "margin_s",
-    "dtype",
-    "beats",
-    "rr_convention",
-)
-"""Options that all parts must share: signals, marks and features depend on them."""
-
 _VERSIONS: Final = ("beats", "features")
 
 
-def check_parts_fit(stores: Sequence[Store]) -> None:
-    """Refuse stores that cannot be read as one.
+@dataclass(frozen=True, slots=True)
+class PartPlace:
+    """A store that shall be a part, and where its rows are in its file.
 
-    Raises
-    ------
-    EcgStoreError
-        Naming the store that differs from the first one, and how.
+    Attributes
+    ----------
+    path : Path
+        The store.
+    n_bytes, n_rows : int
+        Size of the file, and number of its records.
+    fingerprint, fingerprint_offset : str, int
+        Fingerprint of the store, and where it stands in the file.
+    offsets : dict
+        Where each dataset that stays in the part begins, by its path.
     """
-    first = stores[0]
-    seen: dict[str, Path] = {}
-    for store in stores:
-        other = seen.setdefault(store.built_fingerprint, store.path)
-        if other is not store.path:
+
+    path: Path
+    n_bytes: int
+    n_rows: int
+    fingerprint: str
+    fingerprint_offset: int
+    offsets: dict[str, int]
+
+
+class PartsFit:
+    """Whether stores can be read as one, of which each is checked when it is open."""
+
+    def __init__(self) -> None:
+        self._first: _Kind | None = None
+        self._seen: dict[str, Path] = {}
+
+    def check(self, store: Store) -> None:
+        """Refuse a store that cannot be read with those before it.
+
+        Raises
+        ------
+        EcgStoreError
+            Naming the store, and how it differs from the first one.
+        """
+        if store.built_fingerprint in self._seen:
             raise EcgStoreError(
-                f"{store.path}: is the same store as {other}; expected each store "
+                f"{store.path}: is the same store as "
+                f"{self._seen[store.built_fingerprint]}; expected each store "
                 "once: leave one of them out"
             )
-        for name in _SHARED:
-            value, expected = getattr(store.config, name), getattr(first.config, name)
-            if value != expected:
-                raise EcgStoreError(
-                    f"{store.path}: option {name} is {value}; expected {expected}, as "
-                    f"in {first.path}: build both with the same options"
-                )
-        if store.feature_names != first.feature_names or _versions(store) != _versions(
-            first
-        ):
+        self._seen[store.built_fingerprint] = store.path
+        kind = _Kind(store.path, store.config, store.feature_names, _versions(store))
+        first = self._first = self._first or kind
+        difference = differing_option(store.config, first.config)
+        if difference is not None:
+            raise EcgStoreError(
+                f"{store.path}: {difference}, as in {first.path}: build both with the "
+                "same options"
+            )
+        if (kind.features, kind.versions) != (first.features, first.versions):
             raise EcgStoreError(
                 f"{store.path}: its beats and features are of another version of "
                 f"ecgstore than those of {first.path}; expected the same: build both "
@@ -69,56 +85,81 @@ def check_parts_fit(stores: Sequence[Store]) -> None:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What all parts must share with the first one."""
+
+    path: Path
+    config: Config
+    features: tuple[str, ...]
+    versions: dict[str, str]
+
+
 def _versions(store: Store) -> dict[str, str]:
     """Return the versions of beats and features."""
-    versions = (entry.rpartition(" ")[::2] for entry in store.software.split(", "))
-    return {name: version for name, version in versions if name in _VERSIONS}
+    versions = versions_of(store.software)
+    return {name: versions[name] for name in _VERSIONS if name in versions}
 
 
-def parts_of(stores: Sequence[Store], folder: Path | None) -> Parts:
-    """Return where the rows of some stores are.
-
-    Parameters
-    ----------
-    stores : sequence of Store
-        The stores, in the order of the rows.
-    folder : Path, optional
-        Folder of the collection: paths begin there. Absolute if left out.
+def place_of(store: Store) -> PartPlace:
+    """Return where the rows of a store are.
 
     Raises
     ------
     EcgStoreError
-        If one has another layout than builds write now.
+        If it is a collection, or has another layout than builds write now.
     """
-    tables: list[str] = []
-    offsets, fingerprint_offsets = [], []
-    for store in stores:
-        if store.parts:
-            raise EcgStoreError(
-                f"{store.path}: is a collection; expected the stores it is made of, "
-                f"which `ecgstore info {store.path}` names"
-            )
-        with open_hdf5(store.path) as file:
-            tables = [
-                path
-                for path in (schema.SIGNALS, *store.tables)
-                if path in file and schema.is_large(path, file[path].ndim)
-            ]
-            _check_today(file, store.path)
-            offsets.append([_first_row(file[path], store.path) for path in tables])
-            fingerprint_offsets.append(file[FINGERPRINT].id.get_offset())
-    paths = (os.path.abspath(store.path) for store in stores)
+    if store.parts:
+        raise EcgStoreError(
+            f"{store.path}: is a collection; expected the stores it is made of, "
+            f"which `ecgstore info {store.path}` names"
+        )
+    signals = store.signal_rows.offsets
+    if not isinstance(signals, EvenOffsets):
+        raise _older(store.path, "was rewritten by another program")
+    offsets = {schema.SIGNALS: signals.first}
+    with open_hdf5(store.path) as file:
+        _check_today(file, store.path)
+        for path, location in store.tables.locations.items():
+            if schema.is_large(path, len(location.shape)):
+                offset = location.offset
+                offsets[path] = (
+                    _first_row(file[path], store.path) if offset is None else offset
+                )
+        fingerprint = h5py.h5d.open(file.id, FINGERPRINT.encode())
+        return PartPlace(
+            store.path,
+            os.path.getsize(store.path),
+            len(store),
+            store.built_fingerprint,
+            fingerprint.get_offset(),
+            offsets,
+        )
+
+
+def parts_of(places: Sequence[PartPlace], folder: Path | None) -> Parts:
+    """Return where the rows of a collection are.
+
+    Parameters
+    ----------
+    places : sequence of PartPlace
+        The stores, in the order of the rows.
+    folder : Path, optional
+        Folder of the collection: paths begin there. Absolute if left out.
+    """
+    paths = (os.path.abspath(place.path) for place in places)
     if folder is not None:
         begin = os.path.realpath(folder)
         paths = (os.path.relpath(_in_real_folder(path), begin) for path in paths)
+    tables = tuple(places[0].offsets)
     return Parts(
         tuple(Path(path).as_posix() for path in paths),
-        np.array([os.path.getsize(store.path) for store in stores], np.int64),
-        np.array([len(store) for store in stores], np.int64),
-        tuple(store.built_fingerprint for store in stores),
-        np.array(fingerprint_offsets, np.int64),
-        tuple(tables),
-        np.array(offsets, np.int64),
+        np.array([place.n_bytes for place in places], np.int64),
+        np.array([place.n_rows for place in places], np.int64),
+        tuple(place.fingerprint for place in places),
+        np.array([place.fingerprint_offset for place in places], np.int64),
+        tables,
+        np.array([[one.offsets[path] for path in tables] for one in places], np.int64),
     )
 
 

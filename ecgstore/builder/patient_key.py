@@ -4,9 +4,9 @@ import hashlib
 import hmac
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from ecgstore.errors import EcgStoreError
 from ecgstore.system.atomic_files import publish
@@ -14,6 +14,7 @@ from ecgstore.system.regular_files import require_regular_file
 
 _N_KEY_BYTES: Final = 32
 _MOST_BYTES: Final = 4096
+_ELSEWHERE: Final = ": copy it there, or name a file that all see by --patient-key"
 _N_DIGITS: Final = 32  # 128 bits: no two of 10 million patients get the same
 
 
@@ -35,10 +36,13 @@ class PatientKey:
         The file of the key; it is created when a number is first met.
     keeps_numbers : bool
         Return the numbers as they are, without a key.
+    digest : str
+        What the digest of the key must be; "" if any key will do.
     """
 
     path: Path
     keeps_numbers: bool = False
+    digest: str = ""
 
     def __call__(self, number: str) -> str:
         """Return the patient_id of a number; "" for "".
@@ -50,12 +54,36 @@ class PatientKey:
         """
         if self.keeps_numbers or not number:
             return number
+        if self.digest and not self.path.exists():
+            raise PatientKeyError(
+                f"{self.path}: is not there; expected the key of patient_ids that the "
+                f"machine has which began the build{_ELSEWHERE}"
+            )
         key = _read_or_create(self.path)
+        if self.digest not in ("", _digest(key)):
+            raise PatientKeyError(
+                f"{self.path}: is another key of patient_ids than on the machine that "
+                f"began the build; expected the same{_ELSEWHERE}"
+            )
         return hmac.new(key, number.encode(), hashlib.sha256).hexdigest()[:_N_DIGITS]
+
+    def pinned(self) -> Self:
+        """Return a function for other machines, which refuses any other key.
+
+        The key is created if there is none: machines would create one each.
+        """
+        if self.keeps_numbers:
+            return self
+        return replace(self, digest=_digest(_read_or_create(self.path)))
 
     def identity(self) -> str:
         """Return what must be the same to continue a build."""
         return "kept" if self.keeps_numbers else str(self.path)
+
+
+def _digest(key: bytes) -> str:
+    """Return the digest of a key, which is random and cannot be found by trying."""
+    return hashlib.sha256(key).hexdigest()
 
 
 def default_key_file() -> Path:

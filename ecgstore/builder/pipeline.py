@@ -4,44 +4,50 @@ import json
 import os
 import shutil
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial as bind
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
-
-import h5py
-import numpy as np
 
 from ecgstore.builder.columns import check_columns
 from ecgstore.builder.compilation import compile_kernels
 from ecgstore.builder.entry import Status
-from ecgstore.builder.fill import Block, Failure, Filler, blocks_to_do
+from ecgstore.builder.estimate import announce
+from ecgstore.builder.fill import PRELOAD
 from ecgstore.builder.journal import Journal
 from ecgstore.builder.none_selected import check_any_selected
+from ecgstore.builder.old_rows import OldRows
+from ecgstore.builder.one_file import OneFile
+from ecgstore.builder.output import Output
 from ecgstore.builder.patient_key import PatientKey, default_key_file
-from ecgstore.builder.plan import plan, software, unfinished_plan
+from ecgstore.builder.plan import software
 from ecgstore.builder.report import ScanReport, make_report
-from ecgstore.builder.rows import leave_out, stored_rows
-from ecgstore.builder.scan import Folders, scan
-from ecgstore.builder.seal import seal
+from ecgstore.builder.rows import leave_out
+from ecgstore.builder.scan import TASK_HEADERS, Folders, RunScans, scan
+from ecgstore.builder.shards.output import Shards
+from ecgstore.builder.shards.planning import SHARD_ROWS
+from ecgstore.builder.shards.segments import (
+    SEGMENT_HEADERS,
+    leftover_entries,
+    run_scans,
+    segments_folder,
+)
+from ecgstore.builder.totals import Totals
 from ecgstore.config import Config
-from ecgstore.errors import EcgStoreError, cause_of, require_type
+from ecgstore.errors import ConfigError, EcgStoreError, cause_of, require_type
 from ecgstore.label_tables import RecordTables, read_tables
 from ecgstore.options import to_dict
 from ecgstore.reasons import Reason
 from ecgstore.storage.format import schema
-from ecgstore.system.atomic_files import FULL_DISK, is_same_file
+from ecgstore.system.atomic_files import FULL_DISK
+from ecgstore.system.executors import SharedExecutor
 from ecgstore.system.identity import require_same
 from ecgstore.system.progress import Progress
-from ecgstore.system.workers import number_of_workers, run_tasks
-
-_PRELOAD: Final = ("ecgstore.builder.scan", "ecgstore.builder.fill")
-"""Modules that worker processes need for scanning and filling."""
+from ecgstore.system.workers import Workers, number_of_workers, run_tasks
 
 _MOST_CHANGES: Final = 3
 """How often a record may be different from the scan before it is left out."""
@@ -56,7 +62,11 @@ def build_store(
     patients: str | Path | None = None,
     patient_key: str | Path | None = None,
     keep_patient_ids: bool = False,
+    reuse: str | Path | None = None,
     n_workers: int | None = None,
+    executor: Executor | None = None,
+    shard_rows: int | None = None,
+    scratch: str | Path | None = None,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> ScanReport:
@@ -64,7 +74,8 @@ def build_store(
 
     The store gets the name `out` when it is complete. If the build is stopped at any
     time, even killed, the same call resumes it, with the records that the folders hold
-    then. The same records and options give the same bytes, for any number of processes.
+    then. The same records and options give the same bytes, for any number of processes
+    and on any executor.
 
     Parameters
     ----------
@@ -84,10 +95,26 @@ def build_store(
         hospitals; created if it does not exist. Left out: the user's own.
     keep_patient_ids : bool
         Store these numbers as they are.
+    reuse : str or Path, optional
+        An older store, or a collection, with the same options of signals and beats:
+        beats and features of records whose signal is in it are copied, not computed,
+        which would take most of the time. The new store has the same bytes as without.
+        It may be `out` itself, with `overwrite`.
     n_workers : int, optional
         Number of processes; the number of CPU cores if left out. Scripts that use
         more than one must be guarded by ``if __name__ == "__main__":``, as always with
         `multiprocessing`.
+    executor : concurrent.futures.Executor, optional
+        Where the work is done in place of processes of this machine, such as
+        ``client.get_executor()`` of a Dask client. All workers must see the folders and
+        the folder of `out` under the same paths, and have the same software. The store
+        is then a collection of shards; see docs/scale.md.
+    shard_rows : int, optional
+        Write a collection of stores with at most so many rows each, in the folder `out`
+        with ``.parts``, in place of one file. 8192 if an executor is given.
+    scratch : str or Path, optional
+        Folder on each machine for one unfinished shard per worker. The system's folder
+        for temporary files if left out.
     overwrite : bool
         Replace an existing store when the new one is complete.
     quiet : bool
@@ -102,8 +129,10 @@ def build_store(
     ------
     EcgStoreError
         If a folder does not exist, no record is selected, the store exists, memory or
-        the disk do not suffice, or the partial file of a stopped build was made with
-        other options or sources.
+        the disk do not suffice, the partial file of a stopped build was made with
+        other options or sources, or `reuse` with other options or software.
+    SchemaError
+        If the store `reuse` is damaged.
     """
     config = Config() if config is None else config
     require_type("config", config, Config, "options, such as ecgstore.Config(fs=250)")
@@ -116,6 +145,8 @@ def build_store(
     def open_inputs(final: Path) -> Iterator[Inputs]:
         tables = _tables(folders, config, labels, patients)
         digests = tables.digests()
+        # Other machines may have another file of that name, or none.
+        of_workers = key if executor is None else key.pinned()
         yield Inputs(
             folders,
             tables,
@@ -125,12 +156,60 @@ def build_store(
                 "labels": digests,
                 "patient_key": key.identity(),
             },
-            key,
+            of_workers,
         )
 
+    final = Path(os.path.abspath(out))
     return run_build(
-        out, config, open_inputs, n_workers=n_workers, overwrite=overwrite, quiet=quiet
+        final,
+        config,
+        open_inputs,
+        _output(final, executor, shard_rows, scratch),
+        _workers(final, executor, n_workers),
+        overwrite=overwrite,
+        quiet=quiet,
+        reuse=reuse,
     )
+
+
+def _output(
+    final: Path,
+    executor: Executor | None,
+    shard_rows: int | None,
+    scratch: str | Path | None,
+) -> Output:
+    """Return what a build writes: one file, or shards."""
+    if shard_rows is None and executor is not None:
+        shard_rows = SHARD_ROWS
+    if shard_rows is None:
+        if scratch is not None:
+            raise ConfigError(
+                "a scratch folder is for unfinished shards; expected shard_rows "
+                "(--shard-rows) or an executor (--dask) beside it"
+            )
+        return OneFile(final)
+    require_type("shard_rows", shard_rows, int, "a number of rows, such as 8192")
+    if shard_rows < 1:
+        raise ConfigError(f"shard_rows is {shard_rows}; expected 1 or more")
+    folder = None if scratch is None else Path(os.path.abspath(scratch))
+    return Shards(final, shard_rows, folder)
+
+
+def _workers(final: Path, executor: Executor | None, n_workers: int | None) -> Workers:
+    """Return where the work is done."""
+    if executor is None:
+        return number_of_workers(n_workers)
+    if n_workers is not None:
+        raise ConfigError(
+            "n_workers and executor are given; expected one of them: an executor has "
+            "workers of its own"
+        )
+    return SharedExecutor(executor, _tasks_folder(final))
+
+
+def _tasks_folder(final: Path) -> Path:
+    """Return the folder that workers of an executor share, beside the store."""
+    return final.with_name(final.name + ".partial.tasks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,53 +235,62 @@ class Inputs:
 
 
 def run_build(
-    out: str | Path,
+    final: Path,
     config: Config,
     open_inputs: Callable[[Path], AbstractContextManager[Inputs]],
+    output: Output,
+    workers: Workers,
     *,
-    n_workers: int | None,
     overwrite: bool,
     quiet: bool,
+    reuse: str | Path | None = None,
 ) -> ScanReport:
     """Build a store; see `build_store`.
 
     Parameters
     ----------
-    out : str or Path
-        The store to create.
+    final : Path
+        The absolute path of the store to create.
     config : Config
         Options.
     open_inputs : callable
         Returns a context with the records, once no other build writes the store; its
-        argument is the store's absolute path.
-    n_workers : int or None
-        Number of processes.
-    overwrite, quiet : bool
+        argument is the store's path.
+    output : Output
+        What is written.
+    workers : int or SharedExecutor
+        Where the work is done.
+    overwrite, quiet, reuse
         As in `build_store`.
     """
-    final = Path(os.path.abspath(out))
-    partial = final.with_name(final.name + ".partial")
     journal_path = final.with_name(final.name + ".partial.scan")
     _check_place(final)
+    output.check_place()
     if not journal_path.exists():
         _check_absent(final, overwrite)
     with Journal(journal_path) as journal, _readable_errors(final):
         is_complete = False
         try:
-            _remove_leftovers(journal, partial, final)
+            _remove_leftovers(journal, output, final)
             # Another build may have ended since this one was called.
             _check_absent(final, overwrite)
-            with open_inputs(final) as inputs:
-                _claim(journal, partial, _identity(config, inputs))
-                n_processes = number_of_workers(n_workers)
-                compile_kernels(config, n_processes, _PRELOAD, quiet)
-                report = _run(journal, partial, inputs, config, n_processes, quiet)
-            _seal(journal, partial, final, overwrite)
+            with (
+                OldRows(reuse, config, software()) as old,
+                open_inputs(final) as inputs,
+            ):
+                _claim(journal, final, _identity(config, inputs, output))
+                n_processes = number_of_workers(
+                    workers if isinstance(workers, int) else None
+                )
+                compile_kernels(config, n_processes, PRELOAD, quiet)
+                report = _run(journal, output, inputs, config, workers, quiet, old)
+            _finish(journal, output, final, overwrite)
             is_complete = True
         finally:
             any_selected = journal.count(Status.SELECTED) > 0
-            if is_complete or not (any_selected or partial.exists()):
+            if is_complete or not (any_selected or output.unfinished.exists()):
                 journal.close(remove=True)
+                shutil.rmtree(_tasks_folder(final), ignore_errors=True)
     return report
 
 
@@ -267,22 +355,22 @@ def survey(
             config,
             tables,
             with_signals=False,
-            n_workers=number_of_workers(n_workers),
-            preload=_PRELOAD,
-            on_progress=_totals(progress),
+            run=bind(run_tasks, workers=number_of_workers(n_workers), preload=PRELOAD),
+            on_progress=Totals(progress).add,
         )
         return make_report(journal, config, tables)
 
 
 def _run(
     journal: Journal,
-    partial: Path,
+    output: Output,
     inputs: Inputs,
     config: Config,
-    n_workers: int,
+    workers: Workers,
     quiet: bool,
+    old: OldRows,
 ) -> ScanReport:
-    """Scan, plan and fill, until the partial file is what the folders hold.
+    """Scan, plan and fill, until the output is what the folders hold.
 
     A scan keeps what an earlier one found about files that are unchanged, and so does a
     plan what was filled, unless something is different from what it was planned for.
@@ -290,39 +378,68 @@ def _run(
     folders, tables = inputs.folders, inputs.tables
     times_changed: Counter[str] = Counter()
     journal.forget_failures()
+    is_first = not quiet
     while True:
-        with Progress("scan", _n_headers(folders, config), quiet=quiet) as progress:
-            scan(
-                journal,
-                folders,
-                config,
-                tables,
-                with_signals=True,
-                patient_key=inputs.patient_key,
-                n_workers=n_workers,
-                preload=_PRELOAD,
-                on_progress=_totals(progress),
-            )
+        n_headers = _n_headers(folders, config)
+        if is_first:
+            n_workers = workers if isinstance(workers, int) else None
+            announce(n_headers, output.final, config, n_workers)
+            is_first = False
+        _scan(journal, inputs, config, workers, n_headers, quiet)
         for path, count in times_changed.items():
             if count >= _MOST_CHANGES:
                 journal.quarantine(path, *_unstable(path))
         check_any_selected(journal, folders, config, tables)
         digest = journal.digest()
-        if digest != journal.planned or not partial.exists():
-            partial.unlink(missing_ok=True)
+        if digest != journal.planned or not output.unfinished.exists():
+            output.discard()
             journal.begin_plan(digest)
-            plan(journal, partial, config, tables)
-        failures, changed = _fill(journal, partial, folders, n_workers, quiet)
-        if not failures and not changed:
-            return make_report(journal, config, tables)
-        for failure in failures:
+            output.plan(journal, config, tables)
+            old.forget_counts()
+        filled = output.fill(journal, folders, config, tables, workers, quiet, old)
+        old.count(filled.n_reused, filled.n_damaged)
+        if not filled.failures and not filled.changed:
+            return make_report(journal, config, tables, old.n_reused, old.warnings())
+        for failure in filled.failures:
             detail = folders.shorten(failure.detail)
             if failure.begin is None:
                 journal.quarantine(failure.path, failure.reason, detail)
             else:
                 leave_out(journal, failure.path, failure.begin, failure.reason, detail)
-        journal.forget(changed)
-        times_changed.update(changed)
+        journal.forget(filled.changed)
+        times_changed.update(filled.changed)
+
+
+def _scan(
+    journal: Journal,
+    inputs: Inputs,
+    config: Config,
+    workers: Workers,
+    n_headers: int | None,
+    quiet: bool,
+) -> None:
+    """Bring the journal up to date with the folders."""
+    folders = inputs.folders
+    run: RunScans = bind(run_tasks, workers=workers, preload=PRELOAD)
+    task_headers = TASK_HEADERS
+    if isinstance(workers, SharedExecutor):
+        segments = segments_folder(workers, journal.identity or "")
+        run = bind(run_scans, segments, workers, config, folders)
+        task_headers = SEGMENT_HEADERS
+        for entries in leftover_entries(segments):
+            journal.add(entries)
+    with Progress("scan", n_headers, quiet=quiet) as progress:
+        scan(
+            journal,
+            folders,
+            config,
+            inputs.tables,
+            with_signals=True,
+            patient_key=inputs.patient_key,
+            run=run,
+            task_headers=task_headers,
+            on_progress=Totals(progress).add,
+        )
 
 
 def _unstable(path: str) -> tuple[Reason, str]:
@@ -340,77 +457,17 @@ def _n_headers(folders: Folders, config: Config) -> int | None:
     return sum(1 for _ in folders.headers(lambda path, problem: None))
 
 
-def _fill(
-    journal: Journal, partial: Path, folders: Folders, n_workers: int, quiet: bool
-) -> tuple[list[Failure], list[str]]:
-    """Fill the rows that are not done, up to the first record that has changed.
-
-    Returns
-    -------
-    failures : list of Failure
-        The records that failed.
-    changed : list of str
-        Paths of records that are not what the scan found.
-    """
-    with h5py.File(partial, "r", locking=False) as file:
-        state = file[schema.STATE][...]
-    failures: list[Failure] = []
-    done = int(np.count_nonzero(state))
-    make_worker: Callable[[], Filler] = bind(Filler, partial, folders.base)
-    blocks = _with_records(journal, blocks_to_do(state))
-    results = run_tasks(make_worker, blocks, n_workers, _PRELOAD)
-    with (
-        Progress("fill", len(state), done=done, quiet=quiet) as progress,
-        closing(results),
-    ):
-        on_progress = _totals(progress)
-        for filled in results:
-            failures += filled.failures
-            on_progress(filled.n_rows, filled.n_bytes, len(filled.failures))
-            if filled.changed:
-                return failures, filled.changed
-    return failures, []
-
-
-def _with_records(journal: Journal, blocks: Iterable[range]) -> Iterator[Block]:
-    """Yield blocks of rows with what was found about their records."""
-    rows_of_store = stored_rows(journal)
-    position = 0
-    for numbers in blocks:
-        n_done = numbers.start - position
-        yield Block(numbers, [*islice(rows_of_store, n_done, n_done + len(numbers))])
-        position = numbers.stop
-
-
-def _seal(journal: Journal, partial: Path, final: Path, overwrite: bool) -> None:
-    """Complete the partial file, and give it its final name."""
+def _finish(journal: Journal, output: Output, final: Path, overwrite: bool) -> None:
+    """Complete the output, and give it its final name."""
     journal.begin_seal()
     try:
-        seal(partial, final, overwrite=overwrite)
+        output.finish(journal, overwrite)
     except FileExistsError as error:
         raise EcgStoreError(
             f"{final}: was made by another program during this build, whose result is "
-            f"{partial.name}; to replace the store by it, run the same command again "
-            "with --overwrite"
+            f"{output.unfinished.name}; to replace the store by it, run the same "
+            "command again with --overwrite"
         ) from error
-
-
-def _totals(progress: Progress) -> Callable[[int, int, int], None]:
-    """Return a callback that shows finished records, their bytes and the quarantine."""
-    began = time.monotonic()
-    n_bytes = n_quarantined = 0
-
-    def on_progress(n_records: int, new_bytes: int, newly_quarantined: int) -> None:
-        nonlocal n_bytes, n_quarantined
-        n_bytes += new_bytes
-        n_quarantined += newly_quarantined
-        megabytes_per_second = n_bytes / 1e6 / max(time.monotonic() - began, 1e-9)
-        progress.update(
-            n_records,
-            f"{n_quarantined} quarantined, {megabytes_per_second:.1f} MB/s",
-        )
-
-    return on_progress
 
 
 def _check_place(final: Path) -> None:
@@ -432,13 +489,11 @@ def _check_absent(final: Path, overwrite: bool) -> None:
         )
 
 
-def _remove_leftovers(journal: Journal, partial: Path, final: Path) -> None:
+def _remove_leftovers(journal: Journal, output: Output, final: Path) -> None:
     """Remove what a build left that was killed before it could clean up."""
-    unfinished_plan(partial).unlink(missing_ok=True)
     shutil.rmtree(spool_folder(final), ignore_errors=True)
-    if is_same_file(partial, final):  # it has both names: the store is complete
-        partial.unlink()
-    if journal.is_sealed and final.exists() and not partial.exists():
+    output.remove_leftovers(journal)
+    if journal.is_sealed and final.exists() and not output.unfinished.exists():
         journal.begin("")
 
 
@@ -453,11 +508,12 @@ def _tables(
     return read_tables(config, labels=labels, patients=patients, base=str(folders.base))
 
 
-def _identity(config: Config, inputs: Inputs) -> str:
+def _identity(config: Config, inputs: Inputs, output: Output) -> str:
     """Return, as JSON, the settings that must be equal to resume a stopped build."""
     return json.dumps(
         {
             **inputs.identity,
+            **output.identity,
             "options": to_dict(config),
             "format_version": schema.FORMAT.version,
             "software": software(),
@@ -466,25 +522,35 @@ def _identity(config: Config, inputs: Inputs) -> str:
     )
 
 
-def _claim(journal: Journal, partial: Path, identity: str) -> None:
+def _claim(journal: Journal, final: Path, identity: str) -> None:
     """Begin a build, or check that the stopped build had the same settings."""
     before = journal.identity
     if before == identity:
         return
-    if not partial.exists():  # nothing is written yet, so nothing can be mixed
+    unfinished = _unfinished(final)
+    if unfinished is None:  # nothing is written yet, so nothing can be mixed
         journal.begin(identity)
     elif before is None:
         raise EcgStoreError(
-            f"{partial}: left by an unfinished build whose journal "
+            f"{unfinished}: left by an unfinished build whose journal "
             f"({journal.path}) is gone; delete it to start again"
         )
     else:
         require_same(
-            f"{partial}, an unfinished build",
+            f"{unfinished}, an unfinished build",
             _parsed(before),
             json.loads(identity),
             "repeat its command to resume it, or delete it to start again",
         )
+
+
+def _unfinished(final: Path) -> Path | None:
+    """Return what a stopped build left, of one file or of shards."""
+    outputs: tuple[Output, ...] = (OneFile(final), Shards(final, SHARD_ROWS, None))
+    for output in outputs:
+        if output.unfinished.exists():
+            return output.unfinished
+    return None
 
 
 def _parsed(identity: str) -> dict[str, Any]:

@@ -1,18 +1,16 @@
 """Second phase of a build: lay out the file, now that the number of rows is known."""
 
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgstore.arrays import IntArray
 from ecgstore.beats import BEATS_VERSION, BeatStatus
+from ecgstore.builder.blocks import in_blocks
 from ecgstore.builder.columns import (
     DESCRIBED,
     put_column,
@@ -20,39 +18,41 @@ from ecgstore.builder.columns import (
     texts_of,
 )
 from ecgstore.builder.entry import Status
+from ecgstore.builder.groups import Groups
 from ecgstore.builder.journal import Journal
 from ecgstore.builder.output_place import check_room
 from ecgstore.builder.rows import OF_ROWS, Row, all_left_out, stored_rows
-from ecgstore.builder.shared_files import link_shared_files
 from ecgstore.config import Config
 from ecgstore.features import FEATURES_VERSION, defined_features
 from ecgstore.label_tables import Description, RecordTables
 from ecgstore.record import N_LEADS, lead_rows
-from ecgstore.signals.same_signal import least_similarity, same_signals
-from ecgstore.signals.signature import SIGNATURE, signature_array, signature_rows
-from ecgstore.splits import assign_folds, group_records, keep_folds
+from ecgstore.signals.signature import signature_rows
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.layout import create_file
 from ecgstore.system.atomic_files import publish
 
-BLOCK_ENTRIES: Final = 512
 
-_Item = TypeVar("_Item")
-
-
-def plan(journal: Journal, partial: Path, config: Config, tables: RecordTables) -> None:
+def plan(
+    journal: Journal,
+    partial: Path,
+    config: Config,
+    tables: RecordTables,
+    groups: Groups,
+) -> None:
     """Create the partial file with every table that needs no signal.
 
     Parameters
     ----------
     journal : Journal
-        A finished scan.
+        A finished scan, or the part of it that the file shall hold.
     partial : Path
         The file to create; it appears under this name only when it is complete.
     config : Config
         Options of the build.
     tables : RecordTables
         What is known of the records besides their headers.
+    groups : Groups
+        Fold and ECG of every row, and signatures.
 
     Raises
     ------
@@ -78,10 +78,9 @@ def plan(journal: Journal, partial: Path, config: Config, tables: RecordTables) 
     create_file(unfinished, specs, attributes)
     with h5py.File(unfinished, "r+", locking=False) as file:
         _write_tables(file, journal, config, tables)
-        _write_signatures(file[schema.SIGNATURES], journal)
-        folds, same = _folds(journal, config, tables)
-        file[schema.FOLDS][...] = folds
-        file[schema.SAME_ECG][...] = same
+        _write_signatures(file[schema.SIGNATURES], journal, groups.signatures)
+        file[schema.FOLDS][...] = groups.folds
+        file[schema.SAME_ECG][...] = groups.same
     publish(unfinished, partial)
 
 
@@ -131,7 +130,7 @@ def _write_tables(
 ) -> None:
     """Write labels, record columns, header flags and the quarantine."""
     begin = 0
-    for block in _blocks(stored_rows(journal)):
+    for block in in_blocks(stored_rows(journal)):
         rows = slice(begin, begin + len(block))
         begin += len(block)
         known = _described(block, tables)
@@ -159,7 +158,7 @@ def _write_tables(
             chosen = flags[:, lead_rows(config.leads)]
             file[f"{schema.QUALITY}/{name}"][rows] = chosen
     begin = 0
-    for left_out in _blocks(all_left_out(journal)):
+    for left_out in in_blocks(all_left_out(journal)):
         rows = slice(begin, begin + len(left_out))
         begin += len(left_out)
         for name in schema.QUARANTINE_TEXTS:
@@ -167,15 +166,17 @@ def _write_tables(
             put_column(file[schema.QUARANTINE][name], rows, values)
 
 
-def _write_signatures(signatures: h5py.Dataset, journal: Journal) -> None:
+def _write_signatures(
+    dataset: h5py.Dataset, journal: Journal, signatures: NDArray[Any]
+) -> None:
     """Write the signature of its record into every row."""
-    begin = 0
-    for block in _blocks(journal.entries(Status.SELECTED)):
-        of_records = signature_array([entry.signature for entry in block])
-        n_rows = [entry.n_rows for entry in block]
-        rows = np.repeat(signature_rows(of_records), n_rows, axis=0)
-        signatures[begin : begin + len(rows)] = rows
+    begin = first = 0
+    for block in in_blocks(journal.entries(Status.SELECTED)):
+        of_block = signature_rows(signatures[first : first + len(block)])
+        rows = np.repeat(of_block, [entry.n_rows for entry in block], axis=0)
+        dataset[begin : begin + len(rows)] = rows
         begin += len(rows)
+        first += len(block)
 
 
 def _described(rows: Sequence[Row], tables: RecordTables) -> list[Description]:
@@ -185,69 +186,3 @@ def _described(rows: Sequence[Row], tables: RecordTables) -> list[Description]:
         is_same = number > 0 and rows[number - 1].entry is row.entry
         known.append(known[-1] if is_same else tables.describe(row.entry))
     return known
-
-
-def _folds(
-    journal: Journal, config: Config, tables: RecordTables
-) -> tuple[NDArray[np.int8], IntArray]:
-    """Return the fold of every row, and the first row that holds the same ECG.
-
-    No patient, no ECG and no signal file is in two folds, whatever a table says. The
-    journal notes which records hold the same ECG, or parts of it, and how many have
-    another fold than in the table. All windows of a record are in its fold.
-    """
-    n_records = journal.count(Status.SELECTED)
-    # Repeated names share one string, so that a record takes no more than 100 bytes,
-    # and 1.1 kB for its signature.
-    source, patient = np.empty(n_records, object), np.empty(n_records, object)
-    sha256 = np.empty(n_records, "S64")
-    signatures = np.empty(n_records, SIGNATURE)
-    labels = np.zeros((n_records, len(config.classes.classes)), np.uint8)
-    given = np.full(n_records, -1)
-    n_rows = np.zeros(n_records, np.int64)
-    begin = 0
-    for block in _blocks(journal.entries(Status.SELECTED)):
-        rows = slice(begin, begin + len(block))
-        begin += len(block)
-        n_rows[rows] = [entry.n_rows for entry in block]
-        source[rows] = [sys.intern(entry.source) for entry in block]
-        known = [tables.describe(entry) for entry in block]
-        patient[rows] = [sys.intern(one.patient_id) for one in known]
-        given[rows] = [-1 if one.fold is None else one.fold for one in known]
-        sha256[rows] = [entry.sha256 for entry in block]
-        signatures[rows] = signature_array([entry.signature for entry in block])
-        labels[rows] = config.classes.labels([one.dx for one in known])
-    alike = same_signals(signatures, least_similarity(config.leads))
-    same = link_shared_files(journal.entries(Status.SELECTED), alike)
-    _note_same_ecg(journal, sha256, same)
-    groups = group_records(source, patient, sha256, same)
-    if n_rows.max(initial=0) > 1:
-        first_rows = np.cumsum(n_rows) - n_rows
-        same = np.repeat(first_rows[same], n_rows)
-        groups, source = np.repeat(groups, n_rows), np.repeat(source, n_rows)
-        labels, given = np.repeat(labels, n_rows, axis=0), np.repeat(given, n_rows)
-    if config.folds_from is None:
-        return assign_folds(labels, groups, strata=source), same
-    folds = keep_folds(given, labels, groups, source)
-    journal.set_moved_folds(int(((given >= 0) & (folds != given)).sum()))
-    return folds, same
-
-
-def _note_same_ecg(
-    journal: Journal, sha256: NDArray[np.bytes_], same: IntArray
-) -> None:
-    """Write into the journal which records hold the same ECG."""
-    unknown = np.full(len(same), "")
-    groups = group_records(unknown, unknown, sha256, same)
-    is_shared = np.bincount(groups)[groups] > 1
-    paths: dict[int, list[str]] = {}
-    for row, entry in enumerate(journal.entries(Status.SELECTED)):
-        if is_shared[row]:
-            paths.setdefault(int(groups[row]), []).append(entry.path)
-    journal.set_same_ecg(paths.values())
-
-
-def _blocks(items: Iterator[_Item]) -> Iterator[list[_Item]]:
-    """Yield the items in lists of `BLOCK_ENTRIES`."""
-    while block := list(islice(items, BLOCK_ENTRIES)):
-        yield block

@@ -46,6 +46,7 @@ from ecgstore.storage.label_file import (
     label_specs,
 )
 from ecgstore.system.atomic_files import replace_file
+from ecgstore.system.urls import require_no_url
 from ecgstore.windows import recording_of
 
 _OF_TABLES: Final[Mapping[str, Any]] = {
@@ -125,6 +126,7 @@ def label_store(
             f"option {unknown[0]!r} cannot be changed in a finished store; expected "
             f"{', '.join(LABEL_OPTIONS)}"
         )
+    require_no_url(store)
     with Store(Path(os.path.abspath(store)), labels="built") as opened:
         asked = updated(replace(opened.config, **_OF_TABLES), options)
         check_columns(asked)

@@ -1,7 +1,7 @@
 """Count the results of a scan, for messages and for JSON."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any, Final
@@ -45,6 +45,9 @@ class ScanReport:
         are missing.
     n_rows : int
         Rows of the store: usable records, or their windows.
+    n_reused : int
+        Rows whose beats and features this call copied from an older store; those that
+        a stopped build had filled before are not counted.
     n_windows_left_out : int
         Windows of usable records that cannot be used.
     n_cut : int
@@ -89,6 +92,7 @@ class ScanReport:
     n_derived_leads: int
     n_missing_leads: int
     n_rows: int
+    n_reused: int
     n_windows_left_out: int
     n_cut: int
     cut_s: float
@@ -109,7 +113,13 @@ class ScanReport:
         return asdict(self)
 
 
-def make_report(journal: Journal, config: Config, tables: RecordTables) -> ScanReport:
+def make_report(
+    journal: Journal,
+    config: Config,
+    tables: RecordTables,
+    n_reused: int = 0,
+    more_warnings: Sequence[str] = (),
+) -> ScanReport:
     """Count the entries of a journal.
 
     Parameters
@@ -120,6 +130,10 @@ def make_report(journal: Journal, config: Config, tables: RecordTables) -> ScanR
         Options of the build.
     tables : RecordTables
         The tables of the build.
+    n_reused : int
+        Rows that were copied from an older store.
+    more_warnings : sequence of str
+        Problems that the journal does not know.
     """
     classes: Counter[str] = Counter(dict.fromkeys(config.classes.names, 0))
     unknown: Counter[str] = Counter()
@@ -150,6 +164,7 @@ def make_report(journal: Journal, config: Config, tables: RecordTables) -> ScanR
         n_derived_leads=journal.count_with("derived_leads"),
         n_missing_leads=journal.count_with("missing_leads"),
         n_rows=journal.n_rows(),
+        n_reused=n_reused,
         n_windows_left_out=journal.n_windows_left_out(),
         n_cut=len(cut),
         cut_s=round(sum(cut), 3),
@@ -171,6 +186,7 @@ def make_report(journal: Journal, config: Config, tables: RecordTables) -> ScanR
             *_warnings(journal, config, unknown_patients["ptb-xl"]),
             # With a limit, most records are not looked at.
             *([] if config.limit else _class_warnings(classes)),
+            *more_warnings,
         ],
     )
 

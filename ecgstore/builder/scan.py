@@ -6,12 +6,12 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from ecgstore.builder.changes import is_unchanged, stamp
 from ecgstore.builder.entry import Entry, Status, ecg_key
@@ -37,7 +37,6 @@ from ecgstore.sources import (
     source_name,
 )
 from ecgstore.sources.files import check_name, printable
-from ecgstore.system.workers import run_tasks
 
 _WRITE_S: Final = 1.0
 """Least time between two writes of the journal, in s.
@@ -45,6 +44,9 @@ _WRITE_S: Final = 1.0
 Each waits for the disk as long as it takes to scan some records. A build that is killed
 scans again what was found since the last one.
 """
+
+ScanTask: TypeAlias = Sequence[tuple[int, str]]
+"""Headers: for each one the number of its root, and its path below the base."""
 
 TASK_HEADERS: Final = 16
 """Headers per task: tens of ms of work, so that sending a task costs little."""
@@ -181,7 +183,7 @@ class Scanner:
         self._patient_key = patient_key
         self._leads = leads_of_build(config)
 
-    def __call__(self, task: Sequence[tuple[int, str]]) -> list[Entry]:
+    def __call__(self, task: ScanTask) -> list[Entry]:
         """Return the entry of every (root's number, path)."""
         return [self._scan(*header) for header in task]
 
@@ -279,6 +281,12 @@ def _described(entry: Entry, header: RecordHeader, config: Config) -> Entry:
     )
 
 
+RunScans: TypeAlias = Callable[
+    [Callable[[], Scanner], Iterable[ScanTask]], Generator[list[Entry], None, None]
+]
+"""How tasks are scanned, such as `run_tasks` with a number of processes."""
+
+
 def scan(
     journal: Journal,
     folders: Folders,
@@ -287,8 +295,8 @@ def scan(
     *,
     with_signals: bool,
     patient_key: PatientKey | None = None,
-    n_workers: int,
-    preload: Sequence[str] = (),
+    run: RunScans,
+    task_headers: int = TASK_HEADERS,
     on_progress: Callable[[int, int, int], object],
 ) -> None:
     """Bring a journal up to date with the files on disk.
@@ -309,10 +317,11 @@ def scan(
         Read and check the signals too; else headers only.
     patient_key : PatientKey, optional
         As for `Scanner`.
-    n_workers : int
-        Number of processes.
-    preload : sequence of str
-        Modules that these processes import once, before they are forked.
+    run : callable
+        Makes scanners by its first argument, and yields what they return for the tasks
+        of its second one, in their order.
+    task_headers : int
+        Headers of a task.
     on_progress : callable
         Called after each task with its number of headers, the bytes of their files, and
         the number of records quarantined.
@@ -326,8 +335,8 @@ def scan(
     found: list[Entry] = []
     kept: list[str] = []
     written_at = time.monotonic()
-    tasks = _tasks(journal, folders, waiting)
-    for entries in run_tasks(make_worker, tasks, n_workers, preload):
+    tasks = _tasks(journal, folders, waiting, task_headers)
+    for entries in run(make_worker, tasks):
         scanned = {entry.path: entry for entry in entries}
         group = []
         for path, known in waiting.popleft():
@@ -362,7 +371,8 @@ def _tasks(
     journal: Journal,
     folders: Folders,
     waiting: deque[list[tuple[str, Entry | None]]],
-) -> Iterator[list[tuple[int, str]]]:
+    task_headers: int,
+) -> Iterator[ScanTask]:
     """Yield the headers that need scanning; append all headers to `waiting`.
 
     There, the path of a header is paired with its entry of an earlier scan if its files
@@ -373,7 +383,7 @@ def _tasks(
         journal.add_unreadable(printable(path), problem)
 
     headers = folders.headers(note)
-    while group := list(islice(headers, TASK_HEADERS)):
+    while group := list(islice(headers, task_headers)):
         known_entries, task = [], []
         for root, path in group:
             known = journal.entry(printable(path))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
@@ -109,7 +110,9 @@ class RecordTables:
 
     def describe(self, record: FoundRecord) -> Description:
         """Return what headers and tables say about a record."""
-        rows = list(self._rows(record))
+        rows = list(self._rows(record)) if self.tables else []
+        if not rows:
+            return self._by_header(record)
         asserted = dict.fromkeys(code for _, row in rows for code in row.codes)
         by_tables = dict.fromkeys(code for _, row in rows for code in row.denied)
         absent = {self._class_columns.get(code) for code in by_tables} - {None}
@@ -143,6 +146,20 @@ class RecordTables:
             ),
             columns=tuple(_column(name, rows) for name in self._columns),
             targets=tuple(_target(name, rows, age) for name in self._targets),
+        )
+
+    def _by_header(self, record: FoundRecord) -> Description:
+        """Return what the header of a record says that no table has a row for."""
+        age = math.nan if record.age is None else record.age
+        return Description(
+            dx=_distinct_codes(record.dx),
+            denied=_distinct_codes(record.denied),
+            patient_id=record.patient_id,
+            age=age,
+            sex=record.sex,
+            fold=None,
+            columns=("",) * len(self._columns),
+            targets=tuple(_target(name, (), age) for name in self._targets),
         )
 
     def _rows(self, record: FoundRecord) -> Iterable[tuple[LabelTable, TableRow]]:
@@ -215,6 +232,12 @@ def _is_plain_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+@lru_cache(maxsize=1 << 12)
+def _distinct_codes(text: str) -> tuple[str, ...]:
+    """Return the codes in a text of a journal, each once."""
+    return tuple(dict.fromkeys(_codes(text)))
 
 
 def _codes(text: str) -> list[str]:

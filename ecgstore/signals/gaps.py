@@ -36,7 +36,7 @@ def interpolate_gaps(signal: FloatArray, max_gap: int) -> FloatArray:
     array([[1., 2., 3., 3.]])
     """
     filled = signal.copy()
-    if not _has_missing(signal):
+    if not has_missing(signal):
         return filled
     for lead in filled:
         missing = np.isnan(lead)
@@ -71,7 +71,7 @@ def check_gaps(
         `ALL_SAMPLES_MISSING` if no lead has a valid sample, `GAP_TOO_LONG` if a lead
         has no valid sample or a longer gap.
     """
-    if signal.size and not _has_missing(signal):
+    if signal.size and not has_missing(signal):
         return
     missing = np.isnan(signal)
     if missing.all():
@@ -109,8 +109,15 @@ def whole_samples(seconds: float, fs: float) -> int:
     return math.floor(seconds * fs + 1e-6)
 
 
-def _has_missing(signal: FloatArray) -> bool:
-    """Return whether any sample is NaN: then the minimum is NaN; no mask is needed."""
+def has_missing(signal: FloatArray) -> bool:
+    """Return whether any sample is NaN.
+
+    Examples
+    --------
+    >>> has_missing(np.array([[1.0, 2.0]])), has_missing(np.array([[1.0, np.nan]]))
+    (False, True)
+    """
+    # Then the minimum is NaN; no mask is needed.
     return signal.size > 0 and bool(np.isnan(signal.min()))
 
 

@@ -12,8 +12,13 @@ import numpy as np
 import scipy.signal
 
 from ecgstore.arrays import Float32Array, FloatArray, Int16Array
-from ecgstore.signals._filter_kernels import filter_forward_backward
-from ecgstore.signals.gaps import check_gaps, interpolate_gaps, whole_samples
+from ecgstore.signals._filter_kernels import LANES, filter_forward_backward
+from ecgstore.signals.gaps import (
+    check_gaps,
+    has_missing,
+    interpolate_gaps,
+    whole_samples,
+)
 from ecgstore.signals.resampling import aligned, ratio_of, resample
 
 COUNTS_PER_MV: Final = 1000
@@ -127,21 +132,25 @@ def before_filter(
         Number of these samples that precede what is wanted.
     """
     window = first_seconds(signal[:, n_before:], fs, duration_s)
-    check_gaps(window, fs, max_gap_s)
+    after = signal[:, n_before + window.shape[1] :]
+    margin = first_seconds(after, fs, margin_s)
     ratio = ratio_of(fs, fs_out)
-    before = _since_missing(signal[:, :n_before])
-    n_aligned = aligned(before.shape[1], fs, fs_out)
-    before = before[:, before.shape[1] - n_aligned :]
-    with_margin = np.concatenate(
-        [
-            before,
-            interpolate_gaps(window, whole_samples(max_gap_s, fs)),
-            _until_missing(
-                first_seconds(signal[:, n_before + window.shape[1] :], fs, margin_s),
-            ),
-        ],
-        axis=1,
-    )
+    n_read = n_before + window.shape[1] + margin.shape[1]
+    if window.size and not has_missing(signal[:, :n_read]):
+        n_aligned = aligned(n_before, fs, fs_out)
+        with_margin = signal[:, n_before - n_aligned : n_read]  # not copied
+    else:
+        check_gaps(window, fs, max_gap_s)
+        before = _since_missing(signal[:, :n_before])
+        n_aligned = aligned(before.shape[1], fs, fs_out)
+        with_margin = np.concatenate(
+            [
+                before[:, before.shape[1] - n_aligned :],
+                interpolate_gaps(window, whole_samples(max_gap_s, fs)),
+                _until_missing(margin),
+            ],
+            axis=1,
+        )
     n_to_cut = round(n_aligned * ratio.numerator / ratio.denominator)
     return resample(with_margin, fs, fs_out), n_to_cut
 
@@ -212,14 +221,18 @@ def bandpass(
     if n_samples == 0:
         return signal.copy()
     n_pad = min(round(fs / low_hz), n_samples - 1)
-    samples = np.empty((n_pad + n_samples + n_pad, n_leads))  # transposed: see kernel
-    samples[:n_pad] = signal[:, n_pad:0:-1].T
-    samples[n_pad : n_pad + n_samples] = signal.T
-    samples[n_pad + n_samples :] = signal[:, -2 : -2 - n_pad : -1].T
+    n_columns = -(-n_leads // LANES) * LANES
+    samples = np.empty((n_pad + n_samples + n_pad, n_columns))
+    filtered = np.empty((n_leads, n_samples))
     filter_forward_backward(
-        sections, steady_state, samples, np.empty((2, n_leads)), np.empty(n_leads)
+        np.ascontiguousarray(signal, np.float64),
+        n_pad,
+        sections,
+        steady_state,
+        samples,
+        filtered,
     )
-    return np.ascontiguousarray(samples[n_pad : n_pad + n_samples].T)
+    return filtered
 
 
 def cut_or_pad(signal: FloatArray, n_samples: int) -> tuple[FloatArray, int]:
@@ -339,4 +352,4 @@ def _band_pass_sections(
         order, [low_hz, high_hz], "bandpass", fs=fs, output="sos"
     )
     steady_state = scipy.signal.sosfilt_zi(sections)
-    return sections, steady_state
+    return np.ascontiguousarray(sections), np.ascontiguousarray(steady_state)

@@ -185,7 +185,7 @@ def check(
             f"at least {min_duration_s:.3g} s",
         )
     check_gaps(signal, fs, max_gap_s, leads)
-    flat, clipped = _flat_and_clipped(_lead_sums(signal, fs))
+    flat, clipped = _flat_and_clipped(_lead_counts(signal, fs))
     for name, flat_fraction in zip(leads, flat, strict=True):
         if reject_flat_leads and flat_fraction == 1.0:
             raise RecordError(
@@ -229,14 +229,24 @@ def measure(signal: FloatArray, fs: float) -> Quality:
     offset. Missing samples are left out, except in the spectrum, where they are
     interpolated.
     """
-    sums = _lead_sums(signal, fs)
-    n_valid, _, _, mean, squares, fourth_powers = sums.T
-    flat_fraction, clipped_fraction = _flat_and_clipped(sums)
-    psqi, bassqi = _spectral_indices(signal, mean, squares, fs)
+    from ecgstore.signals import _quality_kernels as kernels
+
+    signal = np.ascontiguousarray(signal)
+    counts = _lead_counts(signal, fs)
+    n_valid, mean = counts[:, kernels.N_VALID], counts[:, kernels.MEAN]
+    moments = np.empty((len(signal), kernels.N_MOMENTS))
+    kernels.sum_moments(signal, counts, moments)
+    squares, fourth_powers = moments.T
+    flat_fraction, clipped_fraction = _flat_and_clipped(counts)
+    n_samples = signal.shape[1]
+    filled = signal
+    if n_valid.min() < n_samples:
+        filled = interpolate_gaps(signal, max_gap=n_samples)
+    psqi, bassqi = _spectral_indices(filled, mean, squares, fs)
     return Quality(
         flat_fraction=flat_fraction.astype(np.float32),
         clipped_fraction=clipped_fraction.astype(np.float32),
-        missing_fraction=(1 - n_valid / signal.shape[1]).astype(np.float32),
+        missing_fraction=(1 - n_valid / n_samples).astype(np.float32),
         ksqi=_ratio(n_valid * fourth_powers, squares**2).astype(np.float32),
         psqi=psqi.astype(np.float32),
         bassqi=bassqi.astype(np.float32),
@@ -244,26 +254,31 @@ def measure(signal: FloatArray, fs: float) -> Quality:
     )
 
 
-def _lead_sums(signal: FloatArray, fs: float) -> FloatArray:
-    """Return the counts and sums of `sum_leads`, shape (n_leads, 6)."""
-    from ecgstore.signals._quality_kernels import sum_leads
+def _lead_counts(signal: FloatArray, fs: float) -> FloatArray:
+    """Return the result of `count_leads`."""
+    from ecgstore.signals import _quality_kernels as kernels
 
-    sums = np.empty((len(signal), 6))
-    sum_leads(
+    counts = np.empty((len(signal), kernels.N_COUNTS))
+    kernels.count_leads(
         np.ascontiguousarray(signal),
         int(np.ceil(FLAT_RUN_S * fs)),
         max(int(np.ceil(PLATEAU_S * fs)), MIN_PLATEAU_SAMPLES),
         MIN_PLATEAUS,
         RAIL_MV,
-        sums,
+        counts,
     )
-    return sums
+    return counts
 
 
-def _flat_and_clipped(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _flat_and_clipped(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the flat and the clipped fraction of each lead."""
-    n_valid = sums[:, 0]
-    return _ratio(sums[:, 1], n_valid), _ratio(sums[:, 2], n_valid)
+    from ecgstore.signals import _quality_kernels as kernels
+
+    n_valid, n_flat, n_clipped = (
+        counts[:, column]
+        for column in (kernels.N_VALID, kernels.N_FLAT, kernels.N_CLIPPED)
+    )
+    return _ratio(n_flat, n_valid), _ratio(n_clipped, n_valid)
 
 
 def _spectral_indices(
@@ -273,8 +288,7 @@ def _spectral_indices(
     n_leads, n_samples = signal.shape
     if fs < 80:  # the bands end at 40 Hz
         return np.full(n_leads, np.nan), np.full(n_leads, np.nan)
-    windowed = interpolate_gaps(signal, max_gap=n_samples)  # a copy
-    windowed -= mean[:, None]
+    windowed = signal - mean[:, None]
     windowed *= _hann(n_samples)
     spectrum = np.fft.rfft(windowed, axis=1)
     frequency = np.arange(spectrum.shape[1]) * (fs / n_samples)

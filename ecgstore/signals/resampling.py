@@ -16,6 +16,7 @@ _ZERO_CROSSINGS: Final = 16
 _KAISER_BETA: Final = 8.0
 
 
+@functools.lru_cache(maxsize=256)
 def ratio_of(fs_in: float, fs_out: float) -> Fraction:
     """Return the ratio of two sampling rates: samples of the result for each one."""
     return Fraction(fs_out / fs_in).limit_denominator(_MAX_DENOMINATOR)

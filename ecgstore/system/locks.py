@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ecgstore.errors import EcgStoreError
@@ -29,6 +29,20 @@ def try_lock(descriptor: int) -> bool | None:
     except OSError:  # ENOLCK, ENOTSUP, ... by file system; EBADF for folders of NFS
         return None
     return True
+
+
+def lock_shared(descriptor: int) -> None:
+    """Hold a lock that others can hold too, and `try_lock` cannot get meanwhile.
+
+    Waits while another process holds that of `try_lock`. The lock ends when the
+    descriptor is closed. Nothing happens where there are no locks.
+    """
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
 
 
 @contextmanager

@@ -3,18 +3,24 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from functools import partial
-from typing import Any, Final, NoReturn, Self, TypeVar
+from contextlib import contextmanager
+from functools import partial as bind
+from typing import Any, Final, NoReturn, Self, TypeAlias, TypeVar
 
 from ecgstore.errors import ConfigError, EcgStoreError
+from ecgstore.system.executors import SharedExecutor, run_on_executor
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+Workers: TypeAlias = int | SharedExecutor
+"""Where tasks are done: a number of processes, or an executor of the user."""
 
 _TASKS_AHEAD: Final = 4  # per process: enough that none waits, few enough for memory
 
@@ -31,7 +37,7 @@ def number_of_workers(requested: int | None) -> int:
 def run_tasks(
     make_worker: Callable[[], Callable[[Task], Result]],
     tasks: Iterable[Task],
-    n_workers: int,
+    workers: Workers,
     preload: Sequence[str] = (),
 ) -> Generator[Result, None, None]:
     """Yield the result of every task, in the order of the tasks.
@@ -44,8 +50,8 @@ def run_tasks(
         process, a method ``close`` of the returned object is called at the end.
     tasks : iterable
         The tasks; taken as they are needed, so that there may be any number.
-    n_workers : int
-        Number of processes; with 1, the tasks are done in this process.
+    workers : int or SharedExecutor
+        Number of processes; with 1, the tasks are done in this process. Or an executor.
     preload : sequence of str
         Names of modules that the tasks need. Where processes are forked, the modules
         are imported once for all of them.
@@ -57,9 +63,14 @@ def run_tasks(
     ConfigError
         If there is no process to do a task.
     """
-    if n_workers < 1:
-        raise ConfigError(f"the number of workers is {n_workers}; expected 1 or more")
-    if n_workers == 1:
+    if isinstance(workers, SharedExecutor):
+        with _Interruption() as interruption:
+            yield from run_on_executor(
+                make_worker, tasks, workers, bind(_wait, interruption)
+            )
+    elif workers < 1:
+        raise ConfigError(f"the number of workers is {workers}; expected 1 or more")
+    elif workers == 1:
         worker = make_worker()
         try:
             for task in tasks:
@@ -67,7 +78,17 @@ def run_tasks(
         finally:
             if hasattr(worker, "close"):
                 worker.close()
-        return
+    else:
+        yield from _run_in_processes(make_worker, tasks, workers, preload)
+
+
+def _run_in_processes(
+    make_worker: Callable[[], Callable[[Task], Result]],
+    tasks: Iterable[Task],
+    n_workers: int,
+    preload: Sequence[str],
+) -> Generator[Result, None, None]:
+    """Yield the result of every task, done in several processes."""
     # A process forked from one with threads may deadlock, so a server without forks.
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context(
@@ -105,11 +126,21 @@ def run_tasks(
 
 
 def _result(future: Future[Any], interruption: "_Interruption") -> Any:
-    """Wait for a result; raise soon after Ctrl-C."""
+    """Wait for a result, and return it."""
+    _wait(interruption, future)
+    return future.result()
+
+
+def _wait(
+    interruption: "_Interruption",
+    future: Future[Any],
+    look: Callable[[], object] = lambda: None,
+) -> None:
+    """Wait until a task is done; raise soon after Ctrl-C. Call a function meanwhile."""
     while not wait([future], timeout=_SECONDS_BETWEEN_CHECKS).done:
         interruption.check()
+        look()
     interruption.check()
-    return future.result()
 
 
 class _Interruption:
@@ -149,12 +180,24 @@ def _start_server() -> None:
 
     Otherwise it would print a traceback if Ctrl-C came while it preloads modules.
     """
-    from multiprocessing import forkserver, resource_tracker  # not on Windows
+    from multiprocessing import forkserver  # not on Windows
+
+    with deaf_to_interruption():
+        forkserver.ensure_running()
+
+
+@contextmanager
+def deaf_to_interruption() -> Iterator[None]:
+    """Start processes and threads that are deaf to Ctrl-C, which comes afterwards."""
+    if sys.platform == "win32":
+        yield
+        return
+    from multiprocessing import resource_tracker  # not on Windows
 
     resource_tracker.ensure_running()  # its start would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        forkserver.ensure_running()
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -171,7 +214,7 @@ def _begin(make_worker: Callable[[], Callable[[Any], Any]]) -> None:
         _work = make_worker()
     except Exception as error:
         # An error here would end the process; raised by tasks, it reaches the caller.
-        _work = partial(_fail, error)
+        _work = bind(_fail, error)
 
 
 def _fail(error: Exception, task: object) -> NoReturn:

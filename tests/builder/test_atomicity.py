@@ -15,7 +15,7 @@ import pytest
 import ecgstore
 import ecgstore.models
 import ecgstore.pipes
-from ecgstore.builder import pipeline
+from ecgstore.builder import one_file, pipeline
 from ecgstore.builder.journal import Journal
 from ecgstore.builder.seal import seal
 from ecgstore.config import Config
@@ -105,7 +105,7 @@ def test_existing_store_stays_until_the_new_one_is_complete(
     with pytest.raises(EcgStoreError, match="--overwrite"):
         build(few_records, out)
     other = Config(beats="none", high_hz=30.0)
-    stopped_build(pipeline, "seal", few_records, out, other, overwrite=True)
+    stopped_build(one_file, "seal", few_records, out, other, overwrite=True)
     assert out.read_bytes() == before
     build(few_records, out, other, overwrite=True)
     assert out.read_bytes() != before
@@ -114,7 +114,7 @@ def test_existing_store_stays_until_the_new_one_is_complete(
 def test_partial_file_is_no_store(
     few_records: Path, tmp_path: Path, stopped_build: StoppedBuild
 ) -> None:
-    stopped_build(pipeline, "seal", few_records, tmp_path / "out.h5")
+    stopped_build(one_file, "seal", few_records, tmp_path / "out.h5")
     with pytest.raises(SchemaError, match="unfinished build"):
         ecgstore.open(tmp_path / "out.h5.partial")
 
@@ -165,7 +165,7 @@ def test_a_build_does_not_replace_a_file_made_before_it_published(
             out.write_text("precious")
             seal(*arguments, **options)
 
-        patch.setattr(pipeline, "seal", sealing)
+        patch.setattr(one_file, "seal", sealing)
         if links is not None:
             patch.setattr(os, "link", failing(OSError(links, "no links")))
         with pytest.raises(EcgStoreError, match="made by another program"):
@@ -223,7 +223,7 @@ def test_a_stopped_replacement_is_kept_when_the_store_may_not_be_replaced(
     before = out.read_bytes()
     other = Config(beats="none", high_hz=30.0)
     for phase in ("plan", "seal"):
-        stopped_build(pipeline, phase, few_records, out, other, overwrite=True)
+        stopped_build(one_file, phase, few_records, out, other, overwrite=True)
         names = {path.name for path in tmp_path.iterdir()}
         with pytest.raises(EcgStoreError, match="exists already"):
             build(few_records, out, other)
@@ -259,7 +259,7 @@ def test_a_store_is_built_on_a_file_system_without_locks(
     for name in ("flock", "lockf", "fcntl"):
         monkeypatch.setattr(fcntl, name, failing(OSError(number, "no locks")))
     out = tmp_path / "out.h5"
-    stopped_build(pipeline, "seal", few_records, out)
+    stopped_build(one_file, "seal", few_records, out)
     build(few_records, out)
     assert out.read_bytes() == direct.read_bytes()
     names = {path.name for path in tmp_path.iterdir()}
@@ -283,7 +283,7 @@ def test_no_file_is_locked_but_by_ecgstore_itself(
 ) -> None:
     """The libraries neither lock nor wait: another process has locked every file."""
     out = tmp_path / "out.h5"
-    stopped_build(pipeline, "seal", few_records, out)
+    stopped_build(one_file, "seal", few_records, out)
     other = [sys.executable, "-c", LOCK_ALL, f"{out}.partial", f"{out}.partial.scan"]
     with subprocess.Popen(
         other, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import ecgstore
-from ecgstore.builder import fill, plan, scan
+from ecgstore.builder import blocks, fill, scan
 from ecgstore.config import Config
 from ecgstore.storage.format import integrity
 from ecgstore.storage.verify import verify
@@ -72,7 +72,7 @@ def test_size_of_blocks_does_not_change_a_byte(
         assert len(store) > 6
         assert len(store.quarantine) == 4
     for module, name, size in (
-        (plan, "BLOCK_ENTRIES", 3),
+        (blocks, "BLOCK_ENTRIES", 3),
         (integrity, "BLOCK_BYTES", 100),
     ):
         out = tmp_path / f"{name}.h5"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import ecgstore
-from ecgstore.builder import changes, fill, pipeline, scan
+from ecgstore.builder import changes, fill, one_file, pipeline, scan
 from ecgstore.builder.entry import Status
 from ecgstore.builder.journal import Journal
 from ecgstore.builder.plan import plan
@@ -141,7 +141,7 @@ def once_planned(monkeypatch: pytest.MonkeyPatch, change: Callable[[], None]) ->
             change()
         is_first = False
 
-    monkeypatch.setattr(pipeline, "plan", planning)
+    monkeypatch.setattr(one_file, "plan", planning)
 
 
 # -- the laws ---------------------------------------------------------------
@@ -159,7 +159,7 @@ def test_a_continued_build_equals_a_new_one_of_the_changed_folder(
     change: Callable[[Path], None],
 ) -> None:
     out = tmp_path / "out.h5"
-    phase = (RowWriter, "sync") if n_blocks < 3 else (pipeline, "seal")
+    phase = (RowWriter, "sync") if n_blocks < 3 else (one_file, "seal")
     stopped_build(*phase, broken_folder, out, ALL, calls=n_blocks % 3)
     assert (tmp_path / "out.h5.partial").exists()
     change(broken_folder)
@@ -267,7 +267,7 @@ def test_a_header_that_changes_while_it_is_scanned_is_scanned_again(
     out = tmp_path / "out.h5"
     with monkeypatch.context() as patch:
         patch.setattr(scan, "read_header", changing)
-        stopped_build(pipeline, "seal", folder, out)
+        stopped_build(one_file, "seal", folder, out)
     build(folder, out)
     direct = build(folder, tmp_path / "direct.h5")
     assert filecmp.cmp(out, direct, shallow=False)
@@ -327,7 +327,7 @@ def test_a_line_break_in_a_file_name_does_not_matter(
     header = write_record("A0001", folder="records/new\nline")
     header.rename(header.with_name("A\n1.hea"))
     out = tmp_path / "out.h5"
-    stopped_build(pipeline, "seal", tmp_path / "records", out, ALL)
+    stopped_build(one_file, "seal", tmp_path / "records", out, ALL)
     monkeypatch.delattr(fill, "open_record")  # nothing is filled again
     build(tmp_path / "records", out, ALL)
 
@@ -348,7 +348,7 @@ def test_records_that_could_not_be_read_are_tried_again(
 
         patch.setattr(scan, "open_record", failing)
         patch.setattr(pipeline, "check_any_selected", lambda *_: None)
-        stopped_build(pipeline, "seal", folder, out, ALL)
+        stopped_build(one_file, "seal", folder, out, ALL)
     with Journal(tmp_path / "out.h5.partial.scan") as journal:
         assert journal.count() == journal.count(Status.QUARANTINED)
     build(folder, out, ALL)

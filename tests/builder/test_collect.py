@@ -7,14 +7,18 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 
 import ecgstore
-from ecgstore.builder.parts_of_collection import check_parts_fit
+from ecgstore.builder import collected_columns
+from ecgstore.builder.collect import write_collection
+from ecgstore.builder.parts_of_collection import PartsFit
 from ecgstore.cli import main
 from ecgstore.errors import EcgStoreError
 
@@ -232,8 +236,10 @@ def test_an_option_that_differs_is_named(
         config = copy(stores[1].config)
         object.__setattr__(config, name, value)
         stores[1].config = config
+        fit = PartsFit()
+        fit.check(stores[0])
         with pytest.raises(EcgStoreError, match=rf"part-1\.h5: option {name} is"):
-            check_parts_fit(stores)
+            fit.check(stores[1])
 
 
 @pytest.mark.parametrize("name", ["beats", "features"])
@@ -321,6 +327,58 @@ def test_the_same_stores_make_the_same_bytes(split: Split, tmp_path: Path) -> No
     for name in ("one.h5", "two.h5"):
         ecgstore.collect(parts, tmp_path / name)
     assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
+
+
+def test_one_store_is_open_at_a_time(
+    split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_open: list[int] = []
+
+    class Counted(ecgstore.Store):
+        def __init__(self, path: Path, **options: Any) -> None:
+            super().__init__(path, **options)
+            n_open.append(len(n_open) - n_closed[0] + 1)
+
+        def close(self) -> None:
+            super().close()
+            n_closed[0] += 1
+
+    n_closed = [0]
+    monkeypatch.setattr(collected_columns, "Store", Counted)
+    ecgstore.collect(split(range(9), range(9, 20), range(20, 44)), tmp_path / "all.h5")
+    assert n_open == [1, 1, 1]
+    assert n_closed == [3]
+
+
+def test_columns_are_the_same_however_many_rows_are_written_at_once(
+    split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = split(range(9), range(9, 20), range(20, 44))
+    ecgstore.collect(parts, tmp_path / "one.h5")
+    monkeypatch.setattr(collected_columns, "_ROWS_AT_ONCE", 15)
+    ecgstore.collect(parts, tmp_path / "two.h5")
+    assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
+
+
+def test_links_and_folds_that_are_given_are_written(
+    split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without comparing or dealing anything again."""
+    parts = split(range(20), range(15, 44))
+    report = ecgstore.collect(parts, tmp_path / "one.h5")
+    with ecgstore.open(tmp_path / "one.h5") as store:
+        links, folds = store.table("records/same_ecg")[:], store.table("folds")[:]
+    for name in ("same_signals", "group_records", "assign_folds"):
+        monkeypatch.delattr(sys.modules[write_collection.__module__], name)
+    out = tmp_path / "two.h5"
+    again = write_collection(parts, out, tmp_path, links=links, folds=folds)
+    assert (tmp_path / "one.h5").read_bytes() == out.read_bytes()
+    assert again == replace(report, path=out)
+    other = np.roll(folds, 1)
+    write_collection(parts, out, tmp_path, links=np.arange(49), folds=other)
+    with ecgstore.open(out) as store:
+        assert store.table("records/same_ecg").tolist() == [*range(49)]
+        assert store.table("folds").tolist() == other.tolist()
 
 
 def test_stores_that_do_not_fit_are_refused(

@@ -315,7 +315,7 @@ def test_other_records_do_not_continue_a_stopped_build(
     whole, out = tmp_path / "whole.h5", tmp_path / "out.h5"
     run([("R0", noise(7), 500)], whole)
     with monkeypatch.context() as patch:
-        patch.setattr("ecgstore.builder.pipeline.seal", lambda *_, **__: raise_stop())
+        patch.setattr("ecgstore.builder.one_file.seal", lambda *_, **__: raise_stop())
         with pytest.raises(Stop):
             run([("R0", noise(8), 500)], out)
     run([("R0", noise(7), 500)], out)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import ecgstore
-from ecgstore.builder import fill, pipeline
+from ecgstore.builder import fill, one_file
 from ecgstore.builder.entry import Entry, Status, ecg_key
 from ecgstore.builder.journal import Journal
 from ecgstore.builder.scan import Folders
@@ -165,7 +165,7 @@ def test_the_bytes_depend_neither_on_workers_nor_on_interruptions(
     one = build(both_rates, tmp_path / "one.h5", FAST)
     two = build(both_rates, tmp_path / "two.h5", FAST, n_workers=2)
     stopped = tmp_path / "stopped.h5"
-    stopped_build(pipeline, "plan", both_rates, stopped, FAST)
+    stopped_build(one_file, "plan", both_rates, stopped, FAST)
     build(both_rates, stopped, FAST)
     assert filecmp.cmp(one, two, shallow=False)
     assert filecmp.cmp(one, stopped, shallow=False)
@@ -294,7 +294,7 @@ def test_suffixes_in_capitals_are_read_and_watched(
 ) -> None:
     header = write("A0001", suffixes=(".HEA", ".MAT"))
     out = tmp_path / "o.h5"
-    stopped_build(pipeline, "seal", header.parent, out, FAST)
+    stopped_build(one_file, "seal", header.parent, out, FAST)
     signal = header.with_suffix(".MAT")
     signal.write_bytes(signal.read_bytes() + b"x")
     with pytest.raises(EcgStoreError, match="wrong_signal_size"):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ecgstore.builder import pipeline
+from ecgstore.builder import one_file
 from ecgstore.builder.entry import Entry, Status
 from ecgstore.builder.journal import Journal
 
@@ -50,7 +50,7 @@ def test_entries_survive_closing(tmp_path: Path) -> None:
 def test_journal_is_an_ordinary_database(
     few_records: Path, tmp_path: Path, stopped_build: StoppedBuild
 ) -> None:
-    stopped_build(pipeline, "plan", few_records, tmp_path / "out.h5")
+    stopped_build(one_file, "plan", few_records, tmp_path / "out.h5")
     connection = sqlite3.connect(tmp_path / "out.h5.partial.scan")
     (count,) = connection.execute("SELECT COUNT(*) FROM entries").fetchone()
     connection.close()

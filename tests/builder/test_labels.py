@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import ecgstore
-from ecgstore.builder import pipeline
+from ecgstore.builder import one_file
 from ecgstore.config import Config
 from ecgstore.diagnoses import class_set
 from ecgstore.errors import ConfigError, EcgStoreError
@@ -366,7 +366,7 @@ def test_other_tables_are_refused_by_a_stopped_build(
     other = write_table(tmp_path, "record_id,codes\nA,426783006\n", "other.csv")
     out = tmp_path / "out.h5"
     config = Config(beats="none")
-    stopped_build(pipeline, "seal", folder, out, config, labels=one)
+    stopped_build(one_file, "seal", folder, out, config, labels=one)
     for labels in (other, [], [one, other]):
         with pytest.raises(EcgStoreError, match="labels was "):
             build(folder, out, config, labels=labels)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import ecgstore
-from ecgstore.builder import fill, pipeline, scan
+from ecgstore.builder import fill, one_file, pipeline, scan
 from ecgstore.builder.journal import Journal
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, RecordError
@@ -103,7 +103,7 @@ def test_detail_of_a_late_failure_holds_no_absolute_path(
 
 @pytest.mark.parametrize(
     ("owner", "name", "calls"),
-    [(Journal, "quarantine", 0), (pipeline, "scan", 1), (pipeline, "plan", 1)],
+    [(Journal, "quarantine", 0), (pipeline, "scan", 1), (one_file, "plan", 1)],
     ids=["before it is noted", "after it was noted", "before a new plan"],
 )
 @pytest.mark.parametrize("block_rows", [1, 4, 16])

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import ecgstore
-from ecgstore.builder import pipeline
+from ecgstore.builder import one_file
 from ecgstore.builder.entry import Entry
 from ecgstore.builder.journal import Journal
 from ecgstore.config import Config
@@ -91,7 +91,7 @@ def test_damaged_partial_is_named(
     few_records: Path, tmp_path: Path, build: Build, stopped_build: StoppedBuild
 ) -> None:
     out = tmp_path / "out.h5"
-    stopped_build(pipeline, "seal", few_records, out)
+    stopped_build(one_file, "seal", few_records, out)
     (tmp_path / "out.h5.partial").write_bytes(b"junk")
     with pytest.raises(EcgStoreError, match=r"delete .* to start again"):
         build(few_records, out)

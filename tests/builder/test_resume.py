@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import ecgstore
-from ecgstore.builder import fill, pipeline, scan, seal
+from ecgstore.builder import fill, one_file, pipeline, scan, seal
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.reasons import Reason
@@ -48,10 +48,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("owner", "name", "calls"),
     [
         (scan, "open_record", 5),
-        (pipeline, "plan", 0),
+        (one_file, "plan", 0),
         (fill, "stored_form", 0),
         (fill, "stored_form", 21),
-        (pipeline, "seal", 0),
+        (one_file, "seal", 0),
         (seal, "publish", 0),
     ],
 )
@@ -110,7 +110,7 @@ def test_limit_holds_over_a_stop(
     config = Config(beats="none", limit=3)
     direct = build(few_records, tmp_path / "direct.h5", config)
     out = tmp_path / "out.h5"
-    stopped_build(pipeline, "plan", few_records, out, config)
+    stopped_build(one_file, "plan", few_records, out, config)
     build(few_records, out, config)
     assert filecmp.cmp(out, direct, shallow=False)
     with ecgstore.open(out) as store:
@@ -121,7 +121,7 @@ def test_changed_and_removed_files_are_scanned_again(
     few_records: Path, tmp_path: Path, build: Build, stopped_build: StoppedBuild
 ) -> None:
     out = tmp_path / "out.h5"
-    stopped_build(pipeline, "plan", few_records, out)
+    stopped_build(one_file, "plan", few_records, out)
     first, second, *_ = sorted(few_records.rglob("*.hea"))
     first.unlink()
     second.write_text("nonsense")
@@ -139,7 +139,7 @@ def test_a_duplicate_is_stored_if_the_first_record_was_removed(
     write_record("A0001", folder="records/b")
     folder = first.parent.parent
     out = tmp_path / "out.h5"
-    stopped_build(pipeline, "plan", folder, out)
+    stopped_build(one_file, "plan", folder, out)
     first.unlink()
     build(folder, out)
     with ecgstore.open(out) as store:
@@ -155,7 +155,7 @@ def test_duplicates_stay_in_quarantine_when_a_scan_is_repeated(
     direct = build(folder, tmp_path / "direct.h5")
     out = tmp_path / "out.h5"
     for _ in range(2):
-        stopped_build(pipeline, "plan", folder, out)
+        stopped_build(one_file, "plan", folder, out)
     assert filecmp.cmp(build(folder, out), direct, shallow=False)
 
 
@@ -183,7 +183,7 @@ def test_changed_sample_is_scanned_again(
     config = Config(beats="none", select="all")
     before = build(folder, tmp_path / "before.h5", config)
     out = tmp_path / "out.h5"
-    stopped_build(pipeline, phase, folder, out, config)
+    stopped_build(one_file, phase, folder, out, config)
     change_first_sample(signal)
     build(folder, out, config)
     direct = build(folder, tmp_path / "direct.h5", config)
@@ -198,7 +198,7 @@ def test_options_may_change_before_anything_is_written(
 ) -> None:
     out = tmp_path / "out.h5"
     stopped_build(
-        pipeline, "plan", few_records, out, Config(beats="none", select="all")
+        one_file, "plan", few_records, out, Config(beats="none", select="all")
     )
     build(few_records, out)
     assert filecmp.cmp(out, build(few_records, tmp_path / "clean.h5"), shallow=False)
@@ -211,7 +211,7 @@ def test_options_of_an_unfinished_build_cannot_change(
     few_records: Path, tmp_path: Path, build: Build, stopped_build: StoppedBuild
 ) -> None:
     out = tmp_path / "out.h5"
-    stopped_build(pipeline, "seal", few_records, out)
+    stopped_build(one_file, "seal", few_records, out)
     with pytest.raises(EcgStoreError, match=r"options\.low_hz was 0\.5, now it is 1"):
         build(few_records, out, Config(beats="none", low_hz=1.0))
     with pytest.raises(EcgStoreError, match=r"options\.leads was \['I', 'II', 'III'"):
@@ -231,7 +231,7 @@ def test_other_patients_are_refused(
     first.write_text(f"record_id,patient_id\n{name},1\n")
     other.write_text(f"record_id,patient_id\n{name},2\n")
     out = tmp_path / "out.h5"
-    stopped_build(pipeline, "seal", few_records, out, patients=first)
+    stopped_build(one_file, "seal", few_records, out, patients=first)
     for patients in (other, None):
         with pytest.raises(EcgStoreError, match="patients was "):
             build(few_records, out, patients=patients)
@@ -248,7 +248,7 @@ def test_other_software_is_refused(
     stopped_build: StoppedBuild,
 ) -> None:
     out = tmp_path / "out.h5"
-    stopped_build(pipeline, "seal", few_records, out)
+    stopped_build(one_file, "seal", few_records, out)
     with monkeypatch.context() as patch:
         patch.setattr(pipeline, "software", lambda: "ecgstore 99")
         with pytest.raises(
@@ -266,7 +266,7 @@ def test_changes_are_noticed_in_the_files_that_the_header_names(
     header.with_suffix(".mat").rename(other)
     header.write_text(header.read_text().replace("A0001.mat", "elsewhere.mat"))
     out = tmp_path / "out.h5"
-    stopped_build(pipeline, "seal", header.parent, out)
+    stopped_build(one_file, "seal", header.parent, out)
     other.write_bytes(other.read_bytes()[:-1] + b"\x07")
     build(header.parent, out)
     direct = build(header.parent, tmp_path / "direct.h5")

@@ -16,7 +16,7 @@ import ecgstore
 from ecgstore.builder.entry import Entry, Status
 from ecgstore.builder.journal import Journal
 from ecgstore.builder.report import ScanReport
-from ecgstore.builder.shared_files import link_shared_files
+from ecgstore.builder.shared_files import SharedFiles
 from ecgstore.config import Config
 from ecgstore.errors import SchemaError
 from ecgstore.sources import read_record
@@ -109,7 +109,7 @@ def test_a_resumed_build_reports_the_same(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("ecgstore.builder.pipeline.seal", stop)
+        patch.setattr("ecgstore.builder.one_file.seal", stop)
         with pytest.raises(KeyboardInterrupt):
             build(folder, tmp_path / "resumed.h5")
     assert build(folder, tmp_path / "resumed.h5") == expected
@@ -160,7 +160,10 @@ def linked(*files: list[str], same: list[int] | None = None) -> list[int]:
         for row, names in enumerate(files)
     ]
     before = np.arange(len(files)) if same is None else np.array(same)
-    return [*map(int, link_shared_files(entries, before))]
+    shared = SharedFiles()
+    shared.add(entries[:1])
+    shared.add(entries[1:])
+    return [*map(int, shared.link(before))]
 
 
 def test_records_are_linked_by_common_signal_files() -> None:
@@ -183,7 +186,9 @@ def test_files_of_one_name_in_two_folders_link_no_records() -> None:
         Entry(path=path, status="", source="", record_id="", files='["x.dat"]')
         for path in ("a/1.hea", "b/1.hea", "1.hea")
     ]
-    assert [*link_shared_files(entries, np.arange(3))] == [0, 1, 2]
+    shared = SharedFiles()
+    shared.add(entries)
+    assert [*shared.link(np.arange(3))] == [0, 1, 2]
 
 
 def test_a_store_is_planned_anew_if_a_record_gets_other_files() -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from ecgstore.arrays import Float32Array
@@ -22,9 +23,14 @@ PAD: Final = 16
 LANES: Final = 16
 """Times of a tile."""
 
-_ROWS: Final = 4
-"""Rows of a tile: with 16 times in vectors of 8, eight sums grow side by side, as many
-as hide how long a fused operation takes."""
+_FEATURES: Final[str] = cpu_target.target_context.codegen().magic_tuple()[2]
+
+_ROWS: Final = 8 if "+avx512f" in _FEATURES else 4
+"""Rows of a tile: with 16 times in vectors of 8 or 16, eight sums grow side by side, as
+many as hide how long a fused operation takes. No result depends on it."""
+
+_N_REST: Final = 7 % _ROWS
+"""Rows of the last tile of a convolution to seven rows, one for each class."""
 
 _VECTOR: Final = ir.VectorType(ir.FloatType(), LANES)
 _INT: Final = ir.IntType(64)
@@ -140,7 +146,7 @@ def _mix_tile(n_rows: int, start: Start, end: End) -> Any:
 
 
 _set = _mix_tile(_ROWS, "bias", "set")
-_set_rest = _mix_tile(3, "bias", "set")
+_set_rest = _mix_tile(_N_REST, "bias", "set")
 _rectify = _mix_tile(_ROWS, "bias", "rectify")
 _add_rectified = _mix_tile(_ROWS, "rows", "add rectified")
 
@@ -171,7 +177,7 @@ def mix(out: Float32Array, x: Float32Array, w: Float32Array, k: int, n: int) -> 
     """Set each row of `out` to a bias plus a weighted sum of the rows of `x`.
 
     The weights begin at `w[k]`, with those of the first row of `out`; the biases follow
-    them. The number of rows of `out` is a multiple of 4.
+    them. The number of rows of `out` is a multiple of 8.
     """
     for t in range(PAD, PAD + n, LANES):
         for i in range(0, len(out), _ROWS):
@@ -214,7 +220,7 @@ def convolve_three(
 
     They are `spacing` times apart, at most PAD. `w[k]` begins with the weights of the
     first of the three; the biases follow all weights. The number of rows of `out` is a
-    multiple of 4, or 3 more.
+    multiple of 8, or 7 more.
     """
     whole = len(out) - len(out) % _ROWS
     for t in range(PAD, PAD + n, LANES):

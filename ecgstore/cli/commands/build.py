@@ -1,6 +1,7 @@
 """``ecgstore build``: from folders of records to one store."""
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,8 @@ from ecgstore.config import PRESETS, Config, make_config
 from ecgstore.errors import counted, short_list, without_place
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from ecgstore.builder import ScanReport
 
 _MAX_LINES: Final = 20
@@ -40,6 +43,8 @@ Examples:
     --labels ptb-xl/ptbxl_database.csv
   ecgstore build ludb/ -o ludb.h5 --select all
   ecgstore build training/ -o challenge.h5 --config options.toml
+  ecgstore build training/ -o challenge.h5 --reuse challenge.h5 --overwrite
+  ecgstore build training/ -o challenge.h5 --dask tcp://10.0.0.1:8786
 """
 )
 @click.argument("sources", nargs=-1, type=click.Path(path_type=Path))
@@ -83,10 +88,39 @@ Examples:
     help="Store the numbers of patients in files of hospitals as they are.",
 )
 @click.option(
+    "--reuse",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="OLD",
+    help="Copy beats and features from an older store, or a collection, where it holds "
+    "the same signal: faster, and the result is the same. Signals and beats must have "
+    "the same options. OLD may be STORE itself, with --overwrite.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
     help="Number of processes.  [default: number of CPU cores]",
+)
+@click.option(
+    "--shard-rows",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Write stores of at most N records each, in the folder STORE.parts, and STORE "
+    "as a small file that reads them as one.  [default: one file; with --dask 8192]",
+)
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Build on the workers of a Dask cluster: the address of its scheduler, such "
+    "as tcp://10.0.0.1:8786, or local for processes of this machine. All workers must "
+    "see SOURCES and STORE under the same paths: see docs/scale.md.",
+)
+@click.option(
+    "--scratch",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Folder on each machine for unfinished shards, 1 GB for each worker.  "
+    "[default: the system's folder for temporary files]",
 )
 @click.option(
     "--dry-run", is_flag=True, help="Count the selected records; write nothing."
@@ -116,7 +150,11 @@ def build(
     patients: Path | None,
     patient_key: Path | None,
     keep_patient_ids: bool,
+    reuse: Path | None,
     workers: int | None,
+    shard_rows: int | None,
+    dask: str | None,
+    scratch: Path | None,
     dry_run: bool,
     strict: bool,
     overwrite: bool,
@@ -158,18 +196,23 @@ def build(
     if out is None:
         raise click.UsageError("give the store to write: -o STORE")
     try:
-        report = build_store(
-            sources,
-            out,
-            config,
-            labels=labels,
-            patients=patients,
-            patient_key=patient_key,
-            keep_patient_ids=keep_patient_ids,
-            n_workers=workers,
-            overwrite=overwrite,
-            quiet=quiet,
-        )
+        with _executor(dask, workers) as executor:
+            report = build_store(
+                sources,
+                out,
+                config,
+                labels=labels,
+                patients=patients,
+                patient_key=patient_key,
+                keep_patient_ids=keep_patient_ids,
+                reuse=reuse,
+                n_workers=None if dask else workers,
+                executor=executor,
+                shard_rows=shard_rows,
+                scratch=scratch,
+                overwrite=overwrite,
+                quiet=quiet,
+            )
     except KeyboardInterrupt as error:
         if list(out.parent.glob(f"{out.name}.partial*")):
             echo(
@@ -178,7 +221,7 @@ def build(
                 err=True,
             )
         raise click.Abort from error
-    _print_report(report, as_json, out)
+    _print_report(report, as_json, out, reuse)
     or_windows = " or windows" if report.n_windows_left_out else ""
     n_left_out = report.n_quarantined + report.n_windows_left_out
     if strict and (n_left_out or report.n_unreadable_paths):
@@ -191,7 +234,29 @@ def build(
         sys.exit(1)
 
 
-def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) -> None:
+def _executor(
+    dask: str | None, workers: int | None
+) -> AbstractContextManager["Executor | None"]:
+    """Return a context with an executor, or with None for processes of this machine."""
+    if dask is None:
+        return nullcontext()
+    from ecgstore.system.dask_cluster import LOCAL, dask_executor
+    from ecgstore.system.workers import number_of_workers
+
+    if workers is not None and dask != LOCAL:
+        raise click.UsageError(
+            f"--workers is for processes of this machine; the scheduler at {dask} has "
+            "workers of its own"
+        )
+    return dask_executor(dask, number_of_workers(workers))
+
+
+def _print_report(
+    report: "ScanReport",
+    as_json: bool,
+    out: Path | None = None,
+    reuse: Path | None = None,
+) -> None:
     """Print the counts of a scan, and those of the store if there is one."""
     from ecgstore.builder.table_use import TableUse
     from ecgstore.storage.label_file import label_file_path
@@ -208,6 +273,11 @@ def _print_report(report: "ScanReport", as_json: bool, out: Path | None = None) 
     )
     for line in _windows_and_cuts(report):
         echo(line)
+    if reuse is not None:
+        echo(
+            f"beats and features copied from {reuse}: {report.n_reused} of "
+            f"{counted(report.n_rows, 'row')}"
+        )
     if report.n_copies:
         echo(
             "left out as copies of stored ECGs, at another sampling rate or in the "

@@ -26,6 +26,7 @@ def verify(store: Path, as_json: bool) -> None:
     """
     from ecgstore.storage.verify import verify as find_damage
     from ecgstore.system.progress import Progress
+    from ecgstore.system.urls import url_of
 
     with Progress("verify", unit="rows", keep=False) as progress:
         damages = list(find_damage(store, progress.update))
@@ -37,7 +38,7 @@ def verify(store: Path, as_json: bool) -> None:
         for damage in damages:
             echo(str(damage))
         if not damages:
-            echo(f"{store}: no damage")
+            echo(f"{url_of(store) or store}: no damage")
     if damages:
         echo(
             f"ecgstore: {store}: {counted(len(damages), 'damaged place')}; build "

@@ -6,7 +6,9 @@ The Fourier transform itself is NumPy's. The columns are numbered here, in the o
 
 import math
 
-from ecgstore.arrays import ComplexArray, FloatArray, IntArray
+import numpy as np
+
+from ecgstore.arrays import BoolArray, ComplexArray, FloatArray, IntArray
 from ecgstore.system.kernels import kernel
 
 (
@@ -33,43 +35,62 @@ NEAR_ABOVE = 1.17
 
 @kernel
 def write_segments(
-    lead: FloatArray, window: FloatArray, step: int, limit: float, segments: FloatArray
-) -> bool:
-    """Write the windowed segments of a lead, each without its mean.
+    signal: FloatArray,
+    window: FloatArray,
+    step: int,
+    limit: float,
+    segments: FloatArray,
+    usable: BoolArray,
+) -> None:
+    """Write the windowed segments of each lead, each without its mean.
 
-    `segments` has shape (n_segments, len(window)); the last one ends inside the lead.
-    Return whether all voltages are finite and within `limit`; if not, `segments` is
-    incomplete.
+    `segments` has shape (n_leads, n_segments, len(window)); the last one ends inside
+    the signal. `usable` tells of each lead whether all voltages of the segments are
+    finite and within `limit`; the segments of the other leads are 0.
     """
-    n = len(window)
-    for s in range(len(segments)):
-        piece = lead[s * step : s * step + n]
-        total = 0.0
-        largest = 0.0
-        for i in range(n):
-            total += piece[i]
-            largest = max(largest, abs(piece[i]))
-        if largest > limit or math.isnan(total):
-            return False
-        mean = total / n
-        for i in range(n):
-            segments[s, i] = (piece[i] - mean) * window[i]
-    return True
+    n_leads, n_segments, n = segments.shape
+    end = (n_segments - 1) * step + n
+    for k in range(n_leads):
+        n_good = 0
+        for value in signal[k, :end]:
+            n_good += abs(value) <= limit
+        usable[k] = n_good == end
+    totals = np.empty(n_leads)
+    for s in range(n_segments):
+        totals[:] = 0.0
+        # All leads side by side, because the additions of one wait for one another.
+        for i in range(s * step, s * step + n):
+            for k in range(n_leads):
+                totals[k] += signal[k, i]
+        for k in range(n_leads):
+            piece, to = signal[k, s * step : s * step + n], segments[k, s]
+            if usable[k]:
+                mean = totals[k] / n
+                for i in range(n):
+                    to[i] = (piece[i] - mean) * window[i]
+            else:
+                to[:] = 0.0
 
 
 @kernel
-def write_power(spectra: ComplexArray, scale: float, power: FloatArray) -> None:
-    """Write the mean square of a lead's spectra, times `scale`.
+def write_power(
+    spectra: ComplexArray, usable: BoolArray, scale: float, power: FloatArray
+) -> None:
+    """Write the mean square of each lead's spectra, times `scale`.
 
-    `spectra` has shape (n_segments, n_all_frequencies), `power` (n_frequencies,).
+    `spectra` has shape (n_leads, n_segments, n_all_frequencies), `power` (n_leads,
+    n_frequencies). A lead that is not `usable` has none.
     """
-    power[:] = 0.0
-    for s in range(len(spectra)):
-        for f in range(len(power)):
-            value = spectra[s, f]
-            power[f] += value.real * value.real + value.imag * value.imag
-    for f in range(len(power)):
-        power[f] *= scale / len(spectra)
+    n_leads, n_segments = spectra.shape[:2]
+    for k in range(n_leads):
+        row = power[k]
+        row[:] = 0.0 if usable[k] else math.nan
+        for s in range(n_segments):
+            for f in range(len(row)):
+                value = spectra[k, s, f]
+                row[f] += value.real * value.real + value.imag * value.imag
+        for f in range(len(row)):
+            row[f] *= scale / n_segments
 
 
 @kernel
@@ -116,26 +137,34 @@ def write_residual(
     """
     n_beats = len(starts)
     end = starts[0] + residual.shape[1]
+    counts[:] = 0.0
+    for b in range(n_beats):
+        stop = starts[b + 1] if b + 1 < n_beats else end
+        for i in range(min(n_template, stop - starts[b])):
+            counts[i] += 1
     for k in range(len(signal)):
         template[:] = 0.0
-        counts[:] = 0.0
         for b in range(n_beats):
             stop = starts[b + 1] if b + 1 < n_beats else end
             n = min(n_template, stop - starts[b])
+            beat = signal[k, starts[b] : starts[b] + n]
             for i in range(n):
-                template[i] += signal[k, starts[b] + i]
-                counts[i] += 1
+                template[i] += beat[i]
         for i in range(n_template):
             if counts[i] > 0:
                 template[i] /= counts[i]
             else:
                 template[i] = template[i - 1]
+        last = template[n_template - 1]
         for b in range(n_beats):
             stop = starts[b + 1] if b + 1 < n_beats else end
-            for i in range(stop - starts[b]):
-                residual[k, starts[b] - starts[0] + i] = (
-                    signal[k, starts[b] + i] - template[min(i, n_template - 1)]
-                )
+            beat = signal[k, starts[b] : stop]
+            rest = residual[k, starts[b] - starts[0] : stop - starts[0]]
+            n = min(n_template, len(beat))
+            for i in range(n):
+                rest[i] = beat[i] - template[i]
+            for i in range(n, len(beat)):
+                rest[i] = beat[i] - last
 
 
 @kernel

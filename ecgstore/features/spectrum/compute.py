@@ -26,6 +26,9 @@ RESIDUAL_HZ: Final = (1.0, 40.0)
 MIN_BEATS: Final = 4
 """Minimum number of beats for an average; of fewer, one beat is too large a part."""
 
+_SAMPLES_AT_ONCE: Final = 1 << 17
+"""Samples of segments whose spectra are computed at once: 1 MB stays cached."""
+
 BEFORE_R_S: Final = 0.25
 BEFORE_R: Final = 0.35
 """A beat begins before its P wave: 0.25 s before its R-peak, or 0.35 of the median RR
@@ -177,14 +180,19 @@ def _power(signal: FloatArray, fs: float, n_frequencies: int) -> FloatArray:
 
     window = _window(fs)
     step = len(window) // 2
+    n_leads = len(signal)
     n_segments = 1 + (signal.shape[1] - len(window)) // step
-    segments = np.empty((n_segments, len(window)))
-    power = np.empty((len(signal), n_frequencies))
+    power = np.empty((n_leads, n_frequencies))
     # Twice, for the negative frequencies: no band holds 0 Hz or fs / 2.
     scale = 2 / (len(window) * (window**2).sum())
-    for k in range(len(signal)):  # lead by lead, so that segments stay cached
-        if kernels.write_segments(signal[k], window, step, MAX_VOLTAGE_MV, segments):
-            kernels.write_power(np.fft.rfft(segments, axis=1), scale, power[k])
-        else:
-            power[k] = np.nan
+    at_once = max(1, _SAMPLES_AT_ONCE // (n_segments * len(window)))
+    for begin in range(0, n_leads, at_once):
+        leads = slice(begin, min(begin + at_once, n_leads))
+        segments = np.empty((leads.stop - begin, n_segments, len(window)))
+        usable = np.empty(len(segments), np.bool_)
+        kernels.write_segments(
+            signal[leads], window, step, MAX_VOLTAGE_MV, segments, usable
+        )
+        spectra = np.fft.rfft(segments, axis=2)
+        kernels.write_power(spectra, usable, scale, power[leads])
     return power
