@@ -40,7 +40,10 @@ else
 bench: CHALLENGE = "$(ECGSTORE_DATA)/challenge-2020/training"
 bench: .venv/ecgstore-bench
 	$(BIN)/python -m bench.builds.throughput $(CHALLENGE) --json bench/results/build.json
+	$(BIN)/python -m bench.builds.scale $(CHALLENGE) --json bench/results/scale.json
 	$(BIN)/python -m bench.builds.windows $(CHALLENGE) --json bench/results/windows.json
+	$(BIN)/python -m bench.builds.shards $(CHALLENGE) --json bench/results/shards.json
+	$(BIN)/python -m bench.builds.planning --records 10000000 --json bench/results/planning.json
 	$(BIN)/python -m bench.builds.reader $(CHALLENGE) --json bench/results/reader.json
 	$(BIN)/python -m bench.builds.preprocessing $(CHALLENGE) --json bench/results/signals.json
 	$(BIN)/python -m bench.builds.rr_features --json bench/results/features.json

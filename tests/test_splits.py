@@ -1,15 +1,18 @@
 """Groups of records that stay together, and folds that are even."""
 
 import hashlib
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
+from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from ecgstore import splits
 from ecgstore.arrays import IntArray, UInt8Array
 from ecgstore.config import Config
 from ecgstore.diagnoses import class_set
@@ -18,6 +21,7 @@ from ecgstore.splits import (
     POOLED_SOURCES,
     _cheapest,
     _distinct_rows,
+    _numbered,
     assign_folds,
     group_records,
 )
@@ -28,7 +32,9 @@ NOT_POOLED = ["georgia", "ptb-xl"]
 rows = st.tuples(
     st.sampled_from([*NOT_POOLED, *sorted(POOLED_SOURCES)]),
     st.sampled_from(["", "", "", *"abcdefgh"]),
-    st.integers(0, 12).map(lambda number: f"{number:064x}"),
+    st.integers(0, 13).map(  # some begin alike
+        lambda number: f"{number:064x}" if number < 7 else f"{number:x}" * 64
+    ),
 )
 
 
@@ -247,6 +253,28 @@ class TestFolds:
             n_each = np.bincount(folds[strata == stratum], minlength=n_folds)
             assert np.ptp(n_each) <= 1
 
+    @given(fold_inputs(), st.integers(1, 20))
+    def test_do_not_depend_on_the_groups_at_a_time(
+        self, drawn: tuple[UInt8Array, IntArray, IntArray, int], n_at_once: int
+    ) -> None:
+        labels, groups, strata, n_folds = drawn
+        expected = assign_folds(labels, groups, n_folds, strata=strata)
+        with mock.patch.object(splits, "_GROUPS_AT_ONCE", n_at_once):
+            folds = assign_folds(labels, groups, n_folds, strata=strata)
+        assert folds.tolist() == expected.tolist()
+
+    @pytest.mark.parametrize("kind", ["S", "U", "O"])
+    def test_are_those_that_stores_have(self, kind: str) -> None:
+        """Another version must deal the same folds."""
+        random = np.random.default_rng(0)
+        n = 5000
+        labels = random.random((n, 20)) < random.random(20) ** 3
+        strata = random.choice(["a", "b", "ptb", "c" * 9], n).astype(kind)
+        groups = random.integers(0, 3000, n)
+        groups[strata == np.array("ptb", kind)] = 3000
+        folds = assign_folds(labels, groups, strata=strata)
+        assert zlib.crc32(folds.tobytes()) == 4059928809
+
     def test_labels_come_before_strata(self) -> None:
         # One large group has all of stratum 0 and half of the positives.
         strata = np.repeat([0, 1, 2], [100, 100, 300])
@@ -321,12 +349,26 @@ class TestFolds:
 
     @pytest.mark.parametrize("largest", [1, 300, 2**40])
     def test_distinct_rows_equal_numpys(self, largest: int) -> None:
+        """Also if the numbers of all values together do not fit into 64 bits."""
         random = np.random.default_rng(0)
-        counts = random.integers(0, 2, (200, 9)) * largest
+        values = random.integers(0, min(largest, 300) + 1, (200, 12)) * largest
+        counts = values[random.integers(0, 200, 500)]
         expected = np.unique(counts, axis=0, return_index=True, return_inverse=True)
-        first, number = _distinct_rows(counts)
+        first, number = _distinct_rows(len(counts), counts.T)
         assert first.tolist() == expected[1].tolist()
         assert number.tolist() == expected[2].reshape(-1).tolist()
+
+    @pytest.mark.parametrize("kind", ["S", "U", "O", "i8", "u1", "f4", "?"])
+    def test_numbers_of_values_equal_numpys(self, kind: str) -> None:
+        random = np.random.default_rng(0)
+        for lowest, n in ((0, 40), (0, 3), (-5, 40), (1000, 40), (0, 0)):
+            values = (lowest + random.integers(0, 9, n)).astype(str)
+            if kind not in "SUO":
+                values = (
+                    np.abs(values.astype(int)) if kind == "u1" else values.astype(int)
+                )
+            expected = np.unique(values.astype(kind), return_inverse=True)[1]
+            assert _numbered(values.astype(kind)).tolist() == expected.tolist()
 
 
 @pytest.fixture(scope="module")

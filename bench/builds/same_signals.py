@@ -30,7 +30,12 @@ from ecgstore.arrays import FloatArray
 from ecgstore.config import Config
 from ecgstore.signals._same_signal_kernels import similarity
 from ecgstore.signals._signature_kernels import STORED_RATE
-from ecgstore.signals.same_signal import MIN_OVERLAP_S, interpolation, same_signals
+from ecgstore.signals.same_signal import (
+    MIN_OVERLAP_S,
+    interpolation,
+    same_signals,
+    spread_memory,
+)
 from ecgstore.signals.signature import (
     N_STORED,
     signature,
@@ -211,7 +216,7 @@ def _similarity(one: NDArray[Any], other: NDArray[Any]) -> float:
                 int(lag),
                 interpolation(),
                 round(MIN_OVERLAP_S * STORED_RATE),
-                1,
+                spread_memory(2, 1),
                 np.empty(N_STORED, np.int32),
             )
             for lag in np.unique(lags[is_equal])

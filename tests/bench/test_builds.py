@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.builds.many_records import make_many_records
 from ecgstore.arrays import FloatArray, IntArray
 from ecgstore.features.rr.compute import rr_features
 from ecgstore.features.rr.definitions import RR
 from ecgstore.record import Record
 from ecgstore.signals.preprocess import bandpass
+from ecgstore.signals.same_signal import same_signals
+from ecgstore.signals.signature import signature, signature_array
 from ecgstore.sources import read_record
 
 RunBench = Callable[..., dict[str, Any]]
@@ -102,6 +105,51 @@ def test_windows_of_a_long_record_and_records_of_their_own(
     report = run_bench("builds.windows", dozen_records, "--rounds=1", "--minutes=1")
     assert report["windows"] == 6
     assert report["builds"].keys() == {"one record", "records"}
+
+
+def test_scale_reports_processes_and_a_whole_build(
+    run_bench: RunBench, dozen_records: Path, tmp_path: Path
+) -> None:
+    options = ("--rounds=1", "--records=15", "--records-in-rounds=5")
+    kept = ("--records-folder", tmp_path / "records")
+    report = run_bench("builds.scale", dozen_records, *options, *kept)
+    assert report["processes"]["records"] == 5
+    assert report["processes"]["records_per_second"].keys() == {
+        "1 process",
+        "2 processes",
+    }
+    assert report["processes"]["times_as_fast"]["median"] > 0
+    assert report["whole"]["records"] == 15
+    assert len([*tmp_path.glob("records/all/*/g*/*.hea")]) == 15
+
+
+def test_many_records_are_sound_and_different(
+    dozen_records: Path, tmp_path: Path
+) -> None:
+    headers = sorted(dozen_records.rglob("*.hea"))
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for folder in folders:
+        make_many_records(headers, folder, 40)
+        make_many_records(headers, folder, 40)  # it is kept
+    paths = sorted(folders[0].rglob("*.hea"))
+    records = [read_record(path) for path in paths]
+    assert len({record.record_id for record in records}) == 40
+    assert not any(record.checksum_differs.any() for record in records)
+    assert not any(record.first_value_differs.any() for record in records)
+    signatures = [signature(record.signal, record.fs) for record in records]
+    links = same_signals(signature_array(signatures))
+    assert links.tolist() == [*range(40)]
+    for path in paths:
+        mat = path.with_suffix(".mat").relative_to(folders[0])
+        assert (folders[0] / mat).read_bytes() == (folders[1] / mat).read_bytes()
+
+
+def test_a_folder_with_another_number_of_records_is_not_used(
+    dozen_records: Path,
+) -> None:
+    headers = sorted(dozen_records.rglob("*.hea"))
+    with pytest.raises(SystemExit, match="has 12 records; expected 13"):
+        make_many_records(headers, dozen_records, 13)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")

@@ -19,6 +19,7 @@ COMMANDS = {
     "bench.builds.preprocessing",
     "bench.builds.reader",
     "bench.builds.rr_features",
+    "bench.builds.scale",
     "bench.builds.throughput",
     "bench.builds.windows",
     "bench.loading.compare_peers",

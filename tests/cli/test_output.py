@@ -111,6 +111,7 @@ def _report(name: str) -> report.ScanReport:
         n_missing_leads=0,
         n_copies=1,
         n_rows=4,
+        n_reused=2,
         n_windows_left_out=1,
         n_cut=1,
         cut_s=7.5,

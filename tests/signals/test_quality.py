@@ -18,7 +18,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from ecgstore.arrays import FloatArray
 from ecgstore.errors import RecordError
 from ecgstore.reasons import Reason
-from ecgstore.signals._quality_kernels import sum_leads
+from ecgstore.signals._quality_kernels import (
+    N_COUNTS,
+    N_MOMENTS,
+    count_leads,
+    sum_moments,
+)
 from ecgstore.signals.quality import QUALITY_COLUMNS, RAIL_MV, Quality, check, measure
 
 FS = 500.0
@@ -38,11 +43,11 @@ def sines(*amplitudes_and_frequencies: tuple[float, float]) -> FloatArray:
 
 
 def plain_sums(lead: FloatArray, sizes: tuple[int, int, int]) -> list[float]:
-    """Return the counts and sums of a lead by the definition of `sum_leads`."""
+    """Return the counts and sums of a lead by the definitions of the kernels."""
     n_flat, n_plateau, n_plateaus = sizes
     valid = lead[~np.isnan(lead)]
     if not valid.size:
-        return [0.0] * 6
+        return [0.0, 0.0, 0.0, 0.0, math.inf, -math.inf, 0.0, 0.0]
     runs = [  # NaN differs from itself, so that every one is a run by itself
         (value, len(list(group)))
         for value, group in itertools.groupby(lead.tolist())
@@ -55,11 +60,12 @@ def plain_sums(lead: FloatArray, sizes: tuple[int, int, int]) -> list[float]:
         varies = valid.min() < valid.max()
         if varies and abs(extreme) < RAIL_MV and len(plateaus) >= n_plateaus:
             clipped += sum(plateaus)
+    measures = [valid.mean(), valid.min(), valid.max()]
     if valid.min() == valid.max():
-        return [valid.size, valid.size, clipped, valid.mean(), 0.0, 0.0]
+        return [valid.size, valid.size, clipped, *measures, 0.0, 0.0]
     deviation = valid - valid.mean()
     squares, fourth_powers = (deviation**2).sum(), (deviation**4).sum()
-    return [valid.size, flat, clipped, valid.mean(), squares, fourth_powers]
+    return [valid.size, flat, clipped, *measures, squares, fourth_powers]
 
 
 @settings(deadline=None, max_examples=300)
@@ -72,13 +78,15 @@ def plain_sums(lead: FloatArray, sizes: tuple[int, int, int]) -> list[float]:
     ),
     st.tuples(st.integers(1, 6), st.integers(1, 3), st.integers(1, 4)),
 )
-def test_the_kernel_equals_its_definition(
+def test_the_kernels_equal_their_definitions(
     signal: FloatArray, sizes: tuple[int, int, int]
 ) -> None:
-    sums = np.full((len(signal), 6), np.nan)
-    sum_leads(signal, *sizes, RAIL_MV, sums)
+    counts = np.full((len(signal), N_COUNTS), np.nan)
+    count_leads(signal, *sizes, RAIL_MV, counts)
+    moments = np.full((len(signal), N_MOMENTS), np.nan)
+    sum_moments(signal, counts, moments)
     expected = [plain_sums(lead, sizes) for lead in signal]
-    assert_allclose(sums, expected, rtol=1e-12, atol=1e-12)
+    assert_allclose(np.hstack([counts, moments]), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_the_columns_are_the_attributes() -> None:

@@ -211,7 +211,7 @@ def test_mixtures_equal_matrix_products(n: int, n_in: int) -> None:
     mixing.add_mixed_rectified(out, initial, x, w, 3, n)
     expected = before[:, inner] + np.maximum(initial[:, inner] + product, 0)
     check(out, expected)
-    for n_out, spacing in ((8, 16), (7, 1), (3, 4)):
+    for n_out, spacing in ((8, 16), (7, 1), (7, 4)):
         taps = w[: 3 * n_out * n_in].reshape(3, n_out, n_in)
         expected = w[3 * n_out * n_in :][:n_out, None] + sum(
             taps[tap] @ x[:, PAD + (tap - 1) * spacing :][:, :n] for tap in range(3)
@@ -224,11 +224,11 @@ def test_mixtures_equal_matrix_products(n: int, n_in: int) -> None:
 def test_multiplications_and_additions_are_fused_in_a_fixed_order() -> None:
     """So the same bits come out on every machine."""
     rng = np.random.default_rng(0)
-    x, w = zero_padded(rng, 3, 16 + 2 * PAD), normal(rng, 16)
-    out = np.zeros((4, 16 + 2 * PAD), np.float32)
+    x, w = zero_padded(rng, 3, 16 + 2 * PAD), normal(rng, 32)
+    out = np.zeros((8, 16 + 2 * PAD), np.float32)
     mixing.mix(out, x, w, 0, 16)
-    for row in range(4):
-        total = np.full(16, w[12 + row])
+    for row in range(8):
+        total = np.full(16, w[24 + row])
         for j in range(3):
             # Exact in double precision, but for the rounding of the fused operation.
             exact = np.float64(w[3 * row + j]) * x[j, PAD : PAD + 16] + total

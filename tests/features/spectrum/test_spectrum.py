@@ -205,12 +205,15 @@ def test_kernels_equal_their_plain_python() -> None:
         of(kernels.write_residual)(
             signal, starts, 190, np.empty(190), np.empty(190), residual
         )
-        segments = np.empty((3, 400))
-        of(kernels.write_segments)(residual[0], window, 200, 1e6, segments)
-        power = np.empty((1, 170))
-        of(kernels.write_power)(np.fft.rfft(segments, axis=1), 0.5, power[0])
+        residual[1, 450] = 2e6
+        segments, usable = np.empty((2, 3, 400)), np.empty(2, np.bool_)
+        of(kernels.write_segments)(residual, window, 200, 1e6, segments, usable)
+        assert usable.tolist() == [True, False]
+        power = np.empty((2, 170))
+        spectra = np.fft.rfft(segments, axis=2)
+        of(kernels.write_power)(spectra, usable, 0.5, power)
         edges = np.array([2, 16, 60, 161])
-        spectral, f_wave = np.empty((1, 8)), np.empty((1, 4))
+        spectral, f_wave = np.empty((2, 8)), np.empty((2, 4))
         of(kernels.spectral_features)(power, edges, 0.25, spectral)
         of(kernels.f_wave_features)(power, edges, 0.25, f_wave)
         outs.append(np.concatenate([residual, spectral, f_wave], axis=None))

@@ -175,9 +175,9 @@ def test_loaders_resume_while_the_disk_is_slow(
     monkeypatch.setattr(read, "waits_for_disk", lambda: next(waits))
     will_need = pipes.RecordReader.will_need
 
-    def count_requests(self: pipes.RecordReader, batch: RowBatch) -> None:
-        requested.append(len(batch))
-        will_need(self, batch)
+    def count_requests(self: pipes.RecordReader, batches: list[RowBatch]) -> None:
+        requested.extend(map(len, batches))
+        will_need(self, batches)
 
     monkeypatch.setattr(pipes.RecordReader, "will_need", count_requests)
     for prefetch in (0, 1):
