@@ -4,24 +4,23 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
+from ecgstore.arrays import UInt8Array
 from ecgstore.builder.collect import write_collection
 from ecgstore.builder.output_place import check_output_place
 from ecgstore.errors import EcgStoreError
 from ecgstore.storage import Store
-from ecgstore.storage.remote.opening import open_mirror
+from ecgstore.storage.remote.cache import DEFAULT_CACHE
 from ecgstore.system.atomic_files import replace_file
 from ecgstore.system.open_files import allow_open_stores
 from ecgstore.system.progress import Progress
-from ecgstore.system.urls import url_of
+from ecgstore.system.urls import divided, url_of
 
 _MB: Final = 10**6
-
-_PIECE_BYTES: Final = 8 << 20
-"""Bytes of a fetched store that are copied at once."""
 
 
 def open(  # noqa: A001
@@ -29,6 +28,7 @@ def open(  # noqa: A001
     *,
     verify: Literal["off", "first-touch"] = "off",
     labels: Literal["beside", "built"] = "beside",
+    cache: str | Path | None = DEFAULT_CACHE,
 ) -> Store:
     """Open a store or a collection; or several stores as one.
 
@@ -39,7 +39,7 @@ def open(  # noqa: A001
         store, such as ``https://host/challenge.h5``: see docs/remote.md. Several stores
         are collected into a temporary file, as `collect` does, which is deleted when
         the result is not used any more. Where there are many, make a collection once.
-    verify, labels
+    verify, labels, cache
         See `Store`.
 
     Raises
@@ -50,7 +50,7 @@ def open(  # noqa: A001
         If a file is not a finished ecgstore file of a known version.
     """
     if isinstance(path, str | Path):
-        return Store(path, verify=verify, labels=labels)
+        return Store(path, verify=verify, labels=labels, cache=cache)
     if not path:
         raise EcgStoreError("no store is given; expected one or more paths")
     folder = Path(tempfile.mkdtemp(prefix="ecgstore-"))
@@ -58,7 +58,7 @@ def open(  # noqa: A001
         allow_open_stores(folder, len(path))
         paths = [Path(one) for one in path]
         write_collection(paths, folder / "collection.h5", None, labels=labels)
-        store = Store(folder / "collection.h5", verify=verify)
+        store = Store(folder / "collection.h5", verify=verify, cache=cache)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -103,22 +103,61 @@ def fetch(
         )
     final = None if out is None else Path(os.path.abspath(out))
     if final is not None:
-        check_output_place(final, [], overwrite)
-    mirror = open_mirror(address)
-    try:
-        total = len(mirror.bytes) // _MB
+        check_output_place(final, [], overwrite)  # before anything is fetched
+    with Store(address, labels="built") as store:
+        if final is None and store.keeps_nothing:
+            raise EcgStoreError(
+                f"{address}: cannot be fetched into the cache, because there is none "
+                "(ECGSTORE_CACHE is off); give a file to write, or set it to a folder"
+            )
+        files = {mirror.reader.url: mirror for mirror in store.mirrors}
+        copies = {} if final is None else _copies(files, final, overwrite)
+        total = sum(len(mirror.bytes) for mirror in files.values()) // _MB
         with Progress("fetch", total, unit="MB", quiet=quiet) as progress:
-            done = 0
-            for n_bytes in mirror.need_all():
-                progress.update(n_bytes // _MB - done)
-                done = n_bytes // _MB
-        if final is not None:
-            with replace_file(final, "wb") as file:
-                for begin in range(0, len(mirror.bytes), _PIECE_BYTES):
-                    file.write(mirror.bytes[begin : begin + _PIECE_BYTES])
-    finally:
-        mirror.close()
+            done = shown = 0
+            # The collection comes last: when it is there, so are its parts.
+            for url, mirror in reversed(files.items()):
+                with _replacing(copies.get(url)) as write:
+                    for piece in mirror.pieces():
+                        write(piece)
+                        done += len(piece)
+                        progress.update(done // _MB - shown)
+                        shown = done // _MB
     return final
+
+
+def _copies(urls: Iterable[str], final: Path, overwrite: bool) -> dict[str, Path]:
+    """Return the file for each URL: parts lie as they do beside the collection.
+
+    Raises
+    ------
+    EcgStoreError
+        If a part is not below the folder of the collection, or a file exists.
+    """
+    first, *parts = urls
+    folder = f"{divided(first)[0]}/"
+    copies = {first: final}
+    for url in parts:
+        if not url.startswith(folder):
+            raise EcgStoreError(
+                f"{url}: is no file below {folder}, so there is no place for it beside "
+                f"{final}; fetch the parts one by one, and collect them"
+            )
+        copies[url] = final.parent / url.removeprefix(folder)
+    for path in copies.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        check_output_place(path, [], overwrite)
+    return copies
+
+
+@contextmanager
+def _replacing(path: Path | None) -> Iterator[Callable[[UInt8Array], object]]:
+    """Yield a function that writes to a file; it does nothing if there is none."""
+    if path is None:
+        yield lambda _: None
+        return
+    with replace_file(path, "wb") as file:
+        yield file.write
 
 
 def _remove(folder: Path, process: int) -> None:

@@ -106,7 +106,7 @@ def require_finite_outputs(outputs: Outputs, store: "Store") -> None:
     def place(number: int) -> str:
         row = outputs.rows[number]
         [name] = store.column("record_id", [row])
-        return f"{store.path}, row {row} ({name})"
+        return f"{store.place}, row {row} ({name})"
 
     arrays = [outputs.features, outputs.logits]
     require_finite(

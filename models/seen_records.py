@@ -102,8 +102,8 @@ def seen_records(
             rows = _listed(checkpoint, f"{name}_rows")
             if not ((rows >= 0) & (rows < len(store))).all():
                 raise SchemaError(
-                    f"{store.path}: the checkpoint lists {name} records that the store "
-                    f"of its fingerprint does not have; expected rows below "
+                    f"{store.place}: the checkpoint lists {name} records that the "
+                    f"store of its fingerprint does not have; expected rows below "
                     f"{len(store)}: train the network again"
                 )
             is_seen[rows] = True

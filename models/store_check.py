@@ -45,19 +45,19 @@ def check_store(
     missing = [lead for lead in model.leads if lead not in store.leads]
     if missing:
         raise EcgStoreError(
-            f"{store.path}: its leads are {', '.join(store.leads)}; the model was "
+            f"{store.place}: its leads are {', '.join(store.leads)}; the model was "
             f"trained on {', '.join(model.leads)}: build the store with these --leads"
         )
     if with_features and store.leads != model.leads:
         # Beats are found in all leads, so features of the same leads differ, too.
         raise EcgStoreError(
-            f"{store.path}: its leads are {', '.join(store.leads)}; features of the "
+            f"{store.place}: its leads are {', '.join(store.leads)}; features of the "
             f"model are of {', '.join(model.leads)} alone: build the store with these "
             "--leads"
         )
     if store.label_names != model.label_names:
         raise EcgStoreError(
-            f"{store.path}: its classes are {', '.join(store.label_names)}; the model "
+            f"{store.place}: its classes are {', '.join(store.label_names)}; the model "
             f"was trained on {', '.join(model.label_names)}: build the store with the "
             "same --classes"
         )
@@ -65,7 +65,7 @@ def check_store(
         trained_on, value = getattr(model.config, name), getattr(store.config, name)
         if value != trained_on:
             raise EcgStoreError(
-                f"{store.path}: its {name} is {value}; the model was trained on "
+                f"{store.place}: its {name} is {value}; the model was trained on "
                 f"{name} {trained_on}: build the store with the same options"
             )
 
@@ -80,7 +80,7 @@ def check_has_features(store: "Store") -> None:
     """
     if store.config.beats == "none":
         raise EcgStoreError(
-            f"{store.path}: was built without beats, so it has no handcrafted "
+            f"{store.place}: was built without beats, so it has no handcrafted "
             "features; build it again, or train a network on signals alone (ecgstore "
             "train --inputs deep)"
         )

@@ -135,7 +135,7 @@ class StoreDataset(Dataset[dict[str, Any]]):
         return len(self.rows)
 
     def __repr__(self) -> str:
-        return f"<StoreDataset of {len(self)} records of {self._store.path}>"
+        return f"<StoreDataset of {len(self)} records of {self._store.place}>"
 
     def __getitem__(self, index: Index) -> dict[str, Any]:
         """Return one record by its index among the dataset's rows, or a batch.

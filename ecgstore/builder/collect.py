@@ -291,6 +291,6 @@ def _between(
     def name(row: int) -> str:
         number = part[row]
         record_id = ids[number][row - first_rows[number]].decode()
-        return f"{columns.parts[number].place.path.name}: {record_id}"
+        return f"{Path(columns.parts[number].place.path).name}: {record_id}"
 
     return [(name(int(links[row])), name(row)) for row in others.tolist()]

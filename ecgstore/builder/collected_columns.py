@@ -123,8 +123,13 @@ def _read(
         store.beats_statuses,
         columns,
         widths,
-        None if signatures is None else signatures.add(store.table(schema.SIGNATURES)),
+        None if signatures is None else signatures.add(_signatures(store)),
     )
+
+
+def _signatures(store: Store) -> NDArray[Any]:
+    """Return the signatures of all records; those at a URL are fetched."""
+    return store.table(schema.SIGNATURES)[:]
 
 
 class CollectedColumns:

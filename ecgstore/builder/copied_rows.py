@@ -152,7 +152,7 @@ def _copy_signals(
         for row, samples in zip(block.tolist(), values, strict=True):
             if row_checksum(samples) != checksums[row]:
                 raise SchemaError(
-                    f"{store.path}: row {row} is damaged; run `ecgstore verify`, and "
+                    f"{store.place}: row {row} is damaged; run `ecgstore verify`, and "
                     "build the store again or restore it from a copy"
                 )
         signals[begin : begin + len(block)] = values

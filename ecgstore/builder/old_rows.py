@@ -151,7 +151,7 @@ def _check_fits(store: Store, config: Config, software: str) -> None:
     difference = differing_option(store.config, config)
     if difference is not None:
         raise EcgStoreError(
-            f"{store.path}: {difference}, as in the build that shall copy from it: "
+            f"{store.place}: {difference}, as in the build that shall copy from it: "
             f"build with its options, {_WITHOUT}"
         )
     # Numbers of beats and features rise when values change; that of ecgstore does with
@@ -161,14 +161,14 @@ def _check_fits(store: Store, config: Config, software: str) -> None:
         version = versions.get(name, "unknown")  # of beats in stores of version 1
         if name != "ecgstore" and version != expected:
             raise EcgStoreError(
-                f"{store.path}: was built with version {version} of {name}; expected "
+                f"{store.place}: was built with version {version} of {name}; expected "
                 f"{expected}, as in the build that shall copy from it: build without "
                 "--reuse (reuse=None)"
             )
     features = defined_features(config.duration_s, config.fs, config.leads)
     if store.feature_names != tuple(feature.name for feature in features):
         raise EcgStoreError(
-            f"{store.path}: has other features than a build computes; build without "
+            f"{store.place}: has other features than a build computes; build without "
             "--reuse (reuse=None)"
         )
 

@@ -29,8 +29,8 @@ class PartPlace:
 
     Attributes
     ----------
-    path : Path
-        The store.
+    path : Path or str
+        The store; a str is a URL.
     n_bytes, n_rows : int
         Size of the file, and number of its records.
     fingerprint, fingerprint_offset : str, int
@@ -39,7 +39,7 @@ class PartPlace:
         Where each dataset that stays in the part begins, by its path.
     """
 
-    path: Path
+    path: Path | str
     n_bytes: int
     n_rows: int
     fingerprint: str
@@ -64,7 +64,7 @@ class PartsFit:
         """
         if store.built_fingerprint in self._seen:
             raise EcgStoreError(
-                f"{store.path}: is the same store as "
+                f"{store.place}: is the same store as "
                 f"{self._seen[store.built_fingerprint]}; expected each store "
                 "once: leave one of them out"
             )
@@ -74,12 +74,12 @@ class PartsFit:
         difference = differing_option(store.config, first.config)
         if difference is not None:
             raise EcgStoreError(
-                f"{store.path}: {difference}, as in {first.path}: build both with the "
+                f"{store.place}: {difference}, as in {first.path}: build both with the "
                 "same options"
             )
         if (kind.features, kind.versions) != (first.features, first.versions):
             raise EcgStoreError(
-                f"{store.path}: its beats and features are of another version of "
+                f"{store.place}: its beats and features are of another version of "
                 f"ecgstore than those of {first.path}; expected the same: build both "
                 "with this version"
             )
@@ -111,14 +111,14 @@ def place_of(store: Store) -> PartPlace:
     """
     if store.parts:
         raise EcgStoreError(
-            f"{store.path}: is a collection; expected the stores it is made of, "
-            f"which `ecgstore info {store.path}` names"
+            f"{store.place}: is a collection; expected the stores it is made of, "
+            f"which `ecgstore info {store.place}` names"
         )
     signals = store.signal_rows.offsets
     if not isinstance(signals, EvenOffsets):
         raise _older(store.path, "was rewritten by another program")
     offsets = {schema.SIGNALS: signals.first}
-    with open_hdf5(store.path) as file:
+    with open_hdf5(store.path, is_mirror=store.url is not None) as file:
         _check_today(file, store.path)
         for path, location in store.tables.locations.items():
             if schema.is_large(path, len(location.shape)):
@@ -128,7 +128,7 @@ def place_of(store: Store) -> PartPlace:
                 )
         fingerprint = h5py.h5d.open(file.id, FINGERPRINT.encode())
         return PartPlace(
-            store.path,
+            store.url or store.path,
             os.path.getsize(store.path),
             len(store),
             store.built_fingerprint,
@@ -147,13 +147,10 @@ def parts_of(places: Sequence[PartPlace], folder: Path | None) -> Parts:
     folder : Path, optional
         Folder of the collection: paths begin there. Absolute if left out.
     """
-    paths = (os.path.abspath(place.path) for place in places)
-    if folder is not None:
-        begin = os.path.realpath(folder)
-        paths = (os.path.relpath(_in_real_folder(path), begin) for path in paths)
+    paths = [_path_from(folder, place.path) for place in places]
     tables = tuple(places[0].offsets)
     return Parts(
-        tuple(Path(path).as_posix() for path in paths),
+        tuple(paths),
         np.array([place.n_bytes for place in places], np.int64),
         np.array([place.n_rows for place in places], np.int64),
         tuple(place.fingerprint for place in places),
@@ -163,9 +160,16 @@ def parts_of(places: Sequence[PartPlace], folder: Path | None) -> Parts:
     )
 
 
-def _in_real_folder(path: str) -> str:
-    """Return a path whose folders are no links."""
-    return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+def _path_from(folder: Path | None, place: Path | str) -> str:
+    """Return the path of a store from a folder; a URL stays what it is."""
+    if isinstance(place, str):
+        return place
+    path = os.path.abspath(place)
+    if folder is not None:  # folders that are links lead elsewhere
+        real = os.path.realpath(os.path.dirname(path))
+        path = os.path.join(real, os.path.basename(path))
+        path = os.path.relpath(path, os.path.realpath(folder))
+    return Path(path).as_posix()
 
 
 def _check_today(file: h5py.File, path: Path) -> None:

@@ -148,7 +148,7 @@ def _write(store: Store, asked: Config, tables: RecordTables) -> LabelReport:
     unused = [use.path for use in uses if not use.n_rows_used]
     if unused:
         raise EcgStoreError(
-            f"{unused[0]}: has no row for any record of {store.path}, so nothing was "
+            f"{unused[0]}: has no row for any record of {store.place}, so nothing was "
             "written; expected the table of these records"
         )
     require_understood(tables.tables, config.classes)
@@ -287,6 +287,6 @@ def _no_class(store: Store, config: Config, uses: list[TableUse]) -> str:
     """Return the message for labels without any record in a class."""
     looked_at = ", ".join(["the codes of the store", *(use.sentence for use in uses)])
     return (
-        f"{store.path}: no record has a code of class set {config.classes.name} "
+        f"{store.place}: no record has a code of class set {config.classes.name} "
         f"(looked at: {looked_at}); choose other --classes or another table"
     )

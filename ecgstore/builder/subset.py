@@ -37,7 +37,7 @@ def write_subset(
     store, rows = selection.store, selection.rows
     final = Path(os.path.abspath(out))
     if not len(rows):
-        raise EcgStoreError(f"{store.path}: no record is selected; nothing to write")
+        raise EcgStoreError(f"{store.place}: no record is selected; nothing to write")
     check_output_place(final, (store.path, *store.parts), overwrite)
     write_rows(selection, final, with_quarantine=False)
 

@@ -1,8 +1,12 @@
 """What rows are read from: the bytes of one file, or of several, at some offsets."""
 
+from pathlib import Path
 from typing import Final, Protocol
 
 from ecgstore.arrays import IntArray, UInt8Array
+
+IN_MEMORY: Final = Path("/proc/self/fd")
+"""Folder of files that are in memory only."""
 
 MIRROR: Final = ".mirror"
 """End of the name of a file that holds a part of a store at a URL."""
@@ -18,8 +22,11 @@ class ByteSource(Protocol):
     def check_unchanged(self) -> None:
         """Refuse to go on if what is read was changed."""
 
-    def need(self, offsets: IntArray, n_bytes: int) -> None:
-        """Wait until ranges are there; offsets of the first bytes, and their length."""
+    def need(self, offsets: IntArray, n_bytes: int) -> object:
+        """Wait until ranges are there; offsets of the first bytes, and their length.
+
+        They stay as long as what it returns exists.
+        """
 
     def will_need(self, offsets: IntArray, n_bytes: int) -> None:
         """Prepare to read ranges that will be needed soon."""

@@ -152,8 +152,8 @@ class MemoryMap:
             "to its name, never by writing into it"
         )
 
-    def need(self, offsets: IntArray, n_bytes: int) -> None:
-        """Return: all bytes of a local file are there."""
+    def need(self, offsets: IntArray, n_bytes: int) -> object:
+        """Return: all bytes of a local file are there, and stay."""
 
     def will_need(self, offsets: IntArray, n_bytes: int) -> None:
         """Tell the system to read ranges of the file that will be needed soon.

@@ -67,8 +67,8 @@ class OpenedFile:
         All other datasets; those of the labels beside the file replace its own.
     label_file : MemoryMap or None
         The file of these labels, if there is one.
-    parts : tuple of Path
-        The stores of a collection; empty for a store.
+    parts : tuple of Path and str
+        The stores of a collection, paths or URLs; empty for a store.
     """
 
     config: Config
@@ -82,11 +82,16 @@ class OpenedFile:
     signals: SignalRows
     tables: Tables
     label_file: MemoryMap | None
-    parts: tuple[Path, ...]
+    parts: tuple[Path | str, ...]
 
 
 def open_file(
-    path: Path, *, first_touch: bool, with_labels: bool, mirror: Mirror | None = None
+    path: Path,
+    *,
+    first_touch: bool,
+    with_labels: bool,
+    mirror: Mirror | None = None,
+    cache: Path | None = None,
 ) -> OpenedFile:
     """Open a store's file.
 
@@ -100,6 +105,8 @@ def open_file(
         Let the labels beside the file, if there are some, replace its own.
     mirror : Mirror, optional
         The file at a URL of which `path` is the mirror.
+    cache : Path, optional
+        Folder in which parts at URLs are kept; nothing is kept if left out.
 
     Raises
     ------
@@ -157,12 +164,13 @@ def open_file(
         _check_inside(rows, n_leads * n_samples * dtype.itemsize, content, path)
     source: ByteSource = content
     joined: dict[str, JoinedTable] = {}
-    if mirror is not None:
-        joined = _by_rows(mirror, locations)
-    if parts is not None and isinstance(content, MemoryMap):
-        joined = join_parts(path, parts, content, shapes)
+    if parts is not None:
+        checksums = locations[schema.CHECKSUMS].offset or 0
+        joined = join_parts(path, parts, content, shapes, checksums, cache)
         signals = joined.pop(schema.SIGNALS)
         rows, source = signals.offsets, signals.file
+    elif mirror is not None:
+        joined = _by_rows(mirror, locations)
     beside = label_file_path(path)
     labels = None
     if with_labels and beside.exists():
@@ -171,7 +179,11 @@ def open_file(
     own = None if labels is None else labels.tables
     tables = Tables(path, locations, content, own, joined)
     check = None
-    if first_touch and mirror is None:  # what a mirror fetches is checked already
+    places: tuple[Path | str, ...] = ()
+    if parts is not None:
+        places = parts.located(path, mirror and mirror.reader.url)
+    is_remote = mirror is not None or any(isinstance(one, str) for one in places)
+    if first_touch and not is_remote:  # what is fetched is checked already
         check = FirstTouch(path, tables, len(rows))
     return OpenedFile(
         config,
@@ -185,7 +197,7 @@ def open_file(
         SignalRows(source, rows, dtype, n_leads, n_samples, scale_factor, check),
         tables,
         None if labels is None else labels.file,
-        () if parts is None else parts.located(path),
+        places,
     )
 
 

@@ -53,6 +53,7 @@ class Gather:
     kernel: Any
     arguments: tuple[Any, ...]
     check: RowCheck | None = None
+    needed: object = None  # as long as it exists, the rows stay
 
     def __call__(self) -> None:
         """Copy rows until none is left."""
@@ -137,7 +138,7 @@ class SignalRows:
             leads = np.arange(n_leads) if leads is None else leads
             pieces = leads * self.n_samples
         offsets, next_row = self.offsets[rows], np.zeros(1, np.int64)
-        self._need(offsets, n_window, leads, begins)
+        needed = self._need(offsets, n_window, leads, begins)
         if out.dtype == self.dtype:
             size = self.dtype.itemsize
             raw = out.view(np.uint8)
@@ -148,6 +149,7 @@ class SignalRows:
                     *(next_row, *checks),
                 ),
                 check,
+                needed,
             )
         values: Int16Array = self.file.bytes[: self.file.bytes.size // 2 * 2].view(
             np.int16
@@ -158,18 +160,18 @@ class SignalRows:
             kernels.gather_scaled if check is None else kernels.gather_scaled_checked,
             (values, offsets // 2, pieces, begins, scale, out_mv, next_row, *checks),
             check,
+            needed,
         )
 
     def _need(
         self, offsets: IntArray, n_window: int, leads: IntArray | None, begins: IntArray
-    ) -> None:
-        """Wait until what will be gathered is there."""
+    ) -> object:
+        """Wait until what will be gathered is there; it stays while the result does."""
         size = self.dtype.itemsize
         if leads is None:
-            self.file.need(offsets, self.n_leads * self.n_samples * size)
-            return
+            return self.file.need(offsets, self.n_leads * self.n_samples * size)
         pieces = (leads * self.n_samples)[:, np.newaxis] + begins
-        self.file.need((offsets + pieces * size).reshape(-1), n_window * size)
+        return self.file.need((offsets + pieces * size).reshape(-1), n_window * size)
 
     def _check(self, rows: IntArray) -> RowCheck | None:
         """Return the check of rows, unless all of them were checked before."""

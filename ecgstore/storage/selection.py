@@ -95,7 +95,7 @@ class Selection:
     def __repr__(self) -> str:
         return (
             f"<ecgstore.Selection: {len(self):,} of {len(self.store):,} records of "
-            f"{self.store.path}>"
+            f"{self.store.place}>"
         )
 
     def _repr_html_(self) -> str:
@@ -167,13 +167,13 @@ def rows_of(store: "Store", rows: Rows) -> IntArray:
         and rows.store.fingerprint != store.fingerprint
     ):
         raise ValueError(
-            f"{rows!r} is a selection of another store than {store.path}; select "
+            f"{rows!r} is a selection of another store than {store.place}; select "
             "from the store that is read"
         )
     try:
         return row_numbers(rows, len(store))
     except IndexError as error:
-        raise IndexError(f"{store.path}: {error}") from None
+        raise IndexError(f"{store.place}: {error}") from None
 
 
 def selection_html(selection: Selection, title: str) -> str:
@@ -228,7 +228,7 @@ def _is_of_source(store: "Store", sources: Iterable[str]) -> BoolArray:
     path = f"{schema.RECORDS}/source"
     stored = store.table(path)
     first, numbers = distinct(stored)
-    texts = decoded(stored[first], f"{store.path}: /{path}").tolist()
+    texts = decoded(stored[first], f"{store.place}: /{path}").tolist()
     names = _check_known(store, "source", sources, sorted(texts))
     return np.array([text in names for text in texts], bool)[numbers]
 
@@ -253,7 +253,7 @@ def _check_known(
     for value in checked:
         if value not in known:
             raise EcgStoreError(
-                f"{store.path}: no {noun} {value!r}; {hint(value, known)}"
+                f"{store.place}: no {noun} {value!r}; {hint(value, known)}"
                 f"expected one of {', '.join(map(str, known))}"
             )
     return checked

@@ -65,6 +65,10 @@ class Store(StoreFile):
     labels : {"beside", "built"}
         Whether labels in a file beside the store, written by ``ecgstore label``,
         replace those that it was built with.
+    cache : str or Path, optional
+        Folder in which is kept what is fetched from URLs, by default that of
+        ``$ECGSTORE_CACHE``. None keeps nothing on a disk: the rows that were read last
+        stay in memory, up to 256 MB of them (on Linux only).
 
     Raises
     ------
@@ -90,7 +94,7 @@ class Store(StoreFile):
 
     def __repr__(self) -> str:
         return (
-            f"<ecgstore.Store {self.url or self.path}: {len(self):,} records of "
+            f"<ecgstore.Store {self.place}: {len(self):,} records of "
             f"{self.n_leads} leads, {self.config.duration_s:g} s at {self.fs:g} Hz, "
             f"{len(self.label_names)} classes, {len(self.feature_names)} features>"
         )
@@ -123,8 +127,8 @@ class Store(StoreFile):
         """
         if not isinstance(record_id, str):
             raise TypeError(
-                f"{self.path}: got {short_repr(record_id)} instead of a record's name; "
-                f"expected a str such as {self._example()!r}: list(store) "
+                f"{self.place}: got {short_repr(record_id)} instead of a record's "
+                f"name; expected a str such as {self._example()!r}: list(store) "
                 "returns the names, store.signals([row]) reads by row number, and "
                 "store.as_dataset() makes a dataset for DataLoader"
             )
@@ -133,7 +137,7 @@ class Store(StoreFile):
             return rows[0]
         problem = "several records are named" if rows else "no record"
         raise RecordNotFoundError(
-            f"{self.path}: {problem} {record_id!r}; {self._hint(record_id)}"
+            f"{self.place}: {problem} {record_id!r}; {self._hint(record_id)}"
         )
 
     def _hint(self, record_id: str) -> str:
@@ -153,7 +157,7 @@ class Store(StoreFile):
         """The names of all records."""
         path = f"{schema.RECORDS}/{RECORD_ID}"
         sources = self.table(f"{schema.RECORDS}/source")
-        return RecordNames(self.table(path), sources, f"{self.path}: /{path}")
+        return RecordNames(self.table(path), sources, f"{self.place}: /{path}")
 
     def __getitem__(self, record_id: str) -> StoredRecord:
         """Return a record by name, without padding, after a check of its checksum."""
@@ -232,7 +236,7 @@ class Store(StoreFile):
         columns = self.columns
         if name not in columns:
             raise ValueError(
-                f"{self.path}: no column {name!r}; {did_you_mean(name, [*columns])}"
+                f"{self.place}: no column {name!r}; {did_you_mean(name, [*columns])}"
                 "expected one of records, features or quality, such as "
                 f"{', '.join(columns.of_records)}"
             )
@@ -379,7 +383,7 @@ class Store(StoreFile):
         path = f"{schema.RECORDS}/dx"
         stored = self.table(path)[numbers]
         first, which = distinct(stored)
-        texts = decoded(stored[first], f"{self.path}: /{path}")
+        texts = decoded(stored[first], f"{self.place}: /{path}")
         labels = classes.labels([dx.split(",") if dx else [] for dx in texts])
         return labels.astype(dtype)[which]
 
@@ -405,7 +409,7 @@ class Store(StoreFile):
         """
         if not self.target_names:
             raise EcgStoreError(
-                f"{self.path}: has no targets; build it with --labels TABLE --targets "
+                f"{self.place}: has no targets; build it with --labels TABLE --targets "
                 "COLUMNS"
             )
         numbers = slice(None) if rows is None else rows_of(self, rows)

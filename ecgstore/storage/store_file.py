@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 from ecgstore.arrays import Float32Array, IntArray, UInt8Array
 from ecgstore.chosen_leads import lead_names
 from ecgstore.errors import ConfigError, SchemaError, StoreClosedError
+from ecgstore.storage.collection.mapped_parts import MappedParts
 from ecgstore.storage.deep_features.attached import AttachedFeatures, Origin
 from ecgstore.storage.deep_features.sidecar import open_sidecar
 from ecgstore.storage.format import schema
 from ecgstore.storage.opening import open_file
+from ecgstore.storage.remote.cache import DEFAULT_CACHE, chosen_cache
 from ecgstore.storage.remote.mirror import Mirror
+from ecgstore.storage.remote.object_reader import Transfers
 from ecgstore.storage.remote.opening import open_mirror
 from ecgstore.storage.rows import SignalRows
 from ecgstore.storage.tables import Tables
@@ -36,6 +39,8 @@ class StoreFile:
     labels : {"beside", "built"}
         Whether labels in a file beside the store (``ecgstore label``) replace those
         that it was built with.
+    cache : str or Path, optional
+        Folder in which is kept what is fetched from URLs; None keeps nothing.
 
     Raises
     ------
@@ -51,22 +56,26 @@ class StoreFile:
         *,
         verify: Literal["off", "first-touch"] = "off",
         labels: Literal["beside", "built"] = "beside",
+        cache: str | Path | None = DEFAULT_CACHE,
     ) -> None:
         if verify not in ("off", "first-touch"):
             raise ValueError(f"verify is {verify!r}; expected 'off' or 'first-touch'")
         if labels not in ("beside", "built"):
             raise ValueError(f"labels is {labels!r}; expected 'beside' or 'built'")
         self.url = url_of(path)
-        mirror = None if self.url is None else open_mirror(self.url)
+        folder = chosen_cache(cache)
+        mirror = None if self.url is None else open_mirror(self.url, folder)
         self.path = Path(path) if mirror is None else mirror.path
         self.verify = verify
         self._labels_of = labels
+        self._cache = cache
         try:
             opened = open_file(
                 self.path,
                 first_touch=verify == "first-touch",
                 with_labels=labels == "beside" and mirror is None,
                 mirror=mirror,
+                cache=folder,
             )
         except BaseException:
             if mirror is not None:
@@ -90,6 +99,11 @@ class StoreFile:
         self._tables: Tables | None = opened.tables
         self._label_file = opened.label_file
         self._attached = AttachedFeatures(self.path)
+
+    @property
+    def place(self) -> str:
+        """Path or URL, for messages."""
+        return self.url or str(self.path)
 
     @property
     def dtype(self) -> str:
@@ -137,7 +151,7 @@ class StoreFile:
         try:
             names = lead_names(leads, self.leads)
         except ConfigError as error:
-            raise ConfigError(f"{self.path}: {error}") from error
+            raise ConfigError(f"{self.place}: {error}") from error
         return np.array([self.leads.index(name) for name in names])
 
     def __len__(self) -> int:
@@ -157,6 +171,7 @@ class StoreFile:
             self.fingerprint,
             self.verify,
             self._labels_of,
+            self._cache,
             origins,
         )
 
@@ -209,10 +224,30 @@ class StoreFile:
         EcgStoreError
             If it cannot be fetched.
         """
+        for mirror in self.mirrors:
+            for _ in mirror.pieces():
+                pass
+
+    @property
+    def keeps_nothing(self) -> bool:
+        """Whether what is fetched from URLs is not kept on a disk."""
+        return chosen_cache(self._cache) is None
+
+    @property
+    def transfers(self) -> Transfers:
+        """What this process has transferred for a store at a URL since it was opened.
+
+        All numbers are 0 for a file.
+        """
+        return sum((one.reader.transfers for one in self.mirrors), Transfers())
+
+    @property
+    def mirrors(self) -> tuple[Mirror, ...]:
+        """What is at URLs: the store, or a collection and then its parts."""
         file = self.signal_rows.file
         if isinstance(file, Mirror):
-            for _ in file.need_all():
-                pass
+            return (file,)
+        return file.mirrors if isinstance(file, MappedParts) else ()
 
     def check_unchanged(self) -> None:
         """Refuse to read a file that was changed in place since it was opened.
@@ -239,7 +274,7 @@ class StoreFile:
     def _closed(self) -> StoreClosedError:
         """Return the error for reading from a closed store."""
         return StoreClosedError(
-            f"{self.path}: the store is closed; open it again to read from it"
+            f"{self.place}: the store is closed; open it again to read from it"
         )
 
     def table(self, name: str) -> NDArray[Any]:
@@ -350,10 +385,11 @@ def _reopened(
     fingerprint: str,
     verify: Literal["off", "first-touch"],
     labels: Literal["beside", "built"],
+    cache: str | Path | None,
     attached: Mapping[str, Origin],
 ) -> StoreFile:
     """Open a pickled store again, if it is the same, and attach its deep features."""
-    store = store_class(path, verify=verify, labels=labels)
+    store = store_class(path, verify=verify, labels=labels, cache=cache)
     if store.fingerprint != fingerprint:
         store.close()
         raise SchemaError(

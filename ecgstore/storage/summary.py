@@ -38,7 +38,7 @@ def summarise(
         sources = store.table(f"{schema.RECORDS}/source")
         reasons = store.table(f"{schema.QUARANTINE}/reason")
         return {
-            "path": str(store.path),
+            "path": store.place,
             "size_bytes": os.path.getsize(store.path),
             "parts": [str(part) for part in store.parts],
             "n_records": len(store),

@@ -7,9 +7,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ecgstore.errors import SchemaError, cause_of
+from ecgstore.errors import EcgStoreError, SchemaError, cause_of
 from ecgstore.storage.format import schema
-from ecgstore.storage.format.hdf5 import described, is_collection, open_hdf5
+from ecgstore.storage.format.hdf5 import described, open_hdf5
 from ecgstore.storage.format.integrity import (
     block_checksums,
     dataset_digests,
@@ -20,6 +20,7 @@ from ecgstore.storage.format.integrity import (
 from ecgstore.storage.format.stored_values import text
 from ecgstore.storage.format.structure import structure_differences
 from ecgstore.storage.label_file import label_file_damage, label_file_path
+from ecgstore.storage.remote.cache import DEFAULT_CACHE
 from ecgstore.storage.store import Store
 
 
@@ -43,7 +44,10 @@ class Damage:
 
 
 def verify(
-    path: str | Path, on_progress: Callable[[int], object] | None = None
+    path: str | Path,
+    on_progress: Callable[[int], object] | None = None,
+    *,
+    cache: str | Path | None = DEFAULT_CACHE,
 ) -> Iterator[Damage]:
     """Compare the content of a store with its checksums, digests and fingerprint.
 
@@ -58,6 +62,8 @@ def verify(
         The store.
     on_progress : callable, optional
         Called with 1 after each row that was checked.
+    cache : str or Path, optional
+        Folder for what is fetched from URLs; it is fetched as a whole.
 
     Yields
     ------
@@ -71,10 +77,10 @@ def verify(
         If the file is too damaged to be read as a store at all.
     """
     with (
-        Store(path, labels="built") as store,
+        Store(path, labels="built", cache=cache) as store,
         open_hdf5(store.path, is_mirror=store.url is not None) as file,
     ):
-        store.fetch()
+        _fetch(store)
         version = int(file.attrs["format_version"])
         parts = store.parts
         if not parts:
@@ -95,12 +101,12 @@ def verify(
         if not parts:
             yield from _damaged_rows(store, file, on_progress)
     for part in parts:
-        with open_hdf5(part) as file:
-            is_store = not is_collection(file)
+        with Store(part, labels="built", cache=cache) as store:
+            is_store = not store.parts
         if not is_store:  # perhaps the collection itself, without end
             yield Damage(str(part), "is a collection; expected a store")
             continue
-        for damage in verify(part, on_progress):
+        for damage in verify(part, on_progress, cache=cache):
             yield Damage(f"{part}: {damage.where}", damage.problem)
     if store.url is not None:
         return
@@ -108,6 +114,18 @@ def verify(
     if beside.exists():
         for name, message in label_file_damage(beside).items():
             yield Damage(f"{beside.name}: /{name}", message)
+
+
+def _fetch(store: Store) -> None:
+    """Fetch a file at a URL; the parts of a collection follow one by one."""
+    for mirror in store.mirrors[:1]:
+        if store.keeps_nothing:
+            raise EcgStoreError(
+                f"{store.place}: cannot be verified without a cache; give it a folder: "
+                "set ECGSTORE_CACHE"
+            )
+        for _ in mirror.pieces():
+            pass
 
 
 def _damaged_software(file: h5py.File, software: str) -> Iterator[Damage]:

@@ -1,11 +1,12 @@
 """Tell URLs from paths."""
 
+import posixpath
 import re
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from ecgstore.errors import EcgStoreError
+from ecgstore.errors import EcgStoreError, SchemaError
 
 _URL: Final = re.compile(r"(?:.*/)?(s3|gs|az|https?):/{1,2}(?=[^/])")
 """The beginning of a URL; with one slash where it went through a path."""
@@ -24,6 +25,42 @@ def url_of(place: str | Path) -> str | None:
     text = str(place)
     found = _URL.match(text)
     return f"{found[1]}://{text[found.end() :]}" if found else None
+
+
+def beside(url: str, path: str) -> str:
+    """Return the URL of a file that another file names by a relative path.
+
+    Parameters
+    ----------
+    url : str
+        The URL of the other file.
+    path : str
+        A path relative to its folder, or a URL of the same host or bucket.
+
+    Raises
+    ------
+    SchemaError
+        If it leads elsewhere: nobody's files are read because a stranger names them.
+
+    Examples
+    --------
+    >>> beside("s3://bucket/ecg/all.h5", "parts/../a.h5")
+    's3://bucket/ecg/a.h5'
+    """
+    parts = urlsplit(url)
+    host = f"{parts.scheme}://{parts.netloc}/"
+    named = url_of(path)
+    if named is None and not path.startswith("/") and "\\" not in path:
+        folder = posixpath.dirname(parts.path).lstrip("/")
+        whole = posixpath.normpath(posixpath.join(folder, path))
+        if not whole.startswith("../"):
+            return host + whole
+    elif named is not None and named.startswith(host):
+        return named
+    raise SchemaError(
+        f"{url}: names the file {path!r}; expected a path below the same host or "
+        "bucket: collect the stores again, where they are"
+    )
 
 
 def require_no_url(place: str | Path) -> None:

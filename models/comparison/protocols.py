@@ -64,7 +64,7 @@ def by_source(store: "Store", n_folds: int) -> list[OuterFold]:
     names = sorted(set(source))
     if len(names) < 2:
         raise EcgStoreError(
-            f"{store.path}: all records are of {names[0]}; expected two or more "
+            f"{store.place}: all records are of {names[0]}; expected two or more "
             "sources to leave one out: compare with --protocols patients"
         )
     patient = store.groups()

@@ -209,7 +209,7 @@ def evaluate(
     common = sorted(set(folds) & set(validation_folds))
     if common:
         raise EcgStoreError(
-            f"{store.path}: fold {_listed(common)} is both a test and a validation "
+            f"{store.place}: fold {_listed(common)} is both a test and a validation "
             "fold, expected thresholds from other folds; change --folds or "
             "--validation-folds"
         )
@@ -282,8 +282,8 @@ def _select_folds(store: Store, folds: Sequence[int]) -> Selection:
     selection = store.select(folds=folds)
     if not len(selection):
         raise EcgStoreError(
-            f"{store.path}: no records in fold {_listed(folds)}, expected some; "
-            f"`ecgstore info {store.path}` lists the folds"
+            f"{store.place}: no records in fold {_listed(folds)}, expected some; "
+            f"`ecgstore info {store.place}` lists the folds"
         )
     return selection
 
@@ -312,7 +312,7 @@ def _refuse_leak(
         "folds: use a store of other patients"
     )
     raise EcgStoreError(
-        f"{store.path}: {n_leaks} of {len(test)} records in fold {_listed(folds)} are "
+        f"{store.place}: {n_leaks} of {len(test)} records in fold {_listed(folds)} are "
         "of patients that the model was trained or validated on, expected none; "
         f"{advice}"
     )

@@ -75,7 +75,7 @@ def train_hybrid_into(
     rows = store.select(folds=training).rows
     if not len(rows):
         raise EcgStoreError(
-            f"{store.path}: no records outside of the test folds; give other test "
+            f"{store.place}: no records outside of the test folds; give other test "
             "folds, or a larger store"
         )
     check_has_features(store)

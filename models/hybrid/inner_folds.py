@@ -70,7 +70,7 @@ def inner_folds(store: Store, rows: IntArray, n_folds: int) -> list[InnerFold]:
         n_patients = len(np.unique(store.groups(rows)))
         raise ConfigError(
             f"option n_inner_folds is {n_folds}, and the {len(rows)} training records "
-            f"of {store.path} are of {counted(n_patients, 'patient')}; expected a "
+            f"of {store.place} are of {counted(n_patients, 'patient')}; expected a "
             "patient for every inner fold: give fewer inner folds, or a larger store"
         )
     nobody = np.empty(0, np.int64)

@@ -60,7 +60,7 @@ def feature_objective(n_features: int, training: Selection) -> NumberObjective:
     columns = np.flatnonzero(varies(values))
     if not len(columns):
         raise EcgStoreError(
-            f"{training.store.path}: no handcrafted feature varies in the "
+            f"{training.store.place}: no handcrafted feature varies in the "
             f"{len(training)} training records; expected some to learn: leave out "
             "auxiliary_weight and pretrain_epochs, or train on more records"
         )
@@ -120,14 +120,14 @@ def _allowed(
     n_out = int(is_held_out.sum())
     if n_out == len(chosen):
         raise EcgStoreError(
-            f"{store.path}: all {n_out} records are of patients that "
-            f"{training.store.path} holds out of the training; expected others to "
+            f"{store.place}: all {n_out} records are of patients that "
+            f"{training.store.place} holds out of the training; expected others to "
             "pretrain on: leave this store out"
         )
     if n_out and on_warning is not None:
         on_warning(
-            f"{store.path}: {n_out} of {len(chosen)} records are left out of the "
-            f"pretraining: {training.store.path} holds their patients out of the "
+            f"{store.place}: {n_out} of {len(chosen)} records are left out of the "
+            f"pretraining: {training.store.place} holds their patients out of the "
             "training"
         )
     return Selection(store, chosen.rows[~is_held_out])
@@ -140,12 +140,12 @@ def _check_same(store: Store, other: Store) -> None:
         if value != expected:
             raise EcgStoreError(
                 f"{other.path}: its {name} is {value}; expected {expected}, as in "
-                f"{store.path}, to pretrain on it: build the store with the same "
+                f"{store.place}, to pretrain on it: build the store with the same "
                 "options"
             )
     if other.feature_names != store.feature_names:
         raise EcgStoreError(
-            f"{other.path}: its features are not those of {store.path}; expected the "
+            f"{other.place}: its features are not those of {store.place}; expected the "
             "same, to pretrain on it: build both stores with the same version"
         )
 

@@ -37,7 +37,7 @@ def target_objective(
     for name, column, is_varied in zip(names, values.T, varies(values), strict=True):
         if not is_varied:
             raise EcgStoreError(
-                f"{training.store.path}: target {name} has "
+                f"{training.store.place}: target {name} has "
                 f"{len(np.unique(column[np.isfinite(column)]))} different values in "
                 "the training records; expected two or more, to learn from: leave it "
                 "out of targets"
@@ -53,7 +53,7 @@ def _columns(store: Store, names: Sequence[str]) -> list[int]:
         if name not in known:
             has = f"expected some of {', '.join(known)}" if known else "it has none"
             raise ConfigError(
-                f"{store.path}: no target {name!r}; {did_you_mean(name, known)}{has}: "
+                f"{store.place}: no target {name!r}; {did_you_mean(name, known)}{has}: "
                 "`ecgstore label STORE --targets age` adds it; with --labels TABLE, "
                 "columns of a table"
             )

@@ -236,7 +236,7 @@ def as_selection(records: Selection | Store) -> Selection:
         )
     if not len(records):
         raise EcgStoreError(
-            f"{records.store.path}: no record is selected; expected at least one: "
+            f"{records.store.place}: no record is selected; expected at least one: "
             "loosen the conditions of store.select(...)"
         )
     return records

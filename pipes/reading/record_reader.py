@@ -78,7 +78,7 @@ class RecordReader:
             raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'int16'")
         if dtype == "int16" and store.dtype != "int16":
             raise ValueError(
-                f"{store.path} holds float32 mV, not int16 counts; use dtype='float32'"
+                f"{store.place} holds float32 mV, not int16 counts; use dtype='float32'"
             )
         self._leads = None if leads is None else store.lead_numbers(leads)
         chosen = np.arange(store.n_leads) if self._leads is None else self._leads
@@ -227,7 +227,7 @@ def _known_fields(
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(
-            f"{store.path}: no field {unknown[0]!r}; {did_you_mean(unknown[0], known)}"
+            f"{store.place}: no field {unknown[0]!r}; {did_you_mean(unknown[0], known)}"
             f"expected some of {', '.join(known)}"
         )
     return (

@@ -98,7 +98,7 @@ def plot_filter(
     original = read_record(path, leads_of_build(store.config))
     if signal_sha256(original.signal) != store.column("sha256", [record.row])[0]:
         raise EcgStoreError(
-            f"{path}: not the signal from which {store.path} was built; give the "
+            f"{path}: not the signal from which {store.place} was built; give the "
             "folder of the original with --records"
         )
     config = store.config
@@ -178,12 +178,12 @@ def plot_worst(store: Store, n_records: int, diagnosis: str | None = None) -> Fi
         rows, which = np.flatnonzero(has_it), f" with {name}"
     if store.config.beats == "none":
         raise EcgStoreError(
-            f"{store.path}: built without beats, so the agreement of the leads is "
+            f"{store.place}: built without beats, so the agreement of the leads is "
             "unknown; build it with --beats ecgstore"
         )
     selected = worst_records(_problems(store, rows), n_records)
     if not selected:
-        raise EcgStoreError(f"{store.path}: no records{which} to plot")
+        raise EcgStoreError(f"{store.place}: no records{which} to plot")
     panels = []
     for position, problem in selected:
         [name] = store.column("record_id", rows[[position]])
@@ -261,7 +261,7 @@ def _original(store: Store, record: StoredRecord, folders: list[Path]) -> Path:
     path = Path(store.column("path", [record.row])[0])
     if path.suffix == SPOOLED:
         raise EcgStoreError(
-            f"{store.path}: {record.record_id} was given by a program, so there is no "
+            f"{store.place}: {record.record_id} was given by a program, so there is no "
             "file of the original"
         )
     tails = [Path(*path.parts[begin:]) for begin in range(len(path.parts))]

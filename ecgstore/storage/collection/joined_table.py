@@ -93,8 +93,9 @@ class JoinedTable:
         raw = out.view(np.uint8).reshape(len(rows), 1, self.offsets.step)
         none, next_row = np.zeros(len(rows), np.int64), np.zeros(1, np.int64)
         pieces, offsets = np.zeros(1, np.int64), self.offsets[rows]
-        self.file.need(offsets, self.offsets.step)
+        needed = self.file.need(offsets, self.offsets.step)
         kernels.gather(self.file.bytes, offsets, pieces, none, raw, next_row)
+        del needed  # not before the rows are copied
         return out
 
     def _columns(self, rows: slice, rest: tuple[Any, ...]) -> NDArray[Any]:
@@ -110,18 +111,21 @@ class JoinedTable:
         for part, begin in enumerate(first_rows[:-1].tolist()):
             inside = (numbers >= begin) & (numbers < first_rows[part + 1])
             if inside.any():
-                pieces.append(self._of_part(part)[(numbers[inside] - begin, *rest)])
+                view, needed = self._of_part(part)
+                # Indexing by an array copies.
+                pieces.append(view[(numbers[inside] - begin, *rest)])
+                del view, needed
         if not pieces:
             return self._rows(numbers)[(slice(None), *rest)]
         return np.concatenate(pieces)
 
-    def _of_part(self, part: int) -> NDArray[Any]:
-        """Return a view of the rows of one part."""
+    def _of_part(self, part: int) -> tuple[NDArray[Any], object]:
+        """Return a view of the rows of one part, and what keeps them there."""
         begin, end = self.offsets.first_rows[part : part + 2].tolist()
         shape = (end - begin, *self.shape[1:])
         offset = int(self.offsets.begins[part])
-        self.file.need(np.array([offset]), (end - begin) * self.offsets.step)
-        return np.ndarray(shape, self.dtype, self.file.bytes.data, offset)
+        needed = self.file.need(np.array([offset]), (end - begin) * self.offsets.step)
+        return np.ndarray(shape, self.dtype, self.file.bytes.data, offset), needed
 
 
 def _is_plain(index: Any) -> bool:

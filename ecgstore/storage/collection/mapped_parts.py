@@ -1,7 +1,7 @@
 """The files of a collection's parts, mapped into memory, as one range of addresses."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,9 +9,10 @@ import numpy as np
 
 from ecgstore.arrays import IntArray, UInt8Array
 from ecgstore.errors import EcgStoreError, StoreClosedError
-from ecgstore.storage.collection.parts import Parts, missing_part
+from ecgstore.storage.collection.parts import missing_part
+from ecgstore.storage.file_bytes import FileBytes
 from ecgstore.storage.memory_map import MemoryMap
-from ecgstore.system.open_files import allow_open_stores
+from ecgstore.storage.remote.mirror import Mirror
 from ecgstore.system.regular_files import require_regular_file
 
 _CHECKED_AT_ONCE: Final = 64
@@ -49,34 +50,23 @@ class MappedParts:
     ----------
     path : Path
         The collection.
-    parts : Parts
-        Its parts, whose numbers were checked.
-    collection : MemoryMap
+    collection : MemoryMap or Mirror
         The mapped collection itself.
-
-    Raises
-    ------
-    EcgStoreError
-        If a part is missing, or another one than was collected, or so many files
-        cannot be open at the same time.
+    files : sequence of MemoryMap and Mirror
+        Its parts.
     """
 
-    def __init__(self, path: Path, parts: Parts, collection: MemoryMap) -> None:
-        allow_open_stores(path, len(parts.paths))
+    def __init__(
+        self, path: Path, collection: FileBytes, files: Sequence[FileBytes]
+    ) -> None:
         self._collection = collection
         self._path = path
-        self._files = [
-            _map(path, part, int(n_bytes), fingerprint, int(offset))
-            for part, n_bytes, fingerprint, offset in zip(
-                parts.located(path),
-                parts.n_bytes,
-                parts.fingerprints,
-                parts.fingerprint_offsets,
-                strict=True,
-            )
-        ]
-        addresses = _Addresses([file.bytes for file in self._files])
+        self._files = files
+        addresses = _Addresses([file.bytes for file in files])
         self.offsets: IntArray = addresses.offsets
+        self._order = np.argsort(addresses.offsets)
+        self._begins = addresses.offsets[self._order]
+        self._is_remote = any(isinstance(file, Mirror) for file in files)
         self._bytes: UInt8Array | None = np.asarray(addresses)
         self._next = 0
         self._next_check_s = 0.0
@@ -112,17 +102,37 @@ class MappedParts:
         self._next = (self._next + _CHECKED_AT_ONCE) % n_files
         self._next_check_s = now_s + 1e-3
 
-    def need(self, offsets: IntArray, n_bytes: int) -> None:
-        """Return: all bytes of local files are there."""
+    @property
+    def mirrors(self) -> tuple[Mirror, ...]:
+        """All files that are at URLs, the collection among them."""
+        every = (self._collection, *self._files)
+        return tuple(file for file in every if isinstance(file, Mirror))
+
+    def need(self, offsets: IntArray, n_bytes: int) -> object:
+        """Wait until ranges of files at URLs are there; see `Mirror`."""
+        if not self._is_remote or not n_bytes:
+            return None
+        wanted = []
+        for file, of_part in self._by_file(offsets):
+            if isinstance(file, Mirror):
+                needed = file.begin_to_need(of_part, n_bytes)
+                if needed is not None:
+                    wanted.append((file, needed))
+        for mirror, needed in wanted:  # when all are under way
+            mirror.wait_for(needed)
+        return wanted
 
     def will_need(self, offsets: IntArray, n_bytes: int) -> None:
-        """Tell the system to read ranges that will be needed soon; see `MemoryMap`."""
-        order = np.argsort(self.offsets)
-        begins = self.offsets[order]
-        places = order[np.searchsorted(begins, offsets, side="right") - 1]
+        """Prepare to read ranges that will be needed soon; see `MemoryMap`."""
+        for file, of_part in self._by_file(offsets):
+            file.will_need(of_part, n_bytes)
+
+    def _by_file(self, offsets: IntArray) -> Iterator[tuple[FileBytes, IntArray]]:
+        """Yield files and the offsets in them."""
+        numbers = np.searchsorted(self._begins, offsets, side="right") - 1
+        places = self._order[numbers]
         for place in np.unique(places).tolist():
-            of_part = offsets[places == place] - self.offsets[place]
-            self._files[place].will_need(of_part, n_bytes)
+            yield self._files[place], offsets[places == place] - self.offsets[place]
 
     def close(self) -> None:
         """Release the mappings; they end when the last view of them is deleted."""
@@ -132,10 +142,23 @@ class MappedParts:
             file.close()
 
 
-def _map(
+def map_part(
     collection: Path, part: Path, n_bytes: int, fingerprint: str, offset: int
 ) -> MemoryMap:
-    """Map the file of a part, if it is the one that was collected."""
+    """Map the file of a part, if it is the one that was collected.
+
+    Parameters
+    ----------
+    collection, part : Path
+        The collection and the part.
+    n_bytes, fingerprint, offset : int, str, int
+        Size of the part, its fingerprint, and where that stands in it.
+
+    Raises
+    ------
+    EcgStoreError
+        If it is missing, or another one.
+    """
     try:
         require_regular_file(part, EcgStoreError)  # opening a pipe may not end
         mapped = MemoryMap(part)

@@ -14,6 +14,8 @@ from ecgstore.arrays import IntArray
 from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.storage.format.dataset_spec import DatasetSpec, Dimension
 from ecgstore.storage.format.stored_values import encoded, text
+from ecgstore.storage.remote.parts import RemotePart
+from ecgstore.system.urls import beside, url_of
 
 PARTS: Final = "parts"
 _PART: Final = Dimension(f"{PARTS}/part")
@@ -53,16 +55,55 @@ class Parts:
         """Number of the first row of each part, and of all rows at the end."""
         return np.concatenate([[0], np.cumsum(self.n_rows)])
 
-    def located(self, collection: Path) -> tuple[Path, ...]:
-        """Return the paths of the stores, from the folder of the collection.
+    def located(
+        self, collection: Path, url: str | None = None
+    ) -> tuple[Path | str, ...]:
+        """Return where the stores are: paths, or URLs as str.
 
-        They begin where the system finds that folder, as HDF5 finds it: behind a link,
-        ``..`` is another folder than it seems.
+        Paths begin where the system finds the folder of the collection, as HDF5 finds
+        it: behind a link, ``..`` is another folder than it seems.
+
+        Parameters
+        ----------
+        collection : Path
+            The file of the collection.
+        url : str, optional
+            Its URL, if it is at one: all parts are below the same host, or bucket.
+
+        Raises
+        ------
+        SchemaError
+            If they are not.
         """
+        if url is not None:
+            return tuple(beside(url, path) for path in self.paths)
         folder = Path(os.path.realpath(collection.parent))
         if folder == Path(os.path.abspath(collection.parent)):
             folder = collection.parent  # as the user names it
-        return tuple(Path(os.path.normpath(folder / path)) for path in self.paths)
+        return tuple(
+            url_of(path) or Path(os.path.normpath(folder / path)) for path in self.paths
+        )
+
+    def identity(self, number: int) -> tuple[int, str, int]:
+        """Return size and fingerprint of a store, and where that stands in it."""
+        return (
+            int(self.n_bytes[number]),
+            self.fingerprints[number],
+            int(self.fingerprint_offsets[number]),
+        )
+
+    def remote(self, number: int, url: str, row_nbytes: Sequence[int]) -> RemotePart:
+        """Return a part at a URL; `row_nbytes` is that of each table."""
+        n_bytes, fingerprint, offset = self.identity(number)
+        return RemotePart(
+            url,
+            n_bytes,
+            int(self.n_rows[number]),
+            fingerprint,
+            offset,
+            dict(zip(self.tables, self.offsets[number].tolist(), strict=True)),
+            dict(zip(self.tables, row_nbytes, strict=True)),
+        )
 
     def specs(self) -> list[DatasetSpec]:
         """Return the datasets that hold all of this."""
@@ -164,7 +205,9 @@ def _fit(parts: Parts, n_rows: int, row_nbytes: Sequence[int]) -> bool:
     )
 
 
-def missing_part(collection: Path, part: Path, problem: str) -> EcgStoreError:
+def missing_part(
+    collection: Path | str, part: Path | str, problem: str
+) -> EcgStoreError:
     """Return the error for a part that is not what the collection was made of."""
     return EcgStoreError(
         f"{part}: part of the collection {collection}, {problem}; restore it, or "

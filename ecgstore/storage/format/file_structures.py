@@ -24,7 +24,7 @@ def is_plain_file(file: h5py.File) -> bool:
     """
     return (
         file.mode == "r"
-        and file.driver == "sec2"
+        and file.driver in ("sec2", "fileobj")
         and not file.userblock_size
         and file.id.get_create_plist().get_sizes() == (8, 8)
     )

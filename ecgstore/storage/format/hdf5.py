@@ -2,7 +2,8 @@
 
 import functools
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, SchemaError, cause_of
-from ecgstore.storage.byte_source import MIRROR
+from ecgstore.storage.byte_source import IN_MEMORY, MIRROR
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.dataset_spec import DatasetSpec
 from ecgstore.storage.format.stored_values import text, texts
@@ -41,6 +42,14 @@ class OpenDataset:
         self.id = identifier
         self.dtype = identifier.dtype
         self.shape = identifier.shape
+
+
+class _FileInMemory(FileIO):
+    """A file without a real path, which the HDF5 library needs to open one."""
+
+    def __repr__(self) -> str:
+        """Return the path: h5py takes it for the name of the file."""
+        return str(self.name)
 
 
 @contextmanager
@@ -82,13 +91,16 @@ def open_hdf5(
             f"{path}: holds a part only of a store at a URL; fetch all of it first: "
             "`ecgstore fetch URL -o STORE`"
         )
-    try:
-        file = h5py.File(path, "r", locking=False)
-    except OSError as error:
-        known = known_file(path)
-        problem = f"is {known}" if known else "not a readable HDF5 file"
-        raise SchemaError(f"{path}: {problem}; expected {expected}") from error
-    with file:
+    with ExitStack() as opened:
+        try:
+            source: FileIO | Path = path
+            if path.is_relative_to(IN_MEMORY):
+                source = opened.enter_context(_FileInMemory(path))
+            file = opened.enter_context(h5py.File(source, "r", locking=False))
+        except OSError as error:
+            known = known_file(path)
+            problem = f"is {known}" if known else "not a readable HDF5 file"
+            raise SchemaError(f"{path}: {problem}; expected {expected}") from error
         try:
             yield file
         except EcgStoreError:

@@ -4,17 +4,19 @@ import errno
 import hashlib
 import json
 import os
+from collections.abc import Sequence, Set
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from ecgstore.errors import EcgStoreError, cause_of
 from ecgstore.storage.byte_source import MIRROR
-from ecgstore.storage.remote.object_reader import Version
 from ecgstore.system.locks import lock_shared, try_lock
 from ecgstore.system.urls import divided
 
+DEFAULT_CACHE: Final = "default"
+_OFF: Final = "off"
 _DEFAULT_GB: Final = 100.0
 _ABOUT: Final = "about.json"
 
@@ -44,40 +46,86 @@ class Entry:
     descriptor: int
 
 
-def cache_folder() -> Path:
-    """Return the folder of the cache: ``$ECGSTORE_CACHE``, or in the user's caches."""
+class Identity(NamedTuple):
+    """What tells one object, and one version of it, from others.
+
+    Attributes
+    ----------
+    url : str
+        Its URL.
+    n_bytes : int
+        Its size.
+    version : dict
+        What else is known of the version, by name: an ETag, or a fingerprint.
+    """
+
+    url: str
+    n_bytes: int
+    version: dict[str, str]
+
+
+def chosen_cache(cache: str | Path | None) -> Path | None:
+    """Return the folder of a cache, or None if nothing shall be kept.
+
+    Parameters
+    ----------
+    cache : str or Path, optional
+        The folder; ``"default"`` is that of ``$ECGSTORE_CACHE``, where ``off`` keeps
+        nothing, or one in the user's caches.
+    """
+    if cache is None:
+        return None
+    if cache != DEFAULT_CACHE:
+        return Path(os.path.abspath(cache))
     chosen = os.environ.get("ECGSTORE_CACHE")
+    if chosen == _OFF:
+        return None
     if chosen:
         return Path(os.path.abspath(chosen))
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "ecgstore"
 
 
-def cache_entry(url: str, version: Version) -> Entry:
-    """Open the folder for a version of an object; make it, and room for it.
+def cache_entries(folder: Path, objects: Sequence[Identity]) -> list[Entry]:
+    """Open the folders for versions of objects; make them, and room for them.
 
     Entries that were not opened for the longest time are removed while the cache holds
     more than ``$ECGSTORE_CACHE_GB`` (100 by default). Those in use stay.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache.
+    objects : sequence of Identity
+        The objects.
 
     Raises
     ------
     EcgStoreError
         If it cannot be written.
     """
-    name = divided(url)[1]
-    key = hashlib.sha256(json.dumps([url, *version]).encode()).hexdigest()[:24]
-    folder = cache_folder() / key
+    entries: list[Entry] = []
+    with ExitStack() as unless_opened:
+        for one in objects:
+            entry = _entry(folder, one)
+            unless_opened.callback(os.close, entry.descriptor)
+            entries.append(entry)
+        _make_room(folder, {entry.folder for entry in entries})
+        unless_opened.pop_all()
+    return entries
+
+
+def _entry(cache: Path, of: Identity) -> Entry:
+    """Open the folder for a version of an object; make it if it is missing."""
+    name = divided(of.url)[1]
+    key = hashlib.sha256(json.dumps(of).encode()).hexdigest()[:24]
+    folder = cache / key
     data = folder / f"{name}{MIRROR}"
-    about = json.dumps({"url": url, **version._asdict()}, indent=2)
+    about = json.dumps(of._asdict(), indent=2)
     try:
-        descriptor = _opened(data, about, version.n_bytes)
+        descriptor = _opened(data, about, of.n_bytes)
     except OSError as error:
         raise cannot_be_written(folder, error) from error
-    try:
-        _make_room(folder)
-    except BaseException:
-        os.close(descriptor)
-        raise
     return Entry(folder, data, folder / "marks", descriptor)
 
 
@@ -112,11 +160,11 @@ def _opened(data: Path, about: str, n_bytes: int) -> int:
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
-def _make_room(current: Path) -> None:
+def _make_room(cache: Path, current: Set[Path]) -> None:
     """Remove the entries that were opened first, while all of them are too large."""
     limit = _limit_gb() * 1e9
     found = []
-    for about in current.parent.glob(f"*/{_ABOUT}"):
+    for about in cache.glob(f"*/{_ABOUT}"):
         with suppress(OSError):
             found.append((about.stat().st_mtime, about.parent, _bytes(about.parent)))
     total = sum(n_bytes for *_, n_bytes in found)
@@ -124,7 +172,7 @@ def _make_room(current: Path) -> None:
         if total <= limit:
             return
         with suppress(OSError):  # another process removes it, too
-            if folder != current and _remove(folder):
+            if folder not in current and _remove(folder):
                 total -= n_bytes
 
 

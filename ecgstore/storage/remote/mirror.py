@@ -1,10 +1,10 @@
-"""A local file with the parts of a remote one that were fetched, mapped into memory."""
+"""The parts of an object at a URL that were fetched, mapped into memory."""
 
 import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial as bind
 from typing import Final, Protocol
 
@@ -12,18 +12,13 @@ import numpy as np
 
 from ecgstore.arrays import IntArray, UInt8Array
 from ecgstore.errors import EcgStoreError, SchemaError, StoreClosedError
-from ecgstore.storage.remote.cache import Entry, cannot_be_written
-from ecgstore.storage.remote.marks import Marks, write_at
+from ecgstore.storage.remote.copies import Copy, Dropping, MemoryCopy
+from ecgstore.storage.remote.line import AHEAD_BYTES, Line
 from ecgstore.storage.remote.object_reader import ObjectReader
 from ecgstore.storage.remote.units import Request, Units, requests_for
 
-_REQUESTS_AT_ONCE: Final = 64
-
 ATTEMPTS: Final = 3
 """How often bytes are fetched that differ from their checksum."""
-
-_AHEAD_BYTES: Final = 64 << 20
-"""Bytes that are requested ahead of what is needed."""
 
 
 class Check(Protocol):
@@ -32,6 +27,13 @@ class Check(Protocol):
     def prepare(self, numbers: IntArray) -> None:
         """Fetch the checksums of some units."""
 
+    def doubtful(self, request: Request) -> tuple[int, int]:
+        """Return where checksums of a request are that may be damaged themselves."""
+
+    @property
+    def place(self) -> int:
+        """Where those begin, which always stay when they were fetched."""
+
     def knows(self, first_unit: int) -> bool:
         """Return whether there is a checksum for a unit."""
 
@@ -39,44 +41,50 @@ class Check(Protocol):
         """Return whether successive units are what they should be."""
 
 
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Wanted:
+    """Units that are needed; they stay as long as this exists."""
+
+    numbers: IntArray
+
+
 class Mirror:
     """The bytes of an object at a URL, as far as they were fetched.
 
     It has the methods of `MemoryMap`. What is needed and absent is fetched, checked,
-    written to a file with holes, which several processes share, and read through its
-    memory map.
+    written to a file with holes, and read through its memory map.
 
     Parameters
     ----------
     reader : ObjectReader
         The object.
-    entry : Entry
-        Its files in the cache.
+    copy : Copy
+        Where its bytes are put.
     units : Units
         The units of the object.
+    line : Line
+        Makes the requests; it is closed with the mirror.
     """
 
-    def __init__(self, reader: ObjectReader, entry: Entry, units: Units) -> None:
-        self.path = entry.data
+    def __init__(
+        self, reader: ObjectReader, copy: Copy, units: Units, line: Line
+    ) -> None:
+        self.path = copy.path
         self.reader = reader
-        self._units = units
+        self.units = units
+        self._copy = copy
         self._check: Check | None = None
-        self._descriptor = entry.descriptor
-        self._finalizer = weakref.finalize(self, os.close, self._descriptor)
-        # Not by its path, where another file may be by now.
-        with open(entry.descriptor, "rb", closefd=False) as file:
-            self._bytes: UInt8Array | None = np.asarray(np.memmap(file, np.uint8, "r"))
-        self._marks = Marks(entry.marks, units)
+        self._bytes: UInt8Array | None = copy.bytes
         # What this process has fetched or checked, and what it has asked for.
         self._is_trusted = np.zeros(units.n_units, bool)
         self._is_asked = np.zeros(units.n_units, bool)
         self._n_left = units.counts  # by region: units that are not trusted
-        self._bytes_asked = 0
         self._error: Exception | None = None
-        self._arrived = threading.Condition()
+        self._line = line
+        self._arrived = line.arrived
         self._writing = threading.Lock()
-        self._pool = ThreadPoolExecutor(_REQUESTS_AT_ONCE, "ecgstore-fetch")
         self._process = os.getpid()
+        self._dropping = Dropping(copy, units) if isinstance(copy, MemoryCopy) else None
 
     @property
     def bytes(self) -> UInt8Array:
@@ -98,19 +106,21 @@ class Mirror:
 
         As all that was written earlier, they are checked when they are needed.
         """
-        numbers = np.arange(self._units.n_within(len(content)))
-        for request in requests_for(self._units, numbers):
+        numbers = np.arange(self.units.n_within(len(content)))
+        for request in requests_for(self.units, numbers):
             self._keep(request, content[request.begin : request.end])
 
     def check_with(self, check: Check) -> None:
         """Check all units from now on; those that came before stay as they are."""
         self._check = check
+        if self._dropping is not None:
+            self._dropping.keep(int(self.units.numbers_at(np.array([check.place]))[0]))
 
     def check_unchanged(self) -> None:
         """Raise if the mirror was closed: every answer is of the version opened."""
         self.bytes  # noqa: B018  # raises after `close`
 
-    def need(self, offsets: IntArray, n_bytes: int) -> None:
+    def need(self, offsets: IntArray, n_bytes: int) -> object:
         """Wait until ranges of the object are in the mirror.
 
         Parameters
@@ -120,6 +130,11 @@ class Mirror:
         n_bytes : int
             Length of every range in bytes.
 
+        Returns
+        -------
+        object
+            As long as it exists, the ranges stay.
+
         Raises
         ------
         EcgStoreError
@@ -127,14 +142,37 @@ class Mirror:
         SchemaError
             If what arrives differs from its checksum.
         """
+        wanted = self.begin_to_need(offsets, n_bytes)
+        if wanted is not None:
+            self.wait_for(wanted)
+        return wanted
+
+    def begin_to_need(self, offsets: IntArray, n_bytes: int) -> "Wanted | None":
+        """Request ranges that are absent; None if all are here, and stay; see `need`.
+
+        What it returns is for `wait_for`.
+        """
         if not n_bytes or not len(offsets):
-            return
-        if self.has_table(int(offsets.min()), int(offsets.max()) + n_bytes):
-            return
-        numbers = self._units.of_ranges(offsets, n_bytes)
-        if self._is_trusted[numbers].all():
-            return
-        self._ask(numbers, waits=True)
+            return None
+        if self._dropping is None:
+            if self.has_table(int(offsets.min()), int(offsets.max()) + n_bytes):
+                return None
+            numbers = self.units.of_ranges(offsets, n_bytes)
+            if self._is_trusted[numbers].all():
+                return None
+            wanted = Wanted(numbers)
+        else:
+            self.reader.check_process()  # another one may drop what this one reads
+            wanted = Wanted(self.units.of_ranges(offsets, n_bytes))
+            with self._arrived:
+                self._dropping.hold(wanted.numbers)
+            weakref.finalize(wanted, self._release, wanted.numbers)
+        self._ask(wanted.numbers, waits=True)
+        return wanted
+
+    def wait_for(self, wanted: "Wanted") -> None:
+        """Wait until what was requested is here; see `need`."""
+        numbers = wanted.numbers
         with self._arrived:
             while not (arrived := self._is_trusted[numbers]).all():
                 self.bytes  # noqa: B018  # raises after `close`
@@ -142,9 +180,15 @@ class Mirror:
                     raise self._error
                 self._arrived.wait()
 
+    def _release(self, numbers: IntArray) -> None:
+        """Allow rows to be dropped that were read."""
+        with self._arrived:
+            if self._dropping is not None:
+                self._dropping.release(numbers)
+
     def has_table(self, begin: int, end: int) -> bool:
         """Return whether a range is here, and the whole table that it is of."""
-        region = self._units.region_of(begin, end)
+        region = self.units.region_of(begin, end)
         return region >= 0 and not self._n_left[region]
 
     def need_table(self, begin: int, n_bytes: int, damage: Callable[[], str]) -> None:
@@ -169,7 +213,7 @@ class Mirror:
             problem = damage()
             if not problem:
                 return
-            self._forget(self._units.of_ranges(where, n_bytes))
+            self._forget(self.units.of_ranges(where, n_bytes))
         raise SchemaError(
             f"{self.reader.url}: is damaged ({problem}); restore it from a copy"
         )
@@ -177,42 +221,41 @@ class Mirror:
     def _forget(self, numbers: IntArray) -> None:
         """Let units be fetched again."""
         with self._arrived:
-            self._marks.clear(numbers)
+            self._copy.clear(numbers)
             for number in numbers[self._is_trusted[numbers]].tolist():
-                self._n_left[self._region(number)] += 1
+                self._n_left[self.units.place_of(number)] += 1
             self._is_trusted[numbers] = False
 
     def will_need(self, offsets: IntArray, n_bytes: int) -> None:
         """Begin to fetch ranges that will be needed soon, if not too much is asked."""
-        if self._bytes_asked < _AHEAD_BYTES and n_bytes and len(offsets):
-            self._ask(self._units.of_ranges(offsets, n_bytes), waits=False)
+        if self._line.has_room and n_bytes and len(offsets):
+            self._ask(self.units.of_ranges(offsets, n_bytes), waits=False)
 
-    def need_all(self) -> Iterator[int]:
-        """Fetch every byte; yield the number of bytes that are there, again and again.
+    def pieces(self) -> Iterator[UInt8Array]:
+        """Fetch every byte, in large pieces; yield each of them when it is there.
 
-        Whoever takes these numbers decides how fast it goes.
+        Whoever takes the pieces decides how fast it goes.
         """
         n_bytes = len(self.bytes)
-        for begin in range(0, n_bytes, _AHEAD_BYTES // 2):
-            size = min(_AHEAD_BYTES // 2, n_bytes - begin)
-            following = min(begin + size, n_bytes - 1)
-            self.will_need(
-                np.array([following]), min(_AHEAD_BYTES // 2, n_bytes - following)
-            )
-            self.need(np.array([begin]), size)
-            yield begin + size
+        step = AHEAD_BYTES // 2
+        for begin in range(0, n_bytes, step):
+            end = min(begin + step, n_bytes)
+            needed = self.need(np.array([begin]), end - begin)
+            self.will_need(np.array([end]), min(step, n_bytes - end))
+            yield self.bytes[begin:end]
+            del needed
 
     def close(self) -> None:
         """Release the mapping and stop to fetch; whoever waits gets an error."""
         if os.getpid() != self._process:  # forked: others may hold the locks for ever
             self._bytes = None
-            self._finalizer()
+            self._copy.close()
             return
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._line.close()
         self.reader.close()
         with self._writing:
             self._bytes = self._check = None  # which refer to each other
-            self._finalizer()
+            self._copy.close()
         with self._arrived:
             self._error = None  # its traceback refers to this mirror
             self._arrived.notify_all()
@@ -235,30 +278,25 @@ class Mirror:
             self._is_asked[numbers] = True
         requests: list[Request] = []
         try:
-            is_here = self._marks.are_set(numbers)
-            requests = requests_for(self._units, numbers[~is_here])
-            for request in requests_for(self._units, numbers[is_here]):
+            is_here = self._copy.are_set(numbers)
+            requests = requests_for(self.units, numbers[~is_here])
+            for request in requests_for(self.units, numbers[is_here]):
                 # Fetched earlier: only a crash of the machine can have lost it.
                 if self._is_as_kept(request):
                     self._trust(request)
                 else:
                     requests.append(request)
             for request in requests:
-                self._submit(request, waits=waits)
+                self._line.submit(
+                    bind(self._fetch, request),
+                    request.end - request.begin,
+                    self.check_unchanged,
+                    waits=waits,
+                )
         except BaseException as error:  # Ctrl-C, or closed meanwhile
             kind = error if isinstance(error, Exception) else None
             self._give_up(numbers, kind or EcgStoreError(f"{self.reader.url}: stopped"))
             raise
-
-    def _submit(self, request: Request, *, waits: bool) -> None:
-        """Hand a request to a thread."""
-        with self._arrived:
-            while waits and self._bytes_asked >= _AHEAD_BYTES:
-                self.bytes  # noqa: B018  # raises after `close`
-                self._arrived.wait()
-            self.bytes  # noqa: B018
-            self._bytes_asked += request.end - request.begin
-            self._pool.submit(bind(self._fetch, request))
 
     def _fetch(self, request: Request) -> None:
         """Fetch a range, check it and write it to the mirror."""
@@ -268,10 +306,6 @@ class Mirror:
         except Exception as error:
             numbers = np.arange(request.n_units) + request.first_unit
             self._give_up(numbers, error)
-        finally:
-            with self._arrived:
-                self._bytes_asked -= request.end - request.begin
-                self._arrived.notify_all()
 
     def _checked(self, request: Request) -> UInt8Array:
         """Return the bytes of a range; fetch them again if they are not intact.
@@ -287,11 +321,21 @@ class Mirror:
             )
             if self._is_intact(request, content):
                 return content
+            self._fetch_checksums_again(request)
         raise SchemaError(
             f"{self.reader.url}: bytes {request.begin} to {request.end} do not have "
             f"the CRC-32C in /checksums, {ATTEMPTS} times; the store is damaged: "
             "restore it from a copy"
         )
+
+    def _fetch_checksums_again(self, request: Request) -> None:
+        """Fetch again what a request was compared with, if it may be damaged."""
+        begin, end = (0, 0) if self._check is None else self._check.doubtful(request)
+        if begin < end:
+            numbers = self.units.of_ranges(np.array([begin]), end - begin)
+            for one in requests_for(self.units, numbers):
+                content = self.reader.read(one.begin, one.end)
+                self._keep(one, np.frombuffer(content, np.uint8))
 
     def _keep(self, request: Request, content: UInt8Array) -> None:
         """Write a range to the mirror, and mark its units then.
@@ -305,18 +349,14 @@ class Mirror:
         """
         with self._writing:  # so that the descriptor is no other file's meanwhile
             self.bytes  # noqa: B018  # raises after `close`
-            try:
-                write_at(self._descriptor, content, request.begin)
-                self._marks.set(request, content)
-            except OSError as error:
-                raise cannot_be_written(self.path, error) from error
+            self._copy.write(request, content)
 
     def _is_as_kept(self, request: Request) -> bool:
         """Return whether units that were written earlier are what they should be."""
         content = self.bytes[request.begin : request.end]
         if self._check is not None and self._check.knows(request.first_unit):
             return self._check.is_intact(request.first_unit, content)
-        return self._marks.are_of(request, content)
+        return self._copy.are_of(request, content)
 
     def _is_intact(self, request: Request, content: UInt8Array) -> bool:
         """Return whether a range has the checksums of the store, if it has some."""
@@ -328,14 +368,24 @@ class Mirror:
         with self._arrived:
             units = slice(request.first_unit, request.first_unit + request.n_units)
             n_new = int(np.count_nonzero(~self._is_trusted[units]))
-            self._n_left[self._region(request.first_unit)] -= n_new
+            self._n_left[self.units.place_of(request.first_unit)] -= n_new
             self._is_trusted[units] = True
             self._is_asked[units] = False
+            if self._dropping is not None:
+                self._dropping.note(request)
             self._arrived.notify_all()
+        self._drop()
 
-    def _region(self, unit: int) -> int:
-        """Return the number of the region of a unit; a request is in one."""
-        return int(np.searchsorted(self._units.first, unit, side="right")) - 1
+    def _drop(self) -> None:
+        """Drop the oldest rows from memory, while there are too many."""
+        if self._dropping is None:
+            return
+        with self._writing, self._arrived:
+            while (oldest := self._dropping.next()) is not None:
+                units = slice(oldest.first_unit, oldest.first_unit + oldest.n_units)
+                self._is_trusted[units] = False
+                self._n_left[self.units.place_of(oldest.first_unit)] += oldest.n_units
+                self._dropping.drop(oldest, self._is_trusted | self._is_asked)
 
     def _give_up(self, numbers: IntArray, error: Exception) -> None:
         """Note that units do not arrive, unless they have."""

@@ -59,11 +59,41 @@ class Version(NamedTuple):
 
 @dataclass(slots=True)
 class Transfers:
-    """What was transferred: requests that succeeded, their bytes, and repetitions."""
+    """What was transferred from one object, or from several.
+
+    Attributes
+    ----------
+    n_requests : int
+        Requests that succeeded.
+    n_bytes : int
+        Bytes of their answers.
+    n_repeated : int
+        Requests that failed, and were made again.
+    """
 
     n_requests: int = 0
     n_bytes: int = 0
     n_repeated: int = 0
+
+    def __add__(self, other: "Transfers") -> "Transfers":
+        return Transfers(
+            self.n_requests + other.n_requests,
+            self.n_bytes + other.n_bytes,
+            self.n_repeated + other.n_repeated,
+        )
+
+
+class Connections:
+    """Connections to the folders of objects, one for each, whatever it holds."""
+
+    def __init__(self) -> None:
+        self._stores: dict[str, Any] = {}
+
+    def to(self, folder: str, url: str) -> Any:
+        """Return the connection to a folder; `url` is for messages."""
+        if folder not in self._stores:
+            self._stores[folder] = _connect(folder, url)
+        return self._stores[folder]
 
 
 class ObjectReader:
@@ -76,6 +106,8 @@ class ObjectReader:
     ----------
     url : str
         Its URL.
+    connections : Connections
+        Those of all objects that are read together.
 
     Raises
     ------
@@ -84,19 +116,20 @@ class ObjectReader:
         that has made requests.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, connections: Connections) -> None:
         self.url = url
         self.transfers = Transfers()
-        self._folder, self._name = divided(url)
+        folder, self._name = divided(url)
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._version: Version | None = None
         self.check_process()
-        self._store = _connect(self._folder, url)
+        self._store = connections.to(folder, url)
 
-    def begin(self, n_bytes: int) -> tuple[bytes, Version]:
-        """Return the first bytes, and the version that all later answers must have."""
-        content, version = self._repeated(0, n_bytes)
+    def begin(self, begin: int, end: int) -> tuple[bytes, Version]:
+        """Return a range, and the version that all later answers must have."""
+        self._version = None
+        content, version = self._repeated(begin, end)
         self._version = version
         return content, version
 

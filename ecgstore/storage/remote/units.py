@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ecgstore.arrays import IntArray
+from ecgstore.storage.format.schema import CHECKED_SAMPLES
 
 MOST_BYTES: Final = 8 << 20
 """Bytes of a request: as large as one answer may be without delaying others."""
@@ -49,6 +50,21 @@ def region(begin: int, row_bytes: int, n_rows: int, *, per_row: int = 1) -> Regi
     """
     rows_at_once = max(1, MOST_BYTES // max(1, row_bytes))
     return Region(begin, row_bytes // per_row, n_rows * per_row, rows_at_once * per_row)
+
+
+def signal_region(begin: int, row_bytes: int, shape: tuple[int, ...]) -> Region:
+    """Return the region of signals, in units that have a checksum.
+
+    Parameters
+    ----------
+    begin, row_bytes : int
+        Where they are.
+    shape : tuple of int
+        Number of rows, leads and samples.
+    """
+    n_rows, n_leads, n_samples = shape
+    n_blocks, rest = divmod(n_samples, CHECKED_SAMPLES)
+    return region(begin, row_bytes, n_rows, per_row=1 if rest else n_leads * n_blocks)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +122,10 @@ class Units:
         """Return the number of the region that a range lies in; -1 for several."""
         first, last = np.searchsorted(self.begins, [begin, end - 1], side="right") - 1
         return int(first) if first == last else -1
+
+    def place_of(self, unit: int) -> int:
+        """Return the number of the region of a unit."""
+        return int(np.searchsorted(self.first, unit, side="right")) - 1
 
     def n_within(self, n_bytes: int) -> int:
         """Return how many units lie in the first bytes as a whole."""
