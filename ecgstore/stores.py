@@ -107,10 +107,11 @@ def fetch(
     with Store(address, labels="built") as store:
         if final is None and store.keeps_nothing:
             raise EcgStoreError(
-                f"{address}: cannot be fetched into the cache, because there is none "
-                "(ECGSTORE_CACHE is off); give a file to write, or set it to a folder"
+                f"{store.place}: cannot be fetched into the cache, because there is "
+                "none (ECGSTORE_CACHE is off); give a file to write, or set it to a "
+                "folder"
             )
-        files = {mirror.reader.url: mirror for mirror in store.mirrors}
+        files = {mirror.reader.shown: mirror for mirror in store.mirrors}
         copies = {} if final is None else _copies(files, final, overwrite)
         total = sum(len(mirror.bytes) for mirror in files.values()) // _MB
         with Progress("fetch", total, unit="MB", quiet=quiet) as progress:

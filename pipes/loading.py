@@ -7,6 +7,7 @@ public function `ecgstore.pipes.loader`.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, Self
 
+import numpy as np
 import torch
 import torch.distributed
 from torchdata.nodes import BaseNode
@@ -29,10 +30,12 @@ from ecgstore.pipes.reading.record_reader import RecordReader
 from ecgstore.pipes.reading.sharing import WorkSharing
 from ecgstore.pipes.reading.window import Window
 from ecgstore.storage import Selection, Store
+from ecgstore.storage.remote.line import AHEAD_BYTES
 
 _BLOCK_ROWS: Final = 8
 _WINDOW_BLOCKS: Final = 64
-"""Shuffling of a store at a URL: windows of 61 MB of 10 s at 500 Hz."""
+"""Shuffling of a store at a URL: windows of 61 MB of 10 s at 500 Hz; of longer records
+fewer blocks."""
 
 
 def loader(
@@ -127,8 +130,7 @@ def loader(
             "order determines how records are shuffled"
         )
     if order is None:
-        n = len(selection)
-        order = _order(n, seed, shuffle, selection.store.url is not None)
+        order = _order(selection, seed, shuffle)
     rank, world_size = _rank_and_world_size(rank, world_size)
     rows = Rows(
         selection,
@@ -166,9 +168,7 @@ def loader(
     return Loader(node, rows, prefetcher)
 
 
-def _order(
-    n: int, seed: int, shuffle: bool | Literal["full"], is_remote: bool
-) -> Order:
+def _order(selection: Selection, seed: int, shuffle: bool | Literal["full"]) -> Order:
     """Return the order of an epoch.
 
     Raises
@@ -178,10 +178,13 @@ def _order(
     """
     if shuffle not in (True, False, "full"):
         raise ValueError(f"shuffle is {shuffle!r}; expected True, False or 'full'")
+    n, store = len(selection), selection.store
     if not shuffle:
         return Sequential(n)
-    if is_remote and shuffle != "full":
-        return BlockShuffled(n, seed, _BLOCK_ROWS, _WINDOW_BLOCKS)
+    if store.is_remote and shuffle != "full":
+        row_bytes = store.n_leads * store.n_samples * np.dtype(store.dtype).itemsize
+        blocks = AHEAD_BYTES // (_BLOCK_ROWS * max(1, row_bytes))
+        return BlockShuffled(n, seed, _BLOCK_ROWS, max(1, min(blocks, _WINDOW_BLOCKS)))
     return Shuffled(n, seed)
 
 

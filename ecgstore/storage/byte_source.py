@@ -28,6 +28,12 @@ class ByteSource(Protocol):
         They stay as long as what it returns exists.
         """
 
+    def has_tables(self, begins: IntArray) -> bool:
+        """Return whether all of some tables is there, by the offsets of their begins.
+
+        There is one in each file, in the order of the files.
+        """
+
     def will_need(self, offsets: IntArray, n_bytes: int) -> None:
         """Prepare to read ranges that will be needed soon."""
 

@@ -155,6 +155,10 @@ class MemoryMap:
     def need(self, offsets: IntArray, n_bytes: int) -> object:
         """Return: all bytes of a local file are there, and stay."""
 
+    def has_tables(self, begins: IntArray) -> bool:
+        """Return that all of a local file is there."""
+        return True
+
     def will_need(self, offsets: IntArray, n_bytes: int) -> None:
         """Tell the system to read ranges of the file that will be needed soon.
 

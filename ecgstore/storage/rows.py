@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ecgstore.arrays import Float32Array, Int16Array, IntArray, UInt8Array
 from ecgstore.storage.byte_source import ByteSource
 from ecgstore.storage.first_touch import FirstTouch, RowCheck
-from ecgstore.storage.format.row_offsets import RowOffsets
+from ecgstore.storage.format.row_offsets import PartOffsets, RowOffsets
 
 
 def load_kernels() -> None:
@@ -162,6 +162,14 @@ class SignalRows:
             check,
             needed,
         )
+
+    @property
+    def fetches(self) -> bool:
+        """Whether some rows are at a URL, and not here."""
+        offsets = self.offsets
+        if isinstance(offsets, PartOffsets):
+            return not self.file.has_tables(offsets.begins)
+        return bool(len(offsets)) and not self.file.has_tables(offsets[:1])
 
     def _need(
         self, offsets: IntArray, n_window: int, leads: IntArray | None, begins: IntArray

@@ -21,7 +21,7 @@ from ecgstore.storage.remote.object_reader import Transfers
 from ecgstore.storage.remote.opening import open_mirror
 from ecgstore.storage.rows import SignalRows
 from ecgstore.storage.tables import Tables
-from ecgstore.system.urls import url_of
+from ecgstore.system.urls import shown, url_of
 
 
 class StoreFile:
@@ -103,7 +103,7 @@ class StoreFile:
     @property
     def place(self) -> str:
         """Path or URL, for messages."""
-        return self.url or str(self.path)
+        return str(self.path) if self.url is None else shown(self.url)
 
     @property
     def dtype(self) -> str:
@@ -227,6 +227,11 @@ class StoreFile:
         for mirror in self.mirrors:
             for _ in mirror.pieces():
                 pass
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether rows come from a URL."""
+        return bool(self.mirrors)
 
     @property
     def keeps_nothing(self) -> bool:

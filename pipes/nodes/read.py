@@ -12,10 +12,6 @@ from ecgstore.storage.rows import waits_for_disk
 _ROWS_AHEAD: Final = 256
 """Number of rows to request from the disk ahead; more are not faster."""
 
-_ROWS_OF_URL: Final = 512
-"""Number of rows to request together from a URL, and least number to be ahead of what
-is read: a window of the order, so that its blocks become requests."""
-
 _BATCHES_COLD: Final = 64
 """Number of batches with requests ahead after one that waited for the disk."""
 
@@ -74,8 +70,8 @@ class Read(BaseNode[Batch]):
         """Take the next row batch; several if requests in advance save time."""
         n_rows = sum(len(rows) for rows, _ in self._ahead)
         fetches = self._reader.fetches
-        if fetches and n_rows < _ROWS_OF_URL:
-            least = n_rows + _ROWS_OF_URL
+        if fetches and n_rows < self._reader.n_rows_ahead:
+            least = n_rows + self._reader.n_rows_ahead
         else:
             least = _ROWS_AHEAD if self._n_cold and not fetches else 0
         asked: list[RowBatch] = []

@@ -21,8 +21,9 @@ from ecgstore.pipes.reading.window import (
 )
 from ecgstore.similar_names import did_you_mean
 from ecgstore.storage import Store
+from ecgstore.storage.collection.joined_table import JoinedTable
 from ecgstore.storage.format import schema
-from ecgstore.storage.remote.mirror import Mirror
+from ecgstore.storage.remote import line
 from ecgstore.storage.rows import Gather, load_kernels
 
 load_kernels()  # while PyTorch is imported, not with the first batch
@@ -30,6 +31,9 @@ load_kernels()  # while PyTorch is imported, not with the first batch
 ARRAYS: Final = ("signals", "labels", "features", "fiducials", "r_peaks")
 """Fields of every store that are attributes of a batch, as `schema.TARGETS` of some is;
 all others are in `Batch.columns`."""
+
+_MOST_ROWS_AHEAD: Final = 512
+"""A window of the order of stores at URLs, so that its blocks become requests."""
 
 
 class RecordReader:
@@ -147,20 +151,27 @@ class RecordReader:
         self._store.check_unchanged()
 
     @property
+    def n_rows_ahead(self) -> int:
+        """Number of rows to request together from a URL: as many as fit in its line."""
+        n_leads = len(self._lead_names)
+        row_bytes = n_leads * self._n_window * self._signals.dtype.itemsize
+        return max(1, min(_MOST_ROWS_AHEAD, line.AHEAD_BYTES // max(1, row_bytes)))
+
+    @property
     def fetches(self) -> bool:
-        """Whether the store is at a URL, and some of its signals are still there."""
-        file, offsets = self._signals.file, self._signals.offsets
-        if not isinstance(file, Mirror) or not len(offsets):
-            return False
-        begin = int(offsets[0])
-        return not file.has_table(begin, begin + 1)
+        """Whether some signals are at a URL, and not here."""
+        return self._signals.fetches
 
     def will_need(self, batches: Sequence[RowBatch]) -> None:
-        """Let signals of batches be read that are soon passed to `read`."""
-        if "signals" not in self._arrays:
-            return
+        """Let records of batches be read that are soon passed to `read`."""
         self.check_unchanged()
         rows = np.concatenate([batch.rows for batch in batches])
+        for name in self._arrays:
+            table = None if name == "signals" else self._store.tables[name]
+            if isinstance(table, JoinedTable):
+                table.will_need(rows)
+        if "signals" not in self._arrays:
+            return
         begins = [self._windows(batch)[1] for batch in batches]
         known = [one for one in begins if one is not None]
         self._signals.will_need(

@@ -78,6 +78,10 @@ class JoinedTable:
         values = self._rows(numbers)
         return values[(slice(None), *rest)] if rest else values
 
+    def will_need(self, rows: IntArray) -> None:
+        """Let rows be fetched that will be read soon."""
+        self.file.will_need(self.offsets[rows], self.offsets.step)
+
     def _all(self) -> NDArray[Any]:
         """Return all rows."""
         return self._rows(np.arange(len(self)))

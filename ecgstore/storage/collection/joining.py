@@ -20,6 +20,7 @@ from ecgstore.storage.remote.opening import fetch_checksums
 from ecgstore.storage.remote.parts import part_mirrors
 from ecgstore.storage.remote.signal_check import Checksums
 from ecgstore.system.open_files import allow_open_stores
+from ecgstore.system.urls import shown
 
 _CHECKSUM_BYTES: Final = 4
 
@@ -110,7 +111,7 @@ def _files(
         rows,
         bind(_fetch_checksums, collection, checksums, signal_shape[0]),
         cache,
-        bind(missing_part, at or path),
+        bind(missing_part, shown(at) if at else path),
     )
     by_number = dict(zip(of_url, mirrors, strict=True))
     return [

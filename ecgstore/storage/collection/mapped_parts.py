@@ -68,6 +68,7 @@ class MappedParts:
         self._begins = addresses.offsets[self._order]
         self._is_remote = any(isinstance(file, Mirror) for file in files)
         self._bytes: UInt8Array | None = np.asarray(addresses)
+        self._n_whole = 0
         self._next = 0
         self._next_check_s = 0.0
 
@@ -121,6 +122,16 @@ class MappedParts:
         for mirror, needed in wanted:  # when all are under way
             mirror.wait_for(needed)
         return wanted
+
+    def has_tables(self, begins: IntArray) -> bool:
+        """Return whether a table of each file is there; see `ByteSource`."""
+        every = begins - self.offsets
+        while self._n_whole < len(self._files):
+            here = self._n_whole
+            if not self._files[here].has_tables(every[here : here + 1]):
+                return False
+            self._n_whole += 1  # what is there stays, if there is a cache
+        return True
 
     def will_need(self, offsets: IntArray, n_bytes: int) -> None:
         """Prepare to read ranges that will be needed soon; see `MemoryMap`."""

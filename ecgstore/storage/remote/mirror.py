@@ -97,7 +97,7 @@ class Mirror:
         """
         if self._bytes is None:
             raise StoreClosedError(
-                f"{self.reader.url}: the store is closed; open it again to read"
+                f"{self.reader.shown}: the store is closed; open it again to read"
             )
         return self._bytes
 
@@ -191,6 +191,10 @@ class Mirror:
         region = self.units.region_of(begin, end)
         return region >= 0 and not self._n_left[region]
 
+    def has_tables(self, begins: IntArray) -> bool:
+        """Return whether the whole tables are here that begin at some offsets."""
+        return all(self.has_table(begin, begin + 1) for begin in begins.tolist())
+
     def need_table(self, begin: int, n_bytes: int, damage: Callable[[], str]) -> None:
         """Wait until a whole table is in the mirror, and check it.
 
@@ -215,7 +219,7 @@ class Mirror:
                 return
             self._forget(self.units.of_ranges(where, n_bytes))
         raise SchemaError(
-            f"{self.reader.url}: is damaged ({problem}); restore it from a copy"
+            f"{self.reader.shown}: is damaged ({problem}); restore it from a copy"
         )
 
     def _forget(self, numbers: IntArray) -> None:
@@ -295,7 +299,9 @@ class Mirror:
                 )
         except BaseException as error:  # Ctrl-C, or closed meanwhile
             kind = error if isinstance(error, Exception) else None
-            self._give_up(numbers, kind or EcgStoreError(f"{self.reader.url}: stopped"))
+            self._give_up(
+                numbers, kind or EcgStoreError(f"{self.reader.shown}: stopped")
+            )
             raise
 
     def _fetch(self, request: Request) -> None:
@@ -323,7 +329,7 @@ class Mirror:
                 return content
             self._fetch_checksums_again(request)
         raise SchemaError(
-            f"{self.reader.url}: bytes {request.begin} to {request.end} do not have "
+            f"{self.reader.shown}: bytes {request.begin} to {request.end} do not have "
             f"the CRC-32C in /checksums, {ATTEMPTS} times; the store is damaged: "
             "restore it from a copy"
         )

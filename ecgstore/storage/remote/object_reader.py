@@ -2,13 +2,15 @@
 
 import os
 import random
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from ecgstore.errors import EcgStoreError, StoreClosedError
-from ecgstore.system.urls import divided
+from ecgstore.storage.remote.hub import HUB, http_of_hub, hub_headers
+from ecgstore.system.urls import divided, shown
 
 _ATTEMPTS: Final = 5
 _FIRST_PAUSE_S: Final = 0.1
@@ -89,10 +91,10 @@ class Connections:
     def __init__(self) -> None:
         self._stores: dict[str, Any] = {}
 
-    def to(self, folder: str, url: str) -> Any:
+    def to(self, folder: str, url: str, headers: dict[str, str]) -> Any:
         """Return the connection to a folder; `url` is for messages."""
         if folder not in self._stores:
-            self._stores[folder] = _connect(folder, url)
+            self._stores[folder] = _connect(folder, url, headers)
         return self._stores[folder]
 
 
@@ -118,13 +120,16 @@ class ObjectReader:
 
     def __init__(self, url: str, connections: Connections) -> None:
         self.url = url
+        self.shown = shown(url)
         self.transfers = Transfers()
-        folder, self._name = divided(url)
+        self._is_of_hub = url.startswith(HUB)
+        folder, self._name = divided(http_of_hub(url) if self._is_of_hub else url)
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._version: Version | None = None
         self.check_process()
-        self._store = connections.to(folder, url)
+        headers = hub_headers() if self._is_of_hub else {}
+        self._store = connections.to(folder, self.shown, headers)
 
     def begin(self, begin: int, end: int) -> tuple[bytes, Version]:
         """Return a range, and the version that all later answers must have."""
@@ -165,7 +170,7 @@ class ObjectReader:
         self.check_process()
         for attempt in range(1, _ATTEMPTS + 1):
             if self._closed.is_set():
-                raise StoreClosedError(f"{self.url}: the store was closed")
+                raise StoreClosedError(f"{self.shown}: the store was closed")
             try:
                 return self._request(begin, end)
             except exceptions.PreconditionError as error:
@@ -192,7 +197,9 @@ class ObjectReader:
         global _used_by
         _used_by = os.getpid()
         options: dict[str, Any] = {"range": (begin, end)}
-        if self._version is not None and self._version.is_strong:
+        # The Hub leads to other servers, which know other ETags.
+        sends_tag = not self._is_of_hub
+        if sends_tag and self._version is not None and self._version.is_strong:
             options["if_match"] = self._version.e_tag
         answer = self._store.get(self._name, options=options)
         meta = answer.meta
@@ -216,7 +223,7 @@ class ObjectReader:
         """Refuse to make requests in a forked process: they would never end."""
         if _used_by is not None and _used_by != os.getpid():
             raise EcgStoreError(
-                f"{self.url}: this process was forked from one that has read from a "
+                f"{self.shown}: this process was forked from one that has read from a "
                 "URL already, and the library for URLs does not work then; start "
                 "processes by spawn or forkserver, as "
                 "DataLoader(..., multiprocessing_context='spawn') does"
@@ -225,8 +232,8 @@ class ObjectReader:
     def _replaced(self) -> EcgStoreError:
         """Return the error for another version of the object."""
         return EcgStoreError(
-            f"{self.url}: was replaced by another object since it was opened; open it "
-            "again"
+            f"{self.shown}: was replaced by another object since it was opened; open "
+            "it again"
         )
 
     def _failed(self, error: Exception) -> EcgStoreError:
@@ -246,12 +253,20 @@ class ObjectReader:
             first_line = next(iter(str(error).splitlines()), "")
             advice = (
                 f"cannot be read, after {_ATTEMPTS} attempts ({kind}: "
-                f"{first_line[:200]}); check the address and the connection"
+                f"{_without_secrets(first_line)[:200]}); check the address and the "
+                "connection"
             )
-        return EcgStoreError(f"{self.url}: {advice}")
+        return EcgStoreError(f"{self.shown}: {advice}")
 
 
-def _connect(folder: str, url: str) -> Any:
+def _without_secrets(message: str) -> str:
+    """Return a message without what URLs in it have behind their path."""
+    return re.sub(
+        r"(://)(?:[^/\s@]*@)?([^\s?\"')]*)(?:\?[^\s\"')]*)?", r"\1\2", message
+    )
+
+
+def _connect(folder: str, url: str, headers: dict[str, str]) -> Any:
     """Return the library's store of the folder of a URL."""
     try:
         from obstore.store import from_url
@@ -268,13 +283,14 @@ def _connect(folder: str, url: str) -> Any:
                 "allow_http": True,
                 "read_timeout": f"{_SILENCE_S}s",
                 "timeout": f"{_TIMEOUT_S}s",
+                "default_headers": headers,
             },
             retry_config={"max_retries": 0},
         )
     except Exception as error:
         first_line = next(iter(str(error).splitlines()), "")
         raise EcgStoreError(
-            f"{url}: cannot be opened ({type(error).__name__}: {first_line[:200]}); "
-            "expected a URL of http, https, s3, gs or az, and credentials if it needs "
-            "them"
+            f"{url}: cannot be opened ({type(error).__name__}: "
+            f"{_without_secrets(first_line)[:200]}); expected a URL of http, https, "
+            "s3, gs, az or hf, and credentials if it needs them"
         ) from error

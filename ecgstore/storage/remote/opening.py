@@ -109,6 +109,7 @@ def open_mirror(url: str, cache: Path | None) -> Mirror:
         If it is no store of a version that can be read in parts.
     """
     reader = ObjectReader(url, Connections())
+    url = reader.shown  # in messages, and in the cache: signatures change
     n_first = _FIRST_BYTES
     for attempt in range(1, ATTEMPTS + 1):
         first, version = reader.begin(0, n_first)

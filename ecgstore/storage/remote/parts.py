@@ -16,7 +16,7 @@ from ecgstore.storage.remote.mirror import Mirror
 from ecgstore.storage.remote.object_reader import Connections, ObjectReader
 from ecgstore.storage.remote.signal_check import Checksums, SignalCheck, SignalUnits
 from ecgstore.storage.remote.units import Units, region, signal_region
-from ecgstore.system.urls import divided
+from ecgstore.system.urls import divided, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +83,11 @@ class _PartReader(ObjectReader):
         try:
             found, version = self.begin(begin, begin + len(part.fingerprint))
         except EcgStoreError as error:
-            problem = f"cannot be read ({str(error).removeprefix(f'{part.url}: ')})"
-            raise self._refusal(part.url, problem) from error
+            problem = f"cannot be read ({str(error).removeprefix(f'{self.shown}: ')})"
+            raise self._refusal(self.shown, problem) from error
         if version.n_bytes != part.n_bytes or found != part.fingerprint.encode():
             problem = "is another store than the one that was collected"
-            raise self._refusal(part.url, problem)
+            raise self._refusal(self.shown, problem)
         self._is_identified = True
 
 
@@ -126,7 +126,7 @@ def part_mirrors(
         entries = cache_entries(
             cache,
             [
-                Identity(one.url, one.n_bytes, {"fingerprint": one.fingerprint})
+                Identity(shown(one.url), one.n_bytes, {"fingerprint": one.fingerprint})
                 for one in parts
             ],
         )
@@ -163,7 +163,7 @@ def _units(
         return Units.of(regions, part.n_bytes)
     except ValueError as error:
         raise SchemaError(
-            str(refusal(part.url, f"has tables that overlap ({error})"))
+            str(refusal(shown(part.url), f"has tables that overlap ({error})"))
         ) from error
 
 

@@ -16,7 +16,8 @@ import pytest
 import ecgstore
 from bench.common.range_server import Server
 from ecgstore.errors import EcgStoreError, StoreClosedError
-from ecgstore.storage.remote import mirror as mirrors, opening
+from ecgstore.storage.remote import line, opening
+from ecgstore.storage.remote.line import Line
 from ecgstore.storage.remote.mirror import Mirror
 from ecgstore.system.atomic_files import replace_file
 
@@ -175,7 +176,7 @@ def test_an_interrupted_request_is_made_again(
     with ecgstore.open(url) as store:
         store.signals([0])
         with monkeypatch.context() as patch:
-            patch.setattr(Mirror, "_submit", interrupt)
+            patch.setattr(Line, "submit", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 store.signals([40])
         thread, results = in_thread(lambda: store.signals([40]))
@@ -188,11 +189,11 @@ def test_bytes_in_flight_are_limited(
 ) -> None:
     with ecgstore.open(url) as store:
         store.signals([0])
-        monkeypatch.setattr(mirrors, "_AHEAD_BYTES", 300_000)
+        monkeypatch.setattr(line, "AHEAD_BYTES", 300_000)
         server.gate.clear()
         thread, results = in_thread(lambda: store.signals([20, 25, 30, 35, 40]))
         wait_for(lambda: len(server.waiting) == 3)  # 120 kB each
-        assert mirror_of(store)._bytes_asked == 360_000
+        assert mirror_of(store)._line._bytes_asked == 360_000
         server.gate.set()
         thread.join(60)
         assert np.any(results[0])
