@@ -4,7 +4,11 @@ from .loader_bound import (
     LoaderBound as LoaderBound,
     measure_loader_bound as measure_loader_bound,
 )
-from .loading import Loader as Loader, loader as loader
+from .loading import (
+    Loader as Loader,
+    LoaderStatistics as LoaderStatistics,
+    loader as loader,
+)
 from .nodes.device import ToDevice as ToDevice
 from .nodes.map import Map as Map
 from .nodes.prefetch import Prefetch as Prefetch

@@ -4,7 +4,9 @@ The module is not called ``loader``, because a submodule of that name would hide
 public function `ecgstore.pipes.loader`.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Literal, Self
 
 import numpy as np
@@ -31,6 +33,7 @@ from ecgstore.pipes.reading.sharing import WorkSharing
 from ecgstore.pipes.reading.window import Window
 from ecgstore.storage import Selection, Store
 from ecgstore.storage.remote.line import AHEAD_BYTES
+from ecgstore.storage.remote.object_reader import Transfers
 
 _BLOCK_ROWS: Final = 8
 _WINDOW_BLOCKS: Final = 64
@@ -165,7 +168,7 @@ def loader(
     if on_gpu:
         node = ToDevice(node, target, in_mv=dtype == "float32")
         node = _mapped(node, transforms)
-    return Loader(node, rows, prefetcher)
+    return Loader(node, rows, prefetcher, reader.row_bytes)
 
 
 def _order(selection: Selection, seed: int, shuffle: bool | Literal["full"]) -> Order:
@@ -188,6 +191,36 @@ def _order(selection: Selection, seed: int, shuffle: bool | Literal["full"]) -> 
     return Shuffled(n, seed)
 
 
+@dataclass(frozen=True, slots=True)
+class LoaderStatistics:
+    """What a loader has done since it was made.
+
+    Attributes
+    ----------
+    n_batches, n_records : int
+        What its loops have got.
+    wait_s : float
+        Seconds that loops have waited for batches.
+    n_read_bytes : int
+        Bytes of the signals in them, as they are stored.
+    transfers : Transfers
+        What was transferred meanwhile for a store at a URL, for whatever purpose.
+    """
+
+    n_batches: int
+    n_records: int
+    wait_s: float
+    n_read_bytes: int
+    transfers: Transfers
+
+    @property
+    def hits(self) -> float:
+        """Part of the bytes of the signals that was here already, at least."""
+        if not self.n_read_bytes:
+            return 1.0
+        return max(0.0, 1 - self.transfers.n_bytes / self.n_read_bytes)
+
+
 class Loader:
     """Batches of a pipe, epoch by epoch; made by `loader`.
 
@@ -203,10 +236,16 @@ class Loader:
         The first node.
     prefetcher : Prefetch, optional
         The node with a thread, if there is one.
+    row_bytes : int
+        Bytes of signals that are read for a record, for `statistics`.
     """
 
     def __init__(
-        self, root: BaseNode[Batch], rows: Rows, prefetcher: "Prefetch[Batch] | None"
+        self,
+        root: BaseNode[Batch],
+        rows: Rows,
+        prefetcher: "Prefetch[Batch] | None",
+        row_bytes: int = 0,
     ) -> None:
         self._root: BaseNode[Batch] | None = root
         self._rows = rows
@@ -214,6 +253,22 @@ class Loader:
         self._state: dict[str, Any] = root.state_dict()
         self._is_at_state = True
         self._n_loops = 0
+        self._store = rows.selection.store
+        self._begun = self._store.transfers
+        self._row_bytes = row_bytes
+        self._n_batches = self._n_records = 0
+        self._wait_s = 0.0
+
+    @property
+    def statistics(self) -> LoaderStatistics:
+        """Batches, waits, and what was transferred since the loader was made."""
+        return LoaderStatistics(
+            self._n_batches,
+            self._n_records,
+            self._wait_s,
+            self._n_records * self._row_bytes,
+            self._store.transfers - self._begun,
+        )
 
     def __len__(self) -> int:
         """Return the number of batches of a whole epoch in this process."""
@@ -327,6 +382,7 @@ class Loader:
                 "over again since this loop began; use one loader per concurrent loop"
             )
         root = self._open_root()
+        begin = time.perf_counter()
         try:
             batch: Batch = next(root)
         except StopIteration:
@@ -334,7 +390,10 @@ class Loader:
         except BaseException:
             root.reset(self._state)  # the failed batch was not yielded
             raise
+        self._wait_s += time.perf_counter() - begin
         self._state = root.state_dict()
+        self._n_batches += 1
+        self._n_records += len(batch)
         return batch
 
     def _open_root(self) -> BaseNode[Batch]:

@@ -12,11 +12,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench.common.range_server import Server
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 KILLED = """
 import os, runpy, signal, sys, torch
 
+if "CACHES" in os.environ:  # as on another machine
+    os.environ["ECGSTORE_CACHE"] = f"{os.environ['CACHES']}/{os.getpid()}"
 n_saves, saves = int(sys.argv[1]), []
 save = torch.save
 
@@ -49,6 +53,25 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(n_threads)
 
 
+@pytest.fixture(params=["file", "url"])
+def place(
+    request: pytest.FixtureRequest,
+    sample_store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[str]:
+    """Return a store: a file, or a URL that every process caches for itself."""
+    if request.param == "file":
+        yield str(sample_store)
+        return
+    pytest.importorskip("obstore")
+    monkeypatch.setenv("CACHES", str(tmp_path / "caches"))
+    monkeypatch.setenv("ECGSTORE_CACHE", str(tmp_path / "cache"))
+    server = Server(sample_store.parent)
+    yield server.url(sample_store.name)
+    server.close()
+
+
 def run_here(
     monkeypatch: pytest.MonkeyPatch, name: str, *arguments: str | Path
 ) -> None:
@@ -73,12 +96,12 @@ def run(
 
 
 def test_train_loop_killed_mid_epoch_ends_with_the_same_bits(
-    sample_store: Path,
+    place: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    options = [str(sample_store), "--epochs", "2"]
+    options = [place, "--epochs", "2"]
     options += ["--batch-size", "8", "--save-every", "2"]
     whole, killed = tmp_path / "whole.pt", tmp_path / "killed.pt"
     run_here(monkeypatch, "train_loop.py", *options, "--checkpoint", whole)
@@ -107,7 +130,7 @@ def test_train_loop_killed_mid_epoch_ends_with_the_same_bits(
 
 
 def test_ddp_killed_resumes_with_another_number_of_ranks(
-    sample_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -115,7 +138,7 @@ def test_ddp_killed_resumes_with_another_number_of_ranks(
     one_rank = {"RANK": 0, "LOCAL_RANK": 0, "WORLD_SIZE": 1, "MASTER_PORT": port}
     for name, value in {**one_rank, "MASTER_ADDR": "127.0.0.1"}.items():
         monkeypatch.setenv(name, str(value))
-    options = [str(sample_store), "--epochs", "1", "--save-every", "2"]
+    options = [place, "--epochs", "1", "--save-every", "2"]
     whole, killed = tmp_path / "whole.pt", tmp_path / "killed.pt"
     alone = ["--batch-size", "8"]
     run_here(monkeypatch, "ddp.py", *options, *alone, "--checkpoint", whole)

@@ -31,6 +31,13 @@ def print_summary(summary: dict[str, Any]) -> None:
     by = "not computed" if engine == "none" else f"by the engine {engine}"
     echo(f"  beats and waves {by}")
     echo(f"  fingerprint {summary['fingerprint']}")
+    transfers = summary["transfers"]
+    if transfers is not None:
+        again = f", {transfers['n_repeated']} repeated" * bool(transfers["n_repeated"])
+        echo(
+            f"  transferred {transfers['n_bytes'] / 1e6:.1f} MB in "
+            f"{counted(transfers['n_requests'], 'request')}{again}"
+        )
     if summary["labels_beside"]:
         echo("  labels in a file beside the store replace those of its build")
     print_counts("records by source:", summary["sources"])

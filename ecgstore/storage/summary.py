@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,14 +31,14 @@ def summarise(
     dict
         Size, parts of a collection, shape and beat detector, and counts of records by
         source, class, fold, quality flag, status of the beats, and reason of
-        quarantine.
+        quarantine; of a store at a URL, what was transferred for all this.
     """
     with Store(path, labels=labels) as store:
         names = store.label_names
         multi_hot, folds = store.table(schema.LABELS), store.table(schema.FOLDS)
         sources = store.table(f"{schema.RECORDS}/source")
         reasons = store.table(f"{schema.QUARANTINE}/reason")
-        return {
+        summary = {
             "path": store.place,
             "size_bytes": os.path.getsize(store.path),
             "parts": [str(part) for part in store.parts],
@@ -69,6 +70,9 @@ def summarise(
             "beats": _beats_counts(store),
             "quarantine": text_counts(reasons),
         }
+        # The last one, because counting reads columns.
+        transfers = asdict(store.transfers) if store.is_remote else None
+        return {**summary, "transfers": transfers}
 
 
 def _named(names: Sequence[str], numbers: IntArray) -> dict[str, int]:

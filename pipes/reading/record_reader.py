@@ -151,11 +151,17 @@ class RecordReader:
         self._store.check_unchanged()
 
     @property
+    def row_bytes(self) -> int:
+        """Bytes of signals that are read for a record, as they are stored."""
+        if "signals" not in self._arrays:
+            return 0
+        n_values = len(self._lead_names) * self._n_window
+        return n_values * self._signals.dtype.itemsize
+
+    @property
     def n_rows_ahead(self) -> int:
         """Number of rows to request together from a URL: as many as fit in its line."""
-        n_leads = len(self._lead_names)
-        row_bytes = n_leads * self._n_window * self._signals.dtype.itemsize
-        return max(1, min(_MOST_ROWS_AHEAD, line.AHEAD_BYTES // max(1, row_bytes)))
+        return min(_MOST_ROWS_AHEAD, max(1, line.AHEAD_BYTES // max(1, self.row_bytes)))
 
     @property
     def fetches(self) -> bool:

@@ -77,6 +77,13 @@ class Transfers:
     n_bytes: int = 0
     n_repeated: int = 0
 
+    def __sub__(self, other: "Transfers") -> "Transfers":
+        return Transfers(
+            self.n_requests - other.n_requests,
+            self.n_bytes - other.n_bytes,
+            self.n_repeated - other.n_repeated,
+        )
+
     def __add__(self, other: "Transfers") -> "Transfers":
         return Transfers(
             self.n_requests + other.n_requests,
