@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 
 @dataclass
@@ -43,6 +44,10 @@ class Server:
         The ranges of those that have waited.
     conditions : list of str
         The ETags that were asked for; empty for none.
+    moved : dict
+        URLs to which some paths lead.
+    asked : list of (str, str)
+        Path and authorization of every request.
     """
 
     folder: Path
@@ -56,6 +61,8 @@ class Server:
     gate: threading.Event = field(default_factory=threading.Event)
     waiting: list[str] = field(default_factory=list)
     conditions: list[str] = field(default_factory=list)
+    moved: dict[str, str] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.random = random.Random(0)
@@ -105,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
     served: Server
 
     def do_HEAD(self) -> None:
-        path = self.served.folder / self.path.lstrip("/")
+        path = self._file()
         size = path.stat().st_size if path.is_file() else 0
         self._begin(200, {"Content-Length": size, "Accept-Ranges": "bytes"})
 
@@ -113,11 +120,17 @@ class _Handler(BaseHTTPRequestHandler):
         if self.served.counts and self.path == f"/{self.served.counts}":
             self._tell_counts()
             return
+        self.served.asked.append((self.path, self.headers.get("Authorization", "")))
+        if self.path in self.served.moved:
+            self._begin(
+                302, {"Location": self.served.moved[self.path], "Content-Length": 0}
+            )
+            return
         time.sleep(self.served.latency_s)
         if not self.served.gate.is_set():
             self.served.waiting.append(self.headers.get("Range", ""))
             self.served.gate.wait()
-        path = self.served.folder / self.path.lstrip("/")
+        path = self._file()
         if not path.is_file():
             self._answer(404)
             return
@@ -135,6 +148,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         else:
             self._send(path, status, e_tag, fault)
+
+    def _file(self) -> Path:
+        """Return the file of a request, whatever its query is."""
+        return self.served.folder / unquote(urlsplit(self.path).path).lstrip("/")
 
     def _send(self, path: Path, status: os.stat_result, e_tag: str, fault: str) -> None:
         begin, end = 0, status.st_size

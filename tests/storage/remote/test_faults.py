@@ -149,7 +149,7 @@ def test_what_is_no_store_is_refused(own: tuple[Server, Path]) -> None:
     for name, message in (
         ("missing.h5", "there is no such object"),
         ("", "names no file"),
-        ("store.h5?signature=1", "query"),
+        ("store.h5#signals", "fragment"),
     ):
         with pytest.raises(EcgStoreError, match=message):
             ecgstore.open(server.url(name))
