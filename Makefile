@@ -54,6 +54,7 @@ bench: .venv/ecgstore-bench
 	$(BIN)/python -m bench.loading.loaders $(CHALLENGE) --json bench/results/pipes.json --plot bench/results/pipes.png
 	$(BIN)/python -m ecgstore build $(CHALLENGE) -o build/bench.h5 --select all --overwrite
 	$(BIN)/python -m bench.loading.remote_stores build/bench.h5 --json bench/results/remote.json
+	$(BIN)/python -m bench.loading.remote_faults build/bench.h5 --json bench/results/remote-faults.json
 	$(BIN)/python -m bench.storage.large_store --rows 10000000 --json bench/results/large-store.json
 	$(BIN)/python -m bench.models.training $(CHALLENGE) --json bench/results/models.json
 	$(BIN)/python -m bench.models.hybrids $(CHALLENGE) --json bench/results/hybrids.json

@@ -69,6 +69,7 @@ class Server:
         self._link = threading.Lock()
         self._free_at = 0.0
         self.gate.set()
+        self.ended = threading.Event()
         handler = type("Handler", (_Handler,), {"served": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
@@ -81,6 +82,7 @@ class Server:
     def close(self) -> None:
         """Stop to serve."""
         self.gate.set()
+        self.ended.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -164,8 +166,9 @@ class _Handler(BaseHTTPRequestHandler):
             body = bytearray(file.read(end - begin))
         self.served.ranges.append((begin, end))
         if fault == "silent":
-            self.served.gate.clear()
-            self.served.gate.wait()
+            self.served.ended.wait()
+            self.close_connection = True
+            return
         self.served.take_time(len(body))
         if fault == "wrong":
             body[len(body) // 2] ^= 1

@@ -245,7 +245,8 @@ def _epochs(url: str, counts: Counts, path: Path, rounds: int) -> dict[str, Any]
     requests = []
     with ecgstore.open(path) as file:
         n_bytes = len(file) * file.n_leads * file.n_samples * 2
-        mixing = pipes.mixing(BlockShuffled(len(file), 0, 8, 64), batch_size=BATCH_SIZE)
+        order = BlockShuffled(len(file), 0, 8, 64)
+        mixing = pipes.mixing(order, batch_size=min(BATCH_SIZE, len(file)))
         _epoch(file)
         for _ in range(rounds):
             with empty_cache(), ecgstore.open(url) as store:

@@ -26,6 +26,7 @@ COMMANDS = {
     "bench.builds.windows",
     "bench.loading.compare_peers",
     "bench.loading.loaders",
+    "bench.loading.remote_faults",
     "bench.loading.remote_stores",
     "bench.models.hybrids",
     "bench.models.interval_coverage",

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from bench.common.page_cache import cached_fraction, drop_from_page_cache
-from bench.loading import registry
+from bench.loading import registry, remote_faults
 from bench.loading.process import Runner
 from bench.loading.repeated_records import make_files
 from bench.loading.subprocesses import LoaderClass
 from bench.loading.workloads import WORKLOADS, Files
+from ecgstore.storage.remote import copies, line, object_reader
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -323,3 +324,36 @@ def test_peers_are_prepared_and_timed(
         row = report["throughput"]["sequential int16"]["idle consumer"][name]
         assert row["records_per_s"]["median"] > 0
     assert plot.stat().st_size > 0
+
+
+def test_remote_faults_compares_batches(
+    run_bench: Callable[..., dict[str, Any]],
+    sample_store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("obstore")
+    for module, name in (
+        (copies, "STREAM_BYTES"),
+        (line, "AHEAD_BYTES"),
+        (object_reader, "_SILENCE_S"),
+    ):  # set by the benchmark, and set back afterwards
+        monkeypatch.setattr(module, name, getattr(module, name))
+    for name, value in {"KEPT_BYTES": 1, "AHEAD_BYTES": 1, "BATCH_SIZE": 4}.items():
+        monkeypatch.setattr(remote_faults, name, value)
+    report = run_bench("loading.remote_faults", sample_store, "--epochs", "3")
+    assert report["same_sha256"]
+    assert report["requests"] > 60
+    assert report["repeated"] > 0
+
+
+def test_remote_stores_counts_requests(
+    run_bench: Callable[..., dict[str, Any]],
+    sample_store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for peer in ("obstore", "fsspec", "aiohttp"):
+        pytest.importorskip(peer)
+    monkeypatch.setenv("ECGSTORE_CACHE", "set by the benchmark")
+    report = run_bench("loading.remote_stores", sample_store, "--rounds", "1")
+    assert report["near"]["ecgstore: open"]["requests"]["median"] <= 2
+    assert report["epochs"]["mixing"] > 0

@@ -1,0 +1,137 @@
+"""Train for many epochs from a URL whose server fails all the time.
+
+Example::
+
+    python -m bench.loading.remote_faults store.h5 --epochs 20 --json faults.json
+
+One request in twenty fails: with the status 503, a reset connection, half an answer,
+one wrong bit, an answer that never comes, or one that never ends. Nothing is kept on
+the disk, so that every epoch fetches every record. Batches are compared by SHA-256
+with those of the file; threads, open files and memory are counted before and after.
+"""
+
+import gc
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+import ecgstore
+from bench.common.command_line import add_count, benchmark_parser
+from bench.common.range_server import Server
+from bench.common.report import write_json
+from bench.common.tables import print_table
+from ecgstore import pipes
+from ecgstore.storage.remote import copies, line, object_reader
+
+FAULTS: Final = ("503", "reset", "truncated", "wrong", "silent", "end")
+PART: Final = 0.05
+SILENCE_S: Final = 2
+"""How long the reader waits here for an answer; 30 s outside of this benchmark."""
+
+KEPT_BYTES: Final = 16 << 20
+"""Bytes of rows that stay in memory; less than the store has, as of a large one."""
+
+AHEAD_BYTES: Final = 8 << 20
+"""Bytes that are requested ahead, as little."""
+
+BATCH_SIZE: Final = 64
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train, compare, and write JSON if a path is given.
+
+    Raises
+    ------
+    SystemExit
+        If a batch differs, or something is left open.
+    """
+    parser = benchmark_parser(
+        "bench.loading.remote_faults", __doc__, folder="a store", rounds=None
+    )
+    add_count(parser, "--epochs", 20, "epochs of each run")
+    options = parser.parse_args(arguments)
+    object_reader._SILENCE_S = SILENCE_S
+    copies.STREAM_BYTES, line.AHEAD_BYTES = KEPT_BYTES, AHEAD_BYTES
+    path: Path = options.folder
+    expected, _ = _digest(path, options.epochs)
+    server = Server(path.parent)
+    url = server.url(path.name)
+    _digest(url, 1)  # what is made once stays
+    server.ranges.clear()
+    before = _open_things()
+    server.faults = dict.fromkeys(FAULTS, PART / len(FAULTS))
+    begin = time.perf_counter()
+    found, transfers = _digest(url, options.epochs)
+    seconds = time.perf_counter() - begin
+    server.faults = {}
+    server.close()
+    time.sleep(1)  # until the last threads have ended
+    after = _open_things()
+    report = {
+        "epochs": options.epochs,
+        "faults": [*FAULTS],
+        "part_of_requests": PART,
+        "requests": transfers.n_requests,
+        "repeated": transfers.n_repeated,
+        "seconds": seconds,
+        "same_sha256": found == expected,
+        "before": before,
+        "after": after,
+    }
+    print_table(
+        f"{options.epochs} epochs, {PART:.0%} of requests fail",
+        ["before", "after"],
+        {name: [str(before[name]), str(after[name])] for name in before},
+    )
+    print(
+        f"{transfers.n_requests} requests ({transfers.n_repeated} repeated), "
+        f"{seconds:.0f} s; batches are {'the same' if report['same_sha256'] else 'NOT'}"
+    )
+    write_json(options.json, report)
+    if not report["same_sha256"]:
+        raise SystemExit("batches differ from those of the file")
+    if any(after[name] > before[name] for name in ("threads", "files")):
+        raise SystemExit("threads or files were left open")
+
+
+def _digest(place: str | Path, n_epochs: int) -> tuple[str, object_reader.Transfers]:
+    """Return the SHA-256 of all batches, and what was transferred."""
+    digest = hashlib.sha256()
+    with ecgstore.open(place, cache=None) as store:
+        loader = pipes.loader(store, BATCH_SIZE, shuffle="full", seed=5, dtype="int16")
+        for _ in range(n_epochs):
+            for batch in loader:
+                digest.update(np.asarray(batch.signals).tobytes())
+        loader.close()
+        return digest.hexdigest(), store.transfers
+
+
+def _open_things() -> dict[str, Any]:
+    """Return the number of threads that fetch, of files in memory, and the memory."""
+    gc.collect()
+    links = []
+    for link in Path("/proc/self/fd").iterdir():
+        try:
+            links.append(os.readlink(link))
+        except OSError:  # that of the listing itself
+            continue
+    maps = Path("/proc/self/maps").read_text().splitlines()
+    status = Path("/proc/self/status").read_text().splitlines()
+    rss = next(line.split()[1] for line in status if line.startswith("VmRSS"))
+    return {
+        "threads": sum(
+            thread.name.startswith("ecgstore") for thread in threading.enumerate()
+        ),
+        "files": sum("memfd:ecgstore" in one for one in [*links, *maps]),
+        "memory_mb": int(rss) // 1024,
+    }
+
+
+if __name__ == "__main__":
+    main()
