@@ -56,8 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     add_count(parser, "--epochs", 20, "epochs of each run")
     options = parser.parse_args(arguments)
-    object_reader._SILENCE_S = SILENCE_S
-    copies.STREAM_BYTES, line.AHEAD_BYTES = KEPT_BYTES, AHEAD_BYTES
+    for module, name, value in (
+        (object_reader, "_SILENCE_S", SILENCE_S),
+        (copies, "STREAM_BYTES", KEPT_BYTES),
+        (line, "AHEAD_BYTES", AHEAD_BYTES),
+    ):
+        setattr(module, name, value)
     path: Path = options.folder
     expected, _ = _digest(path, options.epochs)
     server = Server(path.parent)

@@ -175,7 +175,7 @@ def _check_fits(store: Store, config: Config, software: str) -> None:
 
 def _check_intact(store: Store) -> None:
     """Compare tables that are copied from with their digests."""
-    for path in (store.path, *store.parts):
+    for path in store.files:
         try:
             problems = _wrong_digests(path)
         except OSError as error:

@@ -38,7 +38,7 @@ def write_subset(
     final = Path(os.path.abspath(out))
     if not len(rows):
         raise EcgStoreError(f"{store.place}: no record is selected; nothing to write")
-    check_output_place(final, (store.path, *store.parts), overwrite)
+    check_output_place(final, store.files, overwrite)
     write_rows(selection, final, with_quarantine=False)
 
 
@@ -70,5 +70,5 @@ def convert_store(
     """
     final = Path(os.path.abspath(out))
     with Store(Path(os.path.abspath(store))) as opened:
-        check_output_place(final, (opened.path, *opened.parts), overwrite)
+        check_output_place(final, opened.files, overwrite)
         write_rows(opened.select(), final, with_quarantine=True)

@@ -181,7 +181,7 @@ def open_file(
     check = None
     places: tuple[Path | str, ...] = ()
     if parts is not None:
-        places = parts.located(path, mirror and mirror.reader.url)
+        places = parts.located(path, None if mirror is None else mirror.reader.url)
     is_remote = mirror is not None or any(isinstance(one, str) for one in places)
     if first_touch and not is_remote:  # what is fetched is checked already
         check = FirstTouch(path, tables, len(rows))

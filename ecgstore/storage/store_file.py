@@ -229,6 +229,11 @@ class StoreFile:
                 pass
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The file that is read, and those of the parts that are no URLs."""
+        return (self.path, *(part for part in self.parts if isinstance(part, Path)))
+
+    @property
     def is_remote(self) -> bool:
         """Whether rows come from a URL."""
         return bool(self.mirrors)

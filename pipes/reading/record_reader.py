@@ -173,7 +173,9 @@ class RecordReader:
         self.check_unchanged()
         rows = np.concatenate([batch.rows for batch in batches])
         for name in self._arrays:
-            table = None if name == "signals" else self._store.tables[name]
+            if name == "signals":
+                continue
+            table: object = self._store.tables[name]
             if isinstance(table, JoinedTable):
                 table.will_need(rows)
         if "signals" not in self._arrays:
