@@ -17,7 +17,7 @@ from ecgstore.storage.remote.line import AHEAD_BYTES, Line
 from ecgstore.storage.remote.object_reader import ObjectReader
 from ecgstore.storage.remote.units import Request, Units, requests_for
 
-ATTEMPTS: Final = 3
+ATTEMPTS: Final = 5
 """How often bytes are fetched that differ from their checksum."""
 
 
