@@ -18,6 +18,7 @@ from bench.common.range_server import Server
 from ecgstore import pipes
 from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.storage.remote import object_reader, opening
+from ecgstore.storage.remote.object_reader import ObjectReader
 from ecgstore.storage.verify import verify
 from ecgstore.system.locks import lock_shared
 
@@ -359,3 +360,29 @@ def test_workers_of_data_loaders_read_or_say_why_not(
         expected = local.as_dataset(fields=("signals",), dtype="int16")
         for row in range(len(local)):
             np.testing.assert_array_equal(found[row], expected[row]["signals"])
+
+
+def test_wrong_checksums_of_blocks_are_fetched_again(
+    url: str, sample_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "_FIRST_BYTES", 1 << 17)
+    read, wrong = ObjectReader.read, []
+    with ecgstore.open(url) as store, ecgstore.open(sample_store) as local:
+        place = local.tables.locations["block_checksums"].offset
+
+        def read_wrongly(self: ObjectReader, begin: int, end: int) -> bytes:
+            content = read(self, begin, end)
+            if begin != place or wrong:
+                return content
+            wrong.append(begin)
+            return bytes(byte ^ 1 for byte in content)
+
+        monkeypatch.setattr(ObjectReader, "read", read_wrongly)
+        leads, begins = store.lead_numbers(["V3"]), np.full(3, 1000)
+        found = []
+        for one in (store, local):
+            out = np.empty((3, 1, 2000), np.int16)
+            one.signal_rows.gather(np.arange(3), out, leads, begins)()
+            found.append(out)
+    assert wrong
+    assert (found[0] == found[1]).all()
