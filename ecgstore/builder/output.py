@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
+from ecgstore.builder.destination import Destination
 from ecgstore.builder.fill import Filled
 from ecgstore.builder.journal import Journal
 from ecgstore.builder.old_rows import OldRows
@@ -46,7 +47,7 @@ class Output(Protocol):
 
     Attributes
     ----------
-    final : Path
+    destination : Destination
         The store.
     unfinished : Path
         The file or folder that a stopped build leaves, and a resumed one continues.
@@ -54,7 +55,7 @@ class Output(Protocol):
         Settings that must be equal to resume it.
     """
 
-    final: Path
+    destination: Destination
     unfinished: Path
     identity: dict[str, Any]
 
