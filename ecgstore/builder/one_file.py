@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial as bind
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -38,6 +39,7 @@ class OneFile:
         self.unfinished = destination.local.with_name(
             destination.local.name + ".partial"
         )
+        self.room: Path | None = destination.local.parent
         self.identity: dict[str, Any] = {}
 
     def check_place(self) -> None:

@@ -51,12 +51,15 @@ class Output(Protocol):
         The store.
     unfinished : Path
         The file or folder that a stopped build leaves, and a resumed one continues.
+    room : Path or None
+        Folder on the disk that gets the whole store; None if it gets a part at a time.
     identity : dict
         Settings that must be equal to resume it.
     """
 
     destination: Destination
     unfinished: Path
+    room: Path | None
     identity: dict[str, Any]
 
     def check_place(self) -> None:

@@ -386,7 +386,7 @@ def _run(
         n_headers = _n_headers(folders, config)
         if is_first:
             n_workers = workers if isinstance(workers, int) else None
-            announce(n_headers, output.destination.local, config, n_workers)
+            announce(n_headers, output.room, config, n_workers)
             is_first = False
         _scan(journal, inputs, config, workers, n_headers, quiet)
         for path, count in times_changed.items():

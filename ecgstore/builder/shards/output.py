@@ -51,6 +51,8 @@ class Shards:
         self.unfinished = destination.local.with_name(
             destination.local.name + ".partial.shards"
         )
+        folder = destination.folder
+        self.room = folder if isinstance(folder, Path) else None
         self.identity: dict[str, Any] = {"shard_rows": shard_rows}
 
     def check_place(self) -> None:
