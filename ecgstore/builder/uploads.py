@@ -48,4 +48,7 @@ def is_uploaded(file: Path, bucket: Bucket, name: str) -> bool:
     with file.open("rb") as opened:
         opened.seek(begin)
         expected = opened.read(n_bytes)
-    return bucket.read(name, begin, begin + n_bytes) == expected
+    try:
+        return bucket.read(name, begin, begin + n_bytes) == expected
+    except FileNotFoundError:  # somebody has removed it since
+        return False

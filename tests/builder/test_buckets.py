@@ -24,6 +24,7 @@ from ecgstore.sources import find_headers, read_record
 from ecgstore.storage.remote import bucket as bucket_requests, object_reader
 from ecgstore.storage.remote.bucket import Bucket
 from tests.bucket_server import BucketServer
+from tests.builder.shards.unreliable import Unreliable
 
 Build = Callable[..., Any]
 StoppedBuild = Callable[..., None]
@@ -93,6 +94,17 @@ def test_shards_and_collection_are_those_of_a_folder(
     assert puts[-1].key == "ecg/all.h5"
     with ecgstore.open(server.url("ecg/all.h5")) as store:
         assert np.isfinite(store.signals(np.arange(len(store)))).all()
+
+
+def test_workers_that_die_change_no_byte(
+    dozen_records: Path, build: Build, server: BucketServer, local: dict[str, bytes]
+) -> None:
+    """Tasks are sent, done twice, and done again after a death."""
+    executor = Unreliable(1)
+    options = {"shard_rows": ROWS, "n_workers": None, "executor": executor}
+    build(dozen_records, server.url("ecg/all.h5"), **options)
+    assert executor.n_deaths
+    assert server.contents() == in_folder(local)
 
 
 def test_threads_write_the_same(

@@ -101,7 +101,7 @@ class Connections:
     def to(self, folder: str, url: str, headers: dict[str, str]) -> Any:
         """Return the connection to a folder; `url` is for messages."""
         if folder not in self._stores:
-            self._stores[folder] = connect(folder, url, headers)
+            self._stores[folder] = connect(folder, url, headers, _SILENCE_S, _TIMEOUT_S)
         return self._stores[folder]
 
 
@@ -307,8 +307,8 @@ def connect(
     folder: str,
     url: str,
     headers: dict[str, str],
-    silence_s: float = _SILENCE_S,
-    timeout_s: float = _TIMEOUT_S,
+    silence_s: float,
+    timeout_s: float,
 ) -> Any:
     """Return the library's store of the folder of a URL.
 
