@@ -128,7 +128,7 @@ class Bucket:
                 "max_concurrency": _PARTS_AT_ONCE,
             }
         else:  # mapped, as its bytes are sent from where they are
-            content = memoryview(np.memmap(file, np.uint8, "r"))
+            content = np.memmap(file, np.uint8, "r").data
             arguments = {"mode": "create"}
         try:
             self._repeated(name, lambda: obstore.put(store, name, content, **arguments))
@@ -148,7 +148,7 @@ class Bucket:
         place = shown(self.url(name))
         require_own_process(place)
         # Servers are silent until they have everything.
-        seconds = max(_SHORTEST_TIMEOUT_S, n_bytes / _SLOWEST_BYTES_PER_S)
+        seconds = max(_SHORTEST_TIMEOUT_S, n_bytes // _SLOWEST_BYTES_PER_S)
         return connect(self.folder, place, {}, seconds, seconds)
 
     def _repeated(self, name: str, request: Callable[[], Answer]) -> Answer:

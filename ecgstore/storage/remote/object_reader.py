@@ -339,8 +339,8 @@ def connect(
             folder,
             client_options={
                 "allow_http": True,
-                "read_timeout": f"{silence_s:.0f}s",
-                "timeout": f"{timeout_s:.0f}s",
+                "read_timeout": f"{silence_s}s",
+                "timeout": f"{timeout_s}s",
                 "default_headers": headers,
             },
             retry_config={"max_retries": 0},
