@@ -32,8 +32,9 @@ class BucketDestination:
     """
 
     def __init__(self, url: str) -> None:
-        self.folder, self._name = divided(url)
-        self._bucket = Bucket(str(self.folder))
+        folder, self._name = divided(url)
+        self.folder: Path | str = folder
+        self._bucket = Bucket(folder)
         self._shown = shown(url)
         digest = hashlib.sha256(url.encode()).hexdigest()[:_N_DIGITS]
         cache = chosen_cache(DEFAULT_CACHE) or Path.home() / ".cache" / "ecgstore"

@@ -81,7 +81,8 @@ class PartsFolder:
         return [
             path.name
             for path in paths
-            if SHARD.fullmatch(path.name)
+            if isinstance(path, Path)  # others are URLs
+            and SHARD.fullmatch(path.name)
             and os.path.realpath(path.parent) == os.path.realpath(self.path)
         ]
 
