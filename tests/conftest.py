@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ import ecgstore
 from ecgstore.arrays import Int16Array
 from ecgstore.record import LEADS
 from ecgstore.sample import patients_file, sample_folder
+
+if TYPE_CHECKING:
+    from tests.bucket_server import BucketServer
 
 # The first call of a kernel compiles it, which takes longer than any deadline.
 settings.register_profile("ecgstore", deadline=None)
@@ -102,6 +106,25 @@ def dozen_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def few_records(dozen_records: Path, tmp_path: Path) -> Path:
     """Return a folder with the same records, of this test's own."""
     return Path(shutil.copytree(dozen_records, tmp_path / "training"))
+
+
+@pytest.fixture
+def bucket_server(monkeypatch: pytest.MonkeyPatch) -> Iterator["BucketServer"]:
+    """Start a service that speaks S3, to which this process has access."""
+    pytest.importorskip("obstore")
+    pytest.importorskip("moto")
+    from tests.bucket_server import KEY, REGION, BucketServer
+
+    server = BucketServer()
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ENDPOINT", server.endpoint)
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AWS_REGION", REGION)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY)
+    yield server
+    server.close()
 
 
 WriteRecord = Callable[..., Path]

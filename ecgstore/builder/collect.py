@@ -108,9 +108,9 @@ def collect(
 
 
 def write_collection(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     final: Path,
-    folder: Path | None,
+    folder: Path | str | None,
     *,
     classes: ClassSet | str | Path | None = None,
     labels: Literal["beside", "built"] = "beside",
@@ -122,12 +122,13 @@ def write_collection(
 
     Parameters
     ----------
-    paths : sequence of Path
-        The stores, in the order of the rows.
+    paths : sequence of Path or str
+        The stores, in the order of the rows; a str is a URL.
     final : Path
         The collection.
-    folder : Path, optional
-        Folder from which the collection finds its stores; absolute paths if left out.
+    folder : Path or str, optional
+        Folder, or its URL, from which the collection finds its stores; absolute paths
+        if left out.
     classes, keep_folds
         See `collect`.
     labels : {"beside", "built"}

@@ -58,7 +58,7 @@ class CollectedPart:
 
 
 def read_columns(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     classes: ClassSet | str | Path | None,
     labels: Literal["beside", "built"],
     spool: ColumnSpool,
@@ -68,7 +68,7 @@ def read_columns(
 
     Parameters
     ----------
-    paths : sequence of Path
+    paths : sequence of Path or str
         The stores.
     classes : ClassSet, str or Path, optional
         The class set of their labels; that of the first store if left out.

@@ -25,7 +25,7 @@ _ROWS: Final = 1000
 
 
 def announce(
-    n_records: int | None, final: Path, config: Config, n_workers: int | None
+    n_records: int | None, room: Path | None, config: Config, n_workers: int | None
 ) -> None:
     """Print how much room and time the records below the sources take.
 
@@ -36,8 +36,8 @@ def announce(
     ----------
     n_records : int or None
         Number of headers found; fewer records may be selected.
-    final : Path
-        The store.
+    room : Path or None
+        Folder on the disk that gets the store; None if none gets all of it.
     config : Config
         Options of the build.
     n_workers : int or None
@@ -45,8 +45,10 @@ def announce(
     """
     if n_records is None or n_records < LONG_BUILD or config.windows is not None:
         return
-    room = n_records * _bytes_of_row(config)
-    free = shutil.disk_usage(final.parent).free
+    size = f"{n_records * _bytes_of_row(config) / 1e9:.1f} GB"
+    if room is not None:
+        free = shutil.disk_usage(room).free
+        size += f" in {room} ({free / 1e9:.1f} GB free)"
     seconds = n_records * seconds_of_record(config)
     if n_workers is None:
         how_long = f"{seconds / 3600:.1f} hours of one core like this one's"
@@ -54,8 +56,7 @@ def announce(
         minutes = seconds / 60 / n_workers
         how_long = f"{max(1, round(minutes))} min with {n_workers} processes"
     print(
-        f"{n_records} records found; if all are selected: {room / 1e9:.1f} GB in "
-        f"{final.parent} ({free / 1e9:.1f} GB free), and about {how_long}",
+        f"{n_records} records found; if all are selected: {size}, and about {how_long}",
         file=sys.stderr,
         flush=True,
     )

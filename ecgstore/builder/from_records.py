@@ -1,6 +1,5 @@
 """Build a store from records that a program gives, one after another."""
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ecgstore.builder.columns import check_columns
+from ecgstore.builder.named_destination import destination_of
 from ecgstore.builder.one_file import OneFile
 from ecgstore.builder.pipeline import Inputs, run_build, spool_folder
 from ecgstore.builder.report import ScanReport
@@ -102,12 +102,10 @@ def build_from(
             "as a list or a generator"
         )
     open_inputs = bind(_spooled, records, config, source, unit, [*labels], quiet)
-    final = Path(os.path.abspath(out))
     return run_build(
-        final,
         config,
         open_inputs,
-        OneFile(final),
+        OneFile(destination_of(out)),
         number_of_workers(n_workers),
         overwrite=overwrite,
         quiet=quiet,

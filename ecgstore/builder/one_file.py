@@ -9,12 +9,12 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ecgstore.builder.destination import Destination
 from ecgstore.builder.fill import PRELOAD, Block, Filled, Filler, blocks_to_do
 from ecgstore.builder.groups import deal
 from ecgstore.builder.journal import Journal
 from ecgstore.builder.old_rows import OldRows
 from ecgstore.builder.output import sum_of
-from ecgstore.builder.parts_folder import PartsFolder
 from ecgstore.builder.plan import plan, unfinished_plan
 from ecgstore.builder.rows import stored_rows
 from ecgstore.builder.scan import Folders
@@ -22,7 +22,6 @@ from ecgstore.builder.seal import seal
 from ecgstore.config import Config
 from ecgstore.label_tables import RecordTables
 from ecgstore.storage.format import schema
-from ecgstore.system.atomic_files import is_same_file
 from ecgstore.system.workers import Workers, run_tasks
 
 
@@ -31,13 +30,16 @@ class OneFile:
 
     Parameters
     ----------
-    final : Path
+    destination : Destination
         The store.
     """
 
-    def __init__(self, final: Path) -> None:
-        self.final = final
-        self.unfinished = final.with_name(final.name + ".partial")
+    def __init__(self, destination: Destination) -> None:
+        self.destination = destination
+        self.unfinished = destination.local.with_name(
+            destination.local.name + ".partial"
+        )
+        self.room: Path | None = destination.local.parent
         self.identity: dict[str, Any] = {}
 
     def check_place(self) -> None:
@@ -75,9 +77,10 @@ class OneFile:
 
     def finish(self, journal: Journal, overwrite: bool) -> None:
         """Write the digests, and give the file its name."""
-        parts = PartsFolder.of(self.final)
-        journal.add_shards(parts.of_collection(self.final))
-        seal(self.unfinished, self.final, overwrite=overwrite)
+        parts = self.destination.parts
+        journal.add_shards(parts.of_collection())
+        seal(self.unfinished)
+        self.destination.put(self.unfinished, overwrite=overwrite)
         for name in journal.shards():
             parts.remove(name)
         parts.remove_if_empty()
@@ -85,7 +88,7 @@ class OneFile:
     def remove_leftovers(self, journal: Journal) -> None:
         """Remove a plan that was not completed, and the second name of a store."""
         unfinished_plan(self.unfinished).unlink(missing_ok=True)
-        if is_same_file(self.unfinished, self.final):  # the store is complete
+        if self.destination.has(self.unfinished):  # the store is complete
             self.unfinished.unlink()
 
 

@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
+from ecgstore.builder.destination import Destination
 from ecgstore.builder.fill import Filled
 from ecgstore.builder.journal import Journal
 from ecgstore.builder.old_rows import OldRows
@@ -46,16 +47,19 @@ class Output(Protocol):
 
     Attributes
     ----------
-    final : Path
+    destination : Destination
         The store.
     unfinished : Path
         The file or folder that a stopped build leaves, and a resumed one continues.
+    room : Path or None
+        Folder on the disk that gets the whole store; None if it gets a part at a time.
     identity : dict
         Settings that must be equal to resume it.
     """
 
-    final: Path
+    destination: Destination
     unfinished: Path
+    room: Path | None
     identity: dict[str, Any]
 
     def check_place(self) -> None:

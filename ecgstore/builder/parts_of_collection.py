@@ -137,15 +137,15 @@ def place_of(store: Store) -> PartPlace:
         )
 
 
-def parts_of(places: Sequence[PartPlace], folder: Path | None) -> Parts:
+def parts_of(places: Sequence[PartPlace], folder: Path | str | None) -> Parts:
     """Return where the rows of a collection are.
 
     Parameters
     ----------
     places : sequence of PartPlace
         The stores, in the order of the rows.
-    folder : Path, optional
-        Folder of the collection: paths begin there. Absolute if left out.
+    folder : Path or str, optional
+        Folder of the collection, or its URL: paths begin there. Absolute if left out.
     """
     paths = [_path_from(folder, place.path) for place in places]
     tables = tuple(places[0].offsets)
@@ -160,10 +160,10 @@ def parts_of(places: Sequence[PartPlace], folder: Path | None) -> Parts:
     )
 
 
-def _path_from(folder: Path | None, place: Path | str) -> str:
-    """Return the path of a store from a folder; a URL stays what it is."""
+def _path_from(folder: Path | str | None, place: Path | str) -> str:
+    """Return the path of a store from a folder; a URL elsewhere stays what it is."""
     if isinstance(place, str):
-        return place
+        return place.removeprefix(f"{folder}/")
     path = os.path.abspath(place)
     if folder is not None:  # folders that are links lead elsewhere
         real = os.path.realpath(os.path.dirname(path))

@@ -15,10 +15,12 @@ from typing import Any, Final
 
 from ecgstore.builder.columns import check_columns
 from ecgstore.builder.compilation import compile_kernels
+from ecgstore.builder.destination import Destination
 from ecgstore.builder.entry import Status
 from ecgstore.builder.estimate import announce
 from ecgstore.builder.fill import PRELOAD
 from ecgstore.builder.journal import Journal
+from ecgstore.builder.named_destination import destination_of
 from ecgstore.builder.none_selected import check_any_selected
 from ecgstore.builder.old_rows import OldRows
 from ecgstore.builder.one_file import OneFile
@@ -82,7 +84,8 @@ def build_store(
     sources : str, Path, or sequence of them
         One or more folders with ``.hea`` files and their signals, at any depth.
     out : str or Path
-        The store to create, usually ``*.h5``.
+        The store to create, usually ``*.h5``; or its URL in a bucket (s3, gs, az), see
+        docs/remote.md.
     config : Config, optional
         Options; the defaults if left out.
     labels : str, Path, or iterable of them
@@ -159,13 +162,12 @@ def build_store(
             of_workers,
         )
 
-    final = Path(os.path.abspath(out))
+    destination = destination_of(out)
     return run_build(
-        final,
         config,
         open_inputs,
-        _output(final, executor, shard_rows, scratch),
-        _workers(final, executor, n_workers),
+        _output(destination, executor, shard_rows, scratch),
+        _workers(destination.local, executor, n_workers),
         overwrite=overwrite,
         quiet=quiet,
         reuse=reuse,
@@ -173,7 +175,7 @@ def build_store(
 
 
 def _output(
-    final: Path,
+    destination: Destination,
     executor: Executor | None,
     shard_rows: int | None,
     scratch: str | Path | None,
@@ -187,12 +189,12 @@ def _output(
                 "a scratch folder is for unfinished shards; expected shard_rows "
                 "(--shard-rows) or an executor (--dask) beside it"
             )
-        return OneFile(final)
+        return OneFile(destination)
     require_type("shard_rows", shard_rows, int, "a number of rows, such as 8192")
     if shard_rows < 1:
         raise ConfigError(f"shard_rows is {shard_rows}; expected 1 or more")
     folder = None if scratch is None else Path(os.path.abspath(scratch))
-    return Shards(final, shard_rows, folder)
+    return Shards(destination, shard_rows, folder)
 
 
 def _workers(final: Path, executor: Executor | None, n_workers: int | None) -> Workers:
@@ -235,7 +237,6 @@ class Inputs:
 
 
 def run_build(
-    final: Path,
     config: Config,
     open_inputs: Callable[[Path], AbstractContextManager[Inputs]],
     output: Output,
@@ -249,13 +250,11 @@ def run_build(
 
     Parameters
     ----------
-    final : Path
-        The absolute path of the store to create.
     config : Config
         Options.
     open_inputs : callable
         Returns a context with the records, once no other build writes the store; its
-        argument is the store's path.
+        argument is the path beside which unfinished files lie.
     output : Output
         What is written.
     workers : int or SharedExecutor
@@ -263,34 +262,38 @@ def run_build(
     overwrite, quiet, reuse
         As in `build_store`.
     """
+    destination = output.destination
+    final = destination.local
     journal_path = final.with_name(final.name + ".partial.scan")
-    _check_place(final)
+    destination.check()
     output.check_place()
     if not journal_path.exists():
-        _check_absent(final, overwrite)
+        _check_absent(destination, overwrite)
+    destination.prepare(quiet)
     with Journal(journal_path) as journal, _readable_errors(final):
         is_complete = False
         try:
-            _remove_leftovers(journal, output, final)
+            _remove_leftovers(journal, output)
             # Another build may have ended since this one was called.
-            _check_absent(final, overwrite)
+            _check_absent(destination, overwrite)
             with (
                 OldRows(reuse, config, software()) as old,
                 open_inputs(final) as inputs,
             ):
-                _claim(journal, final, _identity(config, inputs, output))
+                _claim(journal, output, _identity(config, inputs, output))
                 n_processes = number_of_workers(
                     workers if isinstance(workers, int) else None
                 )
                 compile_kernels(config, n_processes, PRELOAD, quiet)
                 report = _run(journal, output, inputs, config, workers, quiet, old)
-            _finish(journal, output, final, overwrite)
+            _finish(journal, output, overwrite)
             is_complete = True
         finally:
             any_selected = journal.count(Status.SELECTED) > 0
             if is_complete or not (any_selected or output.unfinished.exists()):
                 journal.close(remove=True)
                 shutil.rmtree(_tasks_folder(final), ignore_errors=True)
+                destination.clean()
     return report
 
 
@@ -383,7 +386,7 @@ def _run(
         n_headers = _n_headers(folders, config)
         if is_first:
             n_workers = workers if isinstance(workers, int) else None
-            announce(n_headers, output.final, config, n_workers)
+            announce(n_headers, output.room, config, n_workers)
             is_first = False
         _scan(journal, inputs, config, workers, n_headers, quiet)
         for path, count in times_changed.items():
@@ -457,43 +460,35 @@ def _n_headers(folders: Folders, config: Config) -> int | None:
     return sum(1 for _ in folders.headers(lambda path, problem: None))
 
 
-def _finish(journal: Journal, output: Output, final: Path, overwrite: bool) -> None:
+def _finish(journal: Journal, output: Output, overwrite: bool) -> None:
     """Complete the output, and give it its final name."""
     journal.begin_seal()
     try:
         output.finish(journal, overwrite)
     except FileExistsError as error:
         raise EcgStoreError(
-            f"{final}: was made by another program during this build, whose result is "
-            f"{output.unfinished.name}; to replace the store by it, run the same "
-            "command again with --overwrite"
+            f"{output.destination}: was made by another program during this build, "
+            f"whose result is {output.unfinished.name}; to replace the store by it, "
+            "run the same command again with --overwrite"
         ) from error
 
 
-def _check_place(final: Path) -> None:
-    """Check that there can be a file of that name."""
-    if not final.parent.is_dir():
-        raise EcgStoreError(
-            f"{final.parent}: no such folder; create it, or choose another output"
-        )
-    if final.is_dir():
-        raise EcgStoreError(f"{final}: is a folder; expected the name of a file")
-
-
-def _check_absent(final: Path, overwrite: bool) -> None:
+def _check_absent(destination: Destination, overwrite: bool) -> None:
     """Check that no store would be lost."""
-    if os.path.lexists(final) and not overwrite:
+    if not overwrite and destination.exists():
         raise EcgStoreError(
-            f"{final}: exists already; choose another output, or replace it with "
+            f"{destination}: exists already; choose another output, or replace it with "
             "--overwrite"
         )
 
 
-def _remove_leftovers(journal: Journal, output: Output, final: Path) -> None:
+def _remove_leftovers(journal: Journal, output: Output) -> None:
     """Remove what a build left that was killed before it could clean up."""
-    shutil.rmtree(spool_folder(final), ignore_errors=True)
+    destination = output.destination
+    shutil.rmtree(spool_folder(destination.local), ignore_errors=True)
     output.remove_leftovers(journal)
-    if journal.is_sealed and final.exists() and not output.unfinished.exists():
+    is_over = journal.is_sealed and not output.unfinished.exists()
+    if is_over and destination.exists():
         journal.begin("")
 
 
@@ -522,12 +517,12 @@ def _identity(config: Config, inputs: Inputs, output: Output) -> str:
     )
 
 
-def _claim(journal: Journal, final: Path, identity: str) -> None:
+def _claim(journal: Journal, output: Output, identity: str) -> None:
     """Begin a build, or check that the stopped build had the same settings."""
     before = journal.identity
     if before == identity:
         return
-    unfinished = _unfinished(final)
+    unfinished = _unfinished(output.destination)
     if unfinished is None:  # nothing is written yet, so nothing can be mixed
         journal.begin(identity)
     elif before is None:
@@ -544,9 +539,12 @@ def _claim(journal: Journal, final: Path, identity: str) -> None:
         )
 
 
-def _unfinished(final: Path) -> Path | None:
+def _unfinished(destination: Destination) -> Path | None:
     """Return what a stopped build left, of one file or of shards."""
-    outputs: tuple[Output, ...] = (OneFile(final), Shards(final, SHARD_ROWS, None))
+    outputs: tuple[Output, ...] = (
+        OneFile(destination),
+        Shards(destination, SHARD_ROWS, None),
+    )
     for output in outputs:
         if output.unfinished.exists():
             return output.unfinished

@@ -1,4 +1,4 @@
-"""Last phase of a build: digests, fingerprint, and the final name."""
+"""Last phase of a build: digests and fingerprint, before the final name."""
 
 from pathlib import Path
 
@@ -14,11 +14,10 @@ from ecgstore.storage.format.integrity import (
     fingerprint,
 )
 from ecgstore.storage.format.stored_values import encoded, texts
-from ecgstore.system.atomic_files import publish
 
 
-def seal(partial: Path, out: Path, *, overwrite: bool) -> None:
-    """Give a filled partial file its digests and its final name.
+def seal(partial: Path) -> None:
+    """Give a filled partial file its digests.
 
     They are written in place: killed while it writes with the HDF5 library, a program
     leaves a file that the library does not open again.
@@ -27,15 +26,6 @@ def seal(partial: Path, out: Path, *, overwrite: bool) -> None:
     ----------
     partial : Path
         A file with all rows filled.
-    out : Path
-        The store.
-    overwrite : bool
-        Whether an older file of that name may be replaced.
-
-    Raises
-    ------
-    FileExistsError
-        If there is one that may not.
     """
     with h5py.File(partial, "r", locking=False) as file:
         digests = dataset_digests(file)
@@ -52,4 +42,3 @@ def seal(partial: Path, out: Path, *, overwrite: bool) -> None:
         in_place.sync()
     finally:
         in_place.close()
-    publish(partial, out, replace=overwrite)

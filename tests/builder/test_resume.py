@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import ecgstore
-from ecgstore.builder import fill, one_file, pipeline, scan, seal
+from ecgstore.builder import file_destination, fill, one_file, pipeline, scan
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.reasons import Reason
@@ -52,7 +52,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (fill, "stored_form", 0),
         (fill, "stored_form", 21),
         (one_file, "seal", 0),
-        (seal, "publish", 0),
+        (file_destination, "publish", 0),
     ],
 )
 def test_stopped_build_continues_to_the_same_bytes(

@@ -1,7 +1,6 @@
 """A build of shards, which any machine may make, and the collection of all."""
 
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,21 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from ecgstore.builder.collect import write_collection
+from ecgstore.builder.destination import Destination
 from ecgstore.builder.fill import PRELOAD, Filled
 from ecgstore.builder.groups import deal
 from ecgstore.builder.journal import Journal
 from ecgstore.builder.old_rows import OldRows
 from ecgstore.builder.output import sum_of
-from ecgstore.builder.parts_folder import PartsFolder
 from ecgstore.builder.plan import software
 from ecgstore.builder.scan import Folders
 from ecgstore.builder.shards.machine import OnMachine
 from ecgstore.builder.shards.planning import read_plan, unfinished_plans, write_plan
 from ecgstore.builder.shards.worker import ShardBuilder
 from ecgstore.config import Config
-from ecgstore.errors import EcgStoreError
 from ecgstore.label_tables import RecordTables
-from ecgstore.sources.files import printable
 from ecgstore.storage.format import schema
 from ecgstore.system.executors import SharedExecutor
 from ecgstore.system.open_files import allow_open_stores
@@ -36,7 +33,7 @@ class Shards:
 
     Parameters
     ----------
-    final : Path
+    destination : Destination
         The collection. Its parts are in the folder of this name with ``.parts``.
     shard_rows : int
         Most rows of a shard.
@@ -44,33 +41,23 @@ class Shards:
         Folder for unfinished shards; see `ShardBuilder`.
     """
 
-    def __init__(self, final: Path, shard_rows: int, scratch: Path | None) -> None:
-        self.final = final
+    def __init__(
+        self, destination: Destination, shard_rows: int, scratch: Path | None
+    ) -> None:
+        self.destination = destination
         self._shard_rows = shard_rows
         self._scratch = scratch
-        self._parts = PartsFolder.of(final)
-        self.unfinished = final.with_name(final.name + ".partial.shards")
+        self._parts = destination.parts
+        self.unfinished = destination.local.with_name(
+            destination.local.name + ".partial.shards"
+        )
+        folder = destination.folder
+        self.room = folder if isinstance(folder, Path) else None
         self.identity: dict[str, Any] = {"shard_rows": shard_rows}
 
     def check_place(self) -> None:
-        """Check that there can be a folder of shards, which a collection can name.
-
-        Raises
-        ------
-        EcgStoreError
-            If not.
-        """
-        folder = self._parts.path
-        if os.path.lexists(folder) and not folder.is_dir():
-            raise EcgStoreError(
-                f"{folder}: is a file; expected a folder for the shards, or nothing: "
-                "choose another output"
-            )
-        if printable(folder.name) != folder.name:
-            raise EcgStoreError(
-                f"{printable(folder.name)}: has characters that are not UTF-8; choose "
-                "another output"
-            )
+        """Check that there can be a folder of shards, which a collection can name."""
+        self._parts.check()
 
     def discard(self) -> None:
         """Remove the plans of shards; those that are committed may be planned again."""
@@ -110,7 +97,8 @@ class Shards:
         shard does not stop the others.
         """
         shards = read_plan(self.unfinished).shards
-        allow_open_stores(self.final, len(shards))  # at the end, it would be too late
+        # At the end, it would be too late.
+        allow_open_stores(self.destination.local, len(shards))
         n_rows = sum(shard.n_rows for shard in shards)
         worker = bind(
             ShardBuilder,
@@ -123,34 +111,33 @@ class Shards:
         )
         make_worker: Any = worker
         if isinstance(workers, SharedExecutor):
-            roots = (*folders.roots, self.final.parent)
+            roots = (*folders.roots, self.destination.local.parent)
             make_worker = OnMachine.of(worker, config, roots)
         results = run_tasks(make_worker, shards, workers, PRELOAD)
         return sum_of(results, n_rows, 0, quiet)
 
     def finish(self, journal: Journal, overwrite: bool) -> None:
         """Write the collection, and remove what it does not need."""
-        if os.path.lexists(self.final) and not overwrite:
-            raise FileExistsError(self.final)
         plan = read_plan(self.unfinished)
-        paths = [self._parts.path / one.name for one in plan.shards]
-        journal.add_shards(self._parts.of_collection(self.final))
-        write_collection(
-            paths,
-            self.final,
-            self.final.parent,
-            labels="built",  # somebody may have labelled a shard meanwhile
-            links=plan.same,
-            folds=plan.folds,
-        )
-        self._remove_unfinished(journal, [path.name for path in paths])
+        names = [one.name for one in plan.shards]
+        with self.destination.writing(overwrite=overwrite) as file:
+            journal.add_shards(self._parts.of_collection())
+            write_collection(
+                [self._parts.place(name) for name in names],
+                file,
+                self.destination.folder,
+                labels="built",  # somebody may have labelled a shard meanwhile
+                links=plan.same,
+                folds=plan.folds,
+            )
+        self._remove_unfinished(journal, names)
 
     def remove_leftovers(self, journal: Journal) -> None:
         """Remove plans that were not completed, or whose collection is complete."""
         shutil.rmtree(unfinished_plans(self.unfinished), ignore_errors=True)
         if journal.is_sealed and self.unfinished.exists():
             names = [shard.name for shard in read_plan(self.unfinished).shards]
-            if self._parts.of_collection(self.final) == names:
+            if self._parts.of_collection() == names:
                 self._remove_unfinished(journal, names)
 
     def _remove_unfinished(self, journal: Journal, names: Sequence[str]) -> None:

@@ -11,12 +11,13 @@ import numpy as np
 
 from ecgstore.arrays import IntArray
 from ecgstore.builder.blocks import in_blocks
+from ecgstore.builder.damage import check_written
+from ecgstore.builder.destination import Parts
 from ecgstore.builder.fill import BLOCK_ROWS, Block, Filled, Filler
 from ecgstore.builder.groups import Groups
 from ecgstore.builder.journal import Journal
 from ecgstore.builder.old_rows import OldIndex
 from ecgstore.builder.old_values import OldStore
-from ecgstore.builder.parts_folder import PartsFolder
 from ecgstore.builder.plan import plan
 from ecgstore.builder.rows import Row, stored_rows
 from ecgstore.builder.seal import seal
@@ -24,8 +25,7 @@ from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError, cause_of
 from ecgstore.label_tables import RecordTables
 from ecgstore.signals.signature import signature_rows, signatures_of_rows
-from ecgstore.storage.verify import verify
-from ecgstore.system.atomic_files import FULL_DISK
+from ecgstore.system.atomic_files import FULL_DISK, publish
 from ecgstore.system.scratch import scratch_folder
 
 
@@ -59,7 +59,7 @@ class ShardBuilder:
         The folder below which the paths of records begin.
     tables : RecordTables
         What is known of the records besides their headers.
-    parts : PartsFolder
+    parts : Parts
         Where shards are committed.
     scratch : Path, optional
         A folder with room for a shard; the system's for temporary files if left out.
@@ -72,7 +72,7 @@ class ShardBuilder:
         config: Config,
         base: Path,
         tables: RecordTables,
-        parts: PartsFolder,
+        parts: Parts,
         scratch: Path | None,
         old: OldStore | None,
     ) -> None:
@@ -98,10 +98,7 @@ class ShardBuilder:
             If its bytes on the local disk are not what was written, or there is no
             room.
         """
-        if (
-            self._parts.has(shard.name)
-            and _damage(self._parts.path / shard.name) is None
-        ):
+        if self._parts.holds(shard.name, shard.n_rows):
             return Filled(shard.n_rows, 0)
         with self._scratch_folder() as folder:
             partial, store = folder / "partial", folder / shard.name
@@ -109,13 +106,14 @@ class ShardBuilder:
                 filled = self._filled(shard, partial)
                 if filled.failures or filled.changed:
                     return filled
-                seal(partial, store, overwrite=False)
-            _check(store)
+                seal(partial)
+                publish(partial, store)
+            check_written(store)
             if not shard.plan.exists():
                 raise EcgStoreError(
                     f"{shard.plan}: is gone; the build that needed this shard has ended"
                 )
-            with _named_if_full(self._parts.path):
+            with _named_if_full(self._parts):
                 self._parts.commit(store, shard.name)
             return filled
 
@@ -162,7 +160,7 @@ class ShardBuilder:
 
 
 @contextmanager
-def _named_if_full(folder: Path) -> Iterator[None]:
+def _named_if_full(folder: Path | Parts) -> Iterator[None]:
     """Convert the error of a full disk to one that names a folder on it."""
     try:
         yield
@@ -195,26 +193,3 @@ def _load_groups(plan: Path) -> Groups:
 def _groups_file(plan: Path) -> Path:
     """Return the file beside the journal of a shard."""
     return plan.with_suffix(".npz")
-
-
-def _check(store: Path) -> None:
-    """Read a finished shard, and raise if it is damaged."""
-    damage = _damage(store)
-    if damage is not None:
-        raise EcgStoreError(
-            f"{store}: is not what was written ({damage}); expected a disk that keeps "
-            "what it is given: choose another scratch folder, and run the same command "
-            "again to resume"
-        )
-
-
-def _damage(store: Path) -> str | None:
-    """Return what is wrong with a shard whose content is compared with its checksums.
-
-    Disks forget what the power did not let them write, and files are damaged in years.
-    """
-    try:
-        damage = next(verify(store), None)
-    except (EcgStoreError, OSError) as error:
-        return str(error)
-    return None if damage is None else str(damage)

@@ -15,6 +15,7 @@ from ecgstore.cli.summary import print_summary
 from ecgstore.cli.tables import print_counts
 from ecgstore.config import PRESETS, Config, make_config
 from ecgstore.errors import counted, short_list, without_place
+from ecgstore.system.urls import url_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -45,6 +46,7 @@ Examples:
   ecgstore build training/ -o challenge.h5 --config options.toml
   ecgstore build training/ -o challenge.h5 --reuse challenge.h5 --overwrite
   ecgstore build training/ -o challenge.h5 --dask tcp://10.0.0.1:8786
+  ecgstore build training/ -o s3://bucket/challenge.h5 --shard-rows 8192
 """
 )
 @click.argument("sources", nargs=-1, type=click.Path(path_type=Path))
@@ -53,7 +55,8 @@ Examples:
     "--out",
     type=click.Path(path_type=Path),
     metavar="STORE",
-    help="The store to write, such as challenge.h5.",
+    help="The store to write, such as challenge.h5, or s3://bucket/challenge.h5 (also "
+    "gs and az): see docs/remote.md.",
 )
 @click.option(
     "--sample", is_flag=True, help="Build the bundled sample of real records."
@@ -174,6 +177,7 @@ def build(
     appears when it is complete.
     """
     from ecgstore.builder import build_store, survey
+    from ecgstore.builder.named_destination import destination_of
     from ecgstore.sample import patients_file, sample_folder
 
     config = make_config(preset=preset, file=config_file, options=drop_unset(flags))
@@ -214,9 +218,10 @@ def build(
                 quiet=quiet,
             )
     except KeyboardInterrupt as error:
-        if list(out.parent.glob(f"{out.name}.partial*")):
+        local = destination_of(out).local
+        if list(local.parent.glob(f"{local.name}.partial*")):
             echo(
-                f"the finished part is kept in {out}.partial*; run the same command "
+                f"the finished part is kept in {local}.partial*; run the same command "
                 "again to resume",
                 err=True,
             )
@@ -228,7 +233,7 @@ def build(
         echo(
             f"ecgstore: in quarantine: {counted(n_left_out, 'record')}{or_windows}; "
             f"not readable: {counted(report.n_unreadable_paths, 'folder')}; --strict "
-            f"does not allow it; {out} is complete without them",
+            f"does not allow it; {_shown(out)} is complete without them",
             err=True,
         )
         sys.exit(1)
@@ -315,7 +320,7 @@ def _print_report(
         echo(f"  ... and {n_more} more: --json lists them")
     for warning in report.warnings:
         echo(f"warning: {warning}", err=True)
-    if out is not None and label_file_path(out).exists():
+    if out is not None and url_of(out) is None and label_file_path(out).exists():
         echo(
             f"warning: {label_file_path(out)} holds labels of an older store of this "
             "name; `ecgstore label` makes new ones, --remove deletes them",
@@ -329,6 +334,11 @@ def _print_report(
         print_counts("quarantine by reason:", report.reasons)
     else:
         print_summary(summary)
+
+
+def _shown(out: Path) -> str:
+    """Return a path or a URL as it was given: a URL that is a path lacks a slash."""
+    return url_of(out) or str(out)
 
 
 def _windows_and_cuts(report: "ScanReport") -> list[str]:
@@ -392,6 +402,8 @@ def _print_left_out(report: "ScanReport", out: Path | None) -> None:
     n_more = len(report.left_out) - _MAX_LINES
     if n_more > 0:
         where = (
-            "--json lists them" if out is None else f"ecgstore info {out} --quarantine"
+            "--json lists them"
+            if out is None
+            else f"ecgstore info {_shown(out)} --quarantine"
         )
         echo(f"  ... and {n_more} more: {where}")

@@ -101,7 +101,7 @@ class Connections:
     def to(self, folder: str, url: str, headers: dict[str, str]) -> Any:
         """Return the connection to a folder; `url` is for messages."""
         if folder not in self._stores:
-            self._stores[folder] = _connect(folder, url, headers)
+            self._stores[folder] = connect(folder, url, headers, _SILENCE_S, _TIMEOUT_S)
         return self._stores[folder]
 
 
@@ -201,8 +201,7 @@ class ObjectReader:
         ValueError
             If the answer is not the range that was asked for.
         """
-        global _used_by
-        _used_by = os.getpid()
+        note_request()
         options: dict[str, Any] = {"range": (begin, end)}
         # The Hub leads to other servers, which know other ETags.
         sends_tag = not self._is_of_hub
@@ -228,13 +227,7 @@ class ObjectReader:
 
     def check_process(self) -> None:
         """Refuse to make requests in a forked process: they would never end."""
-        if _used_by is not None and _used_by != os.getpid():
-            raise EcgStoreError(
-                f"{self.shown}: this process was forked from one that has read from a "
-                "URL already, and the library for URLs does not work then; start "
-                "processes by spawn or forkserver, as "
-                "DataLoader(..., multiprocessing_context='spawn') does"
-            )
+        require_own_process(self.shown)
 
     def _replaced(self) -> EcgStoreError:
         """Return the error for another version of the object."""
@@ -251,30 +244,88 @@ class ObjectReader:
             "NotFoundError": "there is no such object; expected the URL of a store",
             "NotSupportedError": "the server does not send ranges of its files; "
             "expected one that does (HTTP 206), or download the store",
-            "PermissionDeniedError": "access is denied; check the credentials",
-            "UnauthenticatedError": _NO_CREDENTIALS,
         }.get(kind)
-        if _MACHINE_ROLES in str(error):  # asked last, if there are no others
-            advice = _NO_CREDENTIALS
+        advice = credentials_advice(error) or advice
         if advice is None:
-            first_line = next(iter(str(error).splitlines()), "")
             advice = (
-                f"cannot be read, after {_ATTEMPTS} attempts ({kind}: "
-                f"{_without_secrets(first_line)[:200]}); check the address and the "
-                "connection"
+                f"cannot be read, after {_ATTEMPTS} attempts ({cause(error)}); check "
+                "the address and the connection"
             )
         return EcgStoreError(f"{self.shown}: {advice}")
 
 
-def _without_secrets(message: str) -> str:
-    """Return a message without what URLs in it have behind their path."""
-    return re.sub(
-        r"(://)(?:[^/\s@]*@)?([^\s?\"')]*)(?:\?[^\s\"')]*)?", r"\1\2", message
+def require_own_process(place: str) -> None:
+    """Refuse to make requests in a forked process: they would never end.
+
+    Parameters
+    ----------
+    place : str
+        What would be read or written, for the message.
+
+    Raises
+    ------
+    EcgStoreError
+        If this process was forked from one that has made requests.
+    """
+    if _used_by is not None and _used_by != os.getpid():
+        raise EcgStoreError(
+            f"{place}: this process was forked from one that has read from a "
+            "URL already, and the library for URLs does not work then; start "
+            "processes by spawn or forkserver, as "
+            "DataLoader(..., multiprocessing_context='spawn') does"
+        )
+
+
+def note_request() -> None:
+    """Note that this process makes requests; see `require_own_process`."""
+    global _used_by
+    _used_by = os.getpid()
+
+
+def credentials_advice(error: Exception) -> str | None:
+    """Return what to do about credentials; None if they are not what is wrong."""
+    kind = type(error).__name__
+    # The role of the machine is asked for last, if there are no others.
+    if kind == "UnauthenticatedError" or _MACHINE_ROLES in str(error):
+        return _NO_CREDENTIALS
+    if kind == "PermissionDeniedError":
+        return "access is denied; check the credentials"
+    return None
+
+
+def cause(error: Exception) -> str:
+    """Return what an error of the library says, for a message of one line."""
+    first_line = next(iter(str(error).splitlines()), "")
+    # Without what URLs in it have before their host and behind their path.
+    line = re.sub(
+        r"(://)(?:[^/\s@]*@)?([^\s?\"')]*)(?:\?[^\s\"')]*)?", r"\1\2", first_line
     )
+    return f"{type(error).__name__}: {line[:200]}"
 
 
-def _connect(folder: str, url: str, headers: dict[str, str]) -> Any:
-    """Return the library's store of the folder of a URL."""
+def connect(
+    folder: str,
+    url: str,
+    headers: dict[str, str],
+    silence_s: float,
+    timeout_s: float,
+) -> Any:
+    """Return the library's store of the folder of a URL.
+
+    Parameters
+    ----------
+    folder, url : str
+        The URL of the folder, and that of the object for messages.
+    headers : dict
+        Headers of all requests.
+    silence_s, timeout_s : float
+        How long a server may send nothing, and how long a request may take.
+
+    Raises
+    ------
+    EcgStoreError
+        If there is no library for URLs, or it does not know this one.
+    """
     try:
         from obstore.store import from_url
     except ImportError as error:
@@ -288,16 +339,14 @@ def _connect(folder: str, url: str, headers: dict[str, str]) -> Any:
             folder,
             client_options={
                 "allow_http": True,
-                "read_timeout": f"{_SILENCE_S}s",
-                "timeout": f"{_TIMEOUT_S}s",
+                "read_timeout": f"{silence_s}s",
+                "timeout": f"{timeout_s}s",
                 "default_headers": headers,
             },
             retry_config={"max_retries": 0},
         )
     except Exception as error:
-        first_line = next(iter(str(error).splitlines()), "")
         raise EcgStoreError(
-            f"{url}: cannot be opened ({type(error).__name__}: "
-            f"{_without_secrets(first_line)[:200]}); expected a URL of http, https, "
+            f"{url}: cannot be opened ({cause(error)}); expected a URL of http, https, "
             "s3, gs, az or hf, and credentials if it needs them"
         ) from error

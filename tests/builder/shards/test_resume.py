@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import ecgstore
-from ecgstore.builder import pipeline, scan
+from ecgstore.builder import damage, pipeline, scan
 from ecgstore.builder.fill import Filler
 from ecgstore.builder.journal import Journal
 from ecgstore.builder.parts_folder import PartsFolder
@@ -46,7 +46,7 @@ def expected(dozen_records: Path, tmp_path: Path, build: Build) -> dict[str, byt
         (worker, "plan", 1),
         (Filler, "__call__", 3),
         (worker, "seal", 0),
-        (worker, "verify", 1),
+        (damage, "verify", 1),
         (PartsFolder, "commit", 0),
         (PartsFolder, "commit", 2),
         (output, "write_collection", 0),
