@@ -112,6 +112,14 @@ def is_missing(error: EcgStoreError) -> bool:
     return type(error.__cause__).__name__ in ("FileNotFoundError", "NotFoundError")
 
 
+def is_denied(error: EcgStoreError) -> bool:
+    """Return whether `repeated` has failed because access to the object is denied."""
+    return type(error.__cause__).__name__ in (
+        "PermissionError",
+        "PermissionDeniedError",
+    )
+
+
 def without_secrets(message: str) -> str:
     """Return a message without what URLs in it have behind their path."""
     return re.sub(
