@@ -278,14 +278,16 @@ class _Body:
         """Request the file, or its rest, once, and write it; return its version."""
         from obstore import exceptions
 
+        rest = (self._n_bytes, self._n_expected) if self._n_bytes else None
         try:
-            meta, pieces = self._remote.get(self._name, self._n_bytes, self._e_tag)
+            meta, pieces = self._remote.get(self._name, rest, self._e_tag)
         except (exceptions.NotSupportedError, exceptions.PreconditionError):
-            if not self._n_bytes:
+            if rest is None:
                 raise
             self._begin_anew()
             return self.request()
         version = Version.of(meta)
+        self._n_expected = version.n_bytes
         if version.n_bytes > _MOST_BYTES:
             raise EcgStoreError(
                 f"{self._remote.shown}/{self._name}: has {version.n_bytes} bytes; "
@@ -295,11 +297,11 @@ class _Body:
         self._e_tag = e_tag if e_tag and not e_tag.startswith("W/") else None
         try:
             for piece in pieces:
-                self._write(piece, version.n_bytes)
+                self._write(piece)
             if self._n_bytes != version.n_bytes:
                 raise ValueError(f"{self._n_bytes} bytes of {version.n_bytes}")
         except Exception:
-            if self._e_tag is None:
+            if self._e_tag is None or self._n_bytes == self._n_expected:
                 self._begin_anew()
             raise
         if self._expected not in (None, self._sha256.digest()):
@@ -307,12 +309,12 @@ class _Body:
             raise ValueError("its SHA-256 is not the one of the list")
         return version
 
-    def _write(self, piece: bytes, n_bytes: int) -> None:
+    def _write(self, piece: bytes) -> None:
         """Write the next bytes."""
         if self._remote.closed.is_set():
             raise EcgStoreError(f"{self._remote.shown}: fetching was stopped")
-        if self._n_bytes + len(piece) > n_bytes:
-            raise ValueError(f"more than {n_bytes} bytes")
+        if self._n_bytes + len(piece) > self._n_expected:
+            raise ValueError(f"more than {self._n_expected} bytes")
         try:
             self._file.write(piece)
         except OSError as error:
@@ -326,7 +328,7 @@ class _Body:
         self._file.seek(0)
         self._file.truncate()
         self._sha256 = hashlib.sha256()
-        self._n_bytes = 0
+        self._n_bytes = self._n_expected = 0
         self._e_tag: str | None = None
 
 

@@ -91,7 +91,7 @@ class RemoteFolder:
         """
         return repeated(
             request,
-            f"{self.shown}/{name}",
+            f"{self.shown}/{name}".rstrip("/"),
             self.closed,
             expected="a file of a record",
             attempts=_ATTEMPTS,
@@ -107,7 +107,7 @@ class RemoteFolder:
         return self.repeated(lambda: Version.of(self._store.head(name)), name)
 
     def get(
-        self, name: str, begin: int, if_match: str | None
+        self, name: str, rest: tuple[int, int] | None = None, e_tag: str | None = None
     ) -> tuple[dict[str, Any], Iterator[bytes]]:
         """Request a file once, or the rest of one of its versions.
 
@@ -115,10 +115,10 @@ class RemoteFolder:
         ----------
         name : str
             Its name below the folder.
-        begin : int
-            Bytes before the first one that is sent.
-        if_match : str or None
-            The ETag of the version.
+        rest : tuple of int, optional
+            Begin and end of the bytes to send.
+        e_tag : str, optional
+            The ETag of the version that they are of.
 
         Returns
         -------
@@ -128,8 +128,8 @@ class RemoteFolder:
             Its content.
         """
         options: dict[str, Any] = {}
-        if begin:
-            options = {"range": {"offset": begin}, "if_match": if_match}
+        if rest is not None:
+            options = {"range": rest, "if_match": e_tag}
         answer = self._store.get(name, options=options)
         return answer.meta, map(bytes, answer.stream(min_chunk_size=_PIECE))
 
@@ -143,7 +143,7 @@ class RemoteFolder:
         """
 
         def request() -> str:
-            meta, pieces = self.get(name, 0, None)
+            meta, pieces = self.get(name)
             content = bytearray()
             if meta["size"] <= most_bytes:
                 for piece in pieces:

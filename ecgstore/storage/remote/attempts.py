@@ -82,6 +82,7 @@ def repeated(
     final = (
         FileNotFoundError,
         PermissionError,
+        exceptions.InvalidPathError,
         exceptions.NotFoundError,
         exceptions.NotSupportedError,
         exceptions.PermissionDeniedError,
