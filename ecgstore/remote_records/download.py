@@ -272,7 +272,9 @@ class _Body:
     ) -> None:
         self._remote, self._name, self._file = remote, name, file
         self._expected = sha256
-        self._begin_anew()
+        self._sha256 = hashlib.sha256()
+        self._n_bytes = self._n_expected = 0
+        self._e_tag: str | None = None
 
     def request(self) -> Version:
         """Request the file, or its rest, once, and write it; return its version."""
@@ -328,8 +330,7 @@ class _Body:
         self._file.seek(0)
         self._file.truncate()
         self._sha256 = hashlib.sha256()
-        self._n_bytes = self._n_expected = 0
-        self._e_tag: str | None = None
+        self._n_bytes, self._e_tag = 0, None
 
 
 def _is_wanted(name: str) -> bool:

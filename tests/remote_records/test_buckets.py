@@ -51,14 +51,12 @@ def test_a_bucket_gives_the_bytes_of_the_folder(
     assert filecmp.cmp(tmp_path / "url.h5", tmp_path / "folder.h5", shallow=False)
     fetched: list[str] = []
     replace = download.Download._replace
-    monkeypatch.setattr(
-        download.Download,
-        "_replace",
-        lambda self, target, name: (
-            fetched.append(name),
-            replace(self, target, name),
-        ),
-    )
+
+    def note(self: download.Download, target: Path, name: str) -> None:
+        fetched.append(name)
+        replace(self, target, name)
+
+    monkeypatch.setattr(download.Download, "_replace", note)
     ecgstore.build_store(bucket, tmp_path / "again.h5", FAST, n_workers=1, quiet=True)
     assert fetched == []
     assert filecmp.cmp(tmp_path / "again.h5", tmp_path / "folder.h5", shallow=False)
