@@ -38,6 +38,8 @@ class Server:
         A name under which requests and bytes since the last such request are told.
     ranges : list of (int, int)
         What was sent.
+    names : list of str
+        The files that it was sent of.
     gate : threading.Event
         Requests wait until it is set, as it is at first.
     waiting : list of str
@@ -58,6 +60,7 @@ class Server:
     faults: dict[str, float] = field(default_factory=dict)
     counts: str = ""
     ranges: list[tuple[int, int]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
     waiting: list[str] = field(default_factory=list)
     conditions: list[str] = field(default_factory=list)
@@ -115,8 +118,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         path = self._file()
-        size = path.stat().st_size if path.is_file() else 0
-        self._begin(200, {"Content-Length": size, "Accept-Ranges": "bytes"})
+        if not path.is_file():
+            self._answer(404)
+            return
+        self._begin(200, self._version(path.stat()) | {"Accept-Ranges": "bytes"})
 
     def do_GET(self) -> None:
         if self.served.counts and self.path == f"/{self.served.counts}":
@@ -149,13 +154,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
         else:
-            self._send(path, status, e_tag, fault)
+            self._send(path, status, fault)
 
     def _file(self) -> Path:
         """Return the file of a request, whatever its query is."""
         return self.served.folder / unquote(urlsplit(self.path).path).lstrip("/")
 
-    def _send(self, path: Path, status: os.stat_result, e_tag: str, fault: str) -> None:
+    def _send(self, path: Path, status: os.stat_result, fault: str) -> None:
         begin, end = 0, status.st_size
         asked = self.headers.get("Range")
         if asked and self.served.has_ranges:
@@ -165,6 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
             file.seek(begin)
             body = bytearray(file.read(end - begin))
         self.served.ranges.append((begin, end))
+        self.served.names.append(self.path.lstrip("/"))
         if fault == "silent":
             self.served.ended.wait()
             self.close_connection = True
@@ -172,13 +178,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.served.take_time(len(body))
         if fault == "wrong":
             body[len(body) // 2] ^= 1
-        headers: dict[str, Any] = {
-            "Content-Length": 1 << 60 if fault == "end" else len(body),
-            "Last-Modified": self.date_time_string(int(status.st_mtime)),
-        }
-        if self.served.e_tag is not None:
-            weak = "W/" if self.served.e_tag == "weak" else ""
-            headers["ETag"] = weak + e_tag
+        headers = self._version(status)
+        headers["Content-Length"] = 1 << 60 if fault == "end" else len(body)
         if asked and self.served.has_ranges:
             headers["Content-Range"] = f"bytes {begin}-{end - 1}/{status.st_size}"
             self._begin(206, headers)
@@ -192,6 +193,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         else:
             self.wfile.write(body)
+
+    def _version(self, status: os.stat_result) -> dict[str, Any]:
+        """Return size, time and ETag of a file as headers."""
+        headers: dict[str, Any] = {
+            "Content-Length": status.st_size,
+            "Last-Modified": self.date_time_string(int(status.st_mtime)),
+        }
+        if self.served.e_tag is not None:
+            weak = "W/" if self.served.e_tag == "weak" else ""
+            headers["ETag"] = f'{weak}"{status.st_mtime_ns}"'
+        return headers
 
     def _tell_counts(self) -> None:
         """Answer with the number of requests and bytes, and begin anew."""

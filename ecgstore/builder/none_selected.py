@@ -22,7 +22,7 @@ def check_any_selected(
     """
     if journal.count(Status.SELECTED):
         return
-    where = folders.title or ", ".join(map(str, folders.roots))
+    where = ", ".join(folders.names)
     if not journal.count():
         raise EcgStoreError(
             f"{where}: no {header_files()} files below; expected records as header and "

@@ -18,6 +18,7 @@ from ecgstore.builder.compilation import compile_kernels
 from ecgstore.builder.destination import Destination
 from ecgstore.builder.entry import Status
 from ecgstore.builder.estimate import announce
+from ecgstore.builder.fetched_folders import opened_folders
 from ecgstore.builder.fill import PRELOAD
 from ecgstore.builder.journal import Journal
 from ecgstore.builder.named_destination import destination_of
@@ -82,7 +83,8 @@ def build_store(
     Parameters
     ----------
     sources : str, Path, or sequence of them
-        One or more folders with ``.hea`` files and their signals, at any depth.
+        One or more folders with ``.hea`` files and their signals, at any depth; or URLs
+        of such folders, or of records: see docs/remote.md.
     out : str or Path
         The store to create, usually ``*.h5``; or its URL in a bucket (s3, gs, az), see
         docs/remote.md.
@@ -131,36 +133,37 @@ def build_store(
     Raises
     ------
     EcgStoreError
-        If a folder does not exist, no record is selected, the store exists, memory or
-        the disk do not suffice, the partial file of a stopped build was made with
-        other options or sources, or `reuse` with other options or software.
+        If a folder does not exist, a URL cannot be read, no record is selected, the
+        store exists, memory or the disk do not suffice, the partial file of a stopped
+        build was made with other options or sources, or `reuse` with other options or
+        software.
     SchemaError
         If the store `reuse` is damaged.
     """
     config = Config() if config is None else config
     require_type("config", config, Config, "options, such as ecgstore.Config(fs=250)")
-    folders = Folders.of(sources)
     key = PatientKey(
         Path(os.path.abspath(patient_key or default_key_file())), keep_patient_ids
     )
 
     @contextmanager
     def open_inputs(final: Path) -> Iterator[Inputs]:
-        tables = _tables(folders, config, labels, patients)
-        digests = tables.digests()
-        # Other machines may have another file of that name, or none.
-        of_workers = key if executor is None else key.pinned()
-        yield Inputs(
-            folders,
-            tables,
-            {
-                "sources": [str(root) for root in folders.roots],
-                "patients": None if patients is None else digests.pop(0),
-                "labels": digests,
-                "patient_key": key.identity(),
-            },
-            of_workers,
-        )
+        with opened_folders(sources, quiet=quiet) as folders:
+            tables = _tables(folders, config, labels, patients)
+            digests = tables.digests()
+            # Other machines may have another file of that name, or none.
+            of_workers = key if executor is None else key.pinned()
+            yield Inputs(
+                folders,
+                tables,
+                {
+                    "sources": folders.names,
+                    "patients": None if patients is None else digests.pop(0),
+                    "labels": digests,
+                    "patient_key": key.identity(),
+                },
+                of_workers,
+            )
 
     destination = destination_of(out)
     return run_build(
@@ -348,20 +351,25 @@ def survey(
     """
     config = Config() if config is None else config
     require_type("config", config, Config, "options, such as ecgstore.Config(fs=250)")
-    folders = Folders.of(sources)
-    tables = _tables(folders, config, labels, patients)
-    total = _n_headers(folders, config)
-    with Journal(None) as journal, Progress("select", total, quiet=quiet) as progress:
-        scan(
-            journal,
-            folders,
-            config,
-            tables,
-            with_signals=False,
-            run=bind(run_tasks, workers=number_of_workers(n_workers), preload=PRELOAD),
-            on_progress=Totals(progress).add,
-        )
-        return make_report(journal, config, tables)
+    with opened_folders(sources, quiet=quiet) as folders:
+        tables = _tables(folders, config, labels, patients)
+        total = _n_headers(folders, config)
+        with (
+            Journal(None) as journal,
+            Progress("select", total, quiet=quiet) as progress,
+        ):
+            scan(
+                journal,
+                folders,
+                config,
+                tables,
+                with_signals=False,
+                run=bind(
+                    run_tasks, workers=number_of_workers(n_workers), preload=PRELOAD
+                ),
+                on_progress=Totals(progress).add,
+            )
+            return make_report(journal, config, tables)
 
 
 def _run(

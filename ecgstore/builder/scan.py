@@ -80,11 +80,15 @@ class Folders:
         it.
     title : str
         What the roots are called in messages; empty for their paths.
+    top : Path or None
+        A folder above them whose name, and the names above it, say nothing of the
+        records; see `source_name`.
     """
 
     roots: tuple[Path, ...]
     base: Path
     title: str = ""
+    top: Path | None = None
 
     @classmethod
     def of(cls, sources: str | Path | Sequence[str | Path]) -> "Folders":
@@ -112,6 +116,11 @@ class Folders:
                         f"{root} and {other} overlap; give each record once"
                     )
         return cls(roots, Path(os.path.commonpath([root.parent for root in roots])))
+
+    @property
+    def names(self) -> list[str]:
+        """What the roots are called: what they are where it depends on no cache."""
+        return [self.title] if self.title else [*map(str, self.roots)]
 
     def shorten(self, detail: str) -> str:
         """Return a message as one line that is the same wherever the folders are.
@@ -191,7 +200,8 @@ class Scanner:
         """Return the entry of one header; never fails, whatever the files hold."""
         storable = printable(path)
         header_path = self._folders.base / storable  # the path, once it is checked
-        source = source_name(self._folders.base / path, self._folders.roots[root])
+        folders = self._folders
+        source = source_name(folders.base / path, folders.roots[root], folders.top)
         entry = Entry(
             path=storable,
             status=Status.NOT_SELECTED,

@@ -78,7 +78,7 @@ _LAST_OF_CHAPMAN: Final = 10_646
 _JS_NAME: Final = re.compile(r"JS([0-9]{5})")
 
 
-def source_name(header_path: Path, root: Path) -> str:
+def source_name(header_path: Path, root: Path, top: Path | None = None) -> str:
     """Return the name of the database that a record belongs to.
 
     The first of these that applies:
@@ -100,6 +100,8 @@ def source_name(header_path: Path, root: Path) -> str:
         The record's ``.hea`` file.
     root : Path
         The folder (or the header) that was searched for records.
+    top : Path, optional
+        A folder above `root` whose name, and the names above it, say nothing.
 
     Returns
     -------
@@ -118,13 +120,19 @@ def source_name(header_path: Path, root: Path) -> str:
     if header_path.suffix == SPOOLED:
         return header_path.parent.parent.name
     path = os.path.abspath(header_path)
-    below, above, name = _from_folders(os.path.dirname(path), os.path.abspath(root))
+    below, above, name = _from_folders(
+        os.path.dirname(path),
+        os.path.abspath(root),
+        0 if top is None else len(Path(os.path.abspath(top)).parts),
+    )
     source = below or _from_record_name(path) or above or name
     return _of_two(path) if source == _CHAPMAN_NINGBO else source
 
 
 @lru_cache(maxsize=1024)
-def _from_folders(folder: str, root: str) -> tuple[str | None, str | None, str]:
+def _from_folders(
+    folder: str, root: str, n_without_meaning: int
+) -> tuple[str | None, str | None, str]:
     """Return the sources of the folders below and above the root, and its name."""
     if root.lower().endswith(tuple(known_formats())):
         root = os.path.dirname(root)
@@ -132,8 +140,8 @@ def _from_folders(folder: str, root: str) -> tuple[str | None, str | None, str]:
     n_above = len(Path(root).parts) - 1 if Path(folder).is_relative_to(root) else 0
     return (
         _nearest(names[n_above:]),
-        _nearest(names[:n_above]),
-        _name_of(root),
+        _nearest(names[n_without_meaning:n_above]),
+        _name_of(root, n_without_meaning),
     )
 
 
@@ -146,9 +154,9 @@ def _nearest(folders: tuple[str, ...]) -> str | None:
     return None
 
 
-def _name_of(root: str) -> str:
+def _name_of(root: str, n_without_meaning: int) -> str:
     """Return the name of the root, or of the folder above a mere version like 1.0.3."""
-    for folder in reversed(Path(root).parts[1:]):
+    for folder in reversed(Path(root).parts[max(1, n_without_meaning) :]):
         if name := _VERSION.sub("", folder):
             return name
     return os.path.basename(root) or "unknown"

@@ -18,6 +18,7 @@ from ecgstore.models.inference.new_records import (
     read_new_record,
 )
 from ecgstore.pipes.devices import available_device
+from ecgstore.remote_records.given import given_records
 
 
 def explain_new_record(
@@ -53,14 +54,15 @@ def explain_new_record(
         was trained on features of another version of ecgstore.
     """
     model.check_this_ecgstore()
-    headers = headers_of(record)
-    if len(headers) != 1:
-        raise EcgStoreError(
-            f"{record}: has {counted(len(headers), 'record')}; expected one: name its "
-            "header"
-        )
     config = config_of_new_records(model, lead_names, allow_missing_leads)
-    new = read_new_record(headers[0], config, with_features=model.needs_features)
+    with given_records(record, quiet=True) as given:
+        headers = headers_of(given)
+        if len(headers) != 1:
+            raise EcgStoreError(
+                f"{record}: has {counted(len(headers), 'record')}; expected one: name "
+                "its header"
+            )
+        new = read_new_record(headers[0], config, with_features=model.needs_features)
     device = available_device(device)
     runner = model.runner(feature_names(config), device)
     batch = batch_of([new], config, runner.leads or config.leads).to(device)

@@ -24,6 +24,7 @@ from ecgstore.lead_names import LeadNames
 from ecgstore.models.inference.model import Model
 from ecgstore.pipes.batch import Batch
 from ecgstore.record import MAX_AGE, SEXES, lead_mask, lead_rows
+from ecgstore.remote_records.given import GivenRecords
 from ecgstore.signals.stored_form import (
     check_usable,
     leads_to_leave_out,
@@ -33,7 +34,6 @@ from ecgstore.signals.stored_form import (
 )
 from ecgstore.sources import (
     OnUnreadable,
-    given_headers,
     leads_of_build,
     open_record,
 )
@@ -200,14 +200,12 @@ def feature_names(config: Config) -> tuple[str, ...]:
 
 
 def headers_of(
-    records: str | Path | Iterable[str | Path],
-    on_unreadable: OnUnreadable | None = None,
+    records: GivenRecords, on_unreadable: OnUnreadable | None = None
 ) -> list[Path]:
     """Return the headers of new records; see `predict` for parameters and errors."""
-    records = [records] if isinstance(records, str | Path) else [*records]
-    for path in records:
-        _refuse_known(Path(path))
-    return given_headers(records, on_unreadable)
+    for path in records.paths:
+        _refuse_known(path)
+    return records.headers(on_unreadable)
 
 
 def config_of_new_records(

@@ -4,6 +4,7 @@ import math
 import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -30,6 +31,7 @@ from ecgstore.models.inference.new_records import (
 from ecgstore.models.one_thread import OneThread
 from ecgstore.models.running import probabilities_of, require_finite
 from ecgstore.pipes.devices import available_device
+from ecgstore.remote_records.given import GivenRecords, given_records
 from ecgstore.sources import OnUnreadable, read_header
 from ecgstore.sources.files import printable
 from ecgstore.system.progress import with_progress
@@ -60,7 +62,7 @@ class Prediction:
     record_id : str
         The record's name in its header; the file's name if the header cannot be read.
     path : str
-        Path of the header.
+        Path of the header, or its URL.
     status : str
         "ok", or the code of the `Reason` why a build would leave the record out.
     detail : str
@@ -106,7 +108,8 @@ def predict(
         The model, and the options of the store that it was trained on.
     records : str, Path, or iterable of them
         Folders, headers, or signal files beside one; see
-        `ecgstore.sources.given_headers`.
+        `ecgstore.sources.given_headers`. Or URLs of them, whose records are fetched
+        first: see docs/remote.md.
     device : torch.device or str
         Device of the networks.
     n_processes : int, optional
@@ -128,14 +131,44 @@ def predict(
     Raises
     ------
     EcgStoreError
-        If a path does not exist, is a file of ecgstore, or has no records; a folder
-        cannot be read, unless `on_unreadable` is given; the model was trained on
-        features of another version of ecgstore; or its outputs are not finite.
+        If a path does not exist, is a file of ecgstore, or has no records; a URL cannot
+        be read; a folder cannot be read, unless `on_unreadable` is given; the model was
+        trained on features of another version of ecgstore; or its outputs are not
+        finite.
     """
     model.check_this_ecgstore()
-    headers = headers_of(records, on_unreadable)
-    device = available_device(device)
     config = config_of_new_records(model, lead_names, allow_missing_leads)
+    with ExitStack() as unless_begun:
+        given = unless_begun.enter_context(given_records(records, quiet=quiet))
+        headers = headers_of(given, on_unreadable)
+        device = available_device(device)
+        predictions = _predictions(model, headers, device, config, n_processes)
+        shown = with_progress(predictions, "predict", len(headers), quiet, "records")
+        fetched = unless_begun.pop_all()
+    return _with_urls(shown, given, fetched)
+
+
+def _with_urls(
+    predictions: Iterator[Prediction], given: GivenRecords, fetched: ExitStack
+) -> Iterator[Prediction]:
+    """Yield predictions with URLs in place of copies, which are left at the end."""
+    with fetched:
+        for prediction in predictions:
+            yield replace(
+                prediction,
+                path=given.with_urls(prediction.path),
+                detail=given.with_urls(prediction.detail),
+            )
+
+
+def _predictions(
+    model: Model,
+    headers: Sequence[Path],
+    device: torch.device,
+    config: Config,
+    n_processes: int | None,
+) -> Iterator[Prediction]:
+    """Return the prediction for each header; see `predict`."""
     if n_processes is None:
         is_worth_it = (
             device.type == "cpu"
@@ -150,8 +183,7 @@ def predict(
     else:
         make = partial(_Predictor, model, config, device)
     done = run_tasks(make, _chunks(headers), n_processes, _PRELOAD)
-    predictions = (prediction for chunk in done for prediction in chunk)
-    return iter(with_progress(predictions, "predict", len(headers), quiet, "records"))
+    return (prediction for chunk in done for prediction in chunk)
 
 
 def predict_signal(

@@ -21,7 +21,7 @@ from ecgstore.cli import main
 from ecgstore.config import Config
 from ecgstore.errors import EcgStoreError
 from ecgstore.sources import find_headers, read_record
-from ecgstore.storage.remote import bucket as bucket_requests, object_reader
+from ecgstore.storage.remote import attempts, bucket as bucket_requests
 from ecgstore.storage.remote.bucket import Bucket
 from tests.bucket_server import BucketServer
 from tests.builder.shards.unreliable import Unreliable
@@ -39,7 +39,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of the cache; failures are repeated at once."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("ECGSTORE_CACHE", str(folder))
-    monkeypatch.setattr(bucket_requests, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(attempts, "FIRST_PAUSE_S", 0.001)
     return folder
 
 

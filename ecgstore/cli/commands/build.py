@@ -43,6 +43,7 @@ Examples:
   ecgstore build ptb-xl/ -o ptbxl.h5 --classes ptbxl-super --folds-from strat_fold \
     --labels ptb-xl/ptbxl_database.csv
   ecgstore build ludb/ -o ludb.h5 --select all
+  ecgstore build s3://bucket/training -o challenge.h5
   ecgstore build training/ -o challenge.h5 --config options.toml
   ecgstore build training/ -o challenge.h5 --reuse challenge.h5 --overwrite
   ecgstore build training/ -o challenge.h5 --dask tcp://10.0.0.1:8786
@@ -173,7 +174,8 @@ def build(
     ECGs in HDF5 files such as CODE-15 %, and, with ecgstore[formats], SCP-ECG, DICOM,
     EDF, BDF, ISHNE (.ecg) and the XML of GE MUSE, Philips and HL7, at any depth. Names
     and birth dates are not stored. Records that cannot be used go into quarantine, with
-    a reason. If the build is interrupted, the same command resumes it; the store
+    a reason. SOURCES may be URLs of folders that list their files (docs/remote.md). If
+    the build is interrupted, the same command resumes it; the store
     appears when it is complete.
     """
     from ecgstore.builder import build_store, survey

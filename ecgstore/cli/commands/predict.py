@@ -24,6 +24,7 @@ Examples:
   ecgstore predict runs/resnet18/model.safetensors new_records/ -o probabilities.csv
   ecgstore predict runs/resnet18 A0001.hea A0002.mat
   ecgstore predict runs/resnet18 new_records/ -o probabilities.csv --strict
+  ecgstore predict runs/resnet18 https://host/ecg/A0001.hea
 """
 )
 @CHECKPOINT
@@ -63,7 +64,8 @@ def predict(
     """Write the probability of every class for new RECORDS.
 
     CHECKPOINT is the folder of a training, or the model.safetensors in it. RECORDS are
-    folders, .hea files, or .mat or .dat files beside one. They are preprocessed like
+    folders, .hea files, or .mat or .dat files beside one, or URLs of them (see
+    docs/remote.md). They are preprocessed like
     the store of the training, and a hybrid finds their beats and features as a build
     does; the diagnoses in their headers are not used.
 

@@ -1,8 +1,7 @@
 """Write files to a bucket, each whole or not at all."""
 
-import random
 import re
-import time
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,19 +11,11 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from ecgstore.errors import EcgStoreError
-from ecgstore.storage.remote.object_reader import (
-    cause,
-    connect,
-    credentials_advice,
-    note_request,
-    require_own_process,
-)
+from ecgstore.storage.remote.attempts import Purpose, check_process, repeated
+from ecgstore.storage.remote.object_reader import connect
 from ecgstore.system.urls import shown
 
 Answer = TypeVar("Answer")
-
-_ATTEMPTS: Final = 5
-_FIRST_PAUSE_S: Final = 0.1
 
 _SHORTEST_TIMEOUT_S: Final = 600
 _SLOWEST_BYTES_PER_S: Final = 125_000  # 1 Mbit/s
@@ -146,7 +137,7 @@ class Bucket:
     def _connected(self, name: str, n_bytes: int = 0) -> Any:
         """Return a connection on which so many bytes may be sent in one request."""
         place = shown(self.url(name))
-        require_own_process(place)
+        check_process(place)
         # Servers are silent until they have everything.
         seconds = max(_SHORTEST_TIMEOUT_S, n_bytes // _SLOWEST_BYTES_PER_S)
         return connect(self.folder, place, {}, seconds, seconds)
@@ -161,35 +152,21 @@ class Bucket:
         EcgStoreError
             If it fails for another reason.
         """
-        from obstore import exceptions
+        from obstore.exceptions import AlreadyExistsError
 
-        final = (
-            PermissionError,
-            exceptions.NotSupportedError,
-            exceptions.PermissionDeniedError,
-            exceptions.UnauthenticatedError,
+        purpose = Purpose(
+            "cannot be written",
+            "check the address and the connection, and run the same command again to "
+            "resume",
+            (FileNotFoundError, AlreadyExistsError),
         )
-        for attempt in range(1, _ATTEMPTS + 1):
-            note_request()
-            try:
-                return request()
-            except (FileNotFoundError, exceptions.AlreadyExistsError):
-                raise
-            except Exception as error:
-                advice = credentials_advice(error)
-                if attempt == _ATTEMPTS or advice or isinstance(error, final):
-                    raise self._failed(name, advice, error) from error
-                pause = _FIRST_PAUSE_S * 2 ** (attempt - 1)
-                time.sleep(pause * random.uniform(0.5, 1.5))
-        raise AssertionError
-
-    def _failed(self, name: str, advice: str | None, error: Exception) -> EcgStoreError:
-        """Return the error for an object that cannot be read or written."""
-        advice = advice or (
-            f"cannot be written, after {_ATTEMPTS} attempts ({cause(error)}); check "
-            "the address and the connection, and run the same command again to resume"
+        return repeated(
+            request,
+            shown(self.url(name)),
+            threading.Event(),  # which nobody sets
+            expected="a bucket",
+            purpose=purpose,
         )
-        return EcgStoreError(f"{shown(self.url(name))}: {advice}")
 
     def _no_bucket(self, name: str) -> EcgStoreError:
         """Return the error for a bucket that is not there."""

@@ -1,19 +1,14 @@
 """Read ranges of one version of an object at a URL, several at the same time."""
 
-import os
-import random
-import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from ecgstore.errors import EcgStoreError, StoreClosedError
+from ecgstore.errors import EcgStoreError
+from ecgstore.storage.remote.attempts import cause, check_process, repeated
 from ecgstore.storage.remote.hub import HUB, http_of_hub, hub_headers
 from ecgstore.system.urls import divided, shown
-
-_ATTEMPTS: Final = 5
-_FIRST_PAUSE_S: Final = 0.1
 
 _SILENCE_S: Final = 30
 """How long a server may send nothing."""
@@ -21,19 +16,6 @@ _SILENCE_S: Final = 30
 _TIMEOUT_S: Final = 600
 """How long a request may take. All those that are under way, 64 MB, share the line: at
 10 Mbit/s they take a minute."""
-
-_MACHINE_ROLES: Final = "169.254.169.254"
-"""Where clouds give machines their credentials."""
-
-_NO_CREDENTIALS: Final = (
-    "credentials are missing; looked for those of the service in the environment "
-    "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, for other services see "
-    "docs/remote.md) and for the role of this machine; AWS_SKIP_SIGNATURE=true reads "
-    "public buckets"
-)
-
-_used_by: int | None = None
-"""The process that made the first request; a process forked from it cannot make any."""
 
 
 class Version(NamedTuple):
@@ -164,50 +146,40 @@ class ObjectReader:
 
     def _repeated(self, begin: int, end: int) -> tuple[bytes, Version]:
         """Request a range; again after some time if the server or network fails."""
-        from obstore import exceptions
-
-        final = (
-            FileNotFoundError,
-            PermissionError,
-            exceptions.NotFoundError,
-            exceptions.NotSupportedError,
-            exceptions.PermissionDeniedError,
-            exceptions.UnauthenticatedError,
+        return repeated(
+            lambda: self._request(begin, end),
+            self.shown,
+            self._closed,
+            expected="the URL of a store",
+            on_failure=self._count_failure,
         )
-        self.check_process()
-        for attempt in range(1, _ATTEMPTS + 1):
-            if self._closed.is_set():
-                raise StoreClosedError(f"{self.shown}: the store was closed")
-            try:
-                return self._request(begin, end)
-            except exceptions.PreconditionError as error:
-                raise self._replaced() from error
-            except final as error:
-                raise self._failed(error) from error
-            except Exception as error:  # of the server, the network or its body
-                if attempt == _ATTEMPTS or _MACHINE_ROLES in str(error):
-                    raise self._failed(error) from error
-                with self._lock:
-                    self.transfers.n_repeated += 1
-                pause = _FIRST_PAUSE_S * 2 ** (attempt - 1)
-                self._closed.wait(pause * random.uniform(0.5, 1.5))
-        raise AssertionError
+
+    def _count_failure(self) -> None:
+        """Count a request that is made again."""
+        with self._lock:
+            self.transfers.n_repeated += 1
 
     def _request(self, begin: int, end: int) -> tuple[bytes, Version]:
         """Request a range once.
 
         Raises
         ------
+        EcgStoreError
+            If the object was replaced.
         ValueError
             If the answer is not the range that was asked for.
         """
-        note_request()
+        from obstore.exceptions import PreconditionError
+
         options: dict[str, Any] = {"range": (begin, end)}
         # The Hub leads to other servers, which know other ETags.
         sends_tag = not self._is_of_hub
         if sends_tag and self._version is not None and self._version.is_strong:
             options["if_match"] = self._version.e_tag
-        answer = self._store.get(self._name, options=options)
+        try:
+            answer = self._store.get(self._name, options=options)
+        except PreconditionError as error:
+            raise self._replaced() from error
         meta = answer.meta
         version = Version(
             int(meta["size"]), meta.get("e_tag") or "", str(meta["last_modified"])
@@ -227,7 +199,7 @@ class ObjectReader:
 
     def check_process(self) -> None:
         """Refuse to make requests in a forked process: they would never end."""
-        require_own_process(self.shown)
+        check_process(self.shown)
 
     def _replaced(self) -> EcgStoreError:
         """Return the error for another version of the object."""
@@ -235,72 +207,6 @@ class ObjectReader:
             f"{self.shown}: was replaced by another object since it was opened; open "
             "it again"
         )
-
-    def _failed(self, error: Exception) -> EcgStoreError:
-        """Return the error for an object that cannot be read."""
-        kind = type(error).__name__
-        advice = {
-            "FileNotFoundError": "there is no such object; expected the URL of a store",
-            "NotFoundError": "there is no such object; expected the URL of a store",
-            "NotSupportedError": "the server does not send ranges of its files; "
-            "expected one that does (HTTP 206), or download the store",
-        }.get(kind)
-        advice = credentials_advice(error) or advice
-        if advice is None:
-            advice = (
-                f"cannot be read, after {_ATTEMPTS} attempts ({cause(error)}); check "
-                "the address and the connection"
-            )
-        return EcgStoreError(f"{self.shown}: {advice}")
-
-
-def require_own_process(place: str) -> None:
-    """Refuse to make requests in a forked process: they would never end.
-
-    Parameters
-    ----------
-    place : str
-        What would be read or written, for the message.
-
-    Raises
-    ------
-    EcgStoreError
-        If this process was forked from one that has made requests.
-    """
-    if _used_by is not None and _used_by != os.getpid():
-        raise EcgStoreError(
-            f"{place}: this process was forked from one that has read from a "
-            "URL already, and the library for URLs does not work then; start "
-            "processes by spawn or forkserver, as "
-            "DataLoader(..., multiprocessing_context='spawn') does"
-        )
-
-
-def note_request() -> None:
-    """Note that this process makes requests; see `require_own_process`."""
-    global _used_by
-    _used_by = os.getpid()
-
-
-def credentials_advice(error: Exception) -> str | None:
-    """Return what to do about credentials; None if they are not what is wrong."""
-    kind = type(error).__name__
-    # The role of the machine is asked for last, if there are no others.
-    if kind == "UnauthenticatedError" or _MACHINE_ROLES in str(error):
-        return _NO_CREDENTIALS
-    if kind == "PermissionDeniedError":
-        return "access is denied; check the credentials"
-    return None
-
-
-def cause(error: Exception) -> str:
-    """Return what an error of the library says, for a message of one line."""
-    first_line = next(iter(str(error).splitlines()), "")
-    # Without what URLs in it have before their host and behind their path.
-    line = re.sub(
-        r"(://)(?:[^/\s@]*@)?([^\s?\"')]*)(?:\?[^\s\"')]*)?", r"\1\2", first_line
-    )
-    return f"{type(error).__name__}: {line[:200]}"
 
 
 def connect(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.common.range_server import Server
-from ecgstore.storage.remote import object_reader
+from ecgstore.storage.remote import attempts
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +15,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pytest.importorskip("obstore")
     folder = tmp_path / "cache"
     monkeypatch.setenv("ECGSTORE_CACHE", str(folder))
-    monkeypatch.setattr(object_reader, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(attempts, "FIRST_PAUSE_S", 0.001)
     return folder
 
 

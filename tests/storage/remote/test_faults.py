@@ -17,7 +17,7 @@ import ecgstore
 from bench.common.range_server import Server
 from ecgstore import pipes
 from ecgstore.errors import EcgStoreError, SchemaError
-from ecgstore.storage.remote import object_reader, opening
+from ecgstore.storage.remote import attempts, object_reader, opening
 from ecgstore.storage.remote.object_reader import ObjectReader
 from ecgstore.storage.verify import verify
 from ecgstore.system.locks import lock_shared
@@ -226,7 +226,7 @@ def test_processes_read_or_say_why_not(url: str, method: str) -> None:
 def test_a_forked_process_cannot_open_a_url(url: str) -> None:
     with ecgstore.open(url) as store:
         store.signals([0])
-    assert object_reader._used_by == os.getpid()
+    assert attempts._used_by == os.getpid()
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
@@ -336,7 +336,7 @@ def test_missing_credentials_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     # There is no such service on this machine; an answer of a proxy is no role, either.
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(object_reader, "_MACHINE_ROLES", "127.0.0.1:9")
+    monkeypatch.setattr(attempts, "_MACHINE_ROLES", "127.0.0.1:9")
     with pytest.raises(EcgStoreError, match="credentials are missing"):
         ecgstore.open("s3://bucket/store.h5")
 
