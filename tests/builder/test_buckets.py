@@ -409,7 +409,7 @@ def test_missing_credentials_are_named(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(object_reader, "_MACHINE_ROLES", "127.0.0.1:9")
+    monkeypatch.setattr(attempts, "_MACHINE_ROLES", "127.0.0.1:9")
     with pytest.raises(EcgStoreError, match="credentials are missing"):
         build(tmp_path, server.url("one.h5"))
 
