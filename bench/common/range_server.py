@@ -165,7 +165,10 @@ class _Handler(BaseHTTPRequestHandler):
         asked = self.headers.get("Range")
         if asked and self.served.has_ranges:
             first, last = asked.removeprefix("bytes=").split("-")
-            begin, end = int(first), min(int(last) + 1, status.st_size)
+            if first:
+                begin, end = int(first), min(int(last or end) + 1, end)
+            else:
+                begin = end - int(last)
         self.served.ranges.append((begin, end))
         if fault == "silent":
             self.served.gate.clear()

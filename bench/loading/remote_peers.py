@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 
 from bench.common.command_line import add_count
-from bench.common.processes import memory_files_mb, private_mb
+from bench.common.processes import memory_mb
 from bench.common.report import write_json
 from bench.common.tables import Spread, print_table, ratios, spread, spread_text
 from bench.common.timing import interleaved
@@ -162,12 +162,12 @@ def _measured(
     ):
         process.run("load")
         counts()
-        before = private_mb(process.session)
+        before = memory_mb(process.session)
         opened = process.run("open")["wall"]
         process.send("stream", seconds=longest, records=records)
-        peak = _memory_mb(process.session)
+        peak = memory_mb(process.session)
         while not process.has_answer(_POLL_S):
-            peak = max(peak, _memory_mb(process.session))
+            peak = max(peak, memory_mb(process.session))
         answer = process.answer()
         requests, n_bytes = counts()
     return {
@@ -177,11 +177,6 @@ def _measured(
         "bytes": n_bytes,
         "mb": max(0.0, peak - before),
     }
-
-
-def _memory_mb(session: int) -> float:
-    """Return the memory of a session, with its files in memory."""
-    return private_mb(session) + memory_files_mb(session)
 
 
 def _process(loader: LoaderClass, files: Files, url: str, cache: str) -> LoaderProcess:

@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 from bench.loading.peers import with_mosaic as local
 from bench.loading.workloads import BATCH_SIZE, SEED, Batch, Files, batches_of
 
+# `local` has made them importable.
+from streaming import StreamingDataLoader, StreamingDataset  # isort: skip
+from streaming.base.util import clean_stale_shared_memory  # isort: skip
+
 LIBRARIES: Final = (*local.LIBRARIES, "boto3")
 
 N_WORKERS: Final = 2
@@ -23,14 +27,17 @@ class Mosaic:
     """StreamingDataset and StreamingDataLoader, with two worker processes.
 
     Its own shuffling (py1e), and a cache on the disk. It reads no plain HTTP; the error
-    lists the protocols that it reads.
+    lists the protocols that it reads. Its client of S3 is dropped before the workers
+    are forked: otherwise they share its connection and get each other's answers, which
+    ends in wrong records or in hanging.
     """
 
     def __init__(self, files: Files, url: str, cache: str) -> None:
-        from streaming import StreamingDataLoader  # `local` has made it importable
-
+        dataset = _dataset(files, url, cache, shuffle=True)
+        for stream in dataset.streams:
+            stream._downloader.clean_up()
         self._loader = StreamingDataLoader(
-            _dataset(files, url, cache, shuffle=True),
+            dataset,
             batch_size=BATCH_SIZE,
             num_workers=N_WORKERS,
             collate_fn=collate,
@@ -63,9 +70,6 @@ def _dataset(files: Files, url: str, cache: str, *, shuffle: bool) -> Any:
         "AWS_SECRET_ACCESS_KEY": "any",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    from streaming import StreamingDataset
-    from streaming.base.util import clean_stale_shared_memory
-
     clean_stale_shared_memory()  # left by a killed process, it would raise
     return StreamingDataset(
         remote=f"s3://{files.own_folder(local.__name__).name}",
