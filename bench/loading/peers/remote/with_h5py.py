@@ -70,8 +70,8 @@ class _Groups(Dataset[Batch]):
     def __getitem__(self, number: int) -> list[Batch]:
         """Return the batches of a group."""
         if self._signals is None:
-            piece = BLOCK_ROWS * 120_000
-            file = h5py.File(self._open_file(self._url, piece), "r")
+            # A block is one read, longer than the buffer; a larger one reads too much.
+            file = h5py.File(self._open_file(self._url, 1 << 17), "r")
             self._signals = file["signals"]
         begins = self._begins[number * BUFFER_BLOCKS :][:BUFFER_BLOCKS].tolist()
         rows = np.concatenate([self._rows(begin) for begin in begins])
@@ -109,7 +109,6 @@ class _Blocks:
             groups,
             batch_size=None,
             num_workers=N_WORKERS,
-            multiprocessing_context="spawn",
         )
 
     def epoch(self, rows: NDArray[np.int64]) -> Iterator[Batch]:

@@ -17,13 +17,12 @@ downloader._OBSTORE_CLIENT_OPTIONS["allow_http"] = "true"
 
 LIBRARIES: Final = (*local.LIBRARIES, "obstore", "boto3")
 
-N_WORKERS: Final = 2
 N_AHEAD: Final = 4
 """Chunks that are downloaded ahead."""
 
 
 class Litdata:
-    """StreamingDataset and StreamingDataLoader, with two worker processes.
+    """StreamingDataset and StreamingDataLoader, without worker processes.
 
     Chunks are shuffled, and the records within a chunk. It reads no plain HTTP: without
     a bucket it says that it cannot find the folder. It reads S3, with obstore, several
@@ -35,7 +34,7 @@ class Litdata:
         self._loader = litdata.StreamingDataLoader(
             self._dataset,
             batch_size=BATCH_SIZE,
-            num_workers=N_WORKERS,
+            num_workers=0,
             collate_fn=collate,
         )
 
