@@ -64,6 +64,7 @@ bench: .venv/ecgstore-bench
 bench-peers: CHALLENGE = "$(ECGSTORE_DATA)/challenge-2020/training"
 bench-peers: .venv/ecgstore-dev .venv-peers/installed .venv-peers-mosaic/installed
 	$(BIN)/python -m bench.loading.compare_peers $(CHALLENGE) --json bench/results/pipes-peers.json --plot bench/results/pipes-peers.png
+	$(BIN)/python -m bench.loading.remote_peers $(CHALLENGE) --json bench/results/remote-peers.json
 endif
 
 .venv-peers/installed: PINS = bench/loading/peers/requirements.txt

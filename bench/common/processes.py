@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-_PRIVATE: Final = ("Pss_Anon:", "Pss_Shmem:")
+_KB: Final = 1024 / 1e6
+"""Kilobytes of the system, in MB."""
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -45,15 +46,36 @@ def private_mb(session: int) -> float:
 
     Mapped pages of files do not count; pages that several processes share count once.
     """
-    return sum(map(_private_kb, processes_of(session))) * 1024 / 1e6
+    return sum(sum(_private_kb(process)) for process in processes_of(session)) * _KB
 
 
-def _private_kb(process: int) -> int:
-    """Return the anonymous and shared memory of one process in kB."""
+def memory_mb(session: int) -> float:
+    """Return the same, with files in memory (memfd) that are not mapped, or in part."""
+    kilobytes = [_private_kb(process) for process in processes_of(session)]
+    anonymous = sum(kb for kb, _ in kilobytes) * _KB
+    return anonymous + max(sum(kb for _, kb in kilobytes) * _KB, _files_mb(session))
+
+
+def _private_kb(process: int) -> tuple[int, int]:
+    """Return the anonymous and the shared memory of one process in kB."""
     with contextlib.suppress(OSError):
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-        return sum(int(line.split()[1]) for line in lines if line.startswith(_PRIVATE))
-    return 0
+        found = dict(line.split()[:2] for line in lines[1:])
+        return int(found["Pss_Anon:"]), int(found["Pss_Shmem:"])
+    return 0, 0
+
+
+def _files_mb(session: int) -> float:
+    """Return the size of the files in memory that a session has open, in MB."""
+    found: dict[int, int] = {}
+    for process in processes_of(session):
+        with contextlib.suppress(OSError):
+            for path in Path(f"/proc/{process}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    if str(path.readlink()).startswith("/memfd:"):
+                        status = path.stat()
+                        found[status.st_ino] = status.st_blocks * 512
+    return sum(found.values()) / 1e6
 
 
 def resident_mb(session: int) -> float:

@@ -11,8 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
+
+_PIECE_BYTES: Final = 128 << 10
+"""Answers that share the link take turns after so many bytes."""
+
+_BURST_S: Final = 0.005
+"""How much of its time the link makes up for: a thread may sleep too long."""
 
 
 @dataclass
@@ -40,6 +46,8 @@ class Server:
         What was sent.
     names : list of str
         The files that it was sent of.
+    n_others : int
+        Answers without a body: sizes of files, and files that are not there.
     gate : threading.Event
         Requests wait until it is set, as it is at first.
     waiting : list of str
@@ -61,6 +69,7 @@ class Server:
     counts: str = ""
     ranges: list[tuple[int, int]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    n_others: int = 0
     gate: threading.Event = field(default_factory=threading.Event)
     waiting: list[str] = field(default_factory=list)
     conditions: list[str] = field(default_factory=list)
@@ -74,8 +83,7 @@ class Server:
         self.gate.set()
         self.ended = threading.Event()
         handler = type("Handler", (_Handler,), {"served": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
+        self._server = _HTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def url(self, name: str) -> str:
@@ -90,12 +98,16 @@ class Server:
         self._server.server_close()
 
     def take_time(self, n_bytes: int) -> None:
-        """Wait as long as the link takes for an answer, after those before it."""
-        seconds = n_bytes / self.bytes_per_s
+        """Wait as long as the link takes for some bytes, after those before them."""
+        if math.isinf(self.bytes_per_s):
+            return
         with self._link:
-            self._free_at = max(self._free_at, time.monotonic()) + seconds
-            wait = self._free_at - time.monotonic()
-        time.sleep(max(0.0, wait))
+            now = time.monotonic()
+            self._free_at = max(self._free_at, now - _BURST_S)
+            self._free_at += n_bytes / self.bytes_per_s
+            wait = self._free_at - now
+        if wait > 0:
+            time.sleep(wait)
 
     def fault(self) -> str:
         """Return the fault of the next answer; empty for none."""
@@ -112,16 +124,26 @@ class Server:
         return sum(end - begin for begin, end in self.ranges)
 
 
+class _HTTPServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # else of 64 new connections most wait for a second
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # it would hold back the ends of answers
     served: Server
 
     def do_HEAD(self) -> None:
+        time.sleep(self.served.latency_s)
         path = self._file()
         if not path.is_file():
             self._answer(404)
             return
-        self._begin(200, self._version(path.stat()) | {"Accept-Ranges": "bytes"})
+        self.served.n_others += 1
+        status = path.stat()
+        headers = {"Content-Length": status.st_size, "Accept-Ranges": "bytes"}
+        self._begin(200, {**headers, **self._version(status)})
 
     def do_GET(self) -> None:
         if self.served.counts and self.path == f"/{self.served.counts}":
@@ -142,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404)
             return
         status = path.stat()
-        e_tag = f'"{status.st_mtime_ns}"'
+        e_tag = _e_tag(status)
         self.served.conditions.append(self.headers.get("If-Match", ""))
         if self.headers.get("If-Match", e_tag) != e_tag:
             self._answer(412)
@@ -165,26 +187,44 @@ class _Handler(BaseHTTPRequestHandler):
         asked = self.headers.get("Range")
         if asked and self.served.has_ranges:
             first, last = asked.removeprefix("bytes=").split("-")
-            begin, end = int(first), min(int(last) + 1, status.st_size)
-        with path.open("rb") as file:
-            file.seek(begin)
-            body = bytearray(file.read(end - begin))
+            if first:
+                begin, end = int(first), min(int(last or end) + 1, end)
+            else:
+                begin = end - int(last)
         self.served.ranges.append((begin, end))
         self.served.names.append(self.path.lstrip("/"))
         if fault == "silent":
             self.served.ended.wait()
             self.close_connection = True
             return
+        headers: dict[str, Any] = {
+            "Content-Length": 1 << 60 if fault == "end" else end - begin,
+            **self._version(status),
+        }
+        if asked and self.served.has_ranges:
+            headers["Content-Range"] = f"bytes {begin}-{end - 1}/{status.st_size}"
+        self._begin(206 if "Content-Range" in headers else 200, headers)
+        with path.open("rb") as file:
+            if fault:
+                file.seek(begin)
+                self._send_wrongly(bytearray(file.read(end - begin)), fault)
+            else:
+                self._send_piece_by_piece(file.fileno(), begin, end)
+
+    def _send_piece_by_piece(self, file: int, begin: int, end: int) -> None:
+        """Send a range of a file, with the speed of the link."""
+        while begin < end:
+            n_bytes = min(_PIECE_BYTES, end - begin)
+            self.served.take_time(n_bytes)
+            while n_bytes:
+                n_sent = os.sendfile(self.connection.fileno(), file, begin, n_bytes)
+                begin, n_bytes = begin + n_sent, n_bytes - n_sent
+
+    def _send_wrongly(self, body: bytearray, fault: str) -> None:
+        """Send a body with a fault."""
         self.served.take_time(len(body))
         if fault == "wrong":
             body[len(body) // 2] ^= 1
-        headers = self._version(status)
-        headers["Content-Length"] = 1 << 60 if fault == "end" else len(body)
-        if asked and self.served.has_ranges:
-            headers["Content-Range"] = f"bytes {begin}-{end - 1}/{status.st_size}"
-            self._begin(206, headers)
-        else:
-            self._begin(200, headers)
         while fault == "end":
             self.wfile.write(body)
         if fault == "truncated":
@@ -194,21 +234,20 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.wfile.write(body)
 
-    def _version(self, status: os.stat_result) -> dict[str, Any]:
-        """Return size, time and ETag of a file as headers."""
-        headers: dict[str, Any] = {
-            "Content-Length": status.st_size,
-            "Last-Modified": self.date_time_string(int(status.st_mtime)),
-        }
+    def _version(self, status: os.stat_result) -> dict[str, str]:
+        """Return the headers that tell versions of a file apart."""
+        headers = {"Last-Modified": self.date_time_string(int(status.st_mtime))}
         if self.served.e_tag is not None:
             weak = "W/" if self.served.e_tag == "weak" else ""
-            headers["ETag"] = f'{weak}"{status.st_mtime_ns}"'
+            headers["ETag"] = weak + _e_tag(status)
         return headers
 
     def _tell_counts(self) -> None:
         """Answer with the number of requests and bytes, and begin anew."""
-        body = json.dumps([len(self.served.ranges), self.served.n_bytes]).encode()
+        n_requests = len(self.served.ranges) + self.served.n_others
+        body = json.dumps([n_requests, self.served.n_bytes]).encode()
         self.served.ranges.clear()
+        self.served.n_others = 0
         self._begin(200, {"Content-Length": len(body)})
         self.wfile.write(body)
 
@@ -220,6 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int) -> None:
         """Answer without a body."""
+        self.served.n_others += 1
         self._begin(status, {"Content-Length": 0})
 
     def handle(self) -> None:
@@ -229,3 +269,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Print nothing."""
+
+
+def _e_tag(status: os.stat_result) -> str:
+    """Return the strong ETag of a file."""
+    return f'"{status.st_mtime_ns}"'

@@ -12,19 +12,29 @@ from bench.common.report import machine
 from bench.loading.workloads import BATCH_SIZE
 
 
-def loading_parser(program: str, documentation: str | None) -> argparse.ArgumentParser:
-    """Return a parser with the options that both commands share."""
+def loading_parser(
+    program: str,
+    documentation: str | None,
+    *,
+    rows: int = 8_004,
+    rounds: int = 7,
+    plots: bool = True,
+) -> argparse.ArgumentParser:
+    """Return a parser with the options that these commands share."""
     parser = benchmark_parser(
-        program, documentation, folder="folder with Challenge records", rounds=7
+        program, documentation, folder="folder with Challenge records", rounds=rounds
     )
-    add_count(parser, "--rows", 8_004, "number of rows, made by repeating the records")
+    add_count(parser, "--rows", rows, "number of rows, made by repeating the records")
     parser.add_argument(
         "--scratch",
         type=Path,
         metavar="FOLDER",
         help="folder that keeps the rows for the next run",
     )
-    parser.add_argument("--plot", type=Path, metavar="PATH", help="write a plot here")
+    if plots:
+        parser.add_argument(
+            "--plot", type=Path, metavar="PATH", help="write a plot here"
+        )
     return parser
 
 

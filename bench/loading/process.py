@@ -10,6 +10,7 @@ its own, a loader's memory and processor time can be measured, and loaders from 
 environments can be compared: besides the loader, this module needs NumPy only.
 """
 
+import argparse
 import base64
 import gc
 import importlib
@@ -223,7 +224,16 @@ def serve(runner: Runner, answers: int) -> None:
 
 def main() -> None:
     """Run commands, with the standard output reserved for answers."""
-    parser = parser_of("bench.loading.process", __doc__)
+    options = process_parser("bench.loading.process", __doc__).parse_args()
+    answers = reserved_output()
+    serve(
+        Runner(options.module, options.name, options.folder, options.workload), answers
+    )
+
+
+def process_parser(program: str, documentation: str | None) -> argparse.ArgumentParser:
+    """Return a parser with the arguments of every loader's process."""
+    parser = parser_of(program, documentation)
     parser.add_argument("module", help="full name of the loader's module")
     parser.add_argument("name", metavar="class", help="the loader's class")
     parser.add_argument("folder", help="folder of the files to read")
@@ -233,12 +243,14 @@ def main() -> None:
         metavar="workload",
         help=f"one of: {'; '.join(WORKLOADS)}",
     )
-    options = parser.parse_args()
+    return parser
+
+
+def reserved_output() -> int:
+    """Return a descriptor for answers; the standard output becomes the error output."""
     answers = os.dup(1)
     os.dup2(2, 1)
-    serve(
-        Runner(options.module, options.name, options.folder, options.workload), answers
-    )
+    return answers
 
 
 if __name__ == "__main__":

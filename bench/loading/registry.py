@@ -72,6 +72,46 @@ PEERS: Final = {
     "spdl, np.memmap": Peer(f"{_PEERS}.with_spdl", "Spdl"),
 }
 
+_AT_URL: Final = f"{_READERS}.with_ecgstore_at_url"
+_REMOTE: Final = f"{_PEERS}.remote"
+_MOSAIC: Final = ".venv-peers-mosaic"
+
+CACHED: Final = "ecgstore"
+UNCACHED: Final = "ecgstore, cache=None"
+
+STREAMERS: Final = {
+    CACHED: LoaderClass(_AT_URL, "Cached"),
+    UNCACHED: LoaderClass(_AT_URL, "Uncached"),
+}
+ROW_READERS: Final = {CACHED: LoaderClass(_AT_URL, "Rows")}
+LOCAL: Final = LoaderClass(_AT_URL, "Local")
+
+STREAMING_PEERS: Final = {
+    "webdataset": Peer(f"{_REMOTE}.with_webdataset", "Webdataset"),
+    "mosaicml-streaming": Peer(f"{_REMOTE}.with_mosaic", "Mosaic", _MOSAIC),
+    "litdata": Peer(f"{_REMOTE}.with_litdata", "Litdata"),
+    "Hugging Face datasets": Peer(f"{_REMOTE}.with_datasets", "Datasets"),
+    "h5py + obstore": Peer(f"{_REMOTE}.with_h5py", "ObstoreBlocks"),
+    "h5py + fsspec": Peer(f"{_REMOTE}.with_h5py", "FsspecBlocks"),
+}
+"""Loaders that stream shuffled records; see `bench.loading.remote_peers`."""
+
+ROW_READING_PEERS: Final = {
+    "mosaicml-streaming": Peer(f"{_REMOTE}.with_mosaic", "Rows", _MOSAIC),
+    "litdata": Peer(f"{_REMOTE}.with_litdata", "Rows"),
+    "h5py + obstore": Peer(f"{_REMOTE}.with_h5py", "ObstoreRows"),
+    "h5py + fsspec": Peer(f"{_REMOTE}.with_h5py", "FsspecRows"),
+}
+"""Those that return any record by its number."""
+
+REMOTE_FILES: Final = {
+    "webdataset": STREAMING_PEERS["webdataset"],
+    "mosaicml-streaming": PEERS["mosaicml-streaming"],
+    "litdata": PEERS["litdata"],
+    "Hugging Face datasets": STREAMING_PEERS["Hugging Face datasets"],
+}
+"""Who writes the files of a peer that has files of its own."""
+
 
 ENVIRONMENTS: Final = REPOSITORY
 """The folder in which `make bench-peers` makes the environments of peers."""

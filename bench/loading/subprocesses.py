@@ -53,15 +53,25 @@ class LoaderProcess:
         The files to read.
     workload : Workload
         The workload to run.
+    place : tuple of str
+        For a loader that streams: the URL of the files, and a folder for a cache.
     """
 
-    def __init__(self, loader: LoaderClass, files: Files, workload: Workload) -> None:
+    def __init__(
+        self,
+        loader: LoaderClass,
+        files: Files,
+        workload: Workload,
+        place: tuple[str, str] | None = None,
+    ) -> None:
         self._name = f"{loader.module}.{loader.name}"
+        program = "process" if place is None else "remote_process"
         self._process = subprocess.Popen(
             [
                 loader.python,
-                *("-m", "bench.loading.process"),
+                *("-m", f"bench.loading.{program}"),
                 *(loader.module, loader.name, str(files.folder), workload.name),
+                *(place or ()),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

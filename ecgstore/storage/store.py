@@ -68,7 +68,7 @@ class Store(StoreFile):
     cache : str or Path, optional
         Folder in which is kept what is fetched from URLs, by default that of
         ``$ECGSTORE_CACHE``. None keeps nothing on a disk: the rows that were read last
-        stay in memory, up to 256 MB of them (on Linux only).
+        stay in memory, up to 128 MB of them (on Linux only).
 
     Raises
     ------

@@ -70,7 +70,9 @@ class Read(BaseNode[Batch]):
         """Take the next row batch; several if requests in advance save time."""
         n_rows = sum(len(rows) for rows, _ in self._ahead)
         fetches = self._reader.fetches
-        if fetches and n_rows < self._reader.n_rows_ahead:
+        # The next window is asked for before the last one is waited for, so that the
+        # line is never idle.
+        if fetches and n_rows <= self._reader.n_rows_ahead:
             least = n_rows + self._reader.n_rows_ahead
         else:
             least = _ROWS_AHEAD if self._n_cold and not fetches else 0

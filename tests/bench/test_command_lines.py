@@ -27,6 +27,7 @@ COMMANDS = {
     "bench.loading.compare_peers",
     "bench.loading.loaders",
     "bench.loading.remote_faults",
+    "bench.loading.remote_peers",
     "bench.loading.remote_stores",
     "bench.models.hybrids",
     "bench.models.interval_coverage",
@@ -35,8 +36,10 @@ COMMANDS = {
     "bench.storage.large_store",
 }
 
+PROCESSES = {"bench.loading.process", "bench.loading.remote_process"}
 
-@pytest.mark.parametrize("name", sorted(COMMANDS | {"bench.loading.process"}))
+
+@pytest.mark.parametrize("name", sorted(COMMANDS | PROCESSES))
 def test_help_shows_usage_and_an_example(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -35,19 +35,8 @@ class Webdataset:
 
     @staticmethod
     def prepare(files: Files, folder: Path) -> None:
-        """Write one tensor file (``.ten``) per record into tar files.
-
-        A fixed modification time keeps the tar headers short: otherwise every file has
-        a second header with fractions of a second, and reading takes a quarter longer.
-        """
-        signals, labels = np.load(files.signals, mmap_mode="r"), np.load(files.labels)
-        pattern = str(folder / "%06d.tar")
-        with webdataset.ShardWriter(
-            pattern, maxsize=100e6, verbose=0, mtime=0
-        ) as writer:
-            for row in range(files.n_rows):
-                arrays = [np.asarray(signals[row]), labels[row]]
-                writer.write({"__key__": f"{row:09d}", "record.ten": arrays})
+        """Write one tensor file (``.ten``) per record into tar files."""
+        write_shards(files, folder, 100e6)
 
     def __init__(self, files: Files, workload: Workload) -> None:
         self._stack = stacker(files, workload)
@@ -86,3 +75,17 @@ def _record(sample: dict[str, Any]) -> tuple[int, Any, Any]:
     """Return row, signal and labels."""
     signal, labels = sample["record.ten"]
     return int(sample["__key__"]), signal, labels
+
+
+def write_shards(files: Files, folder: Path, n_bytes: float) -> None:
+    """Write one tensor file (``.ten``) per record into tar files of some size.
+
+    A fixed modification time keeps the tar headers short: otherwise every file has a
+    second header with fractions of a second, and reading takes a quarter longer.
+    """
+    signals, labels = np.load(files.signals, mmap_mode="r"), np.load(files.labels)
+    pattern = str(folder / "%06d.tar")
+    with webdataset.ShardWriter(pattern, maxsize=n_bytes, verbose=0, mtime=0) as writer:
+        for row in range(files.n_rows):
+            arrays = [np.asarray(signals[row]), labels[row]]
+            writer.write({"__key__": f"{row:09d}", "record.ten": arrays})

@@ -4,6 +4,7 @@ import mmap
 import os
 import weakref
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -16,7 +17,7 @@ from ecgstore.storage.remote.cache import Entry, cannot_be_written
 from ecgstore.storage.remote.marks import Marks, write_at
 from ecgstore.storage.remote.units import Request, Units
 
-STREAM_BYTES: Final = 256 << 20
+STREAM_BYTES: Final = 128 << 20
 """Bytes of fetched rows that stay in memory where nothing is kept on a disk."""
 
 
@@ -200,15 +201,15 @@ class Dropping:
             self._kept.append(oldest)
         return None
 
-    def drop(self, request: Request, is_there: BoolArray) -> None:
+    def drop(self, request: Request, is_there: Callable[[IntArray], bool]) -> None:
         """Give the memory of a request back, without pages that others are on.
 
         Parameters
         ----------
         request : Request
             What is dropped.
-        is_there : ndarray of shape (n_units,)
-            Units that are there, or may arrive at any moment.
+        is_there : callable
+            Whether any of some units is there, or may arrive at any moment.
         """
         page = mmap.PAGESIZE
         begin, end = request.begin // page * page, -(-request.end // page) * page
@@ -218,9 +219,10 @@ class Dropping:
             end -= page
         self._copy.drop(begin, end)
 
-    def _is_used(self, begin: int, end: int, is_there: BoolArray) -> bool:
+    def _is_used(
+        self, begin: int, end: int, is_there: Callable[[IntArray], bool]
+    ) -> bool:
         """Return whether there is something in a range."""
         if begin >= end:
             return False
-        numbers = self._units.of_ranges(np.array([begin]), end - begin)
-        return bool(is_there[numbers].any())
+        return is_there(self._units.of_ranges(np.array([begin]), end - begin))

@@ -304,6 +304,10 @@ class Mirror:
             )
             raise
 
+    def _may_be_there(self, numbers: IntArray) -> bool:
+        """Return whether any of some units is here, or may arrive at any moment."""
+        return bool((self._is_trusted[numbers] | self._is_asked[numbers]).any())
+
     def _fetch(self, request: Request) -> None:
         """Fetch a range, check it and write it to the mirror."""
         try:
@@ -391,7 +395,7 @@ class Mirror:
                 units = slice(oldest.first_unit, oldest.first_unit + oldest.n_units)
                 self._is_trusted[units] = False
                 self._n_left[self.units.place_of(oldest.first_unit)] += oldest.n_units
-                self._dropping.drop(oldest, self._is_trusted | self._is_asked)
+                self._dropping.drop(oldest, self._may_be_there)
 
     def _give_up(self, numbers: IntArray, error: Exception) -> None:
         """Note that units do not arrive, unless they have."""
