@@ -303,7 +303,7 @@ def _speeds(answers: Sequence[Mapping[str, Any]]) -> list[float]:
 
 def _speed_after_first(answer: Mapping[str, Any]) -> float:
     """Return MB/s between the first batch and the last."""
-    seconds = answer["wall"] - answer["first"]
+    seconds = float(answer["wall"] - answer["first"])
     return (len(answer["rows"]) - BATCH_SIZE) * ROW_BYTES / 1e6 / max(seconds, 1e-9)
 
 

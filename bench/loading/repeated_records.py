@@ -27,6 +27,7 @@ from ecgstore.errors import EcgStoreError
 from ecgstore.storage.format import schema
 from ecgstore.storage.format.dataset_spec import DatasetSpec
 from ecgstore.storage.format.layout import create_file, set_attribute
+from ecgstore.system.atomic_files import publish
 
 CONFIG: Final = Config(select="all", beats="none")
 
@@ -119,7 +120,8 @@ def _write_store(base: Path, out: Path, sources: NDArray[np.int64]) -> None:
                     _copy_rows(old, new, writer, spec, sources)
             finally:
                 writer.close()
-    seal(partial, out, overwrite=True)
+    seal(partial)
+    publish(partial, out)
 
 
 def _specs(store: ecgstore.Store, n_rows: int) -> tuple[DatasetSpec, ...]:

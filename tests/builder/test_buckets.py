@@ -285,7 +285,7 @@ def test_one_file_that_was_filled_is_not_filled_again(
         stopped_build(owner, "upload", dozen_records, url)
         assert not server.contents()
     else:
-        put = bucket_destination.upload
+        put = uploads.upload
 
         def uploading(*arguments: Any, **options: Any) -> None:
             put(*arguments, **options)

@@ -117,7 +117,9 @@ def repeated(
         _used_by = os.getpid()
         try:
             return request()
-        except (EcgStoreError, *purpose.answers):
+        except EcgStoreError:
+            raise
+        except purpose.answers:
             raise
         except final as error:
             raise _failed(place, error, expected, purpose, attempt) from error

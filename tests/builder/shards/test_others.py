@@ -283,11 +283,11 @@ def test_a_worker_compiles_kernels_before_it_is_made(
 def test_a_shard_that_the_scratch_disk_has_changed_is_not_committed(
     dozen_records: Path, tmp_path: Path, build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def changing(partial: Path, store: Path, *, overwrite: bool) -> None:
-        seal.seal(partial, store, overwrite=overwrite)
-        content = bytearray(store.read_bytes())
+    def changing(partial: Path) -> None:
+        seal.seal(partial)
+        content = bytearray(partial.read_bytes())
         content[len(content) // 2] ^= 1
-        store.write_bytes(content)
+        partial.write_bytes(content)
 
     monkeypatch.setattr(worker, "seal", changing)
     with pytest.raises(EcgStoreError, match="is not what was written"):

@@ -47,7 +47,7 @@ def digest_of_epochs(
             seed=5,
             dtype="int16",
             leads=leads,
-            window=leads and pipes.RandomCrop(1200),
+            window=None if leads is None else pipes.RandomCrop(1200),
         )
         for _ in range(n_epochs):
             for batch in loader:
@@ -366,7 +366,8 @@ def test_wrong_checksums_of_blocks_are_fetched_again(
     url: str, sample_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(opening, "_FIRST_BYTES", 1 << 17)
-    read, wrong = ObjectReader.read, []
+    wrong: list[int] = []
+    read = ObjectReader.read
     with ecgstore.open(url) as store, ecgstore.open(sample_store) as local:
         place = local.tables.locations["block_checksums"].offset
 

@@ -27,7 +27,7 @@ OpenFile = Callable[[str, int], Any]
 
 def by_fsspec(url: str, n_bytes: int) -> Any:
     """Return a file object of fsspec."""
-    import fsspec
+    import fsspec  # type: ignore[import-untyped]
 
     filesystem = fsspec.filesystem("http", skip_instance_cache=True)
     return filesystem.open(url, block_size=n_bytes, cache_type="readahead")
@@ -67,7 +67,7 @@ class _Groups(Dataset[Batch]):
     def __len__(self) -> int:
         return -(-len(self._begins) // BUFFER_BLOCKS)
 
-    def __getitem__(self, number: int) -> list[Batch]:
+    def __getitem__(self, number: int) -> list[Batch]:  # type: ignore[override]
         """Return the batches of a group."""
         if self._signals is None:
             # A block is one read, longer than the buffer; a larger one reads too much.
