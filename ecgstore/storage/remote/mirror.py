@@ -79,6 +79,7 @@ class Mirror:
         self._is_trusted = np.zeros(units.n_units, bool)
         self._is_asked = np.zeros(units.n_units, bool)
         self._n_left = units.counts  # by region: units that are not trusted
+        self._whole: tuple[tuple[int, int], ...] = ()  # bounds of regions without any
         self._error: Exception | None = None
         self._line = line
         self._arrived = line.arrived
@@ -188,8 +189,15 @@ class Mirror:
 
     def has_table(self, begin: int, end: int) -> bool:
         """Return whether a range is here, and the whole table that it is of."""
+        for first, behind in self._whole:  # a microsecond, for every batch
+            if first <= begin and end <= behind:
+                return True
         region = self.units.region_of(begin, end)
-        return region >= 0 and not self._n_left[region]
+        if region < 0 or self._n_left[region]:
+            return False
+        if self._dropping is None:
+            self._whole = (*self._whole, self.units.bounds_of(region))
+        return True
 
     def has_tables(self, begins: IntArray) -> bool:
         """Return whether the whole tables are here that begin at some offsets."""
@@ -226,6 +234,7 @@ class Mirror:
         """Let units be fetched again."""
         with self._arrived:
             self._copy.clear(numbers)
+            self._whole = ()
             for number in numbers[self._is_trusted[numbers]].tolist():
                 self._n_left[self.units.place_of(number)] += 1
             self._is_trusted[numbers] = False

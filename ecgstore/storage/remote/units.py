@@ -123,6 +123,11 @@ class Units:
         first, last = np.searchsorted(self.begins, [begin, end - 1], side="right") - 1
         return int(first) if first == last else -1
 
+    def bounds_of(self, region: int) -> tuple[int, int]:
+        """Return begin and end of a region."""
+        begin, size = int(self.begins[region]), int(self.sizes[region])
+        return begin, begin + size * int(self.counts[region])
+
     def place_of(self, unit: int) -> int:
         """Return the number of the region of a unit."""
         return int(np.searchsorted(self.first, unit, side="right")) - 1
