@@ -13,6 +13,17 @@ LOCAL: Final = "local"
 
 _CONNECT_S: Final = 30
 
+_OF_WORKERS: Final = {
+    # Workers that Dask profiles all the time need a third more time.
+    "distributed.worker.profile.enabled": False,
+    # Dask has memory given back to the system all the time, which takes a quarter of
+    # the time of kernels that need arrays. One thread, as all our processes.
+    "distributed.nanny.pre-spawn-environ": dict.fromkeys(
+        ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
+    ),
+}
+"""Settings of the processes that ``"local"`` starts."""
+
 
 @contextmanager
 def dask_executor(address: str, n_workers: int) -> Iterator[Executor]:
@@ -43,10 +54,7 @@ def dask_executor(address: str, n_workers: int) -> Iterator[Executor]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with ExitStack() as opened:
         if address == LOCAL:
-            # Workers that Dask profiles all the time need a third more time.
-            opened.enter_context(
-                dask.config.set({"distributed.worker.profile.enabled": False})
-            )
+            opened.enter_context(dask.config.set(_OF_WORKERS))
             # Ctrl-C reaches the whole process group; each worker would print a
             # traceback.
             with deaf_to_interruption():
