@@ -13,6 +13,7 @@ from ecgstore.arrays import UInt8Array
 from ecgstore.builder.collect import write_collection
 from ecgstore.builder.output_place import check_output_place
 from ecgstore.errors import EcgStoreError
+from ecgstore.remote_records.names import is_hidden, is_safe
 from ecgstore.storage import Store
 from ecgstore.storage.remote.cache import DEFAULT_CACHE
 from ecgstore.system.atomic_files import replace_file
@@ -21,6 +22,9 @@ from ecgstore.system.progress import Progress
 from ecgstore.system.urls import divided, url_of
 
 _MB: Final = 10**6
+
+_STORES: Final = (".h5", ".hdf5")
+"""How names of fetched parts end: a stranger's list writes no other files."""
 
 
 def open(  # noqa: A001
@@ -113,6 +117,11 @@ def fetch(
             )
         files = {mirror.reader.shown: mirror for mirror in store.mirrors}
         copies = {} if final is None else _copies(files, final, overwrite)
+        if len(files) < len(store.mirrors):
+            raise EcgStoreError(
+                f"{store.place}: two of its parts have URLs that differ behind the ? "
+                "only; fetch the parts one by one, and collect them"
+            )
         total = sum(len(mirror.bytes) for mirror in files.values()) // _MB
         with Progress("fetch", total, unit="MB", quiet=quiet) as progress:
             done = shown = 0
@@ -139,14 +148,28 @@ def _copies(urls: Iterable[str], final: Path, overwrite: bool) -> dict[str, Path
     folder = f"{divided(first)[0]}/"
     copies = {first: final}
     for url in parts:
-        if not url.startswith(folder):
+        name = url.removeprefix(folder)
+        is_below = url.startswith(folder) and is_safe(name) and not is_hidden(name)
+        if not is_below or not name.endswith(_STORES):
             raise EcgStoreError(
-                f"{url}: is no file below {folder}, so there is no place for it beside "
-                f"{final}; fetch the parts one by one, and collect them"
+                f"{url}: is no store below {folder} ({' or '.join(_STORES)}), so there "
+                f"is no place for it beside {final}; fetch the parts one by one, and "
+                "collect them"
             )
-        copies[url] = final.parent / url.removeprefix(folder)
+        copies[url] = final.parent / name
+    if len({os.path.realpath(path) for path in copies.values()}) < len(copies):
+        raise EcgStoreError(
+            f"{final}: is the name of a part, too; choose another output"
+        )
+    below = os.path.realpath(final.parent)
     for path in copies.values():
         path.parent.mkdir(parents=True, exist_ok=True)
+        real = os.path.realpath(path.parent)
+        if os.path.commonpath([real, below]) != below:
+            raise EcgStoreError(
+                f"{path}: a link leads out of {final.parent}; remove it, or choose "
+                "another output"
+            )
         check_output_place(path, [], overwrite)
     return copies
 

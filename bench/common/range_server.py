@@ -35,6 +35,8 @@ class Server:
         Speed of the link, which all answers share.
     e_tag : str or None
         Kind of ETags: ``"strong"``, ``"weak"``, or none.
+    has_conditions : bool
+        Whether conditions (``If-Match``) are understood.
     has_ranges : bool
         Whether ranges are understood.
     faults : dict
@@ -65,6 +67,7 @@ class Server:
     bytes_per_s: float = math.inf
     e_tag: str | None = "strong"
     has_ranges: bool = True
+    has_conditions: bool = True
     faults: dict[str, float] = field(default_factory=dict)
     counts: str = ""
     ranges: list[tuple[int, int]] = field(default_factory=list)
@@ -166,7 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
         status = path.stat()
         e_tag = _e_tag(status)
         self.served.conditions.append(self.headers.get("If-Match", ""))
-        if self.headers.get("If-Match", e_tag) != e_tag:
+        is_other = self.headers.get("If-Match", e_tag) != e_tag
+        if is_other and self.served.has_conditions:
             self._answer(412)
             return
         fault = self.served.fault()

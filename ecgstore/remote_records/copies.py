@@ -153,6 +153,11 @@ def _copy_of_record(
     remote: RemoteFolder, header: str, place: Path, quiet: bool
 ) -> Copy:
     """Return the copy of one record in a folder."""
+    if not is_safe(header):
+        raise EcgStoreError(
+            f"{remote.shown}/{quote(header)}: is no name of a file; expected the URL "
+            "of a record, such as https://host/ecg/A0001.hea"
+        )
     folder = _folder_for(remote, place)
     download = Download(remote, folder, {})
     download.fetch(Listing({header: None}, is_complete=False), quiet=quiet)
@@ -179,7 +184,7 @@ def _copy_of_folder(
     left_out = _left_out(folder, download)
     if listing.unsafe:
         problem = (
-            f"lists {counted(len(listing.unsafe), 'name')} that no file below it can "
+            f"lists {counted(listing.n_unsafe, 'name')} that no file below it can "
             f"have, such as {short_repr(listing.unsafe[0])}"
         )
         left_out = (*left_out, (folder, problem))

@@ -125,7 +125,10 @@ class Download:
         """Remove unfinished files of processes that were killed."""
         with suppress(OSError), os.scandir(self._folder / UNFINISHED) as entries:
             for entry in entries:
-                if time.time() - entry.stat().st_mtime > _ABANDONED_S:
+                # Its own time is that of the server when it is complete.
+                status = entry.stat(follow_symlinks=False)
+                changed_s = max(status.st_mtime, status.st_ctime)
+                if time.time() - changed_s > _ABANDONED_S:
                     os.unlink(entry)
 
     def _next(
@@ -233,16 +236,16 @@ class Download:
 
     def _check_place(self, target: Path) -> None:
         """Make the folder of a file; refuse one to which a link leads."""
-        target.parent.mkdir(parents=True, exist_ok=True)
         real = os.path.realpath(self._folder)
         below = target.parent.relative_to(self._folder)
-        if os.path.realpath(target.parent) != os.path.normpath(
+        if ".." in below.parts or os.path.realpath(target.parent) != os.path.normpath(
             os.path.join(real, below)
         ):
             raise EcgStoreError(
                 f"{target}: a link leads out of the folder of fetched records; remove "
                 "it"
             )
+        target.parent.mkdir(parents=True, exist_ok=True)
 
     def _replace(self, target: Path, name: str) -> None:
         """Fetch a file, and give it its name."""
@@ -275,6 +278,7 @@ class _Body:
         self._sha256 = hashlib.sha256()
         self._n_bytes = self._n_expected = 0
         self._e_tag: str | None = None
+        self._version: Version | None = None
 
     def request(self) -> Version:
         """Request the file, or its rest, once, and write it; return its version."""
@@ -289,6 +293,11 @@ class _Body:
             self._begin_anew()
             return self.request()
         version = Version.of(meta)
+        if rest is not None and version != self._version:
+            # Not every server knows the condition.
+            self._begin_anew()
+            raise ValueError("was replaced while it was fetched")
+        self._version = version
         self._n_expected = version.n_bytes
         if version.n_bytes > _MOST_BYTES:
             raise EcgStoreError(

@@ -1,12 +1,13 @@
 """The web page that a server makes of a folder: which files in it the page links to."""
 
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Final
 from urllib.error import HTTPError
 from urllib.parse import unquote, urljoin, urlsplit
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from ecgstore.errors import EcgStoreError
 from ecgstore.remote_records.remote_folder import RemoteFolder
@@ -89,8 +90,14 @@ def _page(url: str, place: str) -> tuple[str, str] | None:
     None if there is no page. By Python's own library: a page has no size beforehand,
     and the other one reads nothing without.
     """
+    parts = urlsplit(url)
+    user, is_named, host = parts.netloc.rpartition("@")
+    request = Request(parts._replace(netloc=host).geturl())
+    if is_named:  # for this host only, wherever it leads
+        token = b64encode(unquote(user).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {token}")
     try:
-        with urlopen(url, timeout=_SILENCE_S) as answer:
+        with urlopen(request, timeout=_SILENCE_S) as answer:
             if "html" not in answer.headers.get("Content-Type", ""):
                 return None
             content = bytearray()

@@ -21,6 +21,7 @@ HEADER: Final = ".hea"
 _MOST_FILES: Final = 10_000_000
 _MOST_FOLDERS: Final = 1_000_000
 _MOST_DEPTH: Final = 16
+_UNSAFE_SHOWN: Final = 1000
 _MOST_BYTES: Final = 1 << 28
 """Bytes of a file RECORDS; that of the 800,000 records of MIMIC-IV-ECG has 2^25."""
 
@@ -36,19 +37,28 @@ class Listing:
     is_complete : bool
         Whether signal files are listed, too, and not the headers of records only.
     unsafe : list of str
-        Names that lead out of the folder, or that no file can have.
+        Some of the names that lead out of the folder, or that no file can have.
+    n_unsafe : int
+        Number of all of them.
     """
 
     files: dict[str, Version | None] = field(default_factory=dict)
     is_complete: bool = True
     unsafe: list[str] = field(default_factory=list)
+    n_unsafe: int = 0
 
     def add(self, name: str, version: Version | None = None) -> None:
         """Add a file, unless its name is not safe, or hidden."""
         if not is_safe(name):
-            self.unsafe.append(name)
+            self.refuse(name)
         elif not is_hidden(name):
             self.files[name] = version
+
+    def refuse(self, name: str) -> None:
+        """Note a name that is not safe."""
+        self.n_unsafe += 1
+        if len(self.unsafe) < _UNSAFE_SHOWN:
+            self.unsafe.append(name)
 
 
 def list_records(remote: RemoteFolder) -> Listing | None:
@@ -101,6 +111,7 @@ def _by_records(remote: RemoteFolder, text: str) -> Listing:
     listing = Listing(is_complete=False)
     waiting = [("", text)]
     seen = {""}
+    n_bytes = len(text)
     while waiting:
         folder, text = waiting.pop()
         for line in filter(None, map(str.strip, text.splitlines())):
@@ -112,7 +123,7 @@ def _by_records(remote: RemoteFolder, text: str) -> Listing:
                 continue
             below = name.rstrip("/")
             if not is_safe(below):
-                listing.unsafe.append(name)
+                listing.refuse(name)
             elif below not in seen:
                 seen.add(below)
                 more = _records_file(remote, f"{below}/")
@@ -122,8 +133,14 @@ def _by_records(remote: RemoteFolder, text: str) -> Listing:
                         f"a {RECORDS} above names the folder; give the URL of a folder "
                         "whose list is complete"
                     )
+                n_bytes += len(more)
+                if n_bytes > _MOST_BYTES:
+                    raise EcgStoreError(
+                        f"{remote.shown}: its files {RECORDS} have more than "
+                        f"{_MOST_BYTES} bytes; give the folders in it one by one"
+                    )
                 waiting.append((below, more))
-        _check_number(remote, listing.files, seen)
+        _check_number(remote, listing, seen)
     return listing
 
 
@@ -161,20 +178,21 @@ def list_pages(remote: RemoteFolder) -> Listing | None:
             if not link.endswith("/"):
                 listing.add(name)
             elif not is_safe(name.rstrip("/")):
-                listing.unsafe.append(name)
+                listing.refuse(name)
             elif name not in seen and name.count("/") <= _MOST_DEPTH:
                 seen.add(name)
                 if not is_hidden(name):
                     waiting.append(name)
-        _check_number(remote, listing.files, seen)
+        _check_number(remote, listing, seen)
     return listing if listing.files or listing.unsafe else None
 
 
 def _check_number(
-    remote: RemoteFolder, files: Collection[str], folders: Collection[str]
+    remote: RemoteFolder, listing: Listing, folders: Collection[str]
 ) -> None:
     """Refuse a folder that has no end."""
-    if len(files) > _MOST_FILES or len(folders) > _MOST_FOLDERS:
+    n_files = len(listing.files) + listing.n_unsafe
+    if n_files > _MOST_FILES or len(folders) > _MOST_FOLDERS:
         raise EcgStoreError(
             f"{remote.shown}: lists more than {_MOST_FILES} files or {_MOST_FOLDERS} "
             "folders; give the folders in it one by one"

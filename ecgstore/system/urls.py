@@ -73,7 +73,8 @@ def beside(url: str, path: str) -> str:
         if not whole.startswith("../"):
             return host + whole + (f"?{parts.query}" if parts.query else "")
     elif named is not None and named.startswith(host):
-        return named
+        if {".", ".."}.isdisjoint(urlsplit(named).path.split("/")):
+            return named
     raise SchemaError(
         f"{shown(url)}: names the file {path!r}; expected a path below the same host "
         "or bucket: collect the stores again, where they are"
@@ -135,5 +136,10 @@ def divided(url: str) -> tuple[str, str]:
         )
     if parts.scheme.startswith("http"):
         name = unquote(name)
+    if name in (".", "..") or not name.isprintable() or {*name} & {*"/\\"}:
+        raise EcgStoreError(
+            f"{shown(url)}: what is behind its last slash can be no name of a file; "
+            "expected the URL of a store, such as https://host/data/challenge.h5"
+        )
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.scheme}://{parts.netloc}{folder}{query}", name

@@ -231,6 +231,30 @@ def test_a_long_file_goes_on_where_it_broke(
     assert filecmp.cmp(copy, file, shallow=False)
 
 
+def test_a_file_that_is_replaced_meanwhile_is_one_version(
+    server: Server, served: Path, tmp_path: Path, cache: Path
+) -> None:
+    """Also from a server that knows no conditions."""
+    file = served / "long.edf"
+    file.write_bytes(b"1" * 5_000_000)
+    later = file.stat().st_mtime + 100
+    server.has_conditions = False
+    server.fault = lambda: "" if server.names else "truncated"  # type: ignore[method-assign]
+
+    class Replacing(list[tuple[str, str]]):
+        def append(self, request: tuple[str, str]) -> None:
+            super().append(request)
+            if len(self) == 2:  # the rest is asked for
+                file.write_bytes(b"2" * 5_000_000)
+                os.utime(file, (later, later))
+
+    server.asked = Replacing()
+    with pytest.raises(EcgStoreError, match=r"none of 1 record"):
+        build(server.url("training/long.edf"), tmp_path / "store.h5")
+    [copy] = cache.rglob("long.edf")
+    assert copy.read_bytes() == b"2" * 5_000_000
+
+
 # -- what cannot be fetched ---------------------------------------------------
 
 
@@ -327,6 +351,19 @@ def test_a_folder_that_lists_nothing_is_refused(
     (served / "RECORDS").write_text("nowhere/\n")
     with pytest.raises(EcgStoreError, match="nowhere/RECORDS: there is no such file"):
         build(url, tmp_path / "store.h5")
+
+
+@pytest.mark.parametrize("name", ["..%2F..%2F..%2F..%2Fvictim", "%2Fvictim"])
+def test_a_record_elsewhere_is_refused(
+    server: Server, tmp_path: Path, cache: Path, name: str
+) -> None:
+    victims = [cache / "victim.hea", cache.parent / "victim.hea"]
+    cache.mkdir()
+    for victim in victims:
+        victim.write_text("precious")
+    with pytest.raises(EcgStoreError, match="is no name of a file"):
+        build(server.url(f"{name}.hea"), tmp_path / "store.h5")
+    assert all(victim.read_text() == "precious" for victim in victims)
 
 
 def test_lists_have_an_end(

@@ -152,7 +152,8 @@ def cause(error: Exception) -> str:
     line = re.sub(
         r"(://)(?:[^/\s@]*@)?([^\s?\"')]*)(?:\?[^\s\"')]*)?", r"\1\2", first_line
     )
-    return f"{type(error).__name__}: {line[:200]}"
+    shown = "".join(one if one.isprintable() else "?" for one in line[:200])
+    return f"{type(error).__name__}: {shown}"
 
 
 def _failed(
@@ -175,4 +176,5 @@ def _failed(
             f"{purpose.problem}, after {n_attempts} attempts ({cause(error)}); "
             f"{purpose.advice}"
         )
+    error.args = (cause(error),)  # tracebacks show it, and URLs have secrets
     return EcgStoreError(f"{place}: {advice}")

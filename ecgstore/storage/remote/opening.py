@@ -1,5 +1,6 @@
 """Begin to read a store at a URL: fetch its head, and find where everything is."""
 
+import hashlib
 import math
 import tempfile
 from collections.abc import Iterator
@@ -130,7 +131,14 @@ def open_mirror(url: str, cache: Path | None) -> Mirror:
         if cache is None:
             copy = MemoryCopy(divided(url)[1], version.n_bytes)
         else:
-            about = {"e_tag": version.e_tag, "modified": version.modified}
+            # The head has the digests of everything: it tells versions apart where
+            # the server does not.
+            head = hashlib.sha256(first[: layout.head_bytes]).hexdigest()
+            about = {
+                "e_tag": version.e_tag,
+                "modified": version.modified,
+                "head": head,
+            }
             identity = Identity(url, version.n_bytes, about)
             copy = DiskCopy(cache_entries(cache, [identity])[0], units)
         mirror = Mirror(reader, copy, units, Line())

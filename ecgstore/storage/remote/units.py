@@ -1,6 +1,6 @@
 """The units in which a file is fetched: rows, parts of signals, columns, the rest."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -11,6 +11,10 @@ from ecgstore.storage.format.schema import CHECKED_SAMPLES
 
 MOST_BYTES: Final = 8 << 20
 """Bytes of a request: as large as one answer may be without delaying others."""
+
+
+_LARGEST_UNIT: Final = 1 << 30
+"""Bytes of a row; a larger one is no ECG, and is in memory while it is fetched."""
 
 
 class Region(NamedTuple):
@@ -88,7 +92,7 @@ class Units:
 
     @classmethod
     def of(cls, regions: Iterable[Region], n_bytes: int) -> "Units":
-        """Return the units of some regions, and one for each gap between them.
+        """Return the units of some regions, and of the gaps between them.
 
         Raises
         ------
@@ -100,12 +104,11 @@ class Units:
         for one in sorted(one for one in regions if one.n_units and one.unit_bytes):
             if one.begin < end or one.end > n_bytes:
                 raise ValueError(f"bytes {one.begin} to {one.end} of {n_bytes}")
-            if one.begin > end:
-                every.append(_gap(end, one.begin))
-            every.append(one)
+            if one.unit_bytes > _LARGEST_UNIT:
+                raise ValueError(f"a row of {one.unit_bytes} bytes")
+            every += [*_gaps(end, one.begin), one]
             end = one.end
-        if n_bytes > end:
-            every.append(_gap(end, n_bytes))
+        every += _gaps(end, n_bytes)
         begins, sizes, counts, at_once = np.array(every, np.int64).T.copy()
         first = np.cumsum(counts) - counts
         return cls(begins, sizes, first, at_once, int(counts.sum()))
@@ -196,6 +199,10 @@ def requests_for(units: Units, numbers: IntArray) -> list[Request]:
     ]
 
 
-def _gap(begin: int, end: int) -> Region:
-    """Return bytes that belong to no table as one unit."""
-    return Region(begin, end - begin, 1, 1)
+def _gaps(begin: int, end: int) -> Iterator[Region]:
+    """Yield bytes that belong to no table, in units of a request."""
+    n_whole, rest = divmod(end - begin, MOST_BYTES)
+    if n_whole:
+        yield Region(begin, MOST_BYTES, n_whole, 1)
+    if rest:
+        yield Region(end - rest, rest, 1, 1)

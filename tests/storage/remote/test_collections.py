@@ -12,6 +12,7 @@ from bench.common.range_server import Server
 from ecgstore import pipes
 from ecgstore.errors import EcgStoreError
 from ecgstore.storage.verify import verify
+from ecgstore.stores import _copies
 
 N_PARTS = 3
 
@@ -162,3 +163,30 @@ def test_a_part_that_is_another_one_is_named(
             store.signals([len(store) - 1])
     finally:
         server.close()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "https://host/other/a.h5",
+        "https://host/ecg/.git/hooks/a.h5",
+        "https://host/ecg/conftest.py",
+        "https://host/ecg/../a.h5",
+        "https://host/ecg/copy.h5",
+    ],
+)
+def test_fetched_parts_are_stores_beside_the_collection(
+    tmp_path: Path, part: str
+) -> None:
+    with pytest.raises(EcgStoreError, match="no store below|name of a part"):
+        _copies(["https://host/ecg/all.h5", part], tmp_path / "copy.h5", True)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_link_does_not_lead_fetched_parts_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out" / "parts").symlink_to(tmp_path / "elsewhere")
+    urls = ["https://host/ecg/all.h5", "https://host/ecg/parts/a.h5"]
+    with pytest.raises(EcgStoreError, match="a link leads out"):
+        _copies(urls, tmp_path / "out" / "all.h5", False)
