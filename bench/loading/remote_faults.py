@@ -27,7 +27,7 @@ from bench.common.range_server import Server
 from bench.common.report import write_json
 from bench.common.tables import print_table
 from ecgstore import pipes
-from ecgstore.storage.remote import copies, line, object_reader
+from ecgstore.storage.remote import kept, line, object_reader
 
 FAULTS: Final = ("503", "reset", "truncated", "wrong", "silent", "end")
 PART: Final = 0.05
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     for module, name, value in (
         (object_reader, "_SILENCE_S", SILENCE_S),
-        (copies, "STREAM_BYTES", KEPT_BYTES),
+        (kept, "STREAM_BYTES", KEPT_BYTES),
         (line, "AHEAD_BYTES", AHEAD_BYTES),
     ):
         setattr(module, name, value)

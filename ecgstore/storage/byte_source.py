@@ -19,6 +19,10 @@ class ByteSource(Protocol):
     def bytes(self) -> UInt8Array:
         """The bytes, to be indexed by the offsets of rows."""
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether some of it is at a URL."""
+
     def check_unchanged(self) -> None:
         """Refuse to go on if what is read was changed."""
 

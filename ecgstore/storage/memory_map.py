@@ -73,6 +73,11 @@ class MemoryMap:
             )
         return self._bytes
 
+    @property
+    def is_remote(self) -> bool:
+        """That nothing of it is at a URL."""
+        return False
+
     def watch(self, mark: str) -> None:
         """Let `check_unchanged` compare a text in the beginning of the file, too.
 

@@ -11,6 +11,7 @@ from ecgstore.arrays import Float32Array, Int16Array, IntArray, UInt8Array
 from ecgstore.storage.byte_source import ByteSource
 from ecgstore.storage.first_touch import FirstTouch, RowCheck
 from ecgstore.storage.format.row_offsets import PartOffsets, RowOffsets
+from ecgstore.storage.format.schema import CHECKED_SAMPLES
 
 
 def load_kernels() -> None:
@@ -163,6 +164,16 @@ class SignalRows:
             needed,
         )
 
+    def fetched_nbytes(self, n_window: int, n_leads: int) -> int:
+        """Return the most bytes that are fetched of a row for a window of leads."""
+        per_lead = self.n_samples
+        if n_window < per_lead and per_lead % CHECKED_SAMPLES == 0:
+            n_blocks = -(-n_window // CHECKED_SAMPLES) + 1
+            per_lead = min(per_lead, n_blocks * CHECKED_SAMPLES)
+        elif per_lead % CHECKED_SAMPLES:
+            n_leads = self.n_leads
+        return n_leads * per_lead * self.dtype.itemsize
+
     @property
     def fetches(self) -> bool:
         """Whether some rows are at a URL, and not here."""
@@ -175,11 +186,17 @@ class SignalRows:
         self, offsets: IntArray, n_window: int, leads: IntArray | None, begins: IntArray
     ) -> object:
         """Wait until what will be gathered is there; it stays while the result does."""
+        return self.file.need(*self._ranges(offsets, n_window, leads, begins))
+
+    def _ranges(
+        self, offsets: IntArray, n_window: int, leads: IntArray | None, begins: IntArray
+    ) -> tuple[IntArray, int]:
+        """Return where the windows of some leads of rows begin, and their length."""
         size = self.dtype.itemsize
         if leads is None:
-            return self.file.need(offsets, self.n_leads * self.n_samples * size)
+            return offsets, self.n_leads * self.n_samples * size
         pieces = (leads * self.n_samples)[:, np.newaxis] + begins
-        return self.file.need((offsets + pieces * size).reshape(-1), n_window * size)
+        return (offsets + pieces * size).reshape(-1), n_window * size
 
     def _check(self, rows: IntArray) -> RowCheck | None:
         """Return the check of rows, unless all of them were checked before."""
@@ -199,6 +216,13 @@ class SignalRows:
         """Tell the system to read rows that will be gathered soon; see `gather`."""
         size = self.dtype.itemsize
         first = self.offsets[rows]
+        if self.file.is_remote:  # as they will be needed, in one call
+            if begins is None:
+                begins = np.zeros(len(rows), np.int64)
+            if leads is None and n_window < self.n_samples:
+                leads = np.arange(self.n_leads)
+            self.file.will_need(*self._ranges(first, n_window, leads, begins))
+            return
         if begins is not None:
             first = first + begins * size
         if leads is None:

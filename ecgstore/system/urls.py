@@ -72,9 +72,12 @@ def beside(url: str, path: str) -> str:
         whole = posixpath.normpath(posixpath.join(folder, path))
         if not whole.startswith("../"):
             return host + whole + (f"?{parts.query}" if parts.query else "")
-    elif named is not None and named.startswith(host):
-        if {".", ".."}.isdisjoint(urlsplit(named).path.split("/")):
-            return named
+    elif (
+        named is not None
+        and named.startswith(host)
+        and {".", ".."}.isdisjoint(urlsplit(named).path.split("/"))
+    ):
+        return named
     raise SchemaError(
         f"{shown(url)}: names the file {path!r}; expected a path below the same host "
         "or bucket: collect the stores again, where they are"

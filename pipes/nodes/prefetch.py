@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from torchdata.nodes import BaseNode
 
 from ecgstore.pipes.reading.sharing import WorkSharing
+from ecgstore.storage.remote.line import FETCHING
 
 T = TypeVar("T")
 
@@ -152,7 +153,10 @@ class _Run(Generic[T]):
         # This may be the consumer itself, in a signal handler during `wait_for`.
         self._sharing.leave()
         # A thread that Ctrl-C kept from starting will see `_stopped` if it starts.
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
+        here = threading.current_thread()
+        # Garbage is collected in any thread: what the other waits for may come by this.
+        is_waited_for = here is self._thread or here.name.startswith(FETCHING)
+        if self._thread.is_alive() and not is_waited_for:
             self._thread.join()
 
     def _produce(self, source: BaseNode[T]) -> None:

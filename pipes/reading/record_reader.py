@@ -161,7 +161,11 @@ class RecordReader:
     @property
     def n_rows_ahead(self) -> int:
         """Number of rows to request together from a URL: as many as fit in its line."""
-        return min(_MOST_ROWS_AHEAD, max(1, line.AHEAD_BYTES // max(1, self.row_bytes)))
+        if not self.row_bytes:
+            return _MOST_ROWS_AHEAD
+        n_leads = len(self._lead_names)
+        n_bytes = self._signals.fetched_nbytes(self._n_window, n_leads)
+        return min(_MOST_ROWS_AHEAD, max(1, line.AHEAD_BYTES // max(1, n_bytes)))
 
     @property
     def fetches(self) -> bool:

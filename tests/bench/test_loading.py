@@ -15,7 +15,7 @@ from bench.loading.process import Runner
 from bench.loading.repeated_records import make_files
 from bench.loading.subprocesses import LoaderClass
 from bench.loading.workloads import WORKLOADS, Files
-from ecgstore.storage.remote import copies, line, object_reader
+from ecgstore.storage.remote import kept, line, object_reader
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -333,7 +333,7 @@ def test_remote_faults_compares_batches(
 ) -> None:
     pytest.importorskip("obstore")
     for module, name in (
-        (copies, "STREAM_BYTES"),
+        (kept, "STREAM_BYTES"),
         (line, "AHEAD_BYTES"),
         (object_reader, "_SILENCE_S"),
     ):  # set by the benchmark, and set back afterwards

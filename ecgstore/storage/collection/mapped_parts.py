@@ -66,7 +66,7 @@ class MappedParts:
         self.offsets: IntArray = addresses.offsets
         self._order = np.argsort(addresses.offsets)
         self._begins = addresses.offsets[self._order]
-        self._is_remote = any(isinstance(file, Mirror) for file in files)
+        self.is_remote = any(isinstance(file, Mirror) for file in files)
         self._bytes: UInt8Array | None = np.asarray(addresses)
         self._n_whole = 0
         self._next = 0
@@ -111,7 +111,7 @@ class MappedParts:
 
     def need(self, offsets: IntArray, n_bytes: int) -> object:
         """Wait until ranges of files at URLs are there; see `Mirror`."""
-        if not self._is_remote or not n_bytes:
+        if not self.is_remote or not n_bytes:
             return None
         wanted = []
         for file, of_part in self._by_file(offsets):
@@ -128,9 +128,12 @@ class MappedParts:
         every = begins - self.offsets
         while self._n_whole < len(self._files):
             here = self._n_whole
-            if not self._files[here].has_tables(every[here : here + 1]):
+            file = self._files[here]
+            if not file.has_tables(every[here : here + 1]):
                 return False
-            self._n_whole += 1  # what is there stays, if there is a cache
+            if isinstance(file, Mirror) and file.rows is not None:
+                return False  # what is there now may be dropped
+            self._n_whole += 1
         return True
 
     def will_need(self, offsets: IntArray, n_bytes: int) -> None:

@@ -3,10 +3,9 @@
 import mmap
 import os
 import weakref
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -16,9 +15,6 @@ from ecgstore.storage.byte_source import IN_MEMORY
 from ecgstore.storage.remote.cache import Entry, cannot_be_written
 from ecgstore.storage.remote.marks import Marks, write_at
 from ecgstore.storage.remote.units import Request, Units
-
-STREAM_BYTES: Final = 128 << 20
-"""Bytes of fetched rows that stay in memory where nothing is kept on a disk."""
 
 
 class Copy(Protocol):
@@ -149,10 +145,10 @@ class MemoryCopy:
         self._finalizer()
 
 
-class Dropping:
-    """Decides which fetched rows are dropped from memory, the oldest first.
+class Rows:
+    """The fetched rows of one copy in memory: which of them are held, or stay.
 
-    All calls come one at a time. Rows that are being read stay: they are held.
+    All calls come one at a time.
 
     Parameters
     ----------
@@ -167,8 +163,6 @@ class Dropping:
         self._units = units
         self._stays = units.counts == 1  # columns
         self._n_holders = np.zeros(units.n_units, np.uint16)
-        self._kept: deque[Request] = deque()
-        self._n_bytes = 0
 
     def keep(self, unit: int) -> None:
         """Let the table of a unit stay for ever, as columns do."""
@@ -182,24 +176,14 @@ class Dropping:
         """Allow units to be dropped that were held."""
         self._n_holders[numbers] -= 1
 
-    def note(self, request: Request) -> None:
-        """Note that a request has arrived; columns stay for ever."""
-        if not self._stays[self._units.place_of(request.first_unit)]:
-            self._kept.append(request)
-            self._n_bytes += request.end - request.begin
+    def stays(self, request: Request) -> bool:
+        """Return whether what a request has brought stays for ever."""
+        return bool(self._stays[self._units.place_of(request.first_unit)])
 
-    def next(self) -> Request | None:
-        """Return what shall be dropped next, and forget it; None if there is room."""
-        for _ in range(len(self._kept)):
-            if self._n_bytes <= STREAM_BYTES:
-                return None
-            oldest = self._kept.popleft()
-            end = oldest.first_unit + oldest.n_units
-            if not self._n_holders[oldest.first_unit : end].any():
-                self._n_bytes -= oldest.end - oldest.begin
-                return oldest
-            self._kept.append(oldest)
-        return None
+    def is_held(self, request: Request) -> bool:
+        """Return whether some of a request is being read."""
+        units = slice(request.first_unit, request.first_unit + request.n_units)
+        return bool(self._n_holders[units].any())
 
     def drop(self, request: Request, is_there: Callable[[IntArray], bool]) -> None:
         """Give the memory of a request back, without pages that others are on.

@@ -5,7 +5,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from ecgstore.storage.remote.kept import Kept
+
 _REQUESTS_AT_ONCE: Final = 64
+
+FETCHING: Final = "ecgstore-fetch"
+"""How the names of threads begin that make requests."""
 
 AHEAD_BYTES: Final = 64 << 20
 """Bytes that are requested ahead of what is needed."""
@@ -18,12 +23,15 @@ class Line:
     ----------
     arrived : threading.Condition
         Notified when something has arrived, has failed or is closed.
+    kept : Kept
+        The rows in memory, where nothing is kept on a disk.
     """
 
     def __init__(self) -> None:
         self.arrived = threading.Condition()
+        self.kept = Kept()
         self._bytes_asked = 0
-        self._pool = ThreadPoolExecutor(_REQUESTS_AT_ONCE, "ecgstore-fetch")
+        self._pool = ThreadPoolExecutor(_REQUESTS_AT_ONCE, FETCHING)
 
     @property
     def has_room(self) -> bool:
@@ -56,8 +64,12 @@ class Line:
                 check_open()
                 self.arrived.wait()
             check_open()
+            try:
+                self._pool.submit(self._do, task, n_bytes)
+            except RuntimeError:  # it is being closed
+                check_open()
+                raise
             self._bytes_asked += n_bytes
-            self._pool.submit(self._do, task, n_bytes)
 
     def close(self) -> None:
         """Begin no further requests."""

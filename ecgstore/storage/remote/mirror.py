@@ -2,8 +2,8 @@
 
 import os
 import threading
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy as copy_of
 from dataclasses import dataclass
 from functools import partial as bind
 from typing import Final, Protocol
@@ -12,7 +12,7 @@ import numpy as np
 
 from ecgstore.arrays import IntArray, UInt8Array
 from ecgstore.errors import EcgStoreError, SchemaError, StoreClosedError
-from ecgstore.storage.remote.copies import Copy, Dropping, MemoryCopy
+from ecgstore.storage.remote.copies import Copy, MemoryCopy, Rows
 from ecgstore.storage.remote.line import AHEAD_BYTES, Line
 from ecgstore.storage.remote.object_reader import ObjectReader
 from ecgstore.storage.remote.units import Request, Units, requests_for
@@ -83,9 +83,10 @@ class Mirror:
         self._error: Exception | None = None
         self._line = line
         self._arrived = line.arrived
-        self._writing = threading.Lock()
         self._process = os.getpid()
-        self._dropping = Dropping(copy, units) if isinstance(copy, MemoryCopy) else None
+        # Where nothing is kept on a disk, rows of any part may be dropped at any time.
+        self.rows = Rows(copy, units) if isinstance(copy, MemoryCopy) else None
+        self._writing = threading.Lock() if self.rows is None else line.kept.writing
 
     @property
     def bytes(self) -> UInt8Array:
@@ -102,6 +103,11 @@ class Mirror:
             )
         return self._bytes
 
+    @property
+    def is_remote(self) -> bool:
+        """That it is at a URL."""
+        return True
+
     def note_first(self, content: UInt8Array) -> None:
         """Write the first bytes of the object, which were fetched already.
 
@@ -114,8 +120,13 @@ class Mirror:
     def check_with(self, check: Check) -> None:
         """Check all units from now on; those that came before stay as they are."""
         self._check = check
-        if self._dropping is not None:
-            self._dropping.keep(int(self.units.numbers_at(np.array([check.place]))[0]))
+        self._let_stay(check.place)
+
+    def _let_stay(self, place: int) -> None:
+        """Let a table stay for ever that begins at a place."""
+        if self.rows is not None:
+            with self._arrived:
+                self.rows.keep(int(self.units.numbers_at(np.array([place]))[0]))
 
     def check_unchanged(self) -> None:
         """Raise if the mirror was closed: every answer is of the version opened."""
@@ -155,7 +166,7 @@ class Mirror:
         """
         if not n_bytes or not len(offsets):
             return None
-        if self._dropping is None:
+        if self.rows is None:
             if self.has_table(int(offsets.min()), int(offsets.max()) + n_bytes):
                 return None
             numbers = self.units.of_ranges(offsets, n_bytes)
@@ -166,8 +177,8 @@ class Mirror:
             self.reader.check_process()  # another one may drop what this one reads
             wanted = Wanted(self.units.of_ranges(offsets, n_bytes))
             with self._arrived:
-                self._dropping.hold(wanted.numbers)
-            weakref.finalize(wanted, self._release, wanted.numbers)
+                self.rows.hold(wanted.numbers)
+            self._line.kept.release_with(wanted, self.rows, wanted.numbers)
         self._ask(wanted.numbers, waits=True)
         return wanted
 
@@ -177,15 +188,11 @@ class Mirror:
         with self._arrived:
             while not (arrived := self._is_trusted[numbers]).all():
                 self.bytes  # noqa: B018  # raises after `close`
-                if not self._is_asked[numbers[~arrived]].all() and self._error:
-                    raise self._error
+                error = self._error
+                if error and not self._is_asked[numbers[~arrived]].all():
+                    # A copy: the traceback of each refers to what it was raised for.
+                    raise copy_of(error) from error
                 self._arrived.wait()
-
-    def _release(self, numbers: IntArray) -> None:
-        """Allow rows to be dropped that were read."""
-        with self._arrived:
-            if self._dropping is not None:
-                self._dropping.release(numbers)
 
     def has_table(self, begin: int, end: int) -> bool:
         """Return whether a range is here, and the whole table that it is of."""
@@ -195,8 +202,10 @@ class Mirror:
         region = self.units.region_of(begin, end)
         if region < 0 or self._n_left[region]:
             return False
-        if self._dropping is None:
-            self._whole = (*self._whole, self.units.bounds_of(region))
+        if self.rows is None:
+            with self._arrived:
+                if not self._n_left[region]:
+                    self._whole = (*self._whole, self.units.bounds_of(region))
         return True
 
     def has_tables(self, begins: IntArray) -> bool:
@@ -220,15 +229,20 @@ class Mirror:
         """
         where = np.array([begin])
         problem = ""
+        self._let_stay(begin)
+        numbers = self.units.of_ranges(where, n_bytes)
         for _ in range(ATTEMPTS):
-            self.need(where, n_bytes)
+            needed = self.need(where, n_bytes)
             problem = damage()
+            del needed
             if not problem:
                 return
-            self._forget(self.units.of_ranges(where, n_bytes))
-        raise SchemaError(
+            self._forget(numbers)
+        error = SchemaError(
             f"{self.reader.shown}: is damaged ({problem}); restore it from a copy"
         )
+        self._give_up(numbers, error)
+        raise error
 
     def _forget(self, numbers: IntArray) -> None:
         """Let units be fetched again."""
@@ -240,8 +254,8 @@ class Mirror:
             self._is_trusted[numbers] = False
 
     def will_need(self, offsets: IntArray, n_bytes: int) -> None:
-        """Begin to fetch ranges that will be needed soon, if not too much is asked."""
-        if self._line.has_room and n_bytes and len(offsets):
+        """Begin to fetch ranges that will be needed soon."""
+        if n_bytes and len(offsets):
             self._ask(self.units.of_ranges(offsets, n_bytes), waits=False)
 
     def pieces(self) -> Iterator[UInt8Array]:
@@ -254,7 +268,8 @@ class Mirror:
         for begin in range(0, n_bytes, step):
             end = min(begin + step, n_bytes)
             needed = self.need(np.array([begin]), end - begin)
-            self.will_need(np.array([end]), min(step, n_bytes - end))
+            if self._line.has_room:
+                self.will_need(np.array([end]), min(step, n_bytes - end))
             yield self.bytes[begin:end]
             del needed
 
@@ -271,6 +286,7 @@ class Mirror:
             self._copy.close()
         with self._arrived:
             self._error = None  # its traceback refers to this mirror
+            self._line.kept.clear()
             self._arrived.notify_all()
 
     def _ask(self, numbers: IntArray, *, waits: bool) -> None:
@@ -290,6 +306,7 @@ class Mirror:
             numbers = numbers[~(self._is_trusted[numbers] | self._is_asked[numbers])]
             self._is_asked[numbers] = True
         requests: list[Request] = []
+        n_submitted = -1
         try:
             is_here = self._copy.are_set(numbers)
             requests = requests_for(self.units, numbers[~is_here])
@@ -299,6 +316,7 @@ class Mirror:
                     self._trust(request)
                 else:
                     requests.append(request)
+            n_submitted = 0
             for request in requests:
                 self._line.submit(
                     bind(self._fetch, request),
@@ -306,11 +324,11 @@ class Mirror:
                     self.check_unchanged,
                     waits=waits,
                 )
+                n_submitted += 1
         except BaseException as error:  # Ctrl-C, or closed meanwhile
-            kind = error if isinstance(error, Exception) else None
-            self._give_up(
-                numbers, kind or EcgStoreError(f"{self.reader.shown}: stopped")
-            )
+            if n_submitted >= 0:  # those before are under way
+                numbers = _units_of(requests[n_submitted:])
+            self._give_up(numbers, error)
             raise
 
     def _may_be_there(self, numbers: IntArray) -> bool:
@@ -322,9 +340,8 @@ class Mirror:
         try:
             self._keep(request, self._checked(request))
             self._trust(request)
-        except Exception as error:
-            numbers = np.arange(request.n_units) + request.first_unit
-            self._give_up(numbers, error)
+        except BaseException as error:
+            self._give_up(_units_of([request]), error)
 
     def _checked(self, request: Request) -> UInt8Array:
         """Return the bytes of a range; fetch them again if they are not intact.
@@ -390,25 +407,32 @@ class Mirror:
             self._n_left[self.units.place_of(request.first_unit)] -= n_new
             self._is_trusted[units] = True
             self._is_asked[units] = False
-            if self._dropping is not None:
-                self._dropping.note(request)
+            if self.rows is not None:
+                self._line.kept.note(self, self.rows, request)
             self._arrived.notify_all()
-        self._drop()
+        if self.rows is not None:
+            with self._writing, self._arrived:
+                self._line.kept.drop()
 
-    def _drop(self) -> None:
-        """Drop the oldest rows from memory, while there are too many."""
-        if self._dropping is None:
+    def forget_rows(self, request: Request) -> None:
+        """Drop rows from memory; see `Kept`."""
+        if self.rows is None or self._bytes is None:
             return
-        with self._writing, self._arrived:
-            while (oldest := self._dropping.next()) is not None:
-                units = slice(oldest.first_unit, oldest.first_unit + oldest.n_units)
-                self._is_trusted[units] = False
-                self._n_left[self.units.place_of(oldest.first_unit)] += oldest.n_units
-                self._dropping.drop(oldest, self._may_be_there)
+        units = slice(request.first_unit, request.first_unit + request.n_units)
+        self._is_trusted[units] = False
+        self._n_left[self.units.place_of(request.first_unit)] += request.n_units
+        self.rows.drop(request, self._may_be_there)
 
-    def _give_up(self, numbers: IntArray, error: Exception) -> None:
+    def _give_up(self, numbers: IntArray, error: BaseException) -> None:
         """Note that units do not arrive, unless they have."""
+        if not isinstance(error, Exception):  # Ctrl-C, or a panic of the library
+            error = EcgStoreError(f"{self.reader.shown}: stopped ({error!r})")
         with self._arrived:
             self._error = None if self._bytes is None else error
             self._is_asked[numbers] = False
             self._arrived.notify_all()
+
+
+def _units_of(requests: Sequence[Request]) -> IntArray:
+    """Return the numbers of the units of some requests."""
+    return np.concatenate([np.arange(one.n_units) + one.first_unit for one in requests])

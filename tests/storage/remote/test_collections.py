@@ -178,7 +178,7 @@ def test_a_part_that_is_another_one_is_named(
 def test_fetched_parts_are_stores_beside_the_collection(
     tmp_path: Path, part: str
 ) -> None:
-    with pytest.raises(EcgStoreError, match="no store below|name of a part"):
+    with pytest.raises(EcgStoreError, match=r"no store below|name of a part"):
         _copies(["https://host/ecg/all.h5", part], tmp_path / "copy.h5", True)
     assert not [*tmp_path.iterdir()]
 

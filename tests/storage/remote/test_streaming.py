@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -13,7 +14,7 @@ import ecgstore
 from bench.common.range_server import Server
 from ecgstore import pipes
 from ecgstore.errors import EcgStoreError
-from ecgstore.storage.remote import copies, line
+from ecgstore.storage.remote import kept, line, opening, units
 
 ROW_BYTES = 12 * 5000 * 2
 
@@ -46,7 +47,7 @@ def test_memory_is_bounded_and_batches_are_the_same(
     window: pipes.RandomCrop | None,
 ) -> None:
     limit, ahead, batch_size = 8 * ROW_BYTES, 4 * ROW_BYTES, 4
-    monkeypatch.setattr(copies, "STREAM_BYTES", limit)
+    monkeypatch.setattr(kept, "STREAM_BYTES", limit)
     monkeypatch.setattr(line, "AHEAD_BYTES", ahead)
     found, peak = [], 0
     with ecgstore.open(url, cache=None) as store:
@@ -85,7 +86,7 @@ def test_memory_is_bounded_and_batches_are_the_same(
 def test_a_batch_larger_than_the_limit_is_whole(
     url: str, sample_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copies, "STREAM_BYTES", 1)
+    monkeypatch.setattr(kept, "STREAM_BYTES", 1)
     rows = np.arange(40)
     with (
         ecgstore.open(url, cache=None) as store,
@@ -129,7 +130,7 @@ def test_a_fetched_file_is_the_store(
     url: str, sample_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ECGSTORE_CACHE", "off")
-    monkeypatch.setattr(copies, "STREAM_BYTES", 1)
+    monkeypatch.setattr(kept, "STREAM_BYTES", 1)
     monkeypatch.setattr(line, "AHEAD_BYTES", 2 * ROW_BYTES)
     out = ecgstore.fetch(url, tmp_path / "copy.h5", quiet=True)
     assert out is not None
@@ -182,3 +183,60 @@ def _files_in_memory() -> int:
             continue
     maps = Path("/proc/self/maps").read_text().splitlines()
     return sum("memfd:ecgstore" in one for one in [*links, *maps])
+
+
+def test_columns_stay_that_are_fetched_in_pieces(
+    url: str, sample_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of large stores are; a view of them is kept for ever."""
+    monkeypatch.setattr(opening, "_FIRST_BYTES", 1 << 17)
+    monkeypatch.setattr(units, "MOST_BYTES", 64)
+    of_table = opening._of_table
+
+    def in_rows(name: str, dataset: h5py.Dataset, begin: int) -> units.Region:
+        if name != "records/sha256":
+            return of_table(name, dataset, begin)
+        row_bytes = dataset.nbytes // len(dataset)
+        return units.region(begin, row_bytes, len(dataset))
+
+    monkeypatch.setattr(opening, "_of_table", in_rows)
+    monkeypatch.setattr(kept, "STREAM_BYTES", 1)
+    with (
+        ecgstore.open(url, cache=None) as store,
+        ecgstore.open(sample_store) as local,
+    ):
+        column = store.table("records/sha256")
+        for row in range(10, 40):
+            store.signals([row])
+        assert (column == local.table("records/sha256")).all()
+
+
+def test_parts_share_one_limit(
+    sample_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = 4 * ROW_BYTES
+    monkeypatch.setattr(kept, "STREAM_BYTES", limit)
+    monkeypatch.setattr(line, "AHEAD_BYTES", 2 * ROW_BYTES)
+    parts = [tmp_path / f"{number}.h5" for number in range(5)]
+    with ecgstore.open(sample_store) as store:
+        for number, part in enumerate(parts):
+            rows = store.select(rows=range(number, len(store), len(parts)))
+            ecgstore.write_subset(rows, part)
+    ecgstore.collect(parts, tmp_path / "all.h5")
+    server = Server(tmp_path)
+    try:
+        with (
+            ecgstore.open(server.url("all.h5"), cache=None) as store,
+            ecgstore.open(tmp_path / "all.h5") as local,
+        ):
+            of_columns = memory_of(store) + (1 << 20)
+            expected = local.signals(range(len(local)))
+            for _ in range(2):
+                for row in np.random.default_rng(0).permutation(len(store)).tolist():
+                    assert (store.signals([row])[0] == expected[row]).all()
+                    assert memory_of(store) <= of_columns + limit + 2 * ROW_BYTES
+            loader = pipes.loader(store, 4, shuffle="full")
+            for batch in loader:
+                assert (batch.signals.numpy() == expected[batch.rows.numpy()]).all()
+    finally:
+        server.close()
