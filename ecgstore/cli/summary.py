@@ -31,7 +31,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     by = "not computed" if engine == "none" else f"by the engine {engine}"
     echo(f"  beats and waves {by}")
     echo(f"  fingerprint {summary['fingerprint']}")
-    transfers = summary["transfers"]
+    transfers = summary.get("transfers")
     if transfers is not None:
         again = f", {transfers['n_repeated']} repeated" * bool(transfers["n_repeated"])
         echo(

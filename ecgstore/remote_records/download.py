@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from ecgstore.errors import EcgStoreError, RecordError, counted
+from ecgstore.errors import EcgStoreError, RecordError, StoreClosedError, counted
 from ecgstore.remote_records.listing import Listing
 from ecgstore.remote_records.names import is_safe
 from ecgstore.remote_records.remote_folder import RemoteFolder, Version
@@ -136,7 +136,10 @@ class Download:
     ) -> set[Future[None]]:
         """Wait for the next files; return those that are still under way."""
         done, rest = wait(waiting, return_when=FIRST_COMPLETED)
-        for future in done:
+        if any(map(_was_ended, done)):
+            done |= wait(rest).done
+        # What ended the others says why they ended.
+        for future in sorted(done, key=_was_ended):
             future.result()
         progress.update(len(done), f"{self._n_bytes / 1e6:.1f} MB")
         return rest
@@ -261,6 +264,11 @@ class Download:
             unfinished.unlink(missing_ok=True)
         with self._lock:
             self._n_bytes += version.n_bytes
+
+
+def _was_ended(future: Future[None]) -> bool:
+    """Return whether a file was not fetched because fetching was ended."""
+    return isinstance(future.exception(), StoreClosedError)
 
 
 class _Body:
