@@ -52,6 +52,7 @@ bench: .venv/ecgstore-bench
 	$(BIN)/python -m bench.beats.diagnoses $(CHALLENGE) --json bench/results/diagnoses.json
 	$(BIN)/python -m bench.builds.memory $(CHALLENGE) --json bench/results/memory.json
 	$(BIN)/python -m bench.loading.loaders $(CHALLENGE) --json bench/results/pipes.json --plot bench/results/pipes.png
+	mkdir -p build
 	$(BIN)/python -m ecgstore build $(CHALLENGE) -o build/bench.h5 --select all --overwrite
 	$(BIN)/python -m bench.loading.remote_stores build/bench.h5 --json bench/results/remote.json
 	$(BIN)/python -m bench.loading.remote_faults build/bench.h5 --json bench/results/remote-faults.json

@@ -3,7 +3,7 @@
 Example::
 
     python -m bench.loading.remote_process MODULE CLASS scratch/8004_rows \
-        "shuffled int16" http://127.0.0.1:8000 /tmp/empty
+        "shuffled int16" http://127.0.0.1:8000 scratch/cache
 
 Besides the loader, this module needs NumPy only.
 """

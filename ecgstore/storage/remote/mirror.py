@@ -300,8 +300,9 @@ class Mirror:
             Wait while as many bytes are requested as may be at the same time.
         """
         self.reader.check_process()
-        if self._check is not None:
-            self._check.prepare(numbers[~self._is_trusted[numbers]])
+        check = self._check  # which another thread may close
+        if check is not None:
+            check.prepare(numbers[~self._is_trusted[numbers]])
         with self._arrived:
             numbers = numbers[~(self._is_trusted[numbers] | self._is_asked[numbers])]
             self._is_asked[numbers] = True
@@ -366,7 +367,8 @@ class Mirror:
 
     def _fetch_checksums_again(self, request: Request) -> None:
         """Fetch again what a request was compared with, if it may be damaged."""
-        begin, end = (0, 0) if self._check is None else self._check.doubtful(request)
+        check = self._check
+        begin, end = (0, 0) if check is None else check.doubtful(request)
         if begin < end:
             numbers = self.units.of_ranges(np.array([begin]), end - begin)
             for one in requests_for(self.units, numbers):
@@ -390,8 +392,9 @@ class Mirror:
     def _is_as_kept(self, request: Request) -> bool:
         """Return whether units that were written earlier are what they should be."""
         content = self.bytes[request.begin : request.end]
-        if self._check is not None and self._check.knows(request.first_unit):
-            return self._check.is_intact(request.first_unit, content)
+        check = self._check
+        if check is not None and check.knows(request.first_unit):
+            return check.is_intact(request.first_unit, content)
         return self._copy.are_of(request, content)
 
     def _is_intact(self, request: Request, content: UInt8Array) -> bool:
