@@ -30,6 +30,7 @@ from .transforms.augment import Augment as Augment
 from .transforms.augmentation import Augmentation as Augmentation, Draws as Draws
 from .transforms.baseline_wander import BaselineWander as BaselineWander
 from .transforms.decimate import Decimate as Decimate
+from .transforms.electrode_noise import ElectrodeNoise as ElectrodeNoise
 from .transforms.mixup import Mixup as Mixup
 from .transforms.powerline import Powerline as Powerline
 from .transforms.signal_changes import (

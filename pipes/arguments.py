@@ -90,8 +90,16 @@ def require_same_type(function: Callable[[T], object], argument: T) -> T:
     TypeError
         If the result is not of the type of the argument: None, as of a function that
         lacks its return statement, or the changed signals alone.
+    RuntimeError
+        If the function raises StopIteration: passed on, it would end the epoch, and the
+        rest would be lost silently.
     """
-    result = function(argument)
+    try:
+        result = function(argument)
+    except StopIteration as error:
+        raise RuntimeError(
+            f"{function!r} raised StopIteration; expected a result for every batch"
+        ) from error
     expected = type(argument)
     if isinstance(result, expected):
         return result

@@ -18,6 +18,7 @@ from ecgstore.errors import EcgStoreError
 from ecgstore.pipes.arguments import require_functions
 from ecgstore.pipes.batch import Batch, Transform
 from ecgstore.pipes.devices import available_device
+from ecgstore.pipes.fusing.fused import Fused, fuse
 from ecgstore.pipes.nodes.device import ToDevice
 from ecgstore.pipes.nodes.map import Map
 from ecgstore.pipes.nodes.prefetch import Prefetch
@@ -148,18 +149,22 @@ def loader(
     on_gpu = target.type != "cpu"
     copies_counts = on_gpu and selection.store.dtype == "int16"
     sharing = WorkSharing()
+    transforms = fuse(require_functions("transform", transform))
+    while_reading: list[Transform] = []
+    if not on_gpu and transforms and isinstance(transforms[0], Fused):
+        while_reading = [transforms.pop(0)]
     reader = RecordReader(
         selection.store,
         fields,
         dtype="int16" if copies_counts else dtype,
         leads=leads,
         window=window,
+        transform=while_reading,
         # With a GPU, the batch that is being copied needs another block.
         buffers=Buffers(max(prefetch, 1) + 1 + on_gpu, pinned=target.type == "cuda"),
         sharing=sharing,
     )
     node: BaseNode[Batch] = Read(rows, reader)
-    transforms = require_functions("transform", transform)
     if not on_gpu:
         node = _mapped(node, transforms)
     prefetcher: Prefetch[Batch] | None = None

@@ -36,7 +36,7 @@ def _generate_take(_context: Any, counter: Any) -> Any:
     return types.intp(counter), generate
 
 
-_take: Any = intrinsic(_generate_take)
+take: Any = intrinsic(_generate_take)
 
 
 def _generate_copy(_context: Any, target: Any, source: Any, n_bytes: Any) -> Any:
@@ -53,7 +53,7 @@ def _generate_copy(_context: Any, target: Any, source: Any, n_bytes: Any) -> Any
     return types.void(target, source, types.intp), generate
 
 
-_copy: Any = intrinsic(_generate_copy)
+copy: Any = intrinsic(_generate_copy)
 
 
 def _generate_call(_context: Any, function: Any, data: Any, n_bytes: Any) -> Any:
@@ -75,31 +75,28 @@ _call: Any = intrinsic(_generate_call)
 @kernel
 def gather(
     file: UInt8Array,
-    offsets: IntArray,
-    pieces: IntArray,
     begins: IntArray,
+    pieces: IntArray,
     out: UInt8Array,
     next_row: IntArray,
 ) -> None:
-    """Copy ``file[offsets[i] + pieces[k] + begins[i]:]`` to ``out[i, k]``, in bytes.
+    """Copy ``file[begins[i] + pieces[k]:]`` to ``out[i, k]``, in bytes.
 
     All ranges are inside `file`; `next_row` holds the first row to copy.
     """
     n_bytes = out.shape[2]
-    i = _take(next_row)
-    while i < offsets.shape[0]:
-        begin = offsets[i] + begins[i]
+    i = take(next_row)
+    while i < begins.shape[0]:
         for k in range(pieces.shape[0]):
-            _copy(out[i, k], file[begin + pieces[k] :], n_bytes)
-        i = _take(next_row)
+            copy(out[i, k], file[begins[i] + pieces[k] :], n_bytes)
+        i = take(next_row)
 
 
 @kernel
 def gather_scaled(
     file: Int16Array,
-    offsets: IntArray,
-    pieces: IntArray,
     begins: IntArray,
+    pieces: IntArray,
     scale: np.float32,
     out: Float32Array,
     next_row: IntArray,
@@ -109,20 +106,20 @@ def gather_scaled(
     `scale` is a float32, so that the product equals that of a GPU.
     """
     n_values = out.shape[2]
-    i = _take(next_row)
-    while i < offsets.shape[0]:
-        begin = offsets[i] + begins[i]
+    i = take(next_row)
+    while i < begins.shape[0]:
         for k in range(pieces.shape[0]):
             # With slices the compiler needs no arithmetic for the bounds.
-            source = file[begin + pieces[k] : begin + pieces[k] + n_values]
+            begin = begins[i] + pieces[k]
+            source = file[begin : begin + n_values]
             target = out[i, k]
             for j in range(n_values):
                 target[j] = np.float32(source[j]) * scale
-        i = _take(next_row)
+        i = take(next_row)
 
 
 @kernel
-def _check(
+def check_row(
     i: int,
     file: UInt8Array,
     offsets: IntArray,
@@ -148,33 +145,31 @@ def _check(
 @kernel
 def gather_checked(
     file: UInt8Array,
-    offsets: IntArray,
-    pieces: IntArray,
     begins: IntArray,
+    pieces: IntArray,
     out: UInt8Array,
     next_row: IntArray,
     check: tuple[Any, ...],
 ) -> None:
     """Copy like `gather`; check each row first, which is then in the core's cache.
 
-    `check` holds the arguments of `_check` after the first.
+    `check` holds the arguments of `check_row` after the first.
     """
     one_row = np.zeros(1, np.int64)
-    i = _take(next_row)
-    while i < offsets.shape[0]:
-        _check(i, *check)
+    i = take(next_row)
+    while i < begins.shape[0]:
+        check_row(i, *check)
         one_row[0] = 0
         one = slice(i, i + 1)
-        gather(file, offsets[one], pieces, begins[one], out[one], one_row)
-        i = _take(next_row)
+        gather(file, begins[one], pieces, out[one], one_row)
+        i = take(next_row)
 
 
 @kernel
 def gather_scaled_checked(
     file: Int16Array,
-    offsets: IntArray,
-    pieces: IntArray,
     begins: IntArray,
+    pieces: IntArray,
     scale: np.float32,
     out: Float32Array,
     next_row: IntArray,
@@ -182,10 +177,10 @@ def gather_scaled_checked(
 ) -> None:
     """Copy like `gather_scaled`; check each row first, like `gather_checked`."""
     one_row = np.zeros(1, np.int64)
-    i = _take(next_row)
-    while i < offsets.shape[0]:
-        _check(i, *check)
+    i = take(next_row)
+    while i < begins.shape[0]:
+        check_row(i, *check)
         one_row[0] = 0
         one = slice(i, i + 1)
-        gather_scaled(file, offsets[one], pieces, begins[one], scale, out[one], one_row)
-        i = _take(next_row)
+        gather_scaled(file, begins[one], pieces, scale, out[one], one_row)
+        i = take(next_row)

@@ -1,13 +1,13 @@
 """Read rows of signals from a memory map of the file, without the HDF5 library."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgstore.arrays import Float32Array, Int16Array, IntArray, UInt8Array
+from ecgstore.arrays import Int16Array, IntArray, UInt8Array
 from ecgstore.storage.byte_source import ByteSource
 from ecgstore.storage.first_touch import FirstTouch, RowCheck
 from ecgstore.storage.format.row_offsets import PartOffsets, RowOffsets
@@ -25,10 +25,10 @@ def load_kernels() -> None:
     no_rows, next_row = np.zeros(0, np.int64), np.zeros(1, np.int64)
     file: UInt8Array = np.frombuffer(b"", np.uint8)  # not writeable, as a mapping is
     out = np.empty((0, 0, 0), np.uint8)
-    kernels.gather(file, no_rows, no_rows, no_rows, out, next_row)
+    kernels.gather(file, no_rows, no_rows, out, next_row)
     values, scale = file.view(np.int16), np.float32(1)
     out_mv = np.empty((0, 0, 0), np.float32)
-    kernels.gather_scaled(values, no_rows, no_rows, no_rows, scale, out_mv, next_row)
+    kernels.gather_scaled(values, no_rows, no_rows, scale, out_mv, next_row)
 
 
 def waits_for_disk() -> int:
@@ -70,6 +70,38 @@ class Gather:
         """
         if self.check is not None:
             self.check.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class RowPlaces:
+    """Where the leads of some rows are in a file, in values.
+
+    Attributes
+    ----------
+    begins : ndarray of shape (n_rows,)
+        Begin of each row's window, of the first lead.
+    pieces : ndarray of shape (n_leads,)
+        Distance of each lead from it.
+    check : RowCheck, optional
+        The check of the rows, unless all were checked before.
+    needed : object
+        As long as it exists, the rows stay.
+    """
+
+    begins: IntArray
+    pieces: IntArray
+    check: RowCheck | None
+    needed: object
+
+    def gather(self, kernels: tuple[Any, Any], arguments: tuple[Any, ...]) -> Gather:
+        """Return a read by the first kernel, or by the second one if rows are checked.
+
+        The second one takes the arguments of `check_row` after all others.
+        """
+        if self.check is None:
+            return Gather(kernels[0], arguments, None, self.needed)
+        arguments = (*arguments, self.check.arguments)
+        return Gather(kernels[1], arguments, self.check, self.needed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,41 +160,53 @@ class SignalRows:
         from ecgstore.storage import _gather_kernels as kernels  # loads numba
 
         n, n_leads, n_window = out.shape
-        check = None if self.first_touch is None else self._check(rows)
-        checks = () if check is None else (check.arguments,)
-        if begins is None:
-            begins = np.zeros(n, np.int64)
-        if leads is None and n_window == self.n_samples:
-            # A whole row is one piece.
-            pieces, out = np.zeros(1, np.int64), out.reshape(n, 1, n_leads * n_window)
-        else:
-            leads = np.arange(n_leads) if leads is None else leads
-            pieces = leads * self.n_samples
-        offsets, next_row = self.offsets[rows], np.zeros(1, np.int64)
-        needed = self._need(offsets, n_window, leads, begins)
+        places = self.places(rows, n_leads, n_window, leads, begins)
+        if leads is None and n_window == self.n_samples:  # a whole row is one piece
+            places = replace(places, pieces=np.zeros(1, np.int64))
+            out = out.reshape(n, 1, n_leads * n_window)
+        next_row = np.zeros(1, np.int64)
         if out.dtype == self.dtype:
             size = self.dtype.itemsize
-            raw = out.view(np.uint8)
-            return Gather(
-                kernels.gather if check is None else kernels.gather_checked,
-                (
-                    *(self.file.bytes, offsets, pieces * size, begins * size, raw),
-                    *(next_row, *checks),
-                ),
-                check,
-                needed,
+            by_bytes = (places.begins * size, places.pieces * size)
+            return places.gather(
+                (kernels.gather, kernels.gather_checked),
+                (self.file.bytes, *by_bytes, out.view(np.uint8), next_row),
             )
+        scale = np.float32(self.scale)
+        return places.gather(
+            (kernels.gather_scaled, kernels.gather_scaled_checked),
+            (self.counts, places.begins, places.pieces, scale, out, next_row),
+        )
+
+    def places(
+        self,
+        rows: IntArray,
+        n_leads: int,
+        n_window: int,
+        leads: IntArray | None = None,
+        begins: IntArray | None = None,
+    ) -> RowPlaces:
+        """Return where the leads and windows of rows are; see `gather`."""
+        check = None if self.first_touch is None else self._check(rows)
+        if begins is None:
+            begins = np.zeros(len(rows), np.int64)
+        if leads is None and n_window != self.n_samples:
+            leads = np.arange(n_leads)
+        offsets = self.offsets[rows]
+        return RowPlaces(
+            begins=offsets // self.dtype.itemsize + begins,
+            pieces=(np.arange(n_leads) if leads is None else leads) * self.n_samples,
+            check=check,
+            needed=self._need(offsets, n_window, leads, begins),
+        )
+
+    @property
+    def counts(self) -> Int16Array:
+        """All values of the file, if they are int16."""
         values: Int16Array = self.file.bytes[: self.file.bytes.size // 2 * 2].view(
             np.int16
         )
-        out_mv: Float32Array = out
-        scale = np.float32(self.scale)
-        return Gather(
-            kernels.gather_scaled if check is None else kernels.gather_scaled_checked,
-            (values, offsets // 2, pieces, begins, scale, out_mv, next_row, *checks),
-            check,
-            needed,
-        )
+        return values
 
     def fetched_nbytes(self, n_window: int, n_leads: int) -> int:
         """Return the most bytes that are fetched of a row for a window of leads."""

@@ -43,14 +43,7 @@ class Map(BaseNode[T]):
             If the function returns no batch.
         """
         batch: T = next(self._source)
-        try:
-            return require_same_type(self._function, batch)
-        except StopIteration as error:
-            # Passed on, it would end the epoch, and the rest would be lost silently.
-            raise RuntimeError(
-                f"{self._function!r} raised StopIteration; expected a result for every "
-                "batch"
-            ) from error
+        return require_same_type(self._function, batch)
 
     def get_state(self) -> dict[str, Any]:
         """Return the state of the source."""

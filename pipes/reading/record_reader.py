@@ -1,7 +1,7 @@
 """Read fields of a store's records into a batch."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ecgstore.arrays import IntArray
-from ecgstore.pipes.batch import Batch, RowBatch
+from ecgstore.pipes.arguments import require_functions, require_same_type
+from ecgstore.pipes.batch import Batch, RowBatch, Transform
+from ecgstore.pipes.fusing.fused import Fused, fuse
 from ecgstore.pipes.reading.buffers import Buffers
 from ecgstore.pipes.reading.sharing import WorkSharing
 from ecgstore.pipes.reading.window import (
@@ -54,6 +56,9 @@ class RecordReader:
     window : tuple of int or RandomCrop, optional
         The samples to read: (begin, end), `end` not included, or a random crop; all if
         left out. Marks are counted from the begin of the window.
+    transform : callable or sequence of callable
+        Functions from a batch to a batch. Those at the begin that a kernel can do
+        (`Fusible`) are done to a record when it is read.
     buffers : Buffers, optional
         Memory for the signals.
     sharing : WorkSharing, optional
@@ -73,6 +78,7 @@ class RecordReader:
         dtype: Literal["float32", "int16"] = "float32",
         leads: Iterable[str] | None = None,
         window: Window = None,
+        transform: Transform | Sequence[Transform] = (),
         buffers: Buffers | None = None,
         sharing: WorkSharing | None = None,
     ) -> None:
@@ -98,6 +104,12 @@ class RecordReader:
         self._signals = store.signal_rows
         self._buffers = Buffers() if buffers is None else buffers
         self._sharing = WorkSharing() if sharing is None else sharing
+        self._transforms = fuse(require_functions("transform", transform))
+        self._fused: Fused | None = None
+        if "signals" in self._arrays and store.dtype == "int16" and self._transforms:
+            first = self._transforms[0]
+            if isinstance(first, Fused):
+                self._fused, self._transforms = first, self._transforms[1:]
 
     def read(self, batch: RowBatch) -> Batch:
         """Return the records of a batch.
@@ -115,36 +127,98 @@ class RecordReader:
             If the store checks rows at their first reading, and one is damaged.
         """
         self.check_unchanged()
-        rows, tables = batch.rows, self._store.tables
-        gather: Gather | None = None
+        rows = batch.rows
         n_real, begins = self._windows(batch)
-        arrays: dict[str, Tensor] = {}
         with ExitStack() as copying:
+            signals: Tensor | None = None
+            gather: Gather | None = None
             if "signals" in self._arrays:
-                shape = (len(rows), len(self._lead_names), self._n_window)
-                out = self._buffers.take(shape, self._dtype)
-                gather = self._signals.gather(rows, out, self._leads, begins)
-                copying.enter_context(self._sharing.share(gather, out.nbytes))
-                arrays["signals"] = torch.from_numpy(out)
-            for name in self._arrays:
-                if name != "signals":
-                    arrays[name] = self._array(name, rows, begins)
-            columns = {name: self._column(name, rows) for name in self._columns}
-            names = tables[f"{schema.RECORDS}/record_id"][rows]
+                signals = torch.empty(
+                    (len(rows), len(self._lead_names), self._n_window),
+                    dtype=getattr(torch, self._dtype),
+                    device="meta",
+                )
+                if self._fused is None:
+                    gather, signals = self._gather(rows, begins, signals)
+                    copying.enter_context(self._share(gather, signals))
+            result = self._records(batch, n_real, begins, signals)
+        if self._fused is not None:
+            result, gather = self._gather_fused(result, rows, begins)
         if gather is not None:
             gather.finish()
+        for transform in self._transforms:
+            result = require_same_type(transform, result)
+        return result
+
+    def _records(
+        self,
+        batch: RowBatch,
+        n_real: IntArray,
+        begins: IntArray | None,
+        signals: Tensor | None,
+    ) -> Batch:
+        """Return all that is read of records, with their signals."""
+        rows = batch.rows
+        arrays = {
+            name: self._array(name, rows, begins)
+            for name in self._arrays
+            if name != "signals"
+        }
         return Batch(
             rows=torch.from_numpy(rows),
             seeds=batch.seeds,
-            names=names,
+            names=self._store.tables[f"{schema.RECORDS}/record_id"][rows],
             n_real_samples=torch.from_numpy(n_real),
+            signals=signals,
             mv_per_count=self._mv_per_count,
             leads=self._lead_names,
             fs=self._fs,
             missing_leads=self._missing_of(rows),
-            columns=columns,
+            columns={name: self._column(name, rows) for name in self._columns},
             **arrays,
         )
+
+    def _gather(
+        self, rows: IntArray, begins: IntArray | None, like: Tensor
+    ) -> tuple[Gather, Tensor]:
+        """Prepare to copy signals; return a function that does, and the copies."""
+        out = self._buffers.take(tuple(like.shape), str(like.dtype).split(".")[-1])
+        gather = self._signals.gather(rows, out, self._leads, begins)
+        return gather, torch.from_numpy(out)
+
+    def _gather_fused(
+        self, batch: Batch, rows: IntArray, begins: IntArray | None
+    ) -> tuple[Batch, Gather]:
+        """Return the batch after the first transforms, whose signals are then read."""
+        assert self._fused is not None
+        plan = self._fused.plan(batch)
+        assert plan.batch.signals is not None
+        if not len(plan.program):
+            gather, signals = self._gather(rows, begins, plan.batch.signals)
+        else:
+            from ecgstore.pipes.fusing import _step_kernels as kernels  # loads numba
+
+            signals_of = self._signals
+            out = self._buffers.take(plan.shape, np.float32)
+            n_leads = len(self._lead_names)
+            places = signals_of.places(
+                rows, n_leads, self._n_window, self._leads, begins
+            )
+            scale = signals_of.scale
+            gather = places.gather(
+                (kernels.run, kernels.run_checked),
+                plan.arguments(
+                    signals_of.counts, places.begins, places.pieces, scale, out
+                ),
+            )
+            signals = torch.from_numpy(out)
+        with self._share(gather, signals):
+            pass
+        return plan.batch.replace(signals=signals), gather
+
+    def _share(self, gather: Gather, signals: Tensor) -> AbstractContextManager[None]:
+        """Offer to copy signals to waiting threads; at the end it is done."""
+        return self._sharing.share(gather, signals.nbytes)
 
     def check_unchanged(self) -> None:
         """Refuse a file that was changed since it was opened; see `Store`."""

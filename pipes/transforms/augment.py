@@ -1,9 +1,12 @@
 """Several augmentations as one transform."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 from ecgstore.pipes.arguments import require_same_type
-from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.batch import Batch, Transform
+from ecgstore.pipes.fusing.fused import fuse
+from ecgstore.pipes.fusing.steps import Fusible, Step, is_fusible
 from ecgstore.pipes.orders.random_numbers import mix
 from ecgstore.pipes.transforms.augmentation import Augmentation
 
@@ -41,6 +44,7 @@ max_shift_s=0.5))
                     "as Gain() or TimeShift(max_shift_s=0.2)"
                 )
         self.augmentations = augmentations
+        self._fused = fuse(self.parts())
 
     def __call__(self, batch: Batch) -> Batch:
         """Augment a batch of float32 voltages.
@@ -55,11 +59,18 @@ max_shift_s=0.5))
         Batch
             The augmented batch, with the same seeds; do not use the old one any more.
         """
-        seeds = batch.seeds
-        for number, augmentation in enumerate(self.augmentations, start=1):
-            seeded = batch.replace(seeds=mix(number, seeds))
-            batch = require_same_type(augmentation, seeded)
-        return batch.replace(seeds=seeds)
+        for transform in self._fused:
+            batch = require_same_type(transform, batch)
+        return batch
+
+    def parts(self) -> list[Transform]:
+        """Return the augmentations, each with random numbers of its own."""
+        return [
+            (_FusibleSeeded if is_fusible(augmentation) else _Seeded)(
+                number, augmentation
+            )
+            for number, augmentation in enumerate(self.augmentations, start=1)
+        ]
 
     def __repr__(self) -> str:
         return f"Augment({', '.join(map(repr, self.augmentations))})"
@@ -67,3 +78,30 @@ max_shift_s=0.5))
     def describe(self) -> list[dict[str, Any]]:
         """Return name and parameters of each augmentation, for a log or checkpoint."""
         return [augmentation.describe() for augmentation in self.augmentations]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seeded:
+    """An augmentation with random numbers that depend on its position in a list."""
+
+    number: int
+    augmentation: Augmentation
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Return the augmented batch, with the same seeds."""
+        changed = require_same_type(self.augmentation, self._seeded(batch))
+        return changed.replace(seeds=batch.seeds)
+
+    def _seeded(self, batch: Batch) -> Batch:
+        """Return the batch with seeds of this augmentation."""
+        return batch.replace(seeds=mix(self.number, batch.seeds))
+
+
+class _FusibleSeeded(_Seeded):
+    """The same of an augmentation that a kernel can do."""
+
+    def step(self, batch: Batch) -> tuple[Step | None, Batch]:
+        """Return the step of the augmentation."""
+        augmentation = cast("Fusible", self.augmentation)
+        step, changed = augmentation.step(self._seeded(batch))
+        return step, changed.replace(seeds=batch.seeds)

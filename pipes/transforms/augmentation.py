@@ -4,9 +4,10 @@ An augmentation draws random numbers from the records' seeds (`Draws`), changes 
 signals of some records, and leaves the padding at zero.
 """
 
+import math
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeAlias
 
@@ -17,6 +18,8 @@ from torch import Tensor
 
 from ecgstore.arrays import BoolArray, FloatArray, UInt64Array
 from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.fusing.fused import Fused
+from ecgstore.pipes.fusing.steps import is_fusible
 from ecgstore.pipes.orders.random_numbers import mix
 
 Range: TypeAlias = tuple[float, float]
@@ -123,7 +126,8 @@ class Augmentation(ABC):
     other fields are replaced in the batch that is returned. Samples from
     `n_real_samples` on stay zero.
 
-    A new augmentation is a frozen dataclass that implements `apply`.
+    A new augmentation is a frozen dataclass that implements `apply`. Those of this
+    package implement `step`, too, which says the same to a kernel (`Fusible`).
 
     Parameters
     ----------
@@ -160,11 +164,31 @@ class Augmentation(ABC):
             If its signals are not float32.
         """
         signals_in_mv(batch, type(self).__name__)
-        draws = self._draws(batch)
-        chosen = draws.uniform_array() < self.probability
+        if is_fusible(self) and (done := Fused(self).by_kernel(batch)) is not None:
+            return done
+        chosen, draws = self.drawn(batch)
         if not chosen.any():
             return batch
         return self.apply(batch, torch.from_numpy(chosen), draws)
+
+    def drawn(self, batch: Batch) -> tuple[BoolArray, Draws]:
+        """Draw which records to change, and return the source of all other numbers.
+
+        Returns
+        -------
+        chosen : ndarray of shape (n_records,)
+            Whether to change each record.
+        draws : Draws
+            Source of the next random numbers.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for a call.
+        """
+        signals_in_mv(batch, type(self).__name__)
+        draws = self._draws(batch)
+        return draws.uniform_array() < self.probability, draws
 
     @abstractmethod
     def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
@@ -243,29 +267,10 @@ def on_device_of(signals: Tensor, values: FloatArray) -> Tensor:
     return host.to(signals.device, non_blocking=True)
 
 
-def in_pieces(signals: Tensor, chosen: BoolArray) -> Iterator[slice]:
-    """Yield slices of records that together hold all chosen ones.
-
-    On a CPU these are single records, which stay in its cache from one operation to the
-    next; on other devices the whole batch, to launch few operations.
-    """
-    if is_on_cpu(signals):
-        for record in np.flatnonzero(chosen).tolist():
-            yield slice(record, record + 1)
-    else:
-        yield slice(0, len(signals))
-
-
-def add_noise(
-    batch: Batch, signals: Tensor, chosen: BoolArray, noise: Callable[[slice], Tensor]
-) -> None:
-    """Add noise to the real samples of the chosen records, in place.
+def add_noise(batch: Batch, signals: Tensor, noise: Tensor) -> Batch:
+    """Add noise to the real samples of the records, in place, and return the batch.
 
     Leads that a record lacks stay zero.
-
-    Multiplications and additions are separate operations, here and in all noise: a
-    fused operation rounds once, two operations round twice, and libraries fuse or not
-    depending on the length of a row. So a record gets the same bits in every batch.
 
     Parameters
     ----------
@@ -273,24 +278,34 @@ def add_noise(
         The batch, for its `n_real_samples` and `missing_leads`.
     signals : Tensor of shape (n_records, n_leads, n_samples)
         The batch's signals.
-    chosen : ndarray of shape (n_records,)
-        Whether to change each record.
-    noise : callable
-        Returns new noise of shape (n, n_leads, n_samples) for a slice of n records; it
-        is zero for those that are not chosen.
+    noise : Tensor of the same shape
+        The noise, which is changed; zero for records that are not chosen.
     """
-    for records in in_pieces(signals, chosen):
-        values = noise(records)
-        clear_padding(values, batch.n_real_samples[records])
-        if batch.missing_leads is not None:
-            clear_missing_leads(values, batch.missing_leads[records])
-        signals[records].add_(values)
+    clear_padding(noise, batch.n_real_samples)
+    if batch.missing_leads is not None:
+        clear_missing_leads(noise, batch.missing_leads)
+    signals.add_(noise)
+    return batch
+
+
+def noise_numbers(batch: Batch, chosen: BoolArray, *others: FloatArray) -> FloatArray:
+    """Return the numbers of a step that adds noise, of shape (n_records, n).
+
+    They are: whether to add it, the number of real samples, and others of shape
+    (n_records, ...).
+    """
+    n_real = batch.n_real_samples.numpy()
+    flat = (
+        one.reshape(len(one), math.prod(one.shape[1:]))
+        for one in (chosen, n_real, *others)
+    )
+    return np.concatenate([*flat], axis=1, dtype=np.float64)
 
 
 def clear_padding(values: Tensor, n_real_samples: Tensor) -> None:
     """Set the samples after the end of every record to zero, in place."""
     n_samples = values.shape[-1]
-    if is_on_cpu(values):  # faster, because few records are padded
+    if values.device.type == "cpu":  # faster, because few records are padded
         for record, n_real in zip(values, n_real_samples.tolist(), strict=True):
             if n_real < n_samples:
                 record[..., n_real:] = 0
@@ -302,8 +317,3 @@ def clear_padding(values: Tensor, n_real_samples: Tensor) -> None:
 def clear_missing_leads(values: Tensor, missing_leads: Tensor) -> None:
     """Set the leads that a record lacks to zero, in place, (n_records, n_leads)."""
     values.masked_fill_(missing_leads[:, :, None], 0)
-
-
-def is_on_cpu(values: Tensor) -> bool:
-    """Return whether small operations, and reading single numbers, are cheap."""
-    return values.device.type == "cpu"

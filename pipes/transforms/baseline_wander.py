@@ -1,6 +1,7 @@
 """The augmentation that adds baseline wander."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -9,17 +10,18 @@ from torch import Tensor
 
 from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.fusing._codes_of_kernels import N_SINUSOIDS, WANDER
+from ecgstore.pipes.fusing.steps import Step
 from ecgstore.pipes.transforms.augmentation import (
     Augmentation,
     Draws,
     Range,
     add_noise,
     check_range,
+    noise_numbers,
     on_device_of,
     signals_in_mv,
 )
-
-_N_SINUSOIDS: Final = 3
 
 _STEPS_PER_PERIOD: Final = 32
 """Points computed per period; linear interpolation is at most 0.5 % off."""
@@ -59,60 +61,68 @@ class BaselineWander(Augmentation):
     def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
         """Add the wander."""
         signals = signals_in_mv(batch, type(self).__name__)
-        is_chosen: BoolArray = chosen.numpy()
-        highest = batch.fs / _STEPS_PER_PERIOD
-        check_range("frequency_hz", self.frequency_hz, 0, highest)
+        step = self._step(batch)
+        hz, weights = self._waves(batch, chosen.numpy(), draws)
         n_samples = signals.shape[-1]
-        step = self._step(n_samples, batch.fs)
-        ramp = torch.arange(step, device=signals.device) / step
         seconds = np.arange(n_samples // step + 2) * step / batch.fs
-        points = self._points(signals, is_chosen, draws, seconds)
-        rises = points.diff(dim=-1)
+        angles = 2 * np.pi * hz[..., np.newaxis] * seconds
+        points = torch.zeros(*signals.shape[:2], len(seconds), device=signals.device)
+        for basis, of_basis in (
+            (np.sin(angles), weights[..., 0]),
+            (np.cos(angles), weights[..., 1]),
+        ):
+            waves = on_device_of(signals, basis)[:, None]
+            factors = on_device_of(signals, of_basis)[..., None]
+            for number in range(N_SINUSOIDS):
+                points.add_(waves[:, :, number] * factors[:, :, number])
+        # Linear interpolation, of shape (n_records, n_leads, n_points - 1, step).
+        lines = points.diff(dim=-1)[..., None] * _ramp(step, signals.device)
+        lines.add_(points[..., :-1, None])
+        return add_noise(batch, signals, lines.flatten(-2)[..., :n_samples])
 
-        def noise(records: slice) -> Tensor:
-            # Linear interpolation, of shape (n, n_leads, n_points - 1, step).
-            lines = rises[records][..., None] * ramp
-            lines.add_(points[records][..., :-1, None])
-            return lines.flatten(-2)[..., :n_samples]
+    def step(self, batch: Batch) -> tuple[Step | None, Batch]:
+        """Return the same as a step of a kernel."""
+        chosen, draws = self.drawn(batch)
+        step = self._step(batch)
+        hz, weights = self._waves(batch, chosen, draws)
+        turns = 2 * np.pi * hz * step / batch.fs
+        # First the weights of all sines, then those of all cosines of a lead.
+        numbers = noise_numbers(batch, chosen, turns, weights.swapaxes(-1, -2))
+        ramp = _ramp(step, torch.device("cpu")).numpy()
+        return Step(WANDER, numbers, ramp, step, 2 * N_SINUSOIDS + 1), batch
 
-        add_noise(batch, signals, is_chosen, noise)
-        return batch
+    def _step(self, batch: Batch) -> int:
+        """Return the number of samples from one computed point to the next.
 
-    def _step(self, n_samples: int, fs: float) -> int:
-        """Return the number of samples from one computed point to the next."""
-        highest = max(self.frequency_hz[1], fs / (_STEPS_PER_PERIOD * n_samples))
-        return int(fs / (_STEPS_PER_PERIOD * highest))
+        Raises
+        ------
+        ValueError
+            If a frequency is too high for the sampling rate.
+        """
+        fastest = batch.fs / _STEPS_PER_PERIOD
+        check_range("frequency_hz", self.frequency_hz, 0, fastest)
+        n_samples = signals_in_mv(batch, type(self).__name__).shape[-1]
+        return int(fastest / max(self.frequency_hz[1], fastest / n_samples))
 
-    def _points(
-        self, signals: Tensor, chosen: BoolArray, draws: Draws, seconds: FloatArray
-    ) -> Tensor:
-        """Return every lead's wander at some times, of shape (n, n_leads, n_points)."""
-        n_leads, n_points = signals.shape[1], len(seconds)
-        hz = draws.uniform_array(*self.frequency_hz, (_N_SINUSOIDS, 1))
-        shares = draws.uniform_array(0, 1, (1, _N_SINUSOIDS))
+    def _waves(
+        self, batch: Batch, chosen: BoolArray, draws: Draws
+    ) -> tuple[FloatArray, FloatArray]:
+        """Draw frequencies, (n_records, n_sinusoids), and weights of sine and cosine.
+
+        The weights are of shape (n_records, n_leads, n_sinusoids, 2), in mV, and zero
+        for records that are not chosen.
+        """
+        n_leads = signals_in_mv(batch, type(self).__name__).shape[1]
+        hz = draws.uniform_array(*self.frequency_hz, (N_SINUSOIDS,))
+        shares = draws.uniform_array(0, 1, (1, N_SINUSOIDS))
         shares /= shares.sum(axis=-1, keepdims=True) + 2.0**-53
         sizes = draws.uniform_array(*self.amplitude_mv, (n_leads, 1)) * shares
         sizes *= chosen[:, np.newaxis, np.newaxis]
-        phases = draws.uniform_array(0, 2 * np.pi, (n_leads, _N_SINUSOIDS))
-        angles = 2 * np.pi * hz * seconds  # (n, n_sinusoids, n_points)
-        sines, cosines = _sines_and_cosines(angles, chosen)
-        result = torch.zeros(len(signals), n_leads, n_points, device=signals.device)
-        for basis, weights in (
-            (sines, sizes * np.cos(phases)),
-            (cosines, sizes * np.sin(phases)),
-        ):
-            waves = on_device_of(signals, basis)[:, None]
-            factors = on_device_of(signals, weights)[..., None]
-            for number in range(_N_SINUSOIDS):
-                result.add_(waves[:, :, number] * factors[:, :, number])
-        return result
+        phases = draws.uniform_array(0, 2 * np.pi, (n_leads, N_SINUSOIDS))
+        return hz, np.stack([sizes * np.cos(phases), sizes * np.sin(phases)], axis=-1)
 
 
-def _sines_and_cosines(
-    angles: FloatArray, chosen: BoolArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return sines and cosines for the chosen records, and zeros for the others."""
-    sines, cosines = np.zeros_like(angles), np.zeros_like(angles)
-    sines[chosen] = np.sin(angles[chosen])
-    cosines[chosen] = np.cos(angles[chosen])
-    return sines, cosines
+@lru_cache(maxsize=64)
+def _ramp(step: int, device: torch.device) -> Tensor:
+    """Return the position of every sample between two points, from 0 to below 1."""
+    return torch.arange(step, dtype=torch.float32).div_(step).to(device)

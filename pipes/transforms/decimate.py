@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
 
 import numpy as np
 import torch
@@ -10,15 +9,15 @@ from scipy.signal import firwin
 from torch import Tensor
 from torch.nn import functional
 
+from ecgstore.arrays import Float32Array
 from ecgstore.errors import ConfigError
 from ecgstore.pipes.arguments import require_integer
 from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.fusing._codes_of_kernels import DECIMATE, ZERO_CROSSINGS
+from ecgstore.pipes.fusing.fused import Fused
+from ecgstore.pipes.fusing.steps import Step
 from ecgstore.pipes.plain_tensors import is_plain
-from ecgstore.pipes.transforms._decimate_kernels import decimate
 from ecgstore.pipes.transforms.augmentation import clear_padding
-
-_ZERO_CROSSINGS: Final = 10
-"""Zero crossings of the filter per side, as in SciPy's ``decimate(ftype="fir")``."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +86,37 @@ class Decimate:
         """
         if self.factor == 1:
             return batch
-        signals = batch.in_mv().signals
-        if signals is None:
+        if (done := Fused(self).by_kernel(batch)) is not None:
+            return done
+        batch, signals = self._in_mv(batch)
+        slow = self.filtered(signals)
+        batch = self._slow(batch, slow)
+        clear_padding(slow, batch.n_real_samples)
+        return batch
+
+    def step(self, batch: Batch) -> tuple[Step | None, Batch]:
+        """Return the same as a step of a kernel."""
+        if self.factor == 1:
+            return None, batch
+        batch, signals = self._in_mv(batch)
+        n_slow = -(-signals.shape[-1] // self.factor)
+        slow = self._slow(batch, signals.new_empty((*signals.shape[:-1], n_slow)))
+        numbers = slow.n_real_samples.numpy()[:, np.newaxis].astype(np.float64)
+        return Step(DECIMATE, numbers, _taps(self.factor), self.factor), slow
+
+    def _in_mv(self, batch: Batch) -> tuple[Batch, Tensor]:
+        """Return the batch in mV and its signals."""
+        batch = batch.in_mv()
+        if batch.signals is None:
             raise ValueError("Decimate got a batch without signals; read 'signals'")
+        return batch, batch.signals
+
+    def _slow(self, batch: Batch, signals: Tensor) -> Batch:
+        """Return the batch with signals at the lower rate, and all else for them."""
         # Rounded up, because the samples kept are 0, factor, 2 * factor and so on.
         n_real = -(-batch.n_real_samples // self.factor)
-        slow = self.filtered(signals)
-        clear_padding(slow, n_real)
         return batch.replace(
-            signals=slow,
+            signals=signals,
             mv_per_count=1.0,
             n_real_samples=n_real,
             fs=batch.fs / self.factor,
@@ -116,12 +137,16 @@ class Decimate:
         Tensor of shape (n_records, n_leads, ceil(n_samples / factor))
         """
         n_records, n_leads, n_samples = signals.shape
-        filter_ = _low_pass(self.factor, signals.device)
         if is_plain(signals):
+            from ecgstore.pipes.fusing import _decimate_kernels  # loads numba
+
             rows = signals.reshape(n_records * n_leads, n_samples).contiguous()
             kept = np.empty((len(rows), -(-n_samples // self.factor)), np.float32)
-            decimate(rows.numpy(), filter_[0, 0].numpy(), self.factor, kept)
+            _decimate_kernels.decimate_rows(
+                rows.numpy(), self.factor, ZERO_CROSSINGS, _taps(self.factor), kept
+            )
             return torch.from_numpy(kept).reshape(n_records, n_leads, -1)
+        filter_ = _low_pass(self.factor, signals.device)
         slow = functional.conv1d(
             signals.reshape(n_records * n_leads, 1, n_samples),
             filter_,
@@ -142,9 +167,21 @@ class Decimate:
 
 
 @lru_cache(maxsize=16)
+def _taps(factor: int) -> Float32Array:
+    """Return the low-pass filter, of shape (2 * 10 * factor + 1,).
+
+    Every `factor`-th tap beside the one in the middle is zero, as its sinc is.
+    """
+    taps = firwin(2 * ZERO_CROSSINGS * factor + 1, 1 / factor, window="hamming")
+    middle = ZERO_CROSSINGS * factor
+    is_zero = np.arange(len(taps)) % factor == 0
+    is_zero[middle] = False
+    return np.where(is_zero, 0, taps).astype(np.float32)
+
+
+@lru_cache(maxsize=16)
 def _low_pass(factor: int, device: torch.device) -> Tensor:
-    """Return the low-pass filter, of shape (1, 1, 2 * 10 * factor + 1)."""
-    taps = firwin(2 * _ZERO_CROSSINGS * factor + 1, 1 / factor, window="hamming")
+    """Return the filter on a device, of shape (1, 1, 2 * 10 * factor + 1)."""
     # The cached filter must serve trainings too, even if inference used it first.
     with torch.inference_mode(False):
-        return torch.from_numpy(taps.astype(np.float32)).to(device)[None, None]
+        return torch.from_numpy(_taps(factor)).to(device)[None, None]

@@ -7,8 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecgstore.arrays import BoolArray
+from ecgstore.arrays import BoolArray, FloatArray, IntArray
 from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.fusing._codes_of_kernels import POWERLINE
+from ecgstore.pipes.fusing.steps import Step
 from ecgstore.pipes.transforms.augmentation import (
     Augmentation,
     Draws,
@@ -16,6 +18,7 @@ from ecgstore.pipes.transforms.augmentation import (
     add_noise,
     check_positive,
     check_range,
+    noise_numbers,
     on_device_of,
     signals_in_mv,
 )
@@ -63,47 +66,75 @@ class Powerline(Augmentation):
     def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
         """Add the interference."""
         signals = signals_in_mv(batch, type(self).__name__)
-        is_chosen: BoolArray = chosen.numpy()
+        factors, tones, weights = self._waves(batch, chosen.numpy(), draws)
+        table = self._table(batch).to(signals.device)
+        waves = torch.zeros(len(signals), signals.shape[-1], device=signals.device)
+        for number in range(tones.shape[1]):
+            chosen_tones = torch.from_numpy(tones[:, number]).to(signals.device)
+            for part in range(2):  # sine and cosine
+                size = on_device_of(signals, weights[:, number, part])[:, None]
+                waves.add_(size * table[chosen_tones + part])
+        noise = waves[:, None] * on_device_of(signals, factors)[..., None]
+        return add_noise(batch, signals, noise)
+
+    def step(self, batch: Batch) -> tuple[Step | None, Batch]:
+        """Return the same as a step of a kernel."""
+        chosen, draws = self.drawn(batch)
+        factors, tones, weights = self._waves(batch, chosen, draws)
+        waves = np.concatenate([tones[..., np.newaxis], weights], axis=-1)
+        numbers = noise_numbers(batch, chosen, factors, waves)
+        table = self._table(batch).numpy().reshape(-1)
+        return Step(POWERLINE, numbers, table, tones.shape[1], 1), batch
+
+    def _waves(
+        self, batch: Batch, chosen: BoolArray, draws: Draws
+    ) -> tuple[FloatArray, IntArray, FloatArray]:
+        """Draw the factor of every lead in mV, and the waves of every record.
+
+        Returns
+        -------
+        factors : ndarray of shape (n_records, n_leads)
+            Zero for records that are not chosen.
+        tones : ndarray of shape (n_records, n_harmonics)
+            Row of each harmonic's sine in `_table`; that of the cosine is the next.
+        weights : ndarray of shape (n_records, n_harmonics, 2)
+            Weights of sine and cosine.
+        """
         highest = max(self.mains_hz) * (1 + len(self.harmonics))
         if highest >= batch.fs / 2:
             raise ValueError(
                 f"the highest harmonic is at {highest:g} Hz; expected one below half "
                 f"the sampling rate ({batch.fs / 2:g} Hz): use fewer harmonics"
             )
-        sizes = draws.uniform_array(*self.amplitude_mv, signals.shape[1:2])
-        sizes *= np.sign(draws.uniform_array(-1, 1, signals.shape[1:2]))
-        sizes *= is_chosen[:, np.newaxis]
-        factors = on_device_of(signals, sizes)[..., None]
-        waves = self._waves(signals, draws, batch.fs)[:, None]
-        add_noise(
-            batch, signals, is_chosen, lambda records: waves[records] * factors[records]
-        )
-        return batch
-
-    def _waves(self, signals: Tensor, draws: Draws, fs: float) -> Tensor:
-        """Return the interference at amplitude 1, of shape (n_records, n_samples)."""
+        n_leads = signals_in_mv(batch, type(self).__name__).shape[1]
+        factors = draws.uniform_array(*self.amplitude_mv, (n_leads,))
+        factors *= np.sign(draws.uniform_array(-1, 1, (n_leads,)))
+        factors *= chosen[:, np.newaxis]
         mains = draws.uniform_array(0, len(self.mains_hz)).astype(np.int64)
-        n_samples = signals.shape[-1]
-        result = torch.zeros(len(signals), n_samples, device=signals.device)
-        for number, relative in enumerate((1.0, *self.harmonics), start=1):
-            phases = draws.uniform_array(0, 2 * np.pi)
-            for choice, hz in enumerate(self.mains_hz):
-                size = relative * (mains == choice)
-                sine, cosine = _tone(number * hz, fs, n_samples, signals.device)
-                for tone, weights in (
-                    (sine, size * np.cos(phases)),
-                    (cosine, size * np.sin(phases)),
-                ):
-                    result.add_(on_device_of(signals, weights)[:, None] * tone)
-        return result
+        sizes = np.array((1.0, *self.harmonics))
+        phases = np.stack(
+            [draws.uniform_array(0, 2 * np.pi) for _ in range(len(sizes))], axis=1
+        )
+        tones = 2 * (mains[:, np.newaxis] * len(sizes) + np.arange(len(sizes)))
+        weights = np.stack([np.cos(phases), np.sin(phases)], axis=-1)
+        return factors, tones, sizes[:, np.newaxis] * weights
+
+    def _table(self, batch: Batch) -> Tensor:
+        """Return sine and cosine of all harmonics of all mains, on the CPU."""
+        assert batch.signals is not None
+        n_samples = batch.signals.shape[-1]
+        return _tones(self.mains_hz, 1 + len(self.harmonics), batch.fs, n_samples)
 
 
 @lru_cache(maxsize=64)
-def _tone(
-    hz: float, fs: float, n_samples: int, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Return the sine and the cosine of a frequency."""
-    angles = 2 * np.pi * hz * np.arange(n_samples) / fs
-    sine = torch.from_numpy(np.sin(angles).astype(np.float32)).to(device)
-    cosine = torch.from_numpy(np.cos(angles).astype(np.float32)).to(device)
-    return sine, cosine
+def _tones(
+    mains_hz: tuple[float, ...], n_harmonics: int, fs: float, n_samples: int
+) -> Tensor:
+    """Return tones of shape (2 * n_mains * n_harmonics, n_samples)."""
+    angles = [
+        2 * np.pi * harmonic * hz * np.arange(n_samples) / fs
+        for hz in mains_hz
+        for harmonic in range(1, n_harmonics + 1)
+    ]
+    waves = [wave(angle) for angle in angles for wave in (np.sin, np.cos)]
+    return torch.from_numpy(np.stack(waves).astype(np.float32))

@@ -1,13 +1,15 @@
 """Augmentations that scale, shift or mask a signal."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ecgstore.arrays import BoolArray, IntArray
+from ecgstore.arrays import BoolArray, FloatArray, IntArray
 from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.fusing import _codes_of_kernels as codes
+from ecgstore.pipes.fusing.steps import Step
 from ecgstore.pipes.transforms.augmentation import (
     Augmentation,
     Draws,
@@ -42,10 +44,19 @@ class Gain(Augmentation):
     def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
         """Multiply the chosen records."""
         signals = signals_in_mv(batch, type(self).__name__)
-        is_chosen: BoolArray = chosen.numpy()
-        factors = np.where(is_chosen, draws.uniform_array(*self.factor), 1.0)
+        factors = self._factors(chosen.numpy(), draws)
         signals.mul_(on_device_of(signals, factors)[:, None, None])
         return batch
+
+    def step(self, batch: Batch) -> tuple[Step | None, Batch]:
+        """Return the same as a step of a kernel."""
+        chosen, draws = self.drawn(batch)
+        factors = self._factors(chosen, draws)
+        return Step(codes.GAIN, factors[:, np.newaxis]), batch
+
+    def _factors(self, chosen: BoolArray, draws: Draws) -> FloatArray:
+        """Draw the factor of every record, 1 for those that are not chosen."""
+        return np.where(chosen, draws.uniform_array(*self.factor), 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,19 +85,24 @@ class TimeShift(Augmentation):
     def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
         """Shift signals and marks."""
         signals = signals_in_mv(batch, type(self).__name__)
-        is_chosen: BoolArray = chosen.numpy()
-        n_samples = signals.shape[-1]
+        shifts = self._shifts(batch, chosen.numpy(), draws)
+        for record, shift in enumerate(shifts.tolist()):
+            _shift(signals[record], shift)
+        return _with_shifted_marks(batch, shifts)
+
+    def step(self, batch: Batch) -> tuple[Step | None, Batch]:
+        """Return the same as a step of a kernel."""
+        shifts = self._shifts(batch, *self.drawn(batch))
+        step = Step(codes.SHIFT, shifts[:, np.newaxis].astype(np.float64))
+        return replace(step, n_scratch=1), _with_shifted_marks(batch, shifts)
+
+    def _shifts(self, batch: Batch, chosen: BoolArray, draws: Draws) -> IntArray:
+        """Draw the shift of every record in samples, 0 if it is not chosen."""
+        n_samples = signals_in_mv(batch, type(self).__name__).shape[-1]
         largest = min(round(self.max_shift_s * batch.fs), n_samples)
         drawn = np.floor(draws.uniform_array(-largest, largest + 1)).astype(np.int64)
-        drawn *= is_chosen
-        for record, shift in enumerate(drawn.tolist()):
-            _shift(signals[record], shift)
-        shifts = _on_device(signals, drawn)
-        return batch.replace(
-            n_real_samples=(batch.n_real_samples + shifts).clamp(0, n_samples),
-            r_peaks=_shifted_marks(batch.r_peaks, shifts, n_samples),
-            fiducials=_shifted_marks(batch.fiducials, shifts, n_samples),
-        )
+        shifts: IntArray = drawn * chosen
+        return shifts
 
 
 def _shift(signal: Tensor, shift: int) -> None:
@@ -97,6 +113,18 @@ def _shift(signal: Tensor, shift: int) -> None:
     elif shift < 0:
         signal[:, :shift] = signal[:, -shift:].clone()
         signal[:, shift:] = 0
+
+
+def _with_shifted_marks(batch: Batch, shifts: IntArray) -> Batch:
+    """Return a batch with everything shifted but the signals."""
+    assert batch.signals is not None
+    n_samples = batch.signals.shape[-1]
+    by = _on_device(batch.rows, shifts)
+    return batch.replace(
+        n_real_samples=(batch.n_real_samples + by).clamp(0, n_samples),
+        r_peaks=_shifted_marks(batch.r_peaks, by, n_samples),
+        fiducials=_shifted_marks(batch.fiducials, by, n_samples),
+    )
 
 
 def _shifted_marks(
@@ -140,13 +168,22 @@ class LeadDropout(Augmentation):
     def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
         """Set the leads to zero."""
         signals = signals_in_mv(batch, type(self).__name__)
-        is_chosen: BoolArray = chosen.numpy()
-        drawn = draws.uniform_array(0, 1, signals.shape[1:2])
-        dropped = (drawn < self.lead_probability) & is_chosen[:, np.newaxis]
-        dropped[np.arange(len(drawn)), drawn.argmax(axis=1)] = False
-        records, leads = np.nonzero(dropped)
+        records, leads = np.nonzero(self._dropped(batch, chosen.numpy(), draws))
         signals[_on_device(signals, records), _on_device(signals, leads)] = 0
         return batch
+
+    def step(self, batch: Batch) -> tuple[Step | None, Batch]:
+        """Return the same as a step of a kernel."""
+        dropped = self._dropped(batch, *self.drawn(batch))
+        return Step(codes.DROP_LEADS, dropped.astype(np.float64)), batch
+
+    def _dropped(self, batch: Batch, chosen: BoolArray, draws: Draws) -> BoolArray:
+        """Draw which leads to drop, of shape (n_records, n_leads)."""
+        n_leads = signals_in_mv(batch, type(self).__name__).shape[1]
+        drawn = draws.uniform_array(0, 1, (n_leads,))
+        dropped: BoolArray = (drawn < self.lead_probability) & chosen[:, np.newaxis]
+        dropped[np.arange(len(drawn)), drawn.argmax(axis=1)] = False
+        return dropped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,17 +210,23 @@ class TimeMask(Augmentation):
     def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
         """Set the segment to zero."""
         signals = signals_in_mv(batch, type(self).__name__)
-        is_chosen: BoolArray = chosen.numpy()
-        n_samples = signals.shape[-1]
-        durations = np.rint(draws.uniform_array(*self.duration_s) * batch.fs)
-        durations = np.minimum(durations, n_samples) * is_chosen
-        begins = np.floor(draws.uniform_array() * (n_samples + 1 - durations))
-        ends = (begins + durations).astype(np.int64).tolist()
-        for record, (begin, end) in enumerate(
-            zip(begins.astype(np.int64).tolist(), ends, strict=True)
-        ):
+        segments = self._segments(batch, chosen.numpy(), draws).astype(np.int64)
+        for record, (begin, end) in enumerate(segments.tolist()):
             signals[record, :, begin:end] = 0
         return batch
+
+    def step(self, batch: Batch) -> tuple[Step | None, Batch]:
+        """Return the same as a step of a kernel."""
+        segments = self._segments(batch, *self.drawn(batch))
+        return Step(codes.MASK, segments), batch
+
+    def _segments(self, batch: Batch, chosen: BoolArray, draws: Draws) -> FloatArray:
+        """Draw begin and end of every record's segment in samples, (n_records, 2)."""
+        n_samples = signals_in_mv(batch, type(self).__name__).shape[-1]
+        durations = np.rint(draws.uniform_array(*self.duration_s) * batch.fs)
+        durations = np.minimum(durations, n_samples) * chosen
+        begins = np.floor(draws.uniform_array() * (n_samples + 1 - durations))
+        return np.stack([begins, begins + durations], axis=1)
 
 
 def _on_device(signals: Tensor, values: IntArray) -> Tensor:

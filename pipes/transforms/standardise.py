@@ -9,8 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecgstore.arrays import BoolArray, FloatArray
+from ecgstore.arrays import BoolArray, Float32Array, FloatArray
 from ecgstore.pipes.batch import Batch
+from ecgstore.pipes.fusing._codes_of_kernels import STANDARDISE
+from ecgstore.pipes.fusing.fused import Fused
+from ecgstore.pipes.fusing.steps import Step
 from ecgstore.pipes.transforms.augmentation import (
     clear_missing_leads,
     clear_padding,
@@ -130,11 +133,19 @@ class Standardise(Standardisation):
             If the batch has no signals, or other leads or another sampling rate than
             the training records.
         """
+        if (done := Fused(self).by_kernel(batch)) is not None:
+            return done
         batch, signals = self._signals(batch)
         signals.sub_(_lead_column(self.mean, signals.device))
         signals.div_(_lead_column(self.divisors(), signals.device))
         _clear(signals, batch)
         return batch
+
+    def step(self, batch: Batch) -> tuple[Step | None, Batch]:
+        """Return the same as a step of a kernel."""
+        batch, _ = self._signals(batch)
+        n_real = batch.n_real_samples.numpy()[:, np.newaxis].astype(np.float64)
+        return Step(STANDARDISE, n_real, _constants(self.mean, self.divisors())), batch
 
     def inverse(self, batch: Batch) -> Batch:
         """Convert standardised signals back to mV, in place, up to rounding.
@@ -348,6 +359,12 @@ def _check_selection(selection: Selection, class_name: str) -> None:
         )
     if len(selection) == 0:
         raise ValueError(f"{selection!r} is empty; expected at least one record")
+
+
+@lru_cache(maxsize=64)
+def _constants(mean: tuple[float, ...], divisors: tuple[float, ...]) -> Float32Array:
+    """Return means, and then divisors, for a kernel."""
+    return np.array([*mean, *divisors], np.float32)
 
 
 def _lead_column(values: tuple[float, ...], device: torch.device) -> Tensor:

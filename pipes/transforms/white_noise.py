@@ -1,31 +1,26 @@
 """Augmentations that add white noise."""
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ecgstore.arrays import BoolArray, IntArray
+from ecgstore.arrays import FloatArray
 from ecgstore.pipes.batch import Batch
-from ecgstore.pipes.orders.random_numbers import mix
+from ecgstore.pipes.fusing._codes_of_kernels import NOISE, NOISE_AT_SNR
+from ecgstore.pipes.fusing.counter_noise import gaussian_noise
+from ecgstore.pipes.fusing.steps import Step
 from ecgstore.pipes.transforms.augmentation import (
     Augmentation,
     Draws,
     Range,
     add_noise,
     check_range,
+    noise_numbers,
     on_device_of,
     signals_in_mv,
-    unit_fractions,
 )
-
-_TABLE_SIZE: Final = 1 << 20
-"""Smallest length of the table of Gaussian noise: 4 MB."""
-
-_TABLE_KEY: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +40,7 @@ class WhiteNoise(Augmentation):
 
     Notes
     -----
-    The noise of a record is a segment of a fixed table of at least a million Gaussian
-    numbers, from a random offset, one lead after the other. No number is used twice in
-    a record; drawing new numbers would take several times as long. Most of the
+    The noise is computed from the record's seed and the sample's position. Most of the
     power lies above 40 Hz, where the default band-pass filter of a store ends: it
     prepares a model for signals that were filtered less.
     """
@@ -61,17 +54,16 @@ class WhiteNoise(Augmentation):
     def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
         """Add the noise."""
         signals = signals_in_mv(batch, type(self).__name__)
-        is_chosen: BoolArray = chosen.numpy()
-        begins = _table_begins(signals, draws)
-        drawn = draws.uniform_array(*self.sd_mv) * is_chosen
-        sd_mv = on_device_of(signals, drawn)[:, None, None]
-        add_noise(
-            batch,
-            signals,
-            is_chosen,
-            lambda records: _white_noise(signals, begins[records], sd_mv[records]),
-        )
-        return batch
+        noise = noise_of_keys(signals, draw_keys(draws), signals.shape[1])
+        sd_mv = draws.uniform_array(*self.sd_mv) * chosen.numpy()
+        noise.mul_(on_device_of(signals, sd_mv)[:, None, None])
+        return add_noise(batch, signals, noise)
+
+    def step(self, batch: Batch) -> tuple[Step | None, Batch]:
+        """Return the same as a step of a kernel."""
+        chosen, draws = self.drawn(batch)
+        keys, sd_mv = draw_keys(draws), draws.uniform_array(*self.sd_mv)
+        return Step(NOISE, noise_numbers(batch, chosen, keys, sd_mv)), batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,64 +93,34 @@ class WhiteNoiseAtSnr(Augmentation):
     def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
         """Add the noise."""
         signals = signals_in_mv(batch, type(self).__name__)
-        is_chosen: BoolArray = chosen.numpy()
-        begins = _table_begins(signals, draws)
-        drawn = 10 ** (-draws.uniform_array(*self.snr_db) / 20) * is_chosen
-        ratios = on_device_of(signals, drawn)[:, None]
-        power = _mean_squares(signals, batch.n_real_samples)
-        sd_mv = power.sqrt_().mul_(ratios)[..., None]
-        add_noise(
-            batch,
-            signals,
-            is_chosen,
-            lambda records: _white_noise(signals, begins[records], sd_mv[records]),
+        noise = noise_of_keys(signals, draw_keys(draws), signals.shape[1])
+        ratios = self._ratios(draws) * chosen.numpy()
+        power = (
+            signals.square().sum(dim=-1) / batch.n_real_samples.clamp(min=1)[:, None]
         )
-        return batch
+        noise.mul_((power.sqrt_() * on_device_of(signals, ratios)[:, None])[..., None])
+        return add_noise(batch, signals, noise)
+
+    def step(self, batch: Batch) -> tuple[Step | None, Batch]:
+        """Return the same as a step of a kernel."""
+        chosen, draws = self.drawn(batch)
+        keys, ratios = draw_keys(draws), self._ratios(draws)
+        return Step(NOISE_AT_SNR, noise_numbers(batch, chosen, keys, ratios)), batch
+
+    def _ratios(self, draws: Draws) -> FloatArray:
+        """Draw the ratio of noise and signal, of their root mean squares."""
+        ratios: FloatArray = 10 ** (-draws.uniform_array(*self.snr_db) / 20)
+        return ratios
 
 
-def _table_begins(signals: Tensor, draws: Draws) -> IntArray:
-    """Draw the offset in the table of noise at which each record's noise begins."""
-    n_values = signals[0].numel()
-    return draws.uniform_array(0, _table_size(n_values) - n_values).astype(np.int64)
+def draw_keys(draws: Draws) -> FloatArray:
+    """Draw the two keys of every record's noise, of shape (n_records, 2)."""
+    return np.floor(draws.uniform_array(0, 2.0**32, (2,)))
 
 
-def _white_noise(signals: Tensor, begins: IntArray, sd_mv: Tensor) -> Tensor:
-    """Return new noise of shape (len(begins), n_leads, n_samples)."""
-    n_values = signals[0].numel()
-    table = _gaussian_table(_table_size(n_values), signals.device)
-    if len(begins) == 1:  # a slice of the table: several times as fast as indexing
-        values = table[begins[0] : begins[0] + n_values]
-    else:
-        indices = torch.from_numpy(begins).to(signals.device, non_blocking=True)
-        values = table.unfold(0, n_values, 1).index_select(0, indices)
-    return values.view(len(begins), *signals.shape[1:]) * sd_mv
-
-
-def _table_size(n_values: int) -> int:
-    """Return the length of the table from which segments of `n_values` are taken."""
-    return max(_TABLE_SIZE, 1 << (2 * n_values - 1).bit_length())
-
-
-@lru_cache(maxsize=4)
-def _gaussian_table(size: int, device: torch.device) -> Tensor:
-    """Return standard Gaussian numbers; a longer table begins with the shorter one."""
-    from scipy.special import ndtri  # slow to import
-
-    numbers = mix(_TABLE_KEY, np.arange(size, dtype=np.uint64))
-    values = ndtri(unit_fractions(numbers) + 2.0**-54)  # 0 would become minus infinity
-    return torch.from_numpy(values.astype(np.float32)).to(device)
-
-
-def _mean_squares(signals: Tensor, n_real_samples: Tensor) -> Tensor:
-    """Return the mean square of every lead's real samples, shape (n, n_leads).
-
-    The samples are summed by adding one half to the other, repeatedly: the order in
-    which a library's sum adds depends on the shape of the whole batch.
-    """
-    squares = signals * signals
-    n_left = squares.shape[-1]
-    while n_left > 1:
-        half = (n_left + 1) // 2
-        squares[..., : n_left - half].add_(squares[..., half:n_left])
-        n_left = half
-    return squares[..., 0] / n_real_samples.clamp(min=1)[:, None]
+def noise_of_keys(signals: Tensor, keys: FloatArray, n_rows: int) -> Tensor:
+    """Return standard Gaussian noise of shape (n_records, n_rows, n_samples)."""
+    on_device = torch.from_numpy(keys.astype(np.int64)).to(
+        signals.device, non_blocking=True
+    )
+    return gaussian_noise(on_device, n_rows, signals.shape[-1])

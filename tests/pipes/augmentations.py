@@ -2,6 +2,7 @@
 
 from ecgstore.pipes import (
     BaselineWander,
+    ElectrodeNoise,
     Gain,
     LeadDropout,
     Powerline,
@@ -20,4 +21,5 @@ AUGMENTATIONS = (
     TimeShift(),
     WhiteNoise(),
     WhiteNoiseAtSnr(),
+    ElectrodeNoise(),
 )

@@ -95,10 +95,9 @@ class JoinedTable:
             raise IndexError(f"rows {rows.min()} to {rows.max()} of {len(self)}")
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         raw = out.view(np.uint8).reshape(len(rows), 1, self.offsets.step)
-        none, next_row = np.zeros(len(rows), np.int64), np.zeros(1, np.int64)
         pieces, offsets = np.zeros(1, np.int64), self.offsets[rows]
         needed = self.file.need(offsets, self.offsets.step)
-        kernels.gather(self.file.bytes, offsets, pieces, none, raw, next_row)
+        kernels.gather(self.file.bytes, offsets, pieces, raw, np.zeros(1, np.int64))
         del needed  # not before the rows are copied
         return out
 

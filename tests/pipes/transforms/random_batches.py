@@ -11,6 +11,7 @@ from ecgstore.pipes import (
     Augment,
     Augmentation,
     BaselineWander,
+    ElectrodeNoise,
     Gain,
     LeadDropout,
     Powerline,
@@ -20,6 +21,7 @@ from ecgstore.pipes import (
     WhiteNoiseAtSnr,
 )
 from ecgstore.pipes.batch import Batch
+from ecgstore.record import LEADS
 
 ALL: list[Augmentation] = [
     Gain(probability=0.7),
@@ -30,6 +32,7 @@ ALL: list[Augmentation] = [
     TimeShift(probability=0.7, max_shift_s=0.3),
     LeadDropout(probability=0.7),
     TimeMask(probability=0.7, duration_s=(0.05, 0.2)),
+    ElectrodeNoise(probability=0.7),
 ]
 
 TRANSFORMS: list[Augmentation | Augment] = [
@@ -66,6 +69,7 @@ def make_batch(
         signals=torch.from_numpy(signals),
         fiducials=torch.from_numpy(marks.astype("i2")),
         r_peaks=torch.from_numpy(marks[:, 0, :, 4].astype("i2")),
+        leads=LEADS[:n_leads],
     )
 
 
@@ -82,6 +86,7 @@ def take(batch: Batch, records: list[int], *, offset: int = 0) -> Batch:
         n_real_samples=batch.n_real_samples[records],
         signals=signals,
         fs=batch.fs,
+        leads=batch.leads,
         fiducials=None if batch.fiducials is None else batch.fiducials[records],
         r_peaks=None if batch.r_peaks is None else batch.r_peaks[records],
     )
