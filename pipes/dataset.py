@@ -21,7 +21,7 @@ from torch.utils.data import Dataset, default_collate, get_worker_info
 
 from ecgstore.arrays import BoolArray, IntArray, UInt64Array
 from ecgstore.errors import SlowPatternWarning
-from ecgstore.pipes.arguments import require_functions, require_same_type
+from ecgstore.pipes.arguments import require_functions
 from ecgstore.pipes.batch import RowBatch, Transform
 from ecgstore.pipes.reading.record_reader import RecordReader
 from ecgstore.pipes.reading.window import RandomCrop
@@ -125,8 +125,8 @@ class StoreDataset(Dataset[dict[str, Any]]):
             "dtype": dtype,
             "leads": leads if leads is None or isinstance(leads, str) else [*leads],
             "window": window,
+            "transform": require_functions("transform", transform),
         }
-        self._transforms = require_functions("transform", transform)
         self._n_single_reads = 0
         self._thread_local = threading.local()
         self._reader()  # raises if the options do not fit the store
@@ -208,7 +208,6 @@ class StoreDataset(Dataset[dict[str, Any]]):
             "rows": self.rows,
             "fields": self._fields,
             "options": self._options,
-            "transform": self._transforms,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -217,7 +216,6 @@ class StoreDataset(Dataset[dict[str, Any]]):
             state["store"],  # refused when it is unpickled, if it is another one now
             state["rows"],
             fields=state["fields"],
-            transform=state["transform"],
             **state["options"],
         )
 
@@ -234,8 +232,6 @@ class StoreDataset(Dataset[dict[str, Any]]):
                 f"{-len(self)} to {len(self) - 1}"
             ) from None
         batch = self._reader().read(RowBatch(rows, self._seeds(len(rows))))
-        for transform in self._transforms:
-            batch = require_same_type(transform, batch)
         values: dict[str, Any] = {
             "row": batch.rows,
             "n_real_samples": batch.n_real_samples,
@@ -247,7 +243,7 @@ class StoreDataset(Dataset[dict[str, Any]]):
 
     def _seeds(self, n_records: int) -> UInt64Array:
         """Return new random seeds of records, if there is a transform to use them."""
-        if not self._transforms:
+        if not self._options["transform"]:
             return np.zeros(n_records, np.uint64)
         # As random transforms of other datasets: DataLoader seeds each worker's state.
         return torch.randint(2**63 - 1, (n_records,)).numpy().view(np.uint64)

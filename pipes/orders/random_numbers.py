@@ -87,6 +87,23 @@ def mix(key: int | UInt64Array, numbers: UInt64Array) -> UInt64Array:
     return _finalise(_finalise((numbers + np.uint64(1)) * _INCREMENT) + keys)
 
 
+def mixed_seeds(key: int, seeds: UInt64Array) -> UInt64Array:
+    """Return the numbers of `mix` for one key and seeds of records, faster.
+
+    Parameters
+    ----------
+    key : int
+        From 0 to 2**64 - 1.
+    seeds : ndarray of shape (n,)
+        The counters.
+    """
+    from ecgstore.pipes.orders._mix_kernels import mix_all  # loads numba
+
+    mixed = np.empty(len(seeds), np.uint64)
+    mix_all(np.uint64(key), np.ascontiguousarray(seeds), mixed)
+    return mixed
+
+
 def _finalise(numbers: UInt64Array) -> UInt64Array:
     """Let every bit of a number affect all its other bits, in place."""
     numbers ^= numbers >> _SHIFT_1

@@ -7,7 +7,7 @@ from ecgstore.pipes.arguments import require_same_type
 from ecgstore.pipes.batch import Batch, Transform
 from ecgstore.pipes.fusing.fused import fuse
 from ecgstore.pipes.fusing.steps import Fusible, Step, is_fusible
-from ecgstore.pipes.orders.random_numbers import mix
+from ecgstore.pipes.orders.random_numbers import mixed_seeds
 from ecgstore.pipes.transforms.augmentation import Augmentation
 
 
@@ -94,7 +94,7 @@ class _Seeded:
 
     def _seeded(self, batch: Batch) -> Batch:
         """Return the batch with seeds of this augmentation."""
-        return batch.replace(seeds=mix(self.number, batch.seeds))
+        return batch.replace(seeds=mixed_seeds(self.number, batch.seeds))
 
 
 class _FusibleSeeded(_Seeded):

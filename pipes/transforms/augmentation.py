@@ -16,16 +16,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ecgstore.arrays import BoolArray, FloatArray, UInt64Array
+from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.fusing.fused import Fused
 from ecgstore.pipes.fusing.steps import is_fusible
-from ecgstore.pipes.orders.random_numbers import mix
+from ecgstore.pipes.orders.random_numbers import mixed_seeds
 
 Range: TypeAlias = tuple[float, float]
 """(lowest, highest) of a uniform distribution to draw from."""
 
-_NUMBERS: Final = 1
+_NUMBERS: Final = np.uint64(1)
 """Key of the random numbers of a record; their counters begin at its state."""
 
 
@@ -45,7 +45,7 @@ class Draws:
     """
 
     def __init__(self, batch: Batch, salt: int) -> None:
-        self._states = mix(salt, batch.seeds)
+        self._states = mixed_seeds(salt, batch.seeds)
         self._device = batch.rows.device
         self._n_drawn = 0
 
@@ -100,21 +100,18 @@ class Draws:
         ndarray of shape (n_records, *shape)
             New numbers at every call, float64; `high` is not included.
         """
-        begin = self._n_drawn
-        self._n_drawn += int(np.prod(shape, dtype=np.int64))
-        counters = np.arange(begin, self._n_drawn, dtype=np.uint64)
-        states = self._states[:, np.newaxis] + counters
-        fractions = unit_fractions(mix(_NUMBERS, states))
-        return (low + (high - low) * fractions).reshape(len(self._states), *shape)
+        from ecgstore.pipes.orders._mix_kernels import draw  # loads numba
+
+        n_values = math.prod(shape)
+        values = np.empty((len(self._states), n_values))
+        begin = np.uint64(self._n_drawn)
+        draw(self._states, _NUMBERS, begin, float(low), float(high), values)
+        self._n_drawn += n_values
+        return values.reshape(len(values), *shape)
 
     def _on_device(self, values: NDArray[Any]) -> Tensor:
         """Return numbers on the device of the batch, without waiting for it."""
         return torch.from_numpy(values).to(self._device, non_blocking=True)
-
-
-def unit_fractions(numbers: UInt64Array) -> FloatArray:
-    """Return the upper 53 bits of every number as a fraction from 0 to below 1."""
-    return np.asarray(numbers >> np.uint64(11), np.float64) * 2.0**-53
 
 
 @dataclass(frozen=True, kw_only=True)
