@@ -56,6 +56,7 @@ bench: .venv/ecgstore-bench
 	$(BIN)/python -m ecgstore build $(CHALLENGE) -o build/bench.h5 --select all --overwrite
 	$(BIN)/python -m bench.loading.remote_stores build/bench.h5 --json bench/results/remote.json
 	$(BIN)/python -m bench.loading.remote_faults build/bench.h5 --json bench/results/remote-faults.json
+	$(BIN)/python -m bench.loading.transform_rates build/bench.h5 --json bench/results/transforms.json
 	$(BIN)/python -m bench.storage.large_store --rows 10000000 --json bench/results/large-store.json
 	$(BIN)/python -m bench.models.training $(CHALLENGE) --json bench/results/models.json
 	$(BIN)/python -m bench.models.hybrids $(CHALLENGE) --json bench/results/hybrids.json
@@ -63,16 +64,20 @@ bench: .venv/ecgstore-bench
 	$(BIN)/python -m bench.models.interval_coverage --json bench/results/interval-coverage.json
 
 bench-peers: CHALLENGE = "$(ECGSTORE_DATA)/challenge-2020/training"
-bench-peers: .venv/ecgstore-dev .venv-peers/installed .venv-peers-mosaic/installed
+bench-peers: .venv/ecgstore-dev .venv-peers/installed .venv-peers-mosaic/installed .venv-peers-transforms/installed
 	$(BIN)/python -m bench.loading.compare_peers $(CHALLENGE) --json bench/results/pipes-peers.json --plot bench/results/pipes-peers.png
 	$(BIN)/python -m bench.loading.remote_peers $(CHALLENGE) --json bench/results/remote-peers.json
+	$(BIN)/python -m ecgstore build $(CHALLENGE) -o build/bench.h5 --select all --overwrite
+	$(BIN)/python -m bench.loading.transform_rates build/bench.h5 --others --json bench/results/transforms.json
 endif
 
 .venv-peers/installed: PINS = bench/loading/peers/requirements.txt
 .venv-peers/installed: bench/loading/peers/requirements.txt
 .venv-peers-mosaic/installed: PINS = bench/loading/peers/requirements-mosaic.txt
 .venv-peers-mosaic/installed: bench/loading/peers/requirements-mosaic.txt
-.venv-peers/installed .venv-peers-mosaic/installed:
+.venv-peers-transforms/installed: PINS = bench/loading/peers/requirements-transforms.txt
+.venv-peers-transforms/installed: bench/loading/peers/requirements-transforms.txt
+.venv-peers/installed .venv-peers-mosaic/installed .venv-peers-transforms/installed:
 	@echo "installing loaders of other projects into $(@D): some minutes, and some GB"
 	$(PYTHON) -m venv $(@D)
 	echo '*' > $(@D)/.gitignore

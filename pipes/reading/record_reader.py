@@ -1,7 +1,8 @@
 """Read fields of a store's records into a batch."""
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 from ecgstore.arrays import IntArray
 from ecgstore.pipes.arguments import require_functions, require_same_type
 from ecgstore.pipes.batch import Batch, RowBatch, Transform
-from ecgstore.pipes.fusing.fused import Fused, fuse
+from ecgstore.pipes.fusing.fused import Fused, Plan, fuse
 from ecgstore.pipes.reading.buffers import Buffers
 from ecgstore.pipes.reading.sharing import WorkSharing
 from ecgstore.pipes.reading.window import (
@@ -36,6 +37,35 @@ all others are in `Batch.columns`."""
 
 _MOST_ROWS_AHEAD: Final = 512
 """A window of the order of stores at URLs, so that its blocks become requests."""
+
+
+_NUMPY_TYPES: Final = {torch.float32: np.float32, torch.int16: np.int16}
+"""The types of signals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Batches that are to be read together, with all but their signals.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_records,)
+        The rows of all of them.
+    sizes : list of int
+        The number of records of each.
+    begins : ndarray of shape (n_records,), optional
+        First sample of each record's window.
+    records : Batch
+        All records; their signals have no values and are on the device "meta".
+    plan : Plan, optional
+        What is done to the signals when they are read.
+    """
+
+    rows: IntArray
+    sizes: list[int]
+    begins: IntArray | None
+    records: Batch
+    plan: Plan | None
 
 
 class RecordReader:
@@ -126,29 +156,76 @@ class RecordReader:
         SchemaError
             If the store checks rows at their first reading, and one is damaged.
         """
+        [result] = self.finish(self.prepare([batch]))
+        return result
+
+    def prepare(self, batches: Sequence[RowBatch]) -> Prepared:
+        """Read all but the signals of batches, which are then read together.
+
+        Raises
+        ------
+        EcgStoreError
+            If the file was changed since it was opened.
+        """
         self.check_unchanged()
-        rows = batch.rows
-        n_real, begins = self._windows(batch)
+        together = batches[0]
+        if len(batches) > 1:
+            together = RowBatch(
+                np.concatenate([batch.rows for batch in batches]),
+                np.concatenate([batch.seeds for batch in batches]),
+            )
+        rows = together.rows
+        n_real, begins = self._windows(together)
+        signals: Tensor | None = None
+        if "signals" in self._arrays:
+            shape = (len(rows), len(self._lead_names), self._n_window)
+            dtype = getattr(torch, self._dtype)
+            signals = torch.empty(shape, dtype=dtype, device="meta")
+        records = self._records(together, n_real, begins, signals)
+        plan = None if self._fused is None else self._fused.plan(records)
+        return Prepared(
+            rows,
+            [len(batch) for batch in batches],
+            begins,
+            records if plan is None else plan.batch,
+            plan,
+        )
+
+    def finish(
+        self, prepared: Prepared, meanwhile: Callable[[], None] | None = None
+    ) -> list[Batch]:
+        """Read the signals of what was prepared, and return the batches.
+
+        Parameters
+        ----------
+        prepared : Prepared
+            A result of `prepare`.
+        meanwhile : callable, optional
+            Called while a waiting thread may already copy signals.
+
+        Raises
+        ------
+        EcgStoreError
+            If the file was changed since it was opened.
+        SchemaError
+            If the store checks rows at their first reading, and one is damaged.
+        """
+        self.check_unchanged()
+        result = prepared.records
+        gather: Gather | None = None
         with ExitStack() as copying:
-            signals: Tensor | None = None
-            gather: Gather | None = None
-            if "signals" in self._arrays:
-                signals = torch.empty(
-                    (len(rows), len(self._lead_names), self._n_window),
-                    dtype=getattr(torch, self._dtype),
-                    device="meta",
-                )
-                if self._fused is None:
-                    gather, signals = self._gather(rows, begins, signals)
-                    copying.enter_context(self._share(gather, signals))
-            result = self._records(batch, n_real, begins, signals)
-        if self._fused is not None:
-            result, gather = self._gather_fused(result, rows, begins)
+            if result.signals is not None:
+                out, gather = self._gather(prepared)
+                copying.enter_context(self._sharing.share(gather, out.nbytes))
+                result = result.with_signals(torch.from_numpy(out))
+            if meanwhile is not None:
+                meanwhile()
         if gather is not None:
             gather.finish()
+        batches = result.split(prepared.sizes)
         for transform in self._transforms:
-            result = require_same_type(transform, result)
-        return result
+            batches = [require_same_type(transform, batch) for batch in batches]
+        return batches
 
     def _records(
         self,
@@ -178,47 +255,22 @@ class RecordReader:
             **arrays,
         )
 
-    def _gather(
-        self, rows: IntArray, begins: IntArray | None, like: Tensor
-    ) -> tuple[Gather, Tensor]:
-        """Prepare to copy signals; return a function that does, and the copies."""
-        out = self._buffers.take(tuple(like.shape), str(like.dtype).split(".")[-1])
-        gather = self._signals.gather(rows, out, self._leads, begins)
-        return gather, torch.from_numpy(out)
+    def _gather(self, prepared: Prepared) -> tuple[NDArray[Any], Gather]:
+        """Return memory for signals, and a function that copies them there."""
+        stored, rows, begins = self._signals, prepared.rows, prepared.begins
+        like = prepared.records.signals
+        assert like is not None
+        out = self._buffers.take(tuple(like.shape), _NUMPY_TYPES[like.dtype])
+        plan = prepared.plan
+        if plan is None or not len(plan.program):
+            return out, stored.gather(rows, out, self._leads, begins)
+        from ecgstore.pipes.fusing import _step_kernels as kernels  # loads numba
 
-    def _gather_fused(
-        self, batch: Batch, rows: IntArray, begins: IntArray | None
-    ) -> tuple[Batch, Gather]:
-        """Return the batch after the first transforms, whose signals are then read."""
-        assert self._fused is not None
-        plan = self._fused.plan(batch)
-        assert plan.batch.signals is not None
-        if not len(plan.program):
-            gather, signals = self._gather(rows, begins, plan.batch.signals)
-        else:
-            from ecgstore.pipes.fusing import _step_kernels as kernels  # loads numba
-
-            signals_of = self._signals
-            out = self._buffers.take(plan.shape, np.float32)
-            n_leads = len(self._lead_names)
-            places = signals_of.places(
-                rows, n_leads, self._n_window, self._leads, begins
-            )
-            scale = signals_of.scale
-            gather = places.gather(
-                (kernels.run, kernels.run_checked),
-                plan.arguments(
-                    signals_of.counts, places.begins, places.pieces, scale, out
-                ),
-            )
-            signals = torch.from_numpy(out)
-        with self._share(gather, signals):
-            pass
-        return plan.batch.replace(signals=signals), gather
-
-    def _share(self, gather: Gather, signals: Tensor) -> AbstractContextManager[None]:
-        """Offer to copy signals to waiting threads; at the end it is done."""
-        return self._sharing.share(gather, signals.nbytes)
+        n_leads = len(self._lead_names)
+        places = stored.places(rows, n_leads, self._n_window, self._leads, begins)
+        source = (stored.counts, places.begins, places.pieces, stored.scale)
+        arguments = plan.arguments(*source, out)
+        return out, places.gather((kernels.run, kernels.run_checked), arguments)
 
     def check_unchanged(self) -> None:
         """Refuse a file that was changed since it was opened; see `Store`."""

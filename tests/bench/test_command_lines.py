@@ -29,6 +29,7 @@ COMMANDS = {
     "bench.loading.remote_faults",
     "bench.loading.remote_peers",
     "bench.loading.remote_stores",
+    "bench.loading.transform_rates",
     "bench.models.hybrids",
     "bench.models.interval_coverage",
     "bench.models.pretraining",
@@ -36,7 +37,11 @@ COMMANDS = {
     "bench.storage.large_store",
 }
 
-PROCESSES = {"bench.loading.process", "bench.loading.remote_process"}
+PROCESSES = {
+    "bench.loading.process",
+    "bench.loading.remote_process",
+    "bench.loading.transform_process",
+}
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS | PROCESSES))

@@ -1,0 +1,1 @@
+"""Transforms of other projects, in an environment of their own."""

@@ -1,0 +1,1 @@
+"""Transforms of a batch, by ecgstore and by others."""
