@@ -169,7 +169,7 @@ def loader(
         node = _mapped(node, transforms)
     prefetcher: Prefetch[Batch] | None = None
     if prefetch:
-        node = prefetcher = Prefetch(node, prefetch, sharing)
+        node = prefetcher = Prefetch(node, prefetch, sharing, begins_next=True)
     if on_gpu:
         node = ToDevice(node, target, in_mv=dtype == "float32")
         node = _mapped(node, transforms)
@@ -257,6 +257,7 @@ class Loader:
         self._prefetcher = prefetcher
         self._state: dict[str, Any] = root.state_dict()
         self._is_at_state = True
+        self._is_over = False  # the last loop ended with its epoch
         self._n_loops = 0
         self._store = rows.selection.store
         self._begun = self._store.transfers
@@ -294,7 +295,7 @@ class Loader:
         if not self._is_at_state:
             root.reset(None)
             self._state = root.state_dict()
-        self._is_at_state = False
+        self._is_at_state = self._is_over = False
         self._n_loops += 1
         return self._batches(self._n_loops)
 
@@ -310,11 +311,15 @@ class Loader:
             The epoch, from 0.
         """
         root = self._open_root()
+        if self._is_over and epoch == self.epoch:
+            return  # it is the next one, and is begun already
         if not (self._is_at_state and epoch == self.epoch):
+            if self._prefetcher is not None:
+                self._prefetcher.shutdown()
             self._rows.set_epoch(epoch)
             root.reset(None)
             self._state = root.state_dict()
-            self._is_at_state = True
+            self._is_at_state, self._is_over = True, False
             self._n_loops += 1
 
     def state_dict(self) -> dict[str, Any]:
@@ -349,7 +354,7 @@ class Loader:
             )
         self._open_root().reset(state_dict)
         self._state = dict(state_dict)
-        self._is_at_state = True
+        self._is_at_state, self._is_over = True, False
         self._n_loops += 1
 
     def close(self) -> None:
@@ -367,6 +372,7 @@ class Loader:
 
     def _batches(self, loop: int) -> Iterator[Batch]:
         """Yield the rest of the epoch."""
+        is_left = True
         try:
             while True:
                 try:
@@ -374,9 +380,11 @@ class Loader:
                     # as soon as the loop continues.
                     yield self._next(loop)
                 except StopIteration:
+                    is_left, self._is_over = False, True
                     return
         finally:
-            if loop == self._n_loops and self._prefetcher is not None:
+            is_latest = loop == self._n_loops
+            if is_left and is_latest and self._prefetcher is not None:
                 self._prefetcher.shutdown()
 
     def _next(self, loop: int) -> Batch:

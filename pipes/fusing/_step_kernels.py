@@ -111,7 +111,12 @@ def _wander(
         first = points[point]
         rise = np.float32(points[point + 1] - first)
         part = x[point * step :]
-        for t in range(min(step, n_real - point * step)):
+        n = min(step, n_real - point * step)
+        for begin in range(0, n - 7, 8):
+            eight, of_ramp = part[begin : begin + 8], ramp[begin : begin + 8]
+            for t in range(8):
+                eight[t] += rise * of_ramp[t] + first
+        for t in range(n - n % 8, n):
             part[t] += rise * ramp[t] + first
 
 
@@ -156,19 +161,19 @@ def _powerline(
 
 @kernel
 def _mean_square(x: Float32Array, n: int) -> np.float32:
-    """Return the mean of the squares, summed in eight parts."""
-    sums = np.zeros(8, np.float32)
-    n_rounds = n // 8
+    """Return the mean of the squares, summed in four parts."""
+    a = b = c = d = np.float32(0)
+    n_rounds = n // 4
     for t in range(n_rounds):
-        part = x[8 * t : 8 * t + 8]
-        for k in range(8):
-            sums[k] += part[k] * part[k]
-    for t in range(8 * n_rounds, n):
-        sums[0] += x[t] * x[t]
-    total = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + (
-        (sums[1] + sums[5]) + (sums[3] + sums[7])
-    )
-    return np.float32(total * np.float32(np.divide(np.float32(1), max(n, 1))))
+        part = x[4 * t : 4 * t + 4]
+        a += part[0] * part[0]
+        b += part[1] * part[1]
+        c += part[2] * part[2]
+        d += part[3] * part[3]
+    for t in range(4 * n_rounds, n):
+        a += x[t] * x[t]
+    total = np.float32((a + c) + (b + d))
+    return np.float32(np.divide(total, np.float32(max(n, 1))))
 
 
 @kernel

@@ -1,9 +1,11 @@
 """The node that makes batches in a thread while the consumer uses earlier ones."""
 
+import contextlib
 import os
 import threading
 import weakref
 from collections import deque
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from torchdata.nodes import BaseNode
@@ -32,10 +34,18 @@ class Prefetch(BaseNode[T]):
         greatly; fewer batches in memory also fit better into the processor's cache.
     sharing : WorkSharing, optional
         That of the `RecordReader`, so that a waiting consumer helps to read.
+    begins_next : bool
+        Make the first item of the next epoch at the end of an epoch, so that it begins
+        at once. Only where nothing sets the source to another epoch meanwhile.
     """
 
     def __init__(
-        self, source: BaseNode[T], depth: int = 1, sharing: WorkSharing | None = None
+        self,
+        source: BaseNode[T],
+        depth: int = 1,
+        sharing: WorkSharing | None = None,
+        *,
+        begins_next: bool = False,
     ) -> None:
         super().__init__()
         if depth < 1:
@@ -43,11 +53,19 @@ class Prefetch(BaseNode[T]):
         self._source = source
         self._depth = depth
         self._sharing = WorkSharing() if sharing is None else sharing
+        self._begins_next = begins_next
         self._state: State | None = None
         self._run: _Run[T] | None = None
+        self._begun: _Begun[T] | None = None  # the next epoch
+        self._first: tuple[T, State] | None = None  # the first item of this epoch
 
     def reset(self, initial_state: State | None = None) -> None:
         """Begin the next epoch, or resume from a state."""
+        if initial_state is None and self._begun is not None:
+            super().reset(initial_state)
+            self._state = self._begun.state
+            self._first, self._begun = self._begun.first, None
+            return
         self.shutdown()
         super().reset(initial_state)
         if initial_state is None and self._state is not None:
@@ -59,14 +77,21 @@ class Prefetch(BaseNode[T]):
     def next(self) -> T:
         """Return the next item."""
         if self._run is None:
-            # The thread starts in `take`, when `stop` can already be called, even if
-            # Ctrl-C comes in between.
-            run: _Run[T] = _Run(self._source, self._depth, self._sharing)
+            # The thread starts when `stop` can already be called, even if Ctrl-C comes
+            # in between.
+            run: _Run[T] = _Run(
+                self._source, self._depth, self._sharing, self._begins_next
+            )
             self._finalizer = weakref.finalize(self, run.stop)
             self._run = run
         try:
-            item, self._state = self._run.take()
+            self._run.start()
+            if self._first is not None:
+                (item, self._state), self._first = self._first, None
+            else:
+                item, self._state = self._run.take()
         except StopIteration:
+            self._begun = self._run.begun
             self._end()
             raise
         except BaseException:
@@ -81,8 +106,9 @@ class Prefetch(BaseNode[T]):
 
     def shutdown(self) -> None:
         """End the thread; `next` continues after the last item yielded."""
-        if self._run is not None:
+        if self._run is not None or self._begun is not None or self._first is not None:
             self._end()
+            self._begun = self._first = None
             self._source.reset(self._state)
 
     def _end(self) -> None:
@@ -93,10 +119,34 @@ class Prefetch(BaseNode[T]):
             self._run = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun(Generic[T]):
+    """An epoch whose first item is made.
+
+    Attributes
+    ----------
+    state : dict
+        The state of the source before the item.
+    first : tuple
+        The item, and the state of the source after it.
+    """
+
+    state: State
+    first: tuple[T, State]
+
+
 class _Run(Generic[T]):
     """One thread, and the items it has made that the consumer has not taken yet."""
 
-    def __init__(self, source: BaseNode[T], depth: int, sharing: WorkSharing) -> None:
+    def __init__(
+        self,
+        source: BaseNode[T],
+        depth: int,
+        sharing: WorkSharing,
+        begins_next: bool,
+    ) -> None:
+        self.begun: _Begun[T] | None = None
+        self._begins_next = begins_next
         self._sharing = sharing
         self._lock, self._condition = sharing.lock, sharing.condition
         self._depth = depth
@@ -111,8 +161,14 @@ class _Run(Generic[T]):
         )
         self._is_started = False
 
-    def take(self) -> tuple[T, State]:
-        """Wait for the next item and return it, with the state after it."""
+    def start(self) -> None:
+        """Start the thread, unless it was started.
+
+        Raises
+        ------
+        RuntimeError
+            If it was started by a process from which this one was forked.
+        """
         if os.getpid() != self._process:
             raise RuntimeError(
                 "this process was forked while its parent was iterating, and threads "
@@ -121,6 +177,9 @@ class _Run(Generic[T]):
         if not self._is_started:
             self._is_started = True
             self._thread.start()
+
+    def take(self) -> tuple[T, State]:
+        """Wait for the next item and return it, with the state after it."""
         self._sharing.wait_for(
             lambda: bool(self._ready or self._error or self._stopped)
         )
@@ -148,6 +207,7 @@ class _Run(Generic[T]):
         with self._lock:
             self._stopped = True
             self._ready.clear()
+            self.begun = None
             self._error = None  # its traceback refers to the source
             self._condition.notify_all()
         # This may be the consumer itself, in a signal handler during `wait_for`.
@@ -165,9 +225,20 @@ class _Run(Generic[T]):
             while self._has_room():
                 self._put(next(source), source.state_dict())
         except BaseException as error:
+            if self._begins_next and isinstance(error, StopIteration):
+                # An error is raised by the next epoch, which makes the item again.
+                with contextlib.suppress(BaseException):
+                    self._begin_next(source)
             with self._lock:
                 self._error = None if self._stopped else error
                 self._condition.notify_all()
+
+    def _begin_next(self, source: BaseNode[T]) -> None:
+        """Make the first item of the next epoch."""
+        if not self._stopped:
+            source.reset(None)
+            state = source.state_dict()
+            self.begun = _Begun(state, (next(source), source.state_dict()))
 
     def _has_room(self) -> bool:
         """Wait for room, and return whether the thread is to continue."""

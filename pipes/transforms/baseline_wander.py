@@ -102,7 +102,8 @@ class BaselineWander(Augmentation):
         fastest = batch.fs / _STEPS_PER_PERIOD
         check_range("frequency_hz", self.frequency_hz, 0, fastest)
         n_samples = signals_in_mv(batch, type(self).__name__).shape[-1]
-        return int(fastest / max(self.frequency_hz[1], fastest / n_samples))
+        step = int(fastest / max(self.frequency_hz[1], fastest / n_samples))
+        return step - step % 8 if step > 8 else step  # whole vectors of a processor
 
     def _waves(
         self, batch: Batch, chosen: BoolArray, draws: Draws

@@ -12,10 +12,12 @@ from scipy import stats
 from ecgstore.pipes import (
     BaselineWander,
     Draws,
+    ElectrodeNoise,
     Powerline,
     WhiteNoise,
     WhiteNoiseAtSnr,
 )
+from ecgstore.pipes.fusing.counter_noise import gaussian_noise
 from tests.pipes.transforms.random_batches import added, copy, make_batch, signals_of
 
 
@@ -139,3 +141,42 @@ def test_frequencies_above_the_sampling_rate_are_refused(
     pool = replace(make_batch(9), fs=fs)
     with pytest.raises(ValueError, match=message):
         augmentation(pool)
+
+
+def test_electrode_noise_keeps_the_relations_of_the_leads() -> None:
+    pool = make_batch(20, 12, 5000, padded=False)
+    noise = added(ElectrodeNoise(sd_mv=(0.05, 0.05)), pool).astype("f8")
+    one, two, three, avr, avl, avf = (noise[:, number] for number in range(6))
+    np.testing.assert_allclose(three, two - one, atol=1e-7)
+    np.testing.assert_allclose(avr + avl + avf, 0, atol=1e-7)
+    np.testing.assert_allclose(avf, (two + three) / 2, atol=1e-7)
+    sd = noise.std(axis=(0, 2)) / 0.05
+    expected = np.sqrt([2, 2, 2, 1.5, 1.5, 1.5, *[4 / 3] * 6])
+    np.testing.assert_allclose(sd, expected, rtol=0.02)
+    # What chest leads have in common is the share of the limbs' electrodes.
+    chest = np.corrcoef(noise[:, 6:].swapaxes(0, 1).reshape(6, -1))
+    np.testing.assert_allclose(chest[~np.eye(6, dtype=bool)], 0.25, atol=0.02)
+
+
+def test_leads_without_known_electrodes_are_refused() -> None:
+    pool = replace(make_batch(5, 2), leads=("II", "MLII"))
+    with pytest.raises(ValueError, match=r"lead 'MLII' are not known; .* WhiteNoise"):
+        ElectrodeNoise(probability=1.0)(pool)
+    right = replace(make_batch(5, 2), leads=("V3", "V3R"))
+    assert np.isfinite(added(ElectrodeNoise(), right)).all()
+
+
+def test_noise_of_a_record_depends_on_its_keys_and_positions_alone() -> None:
+    """Neighbouring keys, as of neighbouring seeds, give independent noise."""
+    keys = torch.arange(400).reshape(200, 2)
+    noise = gaussian_noise(keys, 2, 2000).reshape(200, -1)
+    correlations = np.corrcoef(noise.numpy()) - np.eye(200)
+    assert np.abs(correlations).max() < 5.5 / np.sqrt(noise.shape[1])
+    assert stats.kstest(noise[::10].ravel().numpy(), "norm").pvalue > 1e-3
+    power = np.abs(np.fft.rfft(noise[:, :2000].numpy())) ** 2
+    flat = power[:, 1:-1].mean(axis=0) / 2000
+    assert np.abs(flat - 1).max() < 5.5 / np.sqrt(200)
+    largest = float(noise.abs().max())
+    assert 4.5 < largest < 6  # of 800,000 numbers
+    fourth = float((noise.double() ** 4).mean())
+    assert abs(fourth - 3) < 0.05
