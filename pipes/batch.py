@@ -190,7 +190,9 @@ class Batch:
         return replace(self, signals=signals)
 
     def split(self, sizes: Sequence[int]) -> list[Self]:
-        """Divide the batch into batches of successive records, without copying.
+        """Divide a batch on the CPU into those of successive records, without copying.
+
+        Their tensors are independent ones that share memory.
 
         Parameters
         ----------
@@ -202,12 +204,18 @@ class Batch:
         ends = list(accumulate(sizes))
         slices = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
         parts: dict[str, Any] = {
-            name: tensor.split(list(sizes)) for name, tensor in self._tensor_fields()
+            name: [torch.from_numpy(tensor.numpy()[one]) for one in slices]
+            for name, tensor in self._tensor_fields()
         }
         parts["seeds"] = [self.seeds[one] for one in slices]
         parts["names"] = [self.names[one] for one in slices]
         columns = [
-            {name: values[one] for name, values in self.columns.items()}
+            {
+                name: torch.from_numpy(values.numpy()[one])
+                if isinstance(values, Tensor)
+                else values[one]
+                for name, values in self.columns.items()
+            }
             for one in slices
         ]
         return [

@@ -169,7 +169,10 @@ def loader(
         node = _mapped(node, transforms)
     prefetcher: Prefetch[Batch] | None = None
     if prefetch:
-        node = prefetcher = Prefetch(node, prefetch, sharing, begins_next=True)
+        # What users' functions do may be changed between epochs, and a batch from a URL
+        # that nobody wants costs money.
+        begins_next = not selection.store.is_remote and all(map(_is_own, transforms))
+        node = prefetcher = Prefetch(node, prefetch, sharing, begins_next=begins_next)
     if on_gpu:
         node = ToDevice(node, target, in_mv=dtype == "float32")
         node = _mapped(node, transforms)
@@ -414,6 +417,11 @@ class Loader:
         if self._root is None:
             raise RuntimeError("the loader is closed; make a new one")
         return self._root
+
+
+def _is_own(transform: Transform) -> bool:
+    """Return whether a transform is one of this package, which have no state."""
+    return type(transform).__module__.startswith(f"{__package__}.")
 
 
 def _mapped(node: BaseNode[Batch], transforms: Sequence[Transform]) -> BaseNode[Batch]:

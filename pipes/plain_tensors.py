@@ -4,16 +4,18 @@ import torch
 from torch import Tensor
 
 
-def is_plain(tensor: Tensor) -> bool:
+def is_plain(tensor: Tensor, *dtypes: torch.dtype) -> bool:
     """Return whether a kernel may compute on a tensor instead of PyTorch.
 
-    That is so if its values are float32 and on the CPU, no gradient is asked for, and
-    PyTorch is not writing its operations down, as it does for an export.
+    That is so if its values are of a given type and on the CPU, no gradient is asked
+    for, and PyTorch is not writing its operations down, as it does for an export.
 
     Parameters
     ----------
     tensor : Tensor
         The input of a computation.
+    *dtypes : torch.dtype
+        The types of values that the kernel reads; float32 if left out.
 
     Examples
     --------
@@ -22,7 +24,7 @@ def is_plain(tensor: Tensor) -> bool:
     """
     return (
         tensor.device.type == "cpu"
-        and tensor.dtype == torch.float32
+        and tensor.dtype in (dtypes or (torch.float32,))
         and not tensor.requires_grad
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]

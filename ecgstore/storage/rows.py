@@ -74,7 +74,7 @@ class Gather:
 
 @dataclass(frozen=True, slots=True)
 class RowPlaces:
-    """Where the leads of some rows are in a file, in values.
+    """Where the leads of some rows are in a file, in bytes.
 
     Attributes
     ----------
@@ -166,16 +166,14 @@ class SignalRows:
             out = out.reshape(n, 1, n_leads * n_window)
         next_row = np.zeros(1, np.int64)
         if out.dtype == self.dtype:
-            size = self.dtype.itemsize
-            by_bytes = (places.begins * size, places.pieces * size)
+            raw = out.view(np.uint8)
             return places.gather(
                 (kernels.gather, kernels.gather_checked),
-                (self.file.bytes, *by_bytes, out.view(np.uint8), next_row),
+                (self.file.bytes, places.begins, places.pieces, raw, next_row),
             )
-        scale = np.float32(self.scale)
         return places.gather(
             (kernels.gather_scaled, kernels.gather_scaled_checked),
-            (self.counts, places.begins, places.pieces, scale, out, next_row),
+            (*self.counts(places), np.float32(self.scale), out, next_row),
         )
 
     def places(
@@ -192,21 +190,21 @@ class SignalRows:
             begins = np.zeros(len(rows), np.int64)
         if leads is None and n_window != self.n_samples:
             leads = np.arange(n_leads)
-        offsets = self.offsets[rows]
+        offsets, size = self.offsets[rows], self.dtype.itemsize
+        numbers = np.arange(n_leads) if leads is None else leads
         return RowPlaces(
-            begins=offsets // self.dtype.itemsize + begins,
-            pieces=(np.arange(n_leads) if leads is None else leads) * self.n_samples,
+            begins=offsets + begins * size,
+            pieces=numbers * (self.n_samples * size),
             check=check,
             needed=self._need(offsets, n_window, leads, begins),
         )
 
-    @property
-    def counts(self) -> Int16Array:
-        """All values of the file, if they are int16."""
+    def counts(self, places: RowPlaces) -> tuple[Int16Array, IntArray, IntArray]:
+        """Return the file as int16, and where leads begin and are, in these values."""
         values: Int16Array = self.file.bytes[: self.file.bytes.size // 2 * 2].view(
             np.int16
         )
-        return values
+        return values, places.begins // 2, places.pieces // 2
 
     def fetched_nbytes(self, n_window: int, n_leads: int) -> int:
         """Return the most bytes that are fetched of a row for a window of leads."""

@@ -70,6 +70,10 @@ class Plan:
         )
 
 
+_Joined = tuple[tuple[Float32Array, ...], Float32Array]
+"""Constants of steps, and the same in one array."""
+
+
 class Fused:
     """Transforms, one after the other, that a kernel does in one pass over the signals.
 
@@ -81,8 +85,8 @@ class Fused:
 
     def __init__(self, *transforms: Fusible) -> None:
         self.transforms = transforms
-        self._parts: tuple[Float32Array, ...] = ()
-        self._constants = NO_CONSTANTS
+        # Assigned at once, because several threads may use this object.
+        self._joined_parts: _Joined = ((), NO_CONSTANTS)
 
     def __call__(self, batch: Batch) -> Batch:
         """Return the changed batch; its signals may be changed in place."""
@@ -102,7 +106,8 @@ class Fused:
         if signals is None or not _is_readable(signals):
             return None
         plan = self.plan(batch.replace(signals=signals.to("meta")))
-        if not len(plan.program) and signals.dtype == torch.float32:
+        assert plan.batch.signals is not None
+        if not len(plan.program) and plan.batch.signals.dtype == signals.dtype:
             return plan.batch.replace(signals=signals)
         from ecgstore.pipes.fusing import _step_kernels as kernels  # loads numba
 
@@ -135,7 +140,15 @@ class Fused:
         """
         assert batch.signals is not None
         n_records, n_leads, n_samples = batch.signals.shape
-        missing = batch.missing_leads
+        missing = np.zeros((n_records, n_leads), np.bool_)
+        if batch.missing_leads is not None:
+            missing = batch.missing_leads.numpy()
+            if missing.shape != (n_records, n_leads):
+                raise ValueError(
+                    f"missing_leads of a batch has shape {[*missing.shape]}; expected "
+                    f"{[n_records, n_leads]} as for its signals: a transform that "
+                    "changes the leads must change it, too"
+                )
         program: list[tuple[int, ...]] = []
         steps: list[Step] = []
         column = constant = scratch = n_taps = n_sorted = 0
@@ -164,20 +177,16 @@ class Fused:
                 [np.empty((n_records, 0)), *(step.numbers for step in steps)], axis=1
             ),
             constants=self._joined([step.constants for step in steps]),
-            missing=(
-                np.zeros((n_records, n_leads), np.bool_)
-                if missing is None
-                else missing.numpy()
-            ),
+            missing=missing,
         )
 
     def _joined(self, parts: Sequence[Float32Array]) -> Float32Array:
         """Return constants one after the other; mostly they are those of before."""
-        same = [*map(_place, parts)] == [*map(_place, self._parts)]
-        if not same:
-            self._constants = np.concatenate([NO_CONSTANTS, *parts])
-            self._parts = tuple(parts)
-        return self._constants
+        known, joined = self._joined_parts
+        if [*map(_place, parts)] != [*map(_place, known)]:
+            joined = np.concatenate([NO_CONSTANTS, *parts])
+            self._joined_parts = (tuple(parts), joined)
+        return joined
 
 
 def _place(array: Float32Array) -> tuple[int, int]:
@@ -209,7 +218,4 @@ def fuse(transforms: Iterable[Transform]) -> list[Transform]:
 
 def _is_readable(signals: Tensor) -> bool:
     """Return whether a kernel can read signals: plain voltages or counts, in a row."""
-    return signals.is_contiguous() and (
-        is_plain(signals)
-        or (signals.dtype == torch.int16 and signals.device.type == "cpu")
-    )
+    return signals.is_contiguous() and is_plain(signals, torch.float32, torch.int16)

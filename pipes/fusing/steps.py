@@ -1,8 +1,10 @@
 """What a transform does to signals, as numbers for a kernel."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeGuard, runtime_checkable
+from itertools import takewhile
+from typing import Final, TypeGuard
 
 import numpy as np
 
@@ -37,16 +39,17 @@ class Step:
     n_scratch: int = 0
 
 
-@runtime_checkable
-class Fusible(Protocol):
+class Fusible(ABC):
     """A transform that a kernel can do together with those before and after it.
 
     It is also a function of a batch: that is how it is done on a GPU.
     """
 
+    @abstractmethod
     def __call__(self, batch: Batch) -> Batch:
         """Return the changed batch."""
 
+    @abstractmethod
     def step(self, batch: Batch) -> tuple[Step | None, Batch]:
         """Return what to do to the signals, and the batch with all else changed.
 
@@ -70,13 +73,14 @@ class Fusible(Protocol):
         """
 
 
-@runtime_checkable
-class Several(Protocol):
+class Several(ABC):
     """A transform that is several ones, one after the other."""
 
+    @abstractmethod
     def __call__(self, batch: Batch) -> Batch:
         """Return the changed batch."""
 
+    @abstractmethod
     def parts(self) -> Sequence[Transform]:
         """Return the transforms."""
 
@@ -84,7 +88,7 @@ class Several(Protocol):
 def is_fusible(transform: Transform) -> TypeGuard[Fusible]:
     """Return whether a transform's step says what a call of it does.
 
-    That is not so if a class derived from it has a `__call__` or an `apply` of its own.
+    That is not so if a class derived from it overrides its call or a public method.
     """
     return isinstance(transform, Fusible) and _is_as_told(transform, "step")
 
@@ -98,11 +102,16 @@ def single(transforms: Iterable[Transform]) -> Iterator[Transform]:
             yield transform
 
 
-def _is_as_told(transform: Transform, method: str) -> bool:
-    """Return whether no class changes a call without changing what a method tells."""
-    for cls in type(transform).__mro__:
-        if method in vars(cls):
-            return True
-        if "__call__" in vars(cls) or "apply" in vars(cls):
-            return False
-    return False
+def _is_as_told(transform: Fusible | Several, method: str) -> bool:
+    """Return whether no class changes what is done without changing what is told."""
+    derived = list(
+        takewhile(lambda cls: method not in vars(cls), type(transform).__mro__)
+    )
+    told_by = type(transform).__mro__[len(derived)]
+    return not any(
+        callable(value)
+        and hasattr(told_by, name)
+        and (name == "__call__" or not name.startswith("_"))
+        for cls in derived
+        for name, value in vars(cls).items()
+    )

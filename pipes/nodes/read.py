@@ -2,6 +2,7 @@
 
 import contextlib
 from collections import deque
+from itertools import islice
 from typing import Any, Final
 
 from torchdata.nodes import BaseNode
@@ -48,6 +49,7 @@ class Read(BaseNode[Batch]):
         super().__init__()
         self._source = source
         self._reader = reader
+        self._record_bytes = reader.record_bytes
         self._state: _State | None = None
         self._n_cold = 0
         self._forget()
@@ -84,17 +86,21 @@ class Read(BaseNode[Batch]):
 
     def _read(self) -> None:
         """Read the next batches; if that fails, the first of them alone."""
-        prepared, chunk = self._prepared or self._prepare()
-        self._prepared = None
+        chunk: list[_Rows] = []
         waits = waits_for_disk()
         try:
+            ready, self._prepared = self._prepared or self._prepare(), None
+            prepared, chunk = ready
             batches = self._reader.finish(prepared, self._prepare_ahead)
+        except StopIteration:
+            raise
         except Exception:
             self._return(chunk)
-            self._together = 1
-            if len(chunk) == 1:
-                self._ahead.popleft()
+            if self._together == 1:
+                if self._ahead:
+                    self._ahead.popleft()
                 raise
+            self._together = 1
             self._read()
             return
         except BaseException:  # Ctrl-C
@@ -110,12 +116,11 @@ class Read(BaseNode[Batch]):
     def _prepare(self) -> tuple[Prepared, list[_Rows]]:
         """Prepare the next batches of rows."""
         n_together = self._look_ahead()
-        chunk = [self._ahead.popleft() for _ in range(n_together)]
-        try:
-            return self._reader.prepare([rows for rows, _ in chunk]), chunk
-        except BaseException:
-            self._return(chunk)
-            raise
+        chunk = list(islice(self._ahead, n_together))
+        prepared = self._reader.prepare([rows for rows, _ in chunk])
+        for _ in chunk:
+            self._ahead.popleft()
+        return prepared, chunk
 
     def _prepare_ahead(self) -> None:
         """Prepare the batches after those that are being read, from a warm file.
@@ -156,7 +161,7 @@ class Read(BaseNode[Batch]):
         if not self._ahead:
             self._reader.check_unchanged()  # during the last batch of the epoch
             raise StopIteration
-        n_bytes = max(1, self._reader.row_bytes * len(self._ahead[0][0]))
+        n_bytes = max(1, self._record_bytes * len(self._ahead[0][0]))
         together = 1 if fetches else min(self._together, _TOGETHER_BYTES // n_bytes)
         while len(self._ahead) < together and self._take(asked):
             pass

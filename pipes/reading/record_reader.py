@@ -1,5 +1,6 @@
 """Read fields of a store's records into a batch."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -268,8 +269,7 @@ class RecordReader:
 
         n_leads = len(self._lead_names)
         places = stored.places(rows, n_leads, self._n_window, self._leads, begins)
-        source = (stored.counts, places.begins, places.pieces, stored.scale)
-        arguments = plan.arguments(*source, out)
+        arguments = plan.arguments(*stored.counts(places), stored.scale, out)
         return out, places.gather((kernels.run, kernels.run_checked), arguments)
 
     def check_unchanged(self) -> None:
@@ -283,6 +283,20 @@ class RecordReader:
             return 0
         n_values = len(self._lead_names) * self._n_window
         return n_values * self._signals.dtype.itemsize
+
+    @property
+    def record_bytes(self) -> int:
+        """Bytes of a record in a batch, about: those of all arrays that are read."""
+        read = [self._store.tables[name] for name in self._arrays if name != "signals"]
+        read += [
+            self._store.attached[name]
+            for name in self._columns
+            if name in self._store.attached
+        ]
+        n_bytes = sum(math.prod(one.shape[1:]) * one.dtype.itemsize for one in read)
+        if "signals" in self._arrays:
+            n_bytes += 4 * len(self._lead_names) * self._n_window
+        return n_bytes
 
     @property
     def n_rows_ahead(self) -> int:

@@ -56,10 +56,12 @@ class WorkSharing:
         try:
             yield
         finally:
-            work()
-            with self.lock:
-                self._work = None
-                self.condition.wait_for(lambda: not self._helpers)
+            try:
+                work()
+            finally:
+                with self.lock:
+                    self._work = None
+                    self.condition.wait_for(lambda: not self._helpers)
 
     def leave(self) -> None:
         """Remove this thread from the helpers that `share` waits for."""

@@ -6,12 +6,12 @@ from typing import Any, cast
 from ecgstore.pipes.arguments import require_same_type
 from ecgstore.pipes.batch import Batch, Transform
 from ecgstore.pipes.fusing.fused import fuse
-from ecgstore.pipes.fusing.steps import Fusible, Step, is_fusible
+from ecgstore.pipes.fusing.steps import Fusible, Several, Step, is_fusible
 from ecgstore.pipes.orders.random_numbers import mixed_seeds
 from ecgstore.pipes.transforms.augmentation import Augmentation
 
 
-class Augment:
+class Augment(Several):
     """Several augmentations, one after the other, as one batch transform.
 
     Each augmentation draws random numbers that depend on its position in the list. So
@@ -97,7 +97,7 @@ class _Seeded:
         return batch.replace(seeds=mixed_seeds(self.number, batch.seeds))
 
 
-class _FusibleSeeded(_Seeded):
+class _FusibleSeeded(_Seeded, Fusible):
     """The same of an augmentation that a kernel can do."""
 
     def step(self, batch: Batch) -> tuple[Step | None, Batch]:

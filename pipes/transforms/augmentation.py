@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ecgstore.arrays import BoolArray, FloatArray
+from ecgstore.arrays import BoolArray, FloatArray, IntArray
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.fusing.fused import Fused
 from ecgstore.pipes.fusing.steps import is_fusible
@@ -291,12 +291,19 @@ def noise_numbers(batch: Batch, chosen: BoolArray, *others: FloatArray) -> Float
     They are: whether to add it, the number of real samples, and others of shape
     (n_records, ...).
     """
-    n_real = batch.n_real_samples.numpy()
+    n_real = real_samples(batch)
     flat = (
         one.reshape(len(one), math.prod(one.shape[1:]))
         for one in (chosen, n_real, *others)
     )
     return np.concatenate([*flat], axis=1, dtype=np.float64)
+
+
+def real_samples(batch: Batch) -> IntArray:
+    """Return the number of real samples among the signals of every record."""
+    assert batch.signals is not None
+    n_real: IntArray = batch.n_real_samples.numpy().clip(0, batch.signals.shape[-1])
+    return n_real
 
 
 def clear_padding(values: Tensor, n_real_samples: Tensor) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.fusing._codes_of_kernels import N_SINUSOIDS, WANDER
-from ecgstore.pipes.fusing.steps import Step
+from ecgstore.pipes.fusing.steps import Fusible, Step
 from ecgstore.pipes.transforms.augmentation import (
     Augmentation,
     Draws,
@@ -28,7 +28,7 @@ _STEPS_PER_PERIOD: Final = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class BaselineWander(Augmentation):
+class BaselineWander(Augmentation, Fusible):
     """Add baseline wander, as of breathing and moving electrodes.
 
     The wander is a sum of three sinusoids. Their frequencies and relative amplitudes

@@ -15,13 +15,13 @@ from ecgstore.pipes.arguments import require_integer
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.fusing._codes_of_kernels import DECIMATE, ZERO_CROSSINGS
 from ecgstore.pipes.fusing.fused import Fused
-from ecgstore.pipes.fusing.steps import Step
+from ecgstore.pipes.fusing.steps import Fusible, Step, is_fusible
 from ecgstore.pipes.plain_tensors import is_plain
 from ecgstore.pipes.transforms.augmentation import clear_padding
 
 
 @dataclass(frozen=True)
-class Decimate:
+class Decimate(Fusible):
     """Keep every n-th sample, after a low-pass filter without delay.
 
     The filter is that of ``scipy.signal.decimate(ftype="fir")``: a sinc of 20 samples
@@ -86,7 +86,7 @@ class Decimate:
         """
         if self.factor == 1:
             return batch
-        if (done := Fused(self).by_kernel(batch)) is not None:
+        if is_fusible(self) and (done := Fused(self).by_kernel(batch)) is not None:
             return done
         batch, signals = self._in_mv(batch)
         slow = self.filtered(signals)

@@ -12,7 +12,7 @@ from torch import Tensor
 from ecgstore.arrays import Float32Array
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.fusing._codes_of_kernels import ELECTRODE_NOISE
-from ecgstore.pipes.fusing.steps import Step
+from ecgstore.pipes.fusing.steps import Fusible, Step
 from ecgstore.pipes.transforms.augmentation import (
     Augmentation,
     Draws,
@@ -42,7 +42,7 @@ _CENTRAL_TERMINAL: Final = -1 / 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class ElectrodeNoise(Augmentation):
+class ElectrodeNoise(Augmentation, Fusible):
     """Add Gaussian white noise to every electrode, and so to the leads between them.
 
     As in a recording, a lead gets the difference of its electrodes' noise, and what
@@ -78,7 +78,7 @@ class ElectrodeNoise(Augmentation):
     def apply(self, batch: Batch, chosen: Tensor, draws: Draws) -> Batch:
         """Add the noise."""
         signals = signals_in_mv(batch, type(self).__name__)
-        weights = _weights(batch.leads)
+        weights = _weights_of(batch)
         electrodes = noise_of_keys(signals, draw_keys(draws), weights.shape[1])
         sd_mv = draws.uniform_array(*self.sd_mv) * chosen.numpy()
         electrodes.mul_(on_device_of(signals, sd_mv)[:, None, None])
@@ -92,13 +92,25 @@ class ElectrodeNoise(Augmentation):
         """Return the same as a step of a kernel."""
         chosen, draws = self.drawn(batch)
         keys, sd_mv = draw_keys(draws), draws.uniform_array(*self.sd_mv)
-        weights = _weights(batch.leads)
+        weights = _weights_of(batch)
         n_electrodes = weights.shape[1]
         numbers = noise_numbers(batch, chosen, keys, sd_mv)
         constants = weights.reshape(-1)
         return Step(
             ELECTRODE_NOISE, numbers, constants, n_electrodes, n_electrodes
         ), batch
+
+
+def _weights_of(batch: Batch) -> Float32Array:
+    """Return the weights of the leads of a batch, if they are those of its signals."""
+    assert batch.signals is not None
+    if len(batch.leads) != batch.signals.shape[1]:
+        raise ValueError(
+            f"the batch has {batch.signals.shape[1]} leads and names {len(batch.leads)}"
+            f" ({', '.join(batch.leads)}); expected a name for each: a transform that "
+            "changes the leads must change leads=, too"
+        )
+    return _weights(batch.leads)
 
 
 @lru_cache(maxsize=64)

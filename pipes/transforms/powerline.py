@@ -10,7 +10,7 @@ from torch import Tensor
 from ecgstore.arrays import BoolArray, FloatArray, IntArray
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.fusing._codes_of_kernels import POWERLINE
-from ecgstore.pipes.fusing.steps import Step
+from ecgstore.pipes.fusing.steps import Fusible, Step
 from ecgstore.pipes.transforms.augmentation import (
     Augmentation,
     Draws,
@@ -25,7 +25,7 @@ from ecgstore.pipes.transforms.augmentation import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Powerline(Augmentation):
+class Powerline(Augmentation, Fusible):
     """Add powerline interference.
 
     Phases are random and the same in all leads of a record, as from one source; the
@@ -123,7 +123,8 @@ class Powerline(Augmentation):
         """Return sine and cosine of all harmonics of all mains, on the CPU."""
         assert batch.signals is not None
         n_samples = batch.signals.shape[-1]
-        return _tones(self.mains_hz, 1 + len(self.harmonics), batch.fs, n_samples)
+        n_harmonics = 1 + len(self.harmonics)
+        return _tones((*self.mains_hz,), n_harmonics, batch.fs, n_samples)
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ from torch import Tensor
 from ecgstore.arrays import BoolArray, FloatArray, IntArray
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.fusing import _codes_of_kernels as codes
-from ecgstore.pipes.fusing.steps import Step
+from ecgstore.pipes.fusing.steps import Fusible, Step
 from ecgstore.pipes.transforms.augmentation import (
     Augmentation,
     Draws,
@@ -22,7 +22,7 @@ from ecgstore.pipes.transforms.augmentation import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gain(Augmentation):
+class Gain(Augmentation, Fusible):
     """Multiply a record by a random factor, the same for all its leads.
 
     So the ratios of the leads, and the electrical axis, do not change.
@@ -60,7 +60,7 @@ class Gain(Augmentation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TimeShift(Augmentation):
+class TimeShift(Augmentation, Fusible):
     """Shift a record in time, with its marks.
 
     Samples that leave the window are lost. A record shifted to the right begins with
@@ -140,7 +140,7 @@ def _shifted_marks(
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeadDropout(Augmentation):
+class LeadDropout(Augmentation, Fusible):
     """Set whole leads to zero, as in recorders with fewer leads; one is always kept.
 
     The marks of these leads stay.
@@ -187,7 +187,7 @@ class LeadDropout(Augmentation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TimeMask(Augmentation):
+class TimeMask(Augmentation, Fusible):
     """Set a segment of all leads to zero, as by a lost connection.
 
     Marks within the segment stay.

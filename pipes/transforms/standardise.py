@@ -13,10 +13,11 @@ from ecgstore.arrays import BoolArray, Float32Array, FloatArray
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.fusing._codes_of_kernels import STANDARDISE
 from ecgstore.pipes.fusing.fused import Fused
-from ecgstore.pipes.fusing.steps import Step
+from ecgstore.pipes.fusing.steps import Fusible, Step, is_fusible
 from ecgstore.pipes.transforms.augmentation import (
     clear_missing_leads,
     clear_padding,
+    real_samples,
 )
 from ecgstore.pipes.transforms.statistics import Standardisation
 from ecgstore.storage import Selection
@@ -27,7 +28,7 @@ _RECORDS_READ_AT_ONCE: Final = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standardise(Standardisation):
+class Standardise(Standardisation, Fusible):
     """Bring every lead to mean 0 and standard deviation 1: a batch transform.
 
     Every real sample becomes (x - mean) / sd, with the statistics of the selection
@@ -133,7 +134,7 @@ class Standardise(Standardisation):
             If the batch has no signals, or other leads or another sampling rate than
             the training records.
         """
-        if (done := Fused(self).by_kernel(batch)) is not None:
+        if is_fusible(self) and (done := Fused(self).by_kernel(batch)) is not None:
             return done
         batch, signals = self._signals(batch)
         signals.sub_(_lead_column(self.mean, signals.device))
@@ -144,7 +145,7 @@ class Standardise(Standardisation):
     def step(self, batch: Batch) -> tuple[Step | None, Batch]:
         """Return the same as a step of a kernel."""
         batch, _ = self._signals(batch)
-        n_real = batch.n_real_samples.numpy()[:, np.newaxis].astype(np.float64)
+        n_real = real_samples(batch)[:, np.newaxis].astype(np.float64)
         return Step(STANDARDISE, n_real, _constants(self.mean, self.divisors())), batch
 
     def inverse(self, batch: Batch) -> Batch:

@@ -10,7 +10,7 @@ from ecgstore.arrays import FloatArray
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.fusing._codes_of_kernels import NOISE, NOISE_AT_SNR
 from ecgstore.pipes.fusing.counter_noise import gaussian_noise
-from ecgstore.pipes.fusing.steps import Step
+from ecgstore.pipes.fusing.steps import Fusible, Step
 from ecgstore.pipes.transforms.augmentation import (
     Augmentation,
     Draws,
@@ -24,7 +24,7 @@ from ecgstore.pipes.transforms.augmentation import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class WhiteNoise(Augmentation):
+class WhiteNoise(Augmentation, Fusible):
     """Add Gaussian white noise of a given standard deviation, as of muscles.
 
     The noise of the leads of a record is independent, of the same standard deviation.
@@ -67,7 +67,7 @@ class WhiteNoise(Augmentation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WhiteNoiseAtSnr(Augmentation):
+class WhiteNoiseAtSnr(Augmentation, Fusible):
     """Add Gaussian white noise of a given signal-to-noise ratio to every lead.
 
     The ratio is the mean square of the lead's real samples divided by the variance of

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -254,3 +255,93 @@ def test_gradients_pass_through() -> None:
     assert result.signals is not None
     result.signals.sum().backward()  # type: ignore[no-untyped-call]
     assert signals.grad is not None
+
+
+CROPPED = [*ALL, standardise(("I", "II", "III")), pipes.Decimate(3)]
+
+
+@pytest.mark.parametrize("transform", CROPPED, ids=lambda one: type(one).__name__)
+def test_records_may_end_after_their_signals(transform: Any) -> None:
+    """As after a user's function that crops signals and nothing else."""
+    pool = make_batch(9, 3, 400, padded=False)
+    cropped = torch.from_numpy(signals_of(pool)[..., :150].copy())
+    short = replace(copy(pool), signals=cropped.clone())
+    exact = replace(short, n_real_samples=torch.full((9,), 150), signals=cropped)
+    np.testing.assert_array_equal(
+        signals_of(transform(short)), signals_of(transform(exact))
+    )
+
+
+def test_leads_that_do_not_fit_the_signals_are_refused() -> None:
+    pool = make_batch(4, 3)
+    wrong = pool.replace(missing_leads=torch.zeros(4, 5, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"missing_leads .* \[4, 5\]; expected \[4, 3"):
+        pipes.WhiteNoise(probability=1.0)(wrong)
+    named = replace(pool, leads=LEADS)
+    with pytest.raises(ValueError, match="has 3 leads and names 12"):
+        pipes.ElectrodeNoise(probability=1.0)(named)
+
+
+class Scheduled:
+    """A user's transform with a method of the name of ours."""
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Return the batch."""
+        return batch
+
+    def step(self) -> None:
+        """Go on."""
+
+    parts = ()
+
+
+class Sharper(pipes.Decimate):
+    """Decimation with a filter of one's own."""
+
+    def filtered(self, signals: Tensor) -> Tensor:
+        """Keep every n-th sample."""
+        return signals[..., :: self.factor].clone()
+
+
+def test_names_of_methods_mean_nothing() -> None:
+    own = Scheduled()
+    assert fuse([own]) == [own]
+
+
+def test_a_public_method_that_is_overridden_is_called() -> None:
+    [sharper] = fuse([Sharper(4)])
+    assert not isinstance(sharper, Fused)
+    pool = make_batch(3)
+    np.testing.assert_array_equal(
+        signals_of(sharper(copy(pool))), signals_of(pool)[..., ::4]
+    )
+
+
+def test_counts_stay_counts_if_nothing_is_done(store: Store) -> None:
+    options: dict[str, Any] = {"dtype": "int16"}
+    for transforms in ([pipes.Decimate(1)], [lambda batch: batch, pipes.Decimate(1)]):
+        batch = next(iter(pipes.loader(store, 4, transform=transforms, **options)))
+        plain = next(iter(pipes.loader(store, 4, **options)))
+        assert digest([batch]) == digest([plain])
+        assert batch.mv_per_count == store.scale_factor
+
+
+def test_a_transform_is_used_by_several_threads() -> None:
+    """Its constants, of another length for each batch, are never mixed up."""
+    augment = Augment(pipes.Powerline(probability=1.0), pipes.BaselineWander())
+    pools = [make_batch(3, 2, n_samples) for n_samples in (300, 400, 500, 600)]
+    expected = [digest([augment(copy(pool))]) for pool in pools]
+
+    def use(number: int) -> None:
+        for _ in range(60):
+            assert digest([augment(copy(pools[number]))]) == expected[number]
+
+    with ThreadPoolExecutor(len(pools)) as threads:
+        list(threads.map(use, range(len(pools))))
+
+
+def test_mains_may_be_a_list() -> None:
+    frequencies: Any = [50.0, 60.0]
+    pool = make_batch(4)
+    listed = pipes.Powerline(mains_hz=frequencies, probability=1.0)(copy(pool))
+    assert digest([listed]) == digest([pipes.Powerline(probability=1.0)(copy(pool))])

@@ -1,10 +1,13 @@
 """The prefetching thread."""
 
 import threading
+from typing import Any
 
 import pytest
 
 from ecgstore import pipes
+from ecgstore.pipes.loading import Loader
+from ecgstore.pipes.testing import digest
 from ecgstore.storage import Store
 
 FAILSAFE_S = 60
@@ -36,3 +39,85 @@ def test_prefetching_no_item_is_refused(store: Store) -> None:
             pipes.Prefetch(rows, depth)
     with pytest.raises(ValueError, match="expected 1 or more items to prefetch"):
         pipes.loader(store, prefetch=-1)
+
+
+class Counted(pipes.Decimate):
+    """A transform of the package, as it seems, that counts its calls."""
+
+    n_calls = 0
+
+    def __call__(self, batch: pipes.Batch) -> pipes.Batch:
+        """Count, and return the batch."""
+        type(self).n_calls += 1
+        return batch
+
+
+Counted.__module__ = "ecgstore.pipes.counted"
+
+
+@pytest.fixture
+def counted() -> type[Counted]:
+    Counted.n_calls = 0
+    return Counted
+
+
+@pytest.mark.parametrize("prefetch", [1, 3])
+def test_the_next_epoch_is_begun_before_one_ends(
+    store: Store, counted: type[Counted], prefetch: int
+) -> None:
+    few = store.select(rows=range(6))
+
+    def make(transform: Any) -> Loader:
+        return pipes.loader(
+            few, 2, shuffle=True, prefetch=prefetch, transform=transform
+        )
+
+    loader = make(counted(2))
+    other = make([])
+    plain = [[digest([batch]) for batch in other] for _ in range(4)]
+    for epoch in range(3):
+        assert [digest([batch]) for batch in loader] == plain[epoch]
+        assert counted.n_calls == 3 * (epoch + 1) + 1
+        assert loader.state_dict() == other_state(make([]), epoch + 1)
+        assert not [one for one in threading.enumerate() if "prefetch" in one.name]
+    loader.set_epoch(3)  # the one that is begun
+    assert [digest([batch]) for batch in loader] == plain[3]
+    assert counted.n_calls == 13
+    loader.set_epoch(1)
+    assert [digest([batch]) for batch in loader] == plain[1]
+
+
+def other_state(loader: Loader, epoch: int) -> dict[str, Any]:
+    loader.set_epoch(epoch)
+    return loader.state_dict()
+
+
+def test_an_epoch_that_is_begun_is_dropped_for_another_state(store: Store) -> None:
+    few = store.select(rows=range(6))
+    loader = pipes.loader(few, 2, shuffle=True)
+    loop = iter(loader)
+    next(loop)
+    state = loader.state_dict()
+    rest = [digest([batch]) for batch in loop]
+    loader.load_state_dict(state)
+    assert [digest([batch]) for batch in loader] == rest
+    first = digest([next(iter(loader))])  # of the epoch that is begun, then left
+    loader.set_epoch(1)
+    assert digest([next(iter(loader))]) == first
+    list(loader)
+    loader.close()
+
+
+def test_users_functions_are_not_called_for_an_epoch_that_may_never_come(
+    store: Store,
+) -> None:
+    """They may be changed between epochs."""
+    calls = []
+
+    def note(batch: pipes.Batch) -> pipes.Batch:
+        calls.append(batch)
+        return batch
+
+    few = store.select(rows=range(6))
+    list(pipes.loader(few, 2, transform=note))
+    assert len(calls) == 3

@@ -179,3 +179,44 @@ def test_a_users_function_gets_single_batches(store: Store) -> None:
     node.reset()
     n = sum(1 for _ in node)
     assert seen == [2] * n
+
+
+@pytest.mark.parametrize("prefetch", [0, 1])
+def test_what_fails_before_signals_are_read_fails_alone(
+    store: Store, monkeypatch: pytest.MonkeyPatch, prefetch: int
+) -> None:
+    prepare = RecordReader.prepare
+
+    def fail_at_9(self: RecordReader, batches: list[pipes.RowBatch]) -> Prepared:
+        if any(9 in batch.rows for batch in batches):
+            raise MemoryError("row 9")
+        return prepare(self, batches)
+
+    monkeypatch.setattr(RecordReader, "prepare", fail_at_9)
+    rows = list[int]()
+    with pytest.raises(MemoryError, match="row 9"):
+        append_rows(small(store, prefetch=prefetch), rows)
+    assert rows == list(range(9))
+
+
+def test_batches_that_are_read_together_are_independent(store: Store) -> None:
+    """For autograd, too: what is done to one is no change of another."""
+    batches = list(small(store.select(rows=range(8))))
+    gain = torch.ones(1, requires_grad=True)
+    losses = []
+    for batch in batches:
+        assert batch.signals is not None
+        losses.append((batch.signals * gain).square().sum())
+        batch.signals.mul_(2)
+        batch.signals.mul_(gain)  # a view of several outputs could not be changed
+    torch.stack(losses[-1:]).sum()
+
+
+def test_large_fields_are_counted(store: Store, sizes: list[list[int]]) -> None:
+    fields = ("fiducials", "r_peaks", "features")
+    list(pipes.loader(store, 8, fields=fields, prefetch=0))
+    reader = RecordReader(store, fields)
+    values = reader.read(pipes.RowBatch(np.arange(2), np.zeros(2, np.uint64)))
+    tensors = [values.fiducials, values.r_peaks, values.features]
+    n_bytes = sum(one.nbytes for one in tensors if one is not None)
+    assert reader.record_bytes == n_bytes // 2
