@@ -84,8 +84,10 @@ class Read(BaseNode[Batch]):
         self._together = 1
         self._is_exhausted = False
 
-    def _read(self) -> None:
+    def _read(self, *, alone: bool = False) -> None:
         """Read the next batches; if that fails, the first of them alone."""
+        if alone:
+            self._together = 1
         chunk: list[_Rows] = []
         waits = waits_for_disk()
         try:
@@ -96,12 +98,10 @@ class Read(BaseNode[Batch]):
             raise
         except Exception:
             self._return(chunk)
-            if self._together == 1:
-                if self._ahead:
-                    self._ahead.popleft()
+            if alone:
+                self._ahead.popleft()
                 raise
-            self._together = 1
-            self._read()
+            self._read(alone=True)
             return
         except BaseException:  # Ctrl-C
             self._return(chunk)
@@ -109,7 +109,6 @@ class Read(BaseNode[Batch]):
         self._n_cold = max(self._n_cold - 1, 0)
         if waits_for_disk() > waits:
             self._n_cold = _BATCHES_COLD
-        self._together = min(2 * self._together, _MOST_TOGETHER)
         for batch, (_, state) in zip(batches, chunk, strict=True):
             self._done.append((batch, state))
 
@@ -120,6 +119,7 @@ class Read(BaseNode[Batch]):
         prepared = self._reader.prepare([rows for rows, _ in chunk])
         for _ in chunk:
             self._ahead.popleft()
+        self._together = min(2 * self._together, _MOST_TOGETHER)
         return prepared, chunk
 
     def _prepare_ahead(self) -> None:
