@@ -37,7 +37,8 @@ In Python, the features become columns of the store:
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="The file to write.  [default: STORE.MODEL.features.h5 beside STORE]",
+    help="The file to write.  [default: STORE.MODEL.features.h5 beside STORE, or in "
+    "the current folder if STORE is a URL]",
 )
 @click.option(
     "--csv",
