@@ -24,7 +24,7 @@ class Parts(Protocol):
     def of_collection(self) -> list[str]:
         """Return the shards here that the collection is made of.
 
-        None if there is no collection of that name, or it cannot be read.
+        None of them if there is no collection of that name, or something else.
         """
 
     def holds(self, name: str, n_rows: int) -> bool:

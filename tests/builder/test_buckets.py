@@ -218,6 +218,32 @@ def test_a_name_with_another_content_is_refused(
     assert server.contents() == {f"ecg/all.h5.parts/{name}": bytes(other)}
 
 
+def test_a_shard_that_cannot_be_read_is_not_taken_for_another(
+    server: BucketServer,
+    local: dict[str, bytes],
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its user would delete it; and shards of a collection would never be removed."""
+    monkeypatch.delattr("os.memfd_create")  # as on systems other than Linux
+    parts = PartsBucket.of(server.url("ecg/all.h5"))
+    assert parts.of_collection() == []
+    for name, content in in_folder(local).items():
+        server.put(name, content)
+    name, *_ = names = parts.of_collection()
+    assert len(names) == len(local) - 1
+    assert parts.holds(name, ROWS)
+    server.fails = lambda asked: "before" if asked.method == "GET" else ""
+    with pytest.raises(EcgStoreError, match="cannot be read"):
+        parts.holds(name, ROWS)
+    with pytest.raises(EcgStoreError, match="cannot be read"):
+        parts.of_collection()
+    server.fails = lambda asked: ""
+    server.put("ecg/all.h5", b"something else")
+    assert parts.of_collection() == []
+    assert not cache.exists()
+
+
 def test_something_else_under_the_name_of_a_shard_ends_a_build(
     dozen_records: Path, build: Build, server: BucketServer, local: dict[str, bytes]
 ) -> None:
