@@ -14,9 +14,6 @@ from ecgstore.system.urls import shown
 
 Answer = TypeVar("Answer")
 
-_ATTEMPTS: Final = 7
-"""With growing pauses, 6 s: as long as a server takes to start again."""
-
 _PIECE: Final = 1 << 20
 """Bytes that are in memory of each file under way."""
 
@@ -94,7 +91,6 @@ class RemoteFolder:
             f"{self.shown}/{name}".rstrip("/"),
             self.closed,
             expected="a file of a record",
-            attempts=_ATTEMPTS,
         )
 
     def page_url(self, folder: str) -> str:

@@ -410,7 +410,7 @@ def test_parts_of_a_failed_upload_are_removed(
     server.fails = lambda asked: (
         "before" if asked.method == "POST" and "uploadId" in asked.query else ""
     )
-    with pytest.raises(EcgStoreError, match="cannot be written, after 5 attempts"):
+    with pytest.raises(EcgStoreError, match="cannot be written, after 9 attempts"):
         bucket.put(file, "large", replace=True)
     server.fails = lambda asked: ""
     assert not server.unfinished()

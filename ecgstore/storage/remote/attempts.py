@@ -11,8 +11,12 @@ from ecgstore.errors import EcgStoreError, StoreClosedError
 
 Answer = TypeVar("Answer")
 
-ATTEMPTS: Final = 5
+ATTEMPTS: Final = 9
+"""How often a request is made. The pauses between take 26 s in all: as long as a server
+needs to start again."""
+
 FIRST_PAUSE_S: Final = 0.1
+"""Each pause is twice as long as the one before."""
 
 _MACHINE_ROLES: Final = "169.254.169.254"
 """Where clouds give machines their credentials."""
@@ -97,7 +101,6 @@ def repeated(
     expected: str,
     purpose: Purpose = READING,
     on_failure: Callable[[], object] = lambda: None,
-    attempts: int = ATTEMPTS,
 ) -> Answer:
     """Return what a request returns; make it again if the server or network fails.
 
@@ -115,8 +118,6 @@ def repeated(
         What the request is for.
     on_failure : callable
         Called before the request is made again.
-    attempts : int
-        How often it is made.
 
     Raises
     ------
@@ -136,7 +137,7 @@ def repeated(
         exceptions.UnauthenticatedError,
     )
     check_process(place)
-    for attempt in range(1, attempts + 1):
+    for attempt in range(1, ATTEMPTS + 1):
         if closed.is_set():
             raise StoreClosedError(f"{place}: the store was closed")
         _used_by = os.getpid()
@@ -149,7 +150,7 @@ def repeated(
         except final as error:
             raise _failed(place, error, expected, purpose, attempt) from error
         except Exception as error:  # of the server, the network or its body
-            if attempt == attempts or _MACHINE_ROLES in str(error):
+            if attempt == ATTEMPTS or _MACHINE_ROLES in str(error):
                 raise _failed(place, error, expected, purpose, attempt) from error
             on_failure()
             pause = FIRST_PAUSE_S * 2 ** (attempt - 1)

@@ -60,7 +60,7 @@ def test_a_signature_is_sent_and_never_shown(
         ecgstore.open(signed)
     assert "secret" not in str(error.value)
     server.close()
-    with pytest.raises(EcgStoreError, match="after 5 attempts") as error:
+    with pytest.raises(EcgStoreError, match="after 9 attempts") as error:
         ecgstore.open(signed.replace("http://", "http://me:password@"))
     assert "secret" not in str(error.value)
     assert "password" not in str(error.value)
