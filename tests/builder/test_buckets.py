@@ -238,6 +238,8 @@ def test_a_shard_that_cannot_be_read_is_not_taken_for_another(
         parts.holds(name, ROWS)
     with pytest.raises(EcgStoreError, match="cannot be read"):
         parts.of_collection()
+    with pytest.raises(EcgStoreError, match="cannot be read"):
+        parts.bucket.read(name, 0, 8)
     server.fails = lambda asked: ""
     server.put("ecg/all.h5", b"something else")
     assert parts.of_collection() == []
