@@ -263,6 +263,15 @@ def test_something_else_under_the_name_of_a_shard_ends_a_build(
     assert server.contents() == in_folder(local)
 
 
+def test_without_a_cache_unfinished_files_are_where_caches_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("ECGSTORE_CACHE", "off")
+    local = BucketDestination("s3://bucket/one.h5").local
+    assert local.is_relative_to(tmp_path / "ecgstore" / "builds")
+
+
 def test_one_of_many_writers_is_first(server: BucketServer, tmp_path: Path) -> None:
     bucket = Bucket(server.url("ecg"))
     files = [tmp_path / f"{number}" for number in range(8)]
