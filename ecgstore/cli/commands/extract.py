@@ -9,7 +9,7 @@ from ecgstore.cli.options.common import (
     DEVICE,
     OWN_MODEL,
     QUIET,
-    STORE,
+    store_or_url,
 )
 from ecgstore.cli.options.report_file import ReportFile
 from ecgstore.cli.output import echo
@@ -31,7 +31,7 @@ In Python, the features become columns of the store:
 """
 )
 @CHECKPOINT
-@STORE
+@store_or_url()
 @click.option(
     "-o",
     "--out",
