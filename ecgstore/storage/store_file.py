@@ -106,6 +106,14 @@ class StoreFile:
         return str(self.path) if self.url is None else shown(self.url)
 
     @property
+    def address(self) -> Path | str:
+        """Absolute path, or URL, with which another process opens it.
+
+        A URL may hold a signature or a password: it is not for messages and files.
+        """
+        return self.path.absolute() if self.url is None else self.url
+
+    @property
     def file_name(self) -> str:
         """Name of the file, or of the object at the URL; no folder."""
         return self.path.name if self.url is None else divided(self.url)[1]
