@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ecgstore.builder.damage import check_written
-from ecgstore.builder.destination import Parts
+from ecgstore.builder.destination import ShardPlace
 from ecgstore.builder.parts_bucket import PartsBucket
 from ecgstore.builder.uploads import is_uploaded, upload
 from ecgstore.storage.remote.bucket import Bucket
@@ -39,7 +39,7 @@ class BucketDestination:
         digest = hashlib.sha256(url.encode()).hexdigest()[:_N_DIGITS]
         cache = chosen_cache(DEFAULT_CACHE) or default_cache()
         self.local = cache / "builds" / f"{digest}-{self._name}" / self._name
-        self.parts: Parts = PartsBucket.of(url)
+        self.parts: ShardPlace = PartsBucket.of(url)
 
     def __str__(self) -> str:
         """Return its URL."""

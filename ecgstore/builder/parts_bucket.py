@@ -21,7 +21,7 @@ from ecgstore.system.urls import shown
 class PartsBucket:
     """A folder of shards in a bucket, in which the user may have objects too.
 
-    See `Parts`.
+    See `ShardPlace`.
 
     Attributes
     ----------
