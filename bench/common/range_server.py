@@ -40,8 +40,9 @@ class Server:
     has_ranges : bool
         Whether ranges are understood.
     faults : dict
-        Probability of each fault: ``"503"``, ``"reset"``, ``"truncated"``,
-        ``"wrong"`` bytes, a body without an ``"end"``, or ``"silent"`` for ever.
+        Probability of each fault: a status such as ``"503"``, ``"reset"``,
+        ``"truncated"``, ``"wrong"`` bytes, a body without an ``"end"``, or
+        ``"silent"`` for ever.
     counts : str
         A name under which requests and bytes since the last such request are told.
     ranges : list of (int, int)
@@ -174,8 +175,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(412)
             return
         fault = self.served.fault()
-        if fault == "503":
-            self._answer(503)
+        if fault.isdecimal():
+            self._answer(int(fault))
         elif fault == "reset":
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True

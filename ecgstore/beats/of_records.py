@@ -229,7 +229,7 @@ def beats_of_store(
         beats = find_beats(signal, store.config.fs, leads=names)
         yield RecordBeats(
             ids[row],
-            str(store.path),
+            store.place,
             store.config.fs,
             n_samples,
             names,

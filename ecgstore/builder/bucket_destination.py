@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from ecgstore.builder.damage import check_written
-from ecgstore.builder.destination import Parts
+from ecgstore.builder.destination import ShardPlace
 from ecgstore.builder.parts_bucket import PartsBucket
 from ecgstore.builder.uploads import is_uploaded, upload
 from ecgstore.storage.remote.bucket import Bucket
-from ecgstore.storage.remote.cache import DEFAULT_CACHE, chosen_cache
+from ecgstore.storage.remote.cache import DEFAULT_CACHE, chosen_cache, default_cache
 from ecgstore.system.atomic_files import make_folder
 from ecgstore.system.urls import divided, shown
 
@@ -23,7 +23,7 @@ class BucketDestination:
     """An object in a bucket; see `Destination`.
 
     Unfinished files are in a folder of the user's cache, whose name is made of the URL,
-    so that the same command finds them.
+    so that the same command finds them; in that of the default cache, if there is none.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ class BucketDestination:
         self._bucket = Bucket(folder)
         self._shown = shown(url)
         digest = hashlib.sha256(url.encode()).hexdigest()[:_N_DIGITS]
-        cache = chosen_cache(DEFAULT_CACHE) or Path.home() / ".cache" / "ecgstore"
+        cache = chosen_cache(DEFAULT_CACHE) or default_cache()
         self.local = cache / "builds" / f"{digest}-{self._name}" / self._name
-        self.parts: Parts = PartsBucket.of(url)
+        self.parts: ShardPlace = PartsBucket.of(url)
 
     def __str__(self) -> str:
         """Return its URL."""

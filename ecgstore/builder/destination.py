@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 
-class Parts(Protocol):
+class ShardPlace(Protocol):
     """Where finished shards are committed.
 
     A name belongs to one content, so that a shard that is committed twice, at the same
@@ -24,7 +24,7 @@ class Parts(Protocol):
     def of_collection(self) -> list[str]:
         """Return the shards here that the collection is made of.
 
-        None if there is no collection of that name, or it cannot be read.
+        None of them if there is no collection of that name, or something else.
         """
 
     def holds(self, name: str, n_rows: int) -> bool:
@@ -65,13 +65,13 @@ class Destination(Protocol):
         A path on this machine; unfinished files lie beside it.
     folder : Path or str
         Folder of the store, or its URL, from which a collection names its shards.
-    parts : Parts
+    parts : ShardPlace
         Where the shards of a collection go.
     """
 
     local: Path
     folder: Path | str
-    parts: Parts
+    parts: ShardPlace
 
     def __str__(self) -> str:
         """Return its path or URL, for messages."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from ecgstore.builder.scan import Folders
 from ecgstore.errors import EcgStoreError
-from ecgstore.remote_records.copies import Copy, copies_of
+from ecgstore.remote_records.copies import RecordsCopy, copies_of
 from ecgstore.sources import OnUnreadable, find_headers
 from ecgstore.system.urls import shown, url_of
 
@@ -55,11 +55,11 @@ class FetchedFolders(Folders):
 
     Attributes
     ----------
-    copies : tuple of Copy
+    copies : tuple of RecordsCopy
         The copy of each root.
     """
 
-    copies: tuple[Copy, ...] = ()
+    copies: tuple[RecordsCopy, ...] = ()
 
     def headers(self, on_unreadable: OnUnreadable) -> Iterator[tuple[int, str]]:
         """Yield the records that the URLs list; see `Folders.headers`."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ecgstore.builder.destination import Parts
+from ecgstore.builder.destination import ShardPlace
 from ecgstore.builder.parts_folder import PartsFolder
 from ecgstore.errors import EcgStoreError
 from ecgstore.system.atomic_files import is_same_file, publish
@@ -23,7 +23,7 @@ class FileDestination:
     def __init__(self, final: Path) -> None:
         self.local = final
         self.folder: Path | str = final.parent
-        self.parts: Parts = PartsFolder.of(final)
+        self.parts: ShardPlace = PartsFolder.of(final)
 
     def __str__(self) -> str:
         """Return its path."""

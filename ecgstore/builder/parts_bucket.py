@@ -1,15 +1,19 @@
 """Where finished shards are committed: a folder of a bucket."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from ecgstore.builder.parts_folder import PARTS, SHARD
 from ecgstore.builder.uploads import upload
-from ecgstore.errors import EcgStoreError
+from ecgstore.errors import ConfigError, EcgStoreError, SchemaError
 from ecgstore.sources.files import printable
 from ecgstore.storage import Store
+from ecgstore.storage.remote.attempts import is_missing
 from ecgstore.storage.remote.bucket import Bucket
+from ecgstore.system.scratch import scratch_folder
 from ecgstore.system.urls import shown
 
 
@@ -17,7 +21,7 @@ from ecgstore.system.urls import shown
 class PartsBucket:
     """A folder of shards in a bucket, in which the user may have objects too.
 
-    See `Parts`.
+    See `ShardPlace`.
 
     Attributes
     ----------
@@ -52,12 +56,22 @@ class PartsBucket:
         return self.bucket.url(name)
 
     def of_collection(self) -> list[str]:
-        """Return the shards here that the collection is made of."""
+        """Return the shards here that the collection is made of.
+
+        Raises
+        ------
+        EcgStoreError
+            If it cannot be read, so that nobody knows.
+        """
         try:
-            with Store(self.collection, labels="built", cache=None) as store:
+            with _opened(self.collection) as store:
                 places = [str(part) for part in store.parts]
-        except (EcgStoreError, OSError):
+        except (SchemaError, ConfigError):  # something else has its name
             return []
+        except EcgStoreError as error:
+            if is_missing(error):
+                return []
+            raise
         folder = f"{self.bucket.folder}/"
         names = [
             place.removeprefix(folder) for place in places if place.startswith(folder)
@@ -70,15 +84,15 @@ class PartsBucket:
         Raises
         ------
         EcgStoreError
-            If something else has its name.
+            If something else has its name, or it cannot be read.
         """
         if self.bucket.size(name) is None:
             return False
         url = self.bucket.url(name)
         try:
-            with Store(url, labels="built", cache=None) as store:
+            with _opened(url) as store:
                 found = len(store)
-        except EcgStoreError as error:
+        except (SchemaError, ConfigError) as error:
             raise _other(url) from error
         if found != n_rows:
             raise _other(url)
@@ -100,6 +114,16 @@ class PartsBucket:
 
     def remove_if_empty(self) -> None:
         """Do nothing: buckets have no empty folders."""
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Store]:
+    """Open a store at a URL, and keep nothing of it."""
+    with (
+        scratch_folder(None) as folder,  # in memory, it could be on Linux only
+        Store(url, labels="built", cache=folder) as store,
+    ):
+        yield store
 
 
 def _other(url: str) -> EcgStoreError:

@@ -28,7 +28,7 @@ _ARRIVING: Final = re.compile(rf"\.{SHARD.pattern}\.[0-9a-f]{{16}}\.partial")
 class PartsFolder:
     """A folder of shards, in which the user may have files too.
 
-    See `Parts`.
+    See `ShardPlace`.
 
     Attributes
     ----------

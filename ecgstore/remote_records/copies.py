@@ -36,7 +36,7 @@ class NoSuchRecordError(EcgStoreError):
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class RecordsCopy:
     """The copy of the records below a URL, or of one record.
 
     Attributes
@@ -87,7 +87,7 @@ def cache_of_records() -> Iterator[Path]:
 @contextmanager
 def copies_of(
     urls: Sequence[str], *, quiet: bool = False
-) -> Iterator[tuple[Path, list[Copy]]]:
+) -> Iterator[tuple[Path, list[RecordsCopy]]]:
     """Copy the records below URLs to the disk.
 
     Copies stay in the cache, where the next call fetches only what is different. If the
@@ -105,7 +105,7 @@ def copies_of(
     ------
     place : Path
         The folder of all copies. Paths below it depend on the URLs alone.
-    copies : list of Copy
+    copies : list of RecordsCopy
         The copy for each URL.
 
     Raises
@@ -118,7 +118,7 @@ def copies_of(
         yield place, [_copy_of(url, place, quiet) for url in urls]
 
 
-def _copy_of(url: str, place: Path, quiet: bool) -> Copy:
+def _copy_of(url: str, place: Path, quiet: bool) -> RecordsCopy:
     """Copy the records below a URL, or the one record of a URL."""
     if url.startswith(HUB):
         raise EcgStoreError(
@@ -151,7 +151,7 @@ def _copy_of(url: str, place: Path, quiet: bool) -> Copy:
 
 def _copy_of_record(
     remote: RemoteFolder, header: str, place: Path, quiet: bool
-) -> Copy:
+) -> RecordsCopy:
     """Return the copy of one record in a folder."""
     if not is_safe(header):
         raise EcgStoreError(
@@ -164,7 +164,7 @@ def _copy_of_record(
     problem = download.failures.pop(header, None)
     if problem is not None:
         raise NoSuchRecordError(problem)
-    return Copy(
+    return RecordsCopy(
         folder / header,
         f"{remote.shown}/{header}",
         folder,
@@ -175,7 +175,7 @@ def _copy_of_record(
 
 def _copy_of_folder(
     remote: RemoteFolder, listing: Listing, place: Path, quiet: bool
-) -> Copy:
+) -> RecordsCopy:
     """Return the copy of the records that a folder lists."""
     folder = _folder_for(remote, place)
     checksums = read_checksums(remote) if has_checksums(listing) else {}
@@ -189,7 +189,7 @@ def _copy_of_folder(
         )
         left_out = (*left_out, (folder, problem))
     names = frozenset(listing.files).difference(download.failures)
-    return Copy(folder, remote.shown, folder, left_out, names)
+    return RecordsCopy(folder, remote.shown, folder, left_out, names)
 
 
 def _left_out(folder: Path, download: Download) -> tuple[tuple[Path, str], ...]:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from ecgstore.errors import EcgStoreError, RecordError, StoreClosedError, counted
 from ecgstore.remote_records.listing import Listing
 from ecgstore.remote_records.names import is_safe
-from ecgstore.remote_records.remote_folder import RemoteFolder, Version
+from ecgstore.remote_records.remote_folder import FileVersion, RemoteFolder
 from ecgstore.sources import format_of, known_formats
 from ecgstore.sources.array_layout import read_layout
 from ecgstore.storage.remote.attempts import is_missing
@@ -184,7 +184,9 @@ class Download:
             if not (other in listing.files and _is_wanted(other)):
                 yield other
 
-    def _fetched(self, name: str, version: Version | None, *, is_listed: bool) -> bool:
+    def _fetched(
+        self, name: str, version: FileVersion | None, *, is_listed: bool
+    ) -> bool:
         """Fetch a file unless it is there; return whether it is now."""
         try:
             self._fetch(name, version)
@@ -218,7 +220,7 @@ class Download:
             "go on"
         )
 
-    def _fetch(self, name: str, version: Version | None) -> None:
+    def _fetch(self, name: str, version: FileVersion | None) -> None:
         """Fetch a file unless it is there in the version of the server."""
         target = self._folder / name
         try:
@@ -286,9 +288,9 @@ class _Body:
         self._sha256 = hashlib.sha256()
         self._n_bytes = self._n_expected = 0
         self._e_tag: str | None = None
-        self._version: Version | None = None
+        self._version: FileVersion | None = None
 
-    def request(self) -> Version:
+    def request(self) -> FileVersion:
         """Request the file, or its rest, once, and write it; return its version."""
         from obstore import exceptions
 
@@ -300,7 +302,7 @@ class _Body:
                 raise
             self._begin_anew()
             return self.request()
-        version = Version.of(meta)
+        version = FileVersion.of(meta)
         if rest is not None and version != self._version:
             # Not every server knows the condition.
             self._begin_anew()
@@ -359,9 +361,9 @@ def _is_wanted(name: str) -> bool:
     )
 
 
-def _version_there(path: Path) -> Version | None:
+def _version_there(path: Path) -> FileVersion | None:
     """Return the version of the server of which a file is a copy; None without one."""
     with suppress(OSError, ValueError):
         status = os.lstat(path)
-        return Version(status.st_size, status.st_mtime_ns)
+        return FileVersion(status.st_size, status.st_mtime_ns)
     return None

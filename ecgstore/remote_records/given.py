@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecgstore.errors import EcgStoreError
-from ecgstore.remote_records.copies import Copy, copies_of
+from ecgstore.remote_records.copies import RecordsCopy, copies_of
 from ecgstore.sources import OnUnreadable, given_headers
 from ecgstore.system.urls import url_of
 
@@ -19,12 +19,12 @@ class GivenRecords:
     ----------
     paths : tuple of Path
         Folders, headers or signal files.
-    copies : tuple of Copy
+    copies : tuple of RecordsCopy
         Those of the paths that are copies.
     """
 
     paths: tuple[Path, ...]
-    copies: tuple[Copy, ...]
+    copies: tuple[RecordsCopy, ...]
 
     def headers(self, on_unreadable: OnUnreadable | None = None) -> list[Path]:
         """Return the headers of all records; see `ecgstore.sources.given_headers`.

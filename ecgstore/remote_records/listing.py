@@ -9,7 +9,7 @@ from typing import Final
 from ecgstore.errors import EcgStoreError
 from ecgstore.remote_records.index_page import links_of_page
 from ecgstore.remote_records.names import is_hidden, is_safe
-from ecgstore.remote_records.remote_folder import RemoteFolder, Version
+from ecgstore.remote_records.remote_folder import FileVersion, RemoteFolder
 from ecgstore.sources import known_formats
 
 RECORDS: Final = "RECORDS"
@@ -42,12 +42,12 @@ class Listing:
         Number of all of them.
     """
 
-    files: dict[str, Version | None] = field(default_factory=dict)
+    files: dict[str, FileVersion | None] = field(default_factory=dict)
     is_complete: bool = True
     unsafe: list[str] = field(default_factory=list)
     n_unsafe: int = 0
 
-    def add(self, name: str, version: Version | None = None) -> None:
+    def add(self, name: str, version: FileVersion | None = None) -> None:
         """Add a file, unless its name is not safe, or hidden."""
         if not is_safe(name):
             self.refuse(name)

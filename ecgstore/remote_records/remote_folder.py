@@ -14,14 +14,11 @@ from ecgstore.system.urls import shown
 
 Answer = TypeVar("Answer")
 
-_ATTEMPTS: Final = 7
-"""With growing pauses, 6 s: as long as a server takes to start again."""
-
 _PIECE: Final = 1 << 20
 """Bytes that are in memory of each file under way."""
 
 
-class Version(NamedTuple):
+class FileVersion(NamedTuple):
     """What tells one version of a file from others.
 
     Attributes
@@ -38,7 +35,7 @@ class Version(NamedTuple):
     time_ns: int
 
     @classmethod
-    def of(cls, meta: Any) -> "Version":
+    def of(cls, meta: Any) -> "FileVersion":
         """Return the version that an answer names."""
         modified: datetime = meta["last_modified"]
         e_tag = meta.get("e_tag") or ""
@@ -94,7 +91,6 @@ class RemoteFolder:
             f"{self.shown}/{name}".rstrip("/"),
             self.closed,
             expected="a file of a record",
-            attempts=_ATTEMPTS,
         )
 
     def page_url(self, folder: str) -> str:
@@ -102,9 +98,9 @@ class RemoteFolder:
         parts = urlsplit(self.url)
         return parts._replace(path=f"{parts.path}/{quote(folder)}").geturl()
 
-    def version(self, name: str) -> Version:
+    def version(self, name: str) -> FileVersion:
         """Return the version of a file, without its bytes."""
-        return self.repeated(lambda: Version.of(self._store.head(name)), name)
+        return self.repeated(lambda: FileVersion.of(self._store.head(name)), name)
 
     def get(
         self, name: str, rest: tuple[int, int] | None = None, e_tag: str | None = None
@@ -167,7 +163,7 @@ class RemoteFolder:
                 return None
             raise
 
-    def objects(self, most: int) -> list[tuple[str, Version]]:
+    def objects(self, most: int) -> list[tuple[str, FileVersion]]:
         """Return name and version of everything in the folder of a bucket.
 
         Raises
@@ -176,10 +172,10 @@ class RemoteFolder:
             If it cannot be listed, or holds more than that.
         """
 
-        def request() -> list[tuple[str, Version]]:
-            found: list[tuple[str, Version]] = []
+        def request() -> list[tuple[str, FileVersion]]:
+            found: list[tuple[str, FileVersion]] = []
             for page in self._store.list(chunk_size=1000):
-                found += ((meta["path"], Version.of(meta)) for meta in page)
+                found += ((meta["path"], FileVersion.of(meta)) for meta in page)
                 if len(found) > most:
                     raise EcgStoreError(
                         f"{self.shown}: holds more than {most} objects; give the "

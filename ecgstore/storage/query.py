@@ -4,7 +4,6 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -21,7 +20,7 @@ _SHOWN: Final = 9
 """Columns that an error names."""
 
 
-def fulfils(columns: Columns, query: str, n_rows: int, path: Path) -> BoolArray:
+def fulfils(columns: Columns, query: str, n_rows: int, place: str) -> BoolArray:
     """Return where a condition over all columns holds.
 
     Parameters
@@ -32,8 +31,8 @@ def fulfils(columns: Columns, query: str, n_rows: int, path: Path) -> BoolArray:
         An expression as for `pandas.DataFrame.query`; see `Store.select`.
     n_rows : int
         Number of rows of the store.
-    path : Path
-        Path of the store, for messages.
+    place : str
+        Path or URL of the store, for messages.
 
     Returns
     -------
@@ -58,12 +57,12 @@ def fulfils(columns: Columns, query: str, n_rows: int, path: Path) -> BoolArray:
         raise
     except Exception as error:  # pandas raises many types of errors here
         raise EcgStoreError(
-            f"{path}: query {query!r} failed ({error}); expected an expression "
+            f"{place}: query {query!r} failed ({error}); expected an expression "
             f"over columns such as {', '.join(islice(columns, _SHOWN))}"
         ) from error
     if result.shape != (n_rows,) or result.dtype != bool:
         raise EcgStoreError(
-            f"{path}: query {query!r} is not a condition; expected one that is "
+            f"{place}: query {query!r} is not a condition; expected one that is "
             "true or false for every record, such as: age < 40"
         )
     return result

@@ -215,7 +215,7 @@ def select(
         names = _check_known(store, "class", classes, store.label_names)
         keep &= _is_in_class(store, [store.label_names.index(name) for name in names])
     if query is not None:
-        keep &= fulfils(store.columns, query, len(store), store.path)
+        keep &= fulfils(store.columns, query, len(store), store.place)
     if rows is not None:
         is_chosen = np.zeros(len(store), bool)
         is_chosen[rows] = True

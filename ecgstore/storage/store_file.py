@@ -21,7 +21,7 @@ from ecgstore.storage.remote.object_reader import Transfers
 from ecgstore.storage.remote.opening import open_mirror
 from ecgstore.storage.rows import SignalRows
 from ecgstore.storage.tables import Tables
-from ecgstore.system.urls import shown, url_of
+from ecgstore.system.urls import divided, shown, url_of
 
 
 class StoreFile:
@@ -104,6 +104,19 @@ class StoreFile:
     def place(self) -> str:
         """Path or URL, for messages."""
         return str(self.path) if self.url is None else shown(self.url)
+
+    @property
+    def address(self) -> Path | str:
+        """Absolute path, or URL, with which another process opens it.
+
+        A URL may hold a signature or a password: it is not for messages and files.
+        """
+        return self.path.absolute() if self.url is None else self.url
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file, or of the object at the URL; no folder."""
+        return self.path.name if self.url is None else divided(self.url)[1]
 
     @property
     def dtype(self) -> str:

@@ -115,7 +115,7 @@ def _content(
         "version": 1,
         "protocol": protocol,
         "settings": settings.for_store(store).to_dict(),
-        "store": {"name": store.path.name, "fingerprint": store.fingerprint},
+        "store": {"name": store.file_name, "fingerprint": store.fingerprint},
         "software": {
             "ecgstore": __version__,
             "python": platform.python_version(),

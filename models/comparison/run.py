@@ -86,7 +86,7 @@ class ProtocolResult:
 class Task:
     """The work of one fold with one seed, for any process that can read the store."""
 
-    store: Path
+    store: Path | str
     protocol: str
     fold: int
     seed: int
@@ -160,7 +160,7 @@ def compare(
         only_writer(folder, "comparison"),
     ):
         tasks = [
-            Task(store.path, protocol, fold, seed, inner, settings, folder, device)
+            Task(store.address, protocol, fold, seed, inner, settings, folder, device)
             for protocol, outer in folds.items()
             for seed in range(n_seeds[protocol])
             for fold in range(len(outer))

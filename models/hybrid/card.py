@@ -74,7 +74,7 @@ def _training_lines(hybrid: Hybrid, store: Store) -> list[str]:
     names, counts = np.unique(source, return_counts=True)
     return [
         f"{len(rows)} records of {n_patients} patients in the store "
-        f"`{visible(store.path.name)}` (fingerprint `{hybrid.fingerprint[:16]}`).",
+        f"`{visible(store.file_name)}` (fingerprint `{hybrid.fingerprint[:16]}`).",
         "",
         *_table(
             ["source", "records"],

@@ -164,8 +164,8 @@ class Hybrid:
             leads, or has other features: of other options or of another version.
         """
         check_store(self, store, with_features=True)
-        self._check_versions(str(store.path), versions_of(store.software))
-        self._check_features(str(store.path), store.feature_names)
+        self._check_versions(store.place, versions_of(store.software))
+        self._check_features(store.place, store.feature_names)
 
     def check_this_ecgstore(self) -> None:
         """Raise an error if this ecgstore computes other features than the model's."""

@@ -42,7 +42,7 @@ _PRELOAD: Final = ("ecgstore.models.hybrid.training",)
 class Task:
     """One training of one part, for any process that can read the store."""
 
-    store: Path
+    store: Path | str
     part: Part
     fold: InnerFold
     settings: HybridSettings
@@ -122,7 +122,7 @@ def train_hybrid(
     settings = replace(settings, model=settings.model.for_store(store))
     folds = inner_folds(store, rows, settings.n_inner_folds)
     tasks = [
-        Task(store.path, part, fold, settings, str(device))
+        Task(store.address, part, fold, settings, str(device))
         # The longest ones first.
         for part in reversed(PARTS[inputs])
         for fold in reversed(folds)

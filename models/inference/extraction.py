@@ -53,7 +53,8 @@ def extract(
         The trained model.
     out : str or Path, optional
         The file to write; beside the store if left out, such as
-        ``challenge.resnet18.features.h5``.
+        ``challenge.resnet18.features.h5``, or in the current folder if the store is at
+        a URL.
     device : torch.device or str
         Device to compute on.
     overwrite : bool
@@ -74,8 +75,9 @@ def extract(
         feature is not finite.
     """
     model.check(store)
-    default_out = sidecar.sidecar_path(store.path, model.name)
-    out = default_out if out is None else Path(out)
+    # The file of a store at a URL is in the cache, from which it may be removed.
+    beside = store.path if store.url is None else Path(store.file_name)
+    out = sidecar.sidecar_path(beside, model.name) if out is None else Path(out)
     _check_out(out, store, overwrite)
     device = available_device(device)
     runner = model.runner(store.feature_names, device)

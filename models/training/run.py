@@ -30,6 +30,7 @@ from ecgstore.storage import Selection, Store
 from ecgstore.system.atomic_files import folder_for_files
 from ecgstore.system.identity import require_same
 from ecgstore.system.locks import only_writer
+from ecgstore.system.urls import url_of
 
 STATE: Final = "last.pt"
 HISTORY: Final = "history.csv"
@@ -136,7 +137,7 @@ def train(
         )
     with ExitStack() as stack:
         if store is None:
-            if not before.store.exists():
+            if isinstance(before.store, Path) and not before.store.exists():
                 raise EcgStoreError(
                     f"{before.path}: its store {before.store} is not there; give "
                     "it: ecgstore train STORE -o FOLDER --resume (in Python: store)"
@@ -179,24 +180,24 @@ class SavedTraining:
     ----------
     path : Path
         The state file.
-    store : Path
-        The store.
+    store : Path or str
+        The store, or its URL.
     model : ModelSettings
         The network and its inputs.
     settings : TrainingSettings
         Hyperparameters.
     folds : dict
         Validation and test folds, by the names of the parameters of `train`.
-    pretrain_on : list of Path
+    pretrain_on : list of (Path or str)
         Other stores that it is pretrained on.
     """
 
     path: Path
-    store: Path
+    store: Path | str
     model: ModelSettings
     settings: TrainingSettings
     folds: dict[str, list[int]]
-    pretrain_on: list[Path]
+    pretrain_on: list[Path | str]
 
 
 def saved_training(folder: Path, model: str | None = None) -> SavedTraining:
@@ -226,11 +227,11 @@ def saved_training(folder: Path, model: str | None = None) -> SavedTraining:
         folds = {name: values[name] for name in ("validation_folds", "test_folds")}
         return SavedTraining(
             path,
-            Path(values["store"]),
+            _path_or_url(values["store"]),
             ModelSettings(**stored),
             TrainingSettings(**values["settings"]),
             folds,
-            [Path(other) for other in values.get("pretrain_on", ())],
+            [_path_or_url(other) for other in values.get("pretrain_on", ())],
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise SchemaError(
@@ -244,6 +245,16 @@ def _newest_state(folder: Path) -> Path | None:
     state_file = folder / STATE
     paths = (state_file, state_of_pretraining(state_file))
     return next((path for path in paths if path.exists()), None)
+
+
+def _found_again(store: Store) -> str:
+    """Return where a training that is resumed finds a store; no signature of a URL."""
+    return str(store.path.absolute()) if store.url is None else store.place
+
+
+def _path_or_url(place: str) -> Path | str:
+    """Return where a store is, as `_found_again` has written it."""
+    return url_of(place) or Path(place)
 
 
 def _no_training(folder: Path) -> EcgStoreError:
@@ -323,7 +334,7 @@ def train_into(
             require_no_model(folder)
         source = source_of(model.model)
         others = [
-            str((one if isinstance(one, Store) else one.store).path.absolute())
+            _found_again(one if isinstance(one, Store) else one.store)
             for one in pretrain_on
         ]
         files = HistoryTable(folder / HISTORY), HistoryCurves(folder / CURVES)
@@ -336,7 +347,7 @@ def train_into(
             device=device,
             state_file=state_file,
             arguments={
-                "store": str(training.store.path.absolute()),
+                "store": _found_again(training.store),
                 **({"pretrain_on": others} if others else {}),
                 "model": model.to_dict(),
                 "settings": settings.to_dict(),

@@ -15,7 +15,7 @@ from bench.loading.process import Runner
 from bench.loading.repeated_records import make_files
 from bench.loading.subprocesses import LoaderClass
 from bench.loading.workloads import WORKLOADS, Files
-from ecgstore.storage.remote import kept, line, object_reader
+from ecgstore.storage.remote import attempts, kept, line, object_reader
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -338,12 +338,22 @@ def test_remote_faults_compares_batches(
         (object_reader, "_SILENCE_S"),
     ):  # set by the benchmark, and set back afterwards
         monkeypatch.setattr(module, name, getattr(module, name))
-    for name, value in {"KEPT_BYTES": 1, "AHEAD_BYTES": 1, "BATCH_SIZE": 4}.items():
+    toy = {"KEPT_BYTES": 1, "AHEAD_BYTES": 1, "BATCH_SIZE": 4, "SILENCE_S": 0.3}
+    for name, value in toy.items():
         monkeypatch.setattr(remote_faults, name, value)
-    report = run_bench("loading.remote_faults", sample_store, "--epochs", "3")
+    monkeypatch.setattr(attempts, "FIRST_PAUSE_S", 0.001)
+    report = run_bench("loading.remote_faults", sample_store, "--epochs", "2")
     assert report["same_sha256"]
+    checked, every = report["runs"]
+    assert {"signals", "labels", "age", "dx"} < {*checked["fields"]}
+    assert "wrong" in checked["faults"]
+    assert {"features", "fiducials", "r_peaks"} < {*every["fields"]}
+    assert report["settings"]["kept_bytes"] == 1
     assert report["requests"] > 60
     assert report["repeated"] > 0
+    monkeypatch.setattr(remote_faults, "MOST_MB_LEFT", -100_000)
+    with pytest.raises(SystemExit, match="memory was not given back"):
+        run_bench("loading.remote_faults", sample_store, "--epochs", "1")
 
 
 def test_remote_stores_counts_requests(
@@ -355,5 +365,12 @@ def test_remote_stores_counts_requests(
         pytest.importorskip(peer)
     monkeypatch.setenv("ECGSTORE_CACHE", "set by the benchmark")
     report = run_bench("loading.remote_stores", sample_store, "--rounds", "1")
-    assert report["near"]["ecgstore: open"]["requests"]["median"] <= 2
-    assert report["epochs"]["mixing"] > 0
+    near, epochs = report["near"], report["epochs"]
+    assert near["ecgstore: open"]["requests"]["median"] <= 2
+    windows = near["ecgstore: windows of one lead"]
+    assert windows["x_useful"]["median"] == 1  # those that were read, and no other
+    with_checksums = near["ecgstore: windows of one lead, with the checksums of all"]
+    assert with_checksums["x_useful"]["median"] >= 1  # opening has brought them
+    assert epochs["mixing"] > 0
+    for name in ("first", "second", "local", "new_process", "new_process_local"):
+        assert epochs[f"{name}_mb_s"]["median"] > 0

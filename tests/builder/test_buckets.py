@@ -218,6 +218,37 @@ def test_a_name_with_another_content_is_refused(
     assert server.contents() == {f"ecg/all.h5.parts/{name}": bytes(other)}
 
 
+def test_a_shard_that_cannot_be_read_is_not_taken_for_another(
+    server: BucketServer,
+    local: dict[str, bytes],
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its user would delete it; and shards of a collection would never be removed."""
+    monkeypatch.delattr("os.memfd_create")  # as on systems other than Linux
+    parts = PartsBucket.of(server.url("ecg/all.h5"))
+    assert parts.of_collection() == []
+    for name, content in in_folder(local).items():
+        server.put(name, content)
+    name, *_ = names = parts.of_collection()
+    assert len(names) == len(local) - 1
+    with ecgstore.open(parts.bucket.url(name), cache=tmp_path / "other") as store:
+        n_rows = len(store)
+    assert parts.holds(name, n_rows)
+    server.fails = lambda asked: "before" if asked.method == "GET" else ""
+    with pytest.raises(EcgStoreError, match="cannot be read"):
+        parts.holds(name, n_rows)
+    with pytest.raises(EcgStoreError, match="cannot be read"):
+        parts.of_collection()
+    with pytest.raises(EcgStoreError, match="cannot be read"):
+        parts.bucket.read(name, 0, 8)
+    server.fails = lambda asked: ""
+    server.put("ecg/all.h5", b"something else")
+    assert parts.of_collection() == []
+    assert not cache.exists()
+
+
 def test_something_else_under_the_name_of_a_shard_ends_a_build(
     dozen_records: Path, build: Build, server: BucketServer, local: dict[str, bytes]
 ) -> None:
@@ -230,6 +261,15 @@ def test_something_else_under_the_name_of_a_shard_ends_a_build(
         server.delete(first)
     build(dozen_records, server.url("ecg/all.h5"), shard_rows=ROWS)
     assert server.contents() == in_folder(local)
+
+
+def test_without_a_cache_unfinished_files_are_where_caches_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("ECGSTORE_CACHE", "off")
+    local = BucketDestination("s3://bucket/one.h5").local
+    assert local.is_relative_to(tmp_path / "ecgstore" / "builds")
 
 
 def test_one_of_many_writers_is_first(server: BucketServer, tmp_path: Path) -> None:
@@ -384,7 +424,7 @@ def test_parts_of_a_failed_upload_are_removed(
     server.fails = lambda asked: (
         "before" if asked.method == "POST" and "uploadId" in asked.query else ""
     )
-    with pytest.raises(EcgStoreError, match="cannot be written, after 5 attempts"):
+    with pytest.raises(EcgStoreError, match="cannot be written, after 9 attempts"):
         bucket.put(file, "large", replace=True)
     server.fails = lambda asked: ""
     assert not server.unfinished()

@@ -12,7 +12,7 @@ import numpy as np
 from ecgstore.arrays import IntArray
 from ecgstore.builder.blocks import in_blocks
 from ecgstore.builder.damage import check_written
-from ecgstore.builder.destination import Parts
+from ecgstore.builder.destination import ShardPlace
 from ecgstore.builder.fill import BLOCK_ROWS, Block, Filled, Filler
 from ecgstore.builder.groups import Groups
 from ecgstore.builder.journal import Journal
@@ -59,7 +59,7 @@ class ShardBuilder:
         The folder below which the paths of records begin.
     tables : RecordTables
         What is known of the records besides their headers.
-    parts : Parts
+    parts : ShardPlace
         Where shards are committed.
     scratch : Path, optional
         A folder with room for a shard; the system's for temporary files if left out.
@@ -72,7 +72,7 @@ class ShardBuilder:
         config: Config,
         base: Path,
         tables: RecordTables,
-        parts: Parts,
+        parts: ShardPlace,
         scratch: Path | None,
         old: OldStore | None,
     ) -> None:
@@ -160,7 +160,7 @@ class ShardBuilder:
 
 
 @contextmanager
-def _named_if_full(folder: Path | Parts) -> Iterator[None]:
+def _named_if_full(folder: Path | ShardPlace) -> Iterator[None]:
     """Convert the error of a full disk to one that names a folder on it."""
     try:
         yield

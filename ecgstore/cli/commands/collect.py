@@ -55,6 +55,7 @@ def collect(
     Small columns are copied, among them the labels that the stores have now; signals,
     features, marks and quality stay in the stores, which must not change, nor move
     relative to the collection. To append, build another store and collect again.
+    STOREs are files, or URLs: see docs/remote.md.
     """
     from ecgstore.builder.collect import collect as write
 

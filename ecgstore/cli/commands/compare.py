@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ecgstore.cli.options.common import DEVICE, QUIET, STORE
+from ecgstore.cli.options.common import DEVICE, QUIET, store_or_url
 from ecgstore.cli.options.declared import declared_options, drop_unset
 from ecgstore.cli.output import echo
 from ecgstore.cli.tables import estimate_text, print_table
@@ -43,7 +43,7 @@ Examples:
   ecgstore compare challenge.h5 -o comparison --config comparison.toml
 """
 )
-@STORE
+@store_or_url()
 @click.option(
     "-o",
     "--out",

@@ -12,7 +12,7 @@ from ecgstore.cli.options.common import (
     DEVICE,
     OWN_MODEL,
     QUIET,
-    STORE,
+    store_or_url,
 )
 from ecgstore.cli.options.folds import folds_if_given, folds_option
 from ecgstore.cli.options.report_file import ReportFile
@@ -39,7 +39,7 @@ Examples:
 """
 )
 @CHECKPOINT
-@STORE
+@store_or_url()
 @folds_option(
     "--folds",
     TEST_FOLD,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ecgstore.cli.options.common import STORE
+from ecgstore.cli.options.common import store_or_url
 from ecgstore.cli.output import echo
 
 
@@ -15,7 +15,7 @@ Examples:
   ecgstore export challenge.h5 tables/ --only labels --only features
 """
 )
-@STORE
+@store_or_url()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--only",

@@ -9,7 +9,7 @@ from ecgstore.cli.options.common import (
     DEVICE,
     OWN_MODEL,
     QUIET,
-    STORE,
+    store_or_url,
 )
 from ecgstore.cli.options.report_file import ReportFile
 from ecgstore.cli.output import echo
@@ -31,13 +31,14 @@ In Python, the features become columns of the store:
 """
 )
 @CHECKPOINT
-@STORE
+@store_or_url()
 @click.option(
     "-o",
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="The file to write.  [default: STORE.MODEL.features.h5 beside STORE]",
+    help="The file to write.  [default: STORE.MODEL.features.h5 beside STORE, or in "
+    "the current folder if STORE is a URL]",
 )
 @click.option(
     "--csv",

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from ecgstore.cli.options.common import JSON, STORE
+from ecgstore.cli.options.common import JSON, store_or_url
 from ecgstore.cli.output import print_json, print_json_text
 from ecgstore.cli.summary import print_summary
 from ecgstore.cli.tables import print_table
@@ -23,7 +23,7 @@ Examples:
   ecgstore info challenge.h5 --options
 """
 )
-@STORE
+@store_or_url()
 @click.option("--options", is_flag=True, help="Print the options of the build instead.")
 @click.option("--records", is_flag=True, help="List the records instead.")
 @click.option(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ecgstore.cli.options.common import STORE
+from ecgstore.cli.options.common import store_or_url
 from ecgstore.cli.options.report_file import ReportFile
 from ecgstore.cli.output import echo
 
@@ -19,7 +19,7 @@ Examples:
   ecgstore plot challenge.h5 --worst 24 --dx AF
 """
 )
-@STORE
+@store_or_url()
 @click.argument("record", required=False)
 @click.option(
     "--filter",

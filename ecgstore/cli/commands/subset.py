@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ecgstore.cli.options.common import STORE
+from ecgstore.cli.options.common import store_or_url
 from ecgstore.cli.options.declared import comma_separated
 from ecgstore.cli.options.folds import optional_folds
 from ecgstore.cli.output import echo
@@ -19,7 +19,7 @@ Examples:
   ecgstore subset challenge.h5 -o af.h5 --classes AF
 """
 )
-@STORE
+@store_or_url()
 @click.option(
     "-o",
     "--out",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
-from ecgstore.cli.options.common import DEVICE, QUIET
+from ecgstore.cli.options.common import DEVICE, QUIET, store_or_url
 from ecgstore.cli.options.declared import declared_options, drop_unset
 from ecgstore.cli.options.folds import folds_if_given, folds_option
 from ecgstore.cli.output import echo
@@ -72,7 +72,7 @@ Examples:
   torchrun --nproc-per-node=2 -m ecgstore train challenge.h5 -o runs/resnet18
 """
 )
-@click.argument("store", required=False, type=click.Path(path_type=Path))
+@store_or_url(required=False)
 @click.option(
     "-o",
     "--out",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ecgstore.cli.options.common import JSON, STORE
+from ecgstore.cli.options.common import JSON, store_or_url
 from ecgstore.cli.output import echo, print_json
 from ecgstore.errors import counted
 
@@ -17,7 +17,7 @@ Examples:
   ecgstore verify challenge.h5 --json
 """
 )
-@STORE
+@store_or_url()
 @JSON
 def verify(store: Path, as_json: bool) -> None:
     """Compare STORE with its checksums, and name each damaged row.

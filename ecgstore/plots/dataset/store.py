@@ -141,7 +141,7 @@ def plot_classes(store: Store) -> Figure:
             str(source): labels[sources == source].sum(axis=0).tolist()
             for source in sorted(set(sources))
         },
-        title=f"{store.path.name}: {counted(len(store), 'record')} by class",
+        title=f"{store.file_name}: {counted(len(store), 'record')} by class",
     )
 
 
@@ -199,7 +199,7 @@ def plot_worst(store: Store, n_records: int, diagnosis: str | None = None) -> Fi
                 store.leads,
             )
         )
-    title = f"{store.path.name}: the worst of {counted(len(rows), 'record')}{which}"
+    title = f"{store.file_name}: the worst of {counted(len(rows), 'record')}{which}"
     return contact_sheet(panels, leads=_shown(store, ("II", "V1")), title=title)
 
 

@@ -11,8 +11,12 @@ from ecgstore.errors import EcgStoreError, StoreClosedError
 
 Answer = TypeVar("Answer")
 
-ATTEMPTS: Final = 5
+ATTEMPTS: Final = 9
+"""How often a request is made. The pauses between take 26 s in all: as long as a server
+needs to start again."""
+
 FIRST_PAUSE_S: Final = 0.1
+"""Each pause is twice as long as the one before."""
 
 _MACHINE_ROLES: Final = "169.254.169.254"
 """Where clouds give machines their credentials."""
@@ -23,6 +27,31 @@ _NO_CREDENTIALS: Final = (
     "docs/remote.md) and for the role of this machine; AWS_SKIP_SIGNATURE=true reads "
     "public buckets"
 )
+_NO_TOKEN: Final = (
+    "credentials are missing or not valid, or there is no such data set; looked for a "
+    "token in HF_TOKEN and for the one that `hf auth login` keeps"
+)
+_NO_PASSWORD: Final = (
+    "credentials are missing or not valid; give them in the URL "
+    "(https://user:password@host/...), or use a signed URL"
+)
+
+_DENIED: Final = "access is denied; check the credentials"
+_DENIED_BY_HUB: Final = (
+    "access is denied; check that the owner of the token (HF_TOKEN, or that of `hf "
+    "auth login`) may read the data set"
+)
+_DENIED_BY_HOST: Final = (
+    "access is denied, or there is no such object; check the address, and the "
+    "signature or the password in it"
+)
+
+_REFUSED: Final = {
+    "hf": (_NO_TOKEN, _DENIED_BY_HUB),
+    "http": (_NO_PASSWORD, _DENIED_BY_HOST),
+    "https": (_NO_PASSWORD, _DENIED_BY_HOST),
+}
+"""What an answer 401 or 403 means, by the scheme of URLs that are not of buckets."""
 
 _used_by: int | None = None
 """The process that made the first request; a process forked from it cannot make any."""
@@ -72,7 +101,6 @@ def repeated(
     expected: str,
     purpose: Purpose = READING,
     on_failure: Callable[[], object] = lambda: None,
-    attempts: int = ATTEMPTS,
 ) -> Answer:
     """Return what a request returns; make it again if the server or network fails.
 
@@ -90,8 +118,6 @@ def repeated(
         What the request is for.
     on_failure : callable
         Called before the request is made again.
-    attempts : int
-        How often it is made.
 
     Raises
     ------
@@ -111,7 +137,7 @@ def repeated(
         exceptions.UnauthenticatedError,
     )
     check_process(place)
-    for attempt in range(1, attempts + 1):
+    for attempt in range(1, ATTEMPTS + 1):
         if closed.is_set():
             raise StoreClosedError(f"{place}: the store was closed")
         _used_by = os.getpid()
@@ -124,7 +150,7 @@ def repeated(
         except final as error:
             raise _failed(place, error, expected, purpose, attempt) from error
         except Exception as error:  # of the server, the network or its body
-            if attempt == attempts or _MACHINE_ROLES in str(error):
+            if attempt == ATTEMPTS or _MACHINE_ROLES in str(error):
                 raise _failed(place, error, expected, purpose, attempt) from error
             on_failure()
             pause = FIRST_PAUSE_S * 2 ** (attempt - 1)
@@ -161,13 +187,15 @@ def _failed(
 ) -> EcgStoreError:
     """Return the error for a request that has failed for good."""
     kind = type(error).__name__
+    scheme = place.partition("://")[0]
+    unknown, denied = _REFUSED.get(scheme, (_NO_CREDENTIALS, _DENIED))
     advice = {
         "FileNotFoundError": f"there is no such object; expected {expected}",
         "NotFoundError": f"there is no such object; expected {expected}",
         "NotSupportedError": "the server does not send ranges of its files; "
         "expected one that does (HTTP 206), or download the store",
-        "PermissionDeniedError": "access is denied; check the credentials",
-        "UnauthenticatedError": _NO_CREDENTIALS,
+        "PermissionDeniedError": denied,
+        "UnauthenticatedError": unknown,
     }.get(kind)
     if _MACHINE_ROLES in str(error):  # asked last, if there are no others
         advice = _NO_CREDENTIALS

@@ -58,11 +58,13 @@ class Bucket:
         """
         store = self._connected(name)
         try:
-            return int(self._repeated(name, lambda: store.head(name))["size"])
+            return int(
+                self._repeated(name, lambda: store.head(name), _purpose("read"))["size"]
+            )
         except FileNotFoundError:
             pass
         try:  # the answer to the other request says nothing of the bucket
-            self._repeated(name, lambda: store.get(name))
+            self._repeated(name, lambda: store.get(name), _purpose("read"))
         except FileNotFoundError as error:
             if _NO_BUCKET.search(str(error)):
                 raise self._no_bucket(name) from error
@@ -80,7 +82,11 @@ class Bucket:
         """
         store = self._connected(name)
         return bytes(
-            self._repeated(name, lambda: store.get_range(name, start=begin, end=end))
+            self._repeated(
+                name,
+                lambda: store.get_range(name, start=begin, end=end),
+                _purpose("read"),
+            )
         )
 
     def put(self, file: Path, name: str, *, replace: bool) -> None:
@@ -122,7 +128,11 @@ class Bucket:
             content = np.memmap(file, np.uint8, "r").data
             arguments = {"mode": "create"}
         try:
-            self._repeated(name, lambda: obstore.put(store, name, content, **arguments))
+            self._repeated(
+                name,
+                lambda: obstore.put(store, name, content, **arguments),
+                _purpose("written", AlreadyExistsError),
+            )
         except AlreadyExistsError as error:
             raise FileExistsError(self.url(name)) from error
         except FileNotFoundError as error:
@@ -132,7 +142,7 @@ class Bucket:
         """Remove an object, if it is there."""
         store = self._connected(name)
         with suppress(FileNotFoundError):
-            self._repeated(name, lambda: store.delete(name))
+            self._repeated(name, lambda: store.delete(name), _purpose("removed"))
 
     def _connected(self, name: str, n_bytes: int = 0) -> Any:
         """Return a connection on which so many bytes may be sent in one request."""
@@ -142,7 +152,9 @@ class Bucket:
         seconds = max(_SHORTEST_TIMEOUT_S, n_bytes // _SLOWEST_BYTES_PER_S)
         return connect(self.folder, place, {}, seconds, seconds)
 
-    def _repeated(self, name: str, request: Callable[[], Answer]) -> Answer:
+    def _repeated(
+        self, name: str, request: Callable[[], Answer], purpose: Purpose
+    ) -> Answer:
         """Return the answer to a request; again if the server or network fails.
 
         Raises
@@ -152,14 +164,6 @@ class Bucket:
         EcgStoreError
             If it fails for another reason.
         """
-        from obstore.exceptions import AlreadyExistsError
-
-        purpose = Purpose(
-            "cannot be written",
-            "check the address and the connection, and run the same command again to "
-            "resume",
-            (FileNotFoundError, AlreadyExistsError),
-        )
         return repeated(
             request,
             shown(self.url(name)),
@@ -174,3 +178,21 @@ class Bucket:
             f"{shown(self.url(name))}: there is no such bucket; create it, or choose "
             "another output"
         )
+
+
+def _purpose(done: str, *answers: type[Exception]) -> Purpose:
+    """Return the purpose of a request by which an object is read, written or removed.
+
+    Parameters
+    ----------
+    done : str
+        What is done to it.
+    *answers : type
+        Errors that are answers, besides that there is no such object.
+    """
+    return Purpose(
+        f"cannot be {done}",
+        "check the address and the connection, and run the same command again to "
+        "resume",
+        (FileNotFoundError, *answers),
+    )

@@ -82,6 +82,11 @@ def chosen_cache(cache: str | Path | None) -> Path | None:
         return None
     if chosen:
         return Path(os.path.abspath(chosen))
+    return default_cache()
+
+
+def default_cache() -> Path:
+    """Return the folder in the user's caches, which ``$XDG_CACHE_HOME`` may move."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "ecgstore"
 
@@ -89,8 +94,11 @@ def chosen_cache(cache: str | Path | None) -> Path | None:
 def cache_entries(folder: Path, objects: Sequence[Identity]) -> list[Entry]:
     """Open the folders for versions of objects; make them, and room for them.
 
-    Entries that were not opened for the longest time are removed while the cache holds
-    more than ``$ECGSTORE_CACHE_GB`` (100 by default). Those in use stay.
+    While all entries together take more than ``$ECGSTORE_CACHE_GB`` (100 by default),
+    the one that was opened longest ago is removed. Those in use stay. This is done here
+    only, and not when bytes arrive: a store that is being filled may exceed the limit,
+    until the next one is opened. Records (``records``) and unfinished builds
+    (``builds``) do not count, and are never removed.
 
     Parameters
     ----------
@@ -161,7 +169,7 @@ def _opened(data: Path, about: str, n_bytes: int) -> int:
 
 
 def _make_room(cache: Path, current: Set[Path]) -> None:
-    """Remove the entries that were opened first, while all of them are too large."""
+    """Remove what was opened longest ago, while all entries together are too large."""
     limit = _limit_gb() * 1e9
     found = []
     for about in cache.glob(f"*/{_ABOUT}"):

@@ -17,8 +17,8 @@ from ecgstore.storage.remote.line import AHEAD_BYTES, Line
 from ecgstore.storage.remote.object_reader import ObjectReader
 from ecgstore.storage.remote.units import Request, Units, requests_for
 
-ATTEMPTS: Final = 5
-"""How often bytes are fetched that differ from their checksum."""
+MOST_FETCHES: Final = 5
+"""How often bytes are fetched in all that arrive, and differ from their checksum."""
 
 
 class Check(Protocol):
@@ -231,7 +231,7 @@ class Mirror:
         problem = ""
         self._let_stay(begin)
         numbers = self.units.of_ranges(where, n_bytes)
-        for _ in range(ATTEMPTS):
+        for _ in range(MOST_FETCHES):
             needed = self.need(where, n_bytes)
             problem = damage()
             del needed
@@ -352,7 +352,7 @@ class Mirror:
         SchemaError
             If they never are.
         """
-        for _ in range(ATTEMPTS):
+        for _ in range(MOST_FETCHES):
             content: UInt8Array = np.frombuffer(
                 self.reader.read(request.begin, request.end), np.uint8
             )
@@ -361,7 +361,7 @@ class Mirror:
             self._fetch_checksums_again(request)
         raise SchemaError(
             f"{self.reader.shown}: bytes {request.begin} to {request.end} do not have "
-            f"the CRC-32C in /checksums, {ATTEMPTS} times; the store is damaged: "
+            f"the CRC-32C in /checksums, {MOST_FETCHES} times; the store is damaged: "
             "restore it from a copy"
         )
 

@@ -27,7 +27,7 @@ from ecgstore.storage.format.row_offsets import EvenOffsets, row_offsets
 from ecgstore.storage.remote.cache import Identity, cache_entries, cannot_be_written
 from ecgstore.storage.remote.copies import Copy, DiskCopy, MemoryCopy
 from ecgstore.storage.remote.line import Line
-from ecgstore.storage.remote.mirror import ATTEMPTS, Mirror
+from ecgstore.storage.remote.mirror import MOST_FETCHES, Mirror
 from ecgstore.storage.remote.object_reader import Connections, ObjectReader
 from ecgstore.storage.remote.signal_check import Checksums, SignalCheck, SignalUnits
 from ecgstore.storage.remote.table_check import (
@@ -112,7 +112,7 @@ def open_mirror(url: str, cache: Path | None) -> Mirror:
     reader = ObjectReader(url, Connections())
     url = reader.shown  # in messages, and in the cache: signatures change
     n_first = _FIRST_BYTES
-    for attempt in range(1, ATTEMPTS + 1):
+    for attempt in range(1, MOST_FETCHES + 1):
         first, version = reader.begin(0, n_first)
         if not first.startswith(_HDF5):
             raise SchemaError(
@@ -121,10 +121,10 @@ def open_mirror(url: str, cache: Path | None) -> Mirror:
         try:
             layout, units = _found(cache, url, first, version.n_bytes)
         except SchemaError:  # perhaps it is damaged, perhaps the answer was
-            if attempt == ATTEMPTS:
+            if attempt == MOST_FETCHES:
                 raise
             continue
-        if layout.head_bytes > len(first) and attempt < ATTEMPTS:
+        if layout.head_bytes > len(first) and attempt < MOST_FETCHES:
             n_first = min(layout.head_bytes, _LONGEST_HEAD)
             continue
         copy: Copy

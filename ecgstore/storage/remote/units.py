@@ -12,6 +12,9 @@ from ecgstore.storage.format.schema import CHECKED_SAMPLES
 MOST_BYTES: Final = 8 << 20
 """Bytes of a request: as large as one answer may be without delaying others."""
 
+BLOCK_ROWS: Final = 8
+"""Rows of a block of the order that loaders shuffle stores at URLs in. No request ends
+within one, so that each block comes with one request."""
 
 _LARGEST_UNIT: Final = 1 << 30
 """Bytes of a row; a larger one is no ECG, and is in memory while it is fetched."""
@@ -53,6 +56,8 @@ def region(begin: int, row_bytes: int, n_rows: int, *, per_row: int = 1) -> Regi
         Units of a row, which it can be divided into evenly.
     """
     rows_at_once = max(1, MOST_BYTES // max(1, row_bytes))
+    if rows_at_once > BLOCK_ROWS:
+        rows_at_once -= rows_at_once % BLOCK_ROWS
     return Region(begin, row_bytes // per_row, n_rows * per_row, rows_at_once * per_row)
 
 

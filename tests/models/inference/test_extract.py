@@ -17,6 +17,7 @@ import pytest
 import torch
 
 import ecgstore
+from bench.common.range_server import Server
 from ecgstore import pipes
 from ecgstore.cli import main
 from ecgstore.errors import EcgStoreError, SchemaError
@@ -175,6 +176,30 @@ def test_the_default_file_is_beside_the_store(
         with pytest.raises(EcgStoreError, match="is a folder"):
             extract(store, checkpoint, tmp_path, overwrite=True)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("cache", ["folder", "off"])
+def test_the_default_file_for_a_url_is_in_the_current_folder(
+    sample_store: Path,
+    checkpoint: Checkpoint,
+    features_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cache: str,
+) -> None:
+    """Not in the cache, where it would be removed one day."""
+    pytest.importorskip("obstore")
+    chosen = "off" if cache == "off" else str(tmp_path / cache)
+    monkeypatch.setenv("ECGSTORE_CACHE", chosen)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    server = Server(sample_store.parent)
+    with ecgstore.open(server.url(sample_store.name)) as store:
+        path = extract(store, checkpoint)
+        assert path == Path("sample.cnn.features.h5")
+        assert path.read_bytes() == features_file.read_bytes()
+        store.attach(path)
+    server.close()
 
 
 def test_stores_with_other_classes_or_preprocessing_are_refused(

@@ -60,7 +60,7 @@ def test_a_signature_is_sent_and_never_shown(
         ecgstore.open(signed)
     assert "secret" not in str(error.value)
     server.close()
-    with pytest.raises(EcgStoreError, match="after 5 attempts") as error:
+    with pytest.raises(EcgStoreError, match="after 9 attempts") as error:
         ecgstore.open(signed.replace("http://", "http://me:password@"))
     assert "secret" not in str(error.value)
     assert "password" not in str(error.value)
@@ -105,6 +105,36 @@ def test_the_token_is_also_found_in_a_file(
     with ecgstore.open("hf://datasets/me/ecg/my/store.h5") as store:
         assert store.signals([40]).any()
     assert set(server.asked) == {(RESOLVED, "Bearer from_file")}
+
+
+@pytest.mark.parametrize(
+    ("scheme", "status", "message"),
+    [
+        ("http", "401", r"credentials are missing.*user:password@host.*signed URL"),
+        ("http", "403", r"access is denied, or there is no such object"),
+        ("hf", "401", r"credentials are missing.*HF_TOKEN.*`hf auth login`"),
+        ("hf", "403", r"access is denied.*HF_TOKEN"),
+    ],
+)
+def test_who_gives_access_is_named_as_the_url_needs_it(
+    own: tuple[Server, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    scheme: str,
+    status: str,
+    message: str,
+) -> None:
+    server, copy = own
+    served = copy.parent / RESOLVED.lstrip("/")
+    served.parent.mkdir(parents=True)
+    shutil.copy(copy, served)
+    monkeypatch.setenv("HF_ENDPOINT", server.url("").rstrip("/"))
+    server.faults = {status: 1.0}
+    url = "hf://datasets/me/ecg/my/store.h5" if scheme == "hf" else server.url("a.h5")
+    shutil.copy(copy, copy.parent / "a.h5")
+    with pytest.raises(EcgStoreError, match=message) as error:
+        ecgstore.open(url)
+    assert "AWS" not in str(error.value)
+    assert len(server.asked) == 1
 
 
 def test_revisions_are_part_of_the_address(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,8 @@ import multiprocessing
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ import ecgstore
 from bench.common.range_server import Server
 from ecgstore import pipes
 from ecgstore.errors import EcgStoreError, SchemaError
+from ecgstore.remote_records.remote_folder import RemoteFolder
 from ecgstore.storage.remote import attempts, object_reader, opening
+from ecgstore.storage.remote.bucket import Bucket
 from ecgstore.storage.remote.object_reader import ObjectReader
 from ecgstore.storage.verify import verify
 from ecgstore.system.locks import lock_shared
@@ -103,7 +106,7 @@ def test_a_server_that_fails_always_is_named(own: tuple[Server, Path]) -> None:
     server, _ = own
     with ecgstore.open(server.url("store.h5")) as store:
         server.faults = {"503": 1.0}
-        with pytest.raises(EcgStoreError, match=r"store\.h5: cannot be read, after 5"):
+        with pytest.raises(EcgStoreError, match=r"store\.h5: cannot be read, after 9"):
             store.signals([40])
         server.faults = {"wrong": 1.0}
         with pytest.raises(SchemaError, match="CRC-32C"):
@@ -115,6 +118,29 @@ def test_a_server_that_fails_always_is_named(own: tuple[Server, Path]) -> None:
         ecgstore.open(server.url("store.h5"))
 
 
+def test_all_requests_are_repeated_for_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of stores, records and builds, as docs/remote.md says."""
+    monkeypatch.setattr(attempts, "FIRST_PAUSE_S", 0.1)
+    monkeypatch.setattr("random.uniform", lambda *_: 1.0)
+    url = "http://127.0.0.1:9"
+    asks: list[Callable[[], object]] = [
+        lambda: ecgstore.open(f"{url}/store.h5"),
+        lambda: RemoteFolder(url).version("A0001.hea"),
+        lambda: Bucket(url).size("store.h5"),
+    ]
+    for ask in asks:
+        pauses: list[float] = []
+
+        def wait(_: threading.Event, s: float = 0, to: list[float] = pauses) -> None:
+            to.append(s)
+
+        monkeypatch.setattr(threading.Event, "wait", wait)
+        with pytest.raises(EcgStoreError, match="after 9 attempts"):
+            ask()
+        assert len(pauses) == 8
+        assert round(sum(pauses)) == 26
+
+
 @pytest.mark.parametrize("fault", ["silent", "end"])
 def test_an_answer_without_an_end_is_an_error(
     own: tuple[Server, Path], monkeypatch: pytest.MonkeyPatch, fault: str
@@ -123,7 +149,7 @@ def test_an_answer_without_an_end_is_an_error(
     monkeypatch.setattr(object_reader, "_SILENCE_S", 0.2)
     with ecgstore.open(server.url("store.h5")) as store:
         server.faults = {fault: 1.0}
-        with pytest.raises(EcgStoreError, match="after 5 attempts"):
+        with pytest.raises(EcgStoreError, match="after 9 attempts"):
             store.signals([40])
 
 

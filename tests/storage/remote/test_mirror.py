@@ -150,7 +150,7 @@ def test_all_threads_get_the_error(url: str, server: Server) -> None:
 def failures(store: ecgstore.Store, row: int) -> None:
     """Read a row again and again that cannot be read."""
     for _ in range(20):
-        with pytest.raises(EcgStoreError, match="after 5 attempts"):
+        with pytest.raises(EcgStoreError, match="after 9 attempts"):
             store.signals([row])
 
 
