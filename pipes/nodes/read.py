@@ -99,7 +99,6 @@ class Read(BaseNode[Batch]):
         except Exception:
             self._return(chunk)
             if alone:
-                self._ahead.popleft()
                 raise
             self._read(alone=True)
             return
