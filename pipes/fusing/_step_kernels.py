@@ -26,11 +26,11 @@ from ecgstore.system.kernels import kernel
 
 @kernel
 def _standardise(
-    x: Float32Array, n_samples: int, n_real: int, mean: np.float32, sd: np.float32
+    x: Float32Array, n_samples: int, n_real: int, mean: np.float32, factor: np.float32
 ) -> None:
-    """Subtract the mean and divide by the standard deviation."""
+    """Subtract the mean, and multiply by a factor."""
     for t in range(n_real):
-        x[t] = np.float32(np.divide(np.float32(x[t] - mean), sd))
+        x[t] = (x[t] - mean) * factor
     for t in range(n_real, n_samples):
         x[t] = 0
 
@@ -88,7 +88,6 @@ def _wander(
     n_samples: int,
     step: int,
     numbers: FloatArray,
-    ramp: Float32Array,
     scratch: Float32Array,
 ) -> None:
     """Add baseline wander: sinusoids at every `step`-th sample, lines between.
@@ -100,6 +99,7 @@ def _wander(
     n_real = int(numbers[1])
     weights = numbers[2 + codes.N_SINUSOIDS + 2 * codes.N_SINUSOIDS * lead :]
     n_points = n_samples // step + 2
+    per_step = np.float32(np.divide(1.0, step))
     points = scratch[2 * codes.N_SINUSOIDS]
     for point in range(n_points):
         points[point] = 0
@@ -112,12 +112,8 @@ def _wander(
         rise = np.float32(points[point + 1] - first)
         part = x[point * step :]
         n = min(step, n_real - point * step)
-        for begin in range(0, n - 7, 8):
-            eight, of_ramp = part[begin : begin + 8], ramp[begin : begin + 8]
-            for t in range(8):
-                eight[t] += rise * of_ramp[t] + first
-        for t in range(n - n % 8, n):
-            part[t] += rise * ramp[t] + first
+        for t in range(n):
+            part[t] += rise * (np.float32(np.int32(t)) * per_step) + first
 
 
 @kernel
@@ -271,7 +267,8 @@ def _change(
         memory = scratch[program[step, codes.SCRATCH] :]
         if code == codes.STANDARDISE:
             n_real = 0 if is_missing else int(own[0])
-            _standardise(x, n_samples, n_real, of_all[lead], of_all[n_leads + lead])
+            mean, factor = of_all[lead], of_all[n_leads + lead]
+            _standardise(x, n_samples, n_real, mean, factor)
         elif code == codes.GAIN:
             factor = np.float32(own[0])
             for t in range(n_samples):
@@ -299,7 +296,7 @@ def _change(
         elif own[0] == 0 or is_missing:
             continue
         elif code == codes.WANDER:
-            _wander(x, lead, n_samples, size, own, of_all, memory)
+            _wander(x, lead, n_samples, size, own, memory)
         elif code == codes.POWERLINE:
             _powerline(x, lead, own, memory[0])
         elif code == codes.ELECTRODE_NOISE:
@@ -321,23 +318,32 @@ def _record(
     numbers: FloatArray,
     constants: Float32Array,
     out: Float32Array,
+    in_place: bool,
     memory: tuple[Any, ...],
 ) -> None:
-    """Read the leads of a record from ``source[begin + pieces]``, and do the steps."""
+    """Read the leads of a record from ``source[begin + pieces]``, and do the steps.
+
+    Where signals are not decimated, a lead is changed where it is written; `in_place`,
+    it is there already.
+    """
     n_leads, n_out = out.shape
-    x, scratch, taps = memory
+    lead_memory, scratch, taps = memory
     _prepare(program, numbers, constants, n_leads, n_samples, scratch)
+    is_decimated = len(taps[0]) > 0
     for lead in range(n_leads):
-        values = source[begin + pieces[lead] : begin + pieces[lead] + n_samples]
-        for t in range(n_samples):
-            x[t] = np.float32(values[t]) * scale
+        x = lead_memory if is_decimated else out[lead]
+        if not in_place:
+            values = source[begin + pieces[lead] : begin + pieces[lead] + n_samples]
+            for t in range(n_samples):
+                x[t] = np.float32(values[t]) * scale
         _change(
             *(x, lead, missing[lead], n_leads, n_samples),
             *(program, numbers, constants, scratch, taps),
         )
-        to = out[lead]
-        for t in range(n_out):
-            to[t] = x[t]
+        if is_decimated:
+            to = out[lead]
+            for t in range(n_out):
+                to[t] = x[t]
 
 
 @kernel
@@ -366,21 +372,22 @@ def run(
     numbers: FloatArray,
     constants: Float32Array,
     sizes: IntArray,
+    in_place: bool,
     out: Float32Array,
     next_row: IntArray,
 ) -> None:
     """Do the steps of a program to records, as many as no other thread has taken.
 
     Lead k of record i is ``source[begins[i] + pieces[k]:][:n_samples]``, in values;
-    multiplied by `scale` it is in mV. `sizes` are those of `_memory`; `next_row` holds
-    the first record to take.
+    multiplied by `scale` it is in mV. If `in_place`, `out` is the source. `sizes` are
+    those of `_memory`; `next_row` holds the first record to take.
     """
     memory = _memory(sizes)
     i = take(next_row)
     while i < len(begins):
         _record(
             *(source, begins[i], pieces, n_samples, scale, missing[i]),
-            *(program, numbers[i], constants, out[i], memory),
+            *(program, numbers[i], constants, out[i], in_place, memory),
         )
         i = take(next_row)
 
@@ -397,6 +404,7 @@ def run_checked(
     numbers: FloatArray,
     constants: Float32Array,
     sizes: IntArray,
+    in_place: bool,
     out: Float32Array,
     next_row: IntArray,
     check: tuple[Any, ...],
@@ -411,6 +419,6 @@ def run_checked(
         check_row(i, *check)
         _record(
             *(source, begins[i], pieces, n_samples, scale, missing[i]),
-            *(program, numbers[i], constants, out[i], memory),
+            *(program, numbers[i], constants, out[i], in_place, memory),
         )
         i = take(next_row)

@@ -61,12 +61,14 @@ class Plan:
         pieces: IntArray,
         scale: float,
         out: Float32Array,
+        *,
+        in_place: bool = False,
     ) -> tuple[Any, ...]:
         """Return the arguments of the kernel; see `_step_kernels.run`."""
         return (
             *(source, begins, pieces, self.n_samples, np.float32(scale), self.missing),
             *(self.program, self.numbers, self.constants, self.sizes),
-            *(out, np.zeros(1, np.int64)),
+            *(in_place, out, np.zeros(1, np.int64)),
         )
 
 
@@ -121,6 +123,7 @@ class Fused:
                 np.arange(n_leads) * n_samples,
                 1.0 if signals.dtype == torch.float32 else batch.mv_per_count,
                 out.numpy(),
+                in_place=in_place,
             )
         )
         return plan.batch.replace(signals=out)

@@ -138,7 +138,7 @@ class Standardise(Standardisation, Fusible):
             return done
         batch, signals = self._signals(batch)
         signals.sub_(_lead_column(self.mean, signals.device))
-        signals.div_(_lead_column(self.divisors(), signals.device))
+        signals.mul_(_lead_column(self._factors(), signals.device))
         _clear(signals, batch)
         return batch
 
@@ -146,7 +146,7 @@ class Standardise(Standardisation, Fusible):
         """Return the same as a step of a kernel."""
         batch, _ = self._signals(batch)
         n_real = real_samples(batch)[:, np.newaxis].astype(np.float64)
-        return Step(STANDARDISE, n_real, _constants(self.mean, self.divisors())), batch
+        return Step(STANDARDISE, n_real, _constants(self.mean, self._factors())), batch
 
     def inverse(self, batch: Batch) -> Batch:
         """Convert standardised signals back to mV, in place, up to rounding.
@@ -161,6 +161,10 @@ class Standardise(Standardisation, Fusible):
         signals.add_(_lead_column(self.mean, signals.device))
         _clear(signals, batch)
         return batch
+
+    def _factors(self) -> tuple[float, ...]:
+        """Return what to multiply with: several times as fast as a division."""
+        return tuple(1 / divisor for divisor in self.divisors())
 
     def _signals(self, batch: Batch) -> tuple[Batch, Tensor]:
         """Return the batch in mV and its signals; refuse other leads and rates."""
@@ -363,9 +367,9 @@ def _check_selection(selection: Selection, class_name: str) -> None:
 
 
 @lru_cache(maxsize=64)
-def _constants(mean: tuple[float, ...], divisors: tuple[float, ...]) -> Float32Array:
-    """Return means, and then divisors, for a kernel."""
-    return np.array([*mean, *divisors], np.float32)
+def _constants(mean: tuple[float, ...], factors: tuple[float, ...]) -> Float32Array:
+    """Return means, and then factors, for a kernel."""
+    return np.array([*mean, *factors], np.float32)
 
 
 def _lead_column(values: tuple[float, ...], device: torch.device) -> Tensor:

@@ -23,7 +23,7 @@ def addresses(batches: Any) -> list[int]:
 
 @pytest.mark.parametrize("prefetch", [0, 1, 3])
 def test_memory_of_dropped_batches_is_reused(store: Store, prefetch: int) -> None:
-    loader = pipes.loader(store, 2, window=(0, 900), prefetch=prefetch)
+    loader = pipes.loader(store, 8, prefetch=prefetch)
     used = addresses(batch for _ in range(4) for batch in loader)
     assert len(used) == 4 * len(loader)
     # One that the consumer holds, one just dropped, those prefetched, one being made.
