@@ -25,7 +25,7 @@ COMMANDS = {
 TRAINING = {
     "network": "train STORE -o run --model cnn --fs 100 --epochs 1 --device cpu",
     "hybrid": "train STORE -o run --inputs handcrafted --workers 2 --device cpu "
-    "--n-inner-folds 2 --n-resamples 20",
+    "--n-inner-folds 2",
     "compare": "compare STORE -o run --quick --n-folds 2 --n-inner-folds 2 --epochs 1 "
     "--protocols patients --n-seeds 1 --workers 2 --model cnn --device cpu",
 }
