@@ -112,7 +112,7 @@ class Batch:
     fs: float = 500.0
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.seeds)
 
     def __repr__(self) -> str:
         parts = [
@@ -179,16 +179,6 @@ class Batch:
                 )
         return changed
 
-    def with_signals(self, signals: Tensor) -> Self:
-        """Return the batch with other signals; faster than `replace`.
-
-        Parameters
-        ----------
-        signals : Tensor of shape (n_records, n_leads, n_samples)
-            The signals.
-        """
-        return replace(self, signals=signals)
-
     def split(self, sizes: Sequence[int]) -> list[Self]:
         """Divide a batch on the CPU into those of successive records, without copying.
 
@@ -203,29 +193,21 @@ class Batch:
             return [self]
         ends = list(accumulate(sizes))
         slices = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
-        parts: dict[str, Any] = {
-            name: [torch.from_numpy(tensor.numpy()[one]) for one in slices]
-            for name, tensor in self._tensor_fields()
-        }
-        parts["seeds"] = [self.seeds[one] for one in slices]
-        parts["names"] = [self.names[one] for one in slices]
-        columns = [
-            {
+        shared = {field_.name: getattr(self, field_.name) for field_ in fields(self)}
+        parts: list[dict[str, Any]] = [dict(shared) for _ in slices]
+        for name, tensor in self._tensor_fields():
+            array = tensor.numpy()
+            for one, part in zip(slices, parts, strict=True):
+                part[name] = torch.from_numpy(array[one])
+        for one, part in zip(slices, parts, strict=True):
+            part["seeds"], part["names"] = self.seeds[one], self.names[one]
+            part["columns"] = {
                 name: torch.from_numpy(values.numpy()[one])
                 if isinstance(values, Tensor)
                 else values[one]
                 for name, values in self.columns.items()
             }
-            for one in slices
-        ]
-        return [
-            replace(
-                self,
-                columns=columns[number],
-                **{name: of_parts[number] for name, of_parts in parts.items()},
-            )
-            for number in range(len(sizes))
-        ]
+        return [type(self)(**part) for part in parts]
 
     def to(self, device: torch.device | str | int, non_blocking: bool = False) -> Self:
         """Return the batch with all its tensors on a device.

@@ -101,7 +101,9 @@ def loader(
     drop_last : bool
         Leave out the rest of an epoch that does not fill a batch of every rank.
     prefetch : int
-        Number of batches to read ahead, in one thread; 0 for no thread.
+        Number of batches to read ahead, in one thread; 0 for no thread. Batches below
+        1 MB are read in the loop, several at a time, unless the store is at a URL or a
+        transform is a function of your own.
 
     Returns
     -------
@@ -168,11 +170,14 @@ def loader(
     if not on_gpu:
         node = _mapped(node, transforms)
     prefetcher: Prefetch[Batch] | None = None
-    if prefetch:
+    # To hand a small batch over from a thread takes longer than to read it. What a
+    # user's function takes is not known.
+    is_small = reader.record_bytes * batch_size < WorkSharing.min_bytes
+    is_plain = not selection.store.is_remote and all(map(_is_own, transforms))
+    if prefetch and not (is_small and is_plain and not on_gpu):
         # What users' functions do may be changed between epochs, and a batch from a URL
         # that nobody wants costs money.
-        begins_next = not selection.store.is_remote and all(map(_is_own, transforms))
-        node = prefetcher = Prefetch(node, prefetch, sharing, begins_next=begins_next)
+        node = prefetcher = Prefetch(node, prefetch, sharing, begins_next=is_plain)
     if on_gpu:
         node = ToDevice(node, target, in_mv=dtype == "float32")
         node = _mapped(node, transforms)

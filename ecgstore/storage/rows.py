@@ -219,6 +219,8 @@ class SignalRows:
     @property
     def fetches(self) -> bool:
         """Whether some rows are at a URL, and not here."""
+        if not self.file.is_remote:
+            return False
         offsets = self.offsets
         if isinstance(offsets, PartOffsets):
             return not self.file.has_tables(offsets.begins)
@@ -228,6 +230,8 @@ class SignalRows:
         self, offsets: IntArray, n_window: int, leads: IntArray | None, begins: IntArray
     ) -> object:
         """Wait until what will be gathered is there; it stays while the result does."""
+        if not self.file.is_remote:
+            return None
         return self.file.need(*self._ranges(offsets, n_window, leads, begins))
 
     def _ranges(

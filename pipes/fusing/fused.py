@@ -54,6 +54,13 @@ class Plan:
         assert self.batch.signals is not None
         return tuple(self.batch.signals.shape)
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the signals after it: int16 only if nothing is done to them."""
+        assert self.batch.signals is not None
+        is_count = self.batch.signals.dtype == torch.int16
+        return np.dtype(np.int16 if is_count else np.float32)
+
     def arguments(
         self,
         source: Any,

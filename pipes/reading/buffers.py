@@ -62,7 +62,7 @@ class Buffers:
             block = self._new_block(n_bytes)
             del self._blocks[: -_KEPT + 1]
         self._blocks.append(block)
-        begin = -block.ctypes.data % _LINE_BYTES
+        begin = -block.__array_interface__["data"][0] % _LINE_BYTES
         return block[begin : begin + n_bytes].view(dtype).reshape(shape)
 
     def _recent_block(self, n_bytes: int) -> UInt8Array | None:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -40,10 +39,6 @@ _MOST_ROWS_AHEAD: Final = 512
 """A window of the order of stores at URLs, so that its blocks become requests."""
 
 
-_NUMPY_TYPES: Final = {torch.float32: np.float32, torch.int16: np.int16}
-"""The types of signals."""
-
-
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """Batches that are to be read together, with all but their signals.
@@ -56,17 +51,21 @@ class Prepared:
         The number of records of each.
     begins : ndarray of shape (n_records,), optional
         First sample of each record's window.
-    records : Batch
-        All records; their signals have no values and are on the device "meta".
+    fields : dict
+        The fields of a batch of all records, but its signals.
     plan : Plan, optional
-        What is done to the signals when they are read.
+        What is done to the signals when they are read, and the batch after it.
+    shape, dtype
+        Shape and type of the signals after it.
     """
 
     rows: IntArray
     sizes: list[int]
     begins: IntArray | None
-    records: Batch
+    fields: dict[str, Any]
     plan: Plan | None
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
 
 
 class RecordReader:
@@ -161,14 +160,7 @@ class RecordReader:
         return result
 
     def prepare(self, batches: Sequence[RowBatch]) -> Prepared:
-        """Read all but the signals of batches, which are then read together.
-
-        Raises
-        ------
-        EcgStoreError
-            If the file was changed since it was opened.
-        """
-        self.check_unchanged()
+        """Read all but the signals of batches, which are then read together."""
         together = batches[0]
         if len(batches) > 1:
             together = RowBatch(
@@ -177,20 +169,17 @@ class RecordReader:
             )
         rows = together.rows
         n_real, begins = self._windows(together)
-        signals: Tensor | None = None
-        if "signals" in self._arrays:
-            shape = (len(rows), len(self._lead_names), self._n_window)
-            dtype = getattr(torch, self._dtype)
-            signals = torch.empty(shape, dtype=dtype, device="meta")
-        records = self._records(together, n_real, begins, signals)
-        plan = None if self._fused is None else self._fused.plan(records)
-        return Prepared(
-            rows,
-            [len(batch) for batch in batches],
-            begins,
-            records if plan is None else plan.batch,
-            plan,
-        )
+        fields = self._fields(together, n_real, begins)
+        plan: Plan | None = None
+        shape, dtype = self._shape(rows), np.dtype(self._dtype)
+        if self._fused is not None:
+            signals = torch.empty(
+                shape, dtype=getattr(torch, self._dtype), device="meta"
+            )
+            plan = self._fused.plan(Batch(**fields, signals=signals))
+            shape, dtype = plan.shape, plan.dtype
+        sizes = [len(batch) for batch in batches]
+        return Prepared(rows, sizes, begins, fields, plan, shape, dtype)
 
     def finish(
         self, prepared: Prepared, meanwhile: Callable[[], None] | None = None
@@ -212,56 +201,56 @@ class RecordReader:
             If the store checks rows at their first reading, and one is damaged.
         """
         self.check_unchanged()
-        result = prepared.records
-        gather: Gather | None = None
-        with ExitStack() as copying:
-            if result.signals is not None:
-                out, gather = self._gather(prepared)
-                copying.enter_context(self._sharing.share(gather, out.nbytes))
-                result = result.with_signals(torch.from_numpy(out))
+        signals: Tensor | None = None
+        if "signals" not in self._arrays:
             if meanwhile is not None:
                 meanwhile()
-        if gather is not None:
+        else:
+            out, gather = self._gather(prepared)
+            with self._sharing.share(gather, out.nbytes):
+                if meanwhile is not None:
+                    meanwhile()
             gather.finish()
+            signals = torch.from_numpy(out)
+        if prepared.plan is None:
+            result = Batch(**prepared.fields, signals=signals)
+        else:
+            result = prepared.plan.batch.replace(signals=signals)
         batches = result.split(prepared.sizes)
         for transform in self._transforms:
             batches = [require_same_type(transform, batch) for batch in batches]
         return batches
 
-    def _records(
-        self,
-        batch: RowBatch,
-        n_real: IntArray,
-        begins: IntArray | None,
-        signals: Tensor | None,
-    ) -> Batch:
-        """Return all that is read of records, with their signals."""
+    def _shape(self, rows: IntArray) -> tuple[int, ...]:
+        """Return the shape of the signals of some rows."""
+        return len(rows), len(self._lead_names), self._n_window
+
+    def _fields(
+        self, batch: RowBatch, n_real: IntArray, begins: IntArray | None
+    ) -> dict[str, Any]:
+        """Return all fields of the records but their signals."""
         rows = batch.rows
-        arrays = {
-            name: self._array(name, rows, begins)
-            for name in self._arrays
-            if name != "signals"
+        return {
+            "rows": torch.from_numpy(rows),
+            "seeds": batch.seeds,
+            "names": self._store.tables[f"{schema.RECORDS}/record_id"][rows],
+            "n_real_samples": torch.from_numpy(n_real),
+            "mv_per_count": self._mv_per_count,
+            "leads": self._lead_names,
+            "fs": self._fs,
+            "missing_leads": self._missing_of(rows),
+            "columns": {name: self._column(name, rows) for name in self._columns},
+            **{
+                name: self._array(name, rows, begins)
+                for name in self._arrays
+                if name != "signals"
+            },
         }
-        return Batch(
-            rows=torch.from_numpy(rows),
-            seeds=batch.seeds,
-            names=self._store.tables[f"{schema.RECORDS}/record_id"][rows],
-            n_real_samples=torch.from_numpy(n_real),
-            signals=signals,
-            mv_per_count=self._mv_per_count,
-            leads=self._lead_names,
-            fs=self._fs,
-            missing_leads=self._missing_of(rows),
-            columns={name: self._column(name, rows) for name in self._columns},
-            **arrays,
-        )
 
     def _gather(self, prepared: Prepared) -> tuple[NDArray[Any], Gather]:
         """Return memory for signals, and a function that copies them there."""
         stored, rows, begins = self._signals, prepared.rows, prepared.begins
-        like = prepared.records.signals
-        assert like is not None
-        out = self._buffers.take(tuple(like.shape), _NUMPY_TYPES[like.dtype])
+        out = self._buffers.take(prepared.shape, prepared.dtype)
         plan = prepared.plan
         if plan is None or not len(plan.program):
             return out, stored.gather(rows, out, self._leads, begins)
