@@ -177,7 +177,13 @@ def loader(
     if prefetch and not (is_small and is_plain and not on_gpu):
         # What users' functions do may be changed between epochs, and a batch from a URL
         # that nobody wants costs money.
-        node = prefetcher = Prefetch(node, prefetch, sharing, begins_next=is_plain)
+        node = prefetcher = Prefetch(
+            node,
+            prefetch,
+            sharing,
+            in_consumer=is_plain and not on_gpu,
+            begins_next=is_plain,
+        )
     if on_gpu:
         node = ToDevice(node, target, in_mv=dtype == "float32")
         node = _mapped(node, transforms)
@@ -405,7 +411,9 @@ class Loader:
         root = self._open_root()
         begin = time.perf_counter()
         try:
-            batch: Batch = next(root)
+            # A batch may be made in this thread, and may be kept for a training.
+            with torch.inference_mode(False):
+                batch: Batch = next(root)
         except StopIteration:
             raise
         except BaseException:

@@ -3,10 +3,11 @@
 import contextlib
 import os
 import threading
+import time
 import weakref
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from torchdata.nodes import BaseNode
 
@@ -16,6 +17,9 @@ from ecgstore.storage.remote.line import FETCHING
 T = TypeVar("T")
 
 State = dict[str, Any]
+
+_PATIENCE_S: Final = 2e-4
+"""A consumer that comes back within this time makes the next item itself."""
 
 
 class Prefetch(BaseNode[T]):
@@ -34,6 +38,10 @@ class Prefetch(BaseNode[T]):
         greatly; fewer batches in memory also fit better into the processor's cache.
     sharing : WorkSharing, optional
         That of the `RecordReader`, so that a waiting consumer helps to read.
+    in_consumer : bool
+        Let a consumer that comes back at once make the next item itself, with the help
+        of the thread: to hand over each item would take longer. Only if the items do
+        not depend on settings of a thread, as what PyTorch does in users' functions.
     begins_next : bool
         Make the first item of the next epoch at the end of an epoch, so that it begins
         at once. Only where nothing sets the source to another epoch meanwhile.
@@ -45,6 +53,7 @@ class Prefetch(BaseNode[T]):
         depth: int = 1,
         sharing: WorkSharing | None = None,
         *,
+        in_consumer: bool = False,
         begins_next: bool = False,
     ) -> None:
         super().__init__()
@@ -53,6 +62,7 @@ class Prefetch(BaseNode[T]):
         self._source = source
         self._depth = depth
         self._sharing = WorkSharing() if sharing is None else sharing
+        self._in_consumer = in_consumer
         self._begins_next = begins_next
         self._state: State | None = None
         self._run: _Run[T] | None = None
@@ -80,7 +90,11 @@ class Prefetch(BaseNode[T]):
             # The thread starts when `stop` can already be called, even if Ctrl-C comes
             # in between.
             run: _Run[T] = _Run(
-                self._source, self._depth, self._sharing, self._begins_next
+                self._source,
+                self._depth,
+                self._sharing,
+                in_consumer=self._in_consumer,
+                begins_next=self._begins_next,
             )
             self._finalizer = weakref.finalize(self, run.stop)
             self._run = run
@@ -89,7 +103,7 @@ class Prefetch(BaseNode[T]):
             if self._first is not None:
                 (item, self._state), self._first = self._first, None
             else:
-                item, self._state = self._run.take()
+                item, self._state = self._run.take(self._source)
         except StopIteration:
             self._begun = self._run.begun
             self._end()
@@ -143,9 +157,12 @@ class _Run(Generic[T]):
         source: BaseNode[T],
         depth: int,
         sharing: WorkSharing,
+        *,
+        in_consumer: bool,
         begins_next: bool,
     ) -> None:
         self.begun: _Begun[T] | None = None
+        self._in_consumer = in_consumer
         self._begins_next = begins_next
         self._sharing = sharing
         self._lock, self._condition = sharing.lock, sharing.condition
@@ -153,6 +170,9 @@ class _Run(Generic[T]):
         self._ready: deque[tuple[T, State]] = deque()
         self._error: BaseException | None = None
         self._stopped = False
+        self._is_making = False  # one of the two threads
+        self._is_waited_for = False
+        self._taken_at = -_PATIENCE_S
         self._process = os.getpid()
         # The thread refers to this object and to the source, but not to the node. So
         # the node can be garbage while the thread runs, and its finalizer ends it.
@@ -178,7 +198,39 @@ class _Run(Generic[T]):
             self._is_started = True
             self._thread.start()
 
-    def take(self) -> tuple[T, State]:
+    def take(self, source: BaseNode[T]) -> tuple[T, State]:
+        """Return the next item, with the state after it; wait for it, or make it."""
+        self._is_waited_for = True
+        try:
+            return self._make(source) if self._may_make() else self._wait()
+        finally:
+            self._taken_at = time.monotonic()
+            self._is_waited_for = False
+
+    def _may_make(self) -> bool:
+        """Return whether the consumer is to make the next item; then only it does."""
+        if not self._in_consumer:
+            return False
+        with self._lock:
+            is_free = not (
+                self._ready or self._error or self._stopped or self._is_making
+            )
+            self._is_making = self._is_making or is_free
+        return is_free
+
+    def _make(self, source: BaseNode[T]) -> tuple[T, State]:
+        """Make the next item in the thread of the consumer."""
+        try:
+            return next(source), source.state_dict()
+        except StopIteration:
+            self._begin_next(source)
+            raise
+        finally:
+            with self._lock:
+                self._is_making = False
+                self._condition.notify_all()
+
+    def _wait(self) -> tuple[T, State]:
         """Wait for the next item and return it, with the state after it."""
         self._sharing.wait_for(
             lambda: bool(self._ready or self._error or self._stopped)
@@ -225,32 +277,59 @@ class _Run(Generic[T]):
             while self._has_room():
                 self._put(next(source), source.state_dict())
         except BaseException as error:
-            if self._begins_next and isinstance(error, StopIteration):
-                # An error is raised by the next epoch, which makes the item again.
-                with contextlib.suppress(BaseException):
-                    self._begin_next(source)
+            if isinstance(error, StopIteration):
+                self._begin_next(source)
             with self._lock:
+                self._is_making = False
                 self._error = None if self._stopped else error
                 self._condition.notify_all()
 
     def _begin_next(self, source: BaseNode[T]) -> None:
-        """Make the first item of the next epoch."""
-        if not self._stopped:
-            source.reset(None)
-            state = source.state_dict()
-            self.begun = _Begun(state, (next(source), source.state_dict()))
+        """Make the first item of the next epoch, if that is wanted."""
+        if self._begins_next and not self._stopped:
+            # An error is raised by the next epoch, which makes the item again.
+            with contextlib.suppress(Exception):
+                source.reset(None)
+                state = source.state_dict()
+                self.begun = _Begun(state, (next(source), source.state_dict()))
 
     def _has_room(self) -> bool:
-        """Wait for room, and return whether the thread is to continue."""
-        with self._lock:
-            self._condition.wait_for(
-                lambda: self._stopped or len(self._ready) < self._depth
-            )
-            return not self._stopped
+        """Wait until this thread is to make an item, and help meanwhile.
+
+        Returns
+        -------
+        bool
+            False if it is to end.
+        """
+        while True:
+            with self._lock:
+                if self._stopped:
+                    return False
+                rest_s = self._rest_s() if self._is_free() else None
+                if rest_s == 0:
+                    self._is_making = True
+                    return True
+            if rest_s is None:
+                self._sharing.wait_for(lambda: self._stopped or self._is_free())
+            else:
+                self._sharing.wait_for(lambda: self._stopped, rest_s)
+
+    def _is_free(self) -> bool:
+        """Return whether there is room for an item, and nobody makes one."""
+        return len(self._ready) < self._depth and not self._is_making
+
+    def _rest_s(self) -> float:
+        """Return for how long the consumer may still come back to make an item."""
+        if not self._in_consumer:
+            return 0.0
+        if self._is_waited_for:
+            return _PATIENCE_S
+        return max(0.0, self._taken_at + _PATIENCE_S - time.monotonic())
 
     def _put(self, item: T, state: State) -> None:
         """Hand an item over; this thread keeps no reference to it."""
         with self._lock:
+            self._is_making = False
             if not self._stopped:
                 self._ready.append((item, state))
             self._condition.notify_all()

@@ -10,8 +10,8 @@ class WorkSharing:
     """Work that several threads can do together, and a wait that takes part in it.
 
     While the consumer of batches computes, the thread that makes batches works alone
-    and the two overlap. When the consumer waits for a batch, its processor core would
-    be idle: it helps to copy records instead.
+    and the two overlap. When the consumer waits for a batch, or the thread for room,
+    its processor core would be idle: it helps to copy records instead.
 
     Attributes
     ----------
@@ -69,26 +69,31 @@ class WorkSharing:
             self._helpers.discard(threading.get_ident())
             self.condition.notify_all()
 
-    def wait_for(self, ready: Callable[[], bool]) -> None:
+    def wait_for(
+        self, ready: Callable[[], bool], timeout_s: float | None = None
+    ) -> None:
         """Wait until a condition is true, and help with shared work meanwhile.
 
         Parameters
         ----------
         ready : callable
             Returns whether the condition is true; called with `lock` held.
+        timeout_s : float, optional
+            End after so many seconds without work, too.
         """
         this_thread = threading.get_ident()
+        work: Callable[[], None] | None
         while True:
             try:
                 with self.lock:
-                    self.condition.wait_for(lambda: ready() or self._work)
-                    if ready():
+                    self.condition.wait_for(lambda: ready() or self._work, timeout_s)
+                    if self._work is None or ready():
                         return
                     work, self._work = self._work, None
-                    assert work is not None
                     self._helpers.add(this_thread)
                 work()
             finally:
+                work = None  # this thread may wait for long, and keeps no batch
                 if this_thread in self._helpers:
                     # First and without `lock`: if Ctrl-C came between locking and
                     # this line, the thread that shares the work would wait forever.
