@@ -60,8 +60,8 @@ class Read(BaseNode[Batch]):
         if initial_state is None and (self._ahead or self._prepared or self._done):
             # The source is ahead; the next epoch depends on the position of this node.
             self._source.reset(self._state)
+        self._source.reset(initial_state)  # may refuse it
         self._forget()
-        self._source.reset(initial_state)
         self._state = self._source.state_dict()
 
     def next(self) -> Batch:

@@ -39,12 +39,14 @@ def test_ctrl_c_while_waiting_for_a_batch_loses_no_record(
     n_waits = 0
     wait_for = WorkSharing.wait_for
 
-    def count_waits(sharing: WorkSharing, ready: Callable[[], bool]) -> None:
+    def count_waits(
+        sharing: WorkSharing, ready: Callable[[], bool], timeout_s: float | None = None
+    ) -> None:
         nonlocal n_waits
-        n_waits += 1
+        n_waits += threading.current_thread() is main
         if n_waits == 3:
             waits_for_third.set()
-        wait_for(sharing, ready)
+        wait_for(sharing, ready, timeout_s)
 
     monkeypatch.setattr(WorkSharing, "wait_for", count_waits)
     main = threading.main_thread()

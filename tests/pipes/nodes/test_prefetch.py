@@ -1,12 +1,15 @@
 """The prefetching thread."""
 
 import threading
+import time
 from typing import Any
 
 import pytest
+import torch
 
 from ecgstore import pipes
 from ecgstore.pipes.loading import Loader
+from ecgstore.pipes.reading.record_reader import RecordReader
 from ecgstore.pipes.testing import digest
 from ecgstore.storage import Store
 
@@ -65,11 +68,11 @@ def counted() -> type[Counted]:
 def test_the_next_epoch_is_begun_before_one_ends(
     store: Store, counted: type[Counted], prefetch: int
 ) -> None:
-    few = store.select(rows=range(6))
+    few = store.select(rows=range(15))
 
     def make(transform: Any) -> Loader:
         return pipes.loader(
-            few, 2, shuffle=True, prefetch=prefetch, transform=transform
+            few, 5, shuffle=True, prefetch=prefetch, transform=transform
         )
 
     loader = make(counted(2))
@@ -93,8 +96,8 @@ def other_state(loader: Loader, epoch: int) -> dict[str, Any]:
 
 
 def test_an_epoch_that_is_begun_is_dropped_for_another_state(store: Store) -> None:
-    few = store.select(rows=range(6))
-    loader = pipes.loader(few, 2, shuffle=True)
+    few = store.select(rows=range(15))
+    loader = pipes.loader(few, 5, shuffle=True)
     loop = iter(loader)
     next(loop)
     state = loader.state_dict()
@@ -121,3 +124,67 @@ def test_users_functions_are_not_called_for_an_epoch_that_may_never_come(
     few = store.select(rows=range(6))
     list(pipes.loader(few, 2, transform=note))
     assert len(calls) == 3
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.02])
+@pytest.mark.parametrize("depth", [1, 3])
+def test_items_made_by_either_thread_are_those_of_the_source(
+    store: Store, depth: int, pause_s: float
+) -> None:
+    """A consumer that comes back at once makes them, else the thread does."""
+    makers = set[str]()
+    options: dict[str, Any] = {"shuffle": True, "prefetch": depth}
+    loader = pipes.loader(store, 8, **options)
+    finish = RecordReader.finish
+
+    def note(self: RecordReader, *arguments: Any) -> list[pipes.Batch]:
+        makers.add(threading.current_thread().name)
+        return finish(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RecordReader, "finish", note)
+        batches = list[pipes.Batch]()
+        for _ in range(3):
+            for batch in loader:
+                batches.append(batch)
+                if pause_s:
+                    time.sleep(pause_s)
+    assert ("ecgstore-prefetch" if pause_s else "MainThread") in makers
+    alone = pipes.loader(store, 8, shuffle=True, prefetch=0)
+    expected = [digest([batch]) for _ in range(3) for batch in alone]
+    assert [digest([batch]) for batch in batches] == expected
+
+
+def test_an_error_in_the_consumer_is_that_of_its_batch(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish, n_calls = RecordReader.finish, 0
+
+    def interrupt(self: RecordReader, *arguments: Any) -> list[pipes.Batch]:
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls == 3:
+            raise KeyboardInterrupt
+        return finish(self, *arguments)
+
+    plain = [digest([batch]) for batch in pipes.loader(store, 8)]
+    monkeypatch.setattr(RecordReader, "finish", interrupt)
+    loader = pipes.loader(store, 8)
+    seen = list[str]()
+    with pytest.raises(KeyboardInterrupt):
+        seen.extend(digest([batch]) for batch in loader)
+    assert not [one for one in threading.enumerate() if "prefetch" in one.name]
+    assert seen == plain[:2]
+    loader.load_state_dict(loader.state_dict())
+    assert seen + [digest([batch]) for batch in loader] == plain
+
+
+def test_batches_of_an_evaluation_can_be_trained_on(store: Store) -> None:
+    """Though it asks PyTorch for tensors that no gradient can use."""
+    weight = torch.ones(1, requires_grad=True)
+    for prefetch in (0, 1):
+        with torch.inference_mode():
+            [*kept] = pipes.loader(store, 8, prefetch=prefetch, transform=pipes.Gain())
+        for batch in kept:
+            assert batch.signals is not None
+            (batch.signals * weight).sum().backward()  # type: ignore[no-untyped-call]
