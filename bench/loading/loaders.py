@@ -20,6 +20,7 @@ from bench.common.report import write_json
 from bench.common.tables import spread
 from bench.loading import measurements
 from bench.loading.command_line import conditions, loading_parser, scratch_folder
+from bench.loading.measurements import LoaderClasses
 from bench.loading.plot import plot
 from bench.loading.readers.with_ecgstore import block_order
 from bench.loading.registry import (
@@ -62,6 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar="NAME",
         help=f"make only these measurements, of: {', '.join(MEASUREMENTS)}",
     )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=LOADERS,
+        default=[*LOADERS],
+        metavar="NAME",
+        help=f"time only these loaders, beside the ceiling, of: {'; '.join(LOADERS)}",
+    )
     options = parser.parse_args(arguments)
     results = {**conditions(options), "large_rows": options.large}
     with scratch_folder(options) as scratch:
@@ -79,7 +88,8 @@ def _measure(
 ) -> dict[str, Any]:
     """Return the results of one measurement."""
     rounds = options.rounds
-    with_ceiling = {**CEILING, **LOADERS}
+    loaders = {one: LOADERS[one] for one in options.only}
+    with_ceiling = {**CEILING, **loaders}
     match name:
         case "throughput":
             return {
@@ -92,30 +102,30 @@ def _measure(
                 with_ceiling, large, measurements.SHUFFLED, rounds
             )
         case "cold":
-            return _cold(files, rounds)
+            return _cold(loaders, files, rounds)
         case "resume":
             return measurements.resume(RESUMABLE, files, rounds)
         case "start_up":
-            return measurements.start_up(LOADERS, files, rounds)
+            return measurements.start_up(loaders, files, rounds)
         case "training":
-            return measurements.training(LOADERS, files, rounds, options.steps)
+            return measurements.training(loaders, files, rounds, options.steps)
         case _:
             large = make_files(options.folder, scratch, options.large)
             return {
                 str(rows.n_rows): measurements.memory(
-                    LOADERS, rows, min(rounds, MAX_MEMORY_ROUNDS)
+                    loaders, rows, min(rounds, MAX_MEMORY_ROUNDS)
                 )
                 for rows in (files, large)
             }
 
 
-def _cold(files: Files, rounds: int) -> dict[str, Any]:
+def _cold(loaders: LoaderClasses, files: Files, rounds: int) -> dict[str, Any]:
     """Return the rates from a cold disk, and how well the orders mix the rows.
 
     A random permutation mixes with 1; reading in blocks is faster but mixes less.
     """
     results: dict[str, Any] = measurements.cold(
-        {**COLD_CEILING, **LOADERS, **BLOCKS}, files, rounds
+        {**COLD_CEILING, **loaders, **BLOCKS}, files, rounds
     )
     orders: dict[str, Order] = {
         ECGSTORE: Shuffled(files.n_rows, SEED),

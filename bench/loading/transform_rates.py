@@ -181,7 +181,7 @@ class _Process:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self._process.args}: ended; see its error above")
+            raise SystemExit(f"{self._process.args!r}: ended; see its error above")
         return json.loads(line)
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from ecgstore.errors import SchemaError
 from ecgstore.pipes.batch import Batch
 from ecgstore.pipes.reading.record_reader import Prepared, RecordReader
 from ecgstore.pipes.testing import digest
-from ecgstore.storage import Store
+from ecgstore.storage import Selection, Store
 from tests.pipes.transforms.random_batches import make_batch
 
 FIELDS = ("signals", "labels", "features", "fiducials", "r_peaks", "age", "dx")
@@ -36,7 +36,7 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     return noted
 
 
-def small(store: Store, **options: Any) -> pipes.Loader:
+def small(store: Store | Selection, **options: Any) -> pipes.Loader:
     return pipes.loader(
         store, 1, leads=["II"], window=(0, 100), **{"prefetch": 0, **options}
     )

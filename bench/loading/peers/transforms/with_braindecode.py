@@ -20,7 +20,7 @@ def make(name: str) -> Work:
     }[name]()
     labels = torch.zeros(N_RECORDS)
 
-    def transform(signals: Signals) -> torch.Tensor:
+    def transform(signals: Signals) -> object:
         with torch.inference_mode():
             return augmentation(torch.from_numpy(signals), labels)
 
