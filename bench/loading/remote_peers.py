@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     add_count(parser, "--small", 667, "rows of the check, and of the smaller memory")
     add_count(parser, "--random", 256, "records that are read one by one")
-    add_count(parser, "--longest", 12, "seconds after which an epoch is cut short")
+    add_count(parser, "--longest", 90, "seconds after which an epoch is cut short")
     parser.add_argument(
         "--only",
         nargs="+",

@@ -172,6 +172,7 @@ class _Run(Generic[T]):
         self._stopped = False
         self._is_making = False  # one of the two threads
         self._is_waited_for = False
+        self._is_patient = False  # the consumer came back at once the last time
         self._taken_at = -_PATIENCE_S
         self._process = os.getpid()
         # The thread refers to this object and to the source, but not to the node. So
@@ -201,6 +202,7 @@ class _Run(Generic[T]):
     def take(self, source: BaseNode[T]) -> tuple[T, State]:
         """Return the next item, with the state after it; wait for it, or make it."""
         self._is_waited_for = True
+        self._is_patient = time.monotonic() < self._taken_at + _PATIENCE_S
         try:
             return self._make(source) if self._may_make() else self._wait()
         finally:
@@ -320,7 +322,7 @@ class _Run(Generic[T]):
 
     def _rest_s(self) -> float:
         """Return for how long the consumer may still come back to make an item."""
-        if not self._in_consumer:
+        if not (self._in_consumer and self._is_patient):
             return 0.0
         if self._is_waited_for:
             return _PATIENCE_S
