@@ -25,6 +25,23 @@ from ecgstore.system.kernels import kernel
 
 
 @kernel
+def _load(
+    values: Int16Array | Float32Array,
+    scale: np.float32,
+    x: Float32Array,
+    n_samples: int,
+    n_real: int,
+    mean: np.float32,
+    factor: np.float32,
+) -> None:
+    """Set `x` to samples in mV, less their mean, times a factor, up to `n_real`."""
+    for t in range(n_real):
+        x[t] = (np.float32(values[t]) * scale - mean) * factor
+    for t in range(n_real, n_samples):
+        x[t] = 0
+
+
+@kernel
 def _standardise(
     x: Float32Array, n_samples: int, n_real: int, mean: np.float32, factor: np.float32
 ) -> None:
@@ -249,6 +266,7 @@ def _prepare(
 @kernel
 def _change(
     x: Float32Array,
+    first: int,
     lead: int,
     is_missing: bool,
     n_leads: int,
@@ -259,8 +277,8 @@ def _change(
     scratch: Float32Array,
     taps: tuple[Any, ...],
 ) -> int:
-    """Do all steps to the samples of a lead; return how many samples it has then."""
-    for step in range(len(program)):
+    """Do the steps from `first` on to a lead; return how many samples it has then."""
+    for step in range(first, len(program)):
         code, size = program[step, codes.CODE], program[step, codes.SIZE]
         own = numbers[program[step, codes.COLUMN] :]
         of_all = constants[program[step, codes.CONSTANT] :]
@@ -332,12 +350,20 @@ def _record(
     is_decimated = len(taps[0]) > 0
     for lead in range(n_leads):
         x = lead_memory if is_decimated else out[lead]
+        first = 0
         if not in_place:
             values = source[begin + pieces[lead] : begin + pieces[lead] + n_samples]
-            for t in range(n_samples):
-                x[t] = np.float32(values[t]) * scale
+            if len(program) > 0 and program[0, codes.CODE] == codes.STANDARDISE:
+                n_real = 0 if missing[lead] else int(numbers[program[0, codes.COLUMN]])
+                of_all = constants[program[0, codes.CONSTANT] :]
+                mean, factor = of_all[lead], of_all[n_leads + lead]
+                _load(values, scale, x, n_samples, n_real, mean, factor)
+                first = 1
+            else:
+                for t in range(n_samples):
+                    x[t] = np.float32(values[t]) * scale
         _change(
-            *(x, lead, missing[lead], n_leads, n_samples),
+            *(x, first, lead, missing[lead], n_leads, n_samples),
             *(program, numbers, constants, scratch, taps),
         )
         if is_decimated:
