@@ -160,7 +160,14 @@ class RecordReader:
         return result
 
     def prepare(self, batches: Sequence[RowBatch]) -> Prepared:
-        """Read all but the signals of batches, which are then read together."""
+        """Read all but the signals of batches, which are then read together.
+
+        Raises
+        ------
+        EcgStoreError
+            If the file was changed since it was opened.
+        """
+        self.check_unchanged()
         together = batches[0]
         if len(batches) > 1:
             together = RowBatch(
