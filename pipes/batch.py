@@ -112,7 +112,7 @@ class Batch:
     fs: float = 500.0
 
     def __len__(self) -> int:
-        return len(self.seeds)
+        return len(self.rows)
 
     def __repr__(self) -> str:
         parts = [
@@ -175,7 +175,7 @@ class Batch:
             if value.shape[:1] != changed.rows.shape:
                 raise ValueError(
                     f"{name} of a batch has shape {[*value.shape]}; expected "
-                    f"{len(changed.rows)} records, as many as rows, on the first axis"
+                    f"{len(changed)} records, as many as rows, on the first axis"
                 )
         return changed
 
