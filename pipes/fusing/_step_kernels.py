@@ -351,7 +351,7 @@ def _record(
     for lead in range(n_leads):
         x = lead_memory if is_decimated else out[lead]
         first = 0
-        if not in_place:
+        if is_decimated or not in_place:
             values = source[begin + pieces[lead] : begin + pieces[lead] + n_samples]
             if len(program) > 0 and program[0, codes.CODE] == codes.STANDARDISE:
                 n_real = 0 if missing[lead] else int(numbers[program[0, codes.COLUMN]])

@@ -130,6 +130,13 @@ def test_decimated_batches_have_the_new_sampling_rate() -> None:
     assert Decimate(1)(batch) is batch
 
 
+def test_one_sample_is_decimated_to_one() -> None:
+    """It has the shape of before, and so is written to where it was."""
+    signals = noise(3, 1)
+    expected = Decimate(4).filtered(signals.clone())
+    assert torch.equal(signals_of(Decimate(4)(batch_of(signals))), expected)
+
+
 def test_counts_become_voltages() -> None:
     counts = (noise(2, 300) * 1000).to(torch.int16)
     batch = replace(batch_of(counts), mv_per_count=1e-3)
