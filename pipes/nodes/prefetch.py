@@ -221,16 +221,20 @@ class _Run(Generic[T]):
         return is_free
 
     def _make(self, source: BaseNode[T]) -> tuple[T, State]:
-        """Make the next item in the thread of the consumer."""
+        """Make the next item in the thread of the consumer.
+
+        After an error, and at the end of an epoch, nobody makes any more: what the
+        thread would take from the source would be lost.
+        """
         try:
-            return next(source), source.state_dict()
+            made = next(source), source.state_dict()
         except StopIteration:
             self._begin_next(source)
             raise
-        finally:
-            with self._lock:
-                self._is_making = False
-                self._condition.notify_all()
+        with self._lock:
+            self._is_making = False
+            self._condition.notify_all()
+        return made
 
     def _wait(self) -> tuple[T, State]:
         """Wait for the next item and return it, with the state after it."""

@@ -155,6 +155,24 @@ def test_items_made_by_either_thread_are_those_of_the_source(
     assert [digest([batch]) for batch in batches] == expected
 
 
+def test_the_thread_makes_nothing_after_the_end_of_an_epoch(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However late it is told to end: the item would be missing in the next epoch."""
+    end = pipes.Prefetch._end
+
+    def end_late(self: pipes.Prefetch[pipes.Batch]) -> None:
+        time.sleep(0.05)
+        end(self)
+
+    monkeypatch.setattr(pipes.Prefetch, "_end", end_late)
+    loader = pipes.loader(store, 8, shuffle=True)
+    alone = pipes.loader(store, 8, shuffle=True, prefetch=0)
+    for _ in range(3):
+        rows = [batch.rows.tolist() for batch in loader]
+        assert rows == [batch.rows.tolist() for batch in alone]
+
+
 def test_an_error_in_the_consumer_is_that_of_its_batch(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
