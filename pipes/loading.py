@@ -35,11 +35,11 @@ from ecgstore.pipes.reading.window import Window
 from ecgstore.storage import Selection, Store
 from ecgstore.storage.remote.line import AHEAD_BYTES
 from ecgstore.storage.remote.object_reader import Transfers
+from ecgstore.storage.remote.units import BLOCK_ROWS
 
-_BLOCK_ROWS: Final = 8
 _WINDOW_BLOCKS: Final = 64
-"""Shuffling of a store at a URL: windows of 61 MB of 10 s at 500 Hz; of longer records
-fewer blocks."""
+"""Blocks of `BLOCK_ROWS` that are shuffled together of a store at a URL: windows of
+61 MB of 10 s at 500 Hz; of longer records fewer blocks."""
 
 
 def loader(
@@ -205,8 +205,8 @@ def _order(selection: Selection, seed: int, shuffle: bool | Literal["full"]) -> 
         return Sequential(n)
     if store.is_remote and shuffle != "full":
         row_bytes = store.n_leads * store.n_samples * np.dtype(store.dtype).itemsize
-        blocks = AHEAD_BYTES // (_BLOCK_ROWS * max(1, row_bytes))
-        return BlockShuffled(n, seed, _BLOCK_ROWS, max(1, min(blocks, _WINDOW_BLOCKS)))
+        blocks = AHEAD_BYTES // (BLOCK_ROWS * max(1, row_bytes))
+        return BlockShuffled(n, seed, BLOCK_ROWS, max(1, min(blocks, _WINDOW_BLOCKS)))
     return Shuffled(n, seed)
 
 

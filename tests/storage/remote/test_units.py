@@ -27,7 +27,6 @@ def test_requests_are_as_large_as_they_may_be() -> None:
 def test_an_epoch_in_the_default_order_is_a_request_per_block(row_bytes: int) -> None:
     """Few come in two pieces, because the short last block shifts the windows."""
     n_rows = 43_101
-    assert loading._BLOCK_ROWS == BLOCK_ROWS
     units = Units.of([region(0, row_bytes, n_rows)], n_rows * row_bytes)
     order = BlockShuffled(n_rows, 0, BLOCK_ROWS, loading._WINDOW_BLOCKS)
     rows = order.indices(0, 0, n_rows)
