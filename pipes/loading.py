@@ -173,16 +173,18 @@ def loader(
     # To hand a small batch over from a thread takes longer than to read it. What a
     # user's function takes is not known.
     is_small = reader.record_bytes * batch_size < WorkSharing.min_bytes
-    is_plain = not selection.store.is_remote and all(map(_is_own, transforms))
-    if prefetch and not (is_small and is_plain and not on_gpu):
+    is_plain = all(map(_is_own, transforms))
+    is_local = not selection.store.is_remote
+    if prefetch and not (is_small and is_plain and is_local and not on_gpu):
         # What users' functions do may be changed between epochs, and a batch from a URL
-        # that nobody wants costs money.
+        # that nobody wants costs money, unless it is in the cache.
         node = prefetcher = Prefetch(
             node,
             prefetch,
             sharing,
             in_consumer=is_plain and not on_gpu,
             begins_next=is_plain,
+            is_near=lambda: not reader.fetches,
         )
     if on_gpu:
         node = ToDevice(node, target, in_mv=dtype == "float32")

@@ -6,6 +6,7 @@ import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -45,6 +46,9 @@ class Prefetch(BaseNode[T]):
     begins_next : bool
         Make the first item of the next epoch at the end of an epoch, so that it begins
         at once. Only where nothing sets the source to another epoch meanwhile.
+    is_near : callable, optional
+        Returns whether the source needs no network now: only then does a consumer make
+        items, and does the next epoch begin at the end of one. Always, if left out.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Prefetch(BaseNode[T]):
         *,
         in_consumer: bool = False,
         begins_next: bool = False,
+        is_near: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__()
         if depth < 1:
@@ -64,6 +69,7 @@ class Prefetch(BaseNode[T]):
         self._sharing = WorkSharing() if sharing is None else sharing
         self._in_consumer = in_consumer
         self._begins_next = begins_next
+        self._is_near = is_near
         self._state: State | None = None
         self._run: _Run[T] | None = None
         self._begun: _Begun[T] | None = None  # the next epoch
@@ -95,6 +101,7 @@ class Prefetch(BaseNode[T]):
                 self._sharing,
                 in_consumer=self._in_consumer,
                 begins_next=self._begins_next,
+                is_near=self._is_near,
             )
             self._finalizer = weakref.finalize(self, run.stop)
             self._run = run
@@ -160,10 +167,12 @@ class _Run(Generic[T]):
         *,
         in_consumer: bool,
         begins_next: bool,
+        is_near: Callable[[], bool],
     ) -> None:
         self.begun: _Begun[T] | None = None
         self._in_consumer = in_consumer
         self._begins_next = begins_next
+        self._is_near = is_near
         self._sharing = sharing
         self._lock, self._condition = sharing.lock, sharing.condition
         self._depth = depth
@@ -211,7 +220,7 @@ class _Run(Generic[T]):
 
     def _may_make(self) -> bool:
         """Return whether the consumer is to make the next item; then only it does."""
-        if not self._in_consumer:
+        if not (self._in_consumer and self._is_near()):
             return False
         with self._lock:
             is_free = not (
@@ -292,7 +301,7 @@ class _Run(Generic[T]):
 
     def _begin_next(self, source: BaseNode[T]) -> None:
         """Make the first item of the next epoch, if that is wanted."""
-        if self._begins_next and not self._stopped:
+        if self._begins_next and not self._stopped and self._is_near():
             # An error is raised by the next epoch, which makes the item again.
             with contextlib.suppress(Exception):
                 source.reset(None)
@@ -326,7 +335,7 @@ class _Run(Generic[T]):
 
     def _rest_s(self) -> float:
         """Return for how long the consumer may still come back to make an item."""
-        if not (self._in_consumer and self._is_patient):
+        if not (self._in_consumer and self._is_patient and self._is_near()):
             return 0.0
         if self._is_waited_for:
             return _PATIENCE_S

@@ -2,7 +2,9 @@
 
 import hashlib
 import pickle
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import pytest
 import ecgstore
 from bench.common.range_server import Server
 from ecgstore import pipes
+from ecgstore.pipes.reading.record_reader import RecordReader
 
 
 def test_all_tables_are_those_of_the_file(url: str, sample_store: Path) -> None:
@@ -102,6 +105,30 @@ def test_a_loader_resumes_with_an_empty_cache(
         loader.load_state_dict(state)
         assert [batch.rows.tolist() for batch in loader] == expected
         assert len(expected) > 1
+
+
+def test_what_is_in_the_cache_is_read_as_a_file_is(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The consumer reads itself, and the next epoch is begun, but not over the line."""
+    makers = list[str]()
+    finish = RecordReader.finish
+
+    def note(self: RecordReader, *arguments: Any) -> list[pipes.Batch]:
+        makers.append(threading.current_thread().name)
+        return finish(self, *arguments)
+
+    monkeypatch.setattr(RecordReader, "finish", note)
+    with ecgstore.open(url) as store:
+        few = pipes.loader(store.select(rows=range(16)), 8, shuffle=True)
+        list(few)
+        assert makers == ["ecgstore-prefetch"] * 2
+        store.signals(range(len(store)))
+        makers.clear()
+        loader = pipes.loader(store, 8, shuffle=True)
+        n = sum(1 for _ in loader)
+        assert "MainThread" in makers
+        assert len(makers) == n + 1
 
 
 def test_a_store_is_pickled_as_its_url(url: str) -> None:
