@@ -7,6 +7,7 @@ millimetre; points that a straight line passes within 0.15 mm are left out.
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -182,7 +183,7 @@ def _steps(points: Sequence[_Point]) -> str:
     """Return points as a path: the first absolute, the others relative."""
     text = [f"M{points[0][0]} {points[0][1]}"]
     numbers: list[int] = []
-    for before, point in zip(points, points[1:], strict=False):
+    for before, point in pairwise(points):
         numbers += [point[0] - before[0], point[1] - before[1]]
     if numbers:
         text.append("l")

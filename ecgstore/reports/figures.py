@@ -67,12 +67,13 @@ def inline_svg(figure: Figure, title: str, description: str, number: int) -> Mar
 def _drawn(figure: Figure) -> bytes:
     """Return the SVG file that matplotlib writes."""
     file = io.BytesIO()
-    settings = {
-        "savefig.bbox": None,
-        "svg.fonttype": "none",  # texts, which all readers of the page can search
-        "svg.hashsalt": "ecgstore",  # without it, identifiers are random
-    }
-    with mpl.rc_context(settings):
+    with mpl.rc_context(
+        {
+            "savefig.bbox": None,
+            "svg.fonttype": "none",  # texts, which all readers of the page can search
+            "svg.hashsalt": "ecgstore",  # without it, identifiers are random
+        }
+    ):
         figure.savefig(
             file,
             format="svg",

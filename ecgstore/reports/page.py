@@ -207,8 +207,8 @@ def cell_text(value: Cell) -> str:
 
     Examples
     --------
-    >>> cell_text(1234567), cell_text(0.123456), cell_text(12345.678), cell_text(None)
-    ('1,234,567', '0.123', '12,345.7', '–')
+    >>> cell_text(1234567), cell_text(0.123456), cell_text(12345.678)
+    ('1,234,567', '0.123', '12,345.7')
     """
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return NO_VALUE
