@@ -42,6 +42,10 @@ class Link:
     url: str
 
 
+class Share(float):
+    """A part of all, shown in percent."""
+
+
 Cell: TypeAlias = str | int | float | Link | None
 """A value: numbers stand right, None and NaN are shown as a dash."""
 
@@ -218,6 +222,8 @@ def cell_text(value: Cell) -> str:
         return value
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, Share):
+        return f"{value:.1%}"
     digits = max(0, min(3, 2 - math.floor(math.log10(abs(value))))) if value else 0
     return f"{value:,.{max(digits, 1)}f}"
 
@@ -283,7 +289,7 @@ def _environment() -> jinja2.Environment:
         finalize=_shown,
     )
     environment.filters["cell"] = cell_text
-    environment.tests["link"] = _is_link
+    environment.tests["link"] = is_link
     return environment
 
 
@@ -292,6 +298,6 @@ def _shown(value: Any) -> Any:
     return value if isinstance(value, Markup) else visible(value)
 
 
-def _is_link(value: Cell) -> bool:
-    """Return whether a value leads to a page."""
+def is_link(value: Cell) -> bool:
+    """Return whether a value leads to a page of the web."""
     return isinstance(value, Link) and value.url.startswith(("https://", "http://"))
