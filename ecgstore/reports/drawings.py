@@ -142,12 +142,12 @@ def classes_together(names: Sequence[str], together: IntArray) -> Figure:
                     f"{together[row, column]:,}",
                     ha="center",
                     va="center",
-                    fontsize=_TEXT_SIZE - 2,
+                    fontsize=_TEXT_SIZE - 1,
                     color=INK,
                 )
     axes.set_xlim(-0.5, n - 0.5)
     _name_rows(axes, names)
-    axes.set_ylim(n - 0.5, -0.5)
+    axes.grid(visible=False)
     axes.set_xticks(
         range(n),
         [short(name) for name in names],

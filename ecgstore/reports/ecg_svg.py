@@ -34,7 +34,7 @@ _LEAST_BELOW: Final = 1
 _MOST: Final = 6
 """Squares of a row above and below 0 mV, at least and at most."""
 
-_NAME_AT: Final = (6, 36)
+_NAME_AT: Final = (8, 54)
 """Place of a name in units, right of the beginning and below the top of its row."""
 
 _SEPARATOR: Final = 30

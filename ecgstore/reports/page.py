@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,13 +17,22 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, TypeAlias
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ecgstore.system.atomic_files import replace_file
 from ecgstore.system.visible import visible
 
 MARKER: Final = '<meta name="generator" content="ecgstore report">'
 """What every report has in its head."""
+
+_SHORT_TABLE: Final = 32
+"""Rows of a table that is not divided when printed."""
+
+_UNBREAKABLE: Final = re.compile(r"[^\s_/,;.-]{25,}")
+"""A part of a text that makes a column of a table too wide."""
+
+_SMALL: Final = 0.01
+"""Numbers below it are shown with three digits, however many zeros precede them."""
 
 NO_VALUE: Final = "\N{EN DASH}"
 """Text of a cell without a value."""
@@ -87,6 +97,11 @@ class Table:
     head: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     note: str = ""
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it fits on a printed page, and should not be divided."""
+        return len(self.rows) <= _SHORT_TABLE
 
     @property
     def is_number(self) -> list[bool]:
@@ -224,8 +239,10 @@ def cell_text(value: Cell) -> str:
         return f"{value:,}"
     if isinstance(value, Share):
         return f"{value:.1%}"
-    digits = max(0, min(3, 2 - math.floor(math.log10(abs(value))))) if value else 0
-    return f"{value:,.{max(digits, 1)}f}"
+    if 0 < abs(value) < _SMALL:
+        return f"{value:.3g}"
+    digits = 2 - math.floor(math.log10(abs(value))) if value else 1
+    return f"{value:,.{min(max(digits, 1), 3)}f}"
 
 
 def html(report: Report) -> str:
@@ -289,13 +306,26 @@ def _environment() -> jinja2.Environment:
         finalize=_shown,
     )
     environment.filters["cell"] = cell_text
+    environment.filters["breakable"] = _breakable
     environment.tests["link"] = is_link
+    environment.tests["long"] = _is_long
     return environment
 
 
 def _shown(value: Any) -> Any:
     """Return markup as it is, and other values without invisible characters."""
     return value if isinstance(value, Markup) else visible(value)
+
+
+def _breakable(text: str) -> Markup:
+    """Return a text that may be divided after parts of names and paths."""
+    escaped = str(escape(visible(text)))
+    return Markup(re.sub(r"(?<=[a-z0-9])([_/])(?=[a-z0-9])", r"\1<wbr>", escaped))
+
+
+def _is_long(value: Cell) -> bool:
+    """Return whether a value has a part that makes a column too wide."""
+    return _UNBREAKABLE.search(cell_text(value)) is not None
 
 
 def is_link(value: Cell) -> bool:

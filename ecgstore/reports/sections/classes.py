@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from ecgstore.diagnoses import code_names
+from ecgstore.diagnoses import diagnoses, scp_statements
 from ecgstore.errors import counted
 from ecgstore.reports import drawings
 from ecgstore.reports.facts import SourceFacts, StoreFacts
@@ -143,7 +143,10 @@ def _together(store: Store, facts: StoreFacts) -> list[Block]:
 
 def _codes(store: Store, facts: StoreFacts) -> Table:
     """Return the most frequent diagnosis codes, also those of no class."""
-    names = code_names(store.config.classes)
+    names = {
+        **{code: one.name for code, one in diagnoses().items()},
+        **{code: one.name for code, one in scp_statements().items()},
+    }
     columns = store.config.classes.columns
     rows: list[list[Cell]] = []
     for code, n in facts.codes[:_MOST_CODES]:
@@ -154,7 +157,7 @@ def _codes(store: Store, facts: StoreFacts) -> Table:
     return Table(
         f"Diagnosis codes of the records: {shown} of {all_codes}, the most frequent "
         "first",
-        ["code", "known as", "class", "records", "of all"],
+        ["code", "in words", "class", "records", "of all"],
         rows,
         "Codes are SNOMED CT if they are digits, else as the tables of labels wrote "
         "them.",
