@@ -34,45 +34,56 @@ def summarise(
         quarantine; of a store at a URL, what was transferred for all this.
     """
     with Store(path, labels=labels) as store:
-        names = store.label_names
-        multi_hot, folds = store.table(schema.LABELS), store.table(schema.FOLDS)
-        sources = store.table(f"{schema.RECORDS}/source")
-        reasons = store.table(f"{schema.QUARANTINE}/reason")
-        summary = {
-            "path": store.place,
-            "size_bytes": os.path.getsize(store.path),
-            "parts": [str(part) for part in store.parts],
-            "n_records": len(store),
-            "n_features": len(store.feature_names),
-            "signals": {
-                "shape": [len(store), store.n_leads, store.n_samples],
-                "dtype": store.dtype,
-                "fs": store.config.fs,
-            },
-            "leads": list(store.leads),
-            "software": store.software,
-            "fingerprint": store.fingerprint,
-            "labels_beside": store.has_labels_beside,
-            "sources": text_counts(sources),
-            "classes": _named(names, column_sums(multi_hot)),
-            "targets": _target_counts(store),
-            "folds": {
-                int(fold): {
-                    "records": len(rows),
-                    "classes": _named(names, column_sums(multi_hot, rows)),
-                }
-                for fold, rows in (
-                    (fold, np.flatnonzero(folds == fold)) for fold in np.unique(folds)
-                )
-            },
-            "flags": _flag_counts(store),
-            "beats_engine": store.config.beats,
-            "beats": _beats_counts(store),
-            "quarantine": text_counts(reasons),
-        }
-        # The last one, because counting reads columns.
-        transfers = asdict(store.transfers) if store.is_remote else None
-        return {**summary, "transfers": transfers}
+        return summary_of(store)
+
+
+def summary_of(store: Store) -> dict[str, Any]:
+    """Return what `summarise` does, of an open store.
+
+    Parameters
+    ----------
+    store : Store
+        The store, with the labels to count.
+    """
+    names = store.label_names
+    multi_hot, folds = store.table(schema.LABELS), store.table(schema.FOLDS)
+    sources = store.table(f"{schema.RECORDS}/source")
+    reasons = store.table(f"{schema.QUARANTINE}/reason")
+    summary = {
+        "path": store.place,
+        "size_bytes": os.path.getsize(store.path),
+        "parts": [str(part) for part in store.parts],
+        "n_records": len(store),
+        "n_features": len(store.feature_names),
+        "signals": {
+            "shape": [len(store), store.n_leads, store.n_samples],
+            "dtype": store.dtype,
+            "fs": store.config.fs,
+        },
+        "leads": list(store.leads),
+        "software": store.software,
+        "fingerprint": store.fingerprint,
+        "labels_beside": store.has_labels_beside,
+        "sources": text_counts(sources),
+        "classes": _named(names, column_sums(multi_hot)),
+        "targets": _target_counts(store),
+        "folds": {
+            int(fold): {
+                "records": len(rows),
+                "classes": _named(names, column_sums(multi_hot, rows)),
+            }
+            for fold, rows in (
+                (fold, np.flatnonzero(folds == fold)) for fold in np.unique(folds)
+            )
+        },
+        "flags": _flag_counts(store),
+        "beats_engine": store.config.beats,
+        "beats": _beats_counts(store),
+        "quarantine": text_counts(reasons),
+    }
+    # The last one, because counting reads columns.
+    transfers = asdict(store.transfers) if store.is_remote else None
+    return {**summary, "transfers": transfers}
 
 
 def _named(names: Sequence[str], numbers: IntArray) -> dict[str, int]:

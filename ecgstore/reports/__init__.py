@@ -1,0 +1,1 @@
+"""Reports that travel: one self-contained HTML file, readable on screen and paper."""
