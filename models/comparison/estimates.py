@@ -16,6 +16,7 @@ from ecgstore.models.comparison.classifiers import (
 from ecgstore.models.comparison.results import ComparedRecords, ProtocolResult
 from ecgstore.scores.bootstrap import BootstrapResult, Estimate, paired_bootstrap
 from ecgstore.scores.multilabel import auroc
+from ecgstore.scores.weighted import macro_average
 
 TITLES: Final[Mapping[str, str]] = {
     **{name: baseline.title for name, baseline in BASELINES.items()},
@@ -113,4 +114,21 @@ def auroc_within_sources(
             for classifier, predictions in result.predictions.items()
         }
         for name in sorted(set(source))
+    }
+
+
+def macro_within_sources(
+    records: ComparedRecords, result: ProtocolResult
+) -> dict[str, dict[str, float]]:
+    """Return the macro AUROC within each source, by source and classifier.
+
+    The mean over the classes that some, but not all records of the source have; NaN if
+    there are none.
+    """
+    return {
+        source: {
+            name: float(macro_average(of_classes))
+            for name, of_classes in of_source.items()
+        }
+        for source, of_source in auroc_within_sources(records, result).items()
     }

@@ -1,10 +1,10 @@
 """The plots of a comparison."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from ecgstore.models.comparison.baselines import BASELINES
@@ -13,8 +13,8 @@ from ecgstore.models.comparison.estimates import (
     PAIRS,
     TITLES,
     TITLES_EXPLAINED,
-    auroc_within_sources,
     difference,
+    macro_within_sources,
     pairs_of,
 )
 from ecgstore.models.comparison.results import ComparedRecords, ProtocolResult
@@ -29,7 +29,6 @@ from ecgstore.plots import (
 )
 from ecgstore.scores.bootstrap import BootstrapResult
 from ecgstore.scores.table import CLASS_SCORE_HEADINGS, SCORE_HEADINGS
-from ecgstore.scores.weighted import macro_average
 
 _PANEL_HEADINGS: Final = {
     name: heading.replace(" (", "\n(") for name, heading in SCORE_HEADINGS.items()
@@ -44,13 +43,13 @@ _CURVE_SCORE: Final = "macro_auroc"
 _CURVE_CLASSIFIERS: Final = ("trees", "handcrafted", "extractor", "hybrid")
 
 
-def figures_of(
+def drawings_of(
     records: ComparedRecords,
     protocol: str,
     result: ProtocolResult,
     estimates: BootstrapResult,
-) -> dict[str, Figure]:
-    """Plot the results of one protocol; return figures by name, in their order.
+) -> dict[str, Callable[[], Figure]]:
+    """Return functions that plot the results of one protocol, by name, in their order.
 
     Reliability and confusion are those of the first seed.
     """
@@ -62,80 +61,78 @@ def figures_of(
         if name not in BASELINES
     }
     pairs = pairs_of(estimates)
-    areas = auroc_within_sources(records, result)
     note = f"macro: mean over {estimates.averaged_over}\n{TITLES_EXPLAINED}"
-    return {
-        "scores": plot_score_intervals(
+
+    def scores() -> Figure:
+        return plot_score_intervals(
             {title: estimates.scores[name] for name, title in titles.items()},
             columns=_PANEL_HEADINGS,
             title=f"Scores, folds by {protocol}",
             level=estimates.level,
             note=note,
-        ),
-        **{
-            f"classes-{score}": plot_score_intervals(
-                {
-                    title: dict(
-                        zip(names, estimates.class_scores[name][score], strict=True)
-                    )
-                    for name, title in titles.items()
-                },
-                title=f"{_capitalised(heading)} by class, folds by {protocol}",
-                level=estimates.level,
-            )
-            for score, heading in CLASS_SCORE_HEADINGS.items()
-        },
-        **(
+        )
+
+    def of_classes(score: str) -> Figure:
+        of_titles = {
+            title: dict(zip(names, estimates.class_scores[name][score], strict=True))
+            for name, title in titles.items()
+        }
+        heading = _capitalised(CLASS_SCORE_HEADINGS[score])
+        return plot_score_intervals(
+            of_titles,
+            title=f"{heading} by class, folds by {protocol}",
+            level=estimates.level,
+        )
+
+    def differences() -> Figure:
+        return plot_difference_intervals(
             {
-                "differences": plot_difference_intervals(
-                    {
-                        (titles[first], titles[second]): difference(
-                            estimates, first, second
-                        )
-                        for first, second in pairs
-                    },
-                    columns=_PANEL_HEADINGS,
-                    title=f"Differences, folds by {protocol}",
-                    level=estimates.level,
-                    note=note,
-                )
-            }
-            if pairs
-            else {}
-        ),
-        **(
+                (titles[first], titles[second]): difference(estimates, first, second)
+                for first, second in pairs
+            },
+            columns=_PANEL_HEADINGS,
+            title=f"Differences, folds by {protocol}",
+            level=estimates.level,
+            note=note,
+        )
+
+    def reliability() -> Figure:
+        return plot_reliability(
+            labels,
+            first_seed,
+            names,
+            title=f"Reliability, folds by {protocol}, first seed",
+        )
+
+    def confusion(name: str) -> Figure:
+        return plot_confusion(
+            labels,
+            result.predictions[name].decisions[0],
+            names,
+            title=f"{titles[name]}, folds by {protocol}, first seed",
+        )
+
+    def by_source() -> Figure:
+        areas = macro_within_sources(records, result)
+        return plot_by_source(
             {
-                "reliability": plot_reliability(
-                    labels,
-                    first_seed,
-                    names,
-                    title=f"Reliability, folds by {protocol}, first seed",
-                )
-            }
-            if first_seed
-            else {}
-        ),
-        **{
-            f"confusion-{name}": plot_confusion(
-                labels,
-                result.predictions[name].decisions[0],
-                names,
-                title=f"{titles[name]}, folds by {protocol}, first seed",
-            )
-            for name in _CONFUSION
-            if name in titles
-        },
-        "by-source": plot_by_source(
-            {
-                source: {
-                    titles[name]: float(macro_average(of_classes))
-                    for name, of_classes in of_source.items()
-                }
+                source: {titles[name]: area for name, area in of_source.items()}
                 for source, of_source in areas.items()
             },
             title=f"Macro AUROC within each source, folds by {protocol}",
-        ),
-    }
+        )
+
+    drawings: dict[str, Callable[[], Figure]] = {"scores": scores}
+    for score in CLASS_SCORE_HEADINGS:
+        drawings[f"classes-{score}"] = partial(of_classes, score)
+    if pairs:
+        drawings["differences"] = differences
+    if first_seed:
+        drawings["reliability"] = reliability
+    for name in _CONFUSION:
+        if name in titles:
+            drawings[f"confusion-{name}"] = partial(confusion, name)
+    return {**drawings, "by-source": by_source}
 
 
 def write_pictures(
@@ -147,9 +144,9 @@ def write_pictures(
 ) -> list[Path]:
     """Plot the results of one protocol; return the files, the most important first."""
     files = []
-    for name, figure in figures_of(records, protocol, result, estimates).items():
+    for name, draw in drawings_of(records, protocol, result, estimates).items():
         path = folder / f"{protocol}-{name}.png"
-        save(figure, path)
+        save(draw(), path)
         files.append(path)
     return files
 

@@ -3,18 +3,16 @@
 The files may come from anyone: everything in them is checked. No PyTorch is needed.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from ecgstore.arrays import FloatArray, IntArray
-from ecgstore.errors import EcgStoreError, SchemaError, short_list
+from ecgstore.arrays import FloatArray
+from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.models.comparison.estimates import TITLES, estimate
 from ecgstore.models.comparison.protocols import PROTOCOLS, OuterFold, with_fewer
 from ecgstore.models.comparison.results import (
@@ -22,16 +20,12 @@ from ecgstore.models.comparison.results import (
     Predictions,
     ProtocolResult,
 )
-from ecgstore.scores.bootstrap import BootstrapResult, Estimate
-from ecgstore.scores.table import CLASS_SCORES, SCORES
+from ecgstore.scores.bootstrap import BootstrapResult
+from ecgstore.scores.stored import require_same_scores, stored_result
 from ecgstore.system.file_format import FileFormat
 from ecgstore.system.json_files import JsonValue, read_json
 
 FORMAT: Final = FileFormat("ecgstore comparison", 1, "`ecgstore compare`")
-
-TOLERANCE: Final = 1e-9
-"""Largest difference between a stored score and one computed again: other machines may
-add numbers in another order."""
 
 _NAME: Final = re.compile(rf"({'|'.join(PROTOCOLS)})(-[1-9]\d{{0,8}})?", re.ASCII)
 _REMEDY: Final = (
@@ -63,11 +57,10 @@ class StoredProtocol:
     result : ProtocolResult
         Every prediction.
     estimates : BootstrapResult
-        The scores with their intervals, as they were stored: `furthest` is how far
-        they are from those of the predictions.
+        The scores with their intervals, as they were stored.
     furthest : float
         The largest difference between a stored score and the same score computed again
-        from the predictions; at most `TOLERANCE`.
+        from the predictions: not more than by rounding.
     """
 
     path: Path
@@ -148,7 +141,7 @@ def read_protocol(path: Path) -> StoredProtocol:
     outer = _outer_folds(content["protocol"], records, fold_names)
     names = _classifiers(content)
     result = ProtocolResult(outer, _predictions(content, names, records, fold_names))
-    estimates = _estimates(content["estimates"], names, len(records.label_names))
+    estimates = stored_result(content["estimates"], names, len(records.label_names))
     again = estimate(records, result, n_resamples=1)
     return StoredProtocol(
         path=path,
@@ -160,7 +153,7 @@ def read_protocol(path: Path) -> StoredProtocol:
         records=records,
         result=result,
         estimates=estimates,
-        furthest=_furthest(content["estimates"], estimates, again),
+        furthest=require_same_scores(content["estimates"], estimates, again),
     )
 
 
@@ -242,7 +235,9 @@ def _outer_folds(
         if n_records:
             fold = with_fewer(fold, records.patient, int(n_records))
         folds.append(fold)
-    return sorted(folds, key=lambda fold: (len(fold.name), fold.name))
+    if all(name.isdecimal() for name in fold_names):
+        return sorted(folds, key=lambda fold: (len(fold.name), fold.name))
+    return sorted(folds, key=lambda fold: fold.name)
 
 
 def _classifiers(content: JsonValue) -> tuple[str, ...]:
@@ -263,8 +258,9 @@ def _predictions(
     fold_names: tuple[str, ...],
 ) -> dict[str, Predictions]:
     """Return the predictions of every classifier, by row."""
-    n_classes, rows = len(records.label_names), content["records"].elements(
-        _MOST_RECORDS
+    n_classes, rows = (
+        len(records.label_names),
+        content["records"].elements(_MOST_RECORDS),
     )
     first = rows[0]["probabilities"][names[0]].elements(_MOST_SEEDS)
     shape = (len(first), n_classes)
@@ -276,9 +272,7 @@ def _predictions(
     predictions = {}
     for name in names:
         of_folds = content["thresholds"][name]
-        limits = {
-            fold: of_folds[fold].numbers(shape, 0, 1) for fold in {*fold_names}
-        }
+        limits = {fold: of_folds[fold].numbers(shape, 0, 1) for fold in {*fold_names}}
         predictions[name] = Predictions(
             _by_row([row["probabilities"][name].numbers(shape, 0, 1) for row in rows]),
             _by_row([limits[fold] for fold in fold_names]),
@@ -289,127 +283,3 @@ def _predictions(
 def _by_row(values: list[FloatArray]) -> FloatArray:
     """Return arrays of rows, (n_seeds, n_classes), as (n_seeds, n_rows, n_classes)."""
     return np.stack(values, axis=1)
-
-
-def _estimates(
-    stored: JsonValue, names: tuple[str, ...], n_classes: int
-) -> BootstrapResult:
-    """Return the stored scores and differences."""
-    pairs = {
-        (one["first"].text(), one["second"].text()): one
-        for one in stored["differences"].elements(len(names) ** 2)
-    }
-    expected = list(combinations(names, 2))
-    if {*pairs} != {*expected}:
-        stored["differences"].refuse("a difference for each pair of names")
-    scores, class_scores = stored["scores"], stored["class_scores"]
-    return BootstrapResult(
-        names=names,
-        n_records=stored["n_records"].whole(1, _MOST_RECORDS),
-        n_groups=stored["n_groups"].whole(1, _MOST_RECORDS),
-        n_resamples=stored["n_resamples"].whole(1, 1_000_000_000),
-        level=stored["level"].number(0.001, 0.999999),
-        scores={name: _of_scores(scores[name]) for name in names},
-        class_scores={
-            name: _of_classes(class_scores[name], n_classes) for name in names
-        },
-        differences={pair: _of_scores(pairs[pair]["scores"]) for pair in expected},
-        class_differences={
-            pair: _of_classes(pairs[pair]["class_scores"], n_classes)
-            for pair in expected
-        },
-        undefined=stored["undefined"].numbers((n_classes,), 0, 1),
-        n_defined={
-            score: stored["n_defined"][score].whole(0, n_classes)
-            for score in CLASS_SCORES
-        },
-    )
-
-
-def _of_scores(of_scores: JsonValue) -> dict[str, Estimate]:
-    """Return the estimates of the scores of all records."""
-    return {score: _estimate(of_scores[score]) for score in SCORES}
-
-
-def _of_classes(
-    of_scores: JsonValue, n_classes: int
-) -> dict[str, tuple[Estimate, ...]]:
-    """Return the estimates of the scores of each class."""
-    found = {}
-    for score in CLASS_SCORES:
-        elements = of_scores[score].elements(_MOST_CLASSES)
-        if len(elements) != n_classes:
-            of_scores[score].refuse(f"a list of {n_classes}, one for each class")
-        found[score] = tuple(map(_estimate, elements))
-    return found
-
-
-def _estimate(stored: JsonValue) -> Estimate:
-    """Return a value with its interval; None stands for NaN."""
-    ends = stored.elements(3)
-    numbers = [math.nan if end.value is None else end.number(-1, 1) for end in ends]
-    if len(numbers) != 3:
-        stored.refuse("value, low and high")
-    value, low, high = numbers
-    if low > value + TOLERANCE or high < value - TOLERANCE:
-        stored.refuse("a value between low and high")
-    return Estimate(value, low, high)
-
-
-def _furthest(
-    stored: JsonValue, estimates: BootstrapResult, again: BootstrapResult
-) -> float:
-    """Return the largest difference between stored scores and those computed again.
-
-    Raises
-    ------
-    SchemaError
-        If one is not that of the predictions.
-    """
-    for name in ("n_records", "n_groups", "n_defined"):
-        if getattr(estimates, name) != getattr(again, name):
-            stored[name].refuse(f"{getattr(again, name)}, as of the records")
-    furthest = 0.0
-    for key, found, expected in _all_values(estimates, again):
-        if math.isnan(found) and math.isnan(expected):
-            continue
-        distance = abs(found - expected)
-        if not distance <= TOLERANCE:
-            raise SchemaError(
-                f"{stored.file}: estimates.{key} is {found:.6f}; expected "
-                f"{expected:.6f}, computed again from the predictions in the file; "
-                f"{_REMEDY}"
-            )
-        furthest = max(furthest, distance)
-    return furthest
-
-
-def _all_values(
-    stored: BootstrapResult, again: BootstrapResult
-) -> list[tuple[str, float, float]]:
-    """Return key, stored value and value computed again, of every score."""
-    values = []
-    for kind in ("scores", "differences"):
-        for name, of_scores in getattr(stored, kind).items():
-            others = getattr(again, kind)[name]
-            values += [
-                (_key(kind, name, score), one.value, others[score].value)
-                for score, one in of_scores.items()
-            ]
-    for kind in ("class_scores", "class_differences"):
-        for name, of_classes in getattr(stored, kind).items():
-            others = getattr(again, kind)[name]
-            values += [
-                (_key(kind, name, f"{score}.{number}"), one.value, other.value)
-                for score, ones in of_classes.items()
-                for number, (one, other) in enumerate(
-                    zip(ones, others[score], strict=True)
-                )
-            ]
-    return values
-
-
-def _key(kind: str, name: str | tuple[str, str], score: str) -> str:
-    """Return where a score is, for messages."""
-    text = name if isinstance(name, str) else " - ".join(name)
-    return f"{kind}.{text}.{score}"

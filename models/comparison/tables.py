@@ -24,7 +24,9 @@ def write_scores(
             [name, *row]
             for name in estimates.names
             for row in _rows(
-                records.label_names, estimates.scores[name], estimates.class_scores[name]
+                records.label_names,
+                estimates.scores[name],
+                estimates.class_scores[name],
             )
         ],
     )
@@ -67,7 +69,9 @@ def write_by_source(
                 *(source, n_records[source], name),
                 *(int((~np.isnan(areas)).sum()), macro_average(areas), *areas),
             ]
-            for source, classifier_areas in auroc_within_sources(records, result).items()
+            for source, classifier_areas in auroc_within_sources(
+                records, result
+            ).items()
             for name, areas in classifier_areas.items()
         ],
     )

@@ -56,9 +56,7 @@ def plot_by_source(
         visible_lines(title), fontsize=13, fontweight="bold", parse_math=False
     )
     axes = figure.add_subplot()
-    axes.imshow(
-        values, cmap="Blues", vmin=0.5, vmax=1.0, aspect="auto", gid="scores"
-    )
+    axes.imshow(values, cmap="Blues", vmin=0.5, vmax=1.0, aspect="auto", gid="scores")
     for (row, column), value in np.ndenumerate(values):
         axes.text(
             column,
