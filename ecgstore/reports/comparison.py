@@ -4,6 +4,7 @@ Everything is computed from the predictions in its folder, by the functions that
 write the tables and plots of `ecgstore compare`.
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,6 +46,7 @@ from ecgstore.reports.scores import (
     class_table,
     score_table,
     threshold_text,
+    wide_tables,
 )
 from ecgstore.reports.settings import rerun_blocks
 from ecgstore.scores.bootstrap import Estimate
@@ -61,10 +63,10 @@ if TYPE_CHECKING:
 _PROTOCOLS: Final = {
     "patients": (
         "folds of patients",
-        "The patients are divided into {n_folds}; each fold is predicted by classifiers "
-        "that were trained on the other folds. No patient is on both sides. Training "
-        "and test records are of the same sources, as in everyday use at the places "
-        "that the data came from.",
+        "The patients are divided into {n_folds}; each fold is predicted by "
+        "classifiers that were trained on the other folds. No patient is on both "
+        "sides. Training and test records are of the same sources, as in everyday use "
+        "at the places that the data came from.",
     ),
     "sources": (
         "one source left out",
@@ -121,9 +123,8 @@ def comparison_report(folder: Path, store: "Store | None" = None) -> Report:
         summary=(
             f"{len(first.estimates.names)} classifiers on "
             f"{counted(len(first.records.names), 'record')} of "
-            f"{counted(first.estimates.n_groups, 'patient')} and "
-            f"{counted(len(first.records.label_names), 'class')[:-1]}"
-            f"{'es' if len(first.records.label_names) > 1 else ''}: {names}."
+            f"{counted(first.estimates.n_groups, 'patient')}, labelled with "
+            f"{', '.join(first.records.label_names)}: {names}."
         ),
         sections=[
             _compared(protocols),
@@ -197,8 +198,8 @@ def _compared(protocols: Sequence[StoredProtocol]) -> Section:
             Paragraph(
                 "Does it help to fuse handcrafted features with a deep network? All "
                 "classifiers predict the same records, and none has seen a patient of "
-                "the records that it predicts. They are scored on the same resamples of "
-                "the patients, so that differences are paired."
+                "the records that it predicts. They are scored on the same resamples "
+                "of the patients, so that differences are paired."
             ),
             Facts(
                 [
@@ -211,8 +212,8 @@ def _compared(protocols: Sequence[StoredProtocol]) -> Section:
                     ("seeds", first.result.n_seeds),
                     (
                         "intervals",
-                        f"{estimates.level:.0%}, {estimates.n_resamples:,} resamples of "
-                        "the patients",
+                        f"{estimates.level:.0%}, {estimates.n_resamples:,} resamples "
+                        "of the patients",
                     ),
                 ]
             ),
@@ -228,9 +229,10 @@ def _compared(protocols: Sequence[StoredProtocol]) -> Section:
                     [TITLES[name], name, "yes" if name in BASELINES else "no"]
                     for name in estimates.names
                 ],
-                f"{TITLES_EXPLAINED}. Baselines use no ECG: a useful classifier must be "
-                "better than both, the most frequent class of the training records, and "
-                "the shares of the classes in the training records of the same source.",
+                f"{TITLES_EXPLAINED}. Baselines use no ECG: a useful classifier must "
+                "be better than both, the most frequent class of the training records, "
+                "and the shares of the classes in the training records of the same "
+                "source.",
             ),
             Table(
                 "How records were held out",
@@ -242,8 +244,8 @@ def _compared(protocols: Sequence[StoredProtocol]) -> Section:
             ),
             Paragraph(
                 f"Check: {n_values:,} scores and differences of this report were "
-                "computed again from the predictions in the folder. They are those that "
-                f"were stored; the largest difference is {furthest:.1g}."
+                "computed again from the predictions in the folder. They are those "
+                f"that were stored; the largest difference is {furthest:.1g}."
             ),
         ],
     )
@@ -288,8 +290,8 @@ def _protocol(protocol: StoredProtocol, pictures: Pictures) -> Section:
             Section(
                 "Confusion", drawn(*(n for n in drawings if n.startswith(_CONFUSION)))
             ),
-            Section("Within each source", [_by_source(protocol), *drawn("by-source")]),
-            Section("Thresholds", [_thresholds(protocol)]),
+            Section("Within each source", [*_by_source(protocol), *drawn("by-source")]),
+            Section("Thresholds", _thresholds(protocol)),
         ],
     )
 
@@ -320,19 +322,27 @@ def _scores(protocol: StoredProtocol) -> list[Block]:
 
 
 def _class_scores(protocol: StoredProtocol) -> list[Block]:
-    """Return a table of each score, by class and classifier."""
+    """Return tables of each score, by classifier and class."""
     estimates, records = protocol.estimates, protocol.records
+    n_positive = records.labels.sum(axis=0)
     return [
-        class_table(
-            f"{heading} of each class with {estimates.level:.0%} intervals",
-            records.label_names,
-            records.labels.sum(axis=0),
-            {
-                TITLES[name]: estimates.class_scores[name][score]
-                for name in estimates.names
-            },
-        )
+        table
         for score, heading in CLASS_SCORE_HEADINGS.items()
+        for table in wide_tables(
+            f"{heading[0].upper()}{heading[1:]} of each class (records with it)",
+            "classifier",
+            [TITLES[name] for name in estimates.names],
+            [
+                (
+                    f"{label} ({n_positive[number]:,})",
+                    [
+                        estimate_text(*estimates.class_scores[name][score][number])
+                        for name in estimates.names
+                    ],
+                )
+                for number, label in enumerate(records.label_names)
+            ],
+        )
     ]
 
 
@@ -372,8 +382,8 @@ def _differences(protocol: StoredProtocol) -> list[Block]:
                 {_pair(pair): difference(estimates, *pair) for pair in others},
                 first="difference",
                 sign="+",
-                note="These are exploratory: among so many intervals, some exclude 0 by "
-                "chance.",
+                note="These are exploratory: among so many intervals, some exclude 0 "
+                "by chance.",
             )
         )
     return blocks or [Paragraph("There is only one classifier.")]
@@ -397,39 +407,45 @@ def _pair(pair: tuple[str, str]) -> str:
     return f"{TITLES[pair[0]]} \N{MINUS SIGN} {TITLES[pair[1]]}"
 
 
-def _by_source(protocol: StoredProtocol) -> Table:
+def _by_source(protocol: StoredProtocol) -> list[Table]:
     """Return the macro AUROC within each source."""
     names = protocol.estimates.names
     n_records = Counter(protocol.records.source)
-    areas = macro_within_sources(protocol.records, protocol.result)
-    return Table(
-        "Macro AUROC within each source, mean of the seeds",
-        ["source", "records", *(TITLES[name] for name in names)],
+    return wide_tables(
+        "Macro AUROC within each source (its records), mean of the seeds",
+        "classifier",
+        [TITLES[name] for name in names],
         [
-            [source, n_records[source], *(number_text(of[name]) for name in names)]
-            for source, of in areas.items()
+            (
+                f"{source} ({n_records[source]:,})",
+                [number_text(of_source[name]) for name in names],
+            )
+            for source, of_source in macro_within_sources(
+                protocol.records, protocol.result
+            ).items()
         ],
-        "Only records of the same source are ranked against each other, so that knowing "
-        "the source has no advantage. Means are over the classes that some, but not all "
-        "records of the source have; undefined without such a class.",
+        "Only records of the same source are ranked against each other, so that "
+        "knowing the source has no advantage. Means are over the classes that some, "
+        "but not all records of the source have; undefined without such a class.",
     )
 
 
-def _thresholds(protocol: StoredProtocol) -> Table:
+def _thresholds(protocol: StoredProtocol) -> list[Table]:
     """Return the thresholds of every classifier and class."""
-    predictions = protocol.result.predictions
-    at = [fold.test[0] for fold in protocol.result.outer]
-    return Table(
+    names, predictions = protocol.estimates.names, protocol.result.predictions
+    tested = [fold.test[0] for fold in protocol.result.outer]
+    return wide_tables(
         "Thresholds: median over folds and seeds, and their range in brackets",
-        ["class", *(TITLES[name] for name in protocol.estimates.names)],
+        "classifier",
+        [TITLES[name] for name in names],
         [
-            [
+            (
                 label,
-                *(
-                    threshold_text(predictions[name].thresholds[:, at, number].ravel())
-                    for name in protocol.estimates.names
-                ),
-            ]
+                [
+                    threshold_text(predictions[name].thresholds[:, tested, number])
+                    for name in names
+                ],
+            )
             for number, label in enumerate(protocol.records.label_names)
         ],
         "A class is predicted where its probability is at least the threshold. Each "
@@ -546,7 +562,7 @@ def _run_again(protocols: Sequence[StoredProtocol]) -> Section:
     }
     differ = [one for one in protocols if one.software != first.software]
     store = first.store_name if first.store_name.isprintable() else "STORE"
-    command = f"ecgstore compare {_quoted(store)} -o comparison"
+    command = f"ecgstore compare {shlex.quote(store)} -o comparison"
     return Section(
         "Run it again",
         [
@@ -572,13 +588,6 @@ def _run_again(protocols: Sequence[StoredProtocol]) -> Section:
             ),
         ],
     )
-
-
-def _quoted(text: str) -> str:
-    """Return a file name for a shell."""
-    import shlex
-
-    return shlex.quote(text)
 
 
 def _sentences(texts: Sequence[str]) -> str:

@@ -145,7 +145,7 @@ def hardest_table(records: Sequence[HardRecord], classifier: str) -> Table:
         for record in records
     ]
     return Table(
-        f"The {len(rows)} records with the highest loss of the classifier: {classifier}",
+        f"The {len(rows)} records with the highest loss: {classifier}",
         [
             "record",
             "labelled",
@@ -192,9 +192,7 @@ def _in_words(names: Sequence[str], classes: ClassSet) -> str:
     """Return classes with their descriptions."""
     described = {one.name: one.description for one in classes.classes}
     words = [
-        f"{name} ({described[name]})"
-        if described.get(name) not in ("", None, name)
-        else name
+        f"{name} ({text})" if (text := described.get(name)) and text != name else name
         for name in names
     ]
     return ", ".join(words) or "no class"

@@ -1,6 +1,7 @@
 """Tables of scores and differences with their intervals."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -9,6 +10,9 @@ from ecgstore.reports.page import Cell, Table
 from ecgstore.scores.bootstrap import Estimate
 from ecgstore.scores.table import CLASS_SCORE_HEADINGS, SCORE_HEADINGS
 from ecgstore.scores.texts import estimate_text, number_text
+
+_MOST_COLUMNS: Final = 7
+"""Columns of intervals that fit on a page."""
 
 
 def score_table(
@@ -79,6 +83,46 @@ def class_table(
         rows.append(row)
     last = [] if thresholds is None else ["threshold"]
     return Table(caption, ["class", "records", *scores, *last], rows, note)
+
+
+def wide_tables(
+    caption: str,
+    first: str,
+    rows: Sequence[str],
+    columns: Sequence[tuple[str, Sequence[Cell]]],
+    note: str = "",
+) -> list[Table]:
+    """Return a table with many columns in parts that fit on a page.
+
+    Parameters
+    ----------
+    caption : str
+        What it shows.
+    first : str
+        Heading of the names of the rows.
+    rows : sequence of str
+        Names of the rows, which every part has.
+    columns : sequence of (str, sequence of Cell)
+        Heading and cells of each column.
+    note : str
+        A sentence below the last part.
+    """
+    parts = [
+        columns[begin : begin + _MOST_COLUMNS]
+        for begin in range(0, len(columns), _MOST_COLUMNS)
+    ]
+    return [
+        Table(
+            caption if len(parts) == 1 else f"{caption}; {part[0][0]} to {part[-1][0]}",
+            [first, *(heading for heading, _ in part)],
+            [
+                [name, *(cells[row] for _, cells in part)]
+                for row, name in enumerate(rows)
+            ],
+            note if part is parts[-1] else "",
+        )
+        for part in parts
+    ]
 
 
 def by_heading(
