@@ -566,7 +566,7 @@ def _run_again(protocols: Sequence[StoredProtocol]) -> Section:
     return Section(
         "Run it again",
         [
-            *rerun_blocks(command, ComparisonSettings(), first.settings),
+            *rerun_blocks(command, (ComparisonSettings(), first.settings)),
             Table(
                 "Software of the comparison",
                 ["software", "version"],

@@ -140,7 +140,7 @@ def hardest_table(records: Sequence[HardRecord], classifier: str) -> Table:
             ", ".join(record.labels) or "none",
             ", ".join(record.predicted) or "none",
             _probabilities(record),
-            number_text(record.loss),
+            record.loss,
         ]
         for record in records
     ]

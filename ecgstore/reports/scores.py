@@ -48,7 +48,7 @@ def score_table(
 def class_table(
     caption: str,
     label_names: Sequence[str],
-    n_positive: Sequence[int],
+    n_positive: Sequence[int] | None,
     scores: Mapping[str, Sequence[Estimate]],
     *,
     thresholds: Sequence[float] | None = None,
@@ -63,8 +63,8 @@ def class_table(
         What it shows.
     label_names : sequence of str
         Names of the classes.
-    n_positive : sequence of int
-        Number of records with each.
+    n_positive : sequence of int or None
+        Number of records with each, for a column.
     scores : Mapping
         By heading of the column, the estimates of the classes.
     thresholds : sequence of float, optional
@@ -76,13 +76,17 @@ def class_table(
     """
     rows: list[list[Cell]] = []
     for number, name in enumerate(label_names):
-        row: list[Cell] = [name, int(n_positive[number])]
+        row: list[Cell] = [name]
+        if n_positive is not None:
+            row.append(int(n_positive[number]))
         row += [estimate_text(*of[number], sign) for of in scores.values()]
         if thresholds is not None:
             row.append(number_text(float(thresholds[number])))
         rows.append(row)
-    last = [] if thresholds is None else ["threshold"]
-    return Table(caption, ["class", "records", *scores, *last], rows, note)
+    head = ["class", *([] if n_positive is None else ["records"]), *scores]
+    return Table(
+        caption, [*head, *([] if thresholds is None else ["threshold"])], rows, note
+    )
 
 
 def wide_tables(

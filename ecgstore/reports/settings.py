@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ecgstore.models.networks.names import MODELS
@@ -16,11 +16,7 @@ _WIDTH: Final = 88
 
 
 def rerun_blocks(
-    command: str,
-    declared: "DataclassInstance",
-    settings: Mapping[str, Any],
-    *,
-    without: Collection[str] = (),
+    command: str, *options: "tuple[DataclassInstance, Mapping[str, Any]]"
 ) -> list[Block]:
     """Return how to run a command again with all of its options.
 
@@ -28,23 +24,16 @@ def rerun_blocks(
     ----------
     command : str
         The command with its arguments.
-    declared : dataclass
-        The options that the command declares.
-    settings : Mapping
-        Their values, of JSON, groups as Mappings of their own.
-    without : collection of str
-        Options that are left out.
+    *options : (dataclass, Mapping)
+        Options that the command declares, and their values of JSON, groups as Mappings
+        of their own.
     """
     values = {
         name: value
+        for declared, settings in options
         for name, value in _values(declared, settings)
-        if name not in without
     }
-    own = [
-        value
-        for name, value in values.items()
-        if name == "model" and value not in MODELS
-    ]
+    own = [values["model"]] if values.get("model", MODELS[0]) not in MODELS else []
     blocks: list[Block] = [
         Paragraph(
             "The same options, seeds and software give the same numbers on the same "

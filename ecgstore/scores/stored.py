@@ -119,7 +119,7 @@ def require_same_scores(
     SchemaError
         If a score is not that of the predictions.
     """
-    for name in ("n_records", "n_groups", "n_defined"):
+    for name in ("n_records", "n_defined"):
         if getattr(estimates, name) != getattr(again, name):
             stored[name].refuse(f"{getattr(again, name)}, as of the records")
     furthest = 0.0

@@ -20,6 +20,7 @@ MOST_BYTES: Final = 2**30
 """Size of a file that is read: the values in memory take several times as much."""
 
 _LONGEST_TEXT: Final = 10_000
+_MOST_LISTED: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,35 @@ def read_json(path: Path, remedy: str) -> JsonValue:
             f"{path}: is no JSON ({type(error).__name__}); {remedy}"
         ) from error
     return JsonValue(path, "", value, remedy)
+
+
+def plain_settings(settings: JsonValue) -> dict[str, Any]:
+    """Return settings: texts, numbers, truth values, None, lists of texts, and groups.
+
+    Raises
+    ------
+    SchemaError
+        If there is something else.
+    """
+    return {
+        name: {key: _plain(one) for key, one in value.items()}
+        if isinstance(value.value, dict)
+        else _plain(value)
+        for name, value in settings.items()
+    }
+
+
+def _plain(value: JsonValue) -> object:
+    """Return a setting that is no group."""
+    if isinstance(value.value, list):
+        return list(value.texts(_MOST_LISTED))
+    if isinstance(value.value, str):
+        return value.text()
+    if isinstance(value.value, bool) or value.value is None:
+        return value.value
+    if isinstance(value.value, int):
+        return value.whole(-(2**63), 2**63 - 1)
+    return value.number()
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -23,7 +23,7 @@ from ecgstore.models.comparison.results import (
 from ecgstore.scores.bootstrap import BootstrapResult
 from ecgstore.scores.stored import require_same_scores, stored_result
 from ecgstore.system.file_format import FileFormat
-from ecgstore.system.json_files import JsonValue, read_json
+from ecgstore.system.json_files import JsonValue, plain_settings, read_json
 
 FORMAT: Final = FileFormat("ecgstore comparison", 1, "`ecgstore compare`")
 
@@ -143,10 +143,12 @@ def read_protocol(path: Path) -> StoredProtocol:
     result = ProtocolResult(outer, _predictions(content, names, records, fold_names))
     estimates = stored_result(content["estimates"], names, len(records.label_names))
     again = estimate(records, result, n_resamples=1)
+    if estimates.n_groups != again.n_groups:
+        content["estimates"]["n_groups"].refuse(f"{again.n_groups}, as of the records")
     return StoredProtocol(
         path=path,
         name=name,
-        settings=_settings(content["settings"]),
+        settings=plain_settings(content["settings"]),
         store_name=content["store"]["name"].text(),
         fingerprint=content["store"]["fingerprint"].text(),
         software={name: value.text() for name, value in content["software"].items()},
@@ -166,31 +168,6 @@ def _order(name: str) -> tuple[bool, str, int]:
 def _value(content: JsonValue, name: str) -> object:
     """Return a value as it is, None if there is none."""
     return content.value.get(name) if isinstance(content.value, dict) else None
-
-
-def _settings(settings: JsonValue) -> dict[str, Any]:
-    """Return settings: texts, numbers, truth values, None, and lists of texts."""
-    checked: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value.value, dict):
-            inner = {key: _plain(one) for key, one in value.items()}
-            checked[name] = inner
-        else:
-            checked[name] = _plain(value)
-    return checked
-
-
-def _plain(value: JsonValue) -> object:
-    """Return a value that is no object."""
-    if isinstance(value.value, list):
-        return list(value.texts(_MOST_CLASSES))
-    if isinstance(value.value, str):
-        return value.text()
-    if isinstance(value.value, bool) or value.value is None:
-        return value.value
-    if isinstance(value.value, int):
-        return value.whole(-(2**63), 2**63 - 1)
-    return value.number()
 
 
 def _records(content: JsonValue) -> tuple[ComparedRecords, tuple[str, ...]]:
