@@ -302,7 +302,7 @@ def _caption(name: str) -> str:
         return (
             f"Confusion of {TITLES[name.removeprefix(_CONFUSION)]}, first seed: the "
             "share of the records of a class (rows) that are predicted to have each "
-            "class (columns). The F1 in the tables sum them up."
+            "class (columns). The F1 scores in the tables sum them up."
         )
     return _CAPTIONS[name]
 

@@ -479,7 +479,7 @@ def _evaluations(
                 ),
                 "Confusion",
                 "The share of the records of a class (rows) that are predicted to have "
-                "each class (columns). The F1 in the table sum it up.",
+                "each class (columns). The F1 scores in the table sum them up.",
                 on_paper=True,
             ),
         ]
