@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from ecgstore.cli.output import echo
-from ecgstore.scores.texts import UNDEFINED, number_text
 from ecgstore.system.visible import visible
 
 _GAP: Final = "  "
@@ -76,31 +75,6 @@ def _columns() -> float:
     if sys.stdout.isatty() or os.environ.get("COLUMNS"):
         return shutil.get_terminal_size().columns
     return math.inf
-
-
-def estimate_text(value: float, low: float, high: float, sign: str = "") -> str:
-    """Return an estimate and its interval as text.
-
-    Parameters
-    ----------
-    value, low, high : float
-        The estimate and the ends of its interval.
-    sign : {"", "+"}
-        "+" to show the sign of positive numbers too.
-
-    Examples
-    --------
-    >>> estimate_text(0.9123, 0.88, 0.94)
-    '0.912 (0.880 to 0.940)'
-    >>> estimate_text(-0.0001, -0.02, 0.01, sign="+")
-    '+0.000 (-0.020 to +0.010)'
-    """
-    if value != value:
-        return UNDEFINED
-    if low != low:
-        return f"{number_text(value, sign)} (no interval)"
-    texts = [number_text(number, sign) for number in (value, low, high)]
-    return f"{texts[0]} ({texts[1]} to {texts[2]})"
 
 
 def print_counts(title: str, counts: Mapping[str, int]) -> None:

@@ -8,6 +8,7 @@ from .dataset.store import (
 from .ecg.contact_sheet import SheetPanel as SheetPanel, contact_sheet as contact_sheet
 from .ecg.filtering import filter_effect as filter_effect
 from .ecg.paper import ecg_paper as ecg_paper
+from .models.by_source import plot_by_source as plot_by_source
 from .models.comparison import (
     plot_difference_intervals as plot_difference_intervals,
     plot_score_intervals as plot_score_intervals,

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from ecgstore.plots.style.colours import INK
 from ecgstore.system.visible import visible
@@ -22,6 +23,9 @@ _SVG: Final = "http://www.w3.org/2000/svg"
 _LINK: Final = "{http://www.w3.org/1999/xlink}href"
 _ROOT_STYLE: Final = {"stroke-linejoin": "round", "stroke-linecap": "butt"}
 """What matplotlib writes as a style for everything in the file."""
+
+_OUTLINED: Final = "outlined"
+"""Identifier, in the file of matplotlib, of texts with an outline."""
 
 _DROPPED: Final = ("metadata", "style")
 _INK: Final = (INK.lower(), "#000000")
@@ -50,6 +54,7 @@ def inline_svg(figure: Figure, title: str, description: str, number: int) -> Mar
     ElementTree.register_namespace("", _SVG)
     ElementTree.register_namespace("xlink", _LINK[1:].partition("}")[0])
     root = ElementTree.fromstring(_drawn(figure))
+    _outline_texts(root)
     _drop(root)
     _own_identifiers(root, f"f{number}-")
     for element in root.iter():
@@ -67,6 +72,10 @@ def inline_svg(figure: Figure, title: str, description: str, number: int) -> Mar
 def _drawn(figure: Figure) -> bytes:
     """Return the SVG file that matplotlib writes."""
     file = io.BytesIO()
+    outlined = [text for text in figure.findobj(Text) if text.get_path_effects()]
+    effects = [text.get_path_effects() for text in outlined]
+    for text in outlined:  # drawn as curves otherwise, each letter twice
+        text.set(path_effects=[], gid=_OUTLINED)
     with mpl.rc_context(
         {
             "savefig.bbox": None,
@@ -80,7 +89,19 @@ def _drawn(figure: Figure) -> bytes:
             transparent=True,
             metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
         )
+    for text, before in zip(outlined, effects, strict=True):
+        text.set(path_effects=before, gid=None)
     return file.getvalue()
+
+
+def _outline_texts(root: ElementTree.Element) -> None:
+    """Give the texts that had an outline one of the colour of the ground."""
+    for group in root.iter():
+        if group.get("id") == _OUTLINED:
+            for text in group.iter(f"{{{_SVG}}}text"):
+                text.set("paint-order", "stroke")
+                text.set("stroke", _GROUND[0])
+                text.set("stroke-width", "2")
 
 
 def _drop(parent: ElementTree.Element) -> None:

@@ -5,11 +5,13 @@ To add a classifier on a table, add a row to `CLASSIFIERS`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ecgstore.models.hybrid.settings import PARTS, Part
-from ecgstore.models.tabular.fits import Kind
-from ecgstore.models.tabular.table import FeatureSet
+
+if TYPE_CHECKING:  # titles are read without PyTorch
+    from ecgstore.models.tabular.fits import Kind
+    from ecgstore.models.tabular.table import FeatureSet
 
 NAMES: Final[Mapping[Part, str]] = {
     "trees": "trees",
@@ -39,11 +41,11 @@ class Joined:
         Name in tables and plots.
     """
 
-    kind: Kind
-    feature_sets: tuple[FeatureSet, ...]
+    kind: "Kind"
+    feature_sets: "tuple[FeatureSet, ...]"
     title: str
 
-    def inputs(self, age_sex: bool) -> tuple[FeatureSet, ...]:
+    def inputs(self, age_sex: bool) -> "tuple[FeatureSet, ...]":
         """Return its inputs, with age and sex beside handcrafted features."""
         with_age = age_sex and "handcrafted" in self.feature_sets
         return (*self.feature_sets, "age_sex") if with_age else self.feature_sets

@@ -13,11 +13,10 @@ from ecgstore.models.comparison.classifiers import (
     NAMES,
     PART_TITLES,
 )
-from ecgstore.models.comparison.run import ProtocolResult
-from ecgstore.models.comparison.settings import ComparisonSettings
+from ecgstore.models.comparison.results import ComparedRecords, ProtocolResult
 from ecgstore.scores.bootstrap import BootstrapResult, Estimate, paired_bootstrap
 from ecgstore.scores.multilabel import auroc
-from ecgstore.storage import Store
+from ecgstore.scores.weighted import macro_average
 
 TITLES: Final[Mapping[str, str]] = {
     **{name: baseline.title for name, baseline in BASELINES.items()},
@@ -50,6 +49,9 @@ PAIRS: Final = (
 """The differences that are printed and plotted. The first two were chosen beforehand
 to answer whether fusion helps; some of the others may be significant by chance."""
 
+N_REGISTERED: Final = 2
+"""The first pairs, which were chosen beforehand."""
+
 
 def pairs_of(estimates: BootstrapResult) -> list[tuple[str, str]]:
     """Return the pairs of `PAIRS` whose classifiers were trained."""
@@ -58,18 +60,18 @@ def pairs_of(estimates: BootstrapResult) -> list[tuple[str, str]]:
 
 
 def estimate(
-    store: Store, settings: ComparisonSettings, result: ProtocolResult
+    records: ComparedRecords, result: ProtocolResult, n_resamples: int
 ) -> BootstrapResult:
     """Return scores and their differences, with bootstrap intervals over patients.
 
     Scores are means over the seeds: the expected scores of one training.
     """
     return paired_bootstrap(
-        store.labels(dtype=np.uint8),
+        records.labels,
         {name: values.probabilities for name, values in result.predictions.items()},
         {name: values.decisions for name, values in result.predictions.items()},
-        store.groups(),
-        n_resamples=settings.n_resamples,
+        records.patient,
+        n_resamples=n_resamples,
     )
 
 
@@ -86,7 +88,7 @@ def difference(
 
 
 def auroc_within_sources(
-    store: Store, result: ProtocolResult
+    records: ComparedRecords, result: ProtocolResult
 ) -> dict[str, dict[str, FloatArray]]:
     """Return the AUROC of each class within each source, mean over the seeds.
 
@@ -99,7 +101,7 @@ def auroc_within_sources(
         By source and classifier, an ndarray of shape (n_classes,): NaN where no record
         or every record of the source has the class.
     """
-    labels, source = store.labels(dtype=np.uint8), store.column("source")
+    labels, source = records.labels, records.source
     return {
         name: {
             classifier: np.mean(
@@ -112,4 +114,21 @@ def auroc_within_sources(
             for classifier, predictions in result.predictions.items()
         }
         for name in sorted(set(source))
+    }
+
+
+def macro_within_sources(
+    records: ComparedRecords, result: ProtocolResult
+) -> dict[str, dict[str, float]]:
+    """Return the macro AUROC within each source, by source and classifier.
+
+    The mean over the classes that some, but not all records of the source have; NaN if
+    there are none.
+    """
+    return {
+        source: {
+            name: float(macro_average(of_classes))
+            for name, of_classes in of_source.items()
+        }
+        for source, of_source in auroc_within_sources(records, result).items()
     }

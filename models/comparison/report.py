@@ -17,8 +17,9 @@ from ecgstore.models.comparison.pictures import (
     write_learning_curve,
     write_pictures,
 )
-from ecgstore.models.comparison.run import ProtocolResult
+from ecgstore.models.comparison.results import ComparedRecords, ProtocolResult
 from ecgstore.models.comparison.settings import ComparisonSettings
+from ecgstore.models.comparison.stored import FORMAT
 from ecgstore.models.comparison.tables import (
     write_by_source,
     write_differences,
@@ -72,11 +73,14 @@ def write_report(
         Folder of the files.
     """
     estimates, files = {}, []
+    records = ComparedRecords.of(store)
     with only_writer(folder, "comparison"):
         for protocol, result in results.items():
-            protocol_estimates = estimate(store, settings, result)
+            protocol_estimates = estimate(records, result, settings.n_resamples)
             estimates[protocol] = protocol_estimates
-            files += write_pictures(store, protocol, result, protocol_estimates, folder)
+            files += write_pictures(
+                records, protocol, result, protocol_estimates, folder
+            )
             scores, differences, by_source, predictions = (
                 folder / f"{protocol}{ending}"
                 for ending in (
@@ -86,10 +90,12 @@ def write_report(
                     ".json",
                 )
             )
-            write_scores(store, protocol_estimates, scores)
-            write_differences(store, protocol_estimates, differences)
-            write_by_source(store, result, by_source)
-            content = _content(store, settings, protocol, result, protocol_estimates)
+            write_scores(records, protocol_estimates, scores)
+            write_differences(records, protocol_estimates, differences)
+            write_by_source(records, result, by_source)
+            content = _content(
+                store, settings, protocol, records, result, protocol_estimates
+            )
             with replace_file(predictions) as file:
                 json.dump(content, file, ensure_ascii=False)
             files += [scores, differences, by_source, predictions]
@@ -101,18 +107,17 @@ def _content(
     store: Store,
     settings: ComparisonSettings,
     protocol: str,
+    records: ComparedRecords,
     result: ProtocolResult,
     estimates: BootstrapResult,
 ) -> dict[str, Any]:
     """Return all values that are needed to compute the scores again, for JSON."""
-    fold_of = np.empty(len(store), object)
+    fold_of = np.empty(len(records.names), object)
     for fold in result.outer:
         fold_of[fold.test] = fold.name
-    labels, source = store.labels(dtype=np.uint8), store.column("source").tolist()
-    patient = store.groups()
     return {
-        "format": "ecgstore comparison",
-        "version": 1,
+        "format": FORMAT.name,
+        "version": FORMAT.version,
         "protocol": protocol,
         "settings": settings.for_store(store).to_dict(),
         "store": {"name": store.file_name, "fingerprint": store.fingerprint},
@@ -124,7 +129,7 @@ def _content(
             "torch": torch.__version__,
             "machine": platform.machine(),
         },
-        "classes": list(store.label_names),
+        "classes": list(records.label_names),
         "estimates": estimates.to_dict(),
         "thresholds": {
             name: {
@@ -136,15 +141,15 @@ def _content(
         "records": [
             {
                 "record_id": record_id,
-                "source": source[row],
-                "patient": int(patient[row]),
+                "source": records.source[row],
+                "patient": int(records.patient[row]),
                 "fold": fold_of[row],
-                "labels": labels[row].tolist(),
+                "labels": records.labels[row].tolist(),
                 "probabilities": {
                     name: predictions.probabilities[:, row].tolist()
                     for name, predictions in result.predictions.items()
                 },
             }
-            for row, record_id in enumerate(store)
+            for row, record_id in enumerate(records.names)
         ],
     }

@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 
-from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.models.comparison.cache import cache_path, read_cached, write_cached
 from ecgstore.models.comparison.fold_predictions import (
     FoldPredictions,
@@ -19,6 +18,7 @@ from ecgstore.models.comparison.identity import (
     prediction_identity,
 )
 from ecgstore.models.comparison.protocols import OuterFold, outer_folds
+from ecgstore.models.comparison.results import Predictions, ProtocolResult
 from ecgstore.models.comparison.settings import ComparisonSettings
 from ecgstore.models.hybrid.inner_folds import InnerFold, inner_folds
 from ecgstore.models.hybrid.parts import extractor_outputs, fit_extractor
@@ -38,48 +38,6 @@ _PREDICTED: Final = "predicted"
 
 _PRELOAD: Final = ("ecgstore.models.comparison.run",)
 """Modules of the worker processes."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Predictions:
-    """Predictions of a classifier for every record, with every seed.
-
-    Attributes
-    ----------
-    probabilities : ndarray of shape (n_seeds, n_records, n_classes)
-        By row of the store, each from classifiers that were not trained on the record.
-    thresholds : ndarray of the same shape
-        Thresholds of the outer fold that has the record among its test records.
-    """
-
-    probabilities: FloatArray
-    thresholds: FloatArray
-
-    @property
-    def decisions(self) -> BoolArray:
-        """Predicted classes, of the shape of `probabilities`."""
-        return self.probabilities >= self.thresholds
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class ProtocolResult:
-    """The result of one protocol.
-
-    Attributes
-    ----------
-    outer : list of OuterFold
-        Its folds.
-    predictions : Mapping
-        By name of the classifier.
-    """
-
-    outer: list[OuterFold]
-    predictions: Mapping[str, Predictions]
-
-    @property
-    def n_seeds(self) -> int:
-        """Number of random seeds."""
-        return len(next(iter(self.predictions.values())).probabilities)
 
 
 @dataclass(frozen=True, slots=True)

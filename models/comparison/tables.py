@@ -1,19 +1,21 @@
 """The CSV files of a comparison; undefined values are empty."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ecgstore.models.comparison.estimates import auroc_within_sources
-from ecgstore.models.comparison.run import ProtocolResult
+from ecgstore.models.comparison.results import ComparedRecords, ProtocolResult
 from ecgstore.scores.bootstrap import BootstrapResult, Estimate
 from ecgstore.scores.weighted import macro_average
-from ecgstore.storage import Store
 from ecgstore.system.csv_files import write_csv
 
 
-def write_scores(store: Store, estimates: BootstrapResult, path: Path) -> None:
+def write_scores(
+    records: ComparedRecords, estimates: BootstrapResult, path: Path
+) -> None:
     """Write a row for each classifier and score, of all records and of each class."""
     write_csv(
         path,
@@ -22,13 +24,17 @@ def write_scores(store: Store, estimates: BootstrapResult, path: Path) -> None:
             [name, *row]
             for name in estimates.names
             for row in _rows(
-                store.label_names, estimates.scores[name], estimates.class_scores[name]
+                records.label_names,
+                estimates.scores[name],
+                estimates.class_scores[name],
             )
         ],
     )
 
 
-def write_differences(store: Store, estimates: BootstrapResult, path: Path) -> None:
+def write_differences(
+    records: ComparedRecords, estimates: BootstrapResult, path: Path
+) -> None:
     """Write a row for each pair and score, of all records and of each class."""
     write_csv(
         path,
@@ -37,31 +43,35 @@ def write_differences(store: Store, estimates: BootstrapResult, path: Path) -> N
             [*pair, *row]
             for pair, scores in estimates.differences.items()
             for row in _rows(
-                store.label_names, scores, estimates.class_differences[pair]
+                records.label_names, scores, estimates.class_differences[pair]
             )
         ],
     )
 
 
-def write_by_source(store: Store, result: ProtocolResult, path: Path) -> None:
+def write_by_source(
+    records: ComparedRecords, result: ProtocolResult, path: Path
+) -> None:
     """Write a row for each source and classifier: AUROC of each class.
 
     The macro AUROC is the mean over the classes that some, but not all records of the
     source have; their number is in the column before.
     """
-    n_records = store.records["source"].value_counts()
+    n_records = Counter(records.source)
     write_csv(
         path,
         [
             *("source", "records", "classifier", "classes", "macro AUROC"),
-            *store.label_names,
+            *records.label_names,
         ],
         [
             [
-                *(source, int(n_records[source]), name),
+                *(source, n_records[source], name),
                 *(int((~np.isnan(areas)).sum()), macro_average(areas), *areas),
             ]
-            for source, classifier_areas in auroc_within_sources(store, result).items()
+            for source, classifier_areas in auroc_within_sources(
+                records, result
+            ).items()
             for name, areas in classifier_areas.items()
         ],
     )

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ecgstore.cli.tables import estimate_text, print_table
+from ecgstore.cli.tables import print_table
+from ecgstore.scores.texts import estimate_text
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ import click
 from ecgstore.cli.options.common import DEVICE, QUIET, store_or_url
 from ecgstore.cli.options.declared import declared_options, drop_unset
 from ecgstore.cli.output import echo
-from ecgstore.cli.tables import estimate_text, print_table
+from ecgstore.cli.tables import print_table
 from ecgstore.cli.torch_needed import needs_torch
 from ecgstore.errors import counted
 from ecgstore.models.comparison.settings import ComparisonSettings
 from ecgstore.models.hybrid.settings import default_settings
 from ecgstore.options import overridden, updated
+from ecgstore.scores.texts import estimate_text
 
 if TYPE_CHECKING:
     from ecgstore.scores.bootstrap import BootstrapResult

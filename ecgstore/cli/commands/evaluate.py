@@ -17,11 +17,11 @@ from ecgstore.cli.options.common import (
 from ecgstore.cli.options.folds import folds_if_given, folds_option
 from ecgstore.cli.options.report_file import ReportFile
 from ecgstore.cli.output import echo
-from ecgstore.cli.tables import estimate_text, print_table
+from ecgstore.cli.tables import print_table
 from ecgstore.cli.torch_needed import needs_torch
 from ecgstore.config import TEST_FOLD, VALIDATION_FOLD
 from ecgstore.errors import counted
-from ecgstore.scores.texts import number_text
+from ecgstore.scores.texts import estimate_text, number_text
 
 if TYPE_CHECKING:
     from ecgstore.models.evaluation.evaluate import Evaluation

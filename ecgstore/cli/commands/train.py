@@ -15,14 +15,14 @@ from ecgstore.cli.options.common import DEVICE, QUIET, store_or_url
 from ecgstore.cli.options.declared import declared_options, drop_unset
 from ecgstore.cli.options.folds import folds_if_given, folds_option
 from ecgstore.cli.output import echo
-from ecgstore.cli.tables import estimate_text, print_table
+from ecgstore.cli.tables import print_table
 from ecgstore.cli.torch_needed import needs_torch
 from ecgstore.config import TEST_FOLD, VALIDATION_FOLD
 from ecgstore.errors import ConfigError, counted
 from ecgstore.models.hybrid.settings import PARTS, HybridSettings, default_settings
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.options import group, options_of, overridden, read_toml
-from ecgstore.scores.texts import number_text
+from ecgstore.scores.texts import estimate_text, number_text
 
 if TYPE_CHECKING:
     from ecgstore.models.training.history import Epoch, History

@@ -19,7 +19,11 @@ from ecgstore.models.comparison.estimates import (
 from ecgstore.models.comparison.pictures import write_pictures
 from ecgstore.models.comparison.protocols import by_patient
 from ecgstore.models.comparison.report import write_report
-from ecgstore.models.comparison.run import Predictions, ProtocolResult
+from ecgstore.models.comparison.results import (
+    ComparedRecords,
+    Predictions,
+    ProtocolResult,
+)
 from ecgstore.models.comparison.settings import ComparisonSettings
 from ecgstore.scores.bootstrap import Estimate
 from ecgstore.scores.table import CLASS_SCORES, SCORES
@@ -52,7 +56,7 @@ def result(store: Store) -> ProtocolResult:
 
 
 def test_scores_are_means_over_the_seeds(store: Store, result: ProtocolResult) -> None:
-    estimates = estimate(store, SETTINGS, result)
+    estimates = estimate(ComparedRecords.of(store), result, SETTINGS.n_resamples)
     labels = store.labels()
     for name, predictions in result.predictions.items():
         expected = np.mean(
@@ -72,7 +76,7 @@ def test_scores_are_means_over_the_seeds(store: Store, result: ProtocolResult) -
 def test_differences_of_a_pair_in_either_order_have_opposite_signs(
     store: Store, result: ProtocolResult
 ) -> None:
-    estimates = estimate(store, SETTINGS, result)
+    estimates = estimate(ComparedRecords.of(store), result, SETTINGS.n_resamples)
     for first, second in PAIRS:
         forth = difference(estimates, first, second)
         back = difference(estimates, second, first)
@@ -89,7 +93,7 @@ def test_within_sources_only_their_records_are_ranked(
     store: Store, result: ProtocolResult
 ) -> None:
     source, labels = store.records["source"].to_numpy(), store.labels()
-    areas = auroc_within_sources(store, result)
+    areas = auroc_within_sources(ComparedRecords.of(store), result)
     assert [*areas] == sorted(set(source))
     n_defined = 0
     for name, by_classifier in areas.items():
@@ -169,8 +173,10 @@ def test_files_contain_every_prediction_and_estimate(
 def test_every_plot_is_written(
     store: Store, tmp_path: Path, result: ProtocolResult
 ) -> None:
-    estimates = estimate(store, SETTINGS, result)
-    files = write_pictures(store, "patients", result, estimates, tmp_path)
+    estimates = estimate(ComparedRecords.of(store), result, SETTINGS.n_resamples)
+    files = write_pictures(
+        ComparedRecords.of(store), "patients", result, estimates, tmp_path
+    )
     assert sorted(files) == sorted(tmp_path.iterdir())
     names = [path.stem.removeprefix("patients-") for path in files]
     assert names[0] == "scores"

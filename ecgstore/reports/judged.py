@@ -1,0 +1,165 @@
+"""Predictions of a model for records it has not seen, with their scores.
+
+Of an evaluation that was computed now, or of a JSON file of `ecgstore evaluate`, which
+may come from anyone.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+
+from ecgstore.arrays import BoolArray, FloatArray
+from ecgstore.errors import EcgStoreError
+from ecgstore.scores.bootstrap import BootstrapResult, paired_bootstrap
+from ecgstore.scores.stored import require_same_scores, stored_result
+from ecgstore.system.json_files import JsonValue, read_json
+
+if TYPE_CHECKING:
+    from ecgstore.models.evaluation.evaluate import Evaluation
+
+MODEL: Final = "model"
+"""Name of the predictions in the scores of an evaluation."""
+
+_REMEDY: Final = (
+    "restore the file from a copy, or make it again with `ecgstore evaluate --json`"
+)
+_KEYS: Final = {"label_names", "scores", "intervals", "predictions"}
+_MOST_FILES: Final = 100
+_MOST_CLASSES: Final = 1000
+_MOST_WARNINGS: Final = 100
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Judged:
+    """Predictions and their scores.
+
+    Attributes
+    ----------
+    where : str
+        On which records.
+    label_names : tuple of str
+        Names of the classes.
+    names : tuple of str
+        Names of the records.
+    labels : ndarray of shape (n_records, n_classes)
+        True classes.
+    probabilities : ndarray of shape (n_records, n_classes)
+        Predicted probabilities.
+    thresholds : ndarray of shape (n_classes,)
+        A class is predicted at this probability or above.
+    intervals : BootstrapResult
+        The scores of `MODEL`, with intervals.
+    warnings : tuple of str
+        Reasons to distrust the scores.
+    challenge_metric : float or None
+        The metric of the Challenge 2020, if the classes are those of the Challenge.
+    """
+
+    where: str
+    label_names: tuple[str, ...]
+    names: tuple[str, ...]
+    labels: BoolArray
+    probabilities: FloatArray
+    thresholds: FloatArray
+    intervals: BootstrapResult
+    warnings: tuple[str, ...]
+    challenge_metric: float | None
+
+    @property
+    def decisions(self) -> BoolArray:
+        """Predicted classes, of the shape of `labels`."""
+        return self.probabilities >= self.thresholds
+
+    @classmethod
+    def of(cls, evaluation: "Evaluation", where: str) -> Self:
+        """Return the predictions of an evaluation."""
+        challenge = evaluation.challenge
+        return cls(
+            where=where,
+            label_names=evaluation.label_names,
+            names=evaluation.record_ids,
+            labels=evaluation.labels,
+            probabilities=evaluation.probabilities,
+            thresholds=evaluation.scores.thresholds,
+            intervals=evaluation.intervals,
+            warnings=evaluation.warnings,
+            challenge_metric=None if challenge is None else challenge.challenge_metric,
+        )
+
+
+def evaluations_in(folder: Path, label_names: tuple[str, ...]) -> list[Judged]:
+    """Read the evaluations in a folder: its JSON files of `ecgstore evaluate`.
+
+    Other JSON files are left alone.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of a training.
+    label_names : tuple of str
+        The classes of its model.
+
+    Raises
+    ------
+    SchemaError
+        If one is damaged, or of a model of other classes.
+    """
+    try:
+        paths = sorted(folder.glob("*.json"))[:_MOST_FILES]
+    except OSError as error:
+        raise EcgStoreError(
+            f"{folder}: cannot be read ({error.strerror}); expected the folder of a "
+            "training"
+        ) from error
+    contents = [read_json(path, _REMEDY) for path in paths]
+    return [
+        _stored(content, label_names)
+        for content in contents
+        if isinstance(content.value, dict) and content.value.keys() >= _KEYS
+    ]
+
+
+def _stored(content: JsonValue, label_names: tuple[str, ...]) -> Judged:
+    """Return the evaluation in a file."""
+    if content["label_names"].texts(_MOST_CLASSES) != label_names:
+        content["label_names"].refuse(
+            f"{', '.join(label_names)}, the classes of the model beside the file"
+        )
+    n_classes, entries = len(label_names), dict(content["predictions"].items())
+    if not entries:
+        content["predictions"].refuse("those of at least one record")
+    labels = np.stack(
+        [one["labels"].numbers((n_classes,), 0, 1) for one in entries.values()]
+    )
+    if not np.isin(labels, (0, 1)).all():
+        content["predictions"].refuse("labels that are 0 or 1")
+    probabilities = np.stack(
+        [one["probabilities"].numbers((n_classes,), 0, 1) for one in entries.values()]
+    )
+    thresholds = content["scores"]["thresholds"].numbers((n_classes,), 0, 1)
+    intervals = stored_result(content["intervals"], (MODEL,), n_classes)
+    again = paired_bootstrap(
+        labels,
+        {MODEL: probabilities},
+        {MODEL: probabilities >= thresholds},
+        np.arange(len(labels)),
+        n_resamples=1,
+    )
+    require_same_scores(content["intervals"], intervals, again)
+    metric = content["challenge_metric"]
+    return Judged(
+        where=content.file.name,
+        label_names=label_names,
+        names=tuple(entries),
+        labels=labels > 0,
+        probabilities=probabilities,
+        thresholds=thresholds,
+        intervals=intervals,
+        warnings=tuple(
+            one.text() for one in content["warnings"].elements(_MOST_WARNINGS)
+        ),
+        challenge_metric=None if metric.value is None else metric.number(-math.inf, 1),
+    )

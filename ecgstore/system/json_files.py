@@ -1,0 +1,220 @@
+"""Values of JSON files that may come from anyone: checked as they are read.
+
+Every error names the file and the key, what was expected and what to do.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import numpy as np
+
+from ecgstore.arrays import FloatArray
+from ecgstore.errors import EcgStoreError, SchemaError, short_list, short_repr
+from ecgstore.system.regular_files import require_regular_file
+
+MOST_BYTES: Final = 2**30
+"""Size of a file that is read: the values in memory take several times as much."""
+
+_LONGEST_TEXT: Final = 10_000
+_MOST_LISTED: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class JsonValue:
+    """A value in a JSON file.
+
+    Attributes
+    ----------
+    file : Path
+        The file.
+    key : str
+        Where in the file it is, for messages: the names and numbers down to it.
+    value : object
+        The value, as Python reads it.
+    remedy : str
+        What to do if it is not as expected.
+    """
+
+    file: Path
+    key: str
+    value: Any
+    remedy: str
+
+    def __getitem__(self, name: str) -> "JsonValue":
+        """Return a value of an object.
+
+        Raises
+        ------
+        SchemaError
+            If this is no object, or has no value of this name.
+        """
+        content = self._typed(dict, "an object")
+        if name not in content:
+            raise SchemaError(
+                f"{self.file}: {self._named()} has no {short_repr(name)}, only "
+                f"{short_list(content)}; {self.remedy}"
+            )
+        return self._inner(name, content[name])
+
+    def items(self) -> Iterator[tuple[str, "JsonValue"]]:
+        """Yield names and values of an object."""
+        for name, value in self._typed(dict, "an object").items():
+            yield name, self._inner(name, value)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of an object's values."""
+        return tuple(self._typed(dict, "an object"))
+
+    def elements(self, most: int) -> list["JsonValue"]:
+        """Return the values of a list that is not longer than `most`."""
+        values = self._typed(list, "a list")
+        if len(values) > most:
+            self.refuse(f"a list of at most {most:,}, not of {len(values):,}")
+        return [self._inner(str(number), value) for number, value in enumerate(values)]
+
+    def text(self) -> str:
+        """Return a text."""
+        text: str = self._typed(str, "a text")
+        if len(text) > _LONGEST_TEXT:
+            self.refuse(f"a text of at most {_LONGEST_TEXT:,} characters")
+        return text
+
+    def texts(self, most: int) -> tuple[str, ...]:
+        """Return a list of texts that differ."""
+        texts = tuple(element.text() for element in self.elements(most))
+        if len({*texts}) < len(texts):
+            self.refuse("texts that differ")
+        return texts
+
+    def whole(self, minimum: int, maximum: int) -> int:
+        """Return a whole number."""
+        value = self.value
+        if type(value) is not int or not minimum <= value <= maximum:
+            self.refuse(f"a whole number, {minimum:,} to {maximum:,}")
+        return int(value)
+
+    def number(self, minimum: float = -math.inf, maximum: float = math.inf) -> float:
+        """Return a finite number."""
+        value = self.value
+        if type(value) not in (int, float) or not minimum <= value <= maximum:
+            self.refuse(f"a number, {minimum:g} to {maximum:g}")
+        if not -1e300 < value < 1e300:
+            self.refuse("a number that is not so large")
+        return float(value)
+
+    def numbers(
+        self, shape: tuple[int, ...], minimum: float, maximum: float
+    ) -> FloatArray:
+        """Return numbers in nested lists of a shape."""
+        try:
+            array = np.asarray(self.value)
+        except (ValueError, OverflowError):  # of unequal lengths
+            array = np.empty(0, object)
+        expected = (
+            f"numbers, {minimum:g} to {maximum:g}, in lists of shape "
+            f"{' x '.join(map(str, shape))}"
+        )
+        if array.shape != shape or array.dtype.kind not in "iuf":
+            self.refuse(expected)
+        if not ((array >= minimum) & (array <= maximum)).all():
+            self.refuse(expected)
+        return array.astype(np.float64)
+
+    def refuse(self, expected: str) -> NoReturn:
+        """Raise the error for a value that is not as expected."""
+        raise SchemaError(
+            f"{self.file}: {self._named()} is {short_repr(self.value)}; expected "
+            f"{expected}; {self.remedy}"
+        )
+
+    def _inner(self, name: str, value: Any) -> "JsonValue":
+        """Return a value inside of this one."""
+        key = f"{self.key}.{name}" if self.key else name
+        return JsonValue(self.file, key, value, self.remedy)
+
+    def _named(self) -> str:
+        """Return the key for a message."""
+        return short_repr(self.key).strip("'\"") if self.key else "the whole"
+
+    def _typed(self, type_: type, expected: str) -> Any:
+        """Return the value if it has a type."""
+        if type(self.value) is not type_:
+            self.refuse(expected)
+        return self.value
+
+
+def read_json(path: Path, remedy: str) -> JsonValue:
+    """Read a JSON file that may come from anyone.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    remedy : str
+        What to do if it is damaged.
+
+    Raises
+    ------
+    EcgStoreError
+        If it cannot be read.
+    SchemaError
+        If it is no JSON, or larger than `MOST_BYTES`.
+    """
+    require_regular_file(path, SchemaError)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise EcgStoreError(
+            f"{path}: cannot be read ({error.strerror}); {remedy}"
+        ) from error
+    if len(content) > MOST_BYTES:
+        raise SchemaError(
+            f"{path}: has more than {MOST_BYTES / 2**30:g} GiB, which is not read; "
+            f"{remedy}"
+        )
+    try:
+        value = json.loads(content, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:  # no UTF-8, too deep, too long
+        raise SchemaError(
+            f"{path}: is no JSON ({type(error).__name__}); {remedy}"
+        ) from error
+    return JsonValue(path, "", value, remedy)
+
+
+def plain_settings(settings: JsonValue) -> dict[str, Any]:
+    """Return settings: texts, numbers, truth values, None, lists of texts, and groups.
+
+    Raises
+    ------
+    SchemaError
+        If there is something else.
+    """
+    return {
+        name: {key: _plain(one) for key, one in value.items()}
+        if isinstance(value.value, dict)
+        else _plain(value)
+        for name, value in settings.items()
+    }
+
+
+def _plain(value: JsonValue) -> object:
+    """Return a setting that is no group."""
+    if isinstance(value.value, list):
+        return list(value.texts(_MOST_LISTED))
+    if isinstance(value.value, str):
+        return value.text()
+    if isinstance(value.value, bool) or value.value is None:
+        return value.value
+    if isinstance(value.value, int):
+        return value.whole(-(2**63), 2**63 - 1)
+    return value.number()
+
+
+def _no_constant(name: str) -> NoReturn:
+    """Refuse NaN and infinities, which are no JSON."""
+    raise ValueError(name)
