@@ -1,8 +1,5 @@
 """Evaluate a condition over the columns of a store, reading those that it names."""
 
-import re
-import unicodedata
-from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
@@ -12,9 +9,7 @@ import pandas as pd
 from ecgstore.arrays import BoolArray
 from ecgstore.errors import EcgStoreError
 from ecgstore.storage.columns import Columns
-
-_WORDS: Final = re.compile(r"\w+")
-_QUOTED: Final = re.compile(r"`([^`\n]*)`")
+from ecgstore.storage.conditions import read_condition
 
 _SHOWN: Final = 9
 """Columns that an error names."""
@@ -45,13 +40,18 @@ def fulfils(columns: Columns, query: str, n_rows: int, place: str) -> BoolArray:
         If the expression fails or is not a condition.
     """
     try:
+        condition = read_condition(query)
         frame = pd.DataFrame(
-            {name: np.array(columns.read(name)) for name in _named(columns, query)},
+            {
+                name: np.array(columns.read(column))
+                for name, column in condition.names.items()
+                if column in columns
+            },
             index=pd.RangeIndex(n_rows),
         )
-        # Without the variables of this function, which pandas would find after an @.
+        # Without the variables of this function, which pandas would find.
         result = np.asarray(
-            frame.eval(query, engine="python", local_dict={}, global_dict={})
+            frame.eval(condition.text, engine="python", local_dict={}, global_dict={})
         )
     except EcgStoreError:
         raise
@@ -66,15 +66,3 @@ def fulfils(columns: Columns, query: str, n_rows: int, place: str) -> BoolArray:
             "true or false for every record, such as: age < 40"
         )
     return result
-
-
-def _named(columns: Columns, query: str) -> Iterator[str]:
-    """Yield the columns whose names occur in a query.
-
-    A column that it uses is in the text of the query: as a word or in backticks. Words
-    in its strings may be further columns, which are then read in vain.
-    """
-    # Python reads names in this form of Unicode.
-    text = f"{query}\n{unicodedata.normalize('NFKC', query)}"
-    names = {*_WORDS.findall(text), *_QUOTED.findall(text)}
-    return (name for name in columns if name in names)

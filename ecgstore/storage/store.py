@@ -469,7 +469,8 @@ class Store(StoreFile):
         query : str, optional
             An expression as for `pandas.DataFrame.query` over the columns of `records`,
             `quality`, `features` and attached deep features, such as
-            ``"age < 40 and sex == 'male'"``.
+            ``"age < 40 and sex == 'male'"``. It may use the methods of columns in
+            `ecgstore.storage.conditions.METHODS`, such as ``str.contains``.
         rows : sequence of int, ndarray, slice or Selection, optional
             Row numbers to choose from, or a mask of all rows.
 

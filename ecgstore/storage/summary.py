@@ -10,6 +10,7 @@ import numpy as np
 
 from ecgstore.arrays import IntArray
 from ecgstore.storage.counts import blocks, column_sums, text_counts
+from ecgstore.storage.flags import quality_flags
 from ecgstore.storage.format import schema
 from ecgstore.storage.store import Store
 
@@ -76,7 +77,10 @@ def summary_of(store: Store) -> dict[str, Any]:
                 (fold, np.flatnonzero(folds == fold)) for fold in np.unique(folds)
             )
         },
-        "flags": _flag_counts(store),
+        "flags": {
+            name: int(is_flagged.sum())
+            for name, is_flagged in quality_flags(store).items()
+        },
         "beats_engine": store.config.beats,
         "beats": _beats_counts(store),
         "quarantine": text_counts(reasons),
@@ -100,38 +104,6 @@ def _target_counts(store: Store) -> dict[str, int]:
     for rows in blocks(len(store)):
         known += np.isfinite(targets[rows]).sum(axis=0)
     return _named(store.target_names, known)
-
-
-def _flag_counts(store: Store) -> dict[str, int]:
-    """Return the number of records with each quality flag that occurs."""
-    missing = store.missing_leads
-
-    def any_lead(name: str, above: float = 0.0) -> int:
-        values, n_flagged = store.table(f"{schema.QUALITY}/{name}"), 0
-        for rows in blocks(len(store)):
-            flagged = values[rows] > above
-            if missing is not None:
-                flagged &= ~missing[rows]
-            n_flagged += int(flagged.any(axis=1).sum())
-        return n_flagged
-
-    def not_empty(name: str) -> int:
-        path = f"{schema.RECORDS}/{name}"  # not in a store of version 1
-        return int((store.table(path) != b"").sum()) if path in store.tables else 0
-
-    pad_length = store.table(f"{schema.QUALITY}/{schema.PAD_LENGTH}")
-    counts = {
-        "a lead is derived from I and II": not_empty("derived_leads"),
-        "a lead is missing, stored as zeros": not_empty("missing_leads"),
-        "a lead is flat": any_lead("flat_fraction", above=0.9999),
-        "a lead is clipped": any_lead("clipped_fraction"),
-        "missing samples interpolated": any_lead("missing_fraction"),
-        "exceeds the range of int16": any_lead("saturated_fraction"),
-        "header checksum differs": any_lead("checksum_differs"),
-        "header first value differs": any_lead("first_value_differs"),
-        "shorter than stored, padded": int((pad_length > 0).sum()),
-    }
-    return {name: count for name, count in counts.items() if count}
 
 
 def _beats_counts(store: Store) -> dict[str, int]:

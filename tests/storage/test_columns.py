@@ -144,7 +144,7 @@ def test_a_query_reads_only_what_it_names(
 
     monkeypatch.setattr(Columns, "read", noted)
     store.select(query="age < 60 and dx.str.contains('sex')", folds=[1], classes=["AF"])
-    assert sorted(read) == ["age", "dx", "sex"]  # the last is a word of the query
+    assert sorted(read) == ["age", "dx"]
 
 
 def test_columns_are_those_of_their_lead_and_feature(store: Store) -> None:
@@ -172,6 +172,37 @@ def test_variables_of_the_library_are_no_columns(store: Store) -> None:
     for name in ("columns", "query", "n_rows", "np"):
         with pytest.raises(EcgStoreError, match="not defined"):
             store.select(query=f"age < @{name}")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "age.to_csv('{out}').isna()",
+        "age.to_pickle('{out}') == 1",
+        "age.__class__.__init__.__globals__['sys'] == 1",
+        "`age`.__class__ == 1",
+        "age . \N{FULLWIDTH LATIN SMALL LETTER T}o_csv('{out}') == 1",
+        "'`' == '' or age.to_csv('{out}') or '`' == ''",
+        "age > 3 # '\n or age.to_csv('{out}')",
+        "age.apply(list)",
+        "list.__subclasses__() == 1",
+        "datetime.now() == 1",
+        "dx.str['age'] == 1",
+        "dx.str[age.to_csv('{out}')] == 1",
+        "[age for age in (1,)] == 1",
+        "(lambda: 1)() == 1",
+        "f'{age.to_csv}' == 1",
+        "age.str.encode('utf-8') == 1",
+    ],
+)
+def test_a_query_is_a_condition_and_no_program(
+    store: Store, query: str, tmp_path: Path
+) -> None:
+    """It may come from a link to the page of the viewer."""
+    out = tmp_path / "out"
+    with pytest.raises(EcgStoreError, match="failed"):
+        store.select(query=query.replace("{out}", str(out)))
+    assert not out.exists()
 
 
 def test_a_column_may_have_any_name(few_records: Path, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Rows, counts and cells of a store's table, filtered and sorted."""

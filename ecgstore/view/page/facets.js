@@ -1,0 +1,3 @@
+// The filters.
+
+export function mount(element, app) {}

@@ -1,0 +1,103 @@
+// The shell of the page: state, requests, the open record, keyboard.
+
+import { State } from "./state.js";
+import { mount as mountTable } from "./table.js";
+import { mount as mountFacets } from "./facets.js";
+import { mount as mountRecord } from "./record.js";
+import { mount as mountRound } from "./round.js";
+import { mount as mountModel } from "./model.js";
+
+const listeners = new Map();
+
+/**
+ * What the panels share.
+ *
+ * Events: "state" (Set of names that changed), "filter" (the filter or the order
+ * changed), "record" (the open record, or null).
+ */
+const app = {
+  state: new State(stateChanged),
+  store: null,
+  record: null,
+  api,
+  on(event, listener) {
+    if (!listeners.has(event)) listeners.set(event, []);
+    listeners.get(event).push(listener);
+  },
+  emit(event, value) {
+    for (const listener of listeners.get(event) ?? []) listener(value);
+  },
+  open,
+  report,
+};
+
+/** Ask the server: JSON, or the Response itself if it is something else. */
+async function api(path, parameters = {}, options = {}) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== null && value !== undefined && value !== "") query.set(name, value);
+  }
+  if (options.body !== undefined) {
+    options = {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      ...options,
+      body: JSON.stringify(options.body),
+    };
+  }
+  const response = await fetch(query.size ? `${path}?${query}` : path, options);
+  const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
+  if (response.ok) return isJson ? response.json() : response;
+  const message = isJson ? (await response.json()).error : await response.text();
+  throw new Error(message.trim());
+}
+
+/** Show an error; nothing if a request was given up. */
+function report(error) {
+  if (error?.name === "AbortError") return;
+  document.getElementById("message").textContent = error ? String(error.message ?? error) : "";
+}
+
+/** Open the record of a row. */
+function open(row, replace = false) {
+  app.state.set({ row: String(row) }, replace);
+}
+
+let asked = null;
+
+async function loadRecord() {
+  const row = app.state.get("row");
+  asked?.abort();
+  if (row === "") {
+    app.record = null;
+    app.emit("record", null);
+    return;
+  }
+  asked = new AbortController();
+  try {
+    app.record = await api(`/api/record/${encodeURIComponent(row)}`, {}, { signal: asked.signal });
+    app.emit("record", app.record);
+    report(null);
+  } catch (error) {
+    report(error);
+  }
+}
+
+function stateChanged(names) {
+  app.emit("state", names);
+  if (names.has("filter") || names.has("sort") || names.has("descending")) app.emit("filter");
+  if (names.has("row")) loadRecord();
+}
+
+async function start() {
+  app.store = await api("/api/store");
+  document.title = `${app.store.name} – ecgstore view`;
+  document.getElementById("name").textContent = app.store.name;
+  const panels = { facets: mountFacets, table: mountTable, record: mountRecord, round: mountRound, model: mountModel };
+  for (const [name, mount] of Object.entries(panels)) mount(document.getElementById(name), app);
+  app.emit("filter");
+  if (app.state.get("row") === "" && app.store.n_records) open(0, true);
+  else loadRecord();
+}
+
+start().catch(report);

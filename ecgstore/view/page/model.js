@@ -1,0 +1,3 @@
+// The model panel.
+
+export function mount(element, app) {}

@@ -1,0 +1,3 @@
+// The label round.
+
+export function mount(element, app) {}

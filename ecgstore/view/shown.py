@@ -1,0 +1,50 @@
+"""What a viewer shows: the store, and what was given with it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from ecgstore.storage import Store
+
+
+class Shown:
+    """What the routes share; used from several threads.
+
+    Parameters
+    ----------
+    store : Store
+        The store, open.
+    folders : sequence of Path
+        Folders of the source records, for raw signals.
+    review, model : Path, optional
+        File of the label round; model whose predictions are shown.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        folders: Sequence[Path] = (),
+        review: Path | None = None,
+        model: Path | None = None,
+    ) -> None:
+        self.store = store
+        self.folders = tuple(folders)
+        self.review = review
+        self.model = model
+        self.lock = RLock()
+
+    def description(self) -> dict[str, Any]:
+        """Return what the page shows of the store as a whole."""
+        store = self.store
+        config = store.config
+        return {
+            "name": store.file_name,
+            "place": store.place,
+            "n_records": len(store),
+            "leads": list(store.leads),
+            "fs": store.fs,
+            "n_samples": store.n_samples,
+            "duration_s": config.duration_s,
+        }

@@ -1,0 +1,21 @@
+"""The page as a whole, in a browser."""
+
+from typing import TYPE_CHECKING
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+
+def test_the_page_lists_the_records_and_opens_the_first(browser: "Chrome") -> None:
+    wait = WebDriverWait(browser, 10)
+    rows = wait.until(
+        lambda page: page.find_elements(By.CSS_SELECTOR, "#table [role=row]")
+    )
+    assert "HR00001" in " ".join(row.text for row in rows)
+    wait.until(
+        lambda page: page.find_element(By.CSS_SELECTOR, "#record h2").text == "A0001"
+    )
+    assert "token" not in browser.current_url
