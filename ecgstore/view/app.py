@@ -15,6 +15,9 @@ from ecgstore.errors import EcgStoreError, RecordNotFoundError
 from ecgstore.view.browse.table import MOST_ROWS, cells
 from ecgstore.view.calls import Call, ConflictError, NotThereError, json_response
 from ecgstore.view.page_files import page_file
+from ecgstore.view.record.details import record_details
+from ecgstore.view.record.median_beat import median_beat
+from ecgstore.view.record.signal import MOST_VALUES, marks_in, stored_window
 from ecgstore.view.shown import Shown
 
 Handler = Callable[[Shown, Call], Any]
@@ -38,16 +41,60 @@ def rows(shown: Shown, call: Call) -> Any:
 
 
 def record(shown: Shown, call: Call) -> Any:
-    """Answer one record."""
+    """Answer what is known of one record."""
     row = call.row(len(shown.store))
-    [values] = cells(shown.store, [row], ["source", "age", "sex", "fold"])
-    return values
+    return record_details(shown.store, row) | {"has_raw": shown.sources is not None}
+
+
+def signal(shown: Shown, call: Call) -> Any:
+    """Answer a window of a record's signal: float32 mV, lead by lead."""
+    row, store = call.row(len(shown.store)), shown.store
+    start, stop = _span(shown, call)
+    if call.text("form", "stored") == "stored":
+        window = stored_window(store, row, start, stop)
+    elif shown.sources is None:
+        raise NotThereError(
+            f"{store.place}: no folder of the original records; start with --records"
+        )
+    else:
+        window = shown.sources.window(row, start, stop)
+    headers = {
+        "X-Fs": f"{store.fs:g}",
+        "X-Start": str(start),
+        "X-Samples": str(window.shape[1]),
+    }
+    content = window.astype("<f4", copy=False).tobytes()
+    return Response(content, 200, headers, "application/octet-stream")
+
+
+def marks(shown: Shown, call: Call) -> Any:
+    """Answer the marks in a window of a record."""
+    row = call.row(len(shown.store))
+    start, stop = _span(shown, call)
+    return {"start": start, "marks": marks_in(shown.store, row, start, stop)}
+
+
+def median(shown: Shown, call: Call) -> Any:
+    """Answer the median beats of a record."""
+    return median_beat(shown.store, call.row(len(shown.store)))
+
+
+def _span(shown: Shown, call: Call) -> tuple[int, int]:
+    """Return the window that is asked for: by default, the beginning of the record."""
+    store = shown.store
+    longest = MOST_VALUES // store.n_leads
+    start = call.whole("start", 0, 0, store.n_samples)
+    default = min(start + longest, store.n_samples)
+    return start, call.whole("stop", default, start, default)
 
 
 GET: Final[dict[str, Handler]] = {
     "/api/store": store,
     "/api/rows": rows,
     "/api/record/{row}": record,
+    "/api/signal/{row}": signal,
+    "/api/marks/{row}": marks,
+    "/api/median/{row}": median,
 }
 POST: Final[dict[str, Handler]] = {}
 

@@ -6,6 +6,7 @@ from threading import RLock
 from typing import Any
 
 from ecgstore.storage import Store
+from ecgstore.view.record.source_signal import SourceSignals
 
 
 class Shown:
@@ -30,7 +31,7 @@ class Shown:
         model: Path | None = None,
     ) -> None:
         self.store = store
-        self.folders = tuple(folders)
+        self.sources = SourceSignals(store, folders) if folders else None
         self.review = review
         self.model = model
         self.lock = RLock()
@@ -47,4 +48,5 @@ class Shown:
             "fs": store.fs,
             "n_samples": store.n_samples,
             "duration_s": config.duration_s,
+            "band": [config.low_hz, config.high_hz],
         }

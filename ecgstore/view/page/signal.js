@@ -82,10 +82,11 @@ export class Signal {
   #parts = new Map();
   #loading = new Map();
   #aborting = new AbortController();
-  /** @param {() => void} arrived called when a part has come
-   *  @param {(error: Error) => void} failed */
-  constructor(app, record, form, arrived, failed) {
-    Object.assign(this, { app, record, form, arrived, failed });
+  /** Called when a part has come, and when one has not. */
+  arrived = () => {};
+  failed = () => {};
+  constructor(app, record, form) {
+    Object.assign(this, { app, record, form });
     const { n_samples: n, fs, leads } = record;
     const whole = n * leads.length <= LARGEST_PART && n <= 2 * PART_S * fs;
     this.partLength = whole ? Math.max(n, 1) : Math.floor(Math.min(PART_S * fs, LARGEST_PART / leads.length - 1));

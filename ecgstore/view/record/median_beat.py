@@ -64,7 +64,7 @@ def median_beat(store: Store, row: int) -> dict[str, Any]:
         return found
     beats = np.stack(
         [
-            stored_window(store, row, begin, begin + before + 1 + after).values
+            stored_window(store, row, begin, begin + before + 1 + after)
             for begin in (r_peaks[used] - before).tolist()
         ]
     )  # (n_used, n_leads, n_samples)

@@ -6,10 +6,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from ecgstore.arrays import FloatArray
+import numpy as np
+
+from ecgstore.arrays import Float32Array, FloatArray
 from ecgstore.storage import Store
 from ecgstore.storage.original import original_signal
-from ecgstore.view.record.signal import Window, cut_window
 
 _KEPT: Final = 4
 
@@ -31,17 +32,18 @@ class SourceSignals:
         self._lock = Lock()
         self._kept: OrderedDict[int, FloatArray] = OrderedDict()
 
-    def window(
-        self, row: int, start: int | None = None, stop: int | None = None
-    ) -> Window:
-        """Return a window of a record before the filter.
+    def window(self, row: int, start: int, stop: int) -> Float32Array:
+        """Return a window of a record before the filter, as `stored_window` does.
 
         Raises
         ------
         EcgStoreError
-            If the window is none, or the original cannot be read.
+            If the original cannot be read.
         """
-        return cut_window(self._signal(row), self.store, start, stop)
+        part = self._signal(row)[:, start:stop]
+        values = np.full((self.store.n_leads, stop - start), np.nan, np.float32)
+        values[:, : part.shape[1]] = part
+        return values
 
     def _signal(self, row: int) -> FloatArray:
         """Return the whole record before the filter."""

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 import ecgstore
 from ecgstore.config import Config
@@ -19,13 +18,7 @@ from ecgstore.storage import Store
 from ecgstore.storage.original import original_signal
 from ecgstore.view.record.details import record_details
 from ecgstore.view.record.median_beat import AFTER_MS, BEFORE_MS, median_beat
-from ecgstore.view.record.signal import (
-    MOST_VALUES,
-    cut_window,
-    marks_in,
-    span_of,
-    stored_window,
-)
+from ecgstore.view.record.signal import marks_in, stored_window
 from ecgstore.view.record.source_signal import SourceSignals
 
 DATA = Path(__file__).parents[2] / "data"
@@ -62,34 +55,21 @@ def padded_row(store: Store) -> int:
 def test_every_row_is_shown_as_stored_and_padding_is_not(sample: Store) -> None:
     padding = sample.table("quality/pad_length")
     for row in range(len(sample)):
-        window = stored_window(sample, row)
+        window = stored_window(sample, row, 0, sample.n_samples)
         n_real = sample.n_samples - int(padding[row])
         stored = sample.signals([row])[0]
-        np.testing.assert_array_equal(window.values[:, :n_real], stored[:, :n_real])
-        assert np.isnan(window.values[:, n_real:]).all()
-        assert window.values.shape == stored.shape
+        np.testing.assert_array_equal(window[:, :n_real], stored[:, :n_real])
+        assert np.isnan(window[:, n_real:]).all()
+        assert window.shape == stored.shape
 
 
-@given(st.integers(0, 5200), st.integers(0, 5200))
+@given(st.integers(0, 5000), st.integers(0, 5000))
 def test_a_window_is_a_part_of_the_whole(sample: Store, start: int, stop: int) -> None:
     row = padded_row(sample)
     start, stop = sorted((start, stop))
     window = stored_window(sample, row, start, stop)
-    whole = stored_window(sample, row).values
-    np.testing.assert_array_equal(window.values, whole[:, start:stop])
-    assert window.start == min(start, sample.n_samples)
-
-
-@pytest.mark.parametrize(("start", "stop"), [(-1, 4), (5, 4), (0, 15_001)])
-def test_windows_that_are_not_served(start: int, stop: int) -> None:
-    with pytest.raises(EcgStoreError, match="expected"):
-        span_of(start, stop, 10**6, 12)
-
-
-@given(st.integers(0, 10**6), st.integers(1, 12))
-def test_a_window_without_an_end_is_never_too_long(start: int, n_leads: int) -> None:
-    first, end = span_of(start, None, 10**6, n_leads)
-    assert (end - first) * n_leads <= MOST_VALUES
+    whole = stored_window(sample, row, 0, sample.n_samples)
+    np.testing.assert_array_equal(window, whole[:, start:stop])
 
 
 def test_a_store_of_float32_with_two_leads(tmp_path: Path) -> None:
@@ -103,7 +83,7 @@ def test_a_store_of_float32_with_two_leads(tmp_path: Path) -> None:
         assert store.dtype == "float32"
         window = stored_window(store, 0, 100, 900)
         stored = store.signals([0])[0, :, 100:900]
-        np.testing.assert_array_equal(window.values, stored)
+        np.testing.assert_array_equal(window, stored)
         assert record_details(store, 0)["leads"] == ["II", "V5"]
         assert len(median_beat(store, 0)["curves"]) == 2
         assert marks_in(store, 0, 0, 5000).shape[0] == 2
@@ -111,11 +91,11 @@ def test_a_store_of_float32_with_two_leads(tmp_path: Path) -> None:
 
 def test_missing_leads_are_no_flat_lines(incomplete: Path) -> None:
     with ecgstore.open(incomplete) as store:
-        window = stored_window(store, 0)
+        window = stored_window(store, 0, 0, store.n_samples)
         details, median = record_details(store, 0), median_beat(store, 0)
     v1 = LEADS.index("V1")
-    assert np.isnan(window.values[v1]).all()
-    assert np.isfinite(np.delete(window.values, v1, axis=0)).all()
+    assert np.isnan(window[v1]).all()
+    assert np.isfinite(np.delete(window, v1, axis=0)).all()
     assert details["missing_leads"] == ["V1"]
     assert details["derived_leads"] == ["aVR"]
     if median["curves"]:
@@ -222,7 +202,10 @@ def test_other_records_of_the_patient_are_those_of_the_group(sample: Store) -> N
         others = record_details(sample, row)["group_rows"]
         known = patients[row] != ""
         same = (patients == patients[row]) & (sources == sources[row]) & known
-        same |= sample.table("records/same_ecg") == sample.table("records/same_ecg")[row]
+        ecgs = sample.table("records/same_ecg")
+        same |= ecgs == ecgs[row]
+            sample.table("records/same_ecg") == sample.table("records/same_ecg")[row]
+        )
         same[row] = False
         assert [one["row"] for one in others] == np.flatnonzero(same)[:20].tolist()
         n_found += len(others)
@@ -256,14 +239,12 @@ def test_codes_of_a_vocabulary_in_words(tmp_path: Path) -> None:
     )
     with ecgstore.open(out) as store:
         shown = record_details(store, store.row("00841_hr"))["codes"]
-    assert shown == [
-        {
-            "code": "ASMI",
-            "name": "anteroseptal myocardial infarction",
-            "abbreviation": "ASMI",
-            "vocabulary": "SCP-ECG",
-        }
-    ]
+    assert shown[0] == {
+        "code": "ASMI",
+        "name": "anteroseptal myocardial infarction",
+        "abbreviation": "ASMI",
+        "vocabulary": "SCP-ECG",
+    }
 
 
 # -- the signal before the filter
@@ -275,10 +256,10 @@ def test_the_raw_signal_filtered_is_the_stored_one(sample: Store) -> None:
     config = sample.config
     sources = SourceSignals(sample, [sample_folder()])
     row = sample.row("HR00001")
-    raw = sources.window(row)
-    stored = stored_window(sample, row).values
+    raw = sources.window(row, 0, sample.n_samples)
+    stored = stored_window(sample, row, 0, sample.n_samples)
     filtered = bandpass(
-        raw.values.astype(np.float64),
+        raw.astype(np.float64),
         sample.fs,
         config.low_hz,
         config.high_hz,
@@ -286,16 +267,15 @@ def test_the_raw_signal_filtered_is_the_stored_one(sample: Store) -> None:
     )
     middle = slice(1000, 4000)  # the ends differ, since the build filters a margin
     assert np.abs(filtered[:, middle] - stored[:, middle]).max() < 0.01
-    assert np.abs(raw.values - stored).max() > 0.01
+    assert np.abs(raw - stored).max() > 0.01
 
 
 def test_raw_windows_fit_those_of_the_store(sample: Store) -> None:
     row = padded_row(sample)
-    whole = original_signal(sample, row, sample_folder())
-    window = cut_window(whole, sample, 1000, 5000)
+    window = SourceSignals(sample, [sample_folder()]).window(row, 1000, 5000)
     stored = stored_window(sample, row, 1000, 5000)
-    assert window.values.shape == stored.values.shape
-    np.testing.assert_array_equal(np.isnan(window.values), np.isnan(stored.values))
+    assert window.shape == stored.shape
+    np.testing.assert_array_equal(np.isnan(window), np.isnan(stored))
 
 
 def test_a_raw_record_is_read_once(
@@ -323,4 +303,4 @@ def test_a_raw_record_is_read_once(
 
 def test_sources_that_are_not_there(sample: Store, tmp_path: Path) -> None:
     with pytest.raises(EcgStoreError, match="is not in"):
-        SourceSignals(sample, [tmp_path]).window(0)
+        SourceSignals(sample, [tmp_path]).window(0, 0, 10)
