@@ -33,6 +33,7 @@ def open(  # noqa: A001
     verify: Literal["off", "first-touch"] = "off",
     labels: Literal["beside", "built"] = "beside",
     cache: str | Path | None = DEFAULT_CACHE,
+    review: str | Path | None = None,
 ) -> Store:
     """Open a store or a collection; or several stores as one.
 
@@ -43,8 +44,8 @@ def open(  # noqa: A001
         store, such as ``https://host/challenge.h5``: see docs/remote.md. Several stores
         are collected into a temporary file, as `collect` does, which is deleted when
         the result is not used any more. Where there are many, make a collection once.
-    verify, labels, cache
-        See `Store`.
+    verify, labels, cache, review
+        See `Store`. Of several stores, decisions beside each of them count.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def open(  # noqa: A001
         If a file is not a finished ecgstore file of a known version.
     """
     if isinstance(path, str | Path):
-        return Store(path, verify=verify, labels=labels, cache=cache)
+        return Store(path, verify=verify, labels=labels, cache=cache, review=review)
     if not path:
         raise EcgStoreError("no store is given; expected one or more paths")
     folder = Path(tempfile.mkdtemp(prefix="ecgstore-"))
@@ -62,7 +63,9 @@ def open(  # noqa: A001
         allow_open_stores(folder, len(path))
         paths = [Path(one) for one in path]
         write_collection(paths, folder / "collection.h5", None, labels=labels)
-        store = Store(folder / "collection.h5", verify=verify, cache=cache)
+        store = Store(
+            folder / "collection.h5", verify=verify, cache=cache, review=review
+        )
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -54,3 +54,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     print_counts("records with a flag (see docs/format.md):", summary["flags"])
     print_counts("beats by status:", summary["beats"])
     print_counts("quarantine by reason:", summary["quarantine"])
+    if summary["review"] is not None:
+        path, *counts = summary["review"].items()
+        shown = {name.replace("_", " "): count for name, count in counts if count}
+        print_counts(f"decisions of the label round ({path[1]}):", shown)

@@ -25,6 +25,10 @@ class FoundRecord(Protocol):
         """Name of the record."""
 
     @property
+    def source(self) -> str:
+        """Name of its source."""
+
+    @property
     def path(self) -> str:
         """Path of its header below the folder that all sources share."""
 
@@ -171,7 +175,7 @@ class RecordTables:
 
     def find(self, table: LabelTable, record: FoundRecord) -> tuple[int, str] | None:
         """Return the row of a record in one table; see `LabelTable.find`."""
-        return table.find(record.record_id, record.path, self._base)
+        return table.find(record.record_id, record.path, self._base, record.source)
 
     def doubts_about(self, table: LabelTable) -> list[str]:
         """Return what is doubtful about the columns of a table; see `doubts`."""

@@ -1,7 +1,7 @@
 """One table of labels, patients and other columns, in memory by record."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -56,7 +56,9 @@ class LabelTable:
     n_given: dict[str, int] = field(default_factory=dict)
     only_patients: bool = False
 
-    def find(self, record_id: str, path: str, base: str = "") -> tuple[int, str] | None:
+    def find(
+        self, record_id: str, path: str, base: str = "", source: str = ""
+    ) -> tuple[int, str] | None:
         """Return the row of a record, and the column by which it was found.
 
         Parameters
@@ -68,6 +70,8 @@ class LabelTable:
             Path of its header below `base`.
         base : str
             Folder that contains all sources.
+        source : str
+            Its source: a table may call the record ``source/name``.
 
         Returns
         -------
@@ -78,7 +82,9 @@ class LabelTable:
         shares_name = record_id == path and "/" in path
         name = without_suffix(record_id)
         for column, numbers in self.numbers.items():
-            names = tails(f"{base}/{path}") if column == "path" else iter((name,))
+            names: Iterable[str] = (f"{source}/{name}", name)
+            if column == "path":
+                names = tails(f"{base}/{path}")
             for one in names:
                 number = numbers.get(one)
                 if number is None or (shares_name and "/" not in one):

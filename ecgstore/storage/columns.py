@@ -1,4 +1,4 @@
-"""Columns of a store's records, features and quality, read by name when asked for."""
+"""Columns of a store by name, read when asked for."""
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -12,6 +12,7 @@ from ecgstore.storage.byte_texts import decoded
 from ecgstore.storage.deep_features.attached import AttachedFeatures
 from ecgstore.storage.deep_features.names import column_names
 from ecgstore.storage.format import schema
+from ecgstore.storage.review_file import COLUMNS as OF_REVIEW, Review
 from ecgstore.storage.tables import Tables
 
 RECORD_ID: Final = "record_id"
@@ -32,7 +33,7 @@ class _Place(NamedTuple):
 
 
 class Columns:
-    """The columns of a store by name: of records, features and quality.
+    """The columns of a store by name: of records, features, quality and a label round.
 
     A column of numbers is a view of the mapped file. A column of texts is decoded when
     it is first read, and kept. So what is not asked for costs nothing, whatever the
@@ -46,6 +47,8 @@ class Columns:
         Names of its leads and of its handcrafted features.
     attached : AttachedFeatures
         The deep features that are attached to it, now or later.
+    review : Review
+        The decisions of a label round, if there are some.
     """
 
     def __init__(
@@ -54,21 +57,29 @@ class Columns:
         leads: Sequence[str],
         feature_names: Sequence[str],
         attached: AttachedFeatures,
+        review: Review,
     ) -> None:
         self._tables = tables
         self._leads = leads
         self._feature_names = feature_names
         self._attached = attached
+        self._review = review
         self._texts: dict[str, NDArray[np.object_]] = {}
 
     def __iter__(self) -> Iterator[str]:
-        """Yield every name: of records, features, attached features and quality."""
+        """Yield every name: of records, features, deep features, quality, decisions."""
         yield from dict.fromkeys(
-            (*self.of_records, *self._feature_names, *self._of_attached, *self.quality)
+            (
+                *self.of_records,
+                *self._feature_names,
+                *self._of_attached,
+                *self.quality,
+                *self.review,
+            )
         )
 
     def __contains__(self, name: object) -> bool:
-        return name in self._places or name in self._of_attached
+        return name in self._places or name in self._of_attached or name in self.review
 
     @cached_property
     def of_records(self) -> tuple[str, ...]:
@@ -85,6 +96,11 @@ class Columns:
     def quality(self) -> tuple[str, ...]:
         """Names of the columns of quality, such as ``ksqi_V1``."""
         return tuple(self._places_of_quality)
+
+    @property
+    def review(self) -> tuple[str, ...]:
+        """Names of the columns of a label round; empty if there is none."""
+        return OF_REVIEW if self._review.is_there else ()
 
     @property
     def _of_attached(self) -> dict[str, tuple[str, int]]:
@@ -143,6 +159,8 @@ class Columns:
             If texts are not UTF-8.
         """
         if name not in self._places:
+            if name not in self._of_attached and name in self.review:
+                return self._review.column(name)[_all(rows)]
             features, number = self._of_attached[name]
             return self._attached.features[features][_all(rows), number]
         return self._read(self._places[name], rows)

@@ -28,6 +28,7 @@ from ecgstore.storage.frames import (
 )
 from ecgstore.storage.read_signals import check_signal, read_signals
 from ecgstore.storage.record_names import RecordNames
+from ecgstore.storage.review_file import Review
 from ecgstore.storage.row_numbers import Rows
 from ecgstore.storage.selection import Selection, rows_of, select, selection_html
 from ecgstore.storage.store_file import StoreFile
@@ -69,6 +70,10 @@ class Store(StoreFile):
         Folder in which is kept what is fetched from URLs, by default that of
         ``$ECGSTORE_CACHE``. None keeps nothing on a disk: the rows that were read last
         stay in memory, up to 128 MB of them (on Linux only).
+    review : str or Path, optional
+        File of the decisions of a label round, which are the columns `review` and
+        `review_comment`; by default the one beside the store, such as
+        ``challenge.review.csv``, or in the current folder for a store at a URL.
 
     Raises
     ------
@@ -79,6 +84,7 @@ class Store(StoreFile):
     """
 
     _columns_of_tables: Columns | None = None
+    _review: Review | None = None
 
     def close(self) -> None:
         """Close the memory map; reading from the store afterwards is an error.
@@ -87,7 +93,7 @@ class Store(StoreFile):
         arrays returned by `table`, `column` or `attached`, can still be used.
         """
         super().close()
-        self._columns_of_tables = None
+        self._columns_of_tables = self._review = None
         self.__dict__.pop("_names", None)  # a view of the map
 
     # -- records ------------------------------------------------------------
@@ -217,8 +223,9 @@ class Store(StoreFile):
         ----------
         name : str
             ``"record_id"``, or the name of a column of `records`, `features`, attached
-            deep features (such as ``resnet18_000``) or `quality`. Where two of them
-            share a name, it is that of the first.
+            deep features (such as ``resnet18_000``) or `quality`, or ``"review"`` or
+            ``"review_comment"`` if there are decisions of a label round. Where two of
+            them share a name, it is that of the first.
         rows : optional
             Row numbers, or a mask of all rows; all rows if left out.
 
@@ -248,9 +255,24 @@ class Store(StoreFile):
         tables = self._checked_tables()
         if self._columns_of_tables is None:
             self._columns_of_tables = Columns(
-                tables, self.leads, self.feature_names, self._attached
+                tables, self.leads, self.feature_names, self._attached, self.review
             )
         return self._columns_of_tables
+
+    @property
+    def review(self) -> Review:
+        """The decisions of a label round about the records; see `Review`."""
+        tables = self._checked_tables()
+        if self._review is None:
+            self._review = Review(
+                self.review_files,
+                tables,
+                lambda: self._names,
+                self.label_names,
+                windows=self.config.windows is not None,
+                expected=self._review_file is not None,
+            )
+        return self._review
 
     @cached_property
     def quality(self) -> pd.DataFrame:
@@ -468,9 +490,9 @@ class Store(StoreFile):
             Names of classes; a record in any of them is selected.
         query : str, optional
             An expression as for `pandas.DataFrame.query` over the columns of `records`,
-            `quality`, `features` and attached deep features, such as
-            ``"age < 40 and sex == 'male'"``. It may use the methods of columns in
-            `ecgstore.storage.conditions.METHODS`, such as ``str.contains``.
+            `quality`, `features`, attached deep features and decisions of a label
+            round, such as ``"age < 40 and sex == 'male'"``. It may use the methods of
+            columns in `ecgstore.storage.conditions.METHODS`, such as ``str.contains``.
         rows : sequence of int, ndarray, slice or Selection, optional
             Row numbers to choose from, or a mask of all rows.
 

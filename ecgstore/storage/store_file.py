@@ -19,6 +19,7 @@ from ecgstore.storage.remote.cache import DEFAULT_CACHE, chosen_cache
 from ecgstore.storage.remote.mirror import Mirror
 from ecgstore.storage.remote.object_reader import Transfers
 from ecgstore.storage.remote.opening import open_mirror
+from ecgstore.storage.review_file import review_file_path
 from ecgstore.storage.rows import SignalRows
 from ecgstore.storage.tables import Tables
 from ecgstore.system.urls import divided, shown, url_of
@@ -41,6 +42,8 @@ class StoreFile:
         that it was built with.
     cache : str or Path, optional
         Folder in which is kept what is fetched from URLs; None keeps nothing.
+    review : str or Path, optional
+        File of the decisions of a label round, in place of the one beside the store.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class StoreFile:
         verify: Literal["off", "first-touch"] = "off",
         labels: Literal["beside", "built"] = "beside",
         cache: str | Path | None = DEFAULT_CACHE,
+        review: str | Path | None = None,
     ) -> None:
         if verify not in ("off", "first-touch"):
             raise ValueError(f"verify is {verify!r}; expected 'off' or 'first-touch'")
@@ -69,6 +73,7 @@ class StoreFile:
         self.verify = verify
         self._labels_of = labels
         self._cache = cache
+        self._review_file = None if review is None else Path(review)
         try:
             opened = open_file(
                 self.path,
@@ -185,6 +190,7 @@ class StoreFile:
             self.verify,
             self._labels_of,
             self._cache,
+            self._review_file,
             origins,
         )
 
@@ -245,6 +251,20 @@ class StoreFile:
     def files(self) -> tuple[Path, ...]:
         """The file that is read, and those of the parts that are no URLs."""
         return (self.path, *(part for part in self.parts if isinstance(part, Path)))
+
+    @property
+    def review_files(self) -> tuple[Path, ...]:
+        """The file of the decisions of a label round, and those beside the parts.
+
+        Of a store at a URL, it is in the current folder. None of them need exist.
+        """
+        own = self._review_file
+        if own is None:
+            own = review_file_path(
+                self.path if self.url is None else Path(Path(self.file_name).name)
+            )
+        parts = (part for part in self.parts if isinstance(part, Path))
+        return (own, *map(review_file_path, parts))
 
     @property
     def is_remote(self) -> bool:
@@ -409,10 +429,11 @@ def _reopened(
     verify: Literal["off", "first-touch"],
     labels: Literal["beside", "built"],
     cache: str | Path | None,
+    review: Path | None,
     attached: Mapping[str, Origin],
 ) -> StoreFile:
     """Open a pickled store again, if it is the same, and attach its deep features."""
-    store = store_class(path, verify=verify, labels=labels, cache=cache)
+    store = store_class(path, verify=verify, labels=labels, cache=cache, review=review)
     if store.fingerprint != fingerprint:
         store.close()
         raise SchemaError(

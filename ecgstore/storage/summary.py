@@ -84,10 +84,18 @@ def summary_of(store: Store) -> dict[str, Any]:
         "beats_engine": store.config.beats,
         "beats": _beats_counts(store),
         "quarantine": text_counts(reasons),
+        "review": _review_counts(store),
     }
     # The last one, because counting reads columns.
     transfers = asdict(store.transfers) if store.is_remote else None
     return {**summary, "transfers": transfers}
+
+
+def _review_counts(store: Store) -> dict[str, Any] | None:
+    """Return how many records are decided in a label round; None if there is none."""
+    if not store.columns.review:
+        return None
+    return {"path": str(store.review.path), **store.review.counts()._asdict()}
 
 
 def _named(names: Sequence[str], numbers: IntArray) -> dict[str, int]:

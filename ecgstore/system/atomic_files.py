@@ -257,7 +257,9 @@ class _Output(io.FileIO):
 
 
 @contextmanager
-def replace_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+def replace_file(
+    path: Path, mode: str = "w", *, replace: bool = True
+) -> Iterator[IO[Any]]:
     r"""Open a file that gets its name only when it is complete.
 
     A link stays, and the file that it leads to is replaced; permissions of an older
@@ -270,12 +272,15 @@ def replace_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     mode : {"w", "wb"}
         Text in UTF-8, or bytes, which can be read back. Characters that UTF-8 does not
         have, as from file names that are not UTF-8, are written as ``\udcff``.
+    replace : bool
+        Whether an older file of that name may be replaced.
 
     Raises
     ------
     EcgStoreError
         If the file cannot be written there, whatever the library that writes it makes
-        of that.
+        of that; from a FileExistsError if there is an older file that may not be
+        replaced.
     """
     with write_errors(path):
         target = _target(path)
@@ -298,7 +303,7 @@ def replace_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         with write_errors(path):
             if raw.failure is not None:
                 raise raw.failure
-            publish(unfinished, target)
+            publish(unfinished, target, replace=replace)
     finally:
         unfinished.unlink(missing_ok=True)
         if os.name == "posix":

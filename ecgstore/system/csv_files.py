@@ -106,7 +106,8 @@ def read_csv_rows(
         A file in UTF-8, whose first line names the columns and tells the separator:
         a comma, or, if it has none, a semicolon or a tab.
     *columns : tuple of str
-        The names that each column may have; the first one present is read.
+        The names that each column may have; the first one present is read. If no column
+        is named, all are read.
 
     Yields
     ------
@@ -123,12 +124,13 @@ def read_csv_rows(
         another number of values.
     """
     with _opened(path) as (header, rows):
-        indices = [_column_index(path, header, names) for names in columns]
+        wanted = columns or tuple((name,) for name in header)
+        indices = [_column_index(path, header, names) for names in wanted]
         for number, row in rows:
             if not row:
                 continue
             where = f"{path}: line {number}"
-            if len(row) <= max(indices) or any(row[len(header) :]):
+            if len(row) <= max(indices, default=-1) or any(row[len(header) :]):
                 raise ConfigError(
                     f"{where} has {len(row)} values; expected {len(header)}, as in "
                     "its first line (a value with separators needs quotes)"

@@ -2,11 +2,16 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from ecgstore.errors import EcgStoreError
+
+_WAIT_S: Final = 0.005
+"""Time between two attempts to lock a file, in s."""
 
 
 def try_lock(descriptor: int) -> bool | None:
@@ -77,3 +82,47 @@ def only_writer(folder: Path, work: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def locked_file(path: Path, wait_s: float) -> Iterator[None]:
+    """Hold the lock of a file that its writers replace; wait for it.
+
+    A writer that waited finds the new file, not the one that was replaced meanwhile.
+    Where there are no locks, other writers are not noticed.
+
+    Parameters
+    ----------
+    path : Path
+        An existing file.
+    wait_s : float
+        The longest time to wait, in s.
+
+    Raises
+    ------
+    EcgStoreError
+        If another process holds the lock all the time.
+    FileNotFoundError
+        If there is no such file.
+    """
+    end = time.monotonic() + wait_s
+    while True:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            is_locked = try_lock(descriptor)
+            if is_locked is not False and _is_file(descriptor, path):
+                yield
+                return
+        finally:
+            os.close(descriptor)
+        if time.monotonic() > end:
+            raise EcgStoreError(
+                f"{path}: another process has locked this file for {wait_s:g} s; wait "
+                "for it, or end it"
+            )
+        time.sleep(_WAIT_S if is_locked is False else 0)
+
+
+def _is_file(descriptor: int, path: Path) -> bool:
+    """Return whether a name belongs to an open file, and was not given to another."""
+    return os.path.samestat(os.fstat(descriptor), os.stat(path))

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from anyio import to_thread
 from starlette.applications import Starlette
@@ -14,8 +14,15 @@ from starlette.routing import Route
 from ecgstore.errors import EcgStoreError, RecordNotFoundError
 from ecgstore.view.browse.table import MOST_ROWS, cells
 from ecgstore.view.calls import Call, ConflictError, NotThereError, json_response
+from ecgstore.view.label_round import decision_of, progress, shown_decision
 from ecgstore.view.page_files import page_file
+from ecgstore.view.record.details import record_details
+from ecgstore.view.record.median_beat import median_beat
+from ecgstore.view.record.signal import MOST_VALUES, marks_in, stored_window
 from ecgstore.view.shown import Shown
+
+if TYPE_CHECKING:
+    from ecgstore.view.model.predictions import Predictions
 
 Handler = Callable[[Shown, Call], Any]
 
@@ -38,18 +45,119 @@ def rows(shown: Shown, call: Call) -> Any:
 
 
 def record(shown: Shown, call: Call) -> Any:
-    """Answer one record."""
+    """Answer what is known of one record."""
     row = call.row(len(shown.store))
-    [values] = cells(shown.store, [row], ["source", "age", "sex", "fold"])
-    return values
+    return record_details(shown.store, row) | {"has_raw": shown.sources is not None}
+
+
+def signal(shown: Shown, call: Call) -> Any:
+    """Answer a window of a record's signal: float32 mV, lead by lead."""
+    row, store = call.row(len(shown.store)), shown.store
+    start, stop = _span(shown, call)
+    if call.text("form", "stored") == "stored":
+        window = stored_window(store, row, start, stop)
+    elif shown.sources is None:
+        raise NotThereError(
+            f"{store.place}: no folder of the original records; start with --records"
+        )
+    else:
+        window = shown.sources.window(row, start, stop)
+    headers = {
+        "X-Fs": f"{store.fs:g}",
+        "X-Start": str(start),
+        "X-Samples": str(window.shape[1]),
+    }
+    content = window.astype("<f4", copy=False).tobytes()
+    return Response(content, 200, headers, "application/octet-stream")
+
+
+def marks(shown: Shown, call: Call) -> Any:
+    """Answer the marks in a window of a record."""
+    row = call.row(len(shown.store))
+    start, stop = _span(shown, call)
+    return {"start": start, "marks": marks_in(shown.store, row, start, stop)}
+
+
+def median(shown: Shown, call: Call) -> Any:
+    """Answer the median beats of a record."""
+    return median_beat(shown.store, call.row(len(shown.store)))
+
+
+def review(shown: Shown, call: Call) -> Any:
+    """Answer how far the label round is."""
+    return progress(shown.store)
+
+
+def decision(shown: Shown, call: Call) -> Any:
+    """Answer what is decided about a record."""
+    row = call.row(len(shown.store))
+    shown.store.review.refresh()
+    return shown_decision(shown.store.review[row])
+
+
+def decide(shown: Shown, call: Call) -> Any:
+    """Save what is decided about a record."""
+    row = call.row(len(shown.store))
+    return shown_decision(shown.store.review.save(row, decision_of(call.body)))
+
+
+def model(shown: Shown, call: Call) -> Any:
+    """Answer how many records are predicted."""
+    if shown.model is None:
+        return {"state": "none", "done": 0, "total": len(shown.store), "message": ""}
+    return shown.model.state()
+
+
+def prediction(shown: Shown, call: Call) -> Any:
+    """Answer what the model says about a record."""
+    return _model(shown).of(call.row(len(shown.store)))
+
+
+def explanation(shown: Shown, call: Call) -> Any:
+    """Answer what a class of a record was predicted by."""
+    return _model(shown).explanation(call.row(len(shown.store)), call.text("class"))
+
+
+def saliency(shown: Shown, call: Call) -> Any:
+    """Answer how strongly samples speak for a class: float32, lead by lead."""
+    row = call.row(len(shown.store))
+    strengths, fs = _model(shown).saliency(row, call.text("class"))
+    headers = {"X-Fs": f"{fs:g}", "X-Start": "0", "X-Samples": str(strengths.shape[1])}
+    content = strengths.astype("<f4", copy=False).tobytes()
+    return Response(content, 200, headers, "application/octet-stream")
+
+
+def _model(shown: Shown) -> "Predictions":
+    """Return the model, if there is one."""
+    if shown.model is None:
+        raise NotThereError("there is no model; start the viewer with --model")
+    return shown.model
+
+
+def _span(shown: Shown, call: Call) -> tuple[int, int]:
+    """Return the window that is asked for: by default, the beginning of the record."""
+    store = shown.store
+    longest = MOST_VALUES // store.n_leads
+    start = call.whole("start", 0, 0, store.n_samples)
+    default = min(start + longest, store.n_samples)
+    return start, call.whole("stop", default, start, default)
 
 
 GET: Final[dict[str, Handler]] = {
     "/api/store": store,
     "/api/rows": rows,
     "/api/record/{row}": record,
+    "/api/signal/{row}": signal,
+    "/api/marks/{row}": marks,
+    "/api/median/{row}": median,
+    "/api/review": review,
+    "/api/review/{row}": decision,
+    "/api/model": model,
+    "/api/model/{row}": prediction,
+    "/api/explanation/{row}": explanation,
+    "/api/saliency/{row}": saliency,
 }
-POST: Final[dict[str, Handler]] = {}
+POST: Final[dict[str, Handler]] = {"/api/review/{row}": decide}
 
 
 def application(shown: Shown) -> Starlette:

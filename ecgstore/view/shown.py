@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecgstore.storage import Store
+from ecgstore.view.record.source_signal import SourceSignals
+
+if TYPE_CHECKING:
+    from ecgstore.view.model.predictions import Predictions
 
 
 class Shown:
@@ -17,8 +21,8 @@ class Shown:
         The store, open.
     folders : sequence of Path
         Folders of the source records, for raw signals.
-    review, model : Path, optional
-        File of the label round; model whose predictions are shown.
+    model : Predictions, optional
+        The model whose predictions are shown.
     """
 
     def __init__(
@@ -26,14 +30,13 @@ class Shown:
         store: Store,
         *,
         folders: Sequence[Path] = (),
-        review: Path | None = None,
-        model: Path | None = None,
+        model: "Predictions | None" = None,
     ) -> None:
         self.store = store
-        self.folders = tuple(folders)
-        self.review = review
+        self.sources = SourceSignals(store, folders) if folders else None
         self.model = model
         self.lock = RLock()
+        store.review.begin()
 
     def description(self) -> dict[str, Any]:
         """Return what the page shows of the store as a whole."""
@@ -47,4 +50,11 @@ class Shown:
             "fs": store.fs,
             "n_samples": store.n_samples,
             "duration_s": config.duration_s,
+            "band": [config.low_hz, config.high_hz],
+            "classes": [
+                {"name": one.name, "description": one.description}
+                for one in config.classes.classes
+            ],
+            "review": str(store.review.path),
+            "model": None if self.model is None else self.model.description(),
         }

@@ -37,6 +37,7 @@ class Found:
     patient_id: str = ""
     age: float | None = None
     sex: str = "unknown"
+    source: str = "x"
 
 
 def read(folder: Path, text: str, config: Config = CODE15) -> LabelTable:
@@ -70,6 +71,12 @@ class TestFinding:
         table = read(tmp_path, f"{column},AF\nother,0\n{cell},1\n")
         assert table.find(record_id, path, "/data") == (1, column)
         assert table.find("nobody", "x/nobody.hea", "/data") is None
+
+    def test_by_source_and_name(self, tmp_path: Path) -> None:
+        table = read(tmp_path, "record_id,AF\na/1,1\n1,0\n")
+        assert table.find("1", "x/1.hea", source="a") == (0, "record_id")
+        assert table.find("1", "x/1.hea", source="b") == (1, "record_id")
+        assert table.find("2", "x/2.hea", source="a") is None
 
     def test_the_longest_path_counts(self, tmp_path: Path) -> None:
         table = read(tmp_path, "path,AF\n1,0\na/1,1\nb/a/1,0\nc/1,0\n")

@@ -214,3 +214,17 @@ def test_characters_that_utf_8_does_not_have_are_escaped(tmp_path: Path) -> None
         assert isinstance(file, io.TextIOWrapper)
         file.write("\udcff \u00e9\n")
     assert (tmp_path / "a").read_bytes() == "\\udcff \u00e9\n".encode()
+
+
+def test_a_file_that_may_not_be_replaced_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with replace_file(path, replace=False) as file:
+        file.write("old")
+    with (
+        pytest.raises(EcgStoreError, match="cannot be written") as error,
+        replace_file(path, replace=False) as file,
+    ):
+        file.write("new")
+    assert isinstance(error.value.__cause__, FileExistsError)
+    assert path.read_text(encoding="utf-8") == "old"
+    assert os.listdir(tmp_path) == ["a"]

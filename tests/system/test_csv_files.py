@@ -158,3 +158,14 @@ def test_empty_values_behind_the_last_column_are_none(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("a,b\n1,2,,\n\n3,4\n")
     assert [row["b"] for _, row in read_csv_rows(path, ("b",))] == ["2", "4"]
+
+
+def test_all_columns_are_read_if_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("b,a,\n 1 ,2,3\n", encoding="utf-8")
+    assert [row for _, row in read_csv_rows(path)] == [{"b": "1", "a": "2", "": "3"}]
+    path.write_text("b,a,a\n1,2,3\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="has 2 columns 'a'"):
+        list(read_csv_rows(path))
+    path.write_text("", encoding="utf-8")
+    assert list(read_csv_rows(path)) == []

@@ -4,12 +4,15 @@ import errno
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from ecgstore.errors import EcgStoreError
-from ecgstore.system.locks import only_writer, try_lock
+from ecgstore.system.atomic_files import replace_file
+from ecgstore.system.locks import locked_file, only_writer, try_lock
 
 fcntl = pytest.importorskip("fcntl")
 
@@ -58,3 +61,36 @@ def test_without_locks_work_goes_on(
     assert try_lock(0) is None
     with only_writer(tmp_path, "training"), only_writer(tmp_path, "training"):
         pass
+
+
+def test_who_waited_for_a_file_has_the_lock_of_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("0", encoding="utf-8")
+
+    def count() -> None:
+        for _ in range(10):
+            with locked_file(path, 30.0):
+                number = int(path.read_text(encoding="utf-8"))
+                time.sleep(0.001)
+                with replace_file(path) as file:
+                    file.write(str(number + 1))
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert path.read_text(encoding="utf-8") == "40"
+
+
+def test_waiting_for_a_file_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with pytest.raises(FileNotFoundError), locked_file(path, 0.01):
+        raise AssertionError
+    path.touch()
+    with (
+        locked_file(path, 0.01),
+        pytest.raises(EcgStoreError, match="another process has locked this file"),
+        locked_file(path, 0.01),
+    ):
+        raise AssertionError

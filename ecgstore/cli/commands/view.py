@@ -1,11 +1,18 @@
 """``ecgstore view``: look at the records in a browser."""
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ecgstore.cli.options.common import store_or_url
 from ecgstore.cli.output import echo
+from ecgstore.cli.torch_needed import needs_torch
+
+if TYPE_CHECKING:
+    from ecgstore.storage import Store
+    from ecgstore.view.model.predictions import Predictions
 
 
 @click.command(
@@ -42,6 +49,19 @@ def view(
     from ecgstore.view.server import serve
     from ecgstore.view.shown import Shown
 
-    with Store(store) as opened:
-        shown = Shown(opened, folders=records, review=review, model=model)
+    with Store(store, review=review) as opened, _predictions(opened, model) as trained:
+        shown = Shown(opened, folders=records, model=trained)
         serve(shown, host=host, port=port, browser=not no_browser, say=echo)
+
+
+def _predictions(
+    store: "Store", model: Path | None
+) -> "AbstractContextManager[Predictions | None]":
+    """Return a model that is predicting the records, if one is given."""
+    if model is None:
+        return nullcontext()
+    with needs_torch():
+        from ecgstore.view.model.predictions import Predictions
+    predictions = Predictions(store, model)
+    predictions.start()
+    return predictions

@@ -1,6 +1,5 @@
 """Plots that read their arrays from a store."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -21,13 +20,9 @@ from ecgstore.plots.dataset.worst import (
 from ecgstore.plots.ecg.contact_sheet import SheetPanel, contact_sheet
 from ecgstore.plots.ecg.filtering import filter_effect
 from ecgstore.plots.ecg.paper import ecg_paper
-from ecgstore.record import lead_rows, without_leads
-from ecgstore.signals.preprocess import before_filter
-from ecgstore.signals.stored_form import span_to_store
-from ecgstore.sources import file_of, leads_of_build, read_record, signal_sha256
-from ecgstore.sources.spooled import SUFFIX as SPOOLED
+from ecgstore.record import without_leads
 from ecgstore.storage import Store, StoredRecord
-from ecgstore.storage.format import schema
+from ecgstore.storage.original import original_signal
 
 _QUALITY: Final = (
     "flat_fraction",
@@ -93,35 +88,9 @@ def plot_filter(
         If the original is in none of the folders, or differs from the stored record.
     """
     record = store[record_id]
-    folders = [folders] if isinstance(folders, str | Path) else folders
-    path = _original(store, record, [Path(folder) for folder in folders])
-    original = read_record(path, leads_of_build(store.config))
-    if signal_sha256(original.signal) != store.column("sha256", [record.row])[0]:
-        raise EcgStoreError(
-            f"{path}: not the signal from which {store.place} was built; give the "
-            "folder of the original with --records"
-        )
     config = store.config
-    signal = original.signal[lead_rows(store.leads)]
-    signal[np.isin(store.leads, record.missing_leads)] = 0.0  # as they are stored
-    start_s = float(store.column(schema.START, [record.row])[0])
-    span = span_to_store(
-        round(start_s * original.fs), signal.shape[1], original.fs, config
-    )
-    raw, n_before = before_filter(
-        signal[:, span.first : span.end],
-        original.fs,
-        fs_out=config.fs,
-        duration_s=config.duration_s,
-        margin_s=config.margin_s,
-        max_gap_s=config.max_gap_s,
-        n_before=span.n_before,
-    )
-    raw = raw[:, n_before:]
     return filter_effect(
-        without_leads(
-            raw[:, : record.signal.shape[1]], record.missing_leads, store.leads
-        ),
+        original_signal(store, record.row, folders),
         without_leads(record.signal, record.missing_leads, store.leads),
         record.fs,
         leads=_shown(store, ("I", "II", "V1", "V5")),
@@ -254,22 +223,3 @@ def _subtitle(record: StoredRecord) -> str:
     names = [known[code].abbreviation if code in known else code for code in record.dx]
     beats = len(record.r_peaks)
     return f"{age}, {record.sex}; {', '.join(names) or 'no diagnosis'}; {beats} beats"
-
-
-def _original(store: Store, record: StoredRecord, folders: list[Path]) -> Path:
-    """Return the header file of the original of a stored record."""
-    path = Path(store.column("path", [record.row])[0])
-    if path.suffix == SPOOLED:
-        raise EcgStoreError(
-            f"{store.place}: {record.record_id} was given by a program, so there is no "
-            "file of the original"
-        )
-    tails = [Path(*path.parts[begin:]) for begin in range(len(path.parts))]
-    for folder in folders:
-        for tail in tails:
-            if os.path.isfile(file_of(str(folder / tail))):
-                return folder / tail
-    raise EcgStoreError(
-        f"{path}: the original of {record.record_id} is not in "
-        f"{', '.join(map(str, folders))}; give the folder of the build with --records"
-    )

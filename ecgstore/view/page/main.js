@@ -1,5 +1,6 @@
 // The shell of the page: state, requests, the open record, keyboard.
 
+import { details } from "./prefetch.js";
 import { State } from "./state.js";
 import { mount as mountTable } from "./table.js";
 import { mount as mountFacets } from "./facets.js";
@@ -75,7 +76,7 @@ async function loadRecord() {
   }
   asked = new AbortController();
   try {
-    app.record = await api(`/api/record/${encodeURIComponent(row)}`, {}, { signal: asked.signal });
+    app.record = await details(app, row, { signal: asked.signal });
     app.emit("record", app.record);
     report(null);
   } catch (error) {

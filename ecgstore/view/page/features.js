@@ -1,0 +1,109 @@
+// What is known of a record, in words and numbers.
+
+import { el } from "./elements.js";
+
+const ARROWS = { "-1": ["▼", "below the normal range"], 1: ["▲", "above the normal range"] };
+
+/** Return a list of terms and what is said of them. */
+function terms(pairs) {
+  const list = el("dl.rec-terms");
+  for (const [term, ...values] of pairs) {
+    if (values.length) list.append(el("dt", {}, term), el("dd", {}, ...values));
+  }
+  return list;
+}
+
+const joined = (parts) => parts.flatMap((part, k) => (k ? [", ", part] : [part]));
+
+/** Return codes, quality, targets, origin and the patient's other records. */
+export function aboutPanel(app, record) {
+  const codes = record.codes.map((code) =>
+    [code.name || code.code, code.name && code.code !== code.name ? ` (${[code.vocabulary, code.code].filter(Boolean).join(" ")})` : ""].join(""),
+  );
+  const classes = record.classes.map(({ name, description }) => (description && description !== name ? `${name}: ${description}` : name));
+  const quality = el("ul.rec-quality");
+  for (const { text, is_problem, leads } of record.quality) {
+    const where = leads.length && leads.length < record.leads.length ? ` (${leads.join(", ")})` : "";
+    const item = el(is_problem ? "li.rec-problem" : "li", {}, is_problem ? el("strong", {}, "Problem: ") : "", `${text}${where}`);
+    quality.append(item);
+  }
+  if (!record.quality.length) quality.append(el("li", {}, "nothing to complain of"));
+  const others = record.group_rows.map(({ row, record_id }) =>
+    el("a", { href: "#", onclick: (event) => (event.preventDefault(), app.open(row)) }, record_id),
+  );
+  const targets = Object.entries(record.targets).map(([name, value]) => `${name}: ${value ?? "missing"}`);
+  return el(
+    "section.rec-about",
+    { "aria-label": "About the record" },
+    el("h3", {}, "About"),
+    terms([
+      ["Classes", ...joined(classes.length ? classes : ["in no class"])],
+      ["Codes", ...joined(codes.length ? codes : ["none"])],
+      ["Quality", quality],
+      ["Targets", ...joined(targets)],
+      ["Patient", record.patient_known ? record.patient : "unknown"],
+      ["Same patient or ECG", ...joined(others)],
+      ["Fold", String(record.fold)],
+      ["Source", record.source],
+      ["File", `${record.path}${record.start_s ? `, from ${record.start_s} s on` : ""}`],
+      ["Recorded at", `${record.fs_original} Hz, stored at ${record.fs} Hz`],
+      ["Derived leads", ...joined(record.derived_leads)],
+      ["Not recorded", ...joined(record.missing_leads)],
+    ]),
+  );
+}
+
+/** Return the cells of a feature. */
+function row(feature) {
+  const arrow = ARROWS[feature.side];
+  const normal = feature.normal ? `${feature.normal}` : "";
+  const about = [feature.note, feature.source].filter(Boolean).join("; ");
+  return el(
+    arrow ? "tr.rec-beyond" : "tr",
+    {},
+    el("th", { scope: "row" }, feature.name),
+    el("td.rec-number", {}, arrow ? el("span", { role: "img", "aria-label": arrow[1], title: arrow[1] }, `${arrow[0]} `) : "", feature.text),
+    el("td", {}, feature.unit),
+    el("td", about ? { title: about } : {}, normal),
+  );
+}
+
+function table(title, features) {
+  const head = ["feature", "value", "unit", "normal"].map((name) => el("th", { scope: "col" }, name));
+  return el(
+    "table.rec-features",
+    {},
+    el("caption", {}, title),
+    el("thead", {}, el("tr", {}, ...head)),
+    el("tbody", {}, ...features.map(row)),
+  );
+}
+
+/** Return the features in their groups; those of a lead are made when they are opened. */
+export function featuresPanel(record) {
+  const panel = el("section.rec-values", { "aria-label": "Features" }, el("h3", {}, "Features"));
+  const beyond = record.features.filter((feature) => feature.side);
+  if (beyond.length) {
+    const text = `${beyond.length} of ${record.features.filter((one) => one.normal && one.value !== null).length} outside their normal range`;
+    panel.append(group(text, () => table("Outside the normal range", beyond)));
+  }
+  for (const title of [...new Set(record.features.map((feature) => feature.group))]) {
+    const inGroup = record.features.filter((feature) => feature.group === title);
+    panel.append(group(title || "Others", () => table(title || "Others", inGroup.filter((feature) => !feature.lead))));
+    for (const lead of record.leads) {
+      const ofLead = inGroup.filter((feature) => feature.lead === lead);
+      if (ofLead.length) panel.append(group(`${title}, lead ${lead}`, () => table(`${title}, lead ${lead}`, ofLead)));
+    }
+  }
+  panel.append(
+    el("p.rec-note", {}, "Normal ranges are those of adults at rest; point at one for its source. ▲ above, ▼ below."),
+  );
+  return panel;
+}
+
+/** Return a part that is filled when it is opened first. */
+function group(title, make) {
+  const details = el("details", {}, el("summary", {}, title));
+  details.addEventListener("toggle", () => details.append(el("div.rec-wide", {}, make())), { once: true });
+  return details;
+}

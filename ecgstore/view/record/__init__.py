@@ -1,0 +1,1 @@
+"""What the page shows of one record: plain values, read from a store."""
