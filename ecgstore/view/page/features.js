@@ -85,15 +85,20 @@ export function featuresPanel(record) {
   const beyond = record.features.filter((feature) => feature.side);
   if (beyond.length) {
     const text = `${beyond.length} of ${record.features.filter((one) => one.normal && one.value !== null).length} outside their normal range`;
-    panel.append(group(text, () => table("Outside the normal range", beyond)));
+    panel.append(group(text, () => [table("Outside the normal range", beyond)]));
   }
   for (const title of [...new Set(record.features.map((feature) => feature.group))]) {
     const inGroup = record.features.filter((feature) => feature.group === title);
-    panel.append(group(title || "Others", () => table(title || "Others", inGroup.filter((feature) => !feature.lead))));
-    for (const lead of record.leads) {
-      const ofLead = inGroup.filter((feature) => feature.lead === lead);
-      if (ofLead.length) panel.append(group(`${title}, lead ${lead}`, () => table(`${title}, lead ${lead}`, ofLead)));
-    }
+    panel.append(
+      group(title || "Others", () => {
+        const ofRecord = inGroup.filter((feature) => !feature.lead);
+        const ofLeads = record.leads.map((lead) => [lead, inGroup.filter((feature) => feature.lead === lead)]);
+        return [
+          table(title || "Others", ofRecord),
+          ...ofLeads.filter(([, ofLead]) => ofLead.length).map(([lead, ofLead]) => group(`Lead ${lead}`, () => [table(`${title}, lead ${lead}`, ofLead)])),
+        ];
+      }),
+    );
   }
   panel.append(
     el("p.rec-note", {}, "Normal ranges are those of adults at rest; point at one for its source. ▲ above, ▼ below."),
@@ -104,6 +109,6 @@ export function featuresPanel(record) {
 /** Return a part that is filled when it is opened first. */
 function group(title, make) {
   const details = el("details", {}, el("summary", {}, title));
-  details.addEventListener("toggle", () => details.append(el("div.rec-wide", {}, make())), { once: true });
+  details.addEventListener("toggle", () => details.append(el("div.rec-wide", {}, ...make())), { once: true });
   return details;
 }

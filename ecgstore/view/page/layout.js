@@ -3,10 +3,9 @@
 export const CSS_PX_PER_MM = 96 / 25.4;
 const SQUARE = 5;
 export const LEFT = 17.5; // the calibration pulse is left of the curves
-const RIGHT = 2.5;
+const RIGHT = 5;
 const COLUMN_S = 2.5;
 const MOST_S = 60;
-const AXIS = 6;
 
 /** Least and most height above and below the zero line, and room for the name. */
 const HEIGHTS = {
@@ -85,13 +84,14 @@ export function layOut(record, view, width, reach, { header = 0, footer = 0, tex
     const reaches = panels.filter((panel) => panel.row === row).map((panel) => reach(panel.name));
     const high = Math.max(...reaches.map((one) => one.high)) * view.gain;
     const low = Math.max(...reaches.map((one) => -one.low)) * view.gain;
-    const above = squares(high + limits.name, limits.above, limits.most);
+    const above = squares(high + limits.name, Math.max(limits.above, view.gain), limits.most);
     const below = squares(low + 1, limits.below, limits.mostBelow);
     heights.push([above, below]);
   }
   // On a sheet that is too small, rows are closer, and curves reach into their neighbours.
+  const axis = 2 + 1.4 * text;
   const all = heights.flat().reduce((sum, mm) => sum + mm, 0);
-  const part = Math.min(1, (most - header - footer - AXIS) / all);
+  const part = Math.min(1, (most - header - footer - axis) / all);
   const rows = [];
   let top = header;
   for (const [above, below] of heights) {
@@ -107,7 +107,7 @@ export function layOut(record, view, width, reach, { header = 0, footer = 0, tex
     width,
     gridTop: header,
     gridBottom: top,
-    height: top + AXIS + footer,
+    height: top + axis + footer,
     axis: top,
     panels,
     rows,

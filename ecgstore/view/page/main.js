@@ -16,7 +16,7 @@ const listeners = new Map();
  * Events: "state" (Set of names that changed), "filter" (the filter or the order
  * changed), "record" (the open record, or null).
  */
-const app = {
+export const app = {
   state: new State(stateChanged),
   store: null,
   record: null,

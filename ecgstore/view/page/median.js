@@ -9,15 +9,11 @@ const NAMES = [["p_on", "p_peak", "p_off"], ["qrs_on", "r_peak", "qrs_off"], ["t
 const TEXT = 2.6;
 
 /** Return the drawing of one lead's median beat. */
-function drawn(median, lead, colours) {
+function drawn(median, lead, { zero, height }, colours) {
   const curve = median.curves[lead];
   const name = median.leads[lead];
   const width = Math.ceil((curve.length / median.fs) * MM_PER_S / 5) * 5;
   const known = curve.filter((mv) => mv !== null);
-  const high = Math.max(0.5, ...known) * MM_PER_MV;
-  const low = Math.max(0.3, ...known.map((mv) => -mv)) * MM_PER_MV;
-  const zero = Math.ceil((high + 4) / 5) * 5;
-  const height = zero + Math.ceil((low + 1) / 5) * 5;
   const surface = new SvgSurface();
   drawGrid(surface, { width, gridTop: 0, gridBottom: height }, colours, 0.1);
   const x = (ms) => ((ms + median.before_ms) / 1000) * MM_PER_S;
@@ -27,8 +23,8 @@ function drawn(median, lead, colours) {
     const [on, peak, off] = NAMES[k].map((mark) => median.marks[lead][mark]);
     for (const ms of [on, off]) {
       if (ms === null) continue;
-      path.moveTo(x(ms), 4);
-      path.lineTo(x(ms), height);
+      path.moveTo(x(ms), zero - 4);
+      path.lineTo(x(ms), zero + 4);
     }
     if (on !== null && off !== null) spoken.push(`${wave} ${Math.round(on)} to ${Math.round(off)} ms`);
     surface.path(path, 0, 0, { stroke: colours[colour], width: 0.25 });
@@ -55,6 +51,15 @@ function drawn(median, lead, colours) {
   return svgElement(surface.toString(width, height, `Median beat of lead ${name}`, about));
 }
 
+/** Return the zero line and the height, in mm, that hold the curves of all leads. */
+function heightOf(curves) {
+  const known = curves.flat().filter((mv) => mv !== null);
+  const high = known.reduce((most, mv) => Math.max(most, mv), 0.5) * MM_PER_MV;
+  const low = known.reduce((most, mv) => Math.max(most, -mv), 0.3) * MM_PER_MV;
+  const zero = Math.ceil((high + 4) / 5) * 5;
+  return { zero, height: zero + Math.ceil((low + 1) / 5) * 5 };
+}
+
 /** Return the median beats of all leads. */
 export function medianPanel(median, colours) {
   const panel = el("section.rec-median", { "aria-label": "Median beats" }, el("h3", {}, "Median beat"));
@@ -63,9 +68,10 @@ export function medianPanel(median, colours) {
     panel.append(el("p", {}, why));
     return panel;
   }
+  const heights = heightOf(median.curves);
   panel.append(
     el("p.rec-note", {}, `Median of ${median.n_used} of ${median.n_beats} beats, aligned at their R-peaks; lines where waves begin and end in the median. 25 mm/s, 10 mm/mV.`),
-    el("div.rec-medians", {}, ...median.leads.map((_, lead) => drawn(median, lead, colours))),
+    el("div.rec-medians", {}, ...median.leads.map((_, lead) => drawn(median, lead, heights, colours))),
   );
   return panel;
 }

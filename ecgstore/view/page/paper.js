@@ -74,7 +74,7 @@ function drawAxis(surface, layout, colours, pixel) {
   const { text, speed, axis, panels, isStripped } = layout;
   const panel = isStripped ? panels.at(-1) : panels[0];
   if (!panel) return;
-  const room = 4 * text;
+  const room = 6 * text;
   const step = [0.1, 0.2, 0.5, 1, 2, 5, 10].find((seconds) => seconds * speed >= room) ?? 10;
   const path = surface.newPath();
   for (const second of steps(panel.start, panel.end, step)) {

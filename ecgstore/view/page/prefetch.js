@@ -20,8 +20,9 @@ export async function details(app, row, options = {}) {
 
 /** Return the signal of a record, loading or loaded. */
 export function signalOf(app, record, form, arrived, failed) {
-  const signal = record.prefetched ?? new Signal(app, record, form);
-  delete record.prefetched;
+  const isThere = form === "stored" && record.prefetched;
+  const signal = isThere || new Signal(app, record, form);
+  if (isThere) delete record.prefetched;
   Object.assign(signal, { arrived, failed });
   return signal;
 }

@@ -11,11 +11,12 @@ import { prefetch, signalOf } from "./prefetch.js";
 import { CanvasSurface, svgElement } from "./surfaces.js";
 
 const [LEAST_ZOOM, MOST_ZOOM, STEP] = [0.25, 10, 1.25];
-const FIT = { mm: 270, least: 0.6 };
+const FIT = { mm: 272.5, least: 0.6 };
 const TEXT_PX = 11;
 const PRINT = { width: 277, height: 188 };
 const COMMIT_MS = 250;
 const NAMES = ["layout", "speed", "gain", "zoom", "t", "leads", "raw", "marks", "cal"];
+const RHYTHM = { mean_hr: ["heart rate", "/min"], median_rr_ms: ["RR", "ms"], sdnn_ms: ["SDNN", "ms"], rmssd_ms: ["RMSSD", "ms"] };
 const KEYS = [
   ["j, k", "next, previous record"],
   ["← →", "earlier, later (on the paper)"],
@@ -156,7 +157,7 @@ class RecordPanel {
     this.whole = el(
       "div.rec",
       { hidden: true },
-      el("header.rec-head", {}, this.before, el("div", {}, this.title, this.subtitle), this.place, this.after),
+      el("header.rec-head", {}, this.before, this.after, el("div", {}, this.title, this.subtitle), this.place),
       this.tools,
       this.sheet,
       this.time,
@@ -213,7 +214,7 @@ class RecordPanel {
     this.stored = this.#load(record, "stored");
     this.title.textContent = record.record_id;
     const person = [record.sex === "unknown" ? null : record.sex, record.age === null ? null : `${record.age} years`];
-    const rhythm = record.rhythm.filter(({ value }) => value !== null).map(({ name, text, unit }) => `${name} ${text} ${unit}`);
+    const rhythm = record.rhythm.filter(({ value }) => value !== null).map(({ name, text }) => `${RHYTHM[name][0]} ${text} ${RHYTHM[name][1]}`);
     const classes = record.classes.map(({ name }) => name).join(", ") || "in no class";
     this.subtitle.textContent = [...person, record.source, classes, ...rhythm].filter(Boolean).join("; ");
     this.controls.raw.parentElement.hidden = !record.has_raw;
@@ -238,7 +239,9 @@ class RecordPanel {
 
   #load(record, form) {
     const arrived = () => this.redraw();
-    return signalOf(this.app, record, form, arrived, (error) => this.app.report(error));
+    const signal = signalOf(this.app, record, form, arrived, (error) => this.app.report(error));
+    signal.load(0); // also if the view is elsewhere: it has the zero lines
+    return signal;
   }
 
   #showMedian() {

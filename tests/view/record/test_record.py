@@ -204,8 +204,6 @@ def test_other_records_of_the_patient_are_those_of_the_group(sample: Store) -> N
         same = (patients == patients[row]) & (sources == sources[row]) & known
         ecgs = sample.table("records/same_ecg")
         same |= ecgs == ecgs[row]
-            sample.table("records/same_ecg") == sample.table("records/same_ecg")[row]
-        )
         same[row] = False
         assert [one["row"] for one in others] == np.flatnonzero(same)[:20].tolist()
         n_found += len(others)
