@@ -1,11 +1,15 @@
 """What a viewer shows: the store, and what was given with it."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+from ecgstore.record import MARKS
 from ecgstore.storage import Store
+from ecgstore.view.browse.browsing import Browsing
+from ecgstore.view.browse.worst import severities
 from ecgstore.view.record.source_signal import SourceSignals
 
 if TYPE_CHECKING:
@@ -37,11 +41,14 @@ class Shown:
         self.model = model
         self.lock = RLock()
         store.review.begin()
+        self.browsing = Browsing(store)
+        self.browsing.severities["worst"] = partial(severities, store)
+        if model is not None:
+            self.browsing.severities["disagreement"] = model.disagreement
 
     def description(self) -> dict[str, Any]:
         """Return what the page shows of the store as a whole."""
-        store = self.store
-        config = store.config
+        store, config = self.store, self.store.config
         return {
             "name": store.file_name,
             "place": store.place,
@@ -55,6 +62,8 @@ class Shown:
                 {"name": one.name, "description": one.description}
                 for one in config.classes.classes
             ],
+            "marks": [*MARKS],
+            "columns": [one._asdict() for one in self.browsing.columns().values()],
             "review": str(store.review.path),
             "model": None if self.model is None else self.model.description(),
         }
