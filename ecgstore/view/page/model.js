@@ -80,10 +80,10 @@ class ModelPanel {
         el("th", { scope: "row" }, one.name),
         el("td.model-bar", { "aria-hidden": "true" }, el("div.model-track", {}, fill, mark)),
         el("td.model-number", {}, percent(one.probability)),
-        el("td.model-number", {}, percent(one.threshold)),
-        el("td", {}, one.predicted ? "yes" : "no"),
-        el("td", {}, one.label ? "yes" : "no"),
-        el("td", {}, words),
+        el("td.model-number.model-more", {}, percent(one.threshold)),
+        el("td.model-more", {}, one.predicted ? "yes" : "no"),
+        el("td.model-more", {}, one.label ? "yes" : "no"),
+        el("td.model-words", {}, words),
         el("td", {}, why),
       );
     });

@@ -109,7 +109,7 @@ class LabelRound {
     this.next = button("Next not reviewed", "n", () => this.goOn());
     this.goesOn = el("input", { type: "checkbox", checked: true });
     this.comment = el("textarea", {
-      rows: 2,
+      rows: 1,
       maxLength: 10000,
       oninput: () => (this.draft.comment = this.comment.value),
       onchange: () => this.#keepComment(),
@@ -121,21 +121,22 @@ class LabelRound {
     this.body = el(
       "div.round-body",
       {},
-      el("div.round-row", {}, order, which),
-      el("div.round-row", { role: "group", "aria-label": "Decision" }, this.state, this.accept, this.reject, this.undoing, this.next),
-      el("div.round-row", {}, el("label", {}, this.goesOn, " go on to the next one by itself")),
-      this.labels,
-      el("label.round-comment", {}, el("span", {}, "Comment ", el("kbd", {}, "c"), " (Enter saves it)"), this.comment),
-      this.status,
-      this.problem,
-      el("p.round-note", {}, `Keys: ${KEYS}. Decisions are kept in ${app.store.review}.`),
+      el(
+        "div.round-row",
+        { role: "group", "aria-label": "Decision" },
+        ...[this.state, this.accept, this.reject, this.undoing, this.next],
+        el("label", {}, this.goesOn, " go on by itself"),
+      ),
+      el("div.round-row", {}, this.labels, el("label.round-comment", {}, el("span", {}, "Comment", el("kbd", {}, "c")), this.comment)),
+      el("p.round-note", {}, `Keys: ${KEYS}. Enter saves a comment. Decisions are kept in ${app.store.review}.`),
     );
-    element.append(el("div.round-row", {}, this.begin, this.bar, this.counts), this.body);
+    this.choices = el("div.round-row", {}, order, which);
+    element.append(el("div.round-row", {}, this.begin, this.bar, this.counts, this.choices), this.body, this.status, this.problem);
     element.hidden = !app.store.n_records;
   }
 
   #showRound() {
-    this.body.hidden = !this.isOn;
+    this.body.hidden = this.choices.hidden = !this.isOn;
     this.begin.replaceChildren(this.isOn ? "End the label round " : "Label round ", el("kbd", {}, "e"));
     this.begin.ariaPressed = String(this.isOn);
   }

@@ -72,12 +72,20 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Chrome"]:
 def serve_viewer() -> Iterator[Callable[..., Viewer]]:
     """Return a function that serves a store and returns the viewer.
 
-    It takes the path of the store, and the further arguments of `Shown`.
+    It takes the path of the store, that of a trained model, and the further arguments
+    of `Shown`.
     """
     with ExitStack() as stack:
 
-        def serve(store: str | Path, **given: Any) -> Viewer:
-            shown = Shown(stack.enter_context(Store(store)), **given)
+        def serve(store: str | Path, model: Path | None = None, **given: Any) -> Viewer:
+            opened = stack.enter_context(Store(store))
+            trained = None
+            if model is not None:
+                from ecgstore.view.model.predictions import Predictions
+
+                trained = stack.enter_context(Predictions(opened, model, "cpu"))
+                trained.start()
+            shown = Shown(opened, model=trained, **given)
             socket = stack.enter_context(listening("127.0.0.1", 0))
             config = uvicorn_config(Guard(application(shown), _TOKEN))
             server = uvicorn.Server(config)
