@@ -39,10 +39,8 @@ def test_the_command_in_the_report_makes_it_again(
     given = ("--name", "It's & mine", "--examples", 2, "--no-checksum")
     assert run("report", sample_store, *given, "-o", first, "--quiet")[0] == 0
     html = first.read_text("utf-8")
-    command = html.partition("<pre")[2].partition("<code>")[2].partition("</code>")[0]
-    words = shlex.split(
-        command.replace("&#39;", "'").replace("&amp;", "&").replace("&#34;", '"')
-    )
+    code = html.partition("<pre")[2].partition("<code>")[2].partition("</code>")[0]
+    words = shlex.split(unescape(code))
     assert words[:3] == ["ecgstore", "report", "sample.h5"]
     assert words[-2:] == ["-o", "report.html"]
     assert run(*words[1:-1], second, "--quiet")[0] == 0
