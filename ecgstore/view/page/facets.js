@@ -3,7 +3,7 @@
 import { el } from "./elements.js";
 import { conditions, numberText, readFilter, setFilter, setRange, toggleValue } from "./filter.js";
 
-const FACETS = "class,source,sex,age,fold,quality";
+const FACETS = "class,source,sex,age,fold,quality,review";
 const SPECIAL = { class: "Class", diagnosis: "Diagnosis", quality: "Quality" };
 const SHORT = 8;
 const WAIT_MS = 250;
@@ -28,8 +28,8 @@ class Facets {
         { role: "search", onsubmit: (event) => { event.preventDefault(); this.#ask(); } },
         el("label", { htmlFor: "search" }, "Search"),
         this.search,
-        el("label", { htmlFor: "query" }, "Query"),
-        el("span.with-button", {}, this.query, el("button", { type: "submit" }, "Apply")),
+        el("span.with-button", {}, el("label", { htmlFor: "query" }, "Query"), el("span.space"), el("button.link", { type: "submit" }, "Apply")),
+        this.query,
         this.problem,
       ),
       this.chips,
@@ -43,7 +43,7 @@ class Facets {
     });
     app.on("filter", () => this.load());
     app.on("state", (names) => names.has("facets") && this.load());
-    app.on("reload", () => this.load());
+    app.on("review", () => this.load());
     app.on("filtererror", (error) => this.#failed(error));
     this.#offer();
     this.load();
@@ -150,7 +150,7 @@ class Facets {
       content.hidden = !content.hidden;
       head.ariaExpanded = String(!content.hidden);
     });
-    const unit = facet.unit ? el("small.muted", {}, ` ${facet.unit}`) : null;
+    const unit = facet.unit ? el("small.muted.unit", {}, facet.unit) : null;
     const remove = el("button.icon", { type: "button", title: `Hide ${facet.title}`, ariaLabel: `Hide ${facet.title}`, onclick: () => this.#hide(facet.name) }, "×");
     const element = el("section.facet", { "aria-label": facet.title }, el("h3", {}, head, unit, el("span.space"), remove), content);
     return { element, content, bars: [], isLong: false };

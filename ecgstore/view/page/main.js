@@ -16,8 +16,8 @@ const listeners = new Map();
  *
  * Events: "state" (Set of names that changed), "filter" (the filter or the order
  * changed), "record" (the open record, or null), "rows" (the first rows of a filter are
- * there), "filtererror" (it failed: the error, or null), "reload" (values of columns
- * changed). `keys` has what is done when a key is pressed outside of text boxes.
+ * there), "filtererror" (it failed: the error, or null), "review" (what was decided about
+ * a row). `keys` has what is done when a key is pressed outside of text boxes.
  */
 export const app = {
   state: new State(stateChanged),

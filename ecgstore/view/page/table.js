@@ -8,7 +8,7 @@ const BLOCK = 100;
 const MOST_PX = 6_000_000;
 const COLUMNS = "age,sex,source,fold";
 const [HEAD, SETTLED_MS, WAIT_MS] = [1, 150, 40];
-const WIDTHS = { record_id: "8.5rem", class: "minmax(7rem, 1fr)", age: "3.6rem", sex: "4.6rem", fold: "3.4rem", source: "7.5rem" };
+const WIDTHS = { record_id: "8.5rem", class: "minmax(7rem, 1fr)", age: "4.3rem", sex: "4.8rem", fold: "4rem", source: "7.5rem" };
 
 /** Rows of the server, in blocks, for one filter and order. */
 class Rows {
@@ -88,7 +88,7 @@ class Table {
       if (names.has("columns")) this.load(true);
       if (names.has("row")) this.show(Number(app.state.get("row")));
     });
-    app.on("reload", () => this.load(true));
+    app.on("review", () => this.load(true));
     this.load();
   }
 
