@@ -43,7 +43,8 @@ class Kept:
         value: _Value = future.result()
         return value
 
-    def forget(self) -> None:
-        """Keep nothing of what there is."""
+    def forget(self, is_old: Callable[[Hashable], bool]) -> None:
+        """Keep no value whose key is said to be old; who waits for one gets it yet."""
         with self._lock:
-            self._values.clear()
+            for key in [*filter(is_old, self._values)]:
+                del self._values[key]
