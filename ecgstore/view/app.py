@@ -5,14 +5,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ecgstore.arrays import IntArray
 from ecgstore.errors import EcgStoreError, RecordNotFoundError
-from ecgstore.view.browse.table import MOST_ROWS, cells
+from ecgstore.view.browse.facets import MOST_FACETS, facets as of_facets
+from ecgstore.view.browse.filters import Filter
+from ecgstore.view.browse.table import MOST_COLUMNS, MOST_ROWS, cells, place as place_of
 from ecgstore.view.calls import Call, ConflictError, NotThereError, json_response
 from ecgstore.view.label_round import decision_of, progress, shown_decision
 from ecgstore.view.page_files import page_file
@@ -32,16 +36,42 @@ def store(shown: Shown, call: Call) -> Any:
     return shown.description()
 
 
+def facets(shown: Shown, call: Call) -> Any:
+    """Answer counts of what is selected."""
+    filter_ = Filter.read(call.text("filter"))
+    return {
+        "n_selected": len(shown.browsing.selected(filter_)),
+        "facets": of_facets(shown.browsing, filter_, call.names("facets", MOST_FACETS)),
+    }
+
+
 def rows(shown: Shown, call: Call) -> Any:
     """Answer rows of the table."""
+    selected = _selected(shown, call)
     begin = call.whole("from", 0)
     end = call.whole("to", begin + 100, begin, begin + MOST_ROWS)
-    numbers = range(len(shown.store))[begin:end]
+    numbers = np.asarray(selected[begin:end], np.int64)
+    columns = call.names("columns", MOST_COLUMNS)
     return {
-        "n_selected": len(shown.store),
+        "n_selected": len(selected),
         "from": begin,
-        "rows": cells(shown.store, numbers, call.text("columns").split(",")),
+        "rows": cells(shown.browsing, numbers, columns),
     }
+
+
+def place(shown: Shown, call: Call) -> Any:
+    """Answer where a row is among those selected."""
+    row = call.whole("row", 0, 0, max(len(shown.store) - 1, 0))
+    return place_of(_selected(shown, call), row)
+
+
+def _selected(shown: Shown, call: Call) -> IntArray | range:
+    """Return the rows that the page asks for, in its order."""
+    return shown.browsing.selected(
+        Filter.read(call.text("filter")),
+        call.text("sort"),
+        call.text("descending") == "1",
+    )
 
 
 def record(shown: Shown, call: Call) -> Any:
@@ -85,24 +115,25 @@ def median(shown: Shown, call: Call) -> Any:
 
 def review(shown: Shown, call: Call) -> Any:
     """Answer how far the label round is."""
+    shown.see_decisions()
     return progress(shown.store)
 
 
 def decision(shown: Shown, call: Call) -> Any:
     """Answer what is decided about a record."""
     row = call.row(len(shown.store))
-    shown.store.review.refresh()
-    return shown_decision(shown.store.review[row])
+    return shown_decision(shown.review(row))
 
 
 def decide(shown: Shown, call: Call) -> Any:
     """Save what is decided about a record."""
     row = call.row(len(shown.store))
-    return shown_decision(shown.store.review.save(row, decision_of(call.body)))
+    return shown_decision(shown.decide(row, decision_of(call.body)))
 
 
 def model(shown: Shown, call: Call) -> Any:
     """Answer how many records are predicted."""
+    shown.see_predictions()
     if shown.model is None:
         return {"state": "none", "done": 0, "total": len(shown.store), "message": ""}
     return shown.model.state()
@@ -145,7 +176,9 @@ def _span(shown: Shown, call: Call) -> tuple[int, int]:
 
 GET: Final[dict[str, Handler]] = {
     "/api/store": store,
+    "/api/facets": facets,
     "/api/rows": rows,
+    "/api/place": place,
     "/api/record/{row}": record,
     "/api/signal/{row}": signal,
     "/api/marks/{row}": marks,

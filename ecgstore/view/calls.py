@@ -54,6 +54,13 @@ class Call:
         """Return a parameter of the query that is a whole number from low to high."""
         return _whole(name, self.text(name, str(default)), low, high)
 
+    def names(self, name: str, most: int) -> list[str]:
+        """Return a parameter of the query that is a list with commas, without gaps."""
+        names = [*filter(None, self.text(name).split(","))]
+        if len(names) > most:
+            raise EcgStoreError(f"{name} has {len(names)}; expected {most} at most")
+        return names
+
     def row(self, n_rows: int) -> int:
         """Return the number of a row in the path, which the store has."""
         try:

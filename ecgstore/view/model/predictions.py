@@ -2,8 +2,10 @@
 
 import os
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any, Final, Self
@@ -32,6 +34,8 @@ _BATCH: Final = 16
 """Records that are predicted at a time: one that is looked at waits for so many."""
 
 _NICENESS: Final = 10
+
+_NEWS_S: Final = 5.0
 
 _NO_THRESHOLD: Final = 0.5
 """Where a class is predicted from if no threshold was chosen."""
@@ -76,7 +80,8 @@ class Predictions:
         self._reading_roles = Lock()
         self._stop = Event()
         self._thread: Thread | None = None
-        self._done = 0
+        self._done = self._told = 0
+        self._told_at = time.monotonic()
         self._failure = ""
 
     def __enter__(self) -> Self:
@@ -149,6 +154,25 @@ class Predictions:
         labels = self.store.table(schema.LABELS)[:]
         return disagreement_scores(self._logits, self._thresholds, labels)
 
+    def columns(self) -> dict[str, Callable[[], FloatArray]]:
+        """Return functions that return the probabilities, by name of their column."""
+        return {
+            f"probability_{name}": partial(self._probabilities, place)
+            for place, name in enumerate(self.model.label_names)
+        }
+
+    def has_news(self) -> bool:
+        """Return whether more is predicted than last time, not more often than in 5 s.
+
+        So orders and counts need not be computed anew all the time.
+        """
+        now, done = time.monotonic(), self._done
+        is_old = now - self._told_at > _NEWS_S or done == len(self.store)
+        if done == self._told or not is_old:
+            return False
+        self._told, self._told_at = done, now
+        return True
+
     def explanation(self, row: int, label_name: str) -> dict[str, Any]:
         """Return what a class of a record was predicted by; see `Explained`."""
         with self._running:
@@ -158,6 +182,10 @@ class Predictions:
         """Return how strongly samples are highlighted; see `Explained`."""
         with self._running:
             return self._explained.strengths(row, label_name)
+
+    def _probabilities(self, place: int) -> FloatArray:
+        """Return the probability of a class in every record, NaN if not predicted."""
+        return probabilities_of(self._logits[:, place])
 
     @cached_property
     def _roles(self) -> UInt8Array:

@@ -1,0 +1,310 @@
+"""Records by filter and order, kept between the requests of the page."""
+
+from collections.abc import Callable, Iterable
+from functools import partial, reduce
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgstore.arrays import BoolArray, BytesArray, IntArray, UInt8Array
+from ecgstore.distinct_texts import distinct
+from ecgstore.errors import EcgStoreError
+from ecgstore.similar_names import did_you_mean
+from ecgstore.storage import Store
+from ecgstore.storage.byte_texts import decoded
+from ecgstore.storage.flags import quality_flags
+from ecgstore.storage.format import schema
+from ecgstore.view.browse.bins import Bins
+from ecgstore.view.browse.columns import Column, Further, columns_of
+from ecgstore.view.browse.filters import Filter
+from ecgstore.view.browse.groupings import Coded, Flagged, Grouping, Listed
+from ecgstore.view.browse.kept import Kept
+from ecgstore.view.browse.names import holding, lowered
+
+CLASS: Final = "class"
+DIAGNOSIS: Final = "diagnosis"
+FLAG: Final = "quality"
+"""Groupings that are no columns: a record may have several of their values."""
+
+_STATUS: Final = schema.BEATS_STATUS
+
+_SEARCHED: Final = ("record_id", "patient_id")
+
+_KEPT_MB: Final = 400
+"""Of masks, and of orders, that were asked for last."""
+
+Condition = tuple[str, str, Any]
+
+
+class Browsing:
+    """The records of a store, filtered and sorted; used from several threads.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.further: dict[str, Further] = {}
+        self.severities: dict[str, Callable[[], NDArray[Any]]] = {}
+        per_mb = 1e6 / max(len(store), 1)
+        self._columns = Kept(1)
+        self._groupings = Kept(64)
+        self._bins = Kept(64)
+        self._counts = Kept(128)
+        self._lowered = Kept(len(_SEARCHED))
+        self._masks = Kept(int(np.clip(_KEPT_MB * per_mb, 16, 256)))
+        self._orders = Kept(int(np.clip(_KEPT_MB * per_mb / 8, 4, 32)))
+        self._selected = Kept(int(np.clip(_KEPT_MB * per_mb / 8, 4, 32)))
+
+    def forget(self, *names: str) -> None:
+        """Forget what depends on some columns or orders, because values changed."""
+
+        def concerns(conditions: Iterable[Condition]) -> bool:
+            return any(
+                name in names
+                or (kind == "query" and any(one in value for one in names))
+                for kind, name, value in conditions
+            )
+
+        for kept in (self._groupings, self._bins, self._counts):
+            kept.forget(lambda key: key in names)
+        self._masks.forget(concerns)
+        self._orders.forget(lambda key: key[0] in names)
+        self._selected.forget(lambda key: concerns(key[0]) or key[1] in names)
+
+    # -- columns ------------------------------------------------------------
+
+    def columns(self) -> dict[str, Column]:
+        """Return every column by its name."""
+
+        def described() -> dict[str, Column]:
+            return {one.name: one for one in columns_of(self.store, self.further)}
+
+        return self._columns.get("all", described)
+
+    def read(self, name: str, rows: IntArray | None = None) -> NDArray[Any]:
+        """Return a column, or some rows of it.
+
+        Raises
+        ------
+        EcgStoreError
+            If there is none of this name.
+        """
+        if name in self.further:
+            values = self.further[name].read()
+            return values if rows is None else values[rows]
+        if name == _STATUS:
+            return self._statuses(self.store.column(name, rows))
+        try:
+            return self.store.column(name, rows)
+        except ValueError as error:
+            raise self._unknown(name) from error
+
+    def _unknown(self, name: str) -> EcgStoreError:
+        """Return the error for a column that is not there."""
+        known = [*self.columns(), CLASS, DIAGNOSIS, FLAG]
+        return EcgStoreError(
+            f"{self.store.place}: no column {name!r}; {did_you_mean(name, known)}"
+            "expected a column of records, features or quality"
+        )
+
+    def _statuses(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        """Return in words how far beats were found."""
+        words: NDArray[np.object_] = np.full(256, "", object)
+        for word, number in self.store.beats_statuses.items():
+            words[number] = word
+        named: NDArray[np.object_] = words[numbers]
+        return named
+
+    # -- values -------------------------------------------------------------
+
+    def grouping(self, name: str) -> Grouping:
+        """Return the records by value of a column, or of `CLASS` and the like."""
+        return self._groupings.get(name, lambda: self._grouping(name))
+
+    def _grouping(self, name: str) -> Grouping:
+        """Compute `grouping`."""
+        store = self.store
+        if name == CLASS:
+            labels = store.table(schema.LABELS)
+            flags = [labels[:, k] for k in range(labels.shape[1])]
+            return Flagged.of(store.label_names, flags, len(store))
+        if name == FLAG:
+            named = quality_flags(store)
+            return Flagged.of([*named], [*named.values()], len(store))
+        if name == DIAGNOSIS:
+            lists = self._coded("dx")
+            return Listed.of(lists.values, lists.codes)
+        return self._coded(name)
+
+    def _coded(self, name: str) -> Coded:
+        """Return the records by value of a column."""
+        stored = None if name in self.further else self._stored_texts(name)
+        if stored is not None:
+            first, numbers = distinct(stored)
+            where = f"{self.store.place}: /{schema.RECORDS}/{name}"
+            values: NDArray[Any] = decoded(stored[first], where)
+        else:
+            column = self.read(name)
+            if column.dtype.kind == "O":
+                first, numbers = distinct(column)
+                values = column[first]
+            else:
+                values, numbers = np.unique(column, return_inverse=True)
+        order = np.argsort(values, kind="stable")
+        rank = np.empty(len(order), np.int64)
+        rank[order] = np.arange(len(order))
+        return Coded.of([_shown(value) for value in values[order]], rank[numbers])
+
+    def _stored_texts(self, name: str) -> BytesArray | None:
+        """Return a column of texts as bytes, from which no text is made per record."""
+        path = f"{schema.RECORDS}/{name}"
+        if name not in self.store.columns.of_records or path not in self.store.tables:
+            return None
+        stored = self.store.table(path)
+        return stored if stored.dtype.kind == "S" else None
+
+    def bins(self, name: str) -> Bins:
+        """Return a column of numbers in bins."""
+        return self._bins.get(name, lambda: Bins.of(self._numbers(name)))
+
+    def _numbers(self, name: str) -> NDArray[Any]:
+        """Return a column of numbers."""
+        values = self.read(name)
+        if values.dtype.kind not in "iuf":
+            raise EcgStoreError(f"column {name!r} holds no numbers; filter by values")
+        return values
+
+    def counts_of_all(self, name: str, values: Grouping | Bins) -> IntArray:
+        """Return how many of all records have each value, or are in each bin."""
+        return self._counts.get(name, lambda: values.counts(None))
+
+    # -- filters ------------------------------------------------------------
+
+    def mask(self, filter_: Filter, without: str | None = None) -> BoolArray | None:
+        """Return which records a filter selects; None if it has no condition.
+
+        Parameters
+        ----------
+        filter_ : Filter
+            The conditions.
+        without : str, optional
+            A column whose condition is left out.
+        """
+        conditions = tuple(
+            one for one in filter_.conditions() if not one[1] or one[1] != without
+        )
+        if not conditions:
+            return None
+        if len(conditions) == 1:
+            return self._fulfils(conditions[0])
+        return self._masks.get(
+            conditions, lambda: reduce(np.logical_and, map(self._fulfils, conditions))
+        )
+
+    def _fulfils(self, condition: Condition) -> BoolArray:
+        """Return which records fulfil one condition."""
+        return self._masks.get(condition, lambda: self._computed(condition))
+
+    def _computed(self, condition: Condition) -> BoolArray:
+        """Compute `_fulfils`."""
+        kind, name, value = condition
+        if kind == "query":
+            found = np.zeros(len(self.store), bool)
+            found[self.store.select(query=value).rows] = True
+            return found
+        if kind == "search":
+            return self._named(value)
+        if kind == "in":
+            return self.grouping(name).mask(value)
+        low, high = value
+        numbers = self._numbers(name)
+        is_high = ~np.isnan(numbers) if low is None else numbers >= low
+        is_low = True if high is None else numbers < high
+        return np.asarray(is_high & is_low, bool)
+
+    def _named(self, part: str) -> BoolArray:
+        """Return which records have a part in their name or their patient's."""
+        found = np.zeros(len(self.store), bool)
+        for name in _SEARCHED:
+            found |= holding(self._lowered.get(name, partial(self._names, name)), part)
+        return found
+
+    def _names(self, name: str) -> UInt8Array:
+        """Return a column of names for `holding`."""
+        return lowered(self.store.table(f"{schema.RECORDS}/{name}"))
+
+    # -- orders -------------------------------------------------------------
+
+    def selected(
+        self, filter_: Filter, sort: str = "", descending: bool = False
+    ) -> IntArray | range:
+        """Return the rows that a filter selects, sorted by a column.
+
+        Equal values stay in the order of the store; missing ones are last.
+
+        Parameters
+        ----------
+        filter_ : Filter
+            The conditions.
+        sort : str
+            A column, or one of `severities`, whose highest value is then the first; the
+            order of the store if empty.
+        descending : bool
+            Whether the highest value is the first.
+        """
+        mask = self.mask(filter_)
+        if not sort and not descending and mask is None:
+            return range(len(self.store))
+        key = filter_.conditions(), sort, descending
+
+        def rows() -> IntArray:
+            if not sort:
+                found = (
+                    np.arange(len(self.store)) if mask is None else np.flatnonzero(mask)
+                )
+                return found[::-1] if descending else found
+            order = self._order(sort, descending)
+            return order if mask is None else order[mask[order]]
+
+        return self._selected.get(key, rows)
+
+    def _order(self, sort: str, descending: bool) -> IntArray:
+        """Return all rows, sorted."""
+        return self._orders.get(
+            (sort, descending), lambda: self._sorted(sort, descending)
+        )
+
+    def _sorted(self, sort: str, descending: bool) -> IntArray:
+        """Compute `_order`."""
+        if sort in self.severities:
+            return _argsort(self.severities[sort](), not descending)
+        if sort in (CLASS, DIAGNOSIS, FLAG):
+            raise EcgStoreError(f"records are not sorted by {sort}; give a column")
+        stored = None if sort in self.further else self._stored_texts(sort)
+        if stored is not None:  # as bytes, texts are in the same order
+            return _argsort(stored, descending)
+        values = self.read(sort)
+        is_number = values.dtype.kind in "iufb"
+        return _argsort(values if is_number else self._coded(sort).codes, descending)
+
+
+def _argsort(keys: NDArray[Any], descending: bool) -> IntArray:
+    """Return the order of values; equal ones stay in theirs, NaN is last."""
+    if not descending:
+        return np.argsort(keys, kind="stable")
+    if keys.dtype.kind == "f":
+        return np.argsort(-keys, kind="stable")
+    order: IntArray = len(keys) - 1 - np.argsort(keys[::-1], kind="stable")[::-1]
+    return order
+
+
+def _shown(value: Any) -> str:
+    """Return a value as the page names it."""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
