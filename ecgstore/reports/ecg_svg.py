@@ -2,7 +2,7 @@
 
 The leads stand as on paper, three rows of four with 2.5 s each and one lead in full
 length below, on squares of 5 mm: 0.2 s and 0.5 mV. Coordinates are whole tenths of a
-millimetre; points that a straight line passes within 0.15 mm are left out.
+millimetre; points that a straight line passes within 0.2 mm are left out.
 """
 
 import math
@@ -20,12 +20,15 @@ from ecgstore.reports.page import EcgPicture
 _PER_MM: Final = 10
 """Units of the picture."""
 
-_TOLERANCES: Final = (1.5, 3.0, 6.0, 12.0)
-"""Units by which a curve may miss a sample, vertically: 0.15 mm, or 15 uV, and more
-where noise would make the picture large."""
+_TOLERANCES: Final = (2.0, 4.0, 8.0, 16.0)
+"""Units by which a curve may miss a sample: 0.2 mm, or 20 uV, half of the width of its
+line; and more where noise would make the picture large."""
 
-_MOST_BYTES: Final = 12_000
+_MOST_BYTES: Final = 13_000
 """Bytes of the curves from which on they miss more."""
+
+_NOISE: Final = 10
+"""Units in which only the lowest and the highest sample of mere noise are drawn."""
 
 _SQUARE: Final = 5 * _PER_MM
 _WIDTH: Final = int(PRINTED_S * 25 * _PER_MM)
@@ -128,12 +131,25 @@ def _grid(height: int) -> str:
 
 def _trace(curves: Sequence[tuple[FloatArray, FloatArray]]) -> str:
     """Return the path of all curves, as exact as its size allows."""
-    path = ""
     for tolerance in _TOLERANCES:
         path = "".join(_path(x, y, tolerance) for x, y in curves)
         if len(path) <= _MOST_BYTES:
-            break
-    return path
+            return path
+    return "".join(_path(*_extremes(x, y), 0.0) for x, y in curves)
+
+
+def _extremes(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the lowest and the highest sample of every millimetre."""
+    rows: list[int] = []
+    for part in np.split(np.arange(len(x)), np.flatnonzero(np.diff(x // _NOISE)) + 1):
+        known = part[np.isfinite(y[part])]
+        if len(known):
+            rows += sorted(
+                {int(known[y[known].argmin()]), int(known[y[known].argmax()])}
+            )
+        else:
+            rows.append(int(part[0]))
+    return x[rows], y[rows]
 
 
 def _path(x: FloatArray, y: FloatArray, tolerance: float) -> str:
@@ -161,7 +177,10 @@ def _corners(x: list[float], y: list[float], tolerance: float) -> list[_Point]:
     for at, value in zip(x[1:], y[1:], strict=True):
         point = (round(at), round(value))
         distance = point[0] - corner[0]
-        if distance <= 0:
+        if not distance:  # two samples share a tenth of a millimetre
+            if abs(point[1] - corner[1]) > tolerance:
+                corners.append(point)
+                corner = last = point
             continue
         slope = (point[1] - corner[1]) / distance
         if not lowest <= slope <= highest:
@@ -169,7 +188,9 @@ def _corners(x: list[float], y: list[float], tolerance: float) -> list[_Point]:
             corner = last
             distance = point[0] - corner[0]
             lowest, highest = -math.inf, math.inf
-            if distance <= 0:
+            if not distance:
+                corners.append(point)
+                corner = last = point
                 continue
         lowest = max(lowest, (value - tolerance - corner[1]) / distance)
         highest = min(highest, (value + tolerance - corner[1]) / distance)

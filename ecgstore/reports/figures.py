@@ -7,6 +7,7 @@ stay. There is neither a style nor an identifier that could meet others in the p
 
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Final
 from xml.etree import ElementTree
@@ -76,13 +77,18 @@ def _drawn(figure: Figure) -> bytes:
     effects = [text.get_path_effects() for text in outlined]
     for text in outlined:  # drawn as curves otherwise, each letter twice
         text.set(path_effects=[], gid=_OUTLINED)
-    with mpl.rc_context(
-        {
-            "savefig.bbox": None,
-            "svg.fonttype": "none",  # texts, which all readers of the page can search
-            "svg.hashsalt": "ecgstore",  # without it, identifiers are random
-        }
+    with (
+        warnings.catch_warnings(),
+        mpl.rc_context(
+            {
+                "savefig.bbox": None,
+                "svg.fonttype": "none",  # texts, which can be searched
+                "svg.hashsalt": "ecgstore",  # without it, identifiers are random
+            }
+        ),
     ):
+        # Texts are drawn by the reader of the page, who may have the letters.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(
             file,
             format="svg",

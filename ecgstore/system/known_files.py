@@ -69,7 +69,7 @@ _FORMATS: Final = {
         "model.safetensors beside it, written at the end, is the checkpoint"
     ),
     "ecgstore comparison": (
-        "the predictions of a comparison, for the user; no command reads them"
+        "the predictions of a comparison; `ecgstore report` takes their folder"
     ),
     "ecgstore standardisation": (
         "a fitted standardisation; its class's `load` reads it, in Python"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ecgstore.record import MARKS
 from ecgstore.storage import Store
-from ecgstore.storage.review_file import COLUMNS as OF_REVIEW, Decision
 from ecgstore.view.browse.browsing import Browsing
 from ecgstore.view.browse.columns import Column, Further
 from ecgstore.view.browse.worst import severities
@@ -16,8 +15,6 @@ from ecgstore.view.record.source_signal import SourceSignals
 
 if TYPE_CHECKING:
     from ecgstore.view.model.predictions import Predictions
-
-_DISAGREEMENT: Final = "disagreement"
 
 
 class Shown:
@@ -48,32 +45,7 @@ class Shown:
         self.browsing = Browsing(store)
         self.browsing.severities["worst"] = partial(severities, store)
         if model is not None:
-            self.browsing.severities[_DISAGREEMENT] = model.disagreement
-            for name, read in model.columns().items():
-                column = Column(name, "number", "model", None)
-                self.browsing.further[name] = Further(column, read)
-
-    def review(self, row: int) -> Decision:
-        """Return what is decided about a record, by another process, too."""
-        self.see_decisions()
-        return self.store.review[row]
-
-    def decide(self, row: int, decision: Decision) -> Decision:
-        """Save what is decided about a record."""
-        try:
-            return self.store.review.save(row, decision)
-        finally:
-            self.browsing.forget(*OF_REVIEW)
-
-    def see_decisions(self) -> None:
-        """Forget what was computed of decisions that another process has changed."""
-        if self.store.review.refresh():
-            self.browsing.forget(*OF_REVIEW)
-
-    def see_predictions(self) -> None:
-        """Forget what was computed of predictions when there were fewer."""
-        if self.model is not None and self.model.has_news():
-            self.browsing.forget(_DISAGREEMENT, *self.model.columns())
+            self.browsing.severities["disagreement"] = model.disagreement
 
     def description(self) -> dict[str, Any]:
         """Return what the page shows of the store as a whole."""
@@ -93,7 +65,6 @@ class Shown:
             ],
             "marks": [*MARKS],
             "columns": [one._asdict() for one in self.browsing.columns().values()],
-            "has_raw": self.sources is not None,
             "review": str(store.review.path),
             "model": None if self.model is None else self.model.description(),
         }
