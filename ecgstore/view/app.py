@@ -128,7 +128,9 @@ def decision(shown: Shown, call: Call) -> Any:
 def decide(shown: Shown, call: Call) -> Any:
     """Save what is decided about a record."""
     row = call.row(len(shown.store))
-    return shown_decision(shown.decide(row, decision_of(call.body)))
+    saved = shown.store.review.save(row, decision_of(call.body))
+    shown.browsing.forget(shown.store.columns.review)
+    return shown_decision(saved)
 
 
 def model(shown: Shown, call: Call) -> Any:

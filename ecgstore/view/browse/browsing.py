@@ -1,6 +1,6 @@
 """Records by filter and order, kept between the requests of the page."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from functools import partial, reduce
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from ecgstore.storage.byte_texts import decoded
 from ecgstore.storage.flags import quality_flags
 from ecgstore.storage.format import schema
 from ecgstore.view.browse.bins import Bins
-from ecgstore.view.browse.columns import Column, Further, columns_of
+from ecgstore.view.browse.columns import Column, columns_of
 from ecgstore.view.browse.filters import Filter
 from ecgstore.view.browse.groupings import Coded, Flagged, Grouping, Listed
 from ecgstore.view.browse.kept import Kept
@@ -48,7 +48,6 @@ class Browsing:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.further: dict[str, Further] = {}
         self.severities: dict[str, Callable[[], NDArray[Any]]] = {}
         per_mb = 1e6 / max(len(store), 1)
         self._columns = Kept(1)
@@ -60,31 +59,28 @@ class Browsing:
         self._orders = Kept(int(np.clip(_KEPT_MB * per_mb / 8, 4, 32)))
         self._selected = Kept(int(np.clip(_KEPT_MB * per_mb / 8, 4, 32)))
 
-    def forget(self, *names: str) -> None:
-        """Forget what depends on some columns or orders, because values changed."""
+    def forget(self, columns: Iterable[str]) -> None:
+        """Forget what was computed from some columns, because their values changed."""
+        changed = tuple(columns)
 
-        def concerns(conditions: Iterable[Condition]) -> bool:
-            return any(
-                name in names
-                or (kind == "query" and any(one in value for one in names))
-                for kind, name, value in conditions
-            )
+        def depends(key: Hashable) -> bool:
+            # A query is text: it depends on the columns whose names are in it.
+            return any(name in str(key) for name in changed)
 
-        for kept in (self._groupings, self._bins, self._counts):
-            kept.forget(lambda key: key in names)
-        self._masks.forget(concerns)
-        self._orders.forget(lambda key: key[0] in names)
-        self._selected.forget(lambda key: concerns(key[0]) or key[1] in names)
+        self._columns.forget(lambda _: True)
+        for kept in (
+            *(self._groupings, self._bins, self._counts),
+            *(self._masks, self._orders, self._selected),
+        ):
+            kept.forget(depends)
 
     # -- columns ------------------------------------------------------------
 
     def columns(self) -> dict[str, Column]:
         """Return every column by its name."""
-
-        def described() -> dict[str, Column]:
-            return {one.name: one for one in columns_of(self.store, self.further)}
-
-        return self._columns.get("all", described)
+        return self._columns.get(
+            "all", lambda: {one.name: one for one in columns_of(self.store)}
+        )
 
     def read(self, name: str, rows: IntArray | None = None) -> NDArray[Any]:
         """Return a column, or some rows of it.
@@ -94,9 +90,6 @@ class Browsing:
         EcgStoreError
             If there is none of this name.
         """
-        if name in self.further:
-            values = self.further[name].read()
-            return values if rows is None else values[rows]
         if name == _STATUS:
             return self._statuses(self.store.column(name, rows))
         try:
@@ -143,7 +136,7 @@ class Browsing:
 
     def _coded(self, name: str) -> Coded:
         """Return the records by value of a column."""
-        stored = None if name in self.further else self._stored_texts(name)
+        stored = self._stored_texts(name)
         if stored is not None:
             first, numbers = distinct(stored)
             where = f"{self.store.place}: /{schema.RECORDS}/{name}"
@@ -285,7 +278,7 @@ class Browsing:
             return _argsort(self.severities[sort](), not descending)
         if sort in (CLASS, DIAGNOSIS, FLAG):
             raise EcgStoreError(f"records are not sorted by {sort}; give a column")
-        stored = None if sort in self.further else self._stored_texts(sort)
+        stored = self._stored_texts(sort)
         if stored is not None:  # as bytes, texts are in the same order
             return _argsort(stored, descending)
         values = self.read(sort)

@@ -1,6 +1,6 @@
 """The columns that the page can show, filter and sort by."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from ecgstore.storage import Store
 from ecgstore.storage.format.schema import QUALITY_TABLE
 
 Kind = Literal["number", "text", "bool"]
-Group = Literal["records", "features", "quality", "attached", "review", "model"]
+Group = Literal["records", "features", "quality", "attached", "review"]
 
 
 class Column(NamedTuple):
@@ -23,7 +23,7 @@ class Column(NamedTuple):
         Its name.
     kind : {"number", "text", "bool"}
         What its values are.
-    group : {"records", "features", "quality", "attached", "review", "model"}
+    group : {"records", "features", "quality", "attached", "review"}
         Where they come from.
     unit : str or None
         Unit; None if there is none.
@@ -35,23 +35,8 @@ class Column(NamedTuple):
     unit: str | None
 
 
-class Further(NamedTuple):
-    """A column that is not of the store, such as the prediction of a model.
-
-    Attributes
-    ----------
-    column : Column
-        What it is.
-    read : callable
-        Returns the values of all records: numbers, or str of type object.
-    """
-
-    column: Column
-    read: Callable[[], NDArray[Any]]
-
-
-def columns_of(store: Store, further: Mapping[str, Further]) -> Iterator[Column]:
-    """Yield every column of a store, and then the further ones."""
+def columns_of(store: Store) -> Iterator[Column]:
+    """Yield every column of a store."""
     columns = store.columns
     records = {*columns.of_records}
     features = dict(zip(store.feature_names, store.feature_units, strict=True))
@@ -62,8 +47,6 @@ def columns_of(store: Store, further: Mapping[str, Further]) -> Iterator[Column]
     }
     no_rows = np.zeros(0, np.int64)
     for name in columns:
-        if name in further:
-            continue
         kind = kind_of(columns.read(name, no_rows))
         if name in records:
             yield Column(name, kind, "records", unit_of(name))
@@ -75,8 +58,6 @@ def columns_of(store: Store, further: Mapping[str, Further]) -> Iterator[Column]
             yield Column(name, kind, "review", None)
         else:
             yield Column(name, kind, "attached", None)
-    for one in further.values():
-        yield one.column
 
 
 def _unit(unit: str | None) -> str | None:

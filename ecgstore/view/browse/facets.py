@@ -128,6 +128,10 @@ def _texts(browsing: Browsing, name: str) -> dict[str, str]:
 
 def _nothing(name: str) -> str:
     """Return the words for no value."""
-    return {CLASS: "in no class", FLAG: "no flag", DIAGNOSIS: "no code"}.get(
-        name, "not given"
-    )
+    words = {
+        CLASS: "in no class",
+        FLAG: "no flag",
+        DIAGNOSIS: "no code",
+        "review": "not reviewed",
+    }
+    return words.get(name, "not given")

@@ -43,8 +43,8 @@ class Kept:
         value: _Value = future.result()
         return value
 
-    def forget(self, is_old: Callable[[Any], bool]) -> None:
-        """Forget the values of the keys for which a function returns True."""
+    def forget(self, is_old: Callable[[Hashable], bool]) -> None:
+        """Keep no value whose key is said to be old; who waits for one gets it yet."""
         with self._lock:
-            for key in [key for key in self._values if is_old(key)]:
+            for key in [*filter(is_old, self._values)]:
                 del self._values[key]

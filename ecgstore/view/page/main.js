@@ -1,6 +1,7 @@
 // The shell of the page: state, requests, the open record, keyboard.
 
 import { details } from "./prefetch.js";
+import { mount as mountShell } from "./shell.js";
 import { State } from "./state.js";
 import { mount as mountTable } from "./table.js";
 import { mount as mountFacets } from "./facets.js";
@@ -14,12 +15,15 @@ const listeners = new Map();
  * What the panels share.
  *
  * Events: "state" (Set of names that changed), "filter" (the filter or the order
- * changed), "record" (the open record, or null).
+ * changed), "record" (the open record, or null), "rows" (the first rows of a filter are
+ * there), "filtererror" (it failed: the error, or null), "review" (what was decided about
+ * a row). `keys` has what is done when a key is pressed outside of text boxes.
  */
 export const app = {
   state: new State(stateChanged),
   store: null,
   record: null,
+  keys: new Map(),
   api,
   on(event, listener) {
     if (!listeners.has(event)) listeners.set(event, []);
@@ -90,15 +94,29 @@ function stateChanged(names) {
   if (names.has("row")) loadRecord();
 }
 
+/** Open the first record that is selected. */
+async function openFirst() {
+  const { state } = app;
+  const order = { filter: state.get("filter"), sort: state.get("sort"), descending: state.get("descending") };
+  const isWhole = Object.values(order).every((value) => value === "");
+  const { rows } = isWhole ? { rows: app.store.n_records ? [{ row: 0 }] : [] } : await api("/api/rows", { ...order, to: 1 });
+  if (rows.length && state.get("row") === "") open(rows[0].row, true);
+}
+
+function about({ n_records, leads, fs, duration_s, band }) {
+  return `${n_records.toLocaleString("en")} records · ${leads.length} leads · ${duration_s} s at ${fs} Hz · ${band.join(" to ")} Hz`;
+}
+
 async function start() {
   app.store = await api("/api/store");
   document.title = `${app.store.name} – ecgstore view`;
   document.getElementById("name").textContent = app.store.name;
+  document.getElementById("about").textContent = about(app.store);
+  mountShell(app);
   const panels = { facets: mountFacets, table: mountTable, record: mountRecord, round: mountRound, model: mountModel };
   for (const [name, mount] of Object.entries(panels)) mount(document.getElementById(name), app);
-  app.emit("filter");
-  if (app.state.get("row") === "" && app.store.n_records) open(0, true);
-  else loadRecord();
+  if (app.state.get("row") !== "") loadRecord();
+  else openFirst();
 }
 
 start().catch(report);
