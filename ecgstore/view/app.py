@@ -122,15 +122,14 @@ def review(shown: Shown, call: Call) -> Any:
 def decision(shown: Shown, call: Call) -> Any:
     """Answer what is decided about a record."""
     row = call.row(len(shown.store))
-    return shown_decision(shown.review(row))
+    shown.see_decisions()
+    return shown_decision(shown.store.review[row])
 
 
 def decide(shown: Shown, call: Call) -> Any:
     """Save what is decided about a record."""
     row = call.row(len(shown.store))
-    saved = shown.store.review.save(row, decision_of(call.body))
-    shown.browsing.forget(shown.store.columns.review)
-    return shown_decision(saved)
+    return shown_decision(shown.decide(row, decision_of(call.body)))
 
 
 def model(shown: Shown, call: Call) -> Any:

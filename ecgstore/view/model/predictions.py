@@ -3,9 +3,8 @@
 import os
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any, Final, Self
@@ -154,13 +153,6 @@ class Predictions:
         labels = self.store.table(schema.LABELS)[:]
         return disagreement_scores(self._logits, self._thresholds, labels)
 
-    def columns(self) -> dict[str, Callable[[], FloatArray]]:
-        """Return functions that return the probabilities, by name of their column."""
-        return {
-            f"probability_{name}": partial(self._probabilities, place)
-            for place, name in enumerate(self.model.label_names)
-        }
-
     def has_news(self) -> bool:
         """Return whether more is predicted than last time, not more often than in 5 s.
 
@@ -182,10 +174,6 @@ class Predictions:
         """Return how strongly samples are highlighted; see `Explained`."""
         with self._running:
             return self._explained.strengths(row, label_name)
-
-    def _probabilities(self, place: int) -> FloatArray:
-        """Return the probability of a class in every record, NaN if not predicted."""
-        return probabilities_of(self._logits[:, place])
 
     @cached_property
     def _roles(self) -> UInt8Array:
