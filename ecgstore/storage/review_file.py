@@ -277,17 +277,19 @@ class Review:
                     column[one] = _text_of(decision, name)
         return decision
 
-    def refresh(self) -> None:
-        """Read the file again if another process has changed it."""
+    def refresh(self) -> bool:
+        """Read the file again if another process has changed it; return whether."""
         with self._lock:
             contents = self._read()
             try:
                 digest = _digest(self.path)
             except FileNotFoundError:
                 digest = b""
-            if digest != contents[0].digest:
-                contents[0] = self._content(self.path, digest)
-                self._columns.clear()
+            if digest == contents[0].digest:
+                return False
+            contents[0] = self._content(self.path, digest)
+            self._columns.clear()
+            return True
 
     @property
     def _n_rows(self) -> int:

@@ -115,26 +115,26 @@ def median(shown: Shown, call: Call) -> Any:
 
 def review(shown: Shown, call: Call) -> Any:
     """Answer how far the label round is."""
+    shown.see_decisions()
     return progress(shown.store)
 
 
 def decision(shown: Shown, call: Call) -> Any:
     """Answer what is decided about a record."""
     row = call.row(len(shown.store))
-    shown.store.review.refresh()
+    shown.see_decisions()
     return shown_decision(shown.store.review[row])
 
 
 def decide(shown: Shown, call: Call) -> Any:
     """Save what is decided about a record."""
     row = call.row(len(shown.store))
-    saved = shown.store.review.save(row, decision_of(call.body))
-    shown.browsing.forget(shown.store.columns.review)
-    return shown_decision(saved)
+    return shown_decision(shown.decide(row, decision_of(call.body)))
 
 
 def model(shown: Shown, call: Call) -> Any:
     """Answer how many records are predicted."""
+    shown.see_predictions()
     if shown.model is None:
         return {"state": "none", "done": 0, "total": len(shown.store), "message": ""}
     return shown.model.state()

@@ -45,7 +45,6 @@ def shown_decision(decision: Decision) -> dict[str, Any]:
 def progress(store: Store) -> dict[str, Any]:
     """Return how many records are decided, and in which file."""
     review = store.review
-    review.refresh()
     counts = review.counts()
     return {
         "path": str(review.path),

@@ -4,16 +4,19 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ecgstore.record import MARKS
 from ecgstore.storage import Store
+from ecgstore.storage.review_file import COLUMNS as OF_REVIEW, Decision
 from ecgstore.view.browse.browsing import Browsing
 from ecgstore.view.browse.worst import severities
 from ecgstore.view.record.source_signal import SourceSignals
 
 if TYPE_CHECKING:
     from ecgstore.view.model.predictions import Predictions
+
+_DISAGREEMENT: Final = "disagreement"
 
 
 class Shown:
@@ -44,7 +47,24 @@ class Shown:
         self.browsing = Browsing(store)
         self.browsing.severities["worst"] = partial(severities, store)
         if model is not None:
-            self.browsing.severities["disagreement"] = model.disagreement
+            self.browsing.severities[_DISAGREEMENT] = model.disagreement
+
+    def decide(self, row: int, decision: Decision) -> Decision:
+        """Save what is decided about a record."""
+        try:
+            return self.store.review.save(row, decision)
+        finally:
+            self.browsing.forget(OF_REVIEW)
+
+    def see_decisions(self) -> None:
+        """Forget what was computed of decisions that another process has changed."""
+        if self.store.review.refresh():
+            self.browsing.forget(OF_REVIEW)
+
+    def see_predictions(self) -> None:
+        """Forget what was computed of predictions when there were fewer."""
+        if self.model is not None and self.model.has_news():
+            self.browsing.forget([_DISAGREEMENT])
 
     def description(self) -> dict[str, Any]:
         """Return what the page shows of the store as a whole."""

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,8 @@ _BATCH: Final = 16
 """Records that are predicted at a time: one that is looked at waits for so many."""
 
 _NICENESS: Final = 10
+
+_NEWS_S: Final = 5.0
 
 _NO_THRESHOLD: Final = 0.5
 """Where a class is predicted from if no threshold was chosen."""
@@ -76,7 +79,8 @@ class Predictions:
         self._reading_roles = Lock()
         self._stop = Event()
         self._thread: Thread | None = None
-        self._done = 0
+        self._done = self._told = 0
+        self._told_at = time.monotonic()
         self._failure = ""
 
     def __enter__(self) -> Self:
@@ -148,6 +152,18 @@ class Predictions:
         """Return how much labels and predictions differ; see `disagreement_scores`."""
         labels = self.store.table(schema.LABELS)[:]
         return disagreement_scores(self._logits, self._thresholds, labels)
+
+    def has_news(self) -> bool:
+        """Return whether more is predicted than last time, not more often than in 5 s.
+
+        So orders and counts need not be computed anew all the time.
+        """
+        now, done = time.monotonic(), self._done
+        is_old = now - self._told_at > _NEWS_S or done == len(self.store)
+        if done == self._told or not is_old:
+            return False
+        self._told, self._told_at = done, now
+        return True
 
     def explanation(self, row: int, label_name: str) -> dict[str, Any]:
         """Return what a class of a record was predicted by; see `Explained`."""

@@ -92,14 +92,14 @@ def test_it_is_said_what_the_model_has_seen(page: "Chrome", viewer: Any) -> None
 
 
 def test_why_highlights_the_curves(page: "Chrome", viewer: Any) -> None:
-    until(page, lambda: page.execute_script(_CURVES) != "data:,")  # type: ignore[no-untyped-call]
+    until(page, lambda: page.execute_script(_CURVES) != "data:,")
     until(page, lambda: page.find_elements(By.CSS_SELECTOR, ".rec-median"))
-    plain = page.execute_script(_CURVES)  # type: ignore[no-untyped-call]
+    plain = page.execute_script(_CURVES)
     name = viewer.shown.store.label_names[1]
     button = f'#model button[data-name="{name}"]'
     page.find_element(By.CSS_SELECTOR, button).click()
     until(page, lambda: f"Why {name}" in " ".join(texts(page, ".model-why h3")))
-    until(page, lambda: page.execute_script(_CURVES) != plain)  # type: ignore[no-untyped-call]
+    until(page, lambda: page.execute_script(_CURVES) != plain)
     assert f"why={name}" in page.current_url
     assert "signal, all leads" in texts(page, ".model-why li")[0]
     assert page.find_element(By.CSS_SELECTOR, button).get_attribute("aria-pressed") == (
@@ -109,7 +109,7 @@ def test_why_highlights_the_curves(page: "Chrome", viewer: Any) -> None:
     until(page, lambda: texts(page, ".model-why h3"))
     page.find_element(By.CSS_SELECTOR, button).click()
     until(page, lambda: not texts(page, ".model-why h3"))
-    until(page, lambda: page.execute_script(_CURVES) == plain)  # type: ignore[no-untyped-call]
+    until(page, lambda: page.execute_script(_CURVES) == plain)
 
 
 def test_an_order_of_disagreement_is_offered(page: "Chrome", viewer: Any) -> None:
@@ -124,12 +124,12 @@ def test_nothing_is_cut_off(page: "Chrome", viewer: Any, width: int) -> None:
     page.set_window_size(width, 900)
     try:
         show(page, viewer, 0)
-        wide, room = page.execute_script(  # type: ignore[no-untyped-call]
+        wide, room = page.execute_script(
             "const e = document.getElementById('model');"
             "return [e.scrollWidth, e.clientWidth]"
         )
         assert wide <= room
-        assert not page.execute_script(  # type: ignore[no-untyped-call]
+        assert not page.execute_script(
             "const e = document.querySelector('.model-wide');"
             "return e.scrollWidth > e.clientWidth"
         )

@@ -161,7 +161,7 @@ def test_a_comment_is_saved_by_enter(page: Round) -> None:
 def test_a_comment_that_was_not_saved_is_saved_on_leaving(page: Round) -> None:
     page.press("c")
     page.press("left behind")
-    page.driver.execute_script("location.hash = '#round=1&row=3'")  # type: ignore[no-untyped-call]
+    page.driver.execute_script("location.hash = '#round=1&row=3'")
     page.until_on(3)
     page.until(lambda: page.name(0) in page.lines())
     assert page.lines()[page.name(0)]["review_comment"] == "left behind"
@@ -206,9 +206,9 @@ def test_a_decision_that_cannot_be_saved_is_shown_and_kept(
         page.until(lambda: "1 decision is not saved: the disk is full" in problem.text)
         assert page.one("#record h2").text == page.name(0)
         assert "saved as" not in page.one(".round-status").text
-        page.driver.execute_script("location.hash = '#round=1&row=1'")  # type: ignore[no-untyped-call]
+        page.driver.execute_script("location.hash = '#round=1&row=1'")
         page.until_on(1)
-        page.driver.execute_script("location.hash = '#round=1&row=0'")  # type: ignore[no-untyped-call]
+        page.driver.execute_script("location.hash = '#round=1&row=0'")
         page.until_on(0)
         assert page.one(".round-state").text == "Rejected"
         assert page.lines() == {}
@@ -253,7 +253,7 @@ def test_nothing_is_cut_off(page: Round, width: int) -> None:
     page.driver.set_window_size(width, 900)
     try:
         page.open()
-        wide, room = page.driver.execute_script(  # type: ignore[no-untyped-call]
+        wide, room = page.driver.execute_script(
             "const e = document.getElementById('round');"
             "return [e.scrollWidth, e.clientWidth]"
         )
