@@ -58,7 +58,7 @@ function drawCalibration(surface, layout, colours, width) {
   const path = surface.newPath();
   const [gain, long] = [layout.gain, 0.2 * layout.speed];
   const at = 12.5 - long;
-  for (const { zero } of layout.rows) {
+  for (const { zero } of layout.overlap ? layout.rows.slice(-1) : layout.rows) {
     path.moveTo(at - 1.5, zero);
     path.lineTo(at, zero);
     path.lineTo(at, zero - gain);

@@ -78,7 +78,7 @@ class RecordPanel {
     new MutationObserver(repaint).observe(document.documentElement, { attributes: true });
     addEventListener("beforeprint", () => this.#print());
     addEventListener("afterprint", () => this.printed.replaceChildren());
-    document.addEventListener("keydown", (event) => this.#key(event));
+    this.#keys();
     this.#pointers();
   }
 
@@ -150,7 +150,7 @@ class RecordPanel {
       oninput: () => this.#moveTo(Number(this.time.value)),
     });
     this.readout = el("output.rec-readout", { "aria-live": "off" });
-    this.live = el("p.rec-spoken", { "aria-live": "polite" });
+    this.live = el("p.rec-spoken.spoken", { "aria-live": "polite" });
     this.legend = el("p.rec-legend");
     this.about = el("div.rec-panels");
     this.printed = el("div.rec-print", { "aria-hidden": "true" });
@@ -602,10 +602,8 @@ class RecordPanel {
     });
   }
 
-  #key(event) {
-    const isTyping = event.target.closest?.("input:not([type=checkbox], [type=range]), select, textarea, dialog");
-    if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !this.record) return;
-    const { state } = this.app;
+  #keys() {
+    const { state, keys } = this.app;
     const actions = {
       j: () => this.step("after"),
       k: () => this.step("before"),
@@ -619,9 +617,7 @@ class RecordPanel {
       c: () => this.toggle("cal"),
       "?": () => this.help.showModal(),
     };
-    if (!Object.hasOwn(actions, event.key)) return;
-    event.preventDefault();
-    actions[event.key]();
+    for (const [key, act] of Object.entries(actions)) keys.set(key, () => this.record && act());
   }
 
   // -- exports
