@@ -38,11 +38,11 @@ OVERWRITING = (
     "(`convert`), annotations (`beats`); so are the tables of `export`, whose names",
     "you do not choose. A folder that holds a model is not trained into again.",
     "**Tables and plots are replaced** (`predict`, `evaluate`, `explain`, `plot`,",
-    "`beats`, `extract --csv`), but they never replace a file of ecgstore, such as a",
-    "store, a model or the predictions of a comparison. `compare` replaces the tables",
-    "and plots in its folder, and keeps what it resumes from; `label` replaces the",
-    "labels of an earlier call, and says what goes. Every file gets its name when it",
-    "is complete: an older one stays until then.",
+    "`beats`, `report`, `extract --csv`), but they never replace a file of ecgstore,",
+    "such as a store, a model or the predictions of a comparison. `compare` replaces",
+    "the tables and plots in its folder, and keeps what it resumes from; `label`",
+    "replaces the labels of an earlier call, and says what goes. Every file gets its",
+    "name when it is complete: an older one stays until then.",
 )
 """What commands do when their output exists."""
 

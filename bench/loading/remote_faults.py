@@ -22,8 +22,8 @@ from typing import Any, Final
 
 import ecgstore
 from bench.common.command_line import add_count, benchmark_parser
-from bench.common.range_server import Server
 from bench.common.report import write_json
+from bench.common.server_process import served
 from bench.common.tables import print_table
 from ecgstore import pipes
 from ecgstore.pipes.testing import digest as digest_of
@@ -79,23 +79,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ):
         setattr(module, name, value)
     path: Path = options.folder
-    server = Server(path.parent)
-    url = server.url(path.name)
     expected = [_digest(path, options.epochs, fields)[0] for fields, _ in RUNS]
-    _digest(url, 1, RUNS[-1][0])  # what is made once stays
-    server.ranges.clear()
+    with served(path, 0.0) as (url, _):
+        _digest(url, 1, RUNS[-1][0])  # what is made once stays
     before = _open_things()
     transfers = object_reader.Transfers()
     found = []
     begin = time.perf_counter()
     for fields, faults in RUNS:
-        server.faults = dict.fromkeys(faults, PART / len(faults))
-        digest, of_run = _digest(url, options.epochs, fields)
+        parts = dict.fromkeys(faults, PART / len(faults))
+        with served(path, 0.0, faults=parts) as (url, _):
+            digest, of_run = _digest(url, options.epochs, fields)
         found.append(digest)
         transfers += of_run
-        server.faults = {}
     seconds = time.perf_counter() - begin
-    server.close()
     time.sleep(1)  # until the last threads have ended
     after = _open_things()
     report = {

@@ -24,6 +24,7 @@ import numpy as np
 from bench.common.command_line import add_count
 from bench.common.processes import memory_mb
 from bench.common.report import write_json
+from bench.common.server_process import Counts, served
 from bench.common.tables import Spread, print_table, ratios, spread, spread_text
 from bench.common.timing import interleaved
 from bench.loading.command_line import conditions, loading_parser, scratch_folder
@@ -40,7 +41,7 @@ from bench.loading.registry import (
     STREAMING_PEERS,
     classes_of,
 )
-from bench.loading.remote_stores import FAR_MS, LINK_MB_S, Counts, served
+from bench.loading.remote_stores import FAR_MS, LINK_MB_S
 from bench.loading.repeated_records import make_files
 from bench.loading.subprocesses import Answers, LoaderClass, LoaderProcess
 from bench.loading.workloads import BATCH_SIZE, Files

@@ -12,12 +12,10 @@ second epoch of a loop, that of a new process is timed, which compares what it f
 the cache with its checksums.
 """
 
-import json
 import multiprocessing
 import os
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,8 +26,8 @@ import numpy as np
 
 import ecgstore
 from bench.common.command_line import benchmark_parser
-from bench.common.range_server import Server
 from bench.common.report import write_json
+from bench.common.server_process import Counts, served
 from bench.common.tables import print_table, ratios, spread, spread_text
 from bench.common.timing import interleaved
 from ecgstore import pipes
@@ -64,42 +62,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with served(store, FAR_MS / 1e3, LINK_MB_S * 1e6) as (url, counts):
         far = _epochs(url, counts, store, options.rounds)
     write_json(options.json, {"rounds": options.rounds, "near": near, "epochs": far})
-
-
-Counts = Callable[[], tuple[int, int]]
-"""Returns the requests and the bytes since the last call."""
-
-
-@contextmanager
-def served(
-    store: Path, latency_s: float, bytes_per_s: float = float("inf")
-) -> Iterator[tuple[str, Counts]]:
-    """Serve a store; yield its URL and a function that counts."""
-    context = multiprocessing.get_context("spawn")
-    urls: Any = context.Queue()
-    process = context.Process(
-        target=_serve, args=(store, latency_s, bytes_per_s, urls), daemon=True
-    )
-    process.start()
-    url = urls.get()
-
-    def counts() -> tuple[int, int]:
-        with urllib.request.urlopen(url.rpartition("/")[0] + "/counts") as answer:
-            n_requests, n_bytes = json.load(answer)
-        return n_requests, n_bytes
-
-    try:
-        yield url, counts
-    finally:
-        process.terminate()
-        process.join()
-
-
-def _serve(store: Path, latency_s: float, bytes_per_s: float, urls: Any) -> None:
-    """Serve a store until the process ends."""
-    server = Server(store.parent, latency_s, bytes_per_s=bytes_per_s, counts="counts")
-    urls.put(server.url(store.name))
-    time.sleep(1e9)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from ecgstore.reports.published import Publication
 from ecgstore.storage import Store
 from ecgstore.system.visible import visible, visible_lines
 
-_ACTS: Final = re.compile(r"([!#$&()*+:<=>@\[\\\]^_`{|}~])")
+_ACTS: Final = re.compile(r"([!#$&*<>@\[\\\]_`|~]|:(?=//))")
 """Characters that mean something in Markdown, or begin a link."""
 
 _WWW: Final = re.compile(r"(?i)(www)\.")
@@ -183,8 +183,8 @@ def _address(url: str) -> Markup:
     )
 
 
-def _fenced(text: str) -> Markup:
+def _fenced(text: str, language: str = "") -> Markup:
     """Return lines of code between fences that are longer than any in the code."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return Markup(f"{fence}\n{visible_lines(text)}\n{fence}")
+    return Markup(f"{fence}{language}\n{visible_lines(text)}\n{fence}")

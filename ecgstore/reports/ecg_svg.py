@@ -157,45 +157,45 @@ def _path(x: FloatArray, y: FloatArray, tolerance: float) -> str:
     known = np.isfinite(y)
     edges = np.flatnonzero(np.diff(known)) + 1
     return "".join(
-        _steps(_corners(x[part].tolist(), y[part].tolist(), tolerance))
+        _steps(_corners(x[part], y[part], tolerance))
         for part in np.split(np.arange(len(y)), edges)
         if known[part].any()
     )
 
 
-def _corners(x: list[float], y: list[float], tolerance: float) -> list[_Point]:
+def _corners(x: FloatArray, y: FloatArray, tolerance: float) -> list[_Point]:
     """Return few points whose connecting lines miss no sample by the tolerance.
 
     From the last corner, a line may lead to a sample as long as its slope is among
     those that pass all samples between them; the first sample that ends this makes the
     sample before it a corner.
     """
-    corner = (round(x[0]), round(y[0]))
-    corners = [corner]
+    columns, rows = np.rint(x).astype(int).tolist(), np.rint(y).astype(int).tolist()
+    begin, height = last = columns[0], rows[0]
+    corners = [last]
     lowest, highest = -math.inf, math.inf
-    last = corner
-    for at, value in zip(x[1:], y[1:], strict=True):
-        point = (round(at), round(value))
-        distance = point[0] - corner[0]
-        if not distance:  # two samples share a tenth of a millimetre
-            if abs(point[1] - corner[1]) > tolerance:
-                corners.append(point)
-                corner = last = point
-            continue
-        slope = (point[1] - corner[1]) / distance
-        if not lowest <= slope <= highest:
-            corners.append(last)
-            corner = last
-            distance = point[0] - corner[0]
-            lowest, highest = -math.inf, math.inf
-            if not distance:
-                corners.append(point)
-                corner = last = point
+    for column, row, value in zip(columns, rows, y.tolist(), strict=True):
+        distance = column - begin
+        if distance:
+            if not lowest <= (row - height) / distance <= highest:
+                corners.append(last)
+                begin, height = last
+                distance = column - begin
+                lowest, highest = -math.inf, math.inf
+            if distance:
+                low = (value - tolerance - height) / distance
+                high = (value + tolerance - height) / distance
+                if low > lowest:
+                    lowest = low
+                if high < highest:
+                    highest = high
+                last = column, row
                 continue
-        lowest = max(lowest, (value - tolerance - corner[1]) / distance)
-        highest = min(highest, (value + tolerance - corner[1]) / distance)
-        last = point
-    if last != corner:
+        if abs(row - height) > tolerance:  # two samples share a tenth of a millimetre
+            begin, height = last = column, row
+            corners.append(last)
+            lowest, highest = -math.inf, math.inf
+    if last != corners[-1]:
         corners.append(last)
     return corners
 

@@ -229,7 +229,8 @@ def _sources(store: Store, patients: IntArray) -> list[SourceFacts]:
     for number in range(len(first)):
         rows = np.flatnonzero(numbers == number)
         of_rates, n_of_rates = np.unique(rates[rows], return_counts=True)
-        seconds = lengths[rows] / rates[rows]
+        of_rows = rates[rows]
+        seconds = lengths[rows] / np.where(of_rows > 0, of_rows, np.nan)
         found.append(
             SourceFacts(
                 name=_text(texts[first[number]]),

@@ -89,6 +89,8 @@ def _drawn(figure: Figure) -> bytes:
     ):
         # Texts are drawn by the reader of the page, who may have the letters.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        # Of names that are longer than their figure: it is drawn nevertheless.
+        warnings.filterwarnings("ignore", "constrained_layout not applied")
         figure.savefig(
             file,
             format="svg",

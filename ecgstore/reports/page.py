@@ -106,12 +106,13 @@ class Table:
     @property
     def is_number(self) -> list[bool]:
         """Whether the values of each column are numbers, which stand right."""
-        columns = zip(*self.rows, strict=True)
-        found = [
+        if not self.rows:
+            return [False] * len(self.head)
+        return [
             all(isinstance(cell, int | float | None) for cell in column)
-            for column in columns
+            and any(cell is not None for cell in column)
+            for column in zip(*self.rows, strict=True)
         ]
-        return found or [False] * len(self.head)
 
 
 @dataclass(frozen=True, slots=True)

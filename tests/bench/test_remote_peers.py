@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.common.server_process import served
 from bench.loading import registry
 from bench.loading.remote_peers import _mixing
-from bench.loading.remote_stores import served
 
 RunBench = Callable[..., dict[str, Any]]
 

@@ -16,6 +16,9 @@ COMMANDS = (
     "explain MODEL RECORDS -o FILE",
     "explain MODEL RECORDS --csv FILE",
     "plot STORE HR00001 -o FILE",
+    "report STORE -o FILE",
+    "report STORE --croissant FILE",
+    "report STORE --card FILE",
     "beats STORE -o FILE",
 )
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "verify": "verify STORE",
     "plot": "plot STORE HR00001 -o out/a.png",
     "classes": "plot STORE --classes -o out/classes.png",
+    "report": "report STORE -o out/report.html --quiet --no-checksum",
     "export": "export STORE out",
     "subset": "subset STORE -o out/part.h5 --folds 0-3",
     "extract": "extract MODEL STORE -o out/a.features.h5 --device cpu --quiet",
@@ -57,7 +58,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.suffix in (".csv", ".h5", ".safetensors", ".png")
+        if path.suffix in (".csv", ".h5", ".html", ".safetensors", ".png")
     }
 
 

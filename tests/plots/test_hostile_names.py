@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 from ecgstore.plots import (
     class_balance,
     ecg_paper,
+    plot_by_source,
     plot_confusion,
     plot_reliability,
+    plot_score_intervals,
     save,
 )
 
@@ -37,7 +39,17 @@ def _paper() -> Figure:
     return ecg_paper(np.zeros((12, 5000)), 500.0, title=NAME, subtitle=NAME)
 
 
-@pytest.mark.parametrize("draw", [_balance, _reliability, _confusion, _paper])
+def _scores() -> Figure:
+    return plot_score_intervals({NAME: {NAME: (0.5, 0.4, 0.6)}}, title=NAME)
+
+
+def _by_source() -> Figure:
+    return plot_by_source({NAME: {NAME: 0.7}}, title=NAME)
+
+
+@pytest.mark.parametrize(
+    "draw", [_balance, _reliability, _confusion, _paper, _scores, _by_source]
+)
 def test_names_are_drawn_with_escapes(draw: object, tmp_path: Path) -> None:
     assert callable(draw)
     path = tmp_path / "a.svg"

@@ -68,7 +68,12 @@ def plot_by_source(
             style="italic" if np.isnan(value) else "normal",
             color=GREY if np.isnan(value) else "white" if value > _DARK else INK,
         )
-    axes.set_yticks(range(len(names)), names, fontsize=_TEXT_SIZE, parse_math=False)
+    axes.set_yticks(
+        range(len(names)),
+        [visible_lines(name) for name in names],
+        fontsize=_TEXT_SIZE,
+        parse_math=False,
+    )
     axes.set_xticks(
         range(len(sources)),
         shown,

@@ -249,9 +249,11 @@ def _check(rows: _Rows, columns: Mapping[str, str]) -> None:
 
 def _prepare(axes: Axes, rows: list[str], heading: str, *, named: bool) -> None:
     """Set up one panel: the heading, and the names of the rows at the left edge."""
-    axes.set_title(heading, fontsize=_TEXT_SIZE + 1, parse_math=False, wrap=True)
+    axes.set_title(
+        visible_lines(heading), fontsize=_TEXT_SIZE + 1, parse_math=False, wrap=True
+    )
     axes.set_ylim(len(rows) - 0.5, -0.7)
-    labels = rows if named else [""] * len(rows)
+    labels = [visible_lines(row) for row in rows] if named else [""] * len(rows)
     axes.set_yticks(range(len(rows)), labels, fontsize=_TEXT_SIZE, parse_math=False)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=_TEXT_SIZE - 1)

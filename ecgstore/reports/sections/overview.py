@@ -12,6 +12,7 @@ from ecgstore.reports.page import (
     Table,
 )
 from ecgstore.reports.published import DATABASES, Publication
+from ecgstore.sources.spooled import SUFFIX as SPOOLED
 from ecgstore.storage import Store
 
 
@@ -110,7 +111,7 @@ def origin(facts: StoreFacts, publication: Publication) -> Section:
             source.n_records,
             source.n_patients,
             source.n_unknown,
-            source.path,
+            _first_file(source),
         ]
         for source in facts.sources
     ]
@@ -168,6 +169,12 @@ def origin(facts: StoreFacts, publication: Publication) -> Section:
             )
         )
     return Section("Where it is from", blocks)
+
+
+def _first_file(source: SourceFacts) -> str:
+    """Return the file of a source's first record."""
+    is_given = source.path.endswith(SPOOLED)
+    return "given by a program, no file" if is_given else source.path
 
 
 def _licence_row(source: SourceFacts) -> list[Cell]:

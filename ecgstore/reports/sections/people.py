@@ -34,27 +34,27 @@ def people(facts: StoreFacts) -> Section:
         [sex or "unknown", n, Share(n / n_records)] for sex, n in facts.sexes.items()
     ]
     low, _, median, _, high = facts.age_quantiles
-    blocks: list[Block] = [
-        Figure(
-            inline_svg(
-                drawings.ages_by_sex(facts.ages),
-                "Ages by sex",
-                "Bars of the numbers in the table of ages below.",
-                3,
-            ),
-            "Records by age and sex, where the age is known.",
-        ),
-        Table("Records by age and sex", ["age", *sexes, "all"], rows),
-        Table("Records by sex, as stored", ["sex", "records", "of all"], of_sexes),
-    ]
+    blocks: list[Block] = []
     if median == median:
-        blocks.insert(
-            1,
+        blocks += [
+            Figure(
+                inline_svg(
+                    drawings.ages_by_sex(facts.ages),
+                    "Ages by sex",
+                    "Bars of the numbers in the table of ages below.",
+                    3,
+                ),
+                "Records by age and sex, where the age is known.",
+            ),
             Paragraph(
                 f"The median age is {median:g} years; nine in ten ages are from "
                 f"{low:g} to {high:g}. Records count, not patients."
             ),
-        )
+        ]
+    blocks += [
+        Table("Records by age and sex", ["age", *sexes, "all"], rows),
+        Table("Records by sex, as stored", ["sex", "records", "of all"], of_sexes),
+    ]
     return Section("Ages and sexes", blocks)
 
 

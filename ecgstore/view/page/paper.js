@@ -58,7 +58,7 @@ function drawCalibration(surface, layout, colours, width) {
   const path = surface.newPath();
   const [gain, long] = [layout.gain, 0.2 * layout.speed];
   const at = 12.5 - long;
-  for (const { zero } of layout.rows) {
+  for (const { zero } of layout.overlap ? layout.rows.slice(-1) : layout.rows) {
     path.moveTo(at - 1.5, zero);
     path.lineTo(at, zero);
     path.lineTo(at, zero - gain);
@@ -259,7 +259,7 @@ function drawName(surface, layout, panel, record, colours) {
  * @param surface to draw on
  * @param layout of layOut
  * @param scene record, stored (Signal), raw (Signal or null), showsMarks, colours, pixel
- *   (mm), overlays: functions (surface, layout, panel, lead, scene) that draw behind the
+ *   (mm), visible: first and last mm that are drawn, overlays: functions (surface, layout, panel, lead, scene) that draw behind the
  *   curve of a panel
  * @returns {string[]} names of the leads whose curves are cut off
  */
@@ -268,9 +268,11 @@ export function drawRecord(surface, layout, scene) {
   const width = Math.max(TRACE, 1.2 * pixel);
   const cut = new Set();
   drawCalibration(surface, layout, colours, width);
+  const [from, to] = scene.visible ?? [-Infinity, Infinity];
   for (const panel of layout.panels) {
     const lead = record.leads.indexOf(panel.name);
     const { left, top, width: wide, bottom } = panel;
+    if (bottom < from || top > to) continue;
     if (record.missing_leads.includes(panel.name)) {
       const style = { size: layout.text, fill: colours.muted, align: "center" };
       surface.text(left + wide / 2, panel.zero, "not recorded", style);

@@ -15,6 +15,7 @@ const FIT = { mm: 272.5, least: 0.6 };
 const TEXT_PX = 11;
 const PRINT = { width: 277, height: 188 };
 const COMMIT_MS = 250;
+const OVERSCAN = 150;
 const NAMES = ["layout", "speed", "gain", "zoom", "t", "leads", "raw", "marks", "cal"];
 const RHYTHM = { mean_hr: ["heart rate", "/min"], median_rr_ms: ["RR", "ms"], sdnn_ms: ["SDNN", "ms"], rmssd_ms: ["RMSSD", "ms"] };
 const KEYS = [
@@ -46,6 +47,8 @@ class RecordPanel {
   #commit = 0;
   #gridOf = "";
   #box = { width: 0 };
+  #height = 0;
+  #window = null;
 
   constructor(element, app) {
     this.app = app;
@@ -57,9 +60,13 @@ class RecordPanel {
       if (NAMES.some((name) => names.has(name))) this.#read();
     });
     new ResizeObserver(([entry]) => {
-      this.#box = { width: Math.floor(entry.contentRect.width) };
+      const width = Math.floor(entry.contentRect.width);
+      if (width === this.#box.width) return;
+      this.#box = { width };
       this.redraw();
     }).observe(this.sheet);
+    addEventListener("scroll", () => this.redraw(), { capture: true, passive: true });
+    addEventListener("resize", () => this.redraw());
     const repaint = () => {
       this.#gridOf = "";
       this.colours = coloursOf(element);
@@ -71,7 +78,7 @@ class RecordPanel {
     new MutationObserver(repaint).observe(document.documentElement, { attributes: true });
     addEventListener("beforeprint", () => this.#print());
     addEventListener("afterprint", () => this.printed.replaceChildren());
-    document.addEventListener("keydown", (event) => this.#key(event));
+    this.#keys();
     this.#pointers();
   }
 
@@ -143,7 +150,7 @@ class RecordPanel {
       oninput: () => this.#moveTo(Number(this.time.value)),
     });
     this.readout = el("output.rec-readout", { "aria-live": "off" });
-    this.live = el("p.rec-spoken", { "aria-live": "polite" });
+    this.live = el("p.rec-spoken.spoken", { "aria-live": "polite" });
     this.legend = el("p.rec-legend");
     this.about = el("div.rec-panels");
     this.printed = el("div.rec-print", { "aria-hidden": "true" });
@@ -427,28 +434,44 @@ class RecordPanel {
     const text = Math.max(2.8, TEXT_PX / scale);
     this.layout = layOut(record, view, width / scale, this.#reach, { text });
     const height = Math.ceil(this.layout.height * scale);
+    // The canvases are as large as the window, whatever the paper is: nothing is
+    // allocated while one zooms.
     const ratio = devicePixelRatio;
-    this.#drawGrid(width, height, ratio);
-    const scene = this.#scene();
-    const context = sized(this.curves, width, height, ratio);
-    this.cut = drawRecord(new CanvasSurface(context, scale * ratio), this.layout, scene);
+    const { top } = this.sheet.getBoundingClientRect();
+    const shown = innerHeight + 2 * OVERSCAN;
+    const skipped = Math.round(clamp(-top - OVERSCAN, 0, Math.max(height - shown, 0)));
+    this.#window = { height: shown, skipped, ratio };
+    if (this.#height !== height) this.sheet.style.height = `${height}px`;
+    this.#height = height;
+    this.#drawGrid();
+    const scene = { ...this.#scene(), visible: [skipped / scale, (skipped + shown) / scale] };
+    this.cut = drawRecord(this.#surface(this.curves, width), this.layout, scene);
     this.#draw(false);
     this.#showTime();
   }
 
-  #drawGrid(width, height, ratio) {
+  /** Return a cleared surface that shows the part of the paper in the window. */
+  #surface(canvas, width) {
+    const { height, skipped, ratio } = this.#window;
+    const context = sized(canvas, width, height, ratio);
+    canvas.style.transform = `translateY(${skipped}px)`;
+    return new CanvasSurface(context, this.scale * ratio, skipped * ratio);
+  }
+
+  #drawGrid() {
     const { layout, scale, colours } = this;
-    const key = [width, height, ratio, scale, layout.gridBottom].join();
+    const { height, skipped, ratio } = this.#window;
+    const { width } = this.#box;
+    const key = [width, height, skipped, ratio, scale, layout.gridBottom].join();
     if (key !== this.#gridOf) {
       this.#gridOf = key;
-      const wide = Math.ceil(width + 5 * scale);
-      const context = sized(this.grid, wide, height, ratio);
-      const paper = { width: wide / scale, gridTop: 0, gridBottom: layout.gridBottom };
-      drawGrid(new CanvasSurface(context, scale * ratio), paper, colours, 1 / (scale * ratio));
+      const surface = this.#surface(this.grid, width + Math.ceil(5 * CSS_PX_PER_MM * MOST_ZOOM));
+      const paper = { width: width / scale + 5, gridTop: 0, gridBottom: layout.gridBottom };
+      drawGrid(surface, paper, colours, 1 / (scale * ratio));
     }
     // The grid moves with the time, so that seconds stay on its lines.
     const offset = ((layout.start * layout.speed) % 5) * scale;
-    this.grid.style.transform = `translateX(${-Math.round(offset * ratio) / ratio}px)`;
+    this.grid.style.transform = `translate(${-Math.round(offset * ratio) / ratio}px, ${skipped}px)`;
   }
 
   /** Draw the calipers; `isAlone` if the rest stays as it is. */
@@ -460,14 +483,10 @@ class RecordPanel {
       this.#later();
     }
     const hasPoints = Boolean(calipers.points);
-    if (hasPoints || this.over.width > 1) {
-      const ratio = devicePixelRatio;
-      const size = hasPoints ? [this.#box.width, Math.ceil(layout.height * scale)] : [1, 1];
-      const context = sized(this.over, ...size, ratio);
-      if (hasPoints) {
-        const surface = new CanvasSurface(context, scale * ratio);
-        drawCalipers(surface, layout, calipers.points, this.#paper().zeroOf, colours, 1 / scale);
-      }
+    this.over.hidden = !hasPoints;
+    if (hasPoints) {
+      const surface = this.#surface(this.over, this.#box.width);
+      drawCalipers(surface, layout, calipers.points, this.#paper().zeroOf, colours, 1 / scale);
     }
     calipers.show();
     const text = hasPoints ? measuredText(calipers.points) : "";
@@ -583,10 +602,8 @@ class RecordPanel {
     });
   }
 
-  #key(event) {
-    const isTyping = event.target.closest?.("input:not([type=checkbox], [type=range]), select, textarea, dialog");
-    if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !this.record) return;
-    const { state } = this.app;
+  #keys() {
+    const { state, keys } = this.app;
     const actions = {
       j: () => this.step("after"),
       k: () => this.step("before"),
@@ -600,9 +617,7 @@ class RecordPanel {
       c: () => this.toggle("cal"),
       "?": () => this.help.showModal(),
     };
-    if (!Object.hasOwn(actions, event.key)) return;
-    event.preventDefault();
-    actions[event.key]();
+    for (const [key, act] of Object.entries(actions)) keys.set(key, () => this.record && act());
   }
 
   // -- exports

@@ -32,27 +32,28 @@ export class CanvasPath extends Path2D {
   }
 }
 
-/** A canvas of `scale` pixels per mm. */
+/** A canvas of `scale` pixels per mm, whose first row of pixels is the row `skipped`. */
 export class CanvasSurface {
   isExact = false; // samples within a pixel may be joined
-  constructor(context, scale) {
+  constructor(context, scale, skipped = 0) {
     this.context = context;
     this.scale = scale;
+    this.skipped = skipped;
     context.lineJoin = context.lineCap = "round";
   }
   newPath() {
     return new CanvasPath();
   }
   rect(x, y, width, height, fill) {
-    const { context, scale } = this;
-    context.setTransform(scale, 0, 0, scale, 0, 0);
+    const { context, scale, skipped } = this;
+    context.setTransform(scale, 0, 0, scale, 0, -skipped);
     context.fillStyle = fill;
     context.fillRect(x, y, width, height);
   }
   /** Draw a path whose origin is at (x, y): its line, its area, or both. */
   path(path, x, y, { stroke, width, fill }) {
-    const { context, scale } = this;
-    context.setTransform(scale, 0, 0, scale, x * scale, y * scale);
+    const { context, scale, skipped } = this;
+    context.setTransform(scale, 0, 0, scale, x * scale, y * scale - skipped);
     if (fill) {
       context.fillStyle = fill;
       context.fill(path);
@@ -64,8 +65,8 @@ export class CanvasSurface {
     }
   }
   text(x, y, text, { size, fill, weight = "normal", align = "left", backing }) {
-    const { context, scale } = this;
-    context.setTransform(1, 0, 0, 1, 0, 0);
+    const { context, scale, skipped } = this;
+    context.setTransform(1, 0, 0, 1, 0, -skipped);
     context.font = `${weight} ${size * scale}px system-ui, sans-serif`;
     context.textAlign = align;
     context.textBaseline = "alphabetic";
@@ -79,9 +80,9 @@ export class CanvasSurface {
   }
   /** Draw within a rectangle only. */
   clip(x, y, width, height, draw) {
-    const { context, scale } = this;
+    const { context, scale, skipped } = this;
     context.save();
-    context.setTransform(scale, 0, 0, scale, 0, 0);
+    context.setTransform(scale, 0, 0, scale, 0, -skipped);
     context.beginPath();
     context.rect(x, y, width, height);
     context.clip();

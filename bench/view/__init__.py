@@ -1,0 +1,1 @@
+"""How long the viewer takes to show what is asked for."""
