@@ -69,6 +69,11 @@ def open(  # noqa: A001
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    if review is None:
+        store.review.refuse_saving(
+            f"{store.place}: is deleted when it is closed, and decisions with it; give "
+            "a file for them: ecgstore.open([...], review=FILE)"
+        )
     weakref.finalize(store, _remove, folder, os.getpid())
     return store
 

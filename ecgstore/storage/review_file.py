@@ -177,6 +177,7 @@ class Review:
         self._windows = windows
         self._expected = expected
         self._begun = False
+        self._why_not = ""
         self._lock = RLock()
         self._contents: list[_Content] | None = None
         self._columns: dict[str, NDArray[np.object_]] = {}
@@ -196,6 +197,10 @@ class Review:
     def begin(self) -> None:
         """Begin a label round: there are columns of decisions, though no file yet."""
         self._begun = True
+
+    def refuse_saving(self, why: str) -> None:
+        """Let `save` raise an error with this message."""
+        self._why_not = why
 
     def __getitem__(self, row: int) -> Decision:
         """Return what is decided about the record in a row."""
@@ -251,6 +256,8 @@ class Review:
             If the decision is none, or the file cannot be written; it is then as it was
             before.
         """
+        if self._why_not:
+            raise EcgStoreError(self._why_not)
         decision = self._checked(row, decision)
         with self._lock, self._writing():
             self.refresh()

@@ -512,6 +512,12 @@ def test_decisions_beside_parts_count_in_a_collection(
         store.review.save(0, Decision("rejected", "of the part"))
     with ecgstore.open(parts) as both:
         assert both.column("review").tolist() == ["rejected", ""]
+        with pytest.raises(EcgStoreError, match="give a file for them"):
+            both.review.save(1, Decision("accepted"))
+    with ecgstore.open(parts, review=tmp_path / "both.csv") as both:
+        both.review.begin()
+        both.review.save(1, Decision("accepted"))
+    assert (tmp_path / "both.csv").exists()
     ecgstore.collect(parts, tmp_path / "all.h5")
     with ecgstore.open(tmp_path / "all.h5") as store:
         assert store.column("review").tolist() == ["rejected", ""]

@@ -76,6 +76,7 @@ class LabelRound {
     });
     this.#showRound();
     this.#showOrder();
+    this.#showRecord();
     this.#progress();
   }
 

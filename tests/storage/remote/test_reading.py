@@ -1,6 +1,7 @@
 """A store at a URL is the store: the same values, with few requests."""
 
 import hashlib
+import os
 import pickle
 import threading
 from pathlib import Path
@@ -13,6 +14,7 @@ import ecgstore
 from bench.common.range_server import Server
 from ecgstore import pipes
 from ecgstore.pipes.reading.record_reader import RecordReader
+from ecgstore.storage.review_file import Decision
 
 
 def test_all_tables_are_those_of_the_file(url: str, sample_store: Path) -> None:
@@ -152,3 +154,21 @@ def test_a_fetched_store_is_the_file(
         store.features()
         store.records  # noqa: B018
     assert len(server.ranges) == n + 1  # the head, which says the version
+
+
+def test_decisions_about_a_store_at_a_url_are_in_the_current_folder(
+    url: str, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    for folder in (here, elsewhere):
+        folder.mkdir()
+    monkeypatch.chdir(here)
+    with ecgstore.open(f"{url}?key=/../x") as store:
+        store.review.save(0, Decision("rejected"))
+        assert store.review.path == Path("sample.review.csv")
+    assert os.listdir(here) == ["sample.review.csv"]
+    with ecgstore.open(url) as store:
+        assert store.column("review")[0] == "rejected"
+    monkeypatch.chdir(elsewhere)
+    with ecgstore.open(url) as store:
+        assert "review" not in store.columns

@@ -252,7 +252,7 @@ def test_the_order_is_in_the_address(page: Round) -> None:
 def test_nothing_is_cut_off(page: Round, width: int) -> None:
     page.driver.set_window_size(width, 900)
     try:
-        page.open()
+        page.open(panel="record")
         wide, room = page.driver.execute_script(
             "const e = document.getElementById('round');"
             "return [e.scrollWidth, e.clientWidth]"
