@@ -607,7 +607,7 @@ def test_nothing_reaches_beyond_the_window(page: Page, width: int) -> None:
         {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
     )
     try:
-        page.open("HR00001")
+        page.open("HR00001", panel="record")  # where it is one of three
         right = page.run(
             "return [...document.querySelectorAll('.rec, .rec *')].filter((one) => "
             "!one.closest('.rec-sheet, .rec-wide')).map((one) => "
