@@ -69,7 +69,7 @@ class Page:
             "const { app } = await import('/main.js');" + script + "})(...arguments)"
             ".then(done, (error) => done({ error: String(error) }))"
         )
-        found = self.driver.execute_async_script(whole, *arguments)  # type: ignore[no-untyped-call]
+        found = self.driver.execute_async_script(whole, *arguments)
         assert not (isinstance(found, dict) and "error" in found), found
         return found
 
