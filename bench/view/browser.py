@@ -82,7 +82,7 @@ def run(driver: "Chrome", script: str, *arguments: object) -> Any:
         f"const {{ app }} = await import('/main.js'); {script} }})(...arguments)"
         ".then(done, (error) => done({ failed: String(error.stack) }))"
     )
-    found = driver.execute_async_script(whole, *arguments)  # type: ignore[no-untyped-call]
+    found = driver.execute_async_script(whole, *arguments)
     if isinstance(found, dict) and "failed" in found:
         raise RuntimeError(found["failed"])
     return found

@@ -133,10 +133,18 @@ export class Calipers {
     handle.focus();
     handle.setPointerCapture(event.pointerId);
     const sheet = handle.parentElement;
+    // The handle is held where it was taken, not at its middle.
+    const place = placeOf(this.paper.layout, this.points[which], this.paper.zeroOf);
+    const at = ({ clientX, clientY }) => {
+      const { left, top } = sheet.getBoundingClientRect();
+      return [(clientX - left) / this.paper.scale, (clientY - top) / this.paper.scale];
+    };
+    const held = at(event);
+    const [aside, below] = [place.x - held[0], place.y - held[1]];
     const move = (moved) => {
-      const { layout, record, scale, zeroOf } = this.paper;
-      const box = sheet.getBoundingClientRect();
-      const [x, y] = [(moved.clientX - box.left) / scale, (moved.clientY - box.top) / scale];
+      const { layout, record, zeroOf } = this.paper;
+      const pointer = at(moved);
+      const [x, y] = [pointer[0] + aside, pointer[1] + below];
       const panel = panelAt(layout, x, y);
       if (!panel) return;
       const second = Math.round(secondAt(layout, panel, x) * record.fs) / record.fs;

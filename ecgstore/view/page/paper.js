@@ -121,14 +121,14 @@ function drawCurve(surface, layout, panel, signal, lead, stroke, width) {
     if (surface.isExact) {
       path = surface.newPath();
       const last = Math.min(to - part.start, part.length);
-      trace(path, values, Math.max(from - part.start, 0), last, step, 0, zero, layout.gain);
+      trace(path, values, Math.max(from - part.start, 0), last, step, 1, zero, layout.gain);
     } else {
       // Buckets between a half and a whole pixel wide, so that few zooms make new paths.
-      const bucket = 2 ** -Math.ceil(Math.log2(surface.scale));
-      const scale = `${bucket} ${layout.speed} ${layout.gain}`;
+      const perBucket = Math.floor(2 ** -Math.ceil(Math.log2(surface.scale)) / step);
+      const scale = `${perBucket > 2 ? perBucket : 1} ${layout.speed} ${layout.gain}`;
       path = part.prepared(scale, `${signal.form} ${lead}`, () => {
         const made = surface.newPath();
-        trace(made, values, 0, part.length, step, bucket, zero, layout.gain);
+        trace(made, values, 0, part.length, step, perBucket, zero, layout.gain);
         return made;
       });
     }

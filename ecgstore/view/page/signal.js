@@ -5,8 +5,8 @@ const PART_S = 10;
 const LARGEST_PART = 30 * 500 * 12;
 /** Parts that are kept: some minutes of a long record. */
 const MOST_PARTS = 24;
-/** Paths that are kept of a part: those of two scales. */
-const MOST_SCALES = 2;
+/** Scales of which a part keeps the paths. */
+const MOST_SCALES = 4;
 
 const median = (values) => {
   const sorted = values.filter((value) => !Number.isNaN(value)).sort();
@@ -40,11 +40,10 @@ class Part {
 
 /** Add samples [from, to) to a path, at `step` mm per sample; NaN is a gap.
  *
- * If several samples are within `bucket` mm, only the lowest and the highest of them are
- * drawn, in their order: what a pixel shows of them.
+ * If more than two samples are in a bucket, the width of a pixel, only the lowest and the
+ * highest of them are drawn, in their order: what the pixel shows of them.
  */
-export function trace(path, values, from, to, step, bucket, zero, gain) {
-  const perBucket = Math.floor(bucket / step);
+export function trace(path, values, from, to, step, perBucket, zero, gain) {
   let isDown = false;
   const add = (i) => {
     const mv = values[i];

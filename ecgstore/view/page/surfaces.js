@@ -32,9 +32,23 @@ export class CanvasPath extends Path2D {
   }
 }
 
+const FONT_PX = 20;
+const widths = new Map();
+
+/** Return the width of a text, which is measured once. */
+function widthOf(context, font, text) {
+  const key = `${font} ${text}`;
+  if (!widths.has(key)) {
+    if (widths.size > 1000) widths.clear();
+    widths.set(key, context.measureText(text).width);
+  }
+  return widths.get(key);
+}
+
 /** A canvas of `scale` pixels per mm, whose first row of pixels is the row `skipped`. */
 export class CanvasSurface {
   isExact = false; // samples within a pixel may be joined
+  #font = "";
   constructor(context, scale, skipped = 0) {
     this.context = context;
     this.scale = scale;
@@ -66,17 +80,18 @@ export class CanvasSurface {
   }
   text(x, y, text, { size, fill, weight = "normal", align = "left", backing }) {
     const { context, scale, skipped } = this;
-    context.setTransform(1, 0, 0, 1, 0, -skipped);
-    context.font = `${weight} ${size * scale}px system-ui, sans-serif`;
+    // Letters of one size that are scaled: a browser takes long for a new size of a font.
+    const letter = (size * scale) / FONT_PX;
+    context.setTransform(letter, 0, 0, letter, x * scale, y * scale - skipped);
+    const font = `${weight} ${FONT_PX}px system-ui, sans-serif`;
+    if (this.#font !== font) context.font = this.#font = font;
     context.textAlign = align;
-    context.textBaseline = "alphabetic";
     if (backing) {
-      const wide = context.measureText(text).width;
       context.fillStyle = backing;
-      context.fillRect(x * scale, (y - size) * scale, wide, 1.25 * size * scale);
+      context.fillRect(0, -FONT_PX, widthOf(context, font, text), 1.25 * FONT_PX);
     }
     context.fillStyle = fill;
-    context.fillText(text, x * scale, y * scale);
+    context.fillText(text, 0, 0);
   }
   /** Draw within a rectangle only. */
   clip(x, y, width, height, draw) {
@@ -88,6 +103,7 @@ export class CanvasSurface {
     context.clip();
     draw();
     context.restore();
+    this.#font = "";
   }
 }
 

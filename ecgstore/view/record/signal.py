@@ -56,13 +56,15 @@ def stored_window(store: Store, row: int, start: int, stop: int) -> Float32Array
     missing = missing_leads(store, row)
     values[0, np.isin(store.leads, missing)] = np.nan
     values[0, :, max(real_samples(store, row) - start, 0) :] = np.nan
-    return values[0]
+    window: Float32Array = values[0]
+    return window
 
 
 def beats_of(store: Store, row: int) -> IntArray:
     """Return the sample indices of a record's beats, of shape (n_beats,)."""
     r_peaks = store.r_peaks([row])[0]
-    return r_peaks[r_peaks >= 0]
+    beats: IntArray = r_peaks[r_peaks >= 0]
+    return beats
 
 
 def marks_in(store: Store, row: int, start: int, stop: int) -> IntArray:
@@ -77,4 +79,5 @@ def marks_in(store: Store, row: int, start: int, stop: int) -> IntArray:
     """
     marks = store.fiducials([row])[0][:, : len(beats_of(store, row))]
     inside = ((marks >= start) & (marks < stop)).any(axis=(0, 2))
-    return marks[:, inside]
+    found: IntArray = marks[:, inside]
+    return found

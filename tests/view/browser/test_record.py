@@ -69,7 +69,7 @@ class Page:
             "const { app } = await import('/main.js');" + script + "})(...arguments)"
             ".then(done, (error) => done({ error: String(error) }))"
         )
-        found = self.driver.execute_async_script(whole, *arguments)  # type: ignore[no-untyped-call]
+        found = self.driver.execute_async_script(whole, *arguments)
         assert not (isinstance(found, dict) and "error" in found), found
         return found
 
@@ -607,7 +607,7 @@ def test_nothing_reaches_beyond_the_window(page: Page, width: int) -> None:
         {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
     )
     try:
-        page.open("HR00001")
+        page.open("HR00001", panel="record")  # where it is one of three
         right = page.run(
             "return [...document.querySelectorAll('.rec, .rec *')].filter((one) => "
             "!one.closest('.rec-sheet, .rec-wide')).map((one) => "
