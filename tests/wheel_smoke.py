@@ -28,6 +28,10 @@ def main() -> None:
         run(folder, *ecgstore, "plot", "demo.h5", "HR00001")
         without_torch = run_failing(folder, *ecgstore, "compare", "demo.h5", "-o", "x")
         assert 'pip install "ecgstore[torch]"' in without_torch, without_torch
+        without_view = run_failing(folder, *ecgstore, "view", "demo.h5")
+        assert 'pip install "ecgstore[view]"' in without_view, without_view
+        page = "importlib.resources.files('ecgstore.view') / 'page' / 'index.html'"
+        run(folder, python, "-c", f"import importlib.resources; ({page}).read_bytes()")
         imports = "import ecgstore.pipes, ecgstore.models; print(ecgstore.__file__)"
         run(folder, python, "-c", imports)
     print("the wheel works outside the checkout")

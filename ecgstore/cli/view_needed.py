@@ -6,17 +6,17 @@ from typing import Final
 
 from ecgstore.errors import EcgStoreError
 
-_EXTRA: Final = ("jinja2", "markupsafe")
+_EXTRA: Final = ("anyio", "h11", "jinja2", "markupsafe", "starlette", "uvicorn")
 
 
 @contextmanager
-def needs_jinja() -> Iterator[None]:
+def needs_view() -> Iterator[None]:
     """Turn a missing library of ``ecgstore[view]`` into an error of one line.
 
     Raises
     ------
     EcgStoreError
-        If a library of reports is not installed.
+        If one of its libraries is not installed.
     """
     try:
         yield

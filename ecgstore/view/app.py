@@ -1,6 +1,7 @@
 """The web application: the page, and the routes that answer it."""
 
 import json
+import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -233,4 +234,8 @@ def _answer(shown: Shown, handler: Handler, call: Call) -> Response:
         return json_response({"error": str(error)}, 409)
     except EcgStoreError as error:
         return json_response({"error": str(error)}, 400)
+    except Exception:  # a mistake of the program, which must not end the viewer
+        traceback.print_exc()
+        message = "something went wrong in the viewer; its terminal says what"
+        return json_response({"error": message}, 500)
     return answer if isinstance(answer, Response) else json_response(answer)

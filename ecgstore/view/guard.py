@@ -59,7 +59,7 @@ class Guard:
         self._hosts = {host.lower() for host in hosts}
         digest = hashlib.sha256(token.encode()).hexdigest()
         # Cookies are shared by all ports of a host: each viewer has one of its own.
-        self._cookie = f"ecgstore-{digest[:16]}"
+        self.cookie = f"ecgstore-{digest[:16]}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -100,7 +100,7 @@ class Guard:
             entering = self._entering(scope)
             if entering is not None:
                 return entering
-        if not self._is_equal(_cookies(headers).get(self._cookie, "")):
+        if not self._is_equal(_cookies(headers).get(self.cookie, "")):
             return _refused(_NO_ACCESS, 401)
         return None
 
@@ -118,7 +118,7 @@ class Guard:
             headers={"Location": f"{_local(scope['path'])}{'?' if rest else ''}{rest}"},
         )
         answer.set_cookie(
-            self._cookie, self._token, path="/", httponly=True, samesite="strict"
+            self.cookie, self._token, path="/", httponly=True, samesite="strict"
         )
         return answer
 

@@ -1,7 +1,10 @@
 """Serve the viewer in the foreground, until Ctrl-C."""
 
+import errno
+import os
 import secrets
 import socket
+import sys
 import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,21 +14,24 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from ecgstore.errors import EcgStoreError, cause_of
+from ecgstore.errors import EcgStoreError
 from ecgstore.view.app import application
 from ecgstore.view.guard import LOOPBACK, TOKEN, Guard
 from ecgstore.view.shown import Shown
 
 DEFAULT_PORT: Final = 8731
 _TRIED: Final = 100
-"""Ports that are tried from the default one on."""
+"""Ports that are tried, from the default one on."""
+
+_ALL: Final = ("0.0.0.0", "::")
+"""Hosts that mean every address of the machine, this machine's own among them."""
 
 
 def serve(
     shown: Shown,
+    server_socket: socket.socket,
     *,
     host: str = LOOPBACK[0],
-    port: int | None = None,
     browser: bool = True,
     say: Callable[[str], object] = print,
 ) -> None:
@@ -35,31 +41,25 @@ def serve(
     ----------
     shown : Shown
         What is shown.
+    server_socket : socket
+        As returned by `listening`.
     host : str
-        Address to listen at.
-    port : int, optional
-        Port; by default 8731, or the next that is free.
+        The address that it listens at.
     browser : bool
         Whether to open the page in the user's browser.
     say : callable
-        Prints a line.
-
-    Raises
-    ------
-    EcgStoreError
-        If the port is taken, or the host is none of this machine.
+        Prints a line: the address of the page.
     """
     token = secrets.token_urlsafe(32)
+    name = LOOPBACK[0] if host in _ALL else host
+    name = f"[{name}]" if ":" in name else name
+    url = f"http://{name}:{server_socket.getsockname()[1]}/?{TOKEN}={token}"
+    say(url)
+    if browser:
+        Thread(target=webbrowser.open, args=(url,), daemon=True).start()
     app = Guard(application(shown), token, {*LOOPBACK, host})
-    with listening(host, port) as server_socket:
-        number = server_socket.getsockname()[1]
-        name = f"[{host}]" if ":" in host else host
-        url = f"http://{name}:{number}/?{TOKEN}={token}"
-        say(url)
-        if browser:
-            Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-        with suppress(KeyboardInterrupt):  # which is how it ends
-            uvicorn.Server(uvicorn_config(app)).run([server_socket])
+    with suppress(KeyboardInterrupt):  # which is how it ends
+        uvicorn.Server(uvicorn_config(app)).run([server_socket])
 
 
 def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
@@ -70,7 +70,9 @@ def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="critical",
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=1,
@@ -78,21 +80,49 @@ def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
 
 
 def listening(host: str, port: int | None) -> socket.socket:
-    """Return a socket that listens at a port, by default the first that is free."""
+    """Return a socket that listens at a port.
+
+    Parameters
+    ----------
+    host : str
+        Name or address of this machine.
+    port : int, optional
+        The port, 0 for any that is free; by default 8731 or the next that is free, so
+        that bookmarks and forwarded ports stay right.
+
+    Raises
+    ------
+    EcgStoreError
+        If the port is taken, or the host is none of this machine.
+    """
     ports = range(DEFAULT_PORT, DEFAULT_PORT + _TRIED) if port is None else [port]
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for number in ports:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        server_socket = socket.socket(family, socket.SOCK_STREAM)
         try:
-            server_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            server_socket.bind((host, number))
-            server_socket.listen(128)
+            return socket.create_server((host, number), family=family, backlog=128)
         except OSError as error:
-            server_socket.close()
-            problem = error
-            continue
-        return server_socket
-    raise EcgStoreError(
-        f"port {ports[0]} of {host} cannot be used: {cause_of(problem)}; give another "
-        "one with --port"
-    )
+            is_taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
+            if is_taken and number != ports[-1]:
+                continue
+            remedy = (
+                "give another one with --port"
+                if is_taken
+                else "give an address of this machine with --host"
+            )
+            raise EcgStoreError(
+                f"port {number} of {host} cannot be used "
+                f"({(error.strerror or 'no such address').lower()}); {remedy}"
+            ) from error
+    raise AssertionError("there is at least one port")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only programs of this machine reach an address."""
+    return host in LOOPBACK
+
+
+def has_display() -> bool:
+    """Return whether a browser would have a window; else it may take the terminal."""
+    if not sys.platform.startswith("linux"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

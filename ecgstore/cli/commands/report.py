@@ -15,7 +15,7 @@ from ecgstore.cli.options.folds import folds_if_given, folds_option
 from ecgstore.cli.options.report_file import ReportFile
 from ecgstore.cli.output import echo
 from ecgstore.cli.torch_needed import needs_torch
-from ecgstore.cli.view_needed import needs_jinja
+from ecgstore.cli.view_needed import needs_view
 from ecgstore.config import TEST_FOLD, VALIDATION_FOLD
 from ecgstore.errors import EcgStoreError
 
@@ -164,7 +164,7 @@ def report(
 
     Every report has what is needed to make it again. See docs/reports.md.
     """
-    with needs_jinja():
+    with needs_view():
         from ecgstore.reports.kinds import kind_of
     from ecgstore.reports.published import Publication
     from ecgstore.system.atomic_files import check_writable
@@ -280,7 +280,7 @@ def _report_store(
     quiet: bool,
 ) -> None:
     """Report a store: a data set card."""
-    with needs_jinja():
+    with needs_view():
         from ecgstore.reports.data_set import data_set_card
         from ecgstore.reports.page import write
     from ecgstore.storage import Store

@@ -15,6 +15,7 @@ _SAMPLE: Final = 200_000
 _OUTER: Final = 0.005
 """This part of the values may lie beyond the bins, on either side."""
 
+_DECIMALS: Final = 12
 _BLOCK: Final = 1 << 18
 
 
@@ -73,7 +74,10 @@ def bin_edges(values: NDArray[Any]) -> FloatArray:
     width = _width((high - low) / _MOST_BINS, is_whole)
     first = np.floor(low / width)
     n_bins = int(np.floor(high / width) - first) + 1
-    edges: FloatArray = np.round((first + np.arange(n_bins + 1)) * width, 12)
+    # Of huge or tiny numbers, some edges may be equal.
+    edges: FloatArray = np.unique(
+        np.round((first + np.arange(n_bins + 1)) * width, _DECIMALS)
+    )
     lowest, highest = _extremes(values)
     if lowest < edges[0]:
         edges = np.concatenate([[-np.inf], edges])

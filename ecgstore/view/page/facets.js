@@ -174,6 +174,7 @@ class Facets {
       text.textContent = bar.text;
       count.textContent = numberText(bar.n);
     });
+    const focused = section.content.contains(document.activeElement) ? document.activeElement : null;
     section.list.replaceChildren(...section.bars.slice(0, shown.length).map(({ item }) => item));
     const hidden = facet.bars.length - shown.length;
     const parts = [section.list];
@@ -185,9 +186,8 @@ class Facets {
       parts.push(el("button.link", { type: "button", onclick: change }, section.isLong ? "Fewer" : `${hidden} more`));
     }
     if (section.isLong && facet.n_others > 0) parts.push(el("small.muted", {}, `and ${numberText(facet.n_others)} less frequent values`));
-    const focused = section.content.contains(document.activeElement) ? document.activeElement : null;
     section.content.replaceChildren(...parts);
-    focused?.focus();
+    focused?.focus({ preventScroll: true });
   }
 
   #bar(name) {

@@ -116,7 +116,7 @@ async function start() {
   const panels = { facets: mountFacets, table: mountTable, record: mountRecord, round: mountRound, model: mountModel };
   for (const [name, mount] of Object.entries(panels)) mount(document.getElementById(name), app);
   if (app.state.get("row") !== "") loadRecord();
-  else openFirst();
+  else openFirst().catch(() => {}); // the filters say what is wrong with them
 }
 
 start().catch(report);

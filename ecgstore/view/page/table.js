@@ -53,6 +53,7 @@ class Rows {
 class Table {
   position = 0; // the first row that is seen, with a fraction
   active = 0; // the row that the keyboard is at
+  isFirst = true;
   top = 0; // of the scroll bar, as it was last set or read
   rows = null;
   cells = [];
@@ -137,8 +138,10 @@ class Table {
       this.#measure();
       this.#go(this.position);
       this.app.emit("rows", this.rows);
+      // A link leads to its record; who filters or sorts sees the first ones.
       const row = this.app.state.get("row");
-      if (row !== "") this.show(Number(row));
+      if (this.isFirst && row !== "") this.show(Number(row));
+      this.isFirst = false;
     }
     this.draw();
   }
