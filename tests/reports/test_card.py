@@ -8,6 +8,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from ecgstore.reports.data_set import DataSetCard
+from ecgstore.reports.page import Table
 from ecgstore.reports.published import Publication
 from ecgstore.storage import Store
 from ecgstore.system.visible import visible
@@ -44,12 +45,12 @@ def test_without_a_licence_it_is_unknown(sample_card: DataSetCard) -> None:
 def test_tables_are_those_of_the_report(sample_card: DataSetCard) -> None:
     _, markdown = parts(sample_card.markdown)
     tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(markdown)
-    n_tables = sum(token.type == "table_open" for token in tokens)
+    n_tables = [token.type for token in tokens].count("table_open")
     expected = [
         block
         for section in sample_card.report.sections
         for block in section.blocks
-        if block.kind == "table"
+        if isinstance(block, Table)
     ]
     assert n_tables == len(expected) > 12
     assert markdown.count("\n|") == sum(len(table.rows) + 2 for table in expected)

@@ -14,6 +14,7 @@ from ecgstore.reports import page
 from ecgstore.reports.ecg_svg import ecg_picture
 from ecgstore.reports.figures import inline_svg
 from ecgstore.reports.page import (
+    Block,
     Code,
     Facts,
     Figure,
@@ -25,6 +26,7 @@ from ecgstore.reports.page import (
     Share,
     Table,
 )
+from ecgstore.system.visible import visible
 from tests.reports.pages import read
 
 HOSTILE = (
@@ -37,11 +39,11 @@ HOSTILE = (
 
 def report_of(text: str) -> Report:
     figure = MplFigure()
-    figure.subplots().set_title(page.visible(text), parse_math=False)
+    figure.subplots().set_title(visible(text), parse_math=False)
     picture = ecg_picture(
         np.zeros((12, 5000)), 500.0, title=text, description=text, lines=[text]
     )
-    blocks = [
+    blocks: list[Block] = [
         Paragraph(text),
         Facts([(text, text)]),
         Table(text, [text, text], [[text, 1], [text, None]], text),
@@ -57,7 +59,7 @@ def report_of(text: str) -> Report:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_texts_from_outside_are_only_texts(text: str) -> None:
     shown = read(page.html(report_of(text)))
-    assert shown.text.count(page.visible(text)) >= 15
+    assert shown.text.count(visible(text)) >= 15
     assert json.loads("".join(shown.scripts)) == {"name": text}
     assert shown.tags.count("script") == 1
     assert shown.tags.count("title") == 3  # of the page, a figure and a picture
