@@ -25,7 +25,7 @@ from ecgstore.system.visible import visible
 MARKER: Final = '<meta name="generator" content="ecgstore report">'
 """What every report has in its head."""
 
-_SHORT_TABLE: Final = 32
+_SHORT_TABLE: Final = 20
 """Rows of a table that is not divided when printed."""
 
 _UNBREAKABLE: Final = re.compile(r"[^\s_/,;.-]{25,}")

@@ -47,8 +47,8 @@ def people(facts: StoreFacts) -> Section:
                 "Records by age and sex, where the age is known.",
             ),
             Paragraph(
-                f"The median age is {median:g} years; nine in ten ages are from "
-                f"{low:g} to {high:g}. Records count, not patients."
+                f"The median age is {median:.0f} years; nine in ten ages are from "
+                f"{low:.0f} to {high:.0f}. Records count, not patients."
             ),
         ]
     blocks += [
