@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -313,19 +312,25 @@ def test_of_many_records_some_are_summarised(
     )
 
 
-def test_reviews_are_counted(store: Store) -> None:
-    with_reviews = replace(facts_of(store), reviews={"accepted": 3, "rejected": 1})
-    from ecgstore.reports.sections.quality import review
-
-    [part] = review(with_reviews)
-    [block] = part.blocks
-    assert isinstance(block, Table)
-    n = len(store)
-    assert [[row[0], row[1]] for row in block.rows] == [
+def test_reviews_are_counted(
+    sample_store: Path, sample_card: DataSetCard, tmp_path: Path
+) -> None:
+    copy = tmp_path / "a.h5"
+    copy.write_bytes(sample_store.read_bytes())
+    with Store(copy) as store:
+        names = [*store][:4]
+        lines = [f"{name},accepted" for name in names[:3]] + [f"{names[3]},rejected"]
+        n = len(store)
+    (tmp_path / "a.review.csv").write_text("\n".join(["record_id,review", *lines]))
+    with Store(copy) as store:
+        report = made_card(store).report
+    rows = table(report, "Review of the labels", "Records by decision").rows
+    assert [row[:2] for row in rows] == [
         ["accepted", 3], ["rejected", 1], ["not reviewed", n - 4],
     ]  # fmt: skip
-    assert cell_text(block.rows[0][2]) == f"{3 / n:.1%}"
-    assert review(facts_of(store)) == []
+    assert cell_text(rows[0][2]) == f"{3 / n:.1%}"
+    titles = [part.title for part in sample_card.report.sections]
+    assert "Review of the labels" not in titles
 
 
 def test_checksums_are_left_out_when_asked(store: Store) -> None:
