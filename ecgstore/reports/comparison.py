@@ -383,7 +383,8 @@ def _differences(protocol: StoredProtocol) -> list[Block]:
                 first="difference",
                 sign="+",
                 note="These are exploratory: among so many intervals, some exclude 0 "
-                "by chance.",
+                f"by chance. {protocol.name}-differences.csv beside the predictions "
+                "has every pair, by class too.",
             )
         )
     return blocks or [Paragraph("There is only one classifier.")]

@@ -117,7 +117,9 @@ def hardest_records(
             HardRecord(
                 name=names[at],
                 loss=float(losses[at]),
-                labels=tuple(label_names[k] for k in np.flatnonzero(labels[at])),
+                labels=tuple(
+                    label_names[k] for k in np.flatnonzero(labels[at]).tolist()
+                ),
                 probabilities=tuple(
                     (
                         label_names[k],

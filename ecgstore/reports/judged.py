@@ -5,6 +5,7 @@ may come from anyone.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -13,8 +14,13 @@ import numpy as np
 
 from ecgstore.arrays import BoolArray, FloatArray
 from ecgstore.errors import EcgStoreError
-from ecgstore.scores.bootstrap import BootstrapResult, paired_bootstrap
-from ecgstore.scores.stored import require_same_scores, stored_result
+from ecgstore.scores.bootstrap import BootstrapResult, Estimate, paired_bootstrap
+from ecgstore.scores.regression import (
+    REGRESSION_HEADINGS,
+    RegressionResult,
+    regression_bootstrap,
+)
+from ecgstore.scores.stored import TOLERANCE, require_same_scores, stored_result
 from ecgstore.system.json_files import JsonValue, read_json
 
 if TYPE_CHECKING:
@@ -30,6 +36,32 @@ _KEYS: Final = {"label_names", "scores", "intervals", "predictions"}
 _MOST_FILES: Final = 100
 _MOST_CLASSES: Final = 1000
 _MOST_WARNINGS: Final = 100
+_LARGEST: Final = 1e30
+"""Absolute value of numbers of targets, whose squares are finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedTarget:
+    """The scores of a predicted target, such as age.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    n_known : int
+        Number of records with a value.
+    scores : Mapping
+        By name (`ecgstore.scores.regression.REGRESSION_HEADINGS`), an Estimate.
+    """
+
+    name: str
+    n_known: int
+    scores: Mapping[str, Estimate]
+
+    @classmethod
+    def all_of(cls, result: RegressionResult) -> "tuple[JudgedTarget, ...]":
+        """Return the targets of a result."""
+        return tuple(map(cls, result.names, result.n_known, result.scores))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -56,6 +88,8 @@ class Judged:
         Reasons to distrust the scores.
     challenge_metric : float or None
         The metric of the Challenge 2020, if the classes are those of the Challenge.
+    targets : tuple of JudgedTarget
+        Scores of the targets that the model predicts beside the classes.
     """
 
     where: str
@@ -67,6 +101,7 @@ class Judged:
     intervals: BootstrapResult
     warnings: tuple[str, ...]
     challenge_metric: float | None
+    targets: tuple[JudgedTarget, ...] = ()
 
     @property
     def decisions(self) -> BoolArray:
@@ -87,6 +122,9 @@ class Judged:
             intervals=evaluation.intervals,
             warnings=evaluation.warnings,
             challenge_metric=None if challenge is None else challenge.challenge_metric,
+            targets=()
+            if evaluation.targets is None
+            else JudgedTarget.all_of(evaluation.targets.intervals),
         )
 
 
@@ -162,4 +200,63 @@ def _stored(content: JsonValue, label_names: tuple[str, ...]) -> Judged:
             one.text() for one in content["warnings"].elements(_MOST_WARNINGS)
         ),
         challenge_metric=None if metric.value is None else metric.number(-math.inf, 1),
+        targets=_targets(content, list(entries.values())),
     )
+
+
+def _targets(
+    content: JsonValue, entries: Sequence[JsonValue]
+) -> tuple[JudgedTarget, ...]:
+    """Return the stored scores of targets, if they are those of the predictions."""
+    if "targets" not in content.names():
+        return ()
+    stored = dict(content["targets"]["targets"].items())
+    found = tuple(
+        JudgedTarget(
+            name,
+            one["n_known"].whole(0, len(entries)),
+            {score: _estimate(one["scores"][score]) for score in REGRESSION_HEADINGS},
+        )
+        for name, one in stored.items()
+    )
+    shape = (len(entries), len(found))
+    values, predicted = np.empty(shape), np.empty(shape)
+    for row, entry in enumerate(entries):
+        known = entry["targets"].elements(len(found))
+        if len(known) < len(found):
+            entry["targets"].refuse(f"a list of {len(found)}, one for each target")
+        values[row] = [_number(one) for one in known]
+        predicted[row] = entry["predicted_targets"].numbers(
+            (len(found),), -_LARGEST, _LARGEST
+        )
+    again = regression_bootstrap(
+        list(stored), values, predicted, np.arange(len(entries)), n_resamples=1
+    )
+    for one, other in zip(found, JudgedTarget.all_of(again), strict=True):
+        of_target = content["targets"]["targets"][one.name]
+        if one.n_known != other.n_known:
+            of_target["n_known"].refuse(f"{other.n_known}, as of the predictions")
+        for score, estimate in one.scores.items():
+            expected = other.scores[score].value
+            if not np.isclose(
+                estimate.value, expected, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True
+            ):
+                of_target["scores"][score].refuse(
+                    f"{expected:.6f}, computed again from the predictions"
+                )
+    return found
+
+
+def _estimate(stored: JsonValue) -> Estimate:
+    """Return the estimate of a score of a target."""
+    numbers = [_number(end) for end in stored.elements(3)]
+    if len(numbers) != 3:
+        stored.refuse("value, low and high")
+    return Estimate(*numbers)
+
+
+def _number(stored: JsonValue) -> float:
+    """Return a number; None stands for NaN."""
+    if stored.value is None:
+        return math.nan
+    return stored.number(-_LARGEST, _LARGEST)

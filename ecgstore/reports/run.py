@@ -43,9 +43,10 @@ from ecgstore.reports.scores import (
 )
 from ecgstore.reports.settings import rerun_blocks
 from ecgstore.scores.bootstrap import BootstrapResult
+from ecgstore.scores.regression import REGRESSION_HEADINGS
 from ecgstore.scores.stored import stored_result
 from ecgstore.scores.table import SCORES_EXPLAINED
-from ecgstore.scores.texts import number_text
+from ecgstore.scores.texts import estimate_text, number_text
 from ecgstore.storage import Store
 from ecgstore.system.json_files import JsonValue, plain_settings
 
@@ -454,6 +455,25 @@ def _evaluations(
                 one.thresholds.tolist(),
             ),
         ]
+        if one.targets:
+            blocks.append(
+                Table(
+                    f"Scores of the targets with {result.level:.0%} intervals",
+                    ["target", "records", *REGRESSION_HEADINGS.values()],
+                    [
+                        [
+                            target.name,
+                            target.n_known,
+                            *(
+                                estimate_text(*target.scores[score])
+                                for score in REGRESSION_HEADINGS
+                            ),
+                        ]
+                        for target in one.targets
+                    ],
+                    "The mean absolute error is in the unit of the target.",
+                )
+            )
         if one.challenge_metric is not None:
             blocks.append(
                 Facts([("Challenge metric", number_text(one.challenge_metric))])

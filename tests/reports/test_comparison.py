@@ -315,7 +315,7 @@ def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
             yield from paths_of(value[number], (*path, number))
 
 
-WRONG = (
+WRONG: tuple[Any, ...] = (
     *(None, "", "x" * 20_000, "\x1b[2J<b>", True, -1, 0, 1.5, 10**400, 1e308),
     *(float("nan"), float("inf"), [], {}, [None], [[[]]], [0.5, "x"], {"a": 1}),
 )

@@ -20,7 +20,11 @@ from ecgstore.cli.commands.train import TrainOptions, train as train_command
 from ecgstore.cli.options.declared import drop_unset
 from ecgstore.errors import EcgStoreError, SchemaError
 from ecgstore.models.checkpoint import Checkpoint
-from ecgstore.models.evaluation.evaluate import Evaluation, evaluate
+from ecgstore.models.evaluation.evaluate import (
+    Evaluation,
+    TargetEvaluation,
+    evaluate,
+)
 from ecgstore.models.hybrid.card import PART_TITLES
 from ecgstore.models.hybrid.file import load_hybrid, save_hybrid
 from ecgstore.models.hybrid.folder import train_hybrid_into
@@ -31,6 +35,7 @@ from ecgstore.models.tabular import trees
 from ecgstore.options import options_of, updated
 from ecgstore.reports import page
 from ecgstore.reports.run import run_report
+from ecgstore.scores.regression import regression_bootstrap
 from ecgstore.scores.texts import estimate_text, number_text
 from ecgstore.storage import Store
 
@@ -142,6 +147,41 @@ def test_an_evaluation_in_the_folder_gives_the_same_scores(
     assert '<figure class="ecg">' not in text
 
 
+def test_targets_are_reported_and_checked(
+    run: Path, store: Store, evaluation: Evaluation
+) -> None:
+    rng = np.random.default_rng(1)
+    n_records = len(evaluation.rows)
+    values = rng.normal(60, 10, (n_records, 1)).astype(np.float32)
+    values[0] = np.nan
+    predictions = (values + rng.normal(0, 5, values.shape)).astype(np.float32)
+    predictions[0] = 50
+    patients = store.groups()[evaluation.rows]
+    result = regression_bootstrap(["age"], values, predictions, patients)
+    with_age = replace(
+        evaluation, targets=TargetEvaluation(values, predictions, result)
+    )
+    path, content = run / "evaluation.json", with_age.to_dict()
+    path.write_text(json.dumps(content))
+    assert estimate_text(*result.scores[0]["mae"]) in text_of(run)
+    name = evaluation.record_ids[1]
+    damages: tuple[Callable[[dict[str, Any]], object], ...] = (
+        lambda c: c["predictions"][name].update(predicted_targets=[0.0]),
+        lambda c: c["predictions"][name].update(targets=[None]),
+        lambda c: c["predictions"][name].update(targets=[]),
+        lambda c: c["predictions"][name].pop("targets"),
+        lambda c: c["targets"]["targets"]["age"]["scores"].update(mae=[1, 1]),
+        lambda c: c["targets"]["targets"]["age"].update(n_known=-1),
+        lambda c: c.update(targets=3),
+    )
+    for damage in damages:
+        damaged = copy.deepcopy(content)
+        damage(damaged)
+        path.write_text(json.dumps(damaged))
+        with pytest.raises(SchemaError, match=re.escape(str(path))):
+            run_report(run)
+
+
 def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Yield where the values are; of lists and long objects, the first."""
     if path:
@@ -153,7 +193,7 @@ def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
         yield from paths_of(value[0], (*path, 0))
 
 
-WRONG = (
+WRONG: tuple[Any, ...] = (
     *(None, "", HOSTILE, True, -1, 0, 1.5, 10**400, 1e308),
     *(float("nan"), [], {}, [None], [[[]]], [0.5, "x"], {"a": 1}),
 )
