@@ -32,16 +32,18 @@ export function mount(app) {
   const buttons = PANELS.map(([name, text]) => el("button", { type: "button", onclick: () => app.showPanel(name, true) }, text));
   document.getElementById("panels").append(...buttons);
   const toggle = document.getElementById("show-facets");
+  // A link to a record shows it; who begins sees the table.
+  const initially = app.state.get("row") === "" ? "table" : "record";
   const show = () => {
-    const panel = app.state.get("panel", "table");
-    body.dataset.panel = PANELS.some(([name]) => name === panel) ? panel : "table";
+    const panel = app.state.get("panel", initially);
+    body.dataset.panel = PANELS.some(([name]) => name === panel) ? panel : initially;
     PANELS.forEach(([name], k) => (buttons[k].ariaPressed = String(name === body.dataset.panel)));
     const isHidden = app.state.get("filters") === "0";
     body.classList.toggle("no-facets", isHidden);
     toggle.ariaPressed = String(!isHidden);
   };
   app.showPanel = (name, isChosen = false) => {
-    if (NARROW.matches || isChosen) app.state.set({ panel: name === "table" ? null : name });
+    if (NARROW.matches || isChosen) app.state.set({ panel: name });
     else if (name === "facets") app.state.set({ filters: null }, true);
   };
   const toggleFacets = () => app.state.set({ filters: app.state.get("filters") === "0" ? null : "0" }, true);

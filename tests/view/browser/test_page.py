@@ -14,7 +14,7 @@ def test_the_page_lists_the_records_and_opens_the_first(browser: "Chrome") -> No
     rows = wait.until(
         lambda page: page.find_elements(By.CSS_SELECTOR, "#table [role=row]")
     )
-    assert "HR00001" in " ".join(row.text for row in rows)
+    assert "Q0002" in " ".join(row.text for row in rows)
     wait.until(
         lambda page: page.find_element(By.CSS_SELECTOR, "#record h2").text == "A0001"
     )
