@@ -78,6 +78,7 @@ def _summary(name: str) -> dict[str, object]:
         "flags": counts,
         "beats": counts,
         "quarantine": counts,
+        "review": {"path": name, **counts},
     }
 
 

@@ -88,7 +88,7 @@ def test_it_is_said_what_the_model_has_seen(page: "Chrome", viewer: Any) -> None
     for fold, words in ((0, "was trained on this patient"), (9, "has not seen")):
         row = int(np.flatnonzero(folds == fold)[0])
         show(page, viewer, row)
-        until(page, lambda words=words: words in texts(page, ".model-seen")[0])
+        assert words in texts(page, ".model-seen")[0]
 
 
 def test_why_highlights_the_curves(page: "Chrome", viewer: Any) -> None:
