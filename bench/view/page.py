@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 from bench.common.command_line import add_count, benchmark_parser
 from bench.common.records import headers_in
 from bench.common.report import write_json
-from bench.common.tables import print_table, spread, spread_text
 from bench.common.synthetic_store import make_store
+from bench.common.tables import print_table, spread, spread_text
 from bench.view.browser import browser, served
 from ecgstore import Config, build_store
 

@@ -18,6 +18,9 @@ from ecgstore.errors import EcgStoreError
 from ecgstore.storage.rows import load_kernels
 from ecgstore.view.app import application
 from ecgstore.view.guard import LOOPBACK, TOKEN, Guard
+from ecgstore.view.record.details import record_details
+from ecgstore.view.record.median_beat import median_beat
+from ecgstore.view.record.signal import stored_window
 from ecgstore.view.shown import Shown
 
 DEFAULT_PORT: Final = 8731
@@ -51,6 +54,7 @@ def serve(
     say : callable
         Prints a line: the address of the page.
     """
+    load_kernels()  # which takes half a second: not when the first record is read
     token = secrets.token_urlsafe(32)
     name = LOOPBACK[0] if host in _ALL else host
     name = f"[{name}]" if ":" in name else name
@@ -59,9 +63,19 @@ def serve(
     Thread(target=load_kernels, daemon=True).start()  # while the browser gets the page
     if browser:
         Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+    Thread(target=_warm, args=(shown,), daemon=True).start()
     app = Guard(application(shown), token, {*LOOPBACK, host})
     with suppress(KeyboardInterrupt):  # which is how it ends
         uvicorn.Server(uvicorn_config(app)).run([server_socket])
+
+
+def _warm(shown: Shown) -> None:
+    """Read the first record as the page will, while the browser starts."""
+    with suppress(Exception):  # the page asks again, and gets the error
+        if len(shown.store):
+            record_details(shown.store, 0)
+            stored_window(shown.store, 0, 0, 1)
+            median_beat(shown.store, 0)
 
 
 def uvicorn_config(app: ASGIApp) -> uvicorn.Config:

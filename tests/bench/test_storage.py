@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import ecgstore
-from bench.storage.large_store import GOALS_MS, OPERATIONS, WHOLE
 from bench.common.synthetic_store import SOURCES, make_store
+from bench.storage.large_store import GOALS_MS, OPERATIONS, WHOLE
 
 
 @pytest.mark.skipif(

@@ -6,7 +6,7 @@ import { conditions, numberText, readFilter, setFilter, setRange, toggleValue } 
 const FACETS = "class,source,sex,age,fold,quality,review";
 const SPECIAL = { class: "Class", diagnosis: "Diagnosis", quality: "Quality" };
 const SHORT = 8;
-const WAIT_MS = 250;
+const [WAIT_MS, MOST_MS] = [250, 1500];
 
 class Facets {
   titles = { ...SPECIAL };
@@ -46,7 +46,13 @@ class Facets {
     app.on("review", () => this.load());
     app.on("filtererror", (error) => this.#failed(error));
     this.#offer();
-    this.load();
+    // Counting is the most work: the first record is seen before.
+    const begin = () => {
+      clearTimeout(waiting);
+      if (!this.asked) this.load();
+    };
+    const waiting = setTimeout(begin, MOST_MS);
+    app.on("drawn", begin);
   }
 
   get names() {

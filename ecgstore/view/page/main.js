@@ -1,6 +1,6 @@
 // The shell of the page: state, requests, the open record, keyboard.
 
-import { details } from "./prefetch.js";
+import { details, prefetch } from "./prefetch.js";
 import { mount as mountShell } from "./shell.js";
 import { State } from "./state.js";
 import { mount as mountTable } from "./table.js";
@@ -16,7 +16,7 @@ const listeners = new Map();
  *
  * Events: "state" (Set of names that changed), "filter" (the filter or the order
  * changed), "record" (the open record, or null), "rows" (the first rows of a filter are
- * there), "filtererror" (it failed: the error, or null), "review" (what was decided about
+ * there), "drawn" (curves of a record are), "filtererror" (it failed: the error, or null), "review" (what was decided about
  * a row). `keys` has what is done when a key is pressed outside of text boxes.
  */
 export const app = {
@@ -97,17 +97,28 @@ function stateChanged(names) {
 /** Open the first record that is selected. */
 async function openFirst() {
   const { state } = app;
-  const order = { filter: state.get("filter"), sort: state.get("sort"), descending: state.get("descending") };
-  const isWhole = Object.values(order).every((value) => value === "");
-  const { rows } = isWhole ? { rows: app.store.n_records ? [{ row: 0 }] : [] } : await api("/api/rows", { ...order, to: 1 });
+  if (isWhole()) {
+    if (app.store.n_records) open(0, true);
+    return;
+  }
+  const { rows } = await api("/api/rows", { ...order(), to: 1 });
   if (rows.length && state.get("row") === "") open(rows[0].row, true);
 }
+
+const order = () => Object.fromEntries(["filter", "sort", "descending"].map((name) => [name, app.state.get(name)]));
+
+/** Whether the table has all records, as they are in the store. */
+const isWhole = () => Object.values(order()).every((value) => value === "");
 
 function about({ n_records, leads, fs, duration_s, band }) {
   return `${n_records.toLocaleString("en")} records · ${leads.length} leads · ${duration_s} s at ${fs} Hz · ${band.join(" to ")} Hz`;
 }
 
 async function start() {
+  // What is surely needed is asked for at once.
+  const { state } = app;
+  const first = state.get("row") || (isWhole() ? "0" : "");
+  if (first) prefetch(app, first);
   app.store = await api("/api/store");
   document.title = `${app.store.name} – ecgstore view`;
   document.getElementById("name").textContent = app.store.name;

@@ -230,6 +230,7 @@ class RecordPanel {
     if (kept.join() !== record.leads.join()) this.#offerLeads();
     // First the curves; the rest when they are drawn.
     await this.stored.load(0);
+    this.app.emit("drawn");
     if (this.record !== record) return;
     this.about.replaceChildren(aboutPanel(this.app, record), featuresPanel(record));
     this.#findPlace(record);
