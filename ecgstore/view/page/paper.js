@@ -28,8 +28,8 @@ function* steps(first, last, step) {
 /** Draw the grid, moved by `offset` mm to the left: it moves with the time. */
 export function drawGrid(surface, { width, gridTop, gridBottom }, colours, pixel, offset = 0) {
   surface.rect(0, gridTop, width, gridBottom - gridTop, colours.paper);
-  // Lines of 1 mm that are closer than three pixels would only darken the paper.
-  const spacings = pixel > 1 / 3 ? [5] : [1, 5];
+  // Lines of 1 mm that are closer than two pixels would only darken the paper.
+  const spacings = pixel > 1 / 2 ? [5] : [1, 5];
   for (const spacing of spacings) {
     const path = surface.newPath();
     for (const x of steps(offset, width + offset, spacing)) {
