@@ -59,6 +59,7 @@ bench: .venv/ecgstore-bench
 	$(BIN)/python -m bench.loading.transform_rates build/bench.h5 --json bench/results/transforms.json
 	$(BIN)/python -m bench.storage.large_store --rows 10000000 --json bench/results/large-store.json
 	$(BIN)/python -m bench.view.frames --json bench/results/view-frames.json
+	$(BIN)/python -m bench.view.page $(CHALLENGE) --json bench/results/view.json
 	$(BIN)/python -m bench.models.training $(CHALLENGE) --json bench/results/models.json
 	$(BIN)/python -m bench.models.hybrids $(CHALLENGE) --json bench/results/hybrids.json
 	$(BIN)/python -m bench.models.pretraining $(CHALLENGE) --patients "$(ECGSTORE_DATA)/challenge-2020/ptbxl_database.csv" --json bench/results/pretraining.json

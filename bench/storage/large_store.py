@@ -24,7 +24,7 @@ import ecgstore
 from bench.common.command_line import add_count, benchmark_parser
 from bench.common.report import write_json
 from bench.common.tables import print_table, spread, spread_text
-from bench.storage.synthetic_store import FEATURE, SOURCES, make_store
+from bench.common.synthetic_store import FEATURE, SOURCES, make_store
 from ecgstore import pipes
 from ecgstore.pipes import Loader
 from ecgstore.storage import Store

@@ -78,7 +78,7 @@ def record_losses(labels: BoolArray, probabilities: FloatArray) -> FloatArray:
     array([0.   , 0.693])
     """
     right = np.where(labels, probabilities, 1 - probabilities)
-    losses: FloatArray = -np.log(np.clip(right, _LEAST, 1.0)).mean(axis=-1)
+    losses: FloatArray = np.log(1 / np.clip(right, _LEAST, 1.0)).mean(axis=-1)
     return losses if losses.ndim == 1 else losses.mean(axis=0)
 
 

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from ecgstore.errors import EcgStoreError
+from ecgstore.storage.rows import load_kernels
 from ecgstore.view.app import application
 from ecgstore.view.guard import LOOPBACK, TOKEN, Guard
 from ecgstore.view.shown import Shown
@@ -55,6 +56,7 @@ def serve(
     name = f"[{name}]" if ":" in name else name
     url = f"http://{name}:{server_socket.getsockname()[1]}/?{TOKEN}={token}"
     say(url)
+    Thread(target=load_kernels, daemon=True).start()  # while the browser gets the page
     if browser:
         Thread(target=webbrowser.open, args=(url,), daemon=True).start()
     app = Guard(application(shown), token, {*LOOPBACK, host})

@@ -35,6 +35,7 @@ COMMANDS = {
     "bench.models.pretraining",
     "bench.models.training",
     "bench.storage.large_store",
+    "bench.view.page",
     "bench.view.frames",
 }
 

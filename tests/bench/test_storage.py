@@ -8,7 +8,7 @@ import pytest
 
 import ecgstore
 from bench.storage.large_store import GOALS_MS, OPERATIONS, WHOLE
-from bench.storage.synthetic_store import SOURCES, make_store
+from bench.common.synthetic_store import SOURCES, make_store
 
 
 @pytest.mark.skipif(

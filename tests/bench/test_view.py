@@ -18,7 +18,7 @@ def test_every_layout_and_move_is_timed(
 ) -> None:
     report = run_bench("view.frames", "--frames", "3")
     assert report["frames"] == 3
-    assert set(report["ms"]) == {
+    assert set(report["moves"]) == {
         f"{move}, {layout}, {width} x {height}"
         for width, height in WINDOWS
         for layout in LAYOUTS

@@ -36,6 +36,7 @@ from ecgstore.reports.comparison import comparison_report
 from ecgstore.reports.hardest import N_SHOWN, record_losses
 from ecgstore.scores.texts import estimate_text
 from ecgstore.storage import Store
+from ecgstore.system import json_files
 
 Json = dict[str, Any]
 
@@ -381,7 +382,7 @@ def test_what_is_no_comparison_is_an_error_that_names_the_file(
 def test_a_file_that_is_too_large_or_none_is_not_read(
     own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecgstore.system.json_files.MOST_BYTES", 1000)
+    monkeypatch.setattr(json_files, "MOST_BYTES", 1000)
     with pytest.raises(SchemaError, match="GiB"):
         comparison_report(own.parent)
     own.unlink()

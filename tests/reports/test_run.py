@@ -33,7 +33,8 @@ from ecgstore.models.loading import load
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.tabular import trees
 from ecgstore.options import options_of, updated
-from ecgstore.reports import page
+from ecgstore.reports import page, run as run_reports
+from ecgstore.reports.pictures import Pictures
 from ecgstore.reports.run import run_report
 from ecgstore.scores.regression import regression_bootstrap
 from ecgstore.scores.texts import estimate_text, number_text
@@ -202,12 +203,9 @@ WRONG: tuple[Any, ...] = (
 def test_a_damaged_evaluation_is_an_error_that_names_the_file_or_changes_nothing(
     run: Path, evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "ecgstore.reports.run.Pictures.add",
-        lambda *_, **__: page.Paragraph("a picture"),
-    )
+    monkeypatch.setattr(Pictures, "add", lambda *_, **__: page.Paragraph("a picture"))
     for name in ("plot_reliability", "plot_confusion", "plot_training_curves"):
-        monkeypatch.setattr(f"ecgstore.reports.run.{name}", lambda *_, **__: None)
+        monkeypatch.setattr(run_reports, name, lambda *_, **__: None)
     content, path = evaluation.to_dict(), run / "evaluation.json"
     draw, n_errors = random.Random(0), 0
     paths = [*paths_of(content)]
