@@ -1,5 +1,6 @@
 """Why a model finds a class in a record, for the page."""
 
+import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -123,7 +124,7 @@ class Explained:
 def _shown(one: FeatureContribution) -> dict[str, Any]:
     """Return what a feature adds, and its value as readers see it."""
     range_ = NORMAL_RANGES.get(one.name)
-    unit = unit_of(one.name)
+    unit = None if math.isnan(one.value) else unit_of(one.name)
     return {
         "name": one.name,
         "text": value_text(one.name, one.value),

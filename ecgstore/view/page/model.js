@@ -87,7 +87,8 @@ class ModelPanel {
         el("td", {}, why),
       );
     });
-    const head = ["Class", "", "Probability", "Threshold", "Predicted", "Label", "", ""].map((name) => el("th", { scope: "col" }, name));
+    const more = ["Threshold", "Predicted", "Label"];
+    const head = ["Class", "", "Probability", ...more, "", ""].map((name) => el(more.includes(name) ? "th.model-more" : "th", { scope: "col" }, name));
     const caption = this.model.thresholds ? "" : "No thresholds were chosen for this model: 50 % is taken.";
     this.table.replaceChildren(
       el("table.model-classes", {}, el("caption", {}, caption), el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...rows)),

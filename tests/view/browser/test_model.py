@@ -64,6 +64,7 @@ def texts(driver: "Chrome", selector: str) -> list[str]:
 def test_probabilities_thresholds_and_labels_are_a_table(
     page: "Chrome", viewer: Any
 ) -> None:
+    page.set_window_size(1920, 900)
     said = viewer.shown.model.of(0)["classes"]
     assert texts(page, "#model tbody th") == [one["name"] for one in said]
     rows = page.find_elements(By.CSS_SELECTOR, "#model tbody tr")
@@ -81,6 +82,10 @@ def test_probabilities_thresholds_and_labels_are_a_table(
         share = fill.size["width"] / track.size["width"]
         assert share == pytest.approx(one["probability"], abs=0.02)
     assert "No thresholds were chosen" in texts(page, "#model caption")[0]
+    page.set_window_size(1280, 900)
+    narrow = texts(page, "#model tbody tr:first-child td")
+    assert narrow[2:5] == ["", "", ""]
+    assert narrow[5].startswith("≠") == said[0]["disagrees"]
 
 
 def test_it_is_said_what_the_model_has_seen(page: "Chrome", viewer: Any) -> None:
