@@ -55,6 +55,7 @@ def serve(
         Prints a line: the address of the page.
     """
     load_kernels()  # which takes half a second: not when the first record is read
+    shown.description()
     token = secrets.token_urlsafe(32)
     name = LOOPBACK[0] if host in _ALL else host
     name = f"[{name}]" if ":" in name else name
@@ -115,7 +116,7 @@ def listening(host: str, port: int | None) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for number in ports:
         try:
-            return socket.create_server((host, number), family=family, backlog=128)
+            server_socket = socket.create_server((host, number), family=family)
         except OSError as error:
             is_taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
             if is_taken and number != ports[-1]:
@@ -129,6 +130,9 @@ def listening(host: str, port: int | None) -> socket.socket:
                 f"port {number} of {host} cannot be used "
                 f"({(error.strerror or 'no such address').lower()}); {remedy}"
             ) from error
+        # Else an answer waits 40 ms for the receipt of its head.
+        server_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return server_socket
     raise AssertionError("there is at least one port")
 
 
