@@ -36,14 +36,14 @@ def decoded(texts: BytesArray, where: str) -> NDArray[np.object_]:
     SchemaError
         If a text is not UTF-8.
     """
-    if not _repeats(texts):
+    if not repeats(texts):
         return _decoded(texts, where)
     first, numbers = distinct(texts)
     result: NDArray[np.object_] = _decoded(texts[first], where)[numbers]
     return result
 
 
-def _repeats(texts: BytesArray) -> bool:
+def repeats(texts: BytesArray) -> bool:
     """Return whether texts are so many, and so often repeated, that it pays to know."""
     if len(texts) <= _SAMPLE:
         return False

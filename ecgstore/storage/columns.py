@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgstore.arrays import BoolArray, IntArray
-from ecgstore.storage.byte_texts import decoded
+from ecgstore.distinct_texts import distinct
+from ecgstore.storage.byte_texts import decoded, repeats
 from ecgstore.storage.deep_features.attached import AttachedFeatures
 from ecgstore.storage.deep_features.names import column_names
 from ecgstore.storage.format import schema
@@ -170,6 +171,20 @@ class Columns:
     ) -> NDArray[Any]:
         """Return a column of quality, also where one of records has its name."""
         return self._read(self._places_of_quality[name], rows)
+
+    def distinct_texts(self, name: str) -> tuple[NDArray[np.object_], IntArray] | None:
+        """Return the distinct texts of a column, and which of them each row has.
+
+        None if it holds no texts, or if few rows share one.
+        """
+        place = self._places.get(name)
+        if place is None or place.path not in self._tables:
+            return None
+        stored = self._tables[place.path]
+        if stored.dtype.kind != "S" or not repeats(stored):
+            return None
+        first, numbers = distinct(stored)
+        return decoded(stored[first], self._where(place.path)), numbers
 
     def one(self, name: str, row: int) -> Any:
         """Return the value of one row; texts as str."""

@@ -20,6 +20,13 @@ slice startswith strip title upper
 METHODS: Final = frozenset(f"{_OF_COLUMNS} {_OF_TEXTS}".split())
 """Attributes of a column and of its texts that conditions may use."""
 
+_OF_VALUES: Final = frozenset(
+    f"between eq ge gt isin isna isnull le lt ne notna notnull str {_OF_TEXTS}".split()
+)
+"""Those that look at each value alone."""
+
+_LARGEST_POWER: Final = 16
+
 _NODES: Final = (
     *(ast.Expression, ast.Name, ast.Constant, ast.List, ast.Tuple, ast.Load),
     *(ast.BoolOp, ast.boolop, ast.UnaryOp, ast.unaryop, ast.Compare, ast.cmpop),
@@ -42,10 +49,13 @@ class Condition(NamedTuple):
         The expression for pandas, without backticks.
     names : dict of str to str
         The name in the query of every name in `text`.
+    is_of_values : bool
+        Whether it holds for a row or not whatever is in other rows.
     """
 
     text: str
     names: dict[str, str]
+    is_of_values: bool
 
 
 def read_condition(query: str) -> Condition:
@@ -70,7 +80,7 @@ def read_condition(query: str) -> Condition:
     --------
     >>> read_condition("`heart rate` > 50 & sex == 'male'")
     Condition(text="column_0 > 50 and sex == 'male'", names={'column_0': 'heart rate', \
-'sex': 'sex'})
+'sex': 'sex'}, is_of_values=True)
     >>> read_condition("age.to_csv('ages.csv')")
     Traceback (most recent call last):
     ValueError: 'to_csv' is none of the methods that conditions may use
@@ -79,6 +89,7 @@ def read_condition(query: str) -> Condition:
     while stem in query:
         stem += "_"
     names: dict[str, str] = {}
+    attributes = set()
 
     def plain(match: re.Match[str]) -> str:
         if match[2] is None:
@@ -93,7 +104,9 @@ def read_condition(query: str) -> Condition:
         _check(node)
         if isinstance(node, ast.Name):
             names.setdefault(node.id, node.id)
-    return Condition(ast.unparse(tree), names)
+        elif isinstance(node, ast.Attribute):
+            attributes.add(node.attr)
+    return Condition(ast.unparse(tree), names, attributes <= _OF_VALUES)
 
 
 def _meant(text: str) -> Iterator[str]:
@@ -117,10 +130,26 @@ def _check(node: ast.AST) -> None:
         raise ValueError(
             f"{node.attr!r} is none of the methods that conditions may use"
         )
+    if isinstance(node, ast.BinOp):
+        _check_size(node)
     if isinstance(node, ast.Subscript) and not all(
         map(_is_place, ast.walk(node.slice))
     ):
         raise ValueError("conditions have only numbers in brackets behind a name")
+
+
+def _check_size(node: ast.BinOp) -> None:
+    """Refuse what could take hours, or all memory, to compute: ``9 ** 9 ** 9``."""
+    if isinstance(node.op, ast.Pow):
+        power = node.right.value if isinstance(node.right, ast.Constant) else None
+        is_small = isinstance(power, int | float) and power <= _LARGEST_POWER
+        inner = (part.op for part in ast.walk(node.left) if isinstance(part, ast.BinOp))
+        if not is_small or any(isinstance(op, ast.Pow) for op in inner):
+            raise ValueError(f"powers in conditions are numbers to {_LARGEST_POWER}")
+    elif not isinstance(node.op, ast.Add):
+        for side in (node.left, node.right):
+            if isinstance(side, ast.Constant) and isinstance(side.value, str):
+                raise ValueError("conditions only compare and join texts")
 
 
 def _is_place(node: ast.AST) -> bool:

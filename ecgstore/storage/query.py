@@ -1,15 +1,16 @@
 """Evaluate a condition over the columns of a store, reading those that it names."""
 
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ecgstore.arrays import BoolArray
 from ecgstore.errors import EcgStoreError
 from ecgstore.storage.columns import Columns
-from ecgstore.storage.conditions import read_condition
+from ecgstore.storage.conditions import Condition, read_condition
 
 _SHOWN: Final = 9
 """Columns that an error names."""
@@ -40,19 +41,7 @@ def fulfils(columns: Columns, query: str, n_rows: int, place: str) -> BoolArray:
         If the expression fails or is not a condition.
     """
     try:
-        condition = read_condition(query)
-        frame = pd.DataFrame(
-            {
-                name: np.array(columns.read(column))
-                for name, column in condition.names.items()
-                if column in columns
-            },
-            index=pd.RangeIndex(n_rows),
-        )
-        # Without the variables of this function, which pandas would find.
-        result = np.asarray(
-            frame.eval(condition.text, engine="python", local_dict={}, global_dict={})
-        )
+        result = _evaluated(columns, read_condition(query), n_rows)
     except EcgStoreError:
         raise
     except Exception as error:  # pandas raises many types of errors here
@@ -66,3 +55,24 @@ def fulfils(columns: Columns, query: str, n_rows: int, place: str) -> BoolArray:
             "true or false for every record, such as: age < 40"
         )
     return result
+
+
+def _evaluated(columns: Columns, condition: Condition, n_rows: int) -> NDArray[Any]:
+    """Return what pandas makes of a condition."""
+    known = {
+        name: column for name, column in condition.names.items() if column in columns
+    }
+    if condition.is_of_values and len(condition.names) == len(known) == 1:
+        [(name, column)] = known.items()
+        texts = columns.distinct_texts(column)
+        if texts is not None:  # each text once, instead of once for each of its rows
+            values, numbers = texts
+            result = _eval(condition.text, pd.DataFrame({name: values}))
+            return result[numbers] if result.shape == values.shape else result
+    frame = {name: np.array(columns.read(column)) for name, column in known.items()}
+    return _eval(condition.text, pd.DataFrame(frame, pd.RangeIndex(n_rows)))
+
+
+def _eval(text: str, frame: pd.DataFrame) -> NDArray[Any]:
+    """Evaluate an expression without the variables of callers, which pandas finds."""
+    return np.asarray(frame.eval(text, engine="python", local_dict={}, global_dict={}))

@@ -54,14 +54,14 @@ def serve(
     say : callable
         Prints a line: the address of the page.
     """
-    load_kernels()  # which takes half a second: not when the first record is read
+    # What the first request would wait for half a second or more.
+    load_kernels()
     shown.description()
     token = secrets.token_urlsafe(32)
     name = LOOPBACK[0] if host in _ALL else host
     name = f"[{name}]" if ":" in name else name
     url = f"http://{name}:{server_socket.getsockname()[1]}/?{TOKEN}={token}"
     say(url)
-    Thread(target=load_kernels, daemon=True).start()  # while the browser gets the page
     if browser:
         Thread(target=webbrowser.open, args=(url,), daemon=True).start()
     Thread(target=_warm, args=(shown,), daemon=True).start()
@@ -126,9 +126,10 @@ def listening(host: str, port: int | None) -> socket.socket:
                 if is_taken
                 else "give an address of this machine with --host"
             )
+            is_known = error.errno is not None and error.errno > 0
+            problem = os.strerror(error.errno or 0) if is_known else "no such address"
             raise EcgStoreError(
-                f"port {number} of {host} cannot be used "
-                f"({(error.strerror or 'no such address').lower()}); {remedy}"
+                f"port {number} of {host} cannot be used ({problem.lower()}); {remedy}"
             ) from error
         # Else an answer waits 40 ms for the receipt of its head.
         server_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

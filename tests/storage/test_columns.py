@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import ecgstore
+from bench.common.synthetic_store import make_store
 from ecgstore.errors import EcgStoreError, SchemaError, StoreClosedError
 from ecgstore.storage import Selection, Store
 from ecgstore.storage.columns import Columns
@@ -193,6 +194,11 @@ def test_variables_of_the_library_are_no_columns(store: Store) -> None:
         "(lambda: 1)() == 1",
         "f'{age.to_csv}' == 1",
         "age.str.encode('utf-8') == 1",
+        "age > 9 ** 9 ** 9",
+        "age > (9 ** 9) ** 9",
+        "age > 9 ** fold",
+        "age > 1 and 'a' * 1000000000 == sex",
+        "'%1000000000d' % 3 == sex",
     ],
 )
 def test_a_query_is_a_condition_and_no_program(
@@ -203,6 +209,28 @@ def test_a_query_is_a_condition_and_no_program(
     with pytest.raises(EcgStoreError, match="failed"):
         store.select(query=query.replace("{out}", str(out)))
     assert not out.exists()
+
+
+def test_texts_that_many_rows_share_are_looked_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "many.h5"
+    make_store(path, 9000, 2)
+    with ecgstore.open(path) as store:
+        frame = store.records.reset_index()
+        for query in (
+            "dx.str.contains('12')",
+            "sex == 'male'",
+            "`source` in ['ptb', 'ptb-xl'] and source != 'ptb'",
+            "sex.duplicated()",
+            "record_id > 'E00004000'",
+        ):
+            expected = np.flatnonzero(np.asarray(frame.eval(query, engine="python")))
+            np.testing.assert_array_equal(store.select(query=query).rows, expected)
+            assert 0 < len(expected) < 9000
+        values, numbers = store.columns.distinct_texts("sex") or ([], [])
+        np.testing.assert_array_equal(np.array(values)[numbers], store.column("sex"))
+        assert store.columns.distinct_texts("record_id") is None
+        with pytest.raises(EcgStoreError, match="is not a condition"):
+            store.select(query="sex")
 
 
 def test_a_column_may_have_any_name(few_records: Path, tmp_path: Path) -> None:

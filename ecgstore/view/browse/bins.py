@@ -80,10 +80,12 @@ def bin_edges(values: NDArray[Any]) -> FloatArray:
     )
     lowest, highest = _extremes(values)
     if lowest < edges[0]:
-        edges = np.concatenate([[-np.inf], edges])
+        below = edges[0] - width
+        edges = np.concatenate([[below if lowest >= below else -np.inf], edges])
     if highest >= edges[-1]:
-        edges = np.concatenate([edges, [np.inf]])
-    return edges
+        above = edges[-1] + width
+        edges = np.concatenate([edges, [above if highest < above else np.inf]])
+    return np.unique(edges)
 
 
 def _width(least: float, is_whole: bool) -> float:

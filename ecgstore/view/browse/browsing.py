@@ -1,13 +1,13 @@
 """Records by filter and order, kept between the requests of the page."""
 
 from collections.abc import Callable, Hashable, Iterable
-from functools import partial, reduce
+from functools import reduce
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgstore.arrays import BoolArray, BytesArray, IntArray, UInt8Array
+from ecgstore.arrays import BoolArray, BytesArray, IntArray
 from ecgstore.distinct_texts import distinct
 from ecgstore.errors import EcgStoreError
 from ecgstore.similar_names import did_you_mean
@@ -20,7 +20,7 @@ from ecgstore.view.browse.columns import Column, columns_of
 from ecgstore.view.browse.filters import Filter
 from ecgstore.view.browse.groupings import Coded, Flagged, Grouping, Listed
 from ecgstore.view.browse.kept import Kept
-from ecgstore.view.browse.names import holding, lowered
+from ecgstore.view.browse.names import holding
 
 CLASS: Final = "class"
 DIAGNOSIS: Final = "diagnosis"
@@ -54,7 +54,6 @@ class Browsing:
         self._groupings = Kept(64)
         self._bins = Kept(64)
         self._counts = Kept(128)
-        self._lowered = Kept(len(_SEARCHED))
         self._masks = Kept(int(np.clip(_KEPT_MB * per_mb, 16, 256)))
         self._orders = Kept(int(np.clip(_KEPT_MB * per_mb / 8, 4, 32)))
         self._selected = Kept(int(np.clip(_KEPT_MB * per_mb / 8, 4, 32)))
@@ -224,12 +223,8 @@ class Browsing:
         """Return which records have a part in their name or their patient's."""
         found = np.zeros(len(self.store), bool)
         for name in _SEARCHED:
-            found |= holding(self._lowered.get(name, partial(self._names, name)), part)
+            found |= holding(self.store.table(f"{schema.RECORDS}/{name}"), part)
         return found
-
-    def _names(self, name: str) -> UInt8Array:
-        """Return a column of names for `holding`."""
-        return lowered(self.store.table(f"{schema.RECORDS}/{name}"))
 
     # -- orders -------------------------------------------------------------
 
