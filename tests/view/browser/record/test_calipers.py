@@ -62,6 +62,17 @@ def test_a_caliper_jumps_to_marks_and_onto_the_curve(page: Page) -> None:
     assert text == f"lead II, {expected / 500:.3f} s, {mv:.2f} mV"
 
 
+def test_a_caliper_comes_onto_a_curve_at_zero(page: Page) -> None:
+    signal = page.store["HR00001"].signal[1]
+    sample = int(np.flatnonzero(signal == 0)[0])
+    page.open("HR00001", cal=f"II@{sample / 500}@0.7;II@{sample / 500}@0.7")
+    handle = page.all(".rec-handle")[0]
+    handle.send_keys(Keys.ENTER)
+    page.settle()
+    said = f"lead II, {sample / 500:.3f} s, 0.00 mV"
+    assert handle.get_attribute("aria-valuetext") == said
+
+
 def test_a_caliper_is_dragged(page: Page) -> None:
     page.open("HR00001", cal="II@1.0@0.0;II@2.0@0.0", layout="12x1")
     scale = page.run("return app.paper.scale")
