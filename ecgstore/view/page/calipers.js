@@ -96,12 +96,12 @@ export class Calipers {
 
   /** Put both points at successive beats in view, or at a third and two thirds of it. */
   place() {
-    const { layout, record, valueAt } = this.paper;
+    const { layout, record } = this.paper;
     const panel = layout.panels.at(-1);
     const inside = record.r_peaks.map((sample) => sample / record.fs).filter((second) => second >= panel.start && second <= panel.end);
     const third = (panel.end - panel.start) / 3;
     const seconds = inside.length > 1 ? inside.slice(0, 2) : [panel.start + third, panel.start + 2 * third];
-    this.points = seconds.map((second) => ({ lead: panel.name, second, mv: valueAt(panel.name, second) || 0 }));
+    this.points = seconds.map((second) => ({ lead: panel.name, second, mv: this.#curveAt(panel.name, second, 0) }));
   }
 
   /** Move the handles to where the points are on the paper. */
@@ -156,9 +156,15 @@ export class Calipers {
     handle.addEventListener("pointercancel", end, { once: true });
   }
 
+  /** Return the voltage of a curve at a time, or another one where there is no curve. */
+  #curveAt(lead, second, otherwise) {
+    const mv = this.paper.valueAt(lead, second);
+    return Number.isFinite(mv) ? mv : otherwise;
+  }
+
   #key(event, which) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const { record, valueAt, marksOf, layout } = this.paper;
+    const { record, marksOf, layout } = this.paper;
     const point = this.points[which];
     const times = event.shiftKey ? 10 : 1;
     const change = { ...point };
@@ -180,19 +186,19 @@ export class Calipers {
       case "PageDown": {
         const next = shown.indexOf(point.lead) + (event.key === "PageUp" ? -1 : 1);
         change.lead = shown[(next + shown.length) % shown.length];
-        change.mv = valueAt(change.lead, change.second) || 0;
+        change.mv = this.#curveAt(change.lead, change.second, 0);
         break;
       }
       case "[":
         change.second = marksOf(point.lead).findLast((second) => second < point.second - 1e-6) ?? point.second;
-        change.mv = valueAt(point.lead, change.second) || point.mv;
+        change.mv = this.#curveAt(point.lead, change.second, point.mv);
         break;
       case "]":
         change.second = marksOf(point.lead).find((second) => second > point.second + 1e-6) ?? point.second;
-        change.mv = valueAt(point.lead, change.second) || point.mv;
+        change.mv = this.#curveAt(point.lead, change.second, point.mv);
         break;
       case "Enter":
-        change.mv = valueAt(point.lead, change.second) || point.mv;
+        change.mv = this.#curveAt(point.lead, change.second, point.mv);
         break;
       default:
         return;
