@@ -149,8 +149,8 @@ def read_protocol(path: Path) -> StoredProtocol:
         path=path,
         name=name,
         settings=plain_settings(content["settings"]),
-        store_name=content["store"]["name"].text(),
-        fingerprint=content["store"]["fingerprint"].text(),
+        store_name=content["store"]["name"].name(),
+        fingerprint=content["store"]["fingerprint"].name(),
         software={name: value.text() for name, value in content["software"].items()},
         records=records,
         result=result,
@@ -181,7 +181,7 @@ def _records(content: JsonValue) -> tuple[ComparedRecords, tuple[str, ...]]:
     if not np.isin(labels, (0, 1)).all():
         at = int(np.flatnonzero(~np.isin(labels, (0, 1)).all(axis=1))[0])
         rows[at]["labels"].refuse("only 0 and 1")
-    names = tuple(row["record_id"].text() for row in rows)
+    names = tuple(row["record_id"].name() for row in rows)
     if len({*names}) < len(names):
         raise SchemaError(
             f"{content.file}: records has a record_id twice; expected names that "
@@ -189,11 +189,11 @@ def _records(content: JsonValue) -> tuple[ComparedRecords, tuple[str, ...]]:
         )
     numbers = np.array([row["patient"].whole(0, 2**62) for row in rows], np.int64)
     _, patient = np.unique(numbers, return_inverse=True)
-    source = np.array([row["source"].text() for row in rows], object)
+    source = np.array([row["source"].name() for row in rows], object)
     records = ComparedRecords(
         names, classes, labels.astype(np.uint8), source, patient.astype(np.int64)
     )
-    return records, tuple(row["fold"].text() for row in rows)
+    return records, tuple(row["fold"].name() for row in rows)
 
 
 def _outer_folds(
