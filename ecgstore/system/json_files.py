@@ -5,7 +5,8 @@ Every error names the file and the key, what was expected and what to do.
 
 import json
 import math
-from collections.abc import Iterator
+import reprlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -20,7 +21,15 @@ MOST_BYTES: Final = 2**30
 """Size of a file that is read: the values in memory take several times as much."""
 
 _LONGEST_TEXT: Final = 10_000
+_LONGEST_NAME: Final = 1000
 _MOST_LISTED: Final = 1000
+
+_SHOWN: Final = reprlib.Repr()
+"""Writes the start of a value for messages, however large it is."""
+
+_SHOWN.maxlevel = 4
+_SHOWN.maxlist = _SHOWN.maxdict = 20
+_SHOWN.maxstring = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,8 @@ class JsonValue:
     def items(self) -> Iterator[tuple[str, "JsonValue"]]:
         """Yield names and values of an object."""
         for name, value in self._typed(dict, "an object").items():
+            if len(name) > _LONGEST_NAME:
+                self.refuse(f"names of at most {_LONGEST_NAME:,} characters")
             yield name, self._inner(name, value)
 
     def names(self) -> tuple[str, ...]:
@@ -76,16 +87,20 @@ class JsonValue:
             self.refuse(f"a list of at most {most:,}, not of {len(values):,}")
         return [self._inner(str(number), value) for number, value in enumerate(values)]
 
-    def text(self) -> str:
+    def text(self, longest: int = _LONGEST_TEXT) -> str:
         """Return a text."""
         text: str = self._typed(str, "a text")
-        if len(text) > _LONGEST_TEXT:
-            self.refuse(f"a text of at most {_LONGEST_TEXT:,} characters")
+        if len(text) > longest:
+            self.refuse(f"a text of at most {longest:,} characters")
         return text
 
+    def name(self) -> str:
+        """Return the name of something, such as of a record."""
+        return self.text(_LONGEST_NAME)
+
     def texts(self, most: int) -> tuple[str, ...]:
-        """Return a list of texts that differ."""
-        texts = tuple(element.text() for element in self.elements(most))
+        """Return a list of names that differ."""
+        texts = tuple(element.name() for element in self.elements(most))
         if len({*texts}) < len(texts):
             self.refuse("texts that differ")
         return texts
@@ -110,24 +125,25 @@ class JsonValue:
         self, shape: tuple[int, ...], minimum: float, maximum: float
     ) -> FloatArray:
         """Return numbers in nested lists of a shape."""
-        try:
-            array = np.asarray(self.value)
-        except (ValueError, OverflowError):  # of unequal lengths
-            array = np.empty(0, object)
         expected = (
             f"numbers, {minimum:g} to {maximum:g}, in lists of shape "
             f"{' x '.join(map(str, shape))}"
         )
-        if array.shape != shape or array.dtype.kind not in "iuf":
+        # Before NumPy sees them: it makes texts as wide as the longest one.
+        if not _are_numbers(self.value, shape):
+            self.refuse(expected)
+        try:
+            array = np.asarray(self.value, np.float64)
+        except OverflowError:  # a whole number that is larger than any float
             self.refuse(expected)
         if not ((array >= minimum) & (array <= maximum)).all():
             self.refuse(expected)
-        return array.astype(np.float64)
+        return array
 
     def refuse(self, expected: str) -> NoReturn:
         """Raise the error for a value that is not as expected."""
         raise SchemaError(
-            f"{self.file}: {self._named()} is {short_repr(self.value)}; expected "
+            f"{self.file}: {self._named()} is {_start(self.value)}; expected "
             f"{expected}; {self.remedy}"
         )
 
@@ -213,6 +229,21 @@ def _plain(value: JsonValue) -> object:
     if isinstance(value.value, int):
         return value.whole(-(2**63), 2**63 - 1)
     return value.number()
+
+
+def _are_numbers(value: object, shape: Sequence[int]) -> bool:
+    """Return whether a value is numbers, no truth values, in lists of a shape."""
+    if not isinstance(value, list) or len(value) != shape[0]:
+        return False
+    if len(shape) == 1:
+        return {*map(type, value)} <= {int, float}
+    return all(_are_numbers(one, shape[1:]) for one in value)
+
+
+def _start(value: object) -> str:
+    """Return the start of a value for a message of one line."""
+    text = _SHOWN.repr(value)
+    return text if len(text) <= _SHOWN.maxstring else f"{text[: _SHOWN.maxstring]}..."
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -31,9 +31,13 @@ _NAME: Final = re.compile(rf"({'|'.join(PROTOCOLS)})(-[1-9]\d{{0,8}})?", re.ASCI
 _REMEDY: Final = (
     "restore the file from a copy, or make it again with `ecgstore compare`"
 )
-_MOST_RECORDS: Final = 100_000_000
+_MOST_RECORDS: Final = 3_000_000
 _MOST_CLASSES: Final = 1000
 _MOST_SEEDS: Final = 1000
+_MOST_FOLDS: Final = 1000
+_MOST_SOURCES: Final = 1000
+_MOST_TRAINING: Final = 100_000_000
+"""Training records of all folds together, which are listed for each fold."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -149,8 +153,8 @@ def read_protocol(path: Path) -> StoredProtocol:
         path=path,
         name=name,
         settings=plain_settings(content["settings"]),
-        store_name=content["store"]["name"].text(),
-        fingerprint=content["store"]["fingerprint"].text(),
+        store_name=content["store"]["name"].name(),
+        fingerprint=content["store"]["fingerprint"].name(),
         software={name: value.text() for name, value in content["software"].items()},
         records=records,
         result=result,
@@ -181,7 +185,7 @@ def _records(content: JsonValue) -> tuple[ComparedRecords, tuple[str, ...]]:
     if not np.isin(labels, (0, 1)).all():
         at = int(np.flatnonzero(~np.isin(labels, (0, 1)).all(axis=1))[0])
         rows[at]["labels"].refuse("only 0 and 1")
-    names = tuple(row["record_id"].text() for row in rows)
+    names = tuple(row["record_id"].name() for row in rows)
     if len({*names}) < len(names):
         raise SchemaError(
             f"{content.file}: records has a record_id twice; expected names that "
@@ -189,11 +193,26 @@ def _records(content: JsonValue) -> tuple[ComparedRecords, tuple[str, ...]]:
         )
     numbers = np.array([row["patient"].whole(0, 2**62) for row in rows], np.int64)
     _, patient = np.unique(numbers, return_inverse=True)
-    source = np.array([row["source"].text() for row in rows], object)
+    source = np.array([row["source"].name() for row in rows], object)
+    _require_few(content, "sources", len({*source}), _MOST_SOURCES)
     records = ComparedRecords(
         names, classes, labels.astype(np.uint8), source, patient.astype(np.int64)
     )
-    return records, tuple(row["fold"].text() for row in rows)
+    fold_names = tuple(row["fold"].name() for row in rows)
+    n_folds = len({*fold_names})
+    _require_few(content, "folds", n_folds, _MOST_FOLDS)
+    n_listed = n_folds * len(rows)
+    _require_few(content, "records in all folds", n_listed, _MOST_TRAINING)
+    return records, fold_names
+
+
+def _require_few(content: JsonValue, things: str, number: int, most: int) -> None:
+    """Refuse records of more folds or sources than a report can show."""
+    if number > most:
+        raise SchemaError(
+            f"{content.file}: records has {number:,} {things}; expected at most "
+            f"{most:,}; {_REMEDY}"
+        )
 
 
 def _outer_folds(
@@ -201,10 +220,11 @@ def _outer_folds(
 ) -> list[OuterFold]:
     """Return the folds: all records of other patients were for training, or some."""
     n_records = protocol.text().partition("-")[2]
-    fold_of = np.array(fold_names, object)
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(fold_names))}
+    fold_of = np.array([numbers[name] for name in fold_names])
     folds = []
-    for name in dict.fromkeys(fold_names):
-        test = np.flatnonzero(fold_of == name)
+    for name, number in numbers.items():
+        test = np.flatnonzero(fold_of == number)
         in_test = np.isin(records.patient, records.patient[test])
         fold = OuterFold(name, np.flatnonzero(~in_test), test)
         if not len(fold.training):

@@ -22,7 +22,7 @@ import pytest
 from ecgstore.cli.commands.compare import compare as compare_command
 from ecgstore.cli.options.declared import drop_unset
 from ecgstore.errors import EcgStoreError, SchemaError
-from ecgstore.models.comparison import report as comparison_writer
+from ecgstore.models.comparison import report as comparison_writer, stored
 from ecgstore.models.comparison.estimates import TITLES
 from ecgstore.models.comparison.protocols import OuterFold, outer_folds
 from ecgstore.models.comparison.report import write_report
@@ -389,6 +389,26 @@ def test_a_file_that_is_too_large_or_none_is_not_read(
     os.mkfifo(own)
     with pytest.raises(SchemaError, match="pipe"):
         comparison_report(own.parent)
+
+
+def test_each_record_in_a_fold_or_a_source_of_its_own_is_an_error(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = json.loads(own.read_text())
+    for name in ("fold", "source"):
+        changed = copy.deepcopy(content)
+        row = changed["records"][0]
+        changed["records"] = [
+            {**row, "record_id": str(number), name: str(number)}
+            for number in range(1001)
+        ]
+        own.write_text(json.dumps(changed))
+        with pytest.raises(SchemaError, match=f"1,001 {name}s; expected at most 1,000"):
+            read_comparison(own.parent)
+    own.write_text(json.dumps(content))
+    monkeypatch.setattr(stored, "_MOST_TRAINING", 2 * len(content["records"]))
+    with pytest.raises(SchemaError, match="records in all folds"):
+        read_comparison(own.parent)
 
 
 def test_files_of_different_stores_are_an_error(own: Path) -> None:
