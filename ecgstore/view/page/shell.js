@@ -72,7 +72,7 @@ function split() {
     const width = Math.round(Math.min(Math.max(px, LEAST_PX), most));
     document.body.style.setProperty("--table", `${width}px`);
     remembered("table", width);
-    splitter.ariaValueNow = String(width);
+    Object.assign(splitter, { ariaValueNow: String(width), ariaValueMin: String(LEAST_PX), ariaValueMax: String(most) });
   };
   const known = Number(remembered("table"));
   if (known) set(known);
