@@ -5,6 +5,7 @@ may come from anyone.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from ecgstore.scores.regression import (
     regression_bootstrap,
 )
 from ecgstore.scores.stored import TOLERANCE, require_same_scores, stored_result
-from ecgstore.system.json_files import JsonValue, read_json
+from ecgstore.system.json_files import JsonFiles, JsonValue, stacked
 
 if TYPE_CHECKING:
     from ecgstore.models.evaluation.evaluate import Evaluation
@@ -32,6 +33,10 @@ MODEL: Final = "model"
 _REMEDY: Final = (
     "restore the file from a copy, or make it again with `ecgstore evaluate --json`"
 )
+_BEGIN: Final = re.compile(rb'\s*\{\s*"label_names"\s*:')
+"""How the file of an evaluation begins, also one that is damaged further on."""
+
+_N_BYTES_OF_BEGIN: Final = 1000
 _KEYS: Final = {"label_names", "scores", "intervals", "predictions"}
 _MOST_FILES: Final = 100
 _MOST_CLASSES: Final = 1000
@@ -128,10 +133,12 @@ class Judged:
         )
 
 
-def evaluations_in(folder: Path, label_names: tuple[str, ...]) -> list[Judged]:
+def evaluations_in(
+    folder: Path, label_names: tuple[str, ...]
+) -> tuple[list[Judged], list[str]]:
     """Read the evaluations in a folder: its JSON files of `ecgstore evaluate`.
 
-    Other JSON files are left alone.
+    Other JSON files, and what is no file, are left alone.
 
     Parameters
     ----------
@@ -140,24 +147,53 @@ def evaluations_in(folder: Path, label_names: tuple[str, ...]) -> list[Judged]:
     label_names : tuple of str
         The classes of its model.
 
+    Returns
+    -------
+    judged : list of Judged
+        The evaluations.
+    unread : list of str
+        Names of files that could not be read, and do not begin as an evaluation; also
+        of those that are too many.
+
     Raises
     ------
     SchemaError
-        If one is damaged, or of a model of other classes.
+        If an evaluation is damaged, or of a model of other classes.
     """
     try:
-        paths = sorted(folder.glob("*.json"))[:_MOST_FILES]
+        paths = sorted(path for path in folder.glob("*.json") if path.is_file())
     except OSError as error:
         raise EcgStoreError(
             f"{folder}: cannot be read ({error.strerror}); expected the folder of a "
             "training"
         ) from error
-    contents = [read_json(path, _REMEDY) for path in paths]
-    return [
-        _stored(content, label_names)
-        for content in contents
-        if isinstance(content.value, dict) and content.value.keys() >= _KEYS
-    ]
+    first = [path for path in paths if _begins_as_evaluation(path)]
+    others = sorted({*paths} - {*first})
+    in_order = [*first, *others]  # so that others do not use up what is read
+    judged = []
+    unread = [path.name for path in in_order[_MOST_FILES:]]
+    files = JsonFiles(_REMEDY)
+    for number, path in enumerate(in_order[:_MOST_FILES]):
+        try:
+            content = files.read(path)
+        except EcgStoreError:
+            if number < len(first):
+                raise
+            unread.append(path.name)
+            continue
+        if isinstance(content.value, dict) and content.value.keys() >= _KEYS:
+            judged.append(_stored(content, label_names))
+        del content  # before the next one is read
+    return judged, sorted(unread)
+
+
+def _begins_as_evaluation(path: Path) -> bool:
+    """Return whether a file begins as `ecgstore evaluate` writes one."""
+    try:
+        with path.open("rb") as file:
+            return _BEGIN.match(file.read(_N_BYTES_OF_BEGIN)) is not None
+    except OSError:
+        return False
 
 
 def _stored(content: JsonValue, label_names: tuple[str, ...]) -> Judged:
@@ -169,13 +205,11 @@ def _stored(content: JsonValue, label_names: tuple[str, ...]) -> Judged:
     n_classes, entries = len(label_names), dict(content["predictions"].items())
     if not entries:
         content["predictions"].refuse("those of at least one record")
-    labels = np.stack(
-        [one["labels"].numbers((n_classes,), 0, 1) for one in entries.values()]
-    )
+    labels = stacked([one["labels"] for one in entries.values()], (n_classes,), 0, 1)
     if not np.isin(labels, (0, 1)).all():
         content["predictions"].refuse("labels that are 0 or 1")
-    probabilities = np.stack(
-        [one["probabilities"].numbers((n_classes,), 0, 1) for one in entries.values()]
+    probabilities = stacked(
+        [one["probabilities"] for one in entries.values()], (n_classes,), 0, 1
     )
     thresholds = content["scores"]["thresholds"].numbers((n_classes,), 0, 1)
     intervals = stored_result(content["intervals"], (MODEL,), n_classes)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ecgstore.arrays import IntArray
 from ecgstore.config import TEST_FOLD, VALIDATION_FOLD
-from ecgstore.errors import SchemaError, counted
+from ecgstore.errors import SchemaError, counted, short_list
 from ecgstore.models.checkpoint import MODEL_FILE, Checkpoint
 from ecgstore.models.evaluation.evaluate import evaluate
 from ecgstore.models.hybrid.card import CARD, PART_TITLES
@@ -99,6 +99,7 @@ def run_report(
     origin = JsonValue(file, "origin", described, _REMEDY)
     pictures = Pictures()
     where = ""
+    unread: list[str] = []
     if store is not None:
         evaluation = evaluate(
             trained,
@@ -112,7 +113,7 @@ def run_report(
         where = f"fold{'s' * (len(folds) > 1)} {listed} of {store.file_name}"
         judged = [Judged.of(evaluation, where)]
     else:
-        judged = evaluations_in(file.parent, trained.label_names)
+        judged, unread = evaluations_in(file.parent, trained.label_names)
     same = store if store is not None and _is_of_training(trained, store) else None
     return Report(
         title=f"{_kind(trained)} of {file.parent.absolute().name or 'a training'}",
@@ -127,6 +128,7 @@ def run_report(
             *_trainings(origin, pictures),
             *_held_out(trained, origin),
             *_evaluations(trained, judged, store, pictures),
+            *_unread(unread),
             *_card(file.parent / CARD),
             _use(trained),
             _run_again(trained, origin),
@@ -520,6 +522,16 @@ def _evaluations(
         else:
             blocks.append(hardest_gallery(hardest, store))
         yield Section(f"Scores of held-out records: {one.where}", blocks)
+
+
+def _unread(names: Sequence[str]) -> Iterator[Section]:
+    """Yield which JSON files of the folder are not reported, if there are any."""
+    if names:
+        text = (
+            "Left out, as they are no JSON, could not be read, are too large or too "
+            f"many: {short_list(names)}."
+        )
+        yield Section("Other JSON files in the folder", [Paragraph(text)])
 
 
 def _card(path: Path) -> Iterator[Section]:

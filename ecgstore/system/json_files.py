@@ -5,6 +5,7 @@ Every error names the file and the key, what was expected and what to do.
 
 import json
 import math
+import os
 import reprlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,12 +18,16 @@ from ecgstore.arrays import FloatArray
 from ecgstore.errors import EcgStoreError, SchemaError, short_list, short_repr
 from ecgstore.system.regular_files import require_regular_file
 
-MOST_BYTES: Final = 2**30
-"""Size of a file that is read: the values in memory take several times as much."""
+MOST_BYTES: Final = 2**28
+"""Size of all files that are read for one result."""
+
+MOST_VALUES: Final = 2**25
+"""Values and lists in a file: each takes up to a hundred bytes, however short it is."""
 
 _LONGEST_TEXT: Final = 10_000
 _LONGEST_NAME: Final = 1000
 _MOST_LISTED: Final = 1000
+_MOST_NAMES: Final = 3_000_000
 
 _SHOWN: Final = reprlib.Repr()
 """Writes the start of a value for messages, however large it is."""
@@ -71,7 +76,10 @@ class JsonValue:
 
     def items(self) -> Iterator[tuple[str, "JsonValue"]]:
         """Yield names and values of an object."""
-        for name, value in self._typed(dict, "an object").items():
+        content = self._typed(dict, "an object")
+        if len(content) > _MOST_NAMES:
+            self.refuse(f"at most {_MOST_NAMES:,} values, not {len(content):,}")
+        for name, value in content.items():
             if len(name) > _LONGEST_NAME:
                 self.refuse(f"names of at most {_LONGEST_NAME:,} characters")
             yield name, self._inner(name, value)
@@ -163,43 +171,82 @@ class JsonValue:
         return self.value
 
 
-def read_json(path: Path, remedy: str) -> JsonValue:
-    """Read a JSON file that may come from anyone.
+class JsonFiles:
+    """Reads JSON files that may come from anyone, of `MOST_BYTES` altogether.
 
     Parameters
     ----------
-    path : Path
-        The file.
     remedy : str
-        What to do if it is damaged.
-
-    Raises
-    ------
-    EcgStoreError
-        If it cannot be read.
-    SchemaError
-        If it is no JSON, or larger than `MOST_BYTES`.
+        What to do if one is damaged.
     """
-    require_regular_file(path, SchemaError)
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise EcgStoreError(
-            f"{path}: cannot be read ({error.strerror}); {remedy}"
-        ) from error
-    if len(content) > MOST_BYTES:
-        raise SchemaError(
-            f"{path}: has more than {MOST_BYTES / 2**30:g} GiB, which is not read; "
-            f"{remedy}"
-        )
-    try:
-        value = json.loads(content, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:  # no UTF-8, too deep, too long
-        raise SchemaError(
-            f"{path}: is no JSON ({type(error).__name__}); {remedy}"
-        ) from error
-    return JsonValue(path, "", value, remedy)
+
+    def __init__(self, remedy: str) -> None:
+        self._remedy = remedy
+        self._n_bytes_left = MOST_BYTES
+
+    def read(self, path: Path) -> JsonValue:
+        """Read a file.
+
+        Raises
+        ------
+        EcgStoreError
+            If it cannot be read.
+        SchemaError
+            If it is no JSON, has more than `MOST_VALUES`, or is larger than what is
+            left of `MOST_BYTES`.
+        """
+        require_regular_file(path, SchemaError)
+        try:
+            with path.open("rb") as file:
+                n_bytes = os.fstat(file.fileno()).st_size
+                is_small = n_bytes <= self._n_bytes_left
+                content = file.read(n_bytes) if is_small else b""
+        except OSError as error:
+            raise EcgStoreError(
+                f"{path}: cannot be read ({error.strerror}); {self._remedy}"
+            ) from error
+        if not is_small:
+            raise SchemaError(
+                f"{path}: has {n_bytes:,} bytes; expected at most {MOST_BYTES:,} in "
+                "all JSON files of the folder together: predict fewer records, or keep "
+                "the files in several folders"
+            )
+        self._n_bytes_left -= n_bytes
+        if sum(map(content.count, (b",", b"[", b"{"))) > MOST_VALUES:
+            raise SchemaError(
+                f"{path}: has more than {MOST_VALUES:,} values, which are not read; "
+                f"{self._remedy}"
+            )
+        try:
+            value = json.loads(content, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:  # no UTF-8, too deep, too long
+            raise SchemaError(
+                f"{path}: is no JSON ({type(error).__name__}); {self._remedy}"
+            ) from error
+        return JsonValue(path, "", value, self._remedy)
+
+
+def stacked(
+    values: Sequence[JsonValue], shape: tuple[int, ...], minimum: float, maximum: float
+) -> FloatArray:
+    """Return the numbers of several values, each in lists of the same shape.
+
+    Parameters
+    ----------
+    values : sequence of JsonValue
+        The values.
+    shape, minimum, maximum
+        See `JsonValue.numbers`.
+
+    Returns
+    -------
+    ndarray of shape (n_values, *shape)
+    """
+    # Row by row: the arrays of short rows would take ten times as much as their values.
+    numbers = np.empty((len(values), *shape))
+    for row, value in enumerate(values):
+        numbers[row] = value.numbers(shape, minimum, maximum)
+    return numbers
 
 
 def plain_settings(settings: JsonValue) -> dict[str, Any]:

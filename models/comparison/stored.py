@@ -23,7 +23,12 @@ from ecgstore.models.comparison.results import (
 from ecgstore.scores.bootstrap import BootstrapResult
 from ecgstore.scores.stored import require_same_scores, stored_result
 from ecgstore.system.file_format import FileFormat
-from ecgstore.system.json_files import JsonValue, plain_settings, read_json
+from ecgstore.system.json_files import (
+    JsonFiles,
+    JsonValue,
+    plain_settings,
+    stacked,
+)
 
 FORMAT: Final = FileFormat("ecgstore comparison", 1, "`ecgstore compare`")
 
@@ -117,7 +122,8 @@ def read_comparison(folder: Path) -> list[StoredProtocol]:
             f"{folder}: has no predictions of a comparison, such as patients.json; "
             f"expected the folder of {FORMAT.made_by}, after it ended"
         )
-    protocols = [read_protocol(path) for path in files]
+    json_files = JsonFiles(_REMEDY)
+    protocols = [_protocol(json_files.read(path)) for path in files]
     first = protocols[0]
     for other in protocols[1:]:
         if (other.fingerprint, other.records.names, other.records.label_names) != (
@@ -132,9 +138,9 @@ def read_comparison(folder: Path) -> list[StoredProtocol]:
     return protocols
 
 
-def read_protocol(path: Path) -> StoredProtocol:
-    """Read the predictions and scores of one protocol; see `read_comparison`."""
-    content = read_json(path, _REMEDY)
+def _protocol(content: JsonValue) -> StoredProtocol:
+    """Return the predictions and scores of one protocol."""
+    path = content.file
     FORMAT.check(path, *(_value(content, name) for name in ("format", "version")))
     name = content["protocol"].text()
     if name != path.stem or not _NAME.fullmatch(name):
@@ -181,7 +187,7 @@ def _records(content: JsonValue) -> tuple[ComparedRecords, tuple[str, ...]]:
     if not rows or not classes:
         content["records"].refuse("at least one record, of at least one class")
     shape = (len(classes),)
-    labels = np.stack([row["labels"].numbers(shape, 0, 1) for row in rows])
+    labels = stacked([row["labels"] for row in rows], shape, 0, 1)
     if not np.isin(labels, (0, 1)).all():
         at = int(np.flatnonzero(~np.isin(labels, (0, 1)).all(axis=1))[0])
         rows[at]["labels"].refuse("only 0 and 1")
@@ -271,12 +277,14 @@ def _predictions(
         of_folds = content["thresholds"][name]
         limits = {fold: of_folds[fold].numbers(shape, 0, 1) for fold in {*fold_names}}
         predictions[name] = Predictions(
-            _by_row([row["probabilities"][name].numbers(shape, 0, 1) for row in rows]),
-            _by_row([limits[fold] for fold in fold_names]),
+            _by_seed(
+                stacked([row["probabilities"][name] for row in rows], shape, 0, 1)
+            ),
+            _by_seed(np.stack([limits[fold] for fold in fold_names])),
         )
     return predictions
 
 
-def _by_row(values: list[FloatArray]) -> FloatArray:
-    """Return arrays of rows, (n_seeds, n_classes), as (n_seeds, n_rows, n_classes)."""
-    return np.stack(values, axis=1)
+def _by_seed(values: FloatArray) -> FloatArray:
+    """Return values, (n_rows, n_seeds, n_classes), as (n_seeds, n_rows, n_classes)."""
+    return np.ascontiguousarray(values.swapaxes(0, 1))

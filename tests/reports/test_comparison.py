@@ -383,8 +383,15 @@ def test_a_file_that_is_too_large_or_none_is_not_read(
     own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(json_files, "MOST_BYTES", 1000)
-    with pytest.raises(SchemaError, match="GiB"):
+    with pytest.raises(SchemaError, match="expected at most 1,000 in all"):
         comparison_report(own.parent)
+    n_bytes = own.stat().st_size
+    monkeypatch.setattr(json_files, "MOST_BYTES", n_bytes)
+    read_comparison(own.parent)
+    own.with_name("sources.json").write_text("{}")
+    with pytest.raises(SchemaError, match=r"sources\.json: has 2 bytes"):
+        read_comparison(own.parent)
+    own.with_name("sources.json").unlink()
     own.unlink()
     os.mkfifo(own)
     with pytest.raises(SchemaError, match="pipe"):

@@ -2,10 +2,12 @@
 
 import copy
 import json
+import os
 import random
 import re
 import shlex
 import shutil
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html import unescape
@@ -34,11 +36,13 @@ from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.tabular import trees
 from ecgstore.options import options_of, updated
 from ecgstore.reports import page, run as run_reports
+from ecgstore.reports.judged import evaluations_in
 from ecgstore.reports.pictures import Pictures
 from ecgstore.reports.run import run_report
 from ecgstore.scores.regression import regression_bootstrap
 from ecgstore.scores.texts import estimate_text, number_text
 from ecgstore.storage import Store
+from ecgstore.system import json_files
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -146,6 +150,42 @@ def test_an_evaluation_in_the_folder_gives_the_same_scores(
     pattern = r"\d\.\d{3} \(\d\.\d{3} to \d\.\d{3}\)"
     assert re.findall(pattern, text) == re.findall(pattern, of_store)
     assert '<figure class="ecg">' not in text
+
+
+def test_other_json_files_beside_a_model_are_left_alone(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = {"loss": '{"loss": NaN}', "empty": "", "half": '{"a": [1, 2'}
+    for name, content in contents.items():
+        (run / f"{name}.json").write_text(content)
+    (run / "good.json").write_text('{"a": 1}')
+    (run / "broken.json").symlink_to(run / "nowhere")
+    (run / "folder.json").mkdir()
+    os.mkfifo(run / "pipe.json")
+    assert "too many: empty.json, half.json, loss.json." in text_of(run)
+    # What is read is bounded, and spent on evaluations first.
+    monkeypatch.setattr(json_files, "MOST_BYTES", 8)
+    assert "empty.json, half.json, loss.json." in text_of(run)
+    (run / "z.json").write_text('\n{ "label_names": ["')
+    with pytest.raises(SchemaError, match=re.escape(f"{run / 'z.json'}: has 20 bytes")):
+        run_report(run)
+    monkeypatch.setattr(json_files, "MOST_BYTES", 20)
+    with pytest.raises(SchemaError, match=re.escape(f"{run / 'z.json'}: is no JSON")):
+        run_report(run)
+
+
+def test_json_files_beside_a_model_are_freed_one_after_the_other(
+    tmp_path: Path,
+) -> None:
+    for number in range(6):
+        (tmp_path / f"{number}.json").write_text(f"[{'0,' * 1_000_000}0]")
+    tracemalloc.start()
+    try:
+        assert evaluations_in(tmp_path, ("AF",)) == ([], [])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 20_000_000  # a list takes nine million
 
 
 def test_targets_are_reported_and_checked(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ecgstore.errors import SchemaError
-from ecgstore.system.json_files import JsonValue
+from ecgstore.system import json_files
+from ecgstore.system.json_files import JsonFiles, JsonValue, stacked
 
 
 def value_of(value: Any) -> JsonValue:
@@ -58,3 +59,35 @@ def test_the_message_for_a_huge_value_is_made_of_its_start() -> None:
     with pytest.raises(SchemaError, match="expected a text") as error:
         value.text()
     assert len(str(error.value)) < 500
+
+
+def test_a_file_of_very_many_empty_lists_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(f"[{'[],' * 500_000}[]]")
+    assert len(JsonFiles("make it again").read(path).value) == 500_001
+    monkeypatch.setattr(json_files, "MOST_VALUES", 1_000_000)
+    with pytest.raises(SchemaError, match="more than 1,000,000 values"):
+        JsonFiles("make it again").read(path)
+
+
+def test_objects_have_a_limited_number_of_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(json_files, "_MOST_NAMES", 2)
+    assert len(dict(value_of({"a": 1, "b": 2}).items())) == 2
+    with pytest.raises(SchemaError, match="at most 2 values, not 3"):
+        dict(value_of({"a": 1, "b": 2, "c": 3}).items())
+
+
+def test_rows_are_stacked_without_an_array_for_each() -> None:
+    rows = [value_of([0])] * 50_000
+    tracemalloc.start()
+    try:
+        found = stacked(rows, (1,), 0, 1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.shape == (50_000, 1)
+    assert peak < 2 * found.nbytes
