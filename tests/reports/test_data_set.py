@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -24,7 +25,8 @@ from ecgstore.reports.page import (
     Table,
     cell_text,
 )
-from ecgstore.reports.published import DATABASES, Publication
+from ecgstore.reports.published import DATABASES, Publication, licence_of
+from ecgstore.reports.sections.overview import origin
 from ecgstore.sample import sample_folder
 from ecgstore.sources.origin import KNOWN_SOURCES
 from ecgstore.storage import Store
@@ -57,8 +59,23 @@ def words(report: Report, title: str) -> str:
     return " ".join(one.text for one in blocks if isinstance(one, Paragraph))
 
 
-def test_every_known_source_has_a_licence() -> None:
+def test_a_licence_is_claimed_only_where_it_was_found_stated() -> None:
     assert set(DATABASES) == KNOWN_SOURCES
+    for source, known in DATABASES.items():
+        claims = {bool(known.licence), bool(known.licence_url), bool(known.stated_at)}
+        assert len(claims) == 1, source
+    assert licence_of("sami-trop") == "unknown"
+
+
+def test_a_known_database_without_a_known_licence_says_so(store: Store) -> None:
+    found = facts_of(store)
+    renamed = replace(found, sources=[replace(found.sources[0], name="sami-trop")])
+    licences = next(
+        one
+        for one in origin(renamed, Publication()).blocks
+        if isinstance(one, Table) and one.caption.startswith("Licences")
+    )
+    assert licences.rows[0][1:3] == ["SaMi-Trop", "unknown"]
 
 
 def test_numbers_are_those_of_the_store(store: Store, sample_card: DataSetCard) -> None:
