@@ -14,7 +14,7 @@ from ecgstore.config import Config
 from ecgstore.reasons import Reason
 from ecgstore.reports import data_set, facts, page
 from ecgstore.reports.data_set import DataSetCard, data_set_card
-from ecgstore.reports.examples import chosen_records
+from ecgstore.reports.examples import ChosenRecords, chosen_records, pictures
 from ecgstore.reports.facts import facts_of
 from ecgstore.reports.page import (
     Cell,
@@ -163,6 +163,27 @@ def test_pictures_are_small_and_described(sample_card: DataSetCard) -> None:
     assert max(map(len, pictures)) < 15_000
     assert all("<title>" in one and "<desc>ECG of record" in one for one in pictures)
     assert len(html) < 5_000_000
+
+
+def test_people_are_described_as_everywhere_else(
+    sample_store: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(sample_store.read_bytes())
+    with h5py.File(copy, "r+") as file:
+        sex = file["records/sex"]
+        said, given = np.full(len(sex), b"unknown"), dict(sex.attrs)
+        del file["records/sex"]
+        file.create_dataset("records/sex", data=said).attrs.update(given)
+        file["records/age"][:] = 56
+        file["records/age"][0] = np.nan
+    with Store(copy) as store:
+        chosen = [ChosenRecords("all", np.arange(2), 2, 2)]
+        [drawn] = pictures(store, chosen)
+        source, fold = store.column("source"), store.column("fold")
+        for row, known in enumerate(("", "56 years, ")):
+            expected = f"{source[row]}, {known}fold {fold[row]}, "
+            assert drawn[row].lines[0].startswith(expected)
 
 
 def test_with_very_many_classes_fewer_examples_are_shown(
