@@ -30,6 +30,7 @@ from ecgstore.reports.sections.overview import origin
 from ecgstore.sample import sample_folder
 from ecgstore.sources.origin import KNOWN_SOURCES
 from ecgstore.storage import Store
+from ecgstore.storage.flags import FLAT, quality_flags
 from ecgstore.system.visible import visible
 from tests.reports.conftest import HOSTILE, NAMES, made_card
 from tests.reports.pages import read
@@ -184,6 +185,21 @@ def test_people_are_described_as_everywhere_else(
         for row, known in enumerate(("", "56 years, ")):
             expected = f"{source[row]}, {known}fold {fold[row]}, "
             assert drawn[row].lines[0].startswith(expected)
+
+
+def test_flags_of_leads_are_those_of_the_records(
+    sample_store: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(sample_store.read_bytes())
+    with h5py.File(copy, "r+") as file:
+        file["quality/flat_fraction"][:] = 0
+        file["quality/flat_fraction"][:3, 2] = 1.0
+        file["quality/flat_fraction"][5, :] = FLAT  # not above it
+    with Store(copy) as store:
+        assert facts_of(store).flags_of_leads["flat_fraction"][2] == 3
+        assert sum(facts_of(store).flags_of_leads["flat_fraction"]) == 3
+        assert quality_flags(store)["a lead is flat"].nonzero()[0].tolist() == [0, 1, 2]
 
 
 def test_with_very_many_classes_fewer_examples_are_shown(
