@@ -58,6 +58,7 @@ bench: .venv/ecgstore-bench
 	$(BIN)/python -m bench.loading.remote_faults build/bench.h5 --json bench/results/remote-faults.json
 	$(BIN)/python -m bench.loading.transform_rates build/bench.h5 --json bench/results/transforms.json
 	$(BIN)/python -m bench.storage.large_store --rows 10000000 --json bench/results/large-store.json
+	$(BIN)/python -m bench.reports.data_set_card build/bench.h5 --comparison bench/results/comparison --json bench/results/reports.json
 	$(BIN)/python -m bench.view.frames --json bench/results/view-frames.json
 	$(BIN)/python -m bench.view.page $(CHALLENGE) --json bench/results/view.json
 	$(BIN)/python -m bench.models.training $(CHALLENGE) --json bench/results/models.json

@@ -130,7 +130,7 @@ def person_text(age: float, sex: str) -> str:
     >>> person_text(float("nan"), "unknown")
     ''
     """
-    known = [] if sex == "unknown" else [sex]
+    known = [] if sex in {"", "unknown"} else [sex]
     if age == age:  # NaN is unknown
         known.append(f"{age:g} years")
     return ", ".join(known)

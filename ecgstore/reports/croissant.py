@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from ecgstore.reports.facts import StoreFacts
-from ecgstore.reports.published import DATABASES, Publication
+from ecgstore.reports.published import Publication, licence_of
 from ecgstore.reports.sections.overview import licence_texts, summary_sentence
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
@@ -251,7 +251,7 @@ def _inline(store: Store, facts: StoreFacts) -> Iterator[dict[str, Any]]:
             [
                 (
                     one.name,
-                    DATABASES[one.name].licence if one.name in DATABASES else "unknown",
+                    licence_of(one.name),
                     one.n_records,
                 )
                 for one in facts.sources

@@ -9,7 +9,7 @@ import numpy as np
 from ecgstore.arrays import IntArray
 from ecgstore.diagnoses import code_names
 from ecgstore.errors import counted
-from ecgstore.record import without_leads
+from ecgstore.record import person_text, without_leads
 from ecgstore.reports.ecg_svg import ecg_picture
 from ecgstore.reports.page import EcgPicture
 from ecgstore.storage import Store
@@ -109,6 +109,8 @@ def _picture(
     diagnoses = [names.get(code, code) for code in codes if code]
     name = str(columns.one("record_id", row))
     source = str(columns.one("source", row))
+    fold = f"fold {int(columns.one('fold', row))}"
+    person = person_text(float(columns.one("age", row)), str(columns.one("sex", row)))
     seconds = n_samples / store.fs
     n_beats = int((store.r_peaks([row]) >= 0).sum())
     beats = f", {counted(n_beats, 'beat')}" if store.config.beats != "none" else ""
@@ -122,18 +124,9 @@ def _picture(
             f"{seconds:g} s{beats}{without}; {', '.join(diagnoses) or 'no diagnosis'}"
         ),
         lines=(
-            f"{source}, {_person(store, row)}, fold {int(columns.one('fold', row))}"
-            f"{beats}{without}",
+            f"{', '.join(filter(None, (source, person, fold)))}{beats}{without}",
             ", ".join(diagnoses) or "no diagnosis",
         ),
         leads=store.leads,
         n_samples=n_samples,
     )
-
-
-def _person(store: Store, row: int) -> str:
-    """Return age and sex."""
-    age = float(store.columns.one("age", row))
-    sex = str(store.columns.one("sex", row))
-    years = "age unknown" if np.isnan(age) else f"{age:.0f} years"
-    return f"{years}, {sex or 'sex unknown'}"

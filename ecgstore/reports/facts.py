@@ -15,6 +15,7 @@ from ecgstore.arrays import BoolArray, BytesArray, FloatArray, IntArray
 from ecgstore.distinct_texts import distinct
 from ecgstore.storage import Store
 from ecgstore.storage.counts import blocks, column_sums, text_counts
+from ecgstore.storage.flags import FLAT, flagged_leads
 from ecgstore.storage.format import schema
 from ecgstore.storage.summary import summary_of
 
@@ -29,7 +30,7 @@ SEXES: Final = ("female", "male")
 OTHER_SEX: Final = "other or unknown"
 
 _FLAGS_OF_LEADS: Final = (
-    ("flat_fraction", 0.9999),
+    ("flat_fraction", FLAT),
     ("clipped_fraction", 0.0),
     ("missing_fraction", 0.0),
     ("saturated_fraction", 0.0),
@@ -351,12 +352,8 @@ def _flags_of_leads(store: Store) -> dict[str, tuple[int, ...]]:
     missing = store.missing_leads
     found = {}
     for name, above in _FLAGS_OF_LEADS:
-        values = store.table(f"{schema.QUALITY}/{name}")
         counts = np.zeros(store.n_leads, np.int64)
-        for rows in blocks(len(store)):
-            flagged = values[rows] > above
-            if missing is not None:
-                flagged &= ~missing[rows]
+        for _, flagged in flagged_leads(store, name, above):
             counts += flagged.sum(axis=0)
         if counts.any():
             found[name] = tuple(counts.tolist())

@@ -8,11 +8,26 @@ import numpy as np
 from ecgstore.arrays import FloatArray
 from ecgstore.reports.page import Cell, Table
 from ecgstore.scores.bootstrap import Estimate
-from ecgstore.scores.table import CLASS_SCORE_HEADINGS, SCORE_HEADINGS
+from ecgstore.scores.table import (
+    CLASS_SCORE_HEADINGS,
+    SCORE_HEADINGS,
+    SCORES_EXPLAINED,
+)
 from ecgstore.scores.texts import estimate_text, number_text
 
 _MOST_COLUMNS: Final = 7
 """Columns of intervals that fit on a page."""
+
+
+def scores_explained() -> str:
+    """Return how to read scores, in sentences.
+
+    Examples
+    --------
+    >>> scores_explained().endswith(".")
+    True
+    """
+    return " ".join(f"{text[0].upper()}{text[1:]}." for text in SCORES_EXPLAINED)
 
 
 def score_table(

@@ -1,4 +1,7 @@
-"""Which records have each quality flag."""
+"""Which records have each quality flag, and which of their leads."""
+
+from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 
@@ -7,21 +10,48 @@ from ecgstore.storage.counts import blocks
 from ecgstore.storage.format import schema
 from ecgstore.storage.store import Store
 
+FLAT: Final = 0.9999
+"""A lead is flat if more than this fraction of it is."""
+
+
+def flagged_leads(
+    store: Store, name: str, above: float = 0.0
+) -> Iterator[tuple[slice, BoolArray]]:
+    """Yield rows, some at a time, and which leads of each have a problem.
+
+    Leads that are missing have none.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    name : str
+        Dataset of ``/quality`` with a value for each lead.
+    above : float
+        A lead with a higher value has the problem.
+
+    Yields
+    ------
+    rows : slice
+    flagged : ndarray of shape (n_rows, n_leads)
+    """
+    values, missing = store.table(f"{schema.QUALITY}/{name}"), store.missing_leads
+    for rows in blocks(len(store)):
+        flagged = values[rows] > above
+        if missing is not None:
+            flagged &= ~missing[rows]
+        yield rows, flagged
+
 
 def quality_flags(store: Store) -> dict[str, BoolArray]:
     """Return which records have each quality flag that occurs, by its name.
 
     Every array has the shape (n_records,).
     """
-    missing = store.missing_leads
 
     def any_lead(name: str, above: float = 0.0) -> BoolArray:
-        values = store.table(f"{schema.QUALITY}/{name}")
         is_flagged = np.zeros(len(store), bool)
-        for rows in blocks(len(store)):
-            flagged = values[rows] > above
-            if missing is not None:
-                flagged &= ~missing[rows]
+        for rows, flagged in flagged_leads(store, name, above):
             is_flagged[rows] = flagged.any(axis=1)
         return is_flagged
 
@@ -35,7 +65,7 @@ def quality_flags(store: Store) -> dict[str, BoolArray]:
     flags = {
         "a lead is derived from I and II": not_empty("derived_leads"),
         "a lead is missing, stored as zeros": not_empty("missing_leads"),
-        "a lead is flat": any_lead("flat_fraction", above=0.9999),
+        "a lead is flat": any_lead("flat_fraction", above=FLAT),
         "a lead is clipped": any_lead("clipped_fraction"),
         "missing samples interpolated": any_lead("missing_fraction"),
         "exceeds the range of int16": any_lead("saturated_fraction"),

@@ -34,6 +34,7 @@ COMMANDS = {
     "bench.models.interval_coverage",
     "bench.models.pretraining",
     "bench.models.training",
+    "bench.reports.data_set_card",
     "bench.storage.large_store",
     "bench.view.page",
     "bench.view.frames",

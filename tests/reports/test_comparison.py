@@ -31,7 +31,7 @@ from ecgstore.models.comparison.settings import ComparisonSettings
 from ecgstore.models.comparison.stored import read_comparison
 from ecgstore.models.settings import ModelSettings, TrainingSettings
 from ecgstore.options import updated
-from ecgstore.reports import comparison as comparison_reports, page
+from ecgstore.reports import page, protocols
 from ecgstore.reports.comparison import comparison_report
 from ecgstore.reports.hardest import N_SHOWN, record_losses
 from ecgstore.scores.texts import estimate_text
@@ -325,7 +325,7 @@ WRONG: tuple[Any, ...] = (
 def test_any_damaged_value_is_an_error_that_names_the_file_or_changes_nothing(
     own: Path, few: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparison_reports, "drawings_of", lambda *_: {})
+    monkeypatch.setattr(protocols, "drawings_of", lambda *_: {})
     content = json.loads(few.read_text())
     draw = random.Random(0)
     n_errors = 0
@@ -497,8 +497,8 @@ def test_a_comparison_is_reported_without_pytorch(few: Path) -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "from pathlib import Path\n"
-        "from ecgstore.reports import comparison\n"
-        "comparison.drawings_of = lambda *_: {}\n"
+        "from ecgstore.reports import comparison, protocols\n"
+        "protocols.drawings_of = lambda *_: {}\n"
         "print(comparison.comparison_report(Path(sys.argv[1])).title)"
     )
     done = subprocess.run(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -13,7 +14,7 @@ from ecgstore.config import Config
 from ecgstore.reasons import Reason
 from ecgstore.reports import data_set, facts, page
 from ecgstore.reports.data_set import DataSetCard, data_set_card
-from ecgstore.reports.examples import chosen_records
+from ecgstore.reports.examples import ChosenRecords, chosen_records, pictures
 from ecgstore.reports.facts import facts_of
 from ecgstore.reports.page import (
     Cell,
@@ -24,10 +25,12 @@ from ecgstore.reports.page import (
     Table,
     cell_text,
 )
-from ecgstore.reports.published import DATABASES, Publication
+from ecgstore.reports.published import DATABASES, Publication, licence_of
+from ecgstore.reports.sections.overview import origin
 from ecgstore.sample import sample_folder
 from ecgstore.sources.origin import KNOWN_SOURCES
 from ecgstore.storage import Store
+from ecgstore.storage.flags import FLAT, quality_flags
 from ecgstore.system.visible import visible
 from tests.reports.conftest import HOSTILE, NAMES, made_card
 from tests.reports.pages import read
@@ -57,8 +60,23 @@ def words(report: Report, title: str) -> str:
     return " ".join(one.text for one in blocks if isinstance(one, Paragraph))
 
 
-def test_every_known_source_has_a_licence() -> None:
+def test_a_licence_is_claimed_only_where_it_was_found_stated() -> None:
     assert set(DATABASES) == KNOWN_SOURCES
+    for source, known in DATABASES.items():
+        claims = {bool(known.licence), bool(known.licence_url), bool(known.stated_at)}
+        assert len(claims) == 1, source
+    assert licence_of("sami-trop") == "unknown"
+
+
+def test_a_known_database_without_a_known_licence_says_so(store: Store) -> None:
+    found = facts_of(store)
+    renamed = replace(found, sources=[replace(found.sources[0], name="sami-trop")])
+    licences = next(
+        one
+        for one in origin(renamed, Publication()).blocks
+        if isinstance(one, Table) and one.caption.startswith("Licences")
+    )
+    assert licences.rows[0][1:3] == ["SaMi-Trop", "unknown"]
 
 
 def test_numbers_are_those_of_the_store(store: Store, sample_card: DataSetCard) -> None:
@@ -146,6 +164,42 @@ def test_pictures_are_small_and_described(sample_card: DataSetCard) -> None:
     assert max(map(len, pictures)) < 15_000
     assert all("<title>" in one and "<desc>ECG of record" in one for one in pictures)
     assert len(html) < 5_000_000
+
+
+def test_people_are_described_as_everywhere_else(
+    sample_store: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(sample_store.read_bytes())
+    with h5py.File(copy, "r+") as file:
+        sex = file["records/sex"]
+        said, given = np.full(len(sex), b"unknown"), dict(sex.attrs)
+        del file["records/sex"]
+        file.create_dataset("records/sex", data=said).attrs.update(given)
+        file["records/age"][:] = 56
+        file["records/age"][0] = np.nan
+    with Store(copy) as store:
+        chosen = [ChosenRecords("all", np.arange(2), 2, 2)]
+        [drawn] = pictures(store, chosen)
+        source, fold = store.column("source"), store.column("fold")
+        for row, known in enumerate(("", "56 years, ")):
+            expected = f"{source[row]}, {known}fold {fold[row]}, "
+            assert drawn[row].lines[0].startswith(expected)
+
+
+def test_flags_of_leads_are_those_of_the_records(
+    sample_store: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(sample_store.read_bytes())
+    with h5py.File(copy, "r+") as file:
+        file["quality/flat_fraction"][:] = 0
+        file["quality/flat_fraction"][:3, 2] = 1.0
+        file["quality/flat_fraction"][5, :] = FLAT  # not above it
+    with Store(copy) as store:
+        assert facts_of(store).flags_of_leads["flat_fraction"][2] == 3
+        assert sum(facts_of(store).flags_of_leads["flat_fraction"]) == 3
+        assert quality_flags(store)["a lead is flat"].nonzero()[0].tolist() == [0, 1, 2]
 
 
 def test_with_very_many_classes_fewer_examples_are_shown(

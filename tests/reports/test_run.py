@@ -35,7 +35,7 @@ from ecgstore.models.loading import load
 from ecgstore.models.settings import TrainingSettings
 from ecgstore.models.tabular import trees
 from ecgstore.options import options_of, updated
-from ecgstore.reports import page, run as run_reports
+from ecgstore.reports import evaluations, page, training
 from ecgstore.reports.judged import evaluations_in
 from ecgstore.reports.pictures import Pictures
 from ecgstore.reports.run import run_report
@@ -244,8 +244,12 @@ def test_a_damaged_evaluation_is_an_error_that_names_the_file_or_changes_nothing
     run: Path, evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Pictures, "add", lambda *_, **__: page.Paragraph("a picture"))
-    for name in ("plot_reliability", "plot_confusion", "plot_training_curves"):
-        monkeypatch.setattr(run_reports, name, lambda *_, **__: None)
+    for module, name in (
+        (evaluations, "plot_reliability"),
+        (evaluations, "plot_confusion"),
+        (training, "plot_training_curves"),
+    ):
+        monkeypatch.setattr(module, name, lambda *_, **__: None)
     content, path = evaluation.to_dict(), run / "evaluation.json"
     draw, n_errors = random.Random(0), 0
     paths = [*paths_of(content)]
@@ -394,6 +398,32 @@ def test_the_command_in_the_report_gives_the_same_settings(
     assert of_hybrid["inputs"] == "handcrafted"
     assert (of_hybrid["n_inner_folds"], of_hybrid["fusion_epochs"]) == (2, 2)
     assert "epochs" not in of_hybrid
+
+
+def test_the_command_has_the_folds_of_the_training(
+    run: Path, hybrid: Path, store: Store
+) -> None:
+    assert "--validation-folds 8 --test-folds 9" in text_of(run, store)
+    fold = store.column("fold")
+    with_origin(
+        run,
+        training_rows=np.flatnonzero((fold != 3) & (fold != 5) & (fold != 9)),
+        validation_rows=np.flatnonzero(fold == 3),
+    )
+    options = options_in(text_of(run, store))
+    assert (options["validation_folds"], options["test_folds"]) == ((3,), (5, 9))
+    assert "--inputs handcrafted --test-folds 9" in text_of(hybrid, store)
+
+
+def test_without_whole_folds_the_report_says_how_to_get_them(
+    run: Path, store: Store
+) -> None:
+    assert "report RUN --store STORE` finds them" in text_of(run)
+    rows = Checkpoint.load(run).origin["training_rows"]
+    with_origin(run, training_rows=rows[1:])
+    text = text_of(run, store)
+    assert "not whole folds of STORE" in text
+    assert "--test-folds" not in text
 
 
 def test_records_listed_outside_of_the_store_are_an_error(

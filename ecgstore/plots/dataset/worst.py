@@ -1,12 +1,13 @@
 """Records with bad signals, or with leads whose marks disagree."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from ecgstore.arrays import FloatArray, IntArray
+from ecgstore.errors import counted
 from ecgstore.record import Mark
 
 _OUTER: Final = 0.1
@@ -21,13 +22,13 @@ class Problem:
 
     Attributes
     ----------
-    text : str
-        Format of a severity, such as ``"{:.0%} clipped"``.
+    text : callable
+        Returns the words for a severity, such as ``"{:.0%} clipped".format``.
     severity : ndarray of shape (n_records,)
         How severe the problem is in each record; 0 or NaN in records without it.
     """
 
-    text: str
+    text: Callable[[float], str]
     severity: FloatArray
 
 
@@ -51,10 +52,10 @@ def worst_records(problems: Sequence[Problem], n_records: int) -> list[tuple[int
 
     Examples
     --------
-    >>> flat = Problem("{:.0f} flat leads", np.array([0.0, 3.0, 1.0]))
-    >>> late = Problem("{:.0f} ms apart", np.array([40.0, 50.0, np.nan]))
+    >>> flat = Problem("{:.0%} flat".format, np.array([0.0, 0.5, 0.2]))
+    >>> late = Problem("{:.0f} ms apart".format, np.array([40.0, 50.0, np.nan]))
     >>> worst_records([flat, late], 3)
-    [(1, '3 flat leads'), (0, '40 ms apart'), (2, '1 flat leads')]
+    [(1, '50% flat'), (0, '40 ms apart'), (2, '20% flat')]
     """
     queues = []
     for problem in problems:
@@ -67,7 +68,7 @@ def worst_records(problems: Sequence[Problem], n_records: int) -> list[tuple[int
                 queue.pop()
             if queue and len(selected) < n_records:
                 place = queue.pop()
-                selected[place] = problem.text.format(problem.severity[place])
+                selected[place] = problem.text(problem.severity[place])
     return [*selected.items()]
 
 
@@ -107,14 +108,14 @@ def mark_problems(fiducials: IntArray, fs: float) -> list[Problem]:
         "P onsets": _spread_ms(fiducials[..., Mark.P_ON], fs),
     }
     return [
-        Problem("no beats", (n_beats == 0).astype(np.float64)),
+        Problem("no beats".format, (n_beats == 0).astype(np.float64)),
         *(
-            Problem(f"{name} of the leads {{:.0f}} ms apart", spread_ms)
+            Problem(f"{name} of the leads {{:.0f}} ms apart".format, spread_ms)
             for name, spread_ms in spreads.items()
         ),
-        Problem("P waves: {:.0%} of the beats unlike the others", minority),
-        Problem("no QRS complex in {:.0%} of the leads' beats", no_qrs),
-        Problem("no T wave in {:.0%} of the leads' beats", no_t),
+        Problem("P waves: {:.0%} of the beats unlike the others".format, minority),
+        Problem("no QRS complex in {:.0%} of the leads' beats".format, no_qrs),
+        Problem("no T wave in {:.0%} of the leads' beats".format, no_t),
     ]
 
 
@@ -163,12 +164,17 @@ def quality_problems(quality: Mapping[str, FloatArray]) -> list[Problem]:
     noise = 1 - _quantile(quality["psqi"].astype(np.float64), 0.5)
     wander = 1 - _quantile(quality["bassqi"].astype(np.float64), 0.5)
     return [
-        Problem("{:.0f} leads are flat", flat),
-        Problem("noise: {:.0%} of the power at 5-40 Hz is above 15 Hz", noise),
-        Problem("baseline wander: {:.0%} of the power is below 1 Hz", wander),
-        Problem("{:.0%} of a lead clipped", _most(quality["clipped_fraction"])),
-        Problem("{:.1%} of a lead missing", _most(quality["missing_fraction"])),
+        Problem(_flat_leads, flat),
+        Problem("noise: {:.0%} of the power at 5-40 Hz is above 15 Hz".format, noise),
+        Problem("baseline wander: {:.0%} of the power is below 1 Hz".format, wander),
+        Problem("{:.0%} of a lead clipped".format, _most(quality["clipped_fraction"])),
+        Problem("{:.1%} of a lead missing".format, _most(quality["missing_fraction"])),
     ]
+
+
+def _flat_leads(number: float) -> str:
+    """Return the number of flat leads in words."""
+    return f"{counted(round(number), 'lead')} {'is' if number == 1 else 'are'} flat"
 
 
 def _most(values: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ from ecgstore.reports.page import (
     Section,
     Table,
 )
-from ecgstore.reports.published import DATABASES, Publication
+from ecgstore.reports.published import DATABASES, UNKNOWN, Publication, licence_of
 from ecgstore.sources.spooled import SUFFIX as SPOOLED
 from ecgstore.storage import Store
 
@@ -48,11 +48,8 @@ def size_text(n_bytes: int) -> str:
 
 def licence_texts(facts: StoreFacts) -> list[str]:
     """Return the licences of the sources, each once; "unknown" for unknown ones."""
-    found = [
-        DATABASES[source.name].licence if source.name in DATABASES else "unknown"
-        for source in facts.sources
-    ]
-    return sorted(dict.fromkeys(found), key=lambda text: (text == "unknown", text))
+    found = [licence_of(source.name) for source in facts.sources]
+    return sorted(dict.fromkeys(found), key=lambda text: (text == UNKNOWN, text))
 
 
 def overview(store: Store, facts: StoreFacts, publication: Publication) -> Section:
@@ -133,8 +130,8 @@ def origin(facts: StoreFacts, publication: Publication) -> Section:
             ["source", "database", "licence", "stated for", "published at"],
             [_licence_row(source) for source in facts.sources],
             "The source is recognised by the names of folders and records: whether "
-            "the files are those of the publication was not checked. Unknown sources "
-            "are not known to ecgstore; ask who gave you the records.",
+            "the files are those of the publication was not checked. Where ecgstore "
+            "knows no licence, ask the publisher, or who gave you the records.",
         ),
     ]
     if not publication.licence:
@@ -181,11 +178,12 @@ def _licence_row(source: SourceFacts) -> list[Cell]:
     """Return what is known of the licence of a source."""
     known = DATABASES.get(source.name)
     if known is None:
-        return [source.name, "unknown", "unknown", None, None]
+        return [source.name, "unknown", UNKNOWN, None, None]
+    licence = licence_of(source.name)
     return [
         source.name,
         known.title,
-        Link(known.licence, known.licence_url),
+        Link(licence, known.licence_url) if known.licence_url else licence,
         known.published_in,
         Link(known.url.removeprefix("https://"), known.url),
     ]

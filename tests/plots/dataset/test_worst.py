@@ -28,14 +28,14 @@ def beats_of_all_leads(n_beats: int = 8) -> IntArray:
 
 
 def severity_of(problems: list[Problem], part: str) -> list[float]:
-    (problem,) = [problem for problem in problems if part in problem.text]
+    (problem,) = [problem for problem in problems if part in problem.text(2.0)]
     severity: list[float] = problem.severity.tolist()
     return severity
 
 
 def test_problems_take_turns_and_no_record_is_selected_twice() -> None:
-    first = Problem("first {:.0f}", np.array([5.0, 4.0, 3.0, 0.0, np.nan]))
-    second = Problem("second {:.0f}", np.array([9.0, np.nan, 1.0, 0.0, 0.0]))
+    first = Problem("first {:.0f}".format, np.array([5.0, 4.0, 3.0, 0.0, np.nan]))
+    second = Problem("second {:.0f}".format, np.array([9.0, np.nan, 1.0, 0.0, 0.0]))
     assert worst_records([first, second], 9) == [
         (0, "first 5"),
         (2, "second 1"),
@@ -48,7 +48,7 @@ def test_problems_take_turns_and_no_record_is_selected_twice() -> None:
 def test_agreement_is_no_problem() -> None:
     marks = np.stack([beats_of_all_leads(), beats_of_all_leads()])
     for problem in mark_problems(marks, FS):
-        assert not (problem.severity > 0).any(), problem.text
+        assert not (problem.severity > 0).any(), problem.text(1.0)
 
 
 def test_disagreement_is_measured() -> None:
@@ -95,6 +95,17 @@ def test_bad_quality_is_measured() -> None:
     assert severity_of(problems, "clipped") == [0, 0, 0.25]
     assert severity_of(problems, "missing") == [0, 0, 0]
     assert severity_of(problems, "noise") == pytest.approx([0.2, 0.2, 0.9])
+
+
+@pytest.mark.parametrize(
+    ("n_flat", "words"), [(1, "1 lead is flat"), (2, "2 leads are flat")]
+)
+def test_flat_leads_are_counted_in_words(n_flat: int, words: str) -> None:
+    names = ("flat_fraction", "clipped_fraction", "missing_fraction")
+    quality: dict[str, FloatArray] = {name: np.zeros((1, 12)) for name in names}
+    quality["psqi"] = quality["bassqi"] = np.ones((1, 12))
+    quality["flat_fraction"][0, :n_flat] = 1.0
+    assert worst_records(quality_problems(quality), 1) == [(0, words)]
 
 
 def test_the_worst_records_of_a_store_are_plotted(

@@ -1,0 +1,1 @@
+"""How long reports take, and how large they are."""
