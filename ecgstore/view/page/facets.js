@@ -5,7 +5,7 @@ import { conditions, numberText, readFilter, setFilter, setRange, toggleValue } 
 
 const FACETS = "class,source,sex,age,fold,quality,review";
 const SPECIAL = { class: "Class", diagnosis: "Diagnosis", quality: "Quality" };
-const SHORT = 8;
+const SHORT = 10;
 const [WAIT_MS, MOST_MS] = [250, 1500];
 
 class Facets {

@@ -8,7 +8,7 @@ const BLOCK = 100;
 const MOST_PX = 6_000_000;
 const COLUMNS = "age,sex,source,fold";
 const [HEAD, SETTLED_MS, WAIT_MS] = [1, 150, 40];
-const WIDTHS = { record_id: "8.5rem", class: "minmax(7rem, 1fr)", age: "4.3rem", sex: "4.8rem", fold: "4rem", source: "7.5rem" };
+const WIDTHS = { record_id: "8.5rem", class: "minmax(7rem, 1fr)", age: "4.3rem", sex: "5.4rem", fold: "4rem", source: "7.5rem" };
 
 /** Rows of the server, in blocks, for one filter and order. */
 class Rows {
@@ -234,7 +234,7 @@ class Table {
         return cell;
       }),
     );
-    const orders = [["", "Order of the store"], ["worst", "Worst quality first"]];
+    const orders = [["", "As stored"], ["worst", "Worst quality first"]];
     if (this.app.store.model) orders.push(["disagreement", "Disagreements first"]);
     for (const name of new Set(["record_id", ...this.columns, ...(sort ? [sort] : [])])) {
       if (!orders.some(([known]) => known === name)) orders.push([name, `By ${name}`]);
