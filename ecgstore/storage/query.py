@@ -9,7 +9,7 @@ import pandas as pd
 from ecgstore.arrays import BoolArray
 from ecgstore.errors import EcgStoreError
 from ecgstore.storage.columns import Columns
-from ecgstore.storage.conditions import read_condition
+from ecgstore.storage.conditions import read_condition, require_no_sums_of_texts
 
 _SHOWN: Final = 9
 """Columns that an error names."""
@@ -48,6 +48,9 @@ def fulfils(columns: Columns, query: str, n_rows: int, place: str) -> BoolArray:
                 if column in columns
             },
             index=pd.RangeIndex(n_rows),
+        )
+        require_no_sums_of_texts(
+            condition, {name for name in frame if frame[name].dtype == object}
         )
         # Without the variables of this function, which pandas would find.
         result = np.asarray(
