@@ -1,6 +1,7 @@
 """Bins of a column of numbers, with edges that people would choose."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +20,7 @@ _DECIMALS: Final = 12
 _BLOCK: Final = 1 << 18
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bins:
     """A column of numbers, cut into bins.
 
@@ -48,6 +49,11 @@ class Bins:
             bins[np.isnan(part)] = len(edges) - 1
             codes[block] = bins
         return cls(edges, codes)
+
+    @cached_property
+    def of_all(self) -> IntArray:
+        """How many of all records are in each bin; last, those in none."""
+        return self.counts(None)
 
     def counts(self, mask: BoolArray | None) -> IntArray:
         """Return how many of some records are in each bin; last, those in none."""

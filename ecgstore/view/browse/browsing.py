@@ -1,7 +1,9 @@
 """Records by filter and order, kept between the requests of the page."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from functools import partial, reduce
+from threading import Lock
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +15,7 @@ from ecgstore.errors import EcgStoreError
 from ecgstore.similar_names import did_you_mean
 from ecgstore.storage import Store
 from ecgstore.storage.byte_texts import decoded
+from ecgstore.storage.conditions import read_condition
 from ecgstore.storage.flags import quality_flags
 from ecgstore.storage.format import schema
 from ecgstore.view.browse.bins import Bins
@@ -50,36 +53,47 @@ class Browsing:
         self.store = store
         self.severities: dict[str, Callable[[], NDArray[Any]]] = {}
         per_mb = 1e6 / max(len(store), 1)
+        self._raising = Lock()
+        self._generations: Counter[str] = Counter()
         self._columns = Kept(1)
         self._groupings = Kept(64)
         self._bins = Kept(64)
-        self._counts = Kept(128)
         self._lowered = Kept(len(_SEARCHED))
         self._masks = Kept(int(np.clip(_KEPT_MB * per_mb, 16, 256)))
         self._orders = Kept(int(np.clip(_KEPT_MB * per_mb / 8, 4, 32)))
         self._selected = Kept(int(np.clip(_KEPT_MB * per_mb / 8, 4, 32)))
 
+    # -- generations --------------------------------------------------------
+
     def forget(self, columns: Iterable[str]) -> None:
-        """Forget what was computed from some columns, because their values changed."""
-        changed = tuple(columns)
+        """Use nothing any more that was computed of some columns: their values changed.
 
-        def depends(key: Hashable) -> bool:
-            # A query is text: it depends on the columns whose names are in it.
-            return any(name in str(key) for name in changed)
+        What depends on a column is kept under its generation, which is read before it
+        is computed. So what is being computed of old values now is not used either.
+        """
+        with self._raising:
+            for name in columns:
+                self._generations[name] += 1
 
-        self._columns.forget(lambda _: True)
-        for kept in (
-            *(self._groupings, self._bins, self._counts),
-            *(self._masks, self._orders, self._selected),
-        ):
-            kept.forget(depends)
+    def generation(self, columns: Iterable[str]) -> int:
+        """Return a number that is another one when one of some columns has changed."""
+        return sum(self._stamp(columns))
+
+    def columns_in(self, filter_: Filter) -> set[str]:
+        """Return the columns that a filter depends on."""
+        return {name for one in filter_.conditions() for name in _columns_in(one)}
+
+    def _stamp(self, *columns: Iterable[str]) -> tuple[int, ...]:
+        """Return the generations of columns, which is part of the keys of values."""
+        return tuple(self._generations[name] for some in columns for name in some)
 
     # -- columns ------------------------------------------------------------
 
     def columns(self) -> dict[str, Column]:
         """Return every column by its name."""
         return self._columns.get(
-            "all", lambda: {one.name: one for one in columns_of(self.store)}
+            self._generations.total(),
+            lambda: {one.name: one for one in columns_of(self.store)},
         )
 
     def read(self, name: str, rows: IntArray | None = None) -> NDArray[Any]:
@@ -117,7 +131,8 @@ class Browsing:
 
     def grouping(self, name: str) -> Grouping:
         """Return the records by value of a column, or of `CLASS` and the like."""
-        return self._groupings.get(name, lambda: self._grouping(name))
+        key = name, self._stamp([name])
+        return self._groupings.get(key, lambda: self._grouping(name))
 
     def _grouping(self, name: str) -> Grouping:
         """Compute `grouping`."""
@@ -163,7 +178,8 @@ class Browsing:
 
     def bins(self, name: str) -> Bins:
         """Return a column of numbers in bins."""
-        return self._bins.get(name, lambda: Bins.of(self._numbers(name)))
+        key = name, self._stamp([name])
+        return self._bins.get(key, lambda: Bins.of(self._numbers(name)))
 
     def _numbers(self, name: str) -> NDArray[Any]:
         """Return a column of numbers."""
@@ -171,10 +187,6 @@ class Browsing:
         if values.dtype.kind not in "iuf":
             raise EcgStoreError(f"column {name!r} holds no numbers; filter by values")
         return values
-
-    def counts_of_all(self, name: str, values: Grouping | Bins) -> IntArray:
-        """Return how many of all records have each value, or are in each bin."""
-        return self._counts.get(name, lambda: values.counts(None))
 
     # -- filters ------------------------------------------------------------
 
@@ -195,13 +207,15 @@ class Browsing:
             return None
         if len(conditions) == 1:
             return self._fulfils(conditions[0])
+        key = conditions, self._stamp(*map(_columns_in, conditions))
         return self._masks.get(
-            conditions, lambda: reduce(np.logical_and, map(self._fulfils, conditions))
+            key, lambda: reduce(np.logical_and, map(self._fulfils, conditions))
         )
 
     def _fulfils(self, condition: Condition) -> BoolArray:
         """Return which records fulfil one condition."""
-        return self._masks.get(condition, lambda: self._computed(condition))
+        key = condition, self._stamp(_columns_in(condition))
+        return self._masks.get(key, lambda: self._computed(condition))
 
     def _computed(self, condition: Condition) -> BoolArray:
         """Compute `_fulfils`."""
@@ -250,12 +264,13 @@ class Browsing:
         descending : bool
             Whether the highest value is the first.
         """
-        mask = self.mask(filter_)
-        if not sort and not descending and mask is None:
+        conditions = filter_.conditions()
+        if not sort and not descending and not conditions:
             return range(len(self.store))
-        key = filter_.conditions(), sort, descending
+        stamp = self._stamp(*map(_columns_in, conditions), [sort])
 
         def rows() -> IntArray:
+            mask = self.mask(filter_)
             if not sort:
                 found = (
                     np.arange(len(self.store)) if mask is None else np.flatnonzero(mask)
@@ -264,12 +279,13 @@ class Browsing:
             order = self._order(sort, descending)
             return order if mask is None else order[mask[order]]
 
-        return self._selected.get(key, rows)
+        return self._selected.get((conditions, sort, descending, stamp), rows)
 
     def _order(self, sort: str, descending: bool) -> IntArray:
         """Return all rows, sorted."""
         return self._orders.get(
-            (sort, descending), lambda: self._sorted(sort, descending)
+            (sort, descending, self._stamp([sort])),
+            lambda: self._sorted(sort, descending),
         )
 
     def _sorted(self, sort: str, descending: bool) -> IntArray:
@@ -284,6 +300,17 @@ class Browsing:
         values = self.read(sort)
         is_number = values.dtype.kind in "iufb"
         return _argsort(values if is_number else self._coded(sort).codes, descending)
+
+
+def _columns_in(condition: Condition) -> Iterable[str]:
+    """Return the columns that a condition depends on, and that may change."""
+    kind, name, value = condition
+    if kind != "query":
+        return [name]
+    try:
+        return sorted({*read_condition(value).names.values()})
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return []  # it is no condition: it fails where it is to be evaluated
 
 
 def _argsort(keys: NDArray[Any], descending: bool) -> IntArray:

@@ -198,6 +198,8 @@ def test_a_wrong_query_is_refused_in_the_words_of_the_command_line(
     ("parameters", "message"),
     [
         ({"filter": "["}, "filter is '['"),
+        ({"filter": '{"search": "\\ud800"}'}, "expected an object such as"),
+        ({"filter": '{"in": {"sex": ["\\udfff"]}}'}, "expected an object such as"),
         ({"filter": '{"where": 1}'}, "expected an object such as"),
         ({"filter": '{"in": {"sex": "male"}}'}, "filter has 'male'"),
         ({"filter": '{"between": {"age": [1]}}'}, "filter has [1]"),
@@ -245,7 +247,8 @@ def test_neighbours_are_those_of_the_order(client: Client, store: Store) -> None
         ).json()
         before = order[place - 1] if place else None
         after = order[place + 1] if place < 43 else None
-        assert found == {"place": place, "before": before, "after": after}
+        expected = {"order": 0, "place": place, "before": before, "after": after}
+        assert found == expected
     given = json.dumps({"in": {"sex": ["male"]}})
     row = int(np.flatnonzero(store.column("sex") == "female")[0])
     found = client.get("/api/place", params={"filter": given, "row": row}).json()
