@@ -9,13 +9,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgstore.arrays import BoolArray, BytesArray, IntArray, UInt8Array
+from ecgstore.arrays import BoolArray, BytesArray, IntArray
 from ecgstore.distinct_texts import distinct
 from ecgstore.errors import EcgStoreError
 from ecgstore.similar_names import did_you_mean
 from ecgstore.storage import Store
 from ecgstore.storage.byte_texts import decoded
 from ecgstore.storage.conditions import read_condition
+from ecgstore.storage.counts import blocks
 from ecgstore.storage.flags import quality_flags
 from ecgstore.storage.format import schema
 from ecgstore.view.browse.bins import Bins
@@ -35,7 +36,10 @@ _STATUS: Final = schema.BEATS_STATUS
 _SEARCHED: Final = ("record_id", "patient_id")
 
 _KEPT_MB: Final = 400
-"""Of masks, and of orders, that were asked for last."""
+"""Of masks, of orders, of groupings, of names: of those that were asked for last."""
+
+_MOST_VALUES: Final = 100_000
+"""Different values of a column by which records are grouped."""
 
 Condition = tuple[str, str, Any]
 
@@ -56,8 +60,8 @@ class Browsing:
         self._raising = Lock()
         self._generations: Counter[str] = Counter()
         self._columns = Kept(1)
-        self._groupings = Kept(64)
-        self._bins = Kept(64)
+        self._groupings = Kept(int(np.clip(_KEPT_MB * per_mb / 4, 4, 64)))
+        self._bins = Kept(int(np.clip(_KEPT_MB * per_mb, 16, 64)))
         self._lowered = Kept(len(_SEARCHED))
         self._masks = Kept(int(np.clip(_KEPT_MB * per_mb, 16, 256)))
         self._orders = Kept(int(np.clip(_KEPT_MB * per_mb / 8, 4, 32)))
@@ -145,16 +149,17 @@ class Browsing:
             named = quality_flags(store)
             return Flagged.of([*named], [*named.values()], len(store))
         if name == DIAGNOSIS:
-            lists = self._coded("dx")
+            lists = self._coded("dx", len(store))
             return Listed.of(lists.values, lists.codes)
-        return self._coded(name)
+        return self._coded(name, _MOST_VALUES)
 
-    def _coded(self, name: str) -> Coded:
-        """Return the records by value of a column."""
+    def _coded(self, name: str, most: int) -> Coded:
+        """Return the records by value of a column, of which it has so many at most."""
         stored = self._stored_texts(name)
         if stored is not None:
             first, numbers = distinct(stored)
             where = f"{self.store.place}: /{schema.RECORDS}/{name}"
+            _require_few(name, len(first), most)
             values: NDArray[Any] = decoded(stored[first], where)
         else:
             column = self.read(name)
@@ -163,6 +168,7 @@ class Browsing:
                 values = column[first]
             else:
                 values, numbers = np.unique(column, return_inverse=True)
+        _require_few(name, len(values), most)
         order = np.argsort(values, kind="stable")
         rank = np.empty(len(order), np.int64)
         rank[order] = np.arange(len(order))
@@ -227,23 +233,32 @@ class Browsing:
         if kind == "search":
             return self._named(value)
         if kind == "in":
-            return self.grouping(name).mask(value)
+            return self.grouping(name).mask(self._as_shown(name, value))
         low, high = value
         numbers = self._numbers(name)
         is_high = ~np.isnan(numbers) if low is None else numbers >= low
         is_low = True if high is None else numbers < high
         return np.asarray(is_high & is_low, bool)
 
+    def _as_shown(self, name: str, values: Iterable[str]) -> Iterable[str]:
+        """Return values of a column of numbers as they are shown: 40 for 40.0."""
+        if name in (CLASS, DIAGNOSIS, FLAG):
+            return values
+        dtype = self.read(name, np.zeros(0, np.int64)).dtype
+        return [_number(one, dtype) if dtype.kind in "iuf" else one for one in values]
+
     def _named(self, part: str) -> BoolArray:
         """Return which records have a part in their name or their patient's."""
         found = np.zeros(len(self.store), bool)
         for name in _SEARCHED:
-            found |= holding(self._lowered.get(name, partial(self._names, name)), part)
+            texts = self.store.table(f"{schema.RECORDS}/{name}")
+            if texts.nbytes * len(_SEARCHED) <= _KEPT_MB * 1e6:
+                kept = self._lowered.get(name, partial(lowered, texts))
+                found |= holding(kept, part)
+            else:
+                for rows in blocks(len(texts)):
+                    found[rows] |= holding(lowered(texts[rows]), part)
         return found
-
-    def _names(self, name: str) -> UInt8Array:
-        """Return a column of names for `holding`."""
-        return lowered(self.store.table(f"{schema.RECORDS}/{name}"))
 
     # -- orders -------------------------------------------------------------
 
@@ -299,7 +314,9 @@ class Browsing:
             return _argsort(stored, descending)
         values = self.read(sort)
         is_number = values.dtype.kind in "iufb"
-        return _argsort(values if is_number else self._coded(sort).codes, descending)
+        return _argsort(
+            values if is_number else self._coded(sort, len(values)).codes, descending
+        )
 
 
 def _columns_in(condition: Condition) -> Iterable[str]:
@@ -323,8 +340,36 @@ def _argsort(keys: NDArray[Any], descending: bool) -> IntArray:
     return order
 
 
+def _require_few(name: str, n_values: int, most: int) -> None:
+    """Refuse a column that has too many values for groups."""
+    if n_values > most:
+        raise EcgStoreError(
+            f"column {name!r} has {n_values:,} different values, more than {most:,}; "
+            "search, or give a range or a query"
+        )
+
+
 def _shown(value: Any) -> str:
-    """Return a value as the page names it."""
+    """Return a value as the page names it: of numbers, the shortest text.
+
+    Examples
+    --------
+    >>> [_shown(value) for value in (np.float32(40), np.float32(0.1), 0.1 + 0.2, True)]
+    ['40', '0.1', '0.30000000000000004', 'yes']
+    """
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    text = str(value)
+    return text.removesuffix(".0") if isinstance(value, float | np.floating) else text
+
+
+def _number(text: str, dtype: np.dtype[Any]) -> str:
+    """Return a number that is a text as the page names it; other texts as they are."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return _shown(dtype.type(number))
+    return str(int(number)) if number.is_integer() else text
