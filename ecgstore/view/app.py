@@ -21,7 +21,7 @@ from ecgstore.view.browse.table import MOST_COLUMNS, MOST_ROWS, cells, place as 
 from ecgstore.view.calls import Call, NotThereError, json_response
 from ecgstore.view.label_round import decision_of, progress, shown_decision
 from ecgstore.view.page_files import page_file
-from ecgstore.view.record.details import record_details
+from ecgstore.view.record.details import other_rows, record_details
 from ecgstore.view.record.median_beat import median_beat
 from ecgstore.view.record.signal import MOST_VALUES, marks_in, stored_window
 from ecgstore.view.shown import Shown
@@ -87,6 +87,11 @@ def record(shown: Shown, call: Call) -> Any:
     """Answer what is known of one record."""
     row = call.row(len(shown.store))
     return record_details(shown.store, row) | {"has_raw": shown.sources is not None}
+
+
+def others(shown: Shown, call: Call) -> Any:
+    """Answer which other records are of the same patient."""
+    return {"rows": other_rows(shown.store, call.row(len(shown.store)))}
 
 
 def signal(shown: Shown, call: Call) -> Any:
@@ -191,6 +196,7 @@ GET: Final[dict[str, Handler]] = {
     "/api/rows": rows,
     "/api/place": place,
     "/api/record/{row}": record,
+    "/api/others/{row}": others,
     "/api/signal/{row}": signal,
     "/api/marks/{row}": marks,
     "/api/median/{row}": median,
