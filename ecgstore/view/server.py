@@ -79,14 +79,14 @@ def serve(
     )
     with ExitStack() as stack:
         if browser:
-            page = stack.enter_context(_leading_to(url))
+            page = stack.enter_context(leading_to(url))
             Thread(target=webbrowser.open, args=(page,), daemon=True).start()
         stack.enter_context(suppress(KeyboardInterrupt))  # which is how it ends
         uvicorn.Server(uvicorn_config(app)).run([server_socket])
 
 
 @contextmanager
-def _leading_to(url: str) -> Iterator[str]:
+def leading_to(url: str) -> Iterator[str]:
     """Keep a file that leads a browser to an address; its own address has no secret.
 
     Browsers are programs whose arguments all users of a machine can see; the file is
