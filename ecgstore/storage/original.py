@@ -68,7 +68,9 @@ def original_signal(
         max_gap_s=config.max_gap_s,
         n_before=span.n_before,
     )
-    n_real = store.n_samples - int(columns.read_quality(schema.PAD_LENGTH)[row])
+    n_real = store.n_samples - int(
+        columns.read_quality(schema.PAD_LENGTH, np.array([row]))[0]
+    )
     return without_leads(raw[:, n_before : n_before + n_real], missing, store.leads)
 
 

@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 from ecgstore.arrays import BoolArray
 from ecgstore.errors import EcgStoreError
 from ecgstore.storage.columns import Columns
-from ecgstore.storage.conditions import Condition, read_condition
+from ecgstore.storage.conditions import (
+    Condition,
+    read_condition,
+    require_no_sums_of_texts,
+)
 
 _SHOWN: Final = 9
 """Columns that an error names."""
@@ -67,9 +71,13 @@ def _evaluated(columns: Columns, condition: Condition, n_rows: int) -> NDArray[A
         texts = columns.distinct_texts(column)
         if texts is not None:  # each text once, instead of once for each of its rows
             values, numbers = texts
+            require_no_sums_of_texts(condition, {name})
             result = _eval(condition.text, pd.DataFrame({name: values}))
             return result[numbers] if result.shape == values.shape else result
     frame = {name: np.array(columns.read(column)) for name, column in known.items()}
+    require_no_sums_of_texts(
+        condition, {name for name, values in frame.items() if values.dtype == object}
+    )
     return _eval(condition.text, pd.DataFrame(frame, pd.RangeIndex(n_rows)))
 
 

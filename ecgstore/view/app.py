@@ -18,10 +18,10 @@ from ecgstore.errors import EcgStoreError, RecordNotFoundError
 from ecgstore.view.browse.facets import MOST_FACETS, facets as of_facets
 from ecgstore.view.browse.filters import Filter
 from ecgstore.view.browse.table import MOST_COLUMNS, MOST_ROWS, cells, place as place_of
-from ecgstore.view.calls import Call, ConflictError, NotThereError, json_response
+from ecgstore.view.calls import Call, NotThereError, json_response
 from ecgstore.view.label_round import decision_of, progress, shown_decision
 from ecgstore.view.page_files import page_file
-from ecgstore.view.record.details import record_details
+from ecgstore.view.record.details import other_rows, record_details
 from ecgstore.view.record.median_beat import median_beat
 from ecgstore.view.record.signal import MOST_VALUES, marks_in, stored_window
 from ecgstore.view.shown import Shown
@@ -40,21 +40,24 @@ def store(shown: Shown, call: Call) -> Any:
 def facets(shown: Shown, call: Call) -> Any:
     """Answer counts of what is selected."""
     filter_ = Filter.read(call.text("filter"))
+    names = call.names("facets", MOST_FACETS)
+    shown.see({*names, *shown.browsing.columns_in(filter_)})
     return {
         "n_selected": len(shown.browsing.selected(filter_)),
-        "facets": of_facets(shown.browsing, filter_, call.names("facets", MOST_FACETS)),
+        "facets": of_facets(shown.browsing, filter_, names),
     }
 
 
 def rows(shown: Shown, call: Call) -> Any:
     """Answer rows of the table."""
-    selected = _selected(shown, call)
+    columns = call.names("columns", MOST_COLUMNS)
+    order, selected = _ordered(shown, call, columns)
     begin = call.whole("from", 0)
     end = call.whole("to", begin + 100, begin, begin + MOST_ROWS)
     numbers = np.asarray(selected[begin:end], np.int64)
-    columns = call.names("columns", MOST_COLUMNS)
     return {
         "n_selected": len(selected),
+        "order": order,
         "from": begin,
         "rows": cells(shown.browsing, numbers, columns),
     }
@@ -63,15 +66,20 @@ def rows(shown: Shown, call: Call) -> Any:
 def place(shown: Shown, call: Call) -> Any:
     """Answer where a row is among those selected."""
     row = call.whole("row", 0, 0, max(len(shown.store) - 1, 0))
-    return place_of(_selected(shown, call), row)
+    columns = call.names("columns", MOST_COLUMNS)
+    order, selected = _ordered(shown, call, columns)
+    return {"order": order, **place_of(selected, row)}
 
 
-def _selected(shown: Shown, call: Call) -> IntArray | range:
-    """Return the rows that the page asks for, in its order."""
-    return shown.browsing.selected(
+def _ordered(
+    shown: Shown, call: Call, columns: list[str]
+) -> tuple[int, IntArray | range]:
+    """Return the number of the order that the page asks for, and its rows."""
+    return shown.ordered(
         Filter.read(call.text("filter")),
         call.text("sort"),
         call.text("descending") == "1",
+        columns,
     )
 
 
@@ -79,6 +87,11 @@ def record(shown: Shown, call: Call) -> Any:
     """Answer what is known of one record."""
     row = call.row(len(shown.store))
     return record_details(shown.store, row) | {"has_raw": shown.sources is not None}
+
+
+def others(shown: Shown, call: Call) -> Any:
+    """Answer which other records are of the same patient."""
+    return {"rows": other_rows(shown.store, call.row(len(shown.store)))}
 
 
 def signal(shown: Shown, call: Call) -> Any:
@@ -135,10 +148,11 @@ def decide(shown: Shown, call: Call) -> Any:
 
 def model(shown: Shown, call: Call) -> Any:
     """Answer how many records are predicted."""
-    shown.see_predictions()
     if shown.model is None:
         return {"state": "none", "done": 0, "total": len(shown.store), "message": ""}
-    return shown.model.state()
+    state = shown.model.state()
+    shown.see_predictions()  # after it: who hears that all are there, gets all
+    return state
 
 
 def prediction(shown: Shown, call: Call) -> Any:
@@ -182,6 +196,7 @@ GET: Final[dict[str, Handler]] = {
     "/api/rows": rows,
     "/api/place": place,
     "/api/record/{row}": record,
+    "/api/others/{row}": others,
     "/api/signal/{row}": signal,
     "/api/marks/{row}": marks,
     "/api/median/{row}": median,
@@ -230,8 +245,6 @@ def _answer(shown: Shown, handler: Handler, call: Call) -> Response:
         answer = handler(shown, call)
     except (NotThereError, RecordNotFoundError) as error:
         return json_response({"error": str(error)}, 404)
-    except ConflictError as error:
-        return json_response({"error": str(error)}, 409)
     except EcgStoreError as error:
         return json_response({"error": str(error)}, 400)
     except Exception:  # a mistake of the program, which must not end the viewer

@@ -19,10 +19,6 @@ class NotThereError(EcgStoreError, LookupError):
     """What the page asks for does not exist: status 404."""
 
 
-class ConflictError(EcgStoreError):
-    """It cannot be done in this state: status 409."""
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request of the page.

@@ -2,9 +2,10 @@
 
 import hashlib
 import hmac
+import secrets
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
@@ -17,6 +18,9 @@ LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 _MOST_BYTES: Final = 1 << 16
 """Of the body of a request."""
+
+_MOST_DIGITS: Final = 20
+"""Of the number that says how long it is."""
 
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; "
@@ -49,14 +53,29 @@ class Guard:
         The secret of this start.
     hosts : iterable of str
         Names by which the viewer may be called, with any port: forwarding changes it.
+    any_address : bool
+        Whether it may also be called by the address that a request came in at.
+
+    Attributes
+    ----------
+    cookie, secret : str
+        Name and value of the cookie that the token is exchanged for. Browsers send it
+        to other servers of this host, too, so it is not the token.
     """
 
     def __init__(
-        self, app: ASGIApp, token: str, hosts: Iterable[str] = LOOPBACK
+        self,
+        app: ASGIApp,
+        token: str,
+        hosts: Iterable[str] = LOOPBACK,
+        *,
+        any_address: bool = False,
     ) -> None:
         self._app = app
         self._token = token
         self._hosts = {host.lower() for host in hosts}
+        self._any_address = any_address
+        self.secret = secrets.token_urlsafe(32)
         digest = hashlib.sha256(token.encode()).hexdigest()
         # Cookies are shared by all ports of a host: each viewer has one of its own.
         self.cookie = f"ecgstore-{digest[:16]}"
@@ -84,7 +103,7 @@ class Guard:
         """Return the answer to a request that is not let in; None if it is."""
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or _name(hosts[0]) not in self._hosts:
+        if len(hosts) != 1 or not self._is_own(_name(hosts[0]), scope):
             return _refused("this viewer does not go by that name", 403)
         origins = headers.getlist("origin")
         if any(origin != f"http://{hosts[0]}" for origin in origins):
@@ -94,13 +113,14 @@ class Guard:
             if not origins or media != "application/json":
                 return _refused("expected JSON from this viewer's own page", 403)
             length = headers.get("content-length", "")
-            if not length.isdecimal() or int(length) > _MOST_BYTES:
+            is_number = length.isdecimal() and len(length) <= _MOST_DIGITS
+            if not is_number or int(length) > _MOST_BYTES:
                 return _refused(f"expected at most {_MOST_BYTES} bytes", 413)
         if scope["method"] == "GET" and not scope["path"].startswith("/api/"):
             entering = self._entering(scope)
             if entering is not None:
                 return entering
-        if not self._is_equal(_cookies(headers).get(self.cookie, "")):
+        if not _is_equal(_cookies(headers).get(self.cookie, ""), self.secret):
             return _refused(_NO_ACCESS, 401)
         return None
 
@@ -110,21 +130,31 @@ class Guard:
         tokens = [value for name, value in query if name == TOKEN]
         if not tokens:
             return None
-        if not self._is_equal(tokens[0]):
+        if not _is_equal(tokens[0], self._token):
             return _refused(_NO_ACCESS, 401)
         rest = urlencode([pair for pair in query if pair[0] != TOKEN])
         answer = Response(
             status_code=303,
             headers={"Location": f"{_local(scope['path'])}{'?' if rest else ''}{rest}"},
         )
+        # Lax: a strict one would not be sent where the file that holds the address of
+        # this viewer leads here. What changes something is checked by its Origin.
         answer.set_cookie(
-            self.cookie, self._token, path="/", httponly=True, samesite="strict"
+            self.cookie, self.secret, path="/", httponly=True, samesite="lax"
         )
         return answer
 
-    def _is_equal(self, given: str) -> bool:
-        """Return whether a text is the token, in a time that does not tell how near."""
-        return hmac.compare_digest(given.encode(), self._token.encode())
+    def _is_own(self, name: str, scope: Scope) -> bool:
+        """Return whether the viewer goes by a name."""
+        if name in self._hosts:
+            return name != ""
+        server = scope.get("server")
+        return self._any_address and server is not None and name == server[0]
+
+
+def _is_equal(given: str, secret: str) -> bool:
+    """Return whether a text is a secret, in a time that does not tell how near."""
+    return hmac.compare_digest(given.encode(), secret.encode())
 
 
 def _name(host: str) -> str:
@@ -138,8 +168,8 @@ def _name(host: str) -> str:
 
 
 def _local(path: str) -> str:
-    """Return a path that no browser takes for another host."""
-    return "/" + path.lstrip("/\\")
+    """Return a path that no browser takes for another host, in ASCII."""
+    return "/" + quote(path.lstrip("/\\"), errors="replace")
 
 
 def _cookies(headers: Headers) -> dict[str, str]:

@@ -1,13 +1,17 @@
 """Serve the viewer in the foreground, until Ctrl-C."""
 
 import errno
+import html
 import os
+import re
 import secrets
 import socket
 import sys
+import tempfile
 import webbrowser
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from threading import Thread
 from typing import Final
 
@@ -27,8 +31,16 @@ DEFAULT_PORT: Final = 8731
 _TRIED: Final = 100
 """Ports that are tried, from the default one on."""
 
-_ALL: Final = ("0.0.0.0", "::")
-"""Hosts that mean every address of the machine, this machine's own among them."""
+_ALL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Hosts that mean every address of the machine, and the one for itself among them."""
+
+_HOST: Final = re.compile(r"[A-Za-z0-9._:-]+")
+
+_REDIRECT: Final = """<!DOCTYPE html>
+<html lang="en"><meta charset="utf-8"><title>ecgstore view</title>
+<meta http-equiv="refresh" content="0; url={url}">
+<p><a href="{url}">The viewer</a></p></html>
+"""
 
 
 def serve(
@@ -58,16 +70,45 @@ def serve(
     load_kernels()
     shown.description()
     token = secrets.token_urlsafe(32)
-    name = LOOPBACK[0] if host in _ALL else host
+    name = _ALL.get(host, host)
     name = f"[{name}]" if ":" in name else name
     url = f"http://{name}:{server_socket.getsockname()[1]}/?{TOKEN}={token}"
     say(url)
-    if browser:
-        Thread(target=webbrowser.open, args=(url,), daemon=True).start()
     Thread(target=_warm, args=(shown,), daemon=True).start()
-    app = Guard(application(shown), token, {*LOOPBACK, host})
-    with suppress(KeyboardInterrupt):  # which is how it ends
+    app = Guard(
+        application(shown), token, names_of(host), any_address=is_everywhere(host)
+    )
+    with ExitStack() as stack:
+        if browser:
+            page = stack.enter_context(leading_to(url))
+            Thread(target=webbrowser.open, args=(page,), daemon=True).start()
+        stack.enter_context(suppress(KeyboardInterrupt))  # which is how it ends
         uvicorn.Server(uvicorn_config(app)).run([server_socket])
+
+
+@contextmanager
+def leading_to(url: str) -> Iterator[str]:
+    """Keep a file that leads a browser to an address; its own address has no secret.
+
+    Browsers are programs whose arguments all users of a machine can see; the file is
+    in a folder that only this one can read.
+    """
+    with tempfile.TemporaryDirectory(prefix="ecgstore-view-") as folder:
+        page = Path(folder, "viewer.html")
+        page.touch(0o600)
+        page.write_text(_REDIRECT.format(url=html.escape(url)), encoding="utf-8")
+        yield page.as_uri()
+
+
+def names_of(host: str) -> set[str]:
+    """Return the names by which a viewer that listens at a host may be called."""
+    names = {*LOOPBACK, host}
+    if is_everywhere(host):
+        own = socket.gethostname()
+        names |= {own, socket.getfqdn()}
+        with suppress(OSError):  # a machine need not know its own name
+            names |= {str(one[4][0]) for one in socket.getaddrinfo(own, None)}
+    return names
 
 
 def _warm(shown: Shown) -> None:
@@ -112,11 +153,22 @@ def listening(host: str, port: int | None) -> socket.socket:
     EcgStoreError
         If the port is taken, or the host is none of this machine.
     """
+    if not _HOST.fullmatch(host):
+        raise EcgStoreError(
+            f"--host is {host!r}; expected a name or address of this machine, such as "
+            f"{LOOPBACK[0]}, or 0.0.0.0 for all of its addresses"
+        )
     ports = range(DEFAULT_PORT, DEFAULT_PORT + _TRIED) if port is None else [port]
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for number in ports:
         try:
-            server_socket = socket.create_server((host, number), family=family)
+            server_socket = socket.create_server(
+                (host, number), family=family, backlog=128
+            )
+        except UnicodeError as error:  # a part of the name is empty, or too long
+            raise EcgStoreError(
+                f"--host is {host!r}; give a name or address of this machine"
+            ) from error
         except OSError as error:
             is_taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
             if is_taken and number != ports[-1]:
@@ -140,6 +192,11 @@ def listening(host: str, port: int | None) -> socket.socket:
 def is_loopback(host: str) -> bool:
     """Return whether only programs of this machine reach an address."""
     return host in LOOPBACK
+
+
+def is_everywhere(host: str) -> bool:
+    """Return whether an address means every one of this machine."""
+    return host in _ALL
 
 
 def has_display() -> bool:

@@ -1,15 +1,16 @@
 """What a viewer shows: the store, and what was given with it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
+from ecgstore.arrays import IntArray
 from ecgstore.record import MARKS
 from ecgstore.storage import Store
 from ecgstore.storage.review_file import COLUMNS as OF_REVIEW, Decision
 from ecgstore.view.browse.browsing import Browsing
+from ecgstore.view.browse.filters import Filter
 from ecgstore.view.browse.worst import severities
 from ecgstore.view.record.source_signal import SourceSignals
 
@@ -42,7 +43,6 @@ class Shown:
         self.store = store
         self.sources = SourceSignals(store, folders) if folders else None
         self.model = model
-        self.lock = RLock()
         store.review.begin()
         self.browsing = Browsing(store)
         self.browsing.severities["worst"] = partial(severities, store)
@@ -60,6 +60,30 @@ class Shown:
         """Forget what was computed of decisions that another process has changed."""
         if self.store.review.refresh():
             self.browsing.forget(OF_REVIEW)
+
+    def ordered(
+        self, filter_: Filter, sort: str, descending: bool, shown: Iterable[str] = ()
+    ) -> tuple[int, IntArray | range]:
+        """Return the number of an order, and the rows of a filter in it.
+
+        The number is another one when rows, or values that are shown, may have changed
+        since: by decisions, also of another process, or by predictions.
+        """
+        names = {sort, *shown, *self.browsing.columns_in(filter_)}
+        self.see(names)
+        while True:
+            number = self.browsing.generation(names)
+            rows = self.browsing.selected(filter_, sort, descending)
+            if number == self.browsing.generation(names):
+                return number, rows
+
+    def see(self, columns: Iterable[str]) -> None:
+        """Forget what was computed of columns if it is old."""
+        names = {*columns}
+        if not names.isdisjoint(OF_REVIEW):
+            self.see_decisions()
+        if _DISAGREEMENT in names:
+            self.see_predictions()
 
     def see_predictions(self) -> None:
         """Forget what was computed of predictions when there were fewer."""

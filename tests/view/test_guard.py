@@ -28,14 +28,15 @@ def ask(
     method: str = "GET",
     host: str = "127.0.0.1:8731",
     cookies: dict[str, str] | None = None,
+    guard: Guard | None = None,
     **options: Any,
 ) -> httpx.Response:
     """Ask a guarded application; with the right cookie if none is given."""
-    guard = Guard(echo, TOKEN, {"127.0.0.1", "localhost", "::1"})
+    guard = guard or Guard(echo, TOKEN, {"127.0.0.1", "localhost", "::1"})
 
     async def answer() -> httpx.Response:
         transport = httpx.ASGITransport(guard)
-        jar = {guard.cookie: TOKEN} if cookies is None else cookies
+        jar = {guard.cookie: guard.secret} if cookies is None else cookies
         headers = {
             "Host": host,
             "Cookie": "; ".join(f"{name}={value}" for name, value in jar.items()),
@@ -50,16 +51,18 @@ def ask(
 
 
 def test_the_token_of_the_address_is_exchanged_for_a_cookie() -> None:
-    entered = ask(f"/?token={TOKEN}&a=1", cookies={})
+    guard = Guard(echo, TOKEN)
+    entered = ask(f"/?token={TOKEN}&a=1", cookies={}, guard=guard)
     assert entered.status_code == 303
     assert entered.headers["location"] == "/?a=1"
     cookie = entered.headers["set-cookie"]
     name, _, value = cookie.partition(";")[0].partition("=")
-    assert {"HttpOnly", "SameSite=strict", "Path=/"} <= {*cookie.split("; ")}
-    assert TOKEN not in name
-    assert ask(cookies={name: value}).text == "let in: "
-    assert ask(cookies={name: value[:-1]}).status_code == 401
-    assert ask(cookies={"ecgstore": value}).status_code == 401
+    assert {"HttpOnly", "SameSite=lax", "Path=/"} <= {*cookie.split("; ")}
+    assert TOKEN not in cookie
+    assert ask(cookies={name: value}, guard=guard).text == "let in: "
+    for wrong in ({name: value[:-1]}, {"ecgstore": value}, {name: TOKEN}, {name: ""}):
+        assert ask(cookies=wrong, guard=guard).status_code == 401
+    assert ask(cookies={name: value}).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -77,6 +80,22 @@ def test_a_redirect_stays_on_this_host() -> None:
     for path in ("//evil.example/", "/\\evil.example/"):
         location = ask(f"{path}?token={TOKEN}", cookies={}).headers["location"]
         assert not location.startswith(("//", "/\\"))
+
+
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("/é中", "/%C3%A9%E4%B8%AD"),
+        ("/%09/evil.example", "/%09/evil.example"),
+        ("/a%0d%0aSet-Cookie:%20a", "/a%0D%0ASet-Cookie%3A%20a"),
+        ("/%5c%09evil.example", "/%09evil.example"),
+    ],
+)
+def test_the_place_of_a_redirect_is_quoted(path: str, location: str) -> None:
+    """Browsers leave tabs and line breaks out of addresses."""
+    entered = ask(f"{path}?token={TOKEN}", cookies={})
+    assert entered.status_code == 303
+    assert entered.headers["location"] == location
 
 
 @pytest.mark.parametrize(
@@ -142,6 +161,9 @@ def test_long_requests_are_refused() -> None:
     long = b" " * 70_000
     assert ask(method="POST", content=long, headers=headers).status_code == 413
 
+    endless = {**headers, "Content-Length": "9" * 5000}
+    assert ask(method="POST", content=b"", headers=endless).status_code == 413
+
     async def pieces() -> Any:
         for _ in range(70):
             yield b" " * 1000
@@ -172,3 +194,19 @@ def test_every_answer_has_the_headers_that_keep_it_here() -> None:
 def test_two_viewers_of_one_host_have_cookies_of_their_own() -> None:
     """A browser sends the cookies of a host to all of its ports."""
     assert Guard(echo, "one").cookie != Guard(echo, "other").cookie
+
+
+def test_no_name_is_none_of_the_viewer() -> None:
+    for host in ("", "[::1", "a@"):
+        assert ask(host=host, guard=Guard(echo, TOKEN, {""})).status_code == 403
+
+
+def test_everywhere_the_viewer_goes_by_the_address_of_the_connection() -> None:
+    """The transport of these tests says that it is 127.0.0.1."""
+    guard = Guard(echo, TOKEN, {"machine"}, any_address=True)
+    for host in ("127.0.0.1:8731", "machine", "MACHINE:1"):
+        assert ask(host=host, guard=guard).status_code == 200
+    for host in ("evil.example", "127.0.0.2", "0.0.0.0"):
+        assert ask(host=host, guard=guard).status_code == 403
+    closed = Guard(echo, TOKEN, {"machine"})
+    assert ask(host="127.0.0.1", guard=closed).status_code == 403

@@ -1,6 +1,7 @@
 """``ecgstore view``: look at the records in a browser."""
 
 import os
+import socket
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,7 +81,13 @@ def view(
     reject labels. Ctrl-C ends it. See docs/view.md, also for use over SSH.
     """
     with needs_view():
-        from ecgstore.view.server import has_display, is_loopback, listening, serve
+        from ecgstore.view.server import (
+            has_display,
+            is_everywhere,
+            is_loopback,
+            listening,
+            serve,
+        )
         from ecgstore.view.shown import Shown
     from ecgstore.storage import Store
 
@@ -93,7 +100,8 @@ def view(
         number = server_socket.getsockname()[1]
         if not is_loopback(host):
             warning = "other machines reach this one at {}: who has the address below, "
-            echo(f"ecgstore: {warning.format(host)}sees all records", err=True)
+            name = socket.gethostname() if is_everywhere(host) else host
+            echo(f"ecgstore: {warning.format(name)}sees all records", err=True)
         elif "SSH_CONNECTION" in os.environ:
             forward = f"ssh -L {number}:127.0.0.1:{number} HOST"
             echo(

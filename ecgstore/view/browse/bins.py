@@ -1,6 +1,8 @@
 """Bins of a column of numbers, with edges that people would choose."""
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -15,11 +17,13 @@ _SAMPLE: Final = 200_000
 _OUTER: Final = 0.005
 """This part of the values may lie beyond the bins, on either side."""
 
-_DECIMALS: Final = 12
+_LEAST_POWER: Final = -300
+"""Of the width of bins: beyond it, powers of ten are no numbers."""
+
 _BLOCK: Final = 1 << 18
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bins:
     """A column of numbers, cut into bins.
 
@@ -49,6 +53,11 @@ class Bins:
             codes[block] = bins
         return cls(edges, codes)
 
+    @cached_property
+    def of_all(self) -> IntArray:
+        """How many of all records are in each bin; last, those in none."""
+        return self.counts(None)
+
     def counts(self, mask: BoolArray | None) -> IntArray:
         """Return how many of some records are in each bin; last, those in none."""
         codes = self.codes if mask is None else self.codes[mask]
@@ -70,14 +79,17 @@ def bin_edges(values: NDArray[Any]) -> FloatArray:
     sample = sample[np.isfinite(sample)]
     if not len(sample):
         return np.array([-np.inf, np.inf])
-    low, high = np.quantile(sample, [_OUTER, 1 - _OUTER])
-    width = _width((high - low) / _MOST_BINS, is_whole)
+    # Observed values: between those of +-1e308, there are none to be computed.
+    low, high = np.quantile(sample, [_OUTER, 1 - _OUTER], method="nearest")
+    factor, power = _width(high / _MOST_BINS - low / _MOST_BINS, is_whole)
+    width = factor * 10.0**power
     first = np.floor(low / width)
-    n_bins = int(np.floor(high / width) - first) + 1
-    # Of huge or tiny numbers, some edges may be equal.
-    edges: FloatArray = np.unique(
-        np.round((first + np.arange(n_bins + 1)) * width, _DECIMALS)
-    )
+    numbers = first + np.arange(int(np.floor(high / width) - first) + 2)
+    with np.errstate(over="ignore"):
+        # Divided by a power of ten, edges are the numbers that people write.
+        scaled = numbers * factor
+        edges = scaled * 10.0**power if power >= 0 else scaled / 10.0**-power
+    edges = np.unique(edges)  # some may be equal where numbers are huge
     lowest, highest = _extremes(values)
     if lowest < edges[0]:
         below = edges[0] - width
@@ -88,15 +100,16 @@ def bin_edges(values: NDArray[Any]) -> FloatArray:
     return np.unique(edges)
 
 
-def _width(least: float, is_whole: bool) -> float:
-    """Return the smallest of 1, 2, 2.5 and 5 times a power of ten that suffices."""
+def _width(least: float, is_whole: bool) -> tuple[float, int]:
+    """Return the smallest width that suffices: 1, 2, 2.5 or 5, and a power of ten."""
     if least <= 0:
-        return 1.0
-    power = 10.0 ** np.floor(np.log10(least))
-    width = next(
-        factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= least
-    )
-    return float(max(np.ceil(width), 1.0) if is_whole else width)
+        return 1.0, 0
+    power = max(math.floor(math.log10(least)), _LEAST_POWER)
+    if is_whole and power < 0:
+        return 1.0, 0
+    factors = (1.0, 2.0, 5.0, 10.0) if is_whole and power == 0 else (1, 2, 2.5, 5, 10)
+    factor = next(one for one in factors if one * 10.0**power >= least)
+    return float(factor), power
 
 
 def _extremes(values: NDArray[Any]) -> tuple[float, float]:

@@ -1,7 +1,9 @@
 """Records by filter and order, kept between the requests of the page."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from functools import reduce
+from threading import Lock
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +15,7 @@ from ecgstore.errors import EcgStoreError
 from ecgstore.similar_names import did_you_mean
 from ecgstore.storage import Store
 from ecgstore.storage.byte_texts import decoded
+from ecgstore.storage.conditions import read_condition
 from ecgstore.storage.flags import quality_flags
 from ecgstore.storage.format import schema
 from ecgstore.view.browse.bins import Bins
@@ -32,7 +35,10 @@ _STATUS: Final = schema.BEATS_STATUS
 _SEARCHED: Final = ("record_id", "patient_id")
 
 _KEPT_MB: Final = 400
-"""Of masks, and of orders, that were asked for last."""
+"""Of masks, of orders, of groupings, of names: of those that were asked for last."""
+
+_MOST_VALUES: Final = 100_000
+"""Different values of a column by which records are grouped."""
 
 Condition = tuple[str, str, Any]
 
@@ -50,35 +56,46 @@ class Browsing:
         self.store = store
         self.severities: dict[str, Callable[[], NDArray[Any]]] = {}
         per_mb = 1e6 / max(len(store), 1)
+        self._raising = Lock()
+        self._generations: Counter[str] = Counter()
         self._columns = Kept(1)
-        self._groupings = Kept(64)
-        self._bins = Kept(64)
-        self._counts = Kept(128)
+        self._groupings = Kept(int(np.clip(_KEPT_MB * per_mb / 4, 4, 64)))
+        self._bins = Kept(int(np.clip(_KEPT_MB * per_mb, 16, 64)))
         self._masks = Kept(int(np.clip(_KEPT_MB * per_mb, 16, 256)))
         self._orders = Kept(int(np.clip(_KEPT_MB * per_mb / 8, 4, 32)))
         self._selected = Kept(int(np.clip(_KEPT_MB * per_mb / 8, 4, 32)))
 
+    # -- generations --------------------------------------------------------
+
     def forget(self, columns: Iterable[str]) -> None:
-        """Forget what was computed from some columns, because their values changed."""
-        changed = tuple(columns)
+        """Use nothing any more that was computed of some columns: their values changed.
 
-        def depends(key: Hashable) -> bool:
-            # A query is text: it depends on the columns whose names are in it.
-            return any(name in str(key) for name in changed)
+        What depends on a column is kept under its generation, which is read before it
+        is computed. So what is being computed of old values now is not used either.
+        """
+        with self._raising:
+            for name in columns:
+                self._generations[name] += 1
 
-        self._columns.forget(lambda _: True)
-        for kept in (
-            *(self._groupings, self._bins, self._counts),
-            *(self._masks, self._orders, self._selected),
-        ):
-            kept.forget(depends)
+    def generation(self, columns: Iterable[str]) -> int:
+        """Return a number that is another one when one of some columns has changed."""
+        return sum(self._stamp(columns))
+
+    def columns_in(self, filter_: Filter) -> set[str]:
+        """Return the columns that a filter depends on."""
+        return {name for one in filter_.conditions() for name in _columns_in(one)}
+
+    def _stamp(self, *columns: Iterable[str]) -> tuple[int, ...]:
+        """Return the generations of columns, which is part of the keys of values."""
+        return tuple(self._generations[name] for some in columns for name in some)
 
     # -- columns ------------------------------------------------------------
 
     def columns(self) -> dict[str, Column]:
         """Return every column by its name."""
         return self._columns.get(
-            "all", lambda: {one.name: one for one in columns_of(self.store)}
+            self._generations.total(),
+            lambda: {one.name: one for one in columns_of(self.store)},
         )
 
     def read(self, name: str, rows: IntArray | None = None) -> NDArray[Any]:
@@ -116,7 +133,8 @@ class Browsing:
 
     def grouping(self, name: str) -> Grouping:
         """Return the records by value of a column, or of `CLASS` and the like."""
-        return self._groupings.get(name, lambda: self._grouping(name))
+        key = name, self._stamp([name])
+        return self._groupings.get(key, lambda: self._grouping(name))
 
     def _grouping(self, name: str) -> Grouping:
         """Compute `grouping`."""
@@ -129,16 +147,17 @@ class Browsing:
             named = quality_flags(store)
             return Flagged.of([*named], [*named.values()], len(store))
         if name == DIAGNOSIS:
-            lists = self._coded("dx")
+            lists = self._coded("dx", len(store))
             return Listed.of(lists.values, lists.codes)
-        return self._coded(name)
+        return self._coded(name, _MOST_VALUES)
 
-    def _coded(self, name: str) -> Coded:
-        """Return the records by value of a column."""
+    def _coded(self, name: str, most: int) -> Coded:
+        """Return the records by value of a column, of which it has so many at most."""
         stored = self._stored_texts(name)
         if stored is not None:
             first, numbers = distinct(stored)
             where = f"{self.store.place}: /{schema.RECORDS}/{name}"
+            _require_few(name, len(first), most)
             values: NDArray[Any] = decoded(stored[first], where)
         else:
             column = self.read(name)
@@ -147,6 +166,7 @@ class Browsing:
                 values = column[first]
             else:
                 values, numbers = np.unique(column, return_inverse=True)
+        _require_few(name, len(values), most)
         order = np.argsort(values, kind="stable")
         rank = np.empty(len(order), np.int64)
         rank[order] = np.arange(len(order))
@@ -162,7 +182,8 @@ class Browsing:
 
     def bins(self, name: str) -> Bins:
         """Return a column of numbers in bins."""
-        return self._bins.get(name, lambda: Bins.of(self._numbers(name)))
+        key = name, self._stamp([name])
+        return self._bins.get(key, lambda: Bins.of(self._numbers(name)))
 
     def _numbers(self, name: str) -> NDArray[Any]:
         """Return a column of numbers."""
@@ -170,10 +191,6 @@ class Browsing:
         if values.dtype.kind not in "iuf":
             raise EcgStoreError(f"column {name!r} holds no numbers; filter by values")
         return values
-
-    def counts_of_all(self, name: str, values: Grouping | Bins) -> IntArray:
-        """Return how many of all records have each value, or are in each bin."""
-        return self._counts.get(name, lambda: values.counts(None))
 
     # -- filters ------------------------------------------------------------
 
@@ -194,13 +211,15 @@ class Browsing:
             return None
         if len(conditions) == 1:
             return self._fulfils(conditions[0])
+        key = conditions, self._stamp(*map(_columns_in, conditions))
         return self._masks.get(
-            conditions, lambda: reduce(np.logical_and, map(self._fulfils, conditions))
+            key, lambda: reduce(np.logical_and, map(self._fulfils, conditions))
         )
 
     def _fulfils(self, condition: Condition) -> BoolArray:
         """Return which records fulfil one condition."""
-        return self._masks.get(condition, lambda: self._computed(condition))
+        key = condition, self._stamp(_columns_in(condition))
+        return self._masks.get(key, lambda: self._computed(condition))
 
     def _computed(self, condition: Condition) -> BoolArray:
         """Compute `_fulfils`."""
@@ -212,12 +231,19 @@ class Browsing:
         if kind == "search":
             return self._named(value)
         if kind == "in":
-            return self.grouping(name).mask(value)
+            return self.grouping(name).mask(self._as_shown(name, value))
         low, high = value
         numbers = self._numbers(name)
         is_high = ~np.isnan(numbers) if low is None else numbers >= low
         is_low = True if high is None else numbers < high
         return np.asarray(is_high & is_low, bool)
+
+    def _as_shown(self, name: str, values: Iterable[str]) -> Iterable[str]:
+        """Return values of a column of numbers as they are shown: 40 for 40.0."""
+        if name in (CLASS, DIAGNOSIS, FLAG):
+            return values
+        dtype = self.read(name, np.zeros(0, np.int64)).dtype
+        return [_number(one, dtype) if dtype.kind in "iuf" else one for one in values]
 
     def _named(self, part: str) -> BoolArray:
         """Return which records have a part in their name or their patient's."""
@@ -245,12 +271,13 @@ class Browsing:
         descending : bool
             Whether the highest value is the first.
         """
-        mask = self.mask(filter_)
-        if not sort and not descending and mask is None:
+        conditions = filter_.conditions()
+        if not sort and not descending and not conditions:
             return range(len(self.store))
-        key = filter_.conditions(), sort, descending
+        stamp = self._stamp(*map(_columns_in, conditions), [sort])
 
         def rows() -> IntArray:
+            mask = self.mask(filter_)
             if not sort:
                 found = (
                     np.arange(len(self.store)) if mask is None else np.flatnonzero(mask)
@@ -259,12 +286,13 @@ class Browsing:
             order = self._order(sort, descending)
             return order if mask is None else order[mask[order]]
 
-        return self._selected.get(key, rows)
+        return self._selected.get((conditions, sort, descending, stamp), rows)
 
     def _order(self, sort: str, descending: bool) -> IntArray:
         """Return all rows, sorted."""
         return self._orders.get(
-            (sort, descending), lambda: self._sorted(sort, descending)
+            (sort, descending, self._stamp([sort])),
+            lambda: self._sorted(sort, descending),
         )
 
     def _sorted(self, sort: str, descending: bool) -> IntArray:
@@ -278,7 +306,20 @@ class Browsing:
             return _argsort(stored, descending)
         values = self.read(sort)
         is_number = values.dtype.kind in "iufb"
-        return _argsort(values if is_number else self._coded(sort).codes, descending)
+        return _argsort(
+            values if is_number else self._coded(sort, len(values)).codes, descending
+        )
+
+
+def _columns_in(condition: Condition) -> Iterable[str]:
+    """Return the columns that a condition depends on, and that may change."""
+    kind, name, value = condition
+    if kind != "query":
+        return [name]
+    try:
+        return sorted({*read_condition(value).names.values()})
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return []  # it is no condition: it fails where it is to be evaluated
 
 
 def _argsort(keys: NDArray[Any], descending: bool) -> IntArray:
@@ -291,8 +332,36 @@ def _argsort(keys: NDArray[Any], descending: bool) -> IntArray:
     return order
 
 
+def _require_few(name: str, n_values: int, most: int) -> None:
+    """Refuse a column that has too many values for groups."""
+    if n_values > most:
+        raise EcgStoreError(
+            f"column {name!r} has {n_values:,} different values, more than {most:,}; "
+            "search, or give a range or a query"
+        )
+
+
 def _shown(value: Any) -> str:
-    """Return a value as the page names it."""
+    """Return a value as the page names it: of numbers, the shortest text.
+
+    Examples
+    --------
+    >>> [_shown(value) for value in (np.float32(40), np.float32(0.1), 0.1 + 0.2, True)]
+    ['40', '0.1', '0.30000000000000004', 'yes']
+    """
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    text = str(value)
+    return text.removesuffix(".0") if isinstance(value, float | np.floating) else text
+
+
+def _number(text: str, dtype: np.dtype[Any]) -> str:
+    """Return a number that is a text as the page names it; other texts as they are."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return _shown(dtype.type(number))
+    return str(int(number)) if number.is_integer() else text

@@ -55,7 +55,7 @@ def _numbers(
 ) -> dict[str, Any]:
     """Return a histogram."""
     bins = browsing.bins(name)
-    n_all = browsing.counts_of_all(name, bins)
+    n_all = bins.of_all
     n = n_all if mask is None else bins.counts(mask)
     edges = bins.edges.tolist()
     return {
@@ -76,7 +76,7 @@ def _categories(
 ) -> dict[str, Any]:
     """Return the counts of values, those that are most frequent."""
     grouping = browsing.grouping(name)
-    n_all = browsing.counts_of_all(name, grouping)
+    n_all = grouping.of_all
     n = n_all if mask is None else grouping.counts(mask)
     wanted = set(filter_.among.get(name, ()))
     numbers = [*_most_frequent(n, n_all)]

@@ -60,6 +60,7 @@ class Filter:
             return cls()
         try:
             given = json.loads(text)
+            json.dumps(given, ensure_ascii=False).encode()  # no halves of characters
         except (ValueError, RecursionError):
             given = None
         if not isinstance(given, dict) or not {*given} <= {

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +19,11 @@ class Grouping(Protocol):
         """The values, as texts."""
         ...
 
+    @property
+    def of_all(self) -> IntArray:
+        """How many of all records have each value."""
+        ...
+
     def counts(self, mask: BoolArray | None) -> IntArray:
         """Return how many of some records have each value; of all if None."""
         ...
@@ -27,7 +33,7 @@ class Grouping(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Coded:
     """A column of which each record has one value.
 
@@ -47,6 +53,11 @@ class Coded:
         """Return a grouping with codes as small as possible."""
         return cls(tuple(values), codes.astype(np.min_scalar_type(max(len(values), 1))))
 
+    @cached_property
+    def of_all(self) -> IntArray:
+        """How many of all records have each value."""
+        return self.counts(None)
+
     def counts(self, mask: BoolArray | None) -> IntArray:
         """Return how many of some records have each value; of all if None."""
         codes = self.codes if mask is None else self.codes[mask]
@@ -60,7 +71,7 @@ class Coded:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Flagged:
     """Values of which a record may have several.
 
@@ -85,6 +96,11 @@ class Flagged:
             none &= flag == 0
         return cls((*values, ""), (*flags, none))
 
+    @cached_property
+    def of_all(self) -> IntArray:
+        """How many of all records have each value."""
+        return self.counts(None)
+
     def counts(self, mask: BoolArray | None) -> IntArray:
         """Return how many of some records have each value; of all if None."""
         if mask is None:
@@ -101,7 +117,7 @@ class Flagged:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Listed:
     """Values of which each record has a list, where few lists are different.
 
@@ -127,6 +143,11 @@ class Listed:
         number = {value: k for k, value in enumerate(values)}
         lists = [np.array([number[value] for value in values]) for values in split]
         return cls(tuple(values), lists, codes)
+
+    @cached_property
+    def of_all(self) -> IntArray:
+        """How many of all records have each value."""
+        return self.counts(None)
 
     def counts(self, mask: BoolArray | None) -> IntArray:
         """Return how many of some records have each value; of all if None."""

@@ -42,9 +42,3 @@ class Kept:
                 future.set_exception(error)
         value: _Value = future.result()
         return value
-
-    def forget(self, is_old: Callable[[Hashable], bool]) -> None:
-        """Keep no value whose key is said to be old; who waits for one gets it yet."""
-        with self._lock:
-            for key in [*filter(is_old, self._values)]:
-                del self._values[key]

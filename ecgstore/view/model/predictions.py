@@ -111,11 +111,11 @@ class Predictions:
 
     def state(self) -> dict[str, Any]:
         """Return how many records are predicted."""
-        total = len(self.store)
-        state = "running" if self._done < total else "ready"
+        total, done = len(self.store), self._done
+        state = "running" if done < total else "ready"
         return {
             "state": "failed" if self._failure else state,
-            "done": self._done,
+            "done": done,
             "total": total,
             "message": self._failure,
         }
@@ -159,8 +159,8 @@ class Predictions:
         So orders and counts need not be computed anew all the time.
         """
         now, done = time.monotonic(), self._done
-        is_old = now - self._told_at > _NEWS_S or done == len(self.store)
-        if done == self._told or not is_old:
+        is_over = bool(self._failure) or done == len(self.store)
+        if done == self._told or not (is_over or now - self._told_at > _NEWS_S):
             return False
         self._told, self._told_at = done, now
         return True

@@ -2,6 +2,7 @@
 
 import { el } from "./elements.js";
 
+const OTHERS_MS = 300;
 const ARROWS = { "-1": ["▼", "below the normal range"], 1: ["▲", "above the normal range"] };
 
 /** Return a list of terms and what is said of them. */
@@ -14,6 +15,22 @@ function terms(pairs) {
 }
 
 const joined = (parts) => parts.flatMap((part, k) => (k ? [", ", part] : [part]));
+
+/** Return links to other records of the patient: whole columns are searched, so the curves come first. */
+function othersOf(app, record) {
+  const list = el("span.rec-others", {}, "…");
+  const link = ({ row, record_id }) => el("a", { href: "#", onclick: (event) => (event.preventDefault(), app.open(row)) }, record_id);
+  setTimeout(async () => {
+    if (!list.isConnected) return;
+    try {
+      const { rows } = await app.api(`/api/others/${record.row}`);
+      list.replaceChildren(...joined(rows.length ? rows.map(link) : ["none"]));
+    } catch (error) {
+      list.textContent = error.message;
+    }
+  }, OTHERS_MS);
+  return list;
+}
 
 /** Return codes, quality, targets, origin and the patient's other records. */
 export function aboutPanel(app, record) {
@@ -28,9 +45,6 @@ export function aboutPanel(app, record) {
     quality.append(item);
   }
   if (!record.quality.length) quality.append(el("li", {}, "nothing to complain of"));
-  const others = record.group_rows.map(({ row, record_id }) =>
-    el("a", { href: "#", onclick: (event) => (event.preventDefault(), app.open(row)) }, record_id),
-  );
   const targets = Object.entries(record.targets).map(([name, value]) => `${name}: ${value ?? "missing"}`);
   return el(
     "section.rec-about",
@@ -42,7 +56,7 @@ export function aboutPanel(app, record) {
       ["Quality", quality],
       ["Targets", ...joined(targets)],
       ["Patient", record.patient_known ? record.patient : "unknown"],
-      ["Same patient or ECG", ...joined(others)],
+      ["Same patient or ECG", othersOf(app, record)],
       ["Fold", String(record.fold)],
       ["Source", record.source],
       ["File", `${record.path}${record.start_s ? `, from ${record.start_s} s on` : ""}`],

@@ -17,7 +17,9 @@ const listeners = new Map();
  * Events: "state" (Set of names that changed), "filter" (the filter or the order
  * changed), "record" (the open record, or null), "rows" (the first rows of a filter are
  * there), "drawn" (curves of a record are), "filtererror" (it failed: the error, or null), "review" (what was decided about
- * a row). `keys` has what is done when a key is pressed outside of text boxes.
+ * a row), "order" (the server has other rows in the same order), "predictions" (all are
+ * there, or there will be no more). `keys` has what is done when a key is pressed
+ * outside of text boxes.
  */
 export const app = {
   state: new State(stateChanged),

@@ -42,6 +42,7 @@ class ModelPanel {
       const count = `${done.toLocaleString("en")} of ${total.toLocaleString("en")} records predicted`;
       this.progress.textContent = state === "failed" ? message : state === "ready" ? "" : count;
       if (state === "running") setTimeout(() => this.#poll(), POLL_MS);
+      else this.app.emit("predictions");
     } catch (error) {
       this.app.report(error);
     }

@@ -66,6 +66,7 @@ class LabelRound {
       this.queue = [];
       this.#showOrder();
     });
+    app.on("order", () => (this.queue = []));
     app.on("state", (names) => {
       if (names.has("round")) this.#showRound();
     });

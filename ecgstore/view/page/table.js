@@ -12,10 +12,11 @@ const WIDTHS = { record_id: "8.5rem", class: "minmax(7rem, 1fr)", age: "4.3rem",
 
 /** Rows of the server, in blocks, for one filter and order. */
 class Rows {
-  constructor(app, query, arrived) {
-    Object.assign(this, { app, query, arrived });
+  constructor(app, query, arrived, changed) {
+    Object.assign(this, { app, query, arrived, changed });
     this.blocks = new Map();
     this.n = null;
+    this.order = null; // its number: with another one, the server has other rows
     this.stopped = new AbortController();
   }
 
@@ -34,6 +35,7 @@ class Rows {
       this.app
         .api("/api/rows", { ...this.query, ...range }, { signal: this.stopped.signal })
         .then((answer) => {
+          if (!this.is(answer.order)) return;
           this.blocks.set(block, answer.rows);
           this.n = answer.n_selected;
           this.arrived(null);
@@ -43,6 +45,13 @@ class Rows {
           if (error.name !== "AbortError") this.arrived(error);
         });
     }
+  }
+
+  /** Whether rows still have the order of an answer; else they are to be loaded again. */
+  is(order) {
+    this.order ??= order;
+    if (this.order !== order && !this.stopped.signal.aborted) this.changed();
+    return this.order === order;
   }
 
   stop() {
@@ -90,6 +99,9 @@ class Table {
       if (names.has("row")) this.show(Number(app.state.get("row")));
     });
     app.on("review", () => this.load(true));
+    app.on("predictions", () => {
+      if (app.state.get("sort") === "disagreement") this.#changed();
+    });
     this.load();
   }
 
@@ -111,12 +123,18 @@ class Table {
 
   load(stays = false) {
     this.rows?.stop();
-    this.rows = new Rows(this.app, { ...this.query, columns: this.columns.join(",") }, (error) => this.#arrived(error));
+    this.rows = new Rows(this.app, { ...this.query, columns: this.columns.join(",") }, (error) => this.#arrived(error), () => this.#changed());
     if (!stays) [this.position, this.active] = [0, 0];
     this.isNew = true;
     this.#drawHead();
     const first = Math.max(0, Math.floor(this.position));
     this.rows.need(first, first + 1);
+  }
+
+  /** The server has other rows than those that are shown. */
+  #changed() {
+    this.load(true);
+    this.app.emit("order");
   }
 
   #arrived(error) {
@@ -356,8 +374,10 @@ class Table {
       }
     }
     try {
-      const { place } = await this.app.api("/api/place", { ...this.query, row });
-      if (place === null || rows !== this.rows || this.app.state.get("row") !== String(row)) return;
+      const { place, order } = await this.app.api("/api/place", { ...rows.query, row });
+      if (rows !== this.rows || this.app.state.get("row") !== String(row)) return;
+      rows.is(order);
+      if (place === null) return;
       this.active = place;
       const isSeen = place >= this.position && place < this.position + this.height / this.rowPx - 1;
       if (isSeen) this.draw();

@@ -84,7 +84,6 @@ def record_details(store: Store, row: int) -> dict[str, Any]:
         "patient_known": bool(columns.one("patient_known", row)),
         "age": float(columns.one("age", row)),
         "fold": int(columns.one("fold", row)),
-        "group_rows": _others(store, row),
         "classes": [
             {"name": class_.name, "description": class_.description}
             for class_, is_in in zip(store.config.classes.classes, labels, strict=True)
@@ -135,10 +134,11 @@ def _targets(store: Store, row: int) -> dict[str, float]:
     return dict(zip(store.target_names, values, strict=True))
 
 
-def _others(store: Store, row: int) -> list[dict[str, Any]]:
+def other_rows(store: Store, row: int) -> list[dict[str, Any]]:
     """Return the first other rows of the same patient, or with the same ECG.
 
-    Whole columns are compared as bytes, which takes some ms for a million rows.
+    Whole columns are compared as bytes: some ms for a million rows of a file, but of a
+    store at a URL they are fetched. So this is no part of `record_details`.
     """
     patients = store.table(f"{schema.RECORDS}/patient_id")
     same = np.zeros(len(store), bool)

@@ -198,6 +198,8 @@ def test_a_wrong_query_is_refused_in_the_words_of_the_command_line(
     ("parameters", "message"),
     [
         ({"filter": "["}, "filter is '['"),
+        ({"filter": '{"search": "\\ud800"}'}, "expected an object such as"),
+        ({"filter": '{"in": {"sex": ["\\udfff"]}}'}, "expected an object such as"),
         ({"filter": '{"where": 1}'}, "expected an object such as"),
         ({"filter": '{"in": {"sex": "male"}}'}, "filter has 'male'"),
         ({"filter": '{"between": {"age": [1]}}'}, "filter has [1]"),
@@ -245,7 +247,8 @@ def test_neighbours_are_those_of_the_order(client: Client, store: Store) -> None
         ).json()
         before = order[place - 1] if place else None
         after = order[place + 1] if place < 43 else None
-        assert found == {"place": place, "before": before, "after": after}
+        expected = {"order": 0, "place": place, "before": before, "after": after}
+        assert found == expected
     given = json.dumps({"in": {"sex": ["male"]}})
     row = int(np.flatnonzero(store.column("sex") == "female")[0])
     found = client.get("/api/place", params={"filter": given, "row": row}).json()
@@ -370,13 +373,13 @@ def test_names_are_searched_as_texts_are(texts: list[str], part: str) -> None:
 
 @given(
     st.lists(
-        st.floats(allow_nan=True, allow_infinity=True, width=32),
+        st.floats(allow_nan=True, allow_infinity=True, width=64),
         min_size=1,
         max_size=60,
     )
 )
 def test_every_number_is_in_one_bin(values: list[float]) -> None:
-    numbers = np.array(values, np.float32)
+    numbers = np.array(values)
     bins = Bins.of(numbers)
     n_bins = len(bins.edges) - 1
     assert (np.diff(bins.edges) > 0).all()
@@ -392,3 +395,71 @@ def test_every_number_is_in_one_bin(values: list[float]) -> None:
 def test_whole_numbers_have_bins_of_whole_numbers() -> None:
     edges = bin_edges(np.arange(100))
     assert (edges == np.round(edges)).all()
+
+
+@pytest.mark.parametrize("scale", [1e-13, 1e-300, 5e-324, 1.0, 1e9, 1e306, 1.7e308])
+def test_bins_are_of_any_size(scale: float) -> None:
+    values = np.linspace(-1, 1, 1001) * scale
+    edges = bin_edges(values)
+    assert (np.diff(edges) > 0).all()
+    if scale > 1e-299:
+        assert 14 < len(edges) < 40
+    assert edges[0] <= values[0]
+    assert edges[-1] > values[-1]
+
+
+def test_edges_are_numbers_that_people_write() -> None:
+    edges = bin_edges(np.linspace(0, 1, 101))
+    assert [*map(str, edges[:4].tolist())] == ["0.0", "0.05", "0.1", "0.15"]
+
+
+class Table:
+    """A store of one column that is attached."""
+
+    place, file_name = "table.h5", "table.h5"
+
+    def __init__(self, values: Any) -> None:
+        self.values = values
+        self.columns = self
+        self.of_records = ()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def column(self, name: str, rows: Any = None) -> Any:
+        return self.values if rows is None else self.values[rows]
+
+
+def selected(values: Any, *among: str) -> list[int]:
+    table: Any = Table(values)
+    given = json.dumps({"in": {"x": among}})
+    return [*Browsing(table).selected(Filter.read(given))]
+
+
+def test_numbers_are_compared_as_numbers() -> None:
+    close = np.array([0.1234567, 0.1234568, 40.0, np.nan, 1e16])
+    assert selected(close, "0.1234567") == [0]
+    assert selected(close, "40") == selected(close, "40.0") == [2]
+    assert selected(close, "nan") == [3]
+    assert selected(close, "1e16") == [4]
+    narrow = np.array([40, 0.1, 0.3], np.float32)
+    assert selected(narrow, "40") == [0]
+    assert selected(narrow, "0.1", "1e999") == [1]
+    assert selected(np.array([40, 41]), "40.0", "x") == [0]
+    assert selected(np.array(["40.0", "40"], object), "40") == [1]
+
+
+def test_a_column_of_many_values_makes_no_groups() -> None:
+    with pytest.raises(EcgStoreError, match="100,001 different values"):
+        selected(np.arange(100_001), "1")
+    assert selected(np.arange(100_000), "7") == [7]
+
+
+def test_names_of_large_stores_are_searched_in_blocks(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = [*Browsing(store).selected(Filter(search="hr0"))]
+    monkeypatch.setattr("ecgstore.view.browse.browsing._KEPT_MB", 1e-6)
+    browsing = Browsing(store)
+    assert [*browsing.selected(Filter(search="hr0"))] == expected
+    assert not browsing._lowered._values

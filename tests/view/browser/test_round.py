@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.action_chains import ActionChains
@@ -15,6 +16,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from ecgstore.errors import EcgStoreError
 from ecgstore.storage.review_file import review_file_path
+from ecgstore.view.browse.worst import severities
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -26,10 +28,11 @@ if TYPE_CHECKING:
 class Round:
     """The page, and what a person does in the label round."""
 
-    def __init__(self, driver: "Chrome", entry: str, store: "Store") -> None:
+    def __init__(self, driver: "Chrome", viewer: Any) -> None:
         self.driver = driver
-        self.entry = entry
-        self.store = store
+        self.entry = viewer.entry
+        self.shown = viewer.shown
+        self.store: Store = viewer.shown.store
 
     def open(self, row: int = 0, **state: object) -> None:
         pairs = {"row": row, "round": 1, **state}
@@ -90,7 +93,7 @@ def page(
     copy = Path(shutil.copy(sample_store, tmp_path / "copy.h5"))
     viewer = serve_viewer(copy)
     driver.get_log("browser")  # type: ignore[no-untyped-call]
-    page = Round(driver, viewer.entry, viewer.shown.store)
+    page = Round(driver, viewer)
     page.open()
     yield page
     messages = driver.get_log("browser")  # type: ignore[no-untyped-call]
@@ -262,3 +265,84 @@ def test_nothing_is_cut_off(page: Round, width: int) -> None:
             assert button.is_displayed()
     finally:
         page.driver.set_window_size(1280, 900)
+
+
+@pytest.mark.parametrize("key", ["a", "n"])
+def test_the_order_of_the_round_is_that_of_the_severities(
+    page: Round, key: str
+) -> None:
+    """Equal ones, and those without a problem, stay in the order of the store."""
+    expected = np.argsort(-severities(page.store), kind="stable").tolist()
+    assert expected != sorted(expected)
+    Select(page.one(".round-row select")).select_by_value("worst")
+    page.until(lambda: "sort=worst" in page.driver.current_url)
+    page.open(expected[0], sort="worst")
+    for row in expected[1:6]:
+        page.press(key)
+        page.until_on(row)
+
+
+def test_the_round_goes_by_disagreement_as_it_is_at_last(
+    driver: "Chrome",
+    serve_viewer: Callable[..., Any],
+    sample_store: Path,
+    sample_checkpoint: Path,
+    tmp_path: Path,
+) -> None:
+    copy = Path(shutil.copy(sample_store, tmp_path / "copy.h5"))
+    viewer = serve_viewer(copy, sample_checkpoint)
+    model = viewer.shown.model
+    page = Round(driver, viewer)
+    page.until(lambda: model.state()["state"] == "ready")
+    expected = np.argsort(-model.disagreement(), kind="stable").tolist()
+    page.open(expected[0], sort="disagreement")
+    for row in expected[1:5]:
+        page.press("a")
+        page.until_on(row)
+    driver.get("about:blank")
+
+
+class ArrivingModel:
+    """Scores of half of the records, and of all when it is told to go on."""
+
+    def __init__(self, n: int) -> None:
+        self.scores = np.where(np.arange(n) < n // 2, np.arange(n), np.nan)
+        self.is_ready = self.is_told = False
+
+    def go_on(self) -> None:
+        self.scores = np.arange(len(self.scores), dtype=float)
+        self.is_ready = True
+
+    def disagreement(self) -> Any:
+        return self.scores
+
+    def has_news(self) -> bool:
+        told, self.is_told = self.is_told, self.is_ready
+        return told != self.is_told
+
+    def state(self) -> dict[str, Any]:
+        state = "ready" if self.is_ready else "running"
+        return {"state": state, "done": 22, "total": 44, "message": ""}
+
+    def description(self) -> dict[str, Any]:
+        return {"name": "arriving", "classes": [], "thresholds": None}
+
+    def of(self, row: int) -> dict[str, Any]:
+        return {"classes": [], "seen": "unknown"}
+
+
+def test_table_and_round_follow_an_order_that_changes(page: Round) -> None:
+    """By themselves, when the last predictions are there."""
+    model: Any = ArrivingModel(44)
+    page.shown.model = model
+    page.shown.browsing.severities["disagreement"] = model.disagreement
+    page.open(21, sort="disagreement")
+    rows = ".tab-rows [role=row]"
+    first = f"{rows}[data-index='0'] [role=gridcell]"
+    page.until(lambda: page.one(first).text == page.name(21))
+    page.press("n")
+    page.until_on(20)
+    model.go_on()
+    page.until(lambda: page.one(first).text == page.name(43))
+    page.press("n")
+    page.until_on(43)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from ecgstore.features.normal_ranges import NORMAL_RANGES
 from ecgstore.record import LEADS, MARKS
 from ecgstore.sample import sample_folder
 from ecgstore.storage import Store
+from ecgstore.storage.columns import Columns
 from ecgstore.storage.original import original_signal
-from ecgstore.view.record.details import record_details
+from ecgstore.view.record.details import other_rows, record_details
 from ecgstore.view.record.median_beat import AFTER_MS, BEFORE_MS, median_beat
 from ecgstore.view.record.signal import marks_in, stored_window
 from ecgstore.view.record.source_signal import SourceSignals
@@ -199,7 +201,7 @@ def test_other_records_of_the_patient_are_those_of_the_group(sample: Store) -> N
     sources = sample.column("source")
     n_found = 0
     for row in range(len(sample)):
-        others = record_details(sample, row)["group_rows"]
+        others = other_rows(sample, row)
         known = patients[row] != ""
         same = (patients == patients[row]) & (sources == sources[row]) & known
         ecgs = sample.table("records/same_ecg")
@@ -208,6 +210,32 @@ def test_other_records_of_the_patient_are_those_of_the_group(sample: Store) -> N
         assert [one["row"] for one in others] == np.flatnonzero(same)[:20].tolist()
         n_found += len(others)
     assert n_found > 0
+
+
+def test_opening_a_record_reads_no_whole_columns(
+    sample: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a store at a URL, they would be fetched."""
+    read, table = Columns._read, Store.table
+    whole = []
+
+    def noted(columns: Columns, place: Any, rows: Any) -> Any:
+        if rows is None:
+            whole.append(place.path)
+        return read(columns, place, rows)
+
+    def noted_table(store: Store, name: str) -> Any:
+        if name.startswith("records/"):
+            whole.append(name)
+        return table(store, name)
+
+    monkeypatch.setattr(Columns, "_read", noted)
+    monkeypatch.setattr(Store, "table", noted_table)
+    record_details(sample, 5)
+    original_signal(sample, 5, sample_folder())
+    assert whole == []
+    other_rows(sample, 5)
+    assert "records/patient_id" in whole
 
 
 def test_problems_name_their_leads(tmp_path: Path) -> None:
