@@ -34,7 +34,7 @@ def test_no_argument_of_the_browser_has_the_token(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """All users of a machine see the arguments of its programs."""
-    opened, is_open, lines = [], Event(), []
+    opened, is_open, lines = list[str](), Event(), list[str]()
 
     def browse(url: str) -> None:
         opened.append(url)

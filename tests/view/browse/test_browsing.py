@@ -453,13 +453,3 @@ def test_a_column_of_many_values_makes_no_groups() -> None:
     with pytest.raises(EcgStoreError, match="100,001 different values"):
         selected(np.arange(100_001), "1")
     assert selected(np.arange(100_000), "7") == [7]
-
-
-def test_names_of_large_stores_are_searched_in_blocks(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = [*Browsing(store).selected(Filter(search="hr0"))]
-    monkeypatch.setattr("ecgstore.view.browse.browsing._KEPT_MB", 1e-6)
-    browsing = Browsing(store)
-    assert [*browsing.selected(Filter(search="hr0"))] == expected
-    assert not browsing._lowered._values
