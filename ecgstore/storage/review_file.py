@@ -267,8 +267,9 @@ class Review:
             cells, texts = old.cells, old.texts
             if columns != old.columns or len(texts) != len(cells):
                 texts = _texts(columns, cells)[1:]
-            number = old.number_of.get(row, len(cells))
             line = {**self._kept(old, row), **self._cells(row, decision)}
+            rows = self._rows_of(self._names(), line)
+            number = self._number(old, row, rows)
             head, text = _texts(columns, [line])
             new_texts = [*texts[:number], text, *texts[number + 1 :]]
             stored = "".join((head, *new_texts)).encode()
@@ -277,7 +278,9 @@ class Review:
             old.digest = hashlib.sha256(stored).digest()
             old.columns, old.texts = columns, new_texts
             old.cells[number : number + 1] = [line]
-            for one in self._rows_of(self._names(), line):
+            for one in rows:
+                if old.number_of.get(one, number) > number:
+                    continue  # a later line counts
                 old.number_of[one] = number
                 old.decision_of[one] = decision
                 for name, column in self._columns.items():
@@ -372,6 +375,22 @@ class Review:
                 for name in self._classes
             },
         }
+
+    def _number(self, content: _Content, row: int, rows: Sequence[int]) -> int:
+        """Return the number of the line that a new one about some rows replaces.
+
+        A line that counts for further rows, such as one of a name alone, stays. The new
+        one is then appended: of several lines about a record, the last one counts.
+        """
+        number_of = content.number_of
+        if row in number_of:
+            number = number_of[row]
+            of_line = self._rows_of(self._names(), content.cells[number])
+            if not {one for one in of_line if number_of[one] == number}.difference(
+                rows
+            ):
+                return number
+        return len(content.cells)
 
     def _kept(self, content: _Content, row: int) -> dict[str, str]:
         """Return what a line says in further columns, such as those of a person."""

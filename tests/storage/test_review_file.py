@@ -3,6 +3,7 @@
 import csv
 import os
 import pickle
+import random
 import re
 import shutil
 import signal
@@ -55,6 +56,17 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def built(built_once: Path, tmp_path: Path) -> Path:
     """Return a copy of this store."""
     return Path(shutil.copy(built_once, tmp_path / "out.h5"))
+
+
+@pytest.fixture
+def copies(tmp_path: Path, write_record: WriteRecord) -> Path:
+    """Return a store of two sources that both have the records A and B."""
+    noise = np.random.default_rng(0)
+    signals = {name: noise.integers(-900, 900, (12, 5000)) for name in "AB"}
+    for source in ("cpsc_2018", "georgia"):
+        for name, adc in signals.items():
+            write_record(name, adc.astype(np.int16), folder=f"both/{source}/g1")
+    return build(tmp_path / "both", tmp_path / "out.h5")
 
 
 @pytest.fixture
@@ -254,6 +266,49 @@ def test_lines_and_columns_of_people_are_kept(built: Path) -> None:
     assert [line["reader"] for line in found] == ["mb", "mb", ""]
     assert [*found[0]][:4] == ["reader", "record_id", "review", "AF"]
     assert found[0]["AF"] == ""
+
+
+def test_a_decision_about_one_copy_leaves_that_about_the_other(copies: Path) -> None:
+    review_file_path(copies).write_text(
+        "record_id,review,review_comment\nA,rejected,lead off\n", encoding="utf-8"
+    )
+    with ecgstore.open(copies) as store:
+        first, second = (store.row(f"{one}/A") for one in ("cpsc_2018", "georgia"))
+        assert store.review[second].comment == "lead off"
+        store.review.save(first, Decision("accepted"))
+    with ecgstore.open(copies) as store:
+        assert store.review[first].review == "accepted"
+        assert store.review[second] == Decision("rejected", "lead off")
+        store.review.save(second, Decision("", "not so bad"))
+    assert len(lines(copies)) == 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_was_saved_is_what_is_read(copies: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    keys = ["A,,", "B,,", "B,georgia,", "cpsc_2018/A,,", "A,cpsc_2018,", "Z,,"]
+    text = "".join(
+        f"{key},{draw.choice(['', 'accepted', 'rejected'])},{number}\n"
+        for number, key in enumerate(draw.sample(keys, draw.randrange(len(keys))))
+    )
+    review_file_path(copies).write_text(
+        f"record_id,source,sha256,review,review_comment\n{text}", encoding="utf-8"
+    )
+    with ecgstore.open(copies) as store:
+        for number in range(8):
+            row = draw.randrange(len(store))
+            before = [store.review[one] for one in range(len(store))]
+            review = draw.choice(["", "accepted", "rejected"])
+            decision = Decision(review, f"saved {number}", {"AF": draw.random() < 0.5})
+            before[row] = store.review.save(row, decision)
+            with ecgstore.open(copies) as fresh:
+                for opened in (store, fresh):
+                    found = [opened.review[one] for one in range(len(store))]
+                    assert found == before
+                assert fresh.review.counts() == store.review.counts()
+                for name in ("review", "review_comment"):
+                    saved = store.column(name).tolist()
+                    assert fresh.column(name).tolist() == saved
 
 
 @pytest.mark.parametrize(
