@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _LONGEST_ROW: Final = 1 << 22
 """Characters of a row that is read."""
 
-_MOST_COLUMNS: Final = 10_000
+MOST_COLUMNS: Final = 10_000
 """Columns of a file that is read."""
 
 _DELIMITERS: Final = (",", ";", "\t")
@@ -196,10 +196,10 @@ def _opened(
                     lines.n_characters = 0
 
             header = [name.strip() for name in next(reader, [])]
-            if len(header) > _MOST_COLUMNS:
+            if len(header) > MOST_COLUMNS:
                 raise ConfigError(
                     f"{path}: has {len(header)} columns; expected a table of at most "
-                    f"{_MOST_COLUMNS}: remove those that are not needed"
+                    f"{MOST_COLUMNS}: remove those that are not needed"
                 )
             yield header, rows()
     except OSError as error:

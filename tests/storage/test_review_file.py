@@ -402,6 +402,36 @@ def test_a_large_file_and_a_pipe_are_refused(built: Path) -> None:
             store.column("review")
 
 
+def test_a_file_that_is_full_is_not_spoilt(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = review_file_path(built)
+    with ecgstore.open(built) as store:
+        store.review.save(0, Decision("rejected", "x" * 100))
+        before = path.read_bytes()
+        monkeypatch.setattr(review_file, "_LARGEST_WRITTEN", len(before))
+        with pytest.raises(EcgStoreError, match="remove lines .* --review FILE"):
+            store.review.save(1, Decision("accepted"))
+        assert store.review[1] == Decision()
+        assert path.read_bytes() == before
+        store.review.save(0, Decision("accepted", "shorter"))
+    with ecgstore.open(built) as store:
+        assert store.review[0].comment == "shorter"
+
+
+def test_a_file_of_many_columns_is_not_spoilt(built: Path) -> None:
+    further = ",".join(f"of {number}" for number in range(9_990))
+    path = review_file_path(built)
+    path.write_text(f"record_id,review,{further}\nA,accepted{',' * 9_990}\n")
+    before = path.read_bytes()
+    with ecgstore.open(built) as store:
+        assert store.review[0].review == "accepted"
+        with pytest.raises(EcgStoreError, match="columns, of at most 10000; remove"):
+            store.review.save(0, Decision("rejected"))
+        assert store.review[0].review == "accepted"
+    assert path.read_bytes() == before
+
+
 def test_the_fingerprint_is_that_of_the_store(built: Path) -> None:
     with ecgstore.open(built) as store:
         before = store.fingerprint
