@@ -26,7 +26,7 @@ from ecgstore.storage.format import schema
 from ecgstore.storage.record_names import RecordNames
 from ecgstore.storage.tables import Tables
 from ecgstore.system.atomic_files import replace_file
-from ecgstore.system.csv_files import read_csv_rows, write_csv_rows
+from ecgstore.system.csv_files import MOST_COLUMNS, read_csv_rows, write_csv_rows
 from ecgstore.system.locks import locked_file
 from ecgstore.system.regular_files import require_regular_file
 
@@ -52,8 +52,11 @@ _DIGITS: Final = 16
 _LONGEST_COMMENT: Final = 10_000
 """Characters of a comment."""
 
-_LARGEST_FILE: Final = 32 * 2**20
-"""Size in bytes of a file that is read: some 200,000 decisions."""
+_LARGEST_WRITTEN: Final = 32 * 2**20
+"""Size in bytes of a file that is written: some 200,000 decisions."""
+
+_LARGEST_FILE: Final = 36 * 2**20
+"""Size in bytes of a file that is read: people may have added to it."""
 
 _WAIT_S: Final = 10.0
 """Time to wait for another process that is writing, in s."""
@@ -267,17 +270,21 @@ class Review:
             cells, texts = old.cells, old.texts
             if columns != old.columns or len(texts) != len(cells):
                 texts = _texts(columns, cells)[1:]
-            number = old.number_of.get(row, len(cells))
             line = {**self._kept(old, row), **self._cells(row, decision)}
+            rows = self._rows_of(self._names(), line)
+            number = self._number(old, row, rows)
             head, text = _texts(columns, [line])
             new_texts = [*texts[:number], text, *texts[number + 1 :]]
             stored = "".join((head, *new_texts)).encode()
+            self._require_room(len(stored), len(columns))
             with replace_file(self.path, "wb") as file:
                 file.write(stored)
             old.digest = hashlib.sha256(stored).digest()
             old.columns, old.texts = columns, new_texts
             old.cells[number : number + 1] = [line]
-            for one in self._rows_of(self._names(), line):
+            for one in rows:
+                if old.number_of.get(one, number) > number:
+                    continue  # a later line counts
                 old.number_of[one] = number
                 old.decision_of[one] = decision
                 for name, column in self._columns.items():
@@ -373,6 +380,22 @@ class Review:
             },
         }
 
+    def _number(self, content: _Content, row: int, rows: Sequence[int]) -> int:
+        """Return the number of the line that a new one about some rows replaces.
+
+        A line that counts for further rows, such as one of a name alone, stays. The new
+        one is then appended: of several lines about a record, the last one counts.
+        """
+        number_of = content.number_of
+        if row in number_of:
+            number = number_of[row]
+            of_line = self._rows_of(self._names(), content.cells[number])
+            if not {one for one in of_line if number_of[one] == number}.difference(
+                rows
+            ):
+                return number
+        return len(content.cells)
+
     def _kept(self, content: _Content, row: int) -> dict[str, str]:
         """Return what a line says in further columns, such as those of a person."""
         number = content.number_of.get(row)
@@ -433,6 +456,20 @@ class Review:
                 )
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return Decision(decision.review, comment, dict(decision.labels), now)
+
+    def _require_room(self, size: int, n_columns: int) -> None:
+        """Refuse to write a file that would be too large to be read again."""
+        for number, most, unit in (
+            (size, _LARGEST_WRITTEN, "bytes"),
+            (n_columns, MOST_COLUMNS, "columns"),
+        ):
+            if number > most:
+                raise EcgStoreError(
+                    f"{self.path}: the decision is not saved: the file would have "
+                    f"{number} {unit}, of at most {most}; remove lines of records "
+                    "that this store has not, long comments and further columns, or "
+                    "begin another file with `ecgstore view --review FILE`"
+                )
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -6,7 +6,8 @@ Cells are written as they are, so that they read back the same: a name that begi
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 _LONGEST_ROW: Final = 1 << 22
 """Characters of a row that is read."""
+
+MOST_COLUMNS: Final = 10_000
+"""Columns of a file that is read."""
 
 _DELIMITERS: Final = (",", ";", "\t")
 """Separators of values: that of a file is the first one that its first line has."""
@@ -124,8 +128,11 @@ def read_csv_rows(
         another number of values.
     """
     with _opened(path) as (header, rows):
+        present = {name: index for index, name in enumerate(header)}
         wanted = columns or tuple((name,) for name in header)
-        indices = [_column_index(path, header, names) for names in wanted]
+        chosen = [_present_name(path, present, names) for names in wanted]
+        check_once(path, chosen, header)
+        indices = [present[name] for name in chosen]
         for number, row in rows:
             if not row:
                 continue
@@ -188,7 +195,13 @@ def _opened(
                     yield reader.line_num, row
                     lines.n_characters = 0
 
-            yield [name.strip() for name in next(reader, [])], rows()
+            header = [name.strip() for name in next(reader, [])]
+            if len(header) > MOST_COLUMNS:
+                raise ConfigError(
+                    f"{path}: has {len(header)} columns; expected a table of at most "
+                    f"{MOST_COLUMNS}: remove those that are not needed"
+                )
+            yield header, rows()
     except OSError as error:
         raise ConfigError(
             f"{path}: not a readable CSV file ({error.strerror}); check that it exists "
@@ -202,14 +215,16 @@ def _opened(
         ) from error
 
 
-def _column_index(path: str | Path, header: list[str], names: tuple[str, ...]) -> int:
-    """Return the index of the column that has one of these names."""
+def _present_name(
+    path: str | Path, present: Mapping[str, int], names: tuple[str, ...]
+) -> str:
+    """Return the first of these names that a column has."""
     for name in names:
-        if name in header:
-            check_once(path, name, header)
-            return header.index(name)
+        if name in present:
+            return name
     raise ConfigError(
-        f"{path}: no column {' or '.join(names)}; {named_columns(names[:1], header)}"
+        f"{path}: no column {' or '.join(names)}; "
+        f"{named_columns(names[:1], [*present])}"
     )
 
 
@@ -243,17 +258,18 @@ semicolons or tabs'
     return next(filter(None, questions), "") + listed
 
 
-def check_once(path: str | Path, name: str, columns: Sequence[str]) -> None:
-    """Refuse a column whose name another one has, too.
+def check_once(path: str | Path, names: Iterable[str], columns: Iterable[str]) -> None:
+    """Refuse columns whose name another one has, too.
 
     Raises
     ------
     ConfigError
-        If several columns have the name.
+        If several columns have one of the names.
     """
-    number = columns.count(name)
-    if number > 1:
-        raise ConfigError(
-            f"{path}: has {number} columns {short_repr(name)}; expected one: rename or "
-            "remove the others"
-        )
+    numbers = Counter(columns)
+    for name in names:
+        if numbers[name] > 1:
+            raise ConfigError(
+                f"{path}: has {numbers[name]} columns {short_repr(name)}; expected "
+                "one: rename or remove the others"
+            )

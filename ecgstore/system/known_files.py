@@ -1,5 +1,6 @@
 """Recognise the files that ecgstore writes, for errors about files in a wrong place."""
 
+import csv
 import os
 import zipfile
 from pathlib import Path
@@ -17,6 +18,14 @@ _BEGINNING: Final = 4096
 _LONGEST_VALUE: Final = 64
 """Bytes of the longest pickled name of a format, and of what precedes it."""
 
+_REVIEW_SUFFIX: Final = ".review.csv"
+_REVIEW_COLUMNS: Final = frozenset({"record_id", "review"})
+"""Columns that every table of decisions has, in the line that begins it."""
+
+_REVIEW: Final = (
+    "the decisions of a label round; they are used with the store beside them, and "
+    "commands take them as --labels or --review"
+)
 _JOURNAL: Final = (
     "the journal of an unfinished build; the same `ecgstore build` command finishes it"
 )
@@ -99,7 +108,7 @@ def known_file(path: str | Path) -> str:
         if path.is_dir():
             return _folder(path)
         return _file(path) if path.is_file() else ""
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except (OSError, ValueError, csv.Error, zipfile.BadZipFile):
         return ""
 
 
@@ -125,7 +134,21 @@ def _file(path: Path) -> str:
         return _zip(path)
     if begin[_SAFETENSORS_LENGTH:].startswith(b"{"):
         return _named_in(begin.replace(b'\\"', b'"'))  # JSON in a text of JSON
-    return _named_in(begin) if begin.startswith(b"{") else ""
+    if begin.startswith(b"{"):
+        return _named_in(begin)
+    return _REVIEW if _is_review(path, begin) else ""
+
+
+def _is_review(path: Path, begin: bytes) -> bool:
+    """Return whether a file is a table of decisions, by its name or its first line."""
+    if path.name.endswith(_REVIEW_SUFFIX):
+        return True
+    lines = begin.decode("utf-8-sig", errors="replace").splitlines()
+    return any(
+        {name.strip() for name in names} >= _REVIEW_COLUMNS
+        for delimiter in ",;\t"
+        for names in csv.reader(lines[:1], delimiter=delimiter)
+    )
 
 
 def _hdf5(path: Path) -> str:

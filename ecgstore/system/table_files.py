@@ -60,8 +60,7 @@ def read_table(
         return
     with _opened(path) as file:
         present = [str(name) for name in file.schema_arrow.names]
-        for name in columns:
-            check_once(path, name, present)
+        check_once(path, columns, present)
         number = 0
         for batch in file.iter_batches(columns=list(columns)):
             for row in batch.to_pylist():

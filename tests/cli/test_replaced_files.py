@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+import ecgstore
+from ecgstore.storage.review_file import Decision, review_file_path
+
 Run = Callable[..., tuple[int, str, str]]
 
 COMMANDS = (
@@ -48,6 +51,22 @@ def test_a_store_or_a_model_is_not_replaced(
     assert errors.startswith(f"ecgstore: {file}: is {found}; ")
     assert "choose another name for the output" in errors
     assert file.read_bytes() == before
+
+
+def test_decisions_of_a_label_round_are_not_replaced(
+    run: Run, sample_store: Path, tmp_path: Path
+) -> None:
+    store = Path(shutil.copy(sample_store, tmp_path / "q.h5"))
+    with ecgstore.open(store) as opened:
+        opened.review.save(0, Decision("rejected", "an hour's work"))
+    decisions = review_file_path(store)
+    other = Path(shutil.copy(decisions, tmp_path / "second reader.csv"))
+    before = decisions.read_bytes()
+    for file in (decisions, other):
+        code, printed, errors = run("report", store, "-o", file)
+        assert (code, printed, errors.count("\n")) == (1, "", 1)
+        assert f"{file}: is the decisions of a label round; " in errors
+        assert file.read_bytes() == before
 
 
 def test_a_table_and_a_plot_are_replaced(

@@ -3,6 +3,7 @@
 import csv
 import os
 import pickle
+import random
 import re
 import shutil
 import signal
@@ -55,6 +56,17 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def built(built_once: Path, tmp_path: Path) -> Path:
     """Return a copy of this store."""
     return Path(shutil.copy(built_once, tmp_path / "out.h5"))
+
+
+@pytest.fixture
+def copies(tmp_path: Path, write_record: WriteRecord) -> Path:
+    """Return a store of two sources that both have the records A and B."""
+    noise = np.random.default_rng(0)
+    signals = {name: noise.integers(-900, 900, (12, 5000)) for name in "AB"}
+    for source in ("cpsc_2018", "georgia"):
+        for name, adc in signals.items():
+            write_record(name, adc.astype(np.int16), folder=f"both/{source}/g1")
+    return build(tmp_path / "both", tmp_path / "out.h5")
 
 
 @pytest.fixture
@@ -256,6 +268,49 @@ def test_lines_and_columns_of_people_are_kept(built: Path) -> None:
     assert found[0]["AF"] == ""
 
 
+def test_a_decision_about_one_copy_leaves_that_about_the_other(copies: Path) -> None:
+    review_file_path(copies).write_text(
+        "record_id,review,review_comment\nA,rejected,lead off\n", encoding="utf-8"
+    )
+    with ecgstore.open(copies) as store:
+        first, second = (store.row(f"{one}/A") for one in ("cpsc_2018", "georgia"))
+        assert store.review[second].comment == "lead off"
+        store.review.save(first, Decision("accepted"))
+    with ecgstore.open(copies) as store:
+        assert store.review[first].review == "accepted"
+        assert store.review[second] == Decision("rejected", "lead off")
+        store.review.save(second, Decision("", "not so bad"))
+    assert len(lines(copies)) == 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_was_saved_is_what_is_read(copies: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    keys = ["A,,", "B,,", "B,georgia,", "cpsc_2018/A,,", "A,cpsc_2018,", "Z,,"]
+    text = "".join(
+        f"{key},{draw.choice(['', 'accepted', 'rejected'])},{number}\n"
+        for number, key in enumerate(draw.sample(keys, draw.randrange(len(keys))))
+    )
+    review_file_path(copies).write_text(
+        f"record_id,source,sha256,review,review_comment\n{text}", encoding="utf-8"
+    )
+    with ecgstore.open(copies) as store:
+        for number in range(8):
+            row = draw.randrange(len(store))
+            before = [store.review[one] for one in range(len(store))]
+            review = draw.choice(["", "accepted", "rejected"])
+            decision = Decision(review, f"saved {number}", {"AF": draw.random() < 0.5})
+            before[row] = store.review.save(row, decision)
+            with ecgstore.open(copies) as fresh:
+                for opened in (store, fresh):
+                    found = [opened.review[one] for one in range(len(store))]
+                    assert found == before
+                assert fresh.review.counts() == store.review.counts()
+                for name in ("review", "review_comment"):
+                    saved = store.column(name).tolist()
+                    assert fresh.column(name).tolist() == saved
+
+
 @pytest.mark.parametrize(
     "comment",
     [
@@ -345,6 +400,36 @@ def test_a_large_file_and_a_pipe_are_refused(built: Path) -> None:
         os.mkfifo(path)
         with ecgstore.open(built) as store, pytest.raises(ConfigError, match="a pipe"):
             store.column("review")
+
+
+def test_a_file_that_is_full_is_not_spoilt(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = review_file_path(built)
+    with ecgstore.open(built) as store:
+        store.review.save(0, Decision("rejected", "x" * 100))
+        before = path.read_bytes()
+        monkeypatch.setattr(review_file, "_LARGEST_WRITTEN", len(before))
+        with pytest.raises(EcgStoreError, match="remove lines .* --review FILE"):
+            store.review.save(1, Decision("accepted"))
+        assert store.review[1] == Decision()
+        assert path.read_bytes() == before
+        store.review.save(0, Decision("accepted", "shorter"))
+    with ecgstore.open(built) as store:
+        assert store.review[0].comment == "shorter"
+
+
+def test_a_file_of_many_columns_is_not_spoilt(built: Path) -> None:
+    further = ",".join(f"of {number}" for number in range(9_990))
+    path = review_file_path(built)
+    path.write_text(f"record_id,review,{further}\nA,accepted{',' * 9_990}\n")
+    before = path.read_bytes()
+    with ecgstore.open(built) as store:
+        assert store.review[0].review == "accepted"
+        with pytest.raises(EcgStoreError, match="columns, of at most 10000; remove"):
+            store.review.save(0, Decision("rejected"))
+        assert store.review[0].review == "accepted"
+    assert path.read_bytes() == before
 
 
 def test_the_fingerprint_is_that_of_the_store(built: Path) -> None:

@@ -19,6 +19,8 @@ UNKNOWN = {
     "hdf5": b"\x89HDF\r\n\x1a\n and no more",
     "zip": b"PK\x03\x04 and no more",
     "sqlite": b"SQLite format 3\0",
+    "table": b"record_id,reviewed\nA,review\n",
+    "binary": b"\0\xff\r\n" * 4096,
     "pickle": pickle.dumps({"format": "ecgstore model"}, 2),
 }
 
@@ -62,6 +64,24 @@ def test_files_of_a_build_are_known_by_their_names(tmp_path: Path) -> None:
     unfinished = tmp_path / "a.h5.partial"
     unfinished.write_bytes(UNKNOWN["hdf5"])
     assert known_file(unfinished).startswith("a store that is not finished")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("mine.csv", b"record_id,source,path,sha256,review,review_comment\n"),
+        ("mine.csv", b'\xef\xbb\xbfreader;"review"; record_id\r\nmb;A;rejected\r\n'),
+        ("mine", b"review\trecord_id"),
+        ("q.review.csv", b"spoilt"),
+        ("q.review.csv", b""),
+    ],
+)
+def test_decisions_are_known_by_their_columns_or_name(
+    name: str, content: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert known_file(path).startswith("the decisions of a label round; ")
 
 
 @pytest.mark.skipif(
