@@ -210,7 +210,7 @@ def _quality(store: Store, row: int) -> list[dict[str, Any]]:
             beyond = 1 - limit if name in _GOOD_IF_HIGH else 0.0
             found.append(
                 {
-                    "text": problem.text.format(severity),
+                    "text": problem.text(severity),
                     "is_problem": severity > beyond,
                     "leads": np.array(store.leads)[is_bad].tolist(),
                 }
@@ -221,7 +221,7 @@ def _quality(store: Store, row: int) -> list[dict[str, Any]]:
     if status in (BeatStatus.OK, BeatStatus.TOO_MANY_BEATS):
         found += [
             {
-                "text": problem.text.format(problem.severity[0]),
+                "text": problem.text(problem.severity[0]),
                 "is_problem": False,
                 "leads": [],
             }
