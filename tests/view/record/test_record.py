@@ -248,7 +248,7 @@ def test_problems_name_their_leads(tmp_path: Path) -> None:
     with ecgstore.open(out) as store:
         problems = record_details(store, 0)["quality"]
     of_text = {one["text"]: one for one in problems}
-    assert of_text["1 leads are flat"]["leads"] == ["aVR"]
+    assert of_text["1 lead is flat"]["leads"] == ["aVR"]
     [noise] = [one for text, one in of_text.items() if text.startswith("noise")]
     assert noise["is_problem"]
     assert "aVR" not in noise["leads"]
