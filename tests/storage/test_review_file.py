@@ -410,7 +410,7 @@ def test_a_file_that_is_full_is_not_spoilt(
         store.review.save(0, Decision("rejected", "x" * 100))
         before = path.read_bytes()
         monkeypatch.setattr(review_file, "_LARGEST_WRITTEN", len(before))
-        with pytest.raises(EcgStoreError, match="remove lines .* --review FILE"):
+        with pytest.raises(EcgStoreError, match=r"remove lines .* --review FILE"):
             store.review.save(1, Decision("accepted"))
         assert store.review[1] == Decision()
         assert path.read_bytes() == before
