@@ -29,7 +29,8 @@ def points_of(path: ET.Element) -> FloatArray:
     """Return where a path goes, x and y in mm; of dots, where their left end is."""
     moved = path.get("transform", "translate(0 0)")[10:-1].split()
     found = re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", path.get("d", ""))
-    return np.array(found, float).reshape(-1, 2) + np.array(moved, float)
+    points: FloatArray = np.array(found, float).reshape(-1, 2) + np.array(moved, float)
+    return points
 
 
 def drawn(group: ET.Element, attribute: str, colour: str) -> FloatArray:
@@ -50,7 +51,8 @@ def zero_of(mv: FloatArray) -> float:
 
 
 def samples_at(panel: dict[str, Any], x: FloatArray) -> FloatArray:
-    return (panel["start"] + (x - panel["left"]) / 25) * FS
+    samples: FloatArray = (panel["start"] + (x - panel["left"]) / 25) * FS
+    return samples
 
 
 @pytest.mark.parametrize("layout", ["3x4", "12x1"])
