@@ -26,7 +26,12 @@ from ecgstore.storage.format import schema
 from ecgstore.storage.record_names import RecordNames
 from ecgstore.storage.tables import Tables
 from ecgstore.system.atomic_files import replace_file
-from ecgstore.system.csv_files import MOST_COLUMNS, read_csv_rows, write_csv_rows
+from ecgstore.system.csv_files import (
+    MOST_COLUMNS,
+    csv_columns,
+    read_csv_rows,
+    write_csv_rows,
+)
 from ecgstore.system.locks import locked_file
 from ecgstore.system.regular_files import require_regular_file
 
@@ -335,10 +340,10 @@ class Review:
         if not digest:
             return content
         names = self._names()
+        content.columns = csv_columns(path)
+        if digest != hashlib.sha256().digest():  # not empty
+            _require_columns(path, content.columns)
         for where, cells in read_csv_rows(path):
-            if not content.cells:
-                content.columns = [*cells]
-                _require_columns(path, content.columns)
             decision = _decision(where, cells, self._classes)
             rows = self._rows_of(names, cells)
             for row in rows:
@@ -436,7 +441,7 @@ class Review:
                 f"the decision is {short_repr(decision.review)}; expected "
                 f"{' or '.join(DECISIONS)}, or an empty text"
             )
-        comment = decision.comment.replace("\r\n", "\n").replace("\r", "\n").strip()
+        comment = _with_line_feeds(decision.comment).strip()
         if len(comment) > _LONGEST_COMMENT:
             raise EcgStoreError(
                 f"the comment has {len(comment)} characters; expected at most "
@@ -560,7 +565,7 @@ def _decision(where: str, cells: Mapping[str, str], classes: Iterable[str]) -> D
             f"{where}: {REVIEW} is {short_repr(cells[REVIEW])}; expected "
             f"{' or '.join(DECISIONS)}, or nothing"
         )
-    comment = cells.get(COMMENT, "")
+    comment = _with_line_feeds(cells.get(COMMENT, ""))
     if _HIDDEN.match(comment):
         comment = comment[1:]
     if len(comment) > _LONGEST_COMMENT or _NO_TEXT.search(comment):
@@ -581,6 +586,11 @@ def _decision(where: str, cells: Mapping[str, str], classes: Iterable[str]) -> D
         if truth is not None:
             labels[name] = truth
     return Decision(review, comment, labels, cells.get("reviewed", ""))
+
+
+def _with_line_feeds(comment: str) -> str:
+    r"""Return a comment whose lines end with ``\n``, on every system and after Excel."""
+    return comment.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _neutral(comment: str) -> str:

@@ -337,6 +337,27 @@ def test_comments_come_back_and_are_no_formulas(built: Path, comment: str) -> No
     assert lines(built)[0]["review_comment"][0] not in "=+-@\uff1d"
 
 
+def test_comments_of_several_lines_survive_other_ends_of_lines(built: Path) -> None:
+    path = review_file_path(built)
+    with ecgstore.open(built) as store:
+        store.review.save(0, Decision("", "one\ntwo"))
+        store.review.save(1, Decision("accepted"))
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    for _ in range(2):
+        with ecgstore.open(built) as store:
+            assert store.column("review_comment").tolist()[:2] == ["one\ntwo", ""]
+            assert store.review[1].review == "accepted"
+            store.review.save(1, Decision("accepted"))
+
+
+def test_an_empty_file_has_no_decisions(built: Path) -> None:
+    review_file_path(built).touch()
+    with ecgstore.open(built) as store:
+        assert store.column("review").tolist() == [""] * 4
+        store.review.save(0, Decision("accepted"))
+    assert [line["review"] for line in lines(built)] == ["accepted"]
+
+
 @pytest.mark.parametrize(
     ("decision", "message"),
     [
@@ -365,6 +386,8 @@ def test_what_is_no_decision_is_refused(
         ("record_id,review\nA,maybe\n", "line 2: review is 'maybe'; expected accepted"),
         ("record_id,review,AF\nA,,2\n", "line 2: column AF is '2'; expected 1 or 0"),
         ("record_id,age\nA,2\n", "no column review"),
+        ("record_id,age,notes\n", "no column review"),
+        ("\nrecord_id,review\nA,accepted\n", "no column record_id and no"),
         ("record_id,review,review\nA,,\n", "has 2 columns 'review'"),
         ("record_id,review\nA\n", "line 2 has 1 values; expected 2"),
         ('record_id,review\n"A,\n', "line 2 has 1 values"),
