@@ -5,8 +5,10 @@ as a table of labels; docs/labels.md explains its columns.
 """
 
 import hashlib
+import operator
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -62,6 +64,10 @@ _LARGEST_WRITTEN: Final = 32 * 2**20
 
 _LARGEST_FILE: Final = 36 * 2**20
 """Size in bytes of a file that is read: people may have added to it."""
+
+_SETTLED_NS: Final = 2 * 10**9
+"""Age of a file in ns from which another change of it has another time: file systems
+tell times in steps of up to 2 s."""
 
 _WAIT_S: Final = 10.0
 """Time to wait for another process that is writing, in s."""
@@ -135,6 +141,7 @@ class _Content:
     """One file in memory; also the lines about other signals, which writing keeps."""
 
     digest: bytes = b""
+    stamp: tuple[int, ...] | None = None
     columns: list[str] = field(default_factory=list)
     cells: list[dict[str, str]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
@@ -268,9 +275,10 @@ class Review:
             raise EcgStoreError(self._why_not)
         decision = self._checked(row, decision)
         with self._lock, self._writing():
-            self.refresh()
-            contents = self._read()
-            old = contents[0]
+            known, *of_parts = self._read()
+            known.stamp = None  # whoever wrote it must not lose anything
+            old = self._current(self.path, known)
+            self._take([old, *of_parts])
             columns = _joined(old.columns or _FIXED, (*_FIXED, *self._classes))
             cells, texts = old.cells, old.texts
             if columns != old.columns or len(texts) != len(cells):
@@ -284,7 +292,7 @@ class Review:
             self._require_room(len(stored), len(columns))
             with replace_file(self.path, "wb") as file:
                 file.write(stored)
-            old.digest = hashlib.sha256(stored).digest()
+            old.digest, old.stamp = hashlib.sha256(stored).digest(), None
             old.columns, old.texts = columns, new_texts
             old.cells[number : number + 1] = [line]
             for one in rows:
@@ -297,18 +305,15 @@ class Review:
         return decision
 
     def refresh(self) -> bool:
-        """Read the file again if another process has changed it; return whether."""
+        """Read again the files that another process has changed; return whether any is.
+
+        Those of the parts of a collection count, too. Of a file that was not touched
+        nothing but its size and times are looked at.
+        """
         with self._lock:
-            contents = self._read()
-            try:
-                digest = _digest(self.path)
-            except FileNotFoundError:
-                digest = b""
-            if digest == contents[0].digest:
-                return False
-            contents[0] = self._content(self.path, digest)
-            self._columns.clear()
-            return True
+            old = self._read()
+            new = [*map(self._current, self._paths, old)]
+            return self._take(new)
 
     @property
     def _n_rows(self) -> int:
@@ -324,15 +329,31 @@ class Review:
                         f"{self.path}: no such file; expected the decisions of a label "
                         "round, as `ecgstore view` writes them"
                     )
-                contents = []
-                for path in self._paths:
-                    try:
-                        digest = _digest(path)
-                    except FileNotFoundError:
-                        digest = b""
-                    contents.append(self._content(path, digest))
-                self._contents = contents
+                self._contents = [
+                    self._current(path, _Content()) for path in self._paths
+                ]
             return self._contents
+
+    def _current(self, path: Path, known: _Content) -> _Content:
+        """Return what is in a file now: what is known of it, if it has not changed."""
+        stamp = _stamp(path)
+        if stamp is not None and stamp == known.stamp:
+            return known
+        try:
+            digest = _digest(path)
+        except FileNotFoundError:
+            digest = b""
+        content = known if digest == known.digest else self._content(path, digest)
+        content.stamp = stamp
+        return content
+
+    def _take(self, contents: list[_Content]) -> bool:
+        """Use the contents of the files; return whether one is new."""
+        is_new = any(map(operator.is_not, contents, self._read()))
+        if is_new:
+            self._contents = contents
+            self._columns.clear()
+        return is_new
 
     def _content(self, path: Path, digest: bytes) -> _Content:
         """Return the content of a file; its digest is empty if there is none."""
@@ -506,6 +527,18 @@ def _text_of(decision: Decision, name: str) -> str:
     return decision.review if name == REVIEW else decision.comment
 
 
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """Return what any change of a file changes; None if one just now might not."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    times = found.st_mtime_ns, found.st_ctime_ns
+    if time.time_ns() - max(times) < _SETTLED_NS:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, *times
+
+
 def _digest(path: Path) -> bytes:
     """Return the SHA-256 of a file.
 
@@ -589,7 +622,7 @@ def _decision(where: str, cells: Mapping[str, str], classes: Iterable[str]) -> D
 
 
 def _with_line_feeds(comment: str) -> str:
-    r"""Return a comment whose lines end with ``\n``, on every system and after Excel."""
+    r"""Return a comment whose lines end with ``\n``; spreadsheets change them."""
     return comment.replace("\r\n", "\n").replace("\r", "\n")
 
 

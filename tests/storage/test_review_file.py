@@ -490,6 +490,45 @@ def test_the_file_is_read_once_while_a_store_is_open(built: Path) -> None:
         assert other.column("review")[1] == "rejected"
 
 
+def test_a_file_that_was_not_touched_is_not_read_again(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(review_file, "_SETTLED_NS", 0)
+    read: list[Path] = []
+    digest = review_file._digest
+
+    def counted(path: Path) -> bytes:
+        read.append(path)
+        return digest(path)
+
+    monkeypatch.setattr(review_file, "_digest", counted)
+    with ecgstore.open(built) as store, ecgstore.open(built) as other:
+        store.review.save(0, Decision("accepted"))
+        assert other.review[0].review == "accepted"
+        read.clear()
+        assert [other.review.refresh() for _ in range(3)] == [False] * 3
+        assert read == []
+        store.review.save(0, Decision("rejected"))
+        assert other.review.refresh()
+        review_file_path(built).touch()
+        assert not other.review.refresh()
+
+
+def test_a_change_of_the_same_size_and_time_is_seen(built: Path) -> None:
+    path = review_file_path(built)
+    with ecgstore.open(built) as store:
+        store.review.save(0, Decision("accepted"))
+        store.review.refresh()
+        found = path.stat()
+        with path.open("r+b") as file:
+            text = file.read().replace(b"accepted", b"rejected")
+            file.seek(0)
+            file.write(text)
+        os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+        assert store.review.refresh()
+        assert store.column("review")[0] == "rejected"
+
+
 def test_two_stores_lose_nothing(built: Path) -> None:
     with ecgstore.open(built) as store, ecgstore.open(built) as other:
         store.review.save(0, Decision("accepted"))
@@ -634,6 +673,12 @@ def test_decisions_beside_parts_count_in_a_collection(
         assert store.review.counts().commented == 1
     with ecgstore.open(tmp_path / "all.h5") as store:
         assert store.column("review_comment").tolist() == ["not so bad", ""]
+        with ecgstore.open(parts[1]) as part:
+            part.review.save(0, Decision("rejected", "of the other part"))
+        assert store.column("review").tolist() == ["", ""]
+        assert store.review.refresh()
+        assert store.column("review").tolist() == ["", "rejected"]
+        assert not store.review.refresh()
     with ecgstore.open(parts[0]) as store:
         assert store.column("review")[0] == "rejected"
 
