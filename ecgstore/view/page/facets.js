@@ -37,7 +37,7 @@ class Facets {
       el("div.bar", {}, this.more),
     );
     this.query.addEventListener("change", () => this.#ask());
-    app.keys.set("/", () => {
+    app.keys.add(["/"], "search", () => {
       app.showPanel("facets");
       this.search.focus();
     });

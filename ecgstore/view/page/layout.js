@@ -13,7 +13,8 @@ const HEIGHTS = {
   rows: { above: 10, below: 5, most: 30, mostBelow: 25, name: 3 },
 };
 
-const squares = (mm, least, most) => Math.min(Math.max(Math.ceil(mm / SQUARE) * SQUARE, least), most);
+export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+const squares = (mm, least, most) => clamp(Math.ceil(mm / SQUARE) * SQUARE, least, most);
 
 /** Return leads as the columns of a print: up to four in one, more in threes. */
 export function columnsOf(leads, layout) {
@@ -119,6 +120,13 @@ export function layOut(record, view, width, reach, { header = 0, footer = 0, tex
     isStripped,
     overlap: part < 1,
   };
+}
+
+/** Return the samples of a record that a layout shows: the first, and behind the last. */
+export function samplesOf({ panels }, { fs }) {
+  const first = Math.min(...panels.map((panel) => panel.start));
+  const last = Math.max(...panels.map((panel) => panel.end));
+  return [Math.floor(first * fs) - 1, Math.ceil(last * fs) + 2];
 }
 
 /** Return the panel at a place, or null. */

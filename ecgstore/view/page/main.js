@@ -1,8 +1,9 @@
 // The shell of the page: state, requests, the open record, keyboard.
 
+import { Keys } from "./keys.js";
 import { details, prefetch } from "./prefetch.js";
 import { mount as mountShell } from "./shell.js";
-import { State } from "./state.js";
+import { orderOf, State } from "./state.js";
 import { mount as mountTable } from "./table.js";
 import { mount as mountFacets } from "./facets.js";
 import { mount as mountRecord } from "./record.js";
@@ -10,6 +11,7 @@ import { mount as mountRound } from "./round.js";
 import { mount as mountModel } from "./model.js";
 
 const listeners = new Map();
+const state = new State(stateChanged);
 
 /**
  * What the panels share.
@@ -18,14 +20,13 @@ const listeners = new Map();
  * changed), "record" (the open record, or null), "rows" (the first rows of a filter are
  * there), "drawn" (curves of a record are), "filtererror" (it failed: the error, or null), "review" (what was decided about
  * a row), "order" (the server has other rows in the same order), "predictions" (all are
- * there, or there will be no more). `keys` has what is done when a key is pressed
- * outside of text boxes.
+ * there, or there will be no more). `keys` has what keys do, see Keys.
  */
 export const app = {
-  state: new State(stateChanged),
+  state,
   store: null,
   record: null,
-  keys: new Map(),
+  keys: new Keys(state),
   api,
   on(event, listener) {
     if (!listeners.has(event)) listeners.set(event, []);
@@ -98,19 +99,16 @@ function stateChanged(names) {
 
 /** Open the first record that is selected. */
 async function openFirst() {
-  const { state } = app;
   if (isWhole()) {
     if (app.store.n_records) open(0, true);
     return;
   }
-  const { rows } = await api("/api/rows", { ...order(), to: 1 });
+  const { rows } = await api("/api/rows", { ...orderOf(state), to: 1 });
   if (rows.length && state.get("row") === "") open(rows[0].row, true);
 }
 
-const order = () => Object.fromEntries(["filter", "sort", "descending"].map((name) => [name, app.state.get(name)]));
-
 /** Whether the table has all records, as they are in the store. */
-const isWhole = () => Object.values(order()).every((value) => value === "");
+const isWhole = () => Object.values(orderOf(state)).every((value) => value === "");
 
 function about({ n_records, leads, fs, duration_s, band }) {
   return `${n_records.toLocaleString("en")} records · ${leads.length} leads · ${duration_s} s at ${fs} Hz · ${band.join(" to ")} Hz`;
@@ -118,7 +116,6 @@ function about({ n_records, leads, fs, duration_s, band }) {
 
 async function start() {
   // What is surely needed is asked for at once.
-  const { state } = app;
   const first = state.get("row") || (isWhole() ? "0" : "");
   if (first) prefetch(app, first);
   app.store = await api("/api/store");

@@ -5,7 +5,6 @@ import { drawGrid, WAVES } from "./paper.js";
 import { SvgSurface, svgElement } from "./surfaces.js";
 
 const [MM_PER_S, MM_PER_MV] = [25, 10];
-const NAMES = [["p_on", "p_peak", "p_off"], ["qrs_on", "r_peak", "qrs_off"], ["t_on", "t_peak", "t_off"]];
 const TEXT = 2.6;
 
 /** Return the drawing of one lead's median beat. */
@@ -18,9 +17,9 @@ function drawn(median, lead, { zero, height }, colours) {
   drawGrid(surface, { width, gridTop: 0, gridBottom: height }, colours, 0.1);
   const x = (ms) => ((ms + median.before_ms) / 1000) * MM_PER_S;
   const spoken = [];
-  WAVES.forEach(({ name: wave, colour }, k) => {
+  WAVES.forEach(({ name: wave, colour, marks }) => {
     const path = surface.newPath();
-    const [on, peak, off] = NAMES[k].map((mark) => median.marks[lead][mark]);
+    const [on, peak, off] = marks.map((mark) => median.marks[lead][mark]);
     for (const ms of [on, off]) {
       if (ms === null) continue;
       path.moveTo(x(ms), zero - 4);

@@ -29,11 +29,17 @@ class ModelPanel {
     this.table = el("div.model-wide");
     this.why = el("div.model-why");
     element.append(el("div.model-head", {}, el("h3", {}, `Model ${this.model.name}`), this.progress), this.seen, this.table, this.why);
-    app.on("record", (record) => this.#open(record));
+    app.on("record", (record) => this.#delay(this.#open(record)));
     app.on("state", (names) => {
-      if (names.has("why")) this.#explain();
+      if (names.has("why")) this.#delay(this.#explain());
     });
     this.#poll();
+  }
+
+  /** Let exports of the paper wait for what is highlighted on it. */
+  #delay(work) {
+    const { paper } = this.app;
+    if (paper) paper.overlaid = Promise.allSettled([paper.overlaid, work]);
   }
 
   async #poll() {
@@ -58,7 +64,7 @@ class ModelPanel {
       const found = await this.app.api(`/api/model/${record.row}`);
       if (this.record !== record) return;
       this.#show(found);
-      this.#explain();
+      await this.#explain();
     } catch (error) {
       if (this.record === record) this.table.replaceChildren(el("p", { role: "alert" }, error.message));
     }

@@ -3,10 +3,11 @@
 import { xOf } from "./layout.js";
 import { trace } from "./signal.js";
 
+/** The waves: names of their beginning, peak and end, half their brackets in mm. */
 export const WAVES = [
-  { name: "P", marks: [0, 1, 2], half: 1, colour: "p" },
-  { name: "QRS", marks: [3, 4, 5], half: 1.8, colour: "qrs" },
-  { name: "T", marks: [6, 7, 8], half: 1, colour: "t" },
+  { name: "P", marks: ["p_on", "p_peak", "p_off"], half: 1, colour: "p" },
+  { name: "QRS", marks: ["qrs_on", "r_peak", "qrs_off"], half: 1.8, colour: "qrs" },
+  { name: "T", marks: ["t_on", "t_peak", "t_off"], half: 1, colour: "t" },
 ];
 const TRACE = 0.28;
 const FOOT = 0.7;
@@ -20,7 +21,7 @@ export function coloursOf(element) {
   return Object.fromEntries(COLOURS.map((name) => [name, style.getPropertyValue(`--ecg-${name}`).trim()]));
 }
 
-/** Return whether `step` of them follow one another from `first` up to `last`. */
+/** The multiples of `step` from `first` up to `last`. */
 function* steps(first, last, step) {
   for (let k = Math.ceil(first / step - 1e-6); k * step <= last + 1e-6; k++) yield k * step;
 }
@@ -166,7 +167,7 @@ function drawCut(surface, layout, panel, signal, lead, colours) {
 }
 
 /** Draw brackets around the waves of a panel, and dots on their peaks. */
-function drawMarks(surface, layout, panel, signal, lead, colours, pixel) {
+function drawMarks(surface, layout, panel, signal, lead, { colours, pixel, marks }) {
   const { fs } = signal.record;
   const step = layout.speed / fs;
   const zero = signal.zeros?.[lead] ?? 0;
@@ -179,7 +180,7 @@ function drawMarks(surface, layout, panel, signal, lead, colours, pixel) {
       const [brackets, dots] = [surface.newPath(), surface.newPath()];
       for (const beat of part.marks[lead]) {
         wave.marks.forEach((mark, which) => {
-          const sample = beat[mark] - part.start;
+          const sample = beat[marks.indexOf(mark)] - part.start;
           const mv = part.leads[lead][sample];
           if (sample < first || sample > last || mv === undefined || Number.isNaN(mv)) return;
           const [x, y] = [sample * step, (zero - mv) * layout.gain];
@@ -258,8 +259,8 @@ function drawName(surface, layout, panel, record, colours) {
  *
  * @param surface to draw on
  * @param layout of layOut
- * @param scene record, stored (Signal), raw (Signal or null), showsMarks, colours, pixel
- *   (mm), visible: first and last mm that are drawn, overlays: functions (surface, layout, panel, lead, scene) that draw behind the
+ * @param scene record, stored (Signal), raw (Signal or null), showsMarks, marks (their names,
+ *   in the order of the store), colours, pixel (mm), visible: first and last mm that are drawn, overlays: functions (surface, layout, panel, lead, scene) that draw behind the
  *   curve of a panel
  * @returns {string[]} names of the leads whose curves are cut off
  */
@@ -286,7 +287,7 @@ export function drawRecord(surface, layout, scene) {
       for (const overlay of scene.overlays) overlay(surface, layout, panel, lead, scene);
       if (raw) isCut = drawCurve(surface, layout, panel, raw, lead, colours.raw, width);
       isCut = drawCurve(surface, layout, panel, stored, lead, colours.ink, width) || isCut;
-      if (scene.showsMarks) drawMarks(surface, layout, panel, stored, lead, colours, pixel);
+      if (scene.showsMarks) drawMarks(surface, layout, panel, stored, lead, scene);
       isCut &&= !layout.overlap;
       if (isCut) isCut = drawCut(surface, layout, panel, stored, lead, colours);
     });

@@ -1,6 +1,7 @@
 // The label round: accept, reject, comment and correct labels, one record after the other.
 
 import { el } from "./elements.js";
+import { orderOf } from "./state.js";
 
 const QUEUE = 500;
 const ORDERS = [
@@ -15,7 +16,6 @@ const STATES = [
   ["rejected", "rejected"],
 ];
 const WORDS = { accepted: "Accepted", rejected: "Rejected", "": "Not reviewed" };
-const KEYS = "a accept, r reject, c comment, u undo, 1–9 labels, n next, e end";
 
 /** What a decision is without its time. */
 const said = ({ decision, comment, labels }) => ({ decision, comment, labels });
@@ -70,8 +70,7 @@ class LabelRound {
     app.on("state", (names) => {
       if (names.has("round")) this.#showRound();
     });
-    // In the round its keys come before those of the record.
-    addEventListener("keydown", (event) => this.#key(event), { capture: true });
+    this.#keys();
     addEventListener("beforeunload", (event) => {
       if (this.unsaved.size || this.#isDirty()) event.preventDefault();
     });
@@ -130,7 +129,7 @@ class LabelRound {
         el("label", {}, this.goesOn, " go on by itself"),
       ),
       el("div.round-row", {}, this.labels, el("label.round-comment", {}, el("span", {}, "Comment", el("kbd", {}, "c")), this.comment)),
-      el("p.round-note", {}, `Keys: ${KEYS}. Enter saves a comment. Decisions are kept in ${app.store.review}.`),
+      el("p.round-note", {}, `Press ? for all keys. Enter saves a comment. Decisions are kept in ${app.store.review}.`),
     );
     this.choices = el("div.round-row", {}, order, which);
     element.append(el("div.round-row", {}, this.begin, this.bar, this.counts, this.choices), this.body, this.status, this.problem);
@@ -334,7 +333,7 @@ class LabelRound {
       if (!rest.length) {
         const { state } = app;
         const filter = statesOf(state.get("filter")) ? state.get("filter") : filterWith(state.get("filter"), [""]);
-        const parameters = { filter, sort: state.get("sort"), descending: state.get("descending"), from: 0, to: QUEUE };
+        const parameters = { ...orderOf(state), filter, from: 0, to: QUEUE };
         const { rows } = await app.api("/api/rows", parameters);
         rest = rows.map(({ row }) => row).filter((row) => row !== record?.row);
       }
@@ -356,25 +355,18 @@ class LabelRound {
     }
   }
 
-  #key(event) {
-    const isTyping = event.target.closest?.("input:not([type=checkbox], [type=range]), select, textarea, dialog");
-    if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    const { key } = event;
-    const actions = {
-      a: () => this.decide("accepted"),
-      r: () => this.decide("rejected"),
-      c: () => this.comment.focus(),
-      u: () => this.undo(),
-      n: () => this.goOn(),
-    };
-    let action = this.isOn ? actions[key] : undefined;
-    if (key === "e") action = () => this.toggle();
-    const number = /^[1-9]$/.test(key) ? this.app.store.classes[Number(key) - 1] : undefined;
-    if (this.isOn && number) action = () => this.correct(number.name);
-    if (!action) return;
-    event.preventDefault();
-    event.stopPropagation();
-    action();
+  #keys() {
+    const { keys, store } = this.app;
+    const add = (key, text, act) => keys.add([key], text, act, { mode: "round" });
+    add("a", "accept", () => this.decide("accepted"));
+    add("r", "reject", () => this.decide("rejected"));
+    add("c", "comment", () => this.comment.focus());
+    add("u", "undo", () => this.undo());
+    add("n", "next not reviewed", () => this.goOn());
+    const numbers = [..."123456789"].slice(0, store.classes.length);
+    const correct = (key) => this.correct(store.classes[Number(key) - 1].name);
+    if (numbers.length) keys.add(numbers, "correct the label of a class", correct, { mode: "round", shown: `1 to ${numbers.length}` });
+    keys.add(["e"], "label round on, off", () => this.toggle());
   }
 }
 

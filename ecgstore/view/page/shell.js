@@ -48,18 +48,11 @@ export function mount(app) {
   };
   const toggleFacets = () => app.state.set({ filters: app.state.get("filters") === "0" ? null : "0" }, true);
   toggle.addEventListener("click", toggleFacets);
-  app.keys.set("f", toggleFacets);
+  app.keys.add(["f"], "filters on, off", toggleFacets);
+  app.keys.add(["?"], "this list", () => app.keys.help());
   app.on("state", show);
   show();
 
-  document.addEventListener("keydown", (event) => {
-    const isTyped = event.target.closest("input:not([type=checkbox]), select, textarea, dialog");
-    if (isTyped || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    const act = app.keys.get(event.key);
-    if (!act) return;
-    event.preventDefault();
-    act();
-  });
   split();
 }
 

@@ -94,11 +94,24 @@ export class Signal {
   close() {
     this.#aborting.abort();
   }
+  /** The numbers of the parts of samples [from, to). */
+  *#numbers(from, to) {
+    const last = Math.floor((Math.min(to, this.record.n_samples) - 1) / this.partLength);
+    for (let number = Math.max(0, Math.floor(from / this.partLength)); number <= last; number++) yield number;
+  }
+  /** Return whether all of samples [from, to) is here. */
+  has(from, to) {
+    return [...this.#numbers(from, to)].every((number) => this.#parts.has(number));
+  }
+  /** Wait until all of samples [from, to) is here. */
+  async all(from, to) {
+    await Promise.all([...this.#numbers(from, to)].map((number) => this.load(number)));
+    if (!this.has(from, to)) throw new Error(`a part of the ${this.form} signal could not be loaded; try again`);
+  }
   /** Return the parts within samples [from, to) that are here; ask for the others. */
   parts(from, to) {
     const found = [];
-    const last = Math.floor((Math.min(to, this.record.n_samples) - 1) / this.partLength);
-    for (let number = Math.max(0, Math.floor(from / this.partLength)); number <= last; number++) {
+    for (const number of this.#numbers(from, to)) {
       const part = this.#parts.get(number);
       if (part) found.push(part);
       else this.load(number);

@@ -2,6 +2,9 @@
 
 /** @typedef {Record<string, string | null>} Changes */
 
+/** Return filter and order of the table, as the server takes them. */
+export const orderOf = (state) => Object.fromEntries(["filter", "sort", "descending"].map((name) => [name, state.get(name)]));
+
 /** What is shown, as texts by name; a name that is absent has its default. */
 export class State {
   /** @param {(names: Set<string>) => void} changed is told which values changed */

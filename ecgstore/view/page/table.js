@@ -2,6 +2,7 @@
 
 import { el } from "./elements.js";
 import { numberText } from "./filter.js";
+import { orderOf } from "./state.js";
 
 const BLOCK = 100;
 /** Browsers limit the height of an element: beyond this, the scroll bar is scaled. */
@@ -117,8 +118,7 @@ class Table {
   }
 
   get query() {
-    const { state } = this.app;
-    return { filter: state.get("filter"), sort: state.get("sort"), descending: state.get("descending") };
+    return orderOf(this.app.state);
   }
 
   load(stays = false) {

@@ -85,6 +85,15 @@ class Page:
         ActionChains(self.driver).send_keys(*keys).perform()
         self.settle()
 
+    def delay(self, part: str) -> None:
+        """Let answers to addresses with a part take a second longer."""
+        self.run(
+            "const { fetch } = window; window.fetch = async (address, ...others) => {"
+            "if (String(address).includes(arguments[0])) await new Promise((done) =>"
+            "setTimeout(done, 1000)); return fetch(address, ...others); }",
+            part,
+        )
+
     def saved(self, button: str) -> bytes:
         """Press a button that saves a file, and return its content."""
         self.run(

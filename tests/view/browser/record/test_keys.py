@@ -39,9 +39,31 @@ def test_the_next_record_is_there_before_it_is_asked_for(page: Page) -> None:
     assert not [one for one in asked if "/api/signal/1?" in one]
 
 
-def test_help_lists_the_keys(page: Page) -> None:
-    page.open()
+def help_of(page: Page) -> dict[str, str]:
+    """Press "?", and return what the keys do."""
     page.keys("?")
-    assert "next, previous record" in page.one(".rec-help").text
+    keys, texts = (
+        [one.text for one in page.all(f".rec-help {tag}")] for tag in ("dt", "dd")
+    )
+    assert len({*keys}) == len(keys)
+    return dict(zip(keys, texts, strict=True))
+
+
+def test_help_lists_the_keys_once(page: Page) -> None:
+    page.open()
+    keys = help_of(page)
+    assert keys["j"] == "next record"
+    assert keys["r"] == "raw signal on, off"
+    assert {"/", "f", "e", "?", "← →"} <= {*keys}
+    assert "reject" not in keys.values()
     page.keys(Keys.ESCAPE)
-    assert not page.one(".rec-help").is_displayed()
+    assert not page.all(".rec-help")
+
+
+def test_help_in_the_label_round_lists_its_keys(page: Page) -> None:
+    page.open(round=1)
+    keys = help_of(page)
+    assert page.one(".rec-help h2").text == "Keys in the label round"
+    assert (keys["r"], keys["c"]) == ("reject", "comment")
+    assert {"/", "f", "e", "j", "1 to 7"} <= {*keys}
+    assert not {"raw signal on, off", "calipers on, off"} & {*keys.values()}
