@@ -38,13 +38,12 @@ export function aboutPanel(app, record) {
     [code.name || code.code, code.name && code.code !== code.name ? ` (${[code.vocabulary, code.code].filter(Boolean).join(" ")})` : ""].join(""),
   );
   const classes = record.classes.map(({ name, description }) => (description && description !== name ? `${name}: ${description}` : name));
-  const quality = el("ul.rec-quality");
-  for (const { text, is_problem, leads } of record.quality) {
+  const measure = ({ text, leads }) => {
     const where = leads.length && leads.length < record.leads.length ? ` (${leads.join(", ")})` : "";
-    const item = el(is_problem ? "li.rec-problem" : "li", {}, is_problem ? el("strong", {}, "Problem: ") : "", `${text}${where}`);
-    quality.append(item);
-  }
-  if (!record.quality.length) quality.append(el("li", {}, "nothing to complain of"));
+    return el("li", {}, `${text}${where}`);
+  };
+  const problems = record.quality.filter((one) => one.is_problem);
+  const measures = record.quality.filter((one) => !one.is_problem);
   const targets = Object.entries(record.targets).map(([name, value]) => `${name}: ${value ?? "missing"}`);
   return el(
     "section.rec-about",
@@ -53,7 +52,11 @@ export function aboutPanel(app, record) {
     terms([
       ["Classes", ...joined(classes.length ? classes : ["in no class"])],
       ["Codes", ...joined(codes.length ? codes : ["none"])],
-      ["Quality", quality],
+      [
+        "Quality",
+        problems.length ? el("ul.rec-quality.rec-problem", {}, ...problems.map(measure)) : "no problem found",
+        measures.length ? el("details", {}, el("summary", {}, "Other measures"), el("ul.rec-quality", {}, ...measures.map(measure))) : "",
+      ],
       ["Targets", ...joined(targets)],
       ["Patient", record.patient_known ? record.patient : "unknown"],
       ["Same patient or ECG", othersOf(app, record)],

@@ -12,7 +12,7 @@ from ecgstore.diagnoses import diagnoses, scp_statements
 from ecgstore.features.normal_ranges import NORMAL_RANGES
 from ecgstore.features.shown import value_text
 from ecgstore.features.table import GROUPS
-from ecgstore.plots.dataset.worst import mark_problems, quality_problems
+from ecgstore.plots.dataset.worst import Problem, mark_problems, quality_problems
 from ecgstore.storage import Store
 from ecgstore.storage.format import schema
 from ecgstore.storage.frames import same_ecg
@@ -29,21 +29,31 @@ MOST_OTHERS: Final = 20
 _RHYTHM: Final = ("mean_hr", "median_rr_ms", "sdnn_ms", "rmssd_ms")
 """Features that are shown beside the signal."""
 
-_PROBLEMS: Final = {
-    "flat_fraction": 0.5,
-    "psqi": 0.4,
-    "bassqi": 0.9,
+_SIGNAL_LIMITS: Final = {
+    "flat_fraction": 0.0,
+    "psqi": 0.52,
+    "bassqi": 0.54,
     "clipped_fraction": 0.0,
     "missing_fraction": 0.0,
 }
-"""The columns of `quality_problems`, in its order, and from where on they are problems.
+"""The columns of `quality_problems`, in its order, and from where on it is a problem.
 
-Ratios that are good if high count below their limit, those that are bad above it. The
-limits of pSQI and basSQI are those below which Zhao and Zhang, Front. Physiol. 9 (2018)
-727, call a signal unqualified.
+Any flat, clipped or missing lead is one; noise and wander are if they are worse than in
+97 % of 667 records of five sources of the Challenge 2020 (docs/view.md).
 """
 
-_GOOD_IF_HIGH: Final = frozenset({"psqi", "bassqi"})
+_MARK_LIMITS: Final = (0.0, 16.0, 10.0, 26.0, 13.0, math.inf, 0.0, 0.1)
+"""The same of `mark_problems`, of the same records.
+
+Beats with and without P waves are no problem of a record: some rhythms have both.
+"""
+
+_PER_LEAD: Final = {
+    "flat_fraction": 0.5,
+    "clipped_fraction": 0.0,
+    "missing_fraction": 0.0,
+}
+"""From where on a lead is named."""
 
 _BEATS: Final = {
     BeatStatus.NO_BEATS: "no beats found",
@@ -194,41 +204,39 @@ def _definitions() -> dict[str, dict[str, str]]:
 
 
 def _quality(store: Store, row: int) -> list[dict[str, Any]]:
-    """Return the problems of a record's signal and of its marks in words."""
+    """Return the measures of a record's signal and marks in words, problems first."""
     rows = np.array([row])
     quality = {
-        name: store.table(f"{schema.QUALITY}/{name}")[rows] for name in _PROBLEMS
+        name: store.table(f"{schema.QUALITY}/{name}")[rows] for name in _SIGNAL_LIMITS
     }
     found = []
     for (name, limit), problem in zip(
-        _PROBLEMS.items(), quality_problems(quality), strict=True
+        _SIGNAL_LIMITS.items(), quality_problems(quality), strict=True
     ):
-        severity = float(problem.severity[0])
-        if severity > 0:
-            values = quality[name][0]
-            is_bad = values < limit if name in _GOOD_IF_HIGH else values > limit
-            beyond = 1 - limit if name in _GOOD_IF_HIGH else 0.0
-            found.append(
-                {
-                    "text": problem.text(severity),
-                    "is_problem": severity > beyond,
-                    "leads": np.array(store.leads)[is_bad].tolist(),
-                }
-            )
+        is_bad = (
+            quality[name][0] > _PER_LEAD[name]
+            if name in _PER_LEAD
+            else 1 - quality[name][0] > limit
+        )
+        leads = np.array(store.leads)[is_bad].tolist()
+        found += _measure(problem, limit, leads)
     status = BeatStatus(int(store.columns.read_quality(schema.BEATS_STATUS, rows)[0]))
     if status in _BEATS:
         found.append({"text": _BEATS[status], "is_problem": True, "leads": []})
     if status in (BeatStatus.OK, BeatStatus.TOO_MANY_BEATS):
-        found += [
-            {
-                "text": problem.text(float(problem.severity[0])),
-                "is_problem": False,
-                "leads": [],
-            }
-            for problem in mark_problems(_marks_of(store, row), store.fs)
-            if problem.severity[0] > 0
-        ]
+        problems = mark_problems(_marks_of(store, row), store.fs)
+        for problem, limit in zip(problems, _MARK_LIMITS, strict=True):
+            found += _measure(problem, limit, [])
     return sorted(found, key=lambda one: not one["is_problem"])
+
+
+def _measure(problem: Problem, limit: float, leads: list[str]) -> list[dict[str, Any]]:
+    """Return a measure of a record in words, if the record has any of it."""
+    severity = float(problem.severity[0])
+    if not severity > 0:
+        return []
+    text, is_problem = problem.text(severity), severity > limit
+    return [{"text": text, "is_problem": is_problem, "leads": leads}]
 
 
 def _marks_of(store: Store, row: int) -> IntArray:

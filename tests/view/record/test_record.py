@@ -330,3 +330,16 @@ def test_a_raw_record_is_read_once(
 def test_sources_that_are_not_there(sample: Store, tmp_path: Path) -> None:
     with pytest.raises(EcgStoreError, match="is not in"):
         SourceSignals(sample, [tmp_path]).window(0, 0, 10)
+
+
+def test_only_what_is_far_from_usual_is_a_problem(sample: Store) -> None:
+    n_measures = n_problems = 0
+    for row in range(len(sample)):
+        for one in record_details(sample, row)["quality"]:
+            name, _, value = one["text"].partition(": ")
+            if name == "baseline wander":
+                percent = int(value.partition("%")[0])
+                assert one["is_problem"] == (percent > 54) or percent == 54
+            n_measures += 1
+            n_problems += one["is_problem"]
+    assert 0 < n_problems < n_measures / 10
