@@ -100,6 +100,7 @@ class Facets {
     if (document.activeElement !== this.search) this.search.value = filter.search;
     if (this.query.value.trim() !== filter.query) this.query.value = filter.query;
     this.#drawChips();
+    this.#press(filter);
     this.asked?.abort();
     const asked = (this.asked = new AbortController());
     try {
@@ -118,6 +119,15 @@ class Facets {
       ),
       ...(chips.length > 1 ? [el("li", {}, el("button.link", { type: "button", onclick: () => this.#remove(() => this.app.state.set({ filter: null })) }, "Clear all"))] : []),
     );
+  }
+
+  /** Show at once which values are chosen; their counts follow. */
+  #press(filter) {
+    for (const [name, { list, bars }] of this.sections) {
+      if (!list) continue;
+      const chosen = new Set(filter.in[name] ?? []);
+      for (const { button } of bars) button.ariaPressed = String(chosen.has(button.dataset.value));
+    }
   }
 
   /** Remove a condition, and keep the focus near it. */
