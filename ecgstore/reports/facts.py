@@ -226,9 +226,10 @@ def _sources(store: Store, patients: IntArray) -> list[SourceFacts]:
     lengths = store.table(f"{schema.RECORDS}/n_samples_original")
     labels = store.table(schema.LABELS)
     first, numbers = distinct(texts)
+    by_source = np.argsort(numbers, kind="stable")
+    ends = np.cumsum(np.bincount(numbers, minlength=len(first)))
     found = []
-    for number in range(len(first)):
-        rows = np.flatnonzero(numbers == number)
+    for number, rows in enumerate(np.split(by_source, ends)[: len(first)]):
         of_rates, n_of_rates = np.unique(rates[rows], return_counts=True)
         of_rows = rates[rows]
         seconds = lengths[rows] / np.where(of_rows > 0, of_rows, np.nan)

@@ -28,6 +28,12 @@ MARKER: Final = '<meta name="generator" content="ecgstore report">'
 _SHORT_TABLE: Final = 20
 """Rows of a table that is not divided when printed."""
 
+MOST_ROWS: Final = 1000
+"""Rows of a table that are shown; the others are counted."""
+
+_LONGEST_CELL: Final = 10_000
+"""Characters of a text in a table that are shown."""
+
 _UNBREAKABLE: Final = re.compile(r"[^\s_/,;.-]{25,}")
 """A part of a text that makes a column of a table too wide."""
 
@@ -87,7 +93,7 @@ class Table:
     head : sequence of str
         Headings of the columns.
     rows : sequence of sequence of Cell
-        The cells; the first one of a row is its heading.
+        The cells; the first one of a row is its heading. `MOST_ROWS` are shown.
     note : str
         A sentence below the table.
     """
@@ -97,6 +103,18 @@ class Table:
     head: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     note: str = ""
+
+    @property
+    def shown(self) -> Sequence[Sequence[Cell]]:
+        """The rows that are shown."""
+        return self.rows[:MOST_ROWS]
+
+    @property
+    def notes(self) -> str:
+        """The note, and how many rows are not shown."""
+        n_others = len(self.rows) - len(self.shown)
+        others = f"{n_others:,} more of such rows are not shown." if n_others else ""
+        return f"{self.note} {others}".strip()
 
     @property
     def is_short(self) -> bool:
@@ -111,7 +129,7 @@ class Table:
         return [
             all(isinstance(cell, int | float | None) for cell in column)
             and any(cell is not None for cell in column)
-            for column in zip(*self.rows, strict=True)
+            for column in zip(*self.shown, strict=True)
         ]
 
 
@@ -233,9 +251,10 @@ def cell_text(value: Cell) -> str:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return NO_VALUE
     if isinstance(value, Link):
-        return value.text
+        value = value.text
     if isinstance(value, str):
-        return value
+        is_long = len(value) > _LONGEST_CELL
+        return f"{value[:_LONGEST_CELL]}\N{HORIZONTAL ELLIPSIS}" if is_long else value
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, Share):

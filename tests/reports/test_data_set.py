@@ -26,6 +26,7 @@ from ecgstore.reports.page import (
     cell_text,
 )
 from ecgstore.reports.published import DATABASES, Publication, licence_of
+from ecgstore.reports.sections import overview, people
 from ecgstore.reports.sections.overview import origin
 from ecgstore.sample import sample_folder
 from ecgstore.sources.origin import KNOWN_SOURCES
@@ -390,3 +391,24 @@ def test_reviews_are_counted(
 def test_checksums_are_left_out_when_asked(store: Store) -> None:
     made = data_set_card(store, Publication(), command="x", checksum=False, quiet=True)
     assert "distribution" not in made.metadata
+
+
+def test_of_very_many_sources_and_rates_the_most_frequent_are_shown(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = facts_of(store)
+    largest = max(found.sources, key=lambda one: one.n_records)
+    rates = {f"{rate}": rate for rate in range(1, 31)}
+    many = replace(found, sources=[replace(one, rates=rates) for one in found.sources])
+    monkeypatch.setattr(overview, "MOST_ROWS", 1)
+    [table, licences] = [
+        one
+        for one in overview.origin(many, Publication()).blocks[:2]
+        if isinstance(one, Table)
+    ]
+    assert table.rows[0][0] == licences.rows[0][0] == largest.name
+    [files, _] = people.recordings(store, many).blocks
+    assert isinstance(files, Table)
+    assert files.rows[0][0] == largest.name
+    assert str(files.rows[0][1]).startswith("30 Hz (30), 29 Hz (29), ")
+    assert str(files.rows[0][1]).endswith("11 Hz (11) and 10 others")

@@ -139,3 +139,14 @@ def test_two_figures_share_no_identifier() -> None:
     figure.subplots().plot([1, 2])
     blocks = [Figure(inline_svg(figure, "t", "d", n), "c") for n in (1, 2)]
     read(page.html(Report("t", "s", [Section("x", blocks)])))
+
+
+def test_tables_and_texts_in_them_are_bounded() -> None:
+    rows: list[list[page.Cell]] = [[f"name {n}", n] for n in range(page.MOST_ROWS + 2)]
+    rows[0][0] = "x" * 1_000_000
+    table = page.Table("Names", ["name", "number"], rows, "A note.")
+    text = page.html(Report("a", "b", [Section("c", [table])]))
+    assert f"name {page.MOST_ROWS - 1}<" in text
+    assert f"name {page.MOST_ROWS}<" not in text
+    assert "A note. 2 more of such rows are not shown." in text
+    assert len(text) < 500_000

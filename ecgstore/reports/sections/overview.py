@@ -3,6 +3,7 @@
 from ecgstore.errors import counted
 from ecgstore.reports.facts import SourceFacts, StoreFacts
 from ecgstore.reports.page import (
+    MOST_ROWS,
     Block,
     Cell,
     Facts,
@@ -50,6 +51,13 @@ def licence_texts(facts: StoreFacts) -> list[str]:
     """Return the licences of the sources, each once; "unknown" for unknown ones."""
     found = [licence_of(source.name) for source in facts.sources]
     return sorted(dict.fromkeys(found), key=lambda text: (text == UNKNOWN, text))
+
+
+def listed_sources(facts: StoreFacts) -> list[SourceFacts]:
+    """Return the sources by name; if a table cannot show all, the largest first."""
+    if len(facts.sources) <= MOST_ROWS:
+        return list(facts.sources)
+    return sorted(facts.sources, key=lambda source: (-source.n_records, source.name))
 
 
 def overview(store: Store, facts: StoreFacts, publication: Publication) -> Section:
@@ -110,7 +118,7 @@ def origin(facts: StoreFacts, publication: Publication) -> Section:
             source.n_unknown,
             _first_file(source),
         ]
-        for source in facts.sources
+        for source in listed_sources(facts)
     ]
     blocks: list[Block] = [
         Table(
@@ -128,7 +136,7 @@ def origin(facts: StoreFacts, publication: Publication) -> Section:
         Table(
             "Licences of the sources, as their publishers state them",
             ["source", "database", "licence", "stated for", "published at"],
-            [_licence_row(source) for source in facts.sources],
+            [_licence_row(source) for source in listed_sources(facts)],
             "The source is recognised by the names of folders and records: whether "
             "the files are those of the publication was not checked. Where ecgstore "
             "knows no licence, ask the publisher, or who gave you the records.",

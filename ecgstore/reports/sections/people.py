@@ -1,5 +1,7 @@
 """Ages and sexes of a data set, and the recordings that its records are from."""
 
+from typing import Final
+
 from ecgstore.errors import counted
 from ecgstore.reports import drawings
 from ecgstore.reports.facts import AGE_STEP, OLDEST, StoreFacts
@@ -13,7 +15,11 @@ from ecgstore.reports.page import (
     Share,
     Table,
 )
+from ecgstore.reports.sections.overview import listed_sources
 from ecgstore.storage import Store
+
+_MOST_RATES: Final = 20
+"""Sampling rates of a source that are listed, the most frequent first."""
 
 
 def people(facts: StoreFacts) -> Section:
@@ -31,7 +37,8 @@ def people(facts: StoreFacts) -> Section:
     without = [facts.n_without_age[sex] for sex in sexes]
     rows.append(["age unknown", *without, sum(without)])
     of_sexes: list[list[Cell]] = [
-        [sex or "unknown", n, Share(n / n_records)] for sex, n in facts.sexes.items()
+        [sex or "unknown", n, Share(n / n_records)]
+        for sex, n in sorted(facts.sexes.items(), key=lambda item: -item[1])
     ]
     low, _, median, _, high = facts.age_quantiles
     blocks: list[Block] = []
@@ -61,9 +68,13 @@ def people(facts: StoreFacts) -> Section:
 def recordings(store: Store, facts: StoreFacts) -> Section:
     """Return sampling rates and lengths of the files."""
     rows: list[list[Cell]] = []
-    for source in facts.sources:
+    for source in listed_sources(facts):
         low, median, high = source.seconds
-        rates = ", ".join(f"{rate} Hz ({n:,})" for rate, n in source.rates.items())
+        frequent = sorted(source.rates.items(), key=lambda item: -item[1])
+        rest = len(frequent[_MOST_RATES:])
+        rates = ", ".join(f"{rate} Hz ({n:,})" for rate, n in frequent[:_MOST_RATES])
+        if rest:
+            rates += f" and {rest} other{'s' * (rest > 1)}"
         rows.append([source.name, rates, low, median, high, source.n_longer])
     n_padded = facts.summary["flags"].get("shorter than stored, padded", 0)
     windows = store.config.windows
