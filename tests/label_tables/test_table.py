@@ -393,13 +393,13 @@ def test_names_of_classes_come_before_codes(tmp_path: Path) -> None:
 
 
 def test_errors_about_wide_tables_are_short(tmp_path: Path) -> None:
-    wide = ",".join(f"c{number}" for number in range(50_000))
+    wide = ",".join(f"c{number}" for number in range(9_000))
     for table, config in (
         (f"record_ids,{wide}\n", CODE15),
         (f"record_id,{wide}\na\n", Config(columns=("c000",))),
     ):
         path = tmp_path / "labels.csv"
-        path.write_text(f"{table}a{',' * 50_000}\n")
+        path.write_text(f"{table}a{',' * 9_000}\n")
         with pytest.raises(ConfigError, match=r"did you mean .* others") as caught:
             read_tables(config, labels=path)
         assert len(str(caught.value)) < 3000
